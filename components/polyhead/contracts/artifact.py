@@ -1,0 +1,106 @@
+"""What every artifact has at its root: one JSON file that says what it is and what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from polyhead import __version__
+from polyhead.errors import ArtifactError
+
+
+class Record(BaseModel):
+    """Base of every value inside a contract: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Contract(Record):
+    """Base of the five artifact contracts.
+
+    The file at the artifact's root is called after the class, `ValidationReport.json` and so on. It holds
+    relative paths and no times, so that the same input gives the same bytes.
+
+    Attributes:
+        format_version: Version of the artifact's layout. A reader refuses one that it does not know.
+        polyhead_version: The version that wrote it.
+        made_from: Fingerprints of what it was made from, by name (`config`, `validation`, `preprocessing`, …).
+    """
+
+    FORMAT_VERSION: ClassVar[int] = 1
+
+    format_version: int = 1
+    polyhead_version: str = __version__
+    made_from: dict[str, str] = {}
+
+    def write(self, directory: Path) -> None:
+        """Write the JSON file into a directory: the contract's order, two spaces, a newline at the end, UTF-8."""
+        text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
+        (directory / f"{type(self).__name__}.json").write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, directory: str | Path) -> Self:
+        """Read the contract at the root of an artifact.
+
+        Raises:
+            ArtifactError: The directory is no artifact of this kind, is damaged, or is of a newer format.
+        """
+        directory = Path(directory)
+        name = f"{cls.__name__}.json"
+        try:
+            data: Any = json.loads((directory / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            others = sorted(path.stem for path in directory.glob("*.json")) if directory.is_dir() else []
+            received = f"it holds {', '.join(others)}" if others else "no such artifact"
+            raise ArtifactError(
+                f"no {name} there; {received}", where=str(directory), hint=f"give the folder that {cls.made_by()} wrote"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise ArtifactError(f"cannot be read: {error}", where=str(directory / name)) from None
+        version = data.get("format_version") if isinstance(data, dict) else None
+        if version != cls.FORMAT_VERSION:
+            raise ArtifactError(
+                f"has format version {version!r}, this Polyhead reads {cls.FORMAT_VERSION}",
+                where=str(directory / name),
+                hint=f"run {cls.made_by()} again",
+            )
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ArtifactError(f"is damaged at {place}: {first['msg']}", where=str(directory / name)) from None
+
+    @classmethod
+    def made_by(cls) -> str:
+        """The command that writes this artifact, for messages."""
+        raise NotImplementedError
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the contract's content, which holds the digests of the artifact's other files."""
+        content = self.model_dump(mode="json", exclude={"polyhead_version"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def require_same(name: str, expected: str, received: str, *, maker: str, user: str) -> None:
+    """Refuse to combine artifacts that were made from different things.
+
+    Args:
+        name: What should be the same, for example `preprocessing`.
+        expected: Fingerprint that the one artifact was made from.
+        received: Fingerprint of what was given.
+        maker: The artifact that carries `expected`.
+        user: Where `received` comes from.
+
+    Raises:
+        ArtifactError: They differ; the message names both fingerprints.
+    """
+    if expected != received:
+        raise ArtifactError(
+            f"{maker} was made from {name} {expected[:12]}, but {user} is {name} {received[:12]}",
+            hint="run the steps in order on one configuration, or give the artifacts of one run",
+        )

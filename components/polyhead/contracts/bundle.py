@@ -1,0 +1,63 @@
+"""The contract of `train`: the model, and all that is needed to feed it.
+
+<out>/ModelBundle.json
+<out>/core.keras           the trained model over encoded features, as Keras saves it
+<out>/serving/             SavedModel: raw row in (picture bytes, numbers, strings), predictions out
+<out>/preprocessing/       the Preprocessing artifact's contract and vocabularies that the model was fitted with
+<out>/config.json          the configuration it was trained by
+<out>/history.json         one record per epoch
+"""
+
+from __future__ import annotations
+
+from polyhead.contracts.artifact import Contract, Record
+
+CORE_MODEL = "core.keras"
+SERVING_MODEL = "serving"
+BUNDLED_PREPROCESSING = "preprocessing"
+BUNDLED_CONFIG = "config.json"
+HISTORY = "history.json"
+
+
+class Epoch(Record):
+    """One pass over the train rows.
+
+    Attributes:
+        epoch: From 1.
+        score: Joint validation score: the mean over heads, by loss weight, of validation loss over the loss
+            of predicting the train rows' prior. 1 is a model that knows nothing, lower is better.
+        losses: Each head's training loss.
+        val_losses: Each head's validation loss; empty without validation rows.
+    """
+
+    epoch: int
+    score: float
+    losses: dict[str, float]
+    val_losses: dict[str, float]
+
+
+class ModelBundle(Contract):
+    """A trained model.
+
+    Attributes:
+        heads: Kind of each head, by target name.
+        parameters: Trainable numbers in the model.
+        epochs: Epochs trained.
+        best_epoch: The epoch whose weights were kept, from 1.
+        best_score: Its joint validation score.
+        seed: Seed of the training.
+        core_sha256: Digest of `core.keras`.
+    """
+
+    heads: dict[str, str]
+    parameters: int
+    epochs: int
+    best_epoch: int
+    best_score: float
+    seed: int
+    core_sha256: str
+
+    @classmethod
+    def made_by(cls) -> str:
+        """The command that writes this artifact."""
+        return "polyhead train"

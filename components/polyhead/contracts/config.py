@@ -1,0 +1,410 @@
+"""The user's one file, `polyhead.yaml`, as a strict model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from polyhead.contracts.artifact import Contract, require_same
+from polyhead.contracts.document import Document, parse_yaml
+from polyhead.contracts.features import (
+    CategoryFeature,
+    Feature,
+    ImageFeature,
+    NumericFeature,
+    Section,
+    TextFeature,
+)
+from polyhead.contracts.targets import (
+    METRICS,
+    BinaryTarget,
+    MulticlassTarget,
+    MultilabelTarget,
+    RegressionTarget,
+    Target,
+)
+from polyhead.errors import ConfigError, Problem, did_you_mean
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+NAME = re.compile(r"(?!.*__)[A-Za-z][A-Za-z0-9_]{0,62}")
+FEATURE_KINDS = ("image", "numeric", "category", "text")
+TARGET_KINDS = tuple(METRICS)
+GATE_RULE = re.compile(r"\s*(?:(>=|<=|>|<)\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)|(beats baseline))\s*")
+
+
+class Fractions(Section):
+    """Shares of the rows, which sum to 1."""
+
+    train: float = Field(gt=0, lt=1)
+    val: float = Field(ge=0, lt=1)
+    test: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> Fractions:
+        total = self.train + self.val + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train + val + test must be 1, received {total:g}")
+        return self
+
+
+class SplitSection(Section):
+    """Which rows train, validate and test: a column of the table, or fractions of a stable hash of the key."""
+
+    column: str | None = Field(None, description="A column that holds train, val or test.")
+    fractions: Fractions | None = Field(
+        None, description="Shares by a hash of the key: adding rows moves none. Default: 0.7, 0.15, 0.15."
+    )
+    seed: int = Field(0, ge=0, description="Another seed is another split.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SplitSection:
+        if self.column is not None and self.fractions is not None:
+            raise ValueError("column and fractions exclude each other: keep one")
+        return self
+
+    @property
+    def shares(self) -> Fractions:
+        """The fractions in force where there is no split column."""
+        return self.fractions or Fractions(train=0.7, val=0.15, test=0.15)
+
+
+class ValidateSection(Section):
+    """What happens to rows that do not fit."""
+
+    on_bad_row: Literal["reject", "fail"] = Field(
+        "reject", description="reject: keep the row aside with its reason and go on; fail: stop at any."
+    )
+    max_rejected: float = Field(0.1, ge=0, le=1, description="Share of rejected rows above which the step fails.")
+    max_pixels: int = Field(100_000_000, ge=1, description="Largest picture, height times width, that is ever decoded.")
+
+
+class ShardSection(Section):
+    """How the rows are packed."""
+
+    megabytes: int = Field(128, ge=1, le=4096, description="Size of one shard, about, in MiB.")
+
+
+class ModelSection(Section):
+    """The size of the model."""
+
+    width: int = Field(64, ge=4, le=4096, description="Units of each encoder's vector and of the combiner.")
+    dropout: float = Field(0.2, ge=0, lt=1, description="Share of the combiner's units dropped while training.")
+    image_dropout: float = Field(
+        0.3,
+        ge=0,
+        lt=1,
+        description="Chance that a picture is hidden while training.",
+    )
+
+
+class TrainSection(Section):
+    """How the model is trained."""
+
+    epochs: int = Field(30, ge=1, description="Most passes over the train rows.")
+    batch_size: int = Field(32, ge=1)
+    seed: int = Field(0, ge=0, description="Initial weights, shuffling and dropout.")
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    patience: int = Field(10, ge=1, description="Epochs without a better joint validation score before training stops.")
+
+
+class EvaluateSection(Section):
+    """What the report shows."""
+
+    slices: list[str] = Field([], description="Category features by whose values the metrics are also shown.")
+    bootstrap: int = Field(
+        200, ge=0, le=10_000, description="Resamples behind each 95 % interval; 0 leaves intervals out."
+    )
+
+
+class Config(Section):
+    """The whole of `polyhead.yaml`. `table`, `features` and `targets` alone make a good model."""
+
+    table: str = Field(min_length=1, description="Parquet, CSV or JSON Lines; relative to this file; gs:// too.")
+    image_root: str | None = Field(
+        None, description="Where image paths start, relative to the table's folder. Default: that folder."
+    )
+    key: str | None = Field(None, description="Column that names rows. Default: the row's position.")
+    features: dict[str, Feature] = Field(min_length=1)
+    targets: dict[str, Target] = Field(min_length=1)
+    split: SplitSection = SplitSection()  # type: ignore[call-arg]  # every field has a default
+    validate_: ValidateSection = Field(ValidateSection(), alias="validate")  # type: ignore[call-arg]
+    shard: ShardSection = ShardSection()  # type: ignore[call-arg]
+    model: ModelSection = ModelSection()  # type: ignore[call-arg]
+    train: TrainSection = TrainSection()  # type: ignore[call-arg]
+    evaluate: EvaluateSection = EvaluateSection()  # type: ignore[call-arg]
+    gate: dict[str, dict[str, str]] = Field(
+        {}, description='Per head and metric: ">= 0.6", "<= 0.2" or "beats baseline".'
+    )
+
+    def column_of(self, name: str) -> str:
+        """The table's column behind a feature or target name."""
+        member = self.features.get(name) or self.targets[name]
+        return member.column or name
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that the configuration reads, without repeats, in the file's order."""
+        named = [self.key, *(self.column_of(name) for name in (*self.features, *self.targets)), self.split.column]
+        return list(dict.fromkeys(column for column in named if column is not None))
+
+    def features_of(self, kind: type[Feature]) -> dict[str, Any]:
+        """The features of one class of `polyhead.contracts.features`, by name, in the file's order."""
+        return {name: feature for name, feature in self.features.items() if isinstance(feature, kind)}
+
+    def data_fingerprint(self) -> str:
+        """SHA-256 of what decides the data: features, targets, key and split. Training settings are not in it."""
+        chosen = self.model_dump(mode="json", by_alias=True, include={"key", "features", "targets", "split"})
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+    def with_seed(self, seed: int | None) -> Config:
+        """This configuration with another training seed; the split keeps its own. None changes nothing."""
+        if seed is None:
+            return self
+        return self.model_copy(update={"train": self.train.model_copy(update={"seed": seed})})
+
+
+def load_config(path: str | Path) -> Config:
+    """Read and check a configuration file.
+
+    Args:
+        path: A YAML file.
+
+    Raises:
+        ConfigError: The file cannot be read, or anything in it is wrong; all problems at once.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            "no such file", where=str(path), hint="write one with: polyhead init TABLE --target COL"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read as UTF-8 text: {error}", where=str(path)) from None
+    return parse_config(text, name=path.name)
+
+
+def parse_config(text: str, *, name: str = "config") -> Config:
+    """Check a configuration given as text.
+
+    Args:
+        text: The YAML.
+        name: What to call it in messages.
+
+    Raises:
+        ConfigError: All problems at once, each with its path in the file and its line.
+    """
+    document = parse_yaml(text, name=name)
+    problems = list(document.problems)
+    config: Config | None = None
+    if document.value is not None:
+        try:
+            config = Config.model_validate(document.value)
+        except ValidationError as error:
+            problems += [_problem(document, detail) for detail in error.errors() if not _is_other_branch(detail)]
+        problems += _cross_checks(document)
+    if problems:
+        raise ConfigError(sorted(set(problems), key=lambda problem: document.order(problem.where)))
+    assert config is not None
+    return config
+
+
+def require_config(config: Config, artifact: Contract, place: str | Path) -> None:
+    """Refuse an artifact that was made from other features, targets, key or split than the given config's.
+
+    Raises:
+        ArtifactError: They differ; the message names both fingerprints.
+    """
+    made_from, given = artifact.made_from["config"], config.data_fingerprint()
+    require_same("config", made_from, given, maker=str(place), user="the given config")
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of `polyhead.yaml`, for editors."""
+    schema = Config.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "polyhead.yaml", **schema}
+
+
+_KINDS: dict[str, type[Section]] = {
+    "image": ImageFeature,
+    "numeric": NumericFeature,
+    "category": CategoryFeature,
+    "text": TextFeature,
+    "binary": BinaryTarget,
+    "multiclass": MulticlassTarget,
+    "multilabel": MultilabelTarget,
+    "regression": RegressionTarget,
+}
+
+
+def _keys(model: type[Section]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _sections() -> dict[str, type[Section]]:
+    found: dict[str, type[Section]] = {}
+    for name, field in Config.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            found[field.alias or name] = field.annotation
+    return found
+
+
+def _is_other_branch(detail: Any) -> bool:
+    """Whether an error is about the branch of `word | mapping` that the user did not take."""
+    last = str(detail["loc"][-1])
+    if last.startswith("dict["):
+        return isinstance(detail["input"], str)
+    return last.startswith("literal[") and not isinstance(detail["input"], str)
+
+
+def _problem(document: Document, detail: Any) -> Problem:
+    """One pydantic error as a problem in the user's words."""
+    path = [str(part) for part in detail["loc"] if not str(part).startswith(("dict[", "literal["))]
+    if len(path) >= 3 and path[0] in ("features", "targets") and path[2] in _KINDS:
+        del path[2]  # pydantic inserts the union's tag
+    kind, received = detail["type"], detail["input"]
+    known = FEATURE_KINDS if path[0] == "features" else TARGET_KINDS
+    if kind == "extra_forbidden":
+        return Problem(
+            f"unknown key '{path[-1]}'", document.where(path), did_you_mean(path[-1], _siblings(document, path))
+        )
+    if kind == "union_tag_invalid":
+        word = str(detail["ctx"]["tag"])
+        return Problem(f"unknown kind '{word}'", document.where([*path, "kind"]), did_you_mean(word, known))
+    if kind == "union_tag_not_found":
+        return Problem("no kind", document.where(path), f"write {{kind: …}}, one of: {', '.join(known)}")
+    if kind == "missing":
+        return Problem("is missing", document.where(path), f"add {path[-1]}: …")
+    if kind == "literal_error":
+        words = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
+        return Problem(f"received {received!r}", document.where(path), did_you_mean(str(received), words))
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    shown = repr(received)
+    shown = shown if len(shown) <= 60 else shown[:57] + "…"
+    if kind == "value_error":
+        return Problem(message, document.where(path))
+    return Problem(f"{message[0].lower()}{message[1:]}, received {shown}", document.where(path))
+
+
+def _siblings(document: Document, path: list[str]) -> list[str]:
+    """The keys that are valid beside an unknown one."""
+    if len(path) == 1:
+        return _keys(Config)
+    if path[0] in ("features", "targets") and len(path) == 3:
+        kind = document.get([*path[:-1], "kind"])
+        return _keys(_KINDS[kind]) if kind in _KINDS else []
+    if path[:2] == ["split", "fractions"]:
+        return _keys(Fractions)
+    section = _sections().get(path[0])
+    return _keys(section) if section else []
+
+
+def _cross_checks(document: Document) -> list[Problem]:
+    """What no single field can see: names, columns used twice, slices, gate rules, tied sizes.
+
+    Works on the raw document, so that these are reported beside a wrong field elsewhere.
+    """
+    return [
+        *_check_names(document),
+        *_check_columns(document),
+        *_check_slices(document),
+        *_check_gate(document),
+        *_check_tied(document),
+    ]
+
+
+def _members(document: Document) -> Iterator[tuple[str, str, Any]]:
+    """Every feature and target: its group, name and body."""
+    for group in ("features", "targets"):
+        for name, body in document.mapping([group]).items():
+            yield group, name, body
+
+
+def _check_names(document: Document) -> Iterator[Problem]:
+    for group, name, _ in _members(document):
+        if not NAME.fullmatch(name):
+            hint = "use letters, digits and single _, a letter first, and give the column apart: {column: …}"
+            yield Problem(f"'{name}' cannot name a model input or output", document.where([group, name]), hint)
+        if group == "targets" and name in document.mapping(["features"]):
+            hint = "a target cannot be its own input"
+            yield Problem(f"'{name}' is also a feature", document.where([group, name]), hint)
+
+
+def _check_columns(document: Document) -> Iterator[Problem]:
+    uses: dict[str, list[tuple[str, ...]]] = {}
+
+    def use(column: object, *path: str) -> None:
+        if isinstance(column, str):
+            uses.setdefault(column, []).append(path)
+
+    use(document.get(["key"]), "key")
+    use(document.get(["split", "column"]), "split", "column")
+    for group, name, body in _members(document):
+        column = body.get("column") if isinstance(body, dict) else None
+        use(name if column is None else column, group, name)
+    for column, places in uses.items():
+        first, *others = places
+        if not others or {place[-1] for place in places} == {first[-1]}:
+            continue  # one name as a feature and a target is reported with the names
+        named = ", ".join(".".join(place) for place in others)
+        hint = (
+            "a key as a feature lets the model learn rows by heart; remove one"
+            if first == ("key",) and {place[0] for place in others} == {"features"}
+            else "a column serves one purpose; remove one"
+        )
+        yield Problem(f"column '{column}' is also used by {named}", document.where(first), hint)
+
+
+def _kind(document: Document, group: str, name: str) -> str:
+    return str(document.get([group, name, "kind"]))
+
+
+def _check_slices(document: Document) -> Iterator[Problem]:
+    categories = [n for g, n, _ in _members(document) if g == "features" and _kind(document, g, n) == "category"]
+    slices = document.get(["evaluate", "slices"])
+    for name in slices if isinstance(slices, list) else []:
+        if isinstance(name, str) and name not in categories:
+            hint = did_you_mean(name, categories) or "there is no category feature"
+            yield Problem(f"'{name}' is not a category feature", document.where(["evaluate", "slices"]), hint)
+
+
+def _check_gate(document: Document) -> Iterator[Problem]:
+    targets = document.mapping(["targets"])
+    for head, rules in document.mapping(["gate"]).items():
+        if head not in targets:
+            hint = did_you_mean(head, list(targets))
+            yield Problem(f"'{head}' is not a target", document.where(["gate", head]), hint)
+            continue
+        kind = _kind(document, "targets", head)
+        metrics = METRICS.get(kind, ())
+        for metric, rule in rules.items() if isinstance(rules, dict) else ():
+            where = document.where(["gate", head, metric])
+            if metrics and metric not in metrics:
+                yield Problem(f"a {kind} head has no metric '{metric}'", where, did_you_mean(metric, metrics))
+            if isinstance(rule, str) and not GATE_RULE.fullmatch(rule):
+                yield Problem(f"received {rule!r}", where, 'write ">= 0.6", "<= 0.2" or "beats baseline", in quotes')
+
+
+def _check_tied(document: Document) -> Iterator[Problem]:
+    first: dict[str, tuple[str, Any]] = {}
+    for group, name, body in _members(document):
+        if group != "features" or _kind(document, group, name) != "image" or not isinstance(body.get("tied"), str):
+            continue
+        shape = {key: body.get(key, default) for key, default in (("size", [128, 128]), ("flip", False))}
+        other, expected = first.setdefault(body["tied"], (name, shape))
+        for key, value in shape.items():
+            if value != expected[key]:
+                yield Problem(
+                    f"is tied to '{other}' but has {key} {value} instead of {expected[key]}",
+                    document.where([group, name, key]),
+                    "tied images share one encoder",
+                )

@@ -1,0 +1,172 @@
+"""YAML as Polyhead reads it: plain values with their lines, nothing that runs, nothing surprising.
+
+Differences from PyYAML's safe loader, each for a reason: a key given twice is a problem instead of the last
+one winning; keys are always text, and only `true` and `false` are booleans, so that a column called `no` or
+`on` keeps its name; `1e-3` is a number; dates stay text; the size of the expanded document is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from polyhead.errors import ConfigError, Problem
+
+MAX_CHARACTERS = 1_000_000
+MAX_NODES = 100_000
+
+_NULL = re.compile(r"~|null|Null|NULL|")
+_INT = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
+
+@dataclass
+class Document:
+    """A parsed file: its values, and where each one stands.
+
+    Attributes:
+        name: What messages call the file.
+        value: The values; None where the file is no mapping.
+        problems: What was wrong with the YAML itself, such as repeated keys.
+        lines: The line, from 1, of each path.
+    """
+
+    name: str
+    value: dict[str, Any] | None
+    problems: list[Problem] = field(default_factory=list)
+    lines: dict[tuple[str, ...], int] = field(default_factory=dict)
+
+    def where(self, path: Sequence[str]) -> str:
+        """`polyhead.yaml:7 features.area.kind`; the line is that of the nearest part that the file holds."""
+        for length in range(len(path), 0, -1):
+            line = self.lines.get(tuple(path[:length]))
+            if line is not None:
+                return f"{self.name}:{line} {'.'.join(path)}"
+        return f"{self.name} {'.'.join(path)}"
+
+    def order(self, where: str) -> tuple[int, str]:
+        """Sort key that puts places in the order of the file."""
+        match = re.match(re.escape(self.name) + r":(\d+) ", where)
+        return (int(match[1]) if match else 0, where)
+
+    def get(self, path: Sequence[str]) -> Any:
+        """The value at a path, or None where there is none."""
+        value: Any = self.value
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+    def mapping(self, path: Sequence[str]) -> dict[str, Any]:
+        """The mapping at a path; empty where there is none."""
+        value = self.get(path)
+        return value if isinstance(value, dict) else {}
+
+
+def parse_yaml(text: str, *, name: str) -> Document:
+    """Parse a configuration's text.
+
+    Args:
+        text: At most a million characters.
+        name: What messages call it.
+
+    Raises:
+        ConfigError: The text is no YAML at all, or too large.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigError(f"is larger than {MAX_CHARACTERS:,} characters", where=name)
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{name}:{mark.line + 1}" if mark else name
+        raise ConfigError(f"is not valid YAML: {error.problem}", where=where) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"is not valid YAML: {error}", where=name) from None
+    document = Document(name, None)
+    reader = _Reader(document)
+    value = reader.read(node, ()) if node is not None else None
+    if isinstance(value, dict):
+        document.value = value
+    else:
+        shown = "nothing" if value is None else f"a {type(value).__name__}"
+        document.problems.append(
+            Problem(
+                f"must hold keys and values, received {shown}", name, "start from: polyhead init TABLE --target COL"
+            )
+        )
+    return document
+
+
+class _Reader:
+    """Turns PyYAML's nodes into plain values and fills the document's lines and problems."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.nodes = 0
+        self.open: set[int] = set()
+
+    def read(self, node: yaml.Node, path: tuple[str, ...]) -> Any:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise ConfigError(f"expands to more than {MAX_NODES:,} values", where=self.document.name)
+        if id(node) in self.open:
+            raise ConfigError("refers to itself", where=self.document.where(path))
+        self.document.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        self.open.add(id(node))
+        try:
+            if isinstance(node, yaml.SequenceNode):
+                return [self.read(child, (*path, str(i))) for i, child in enumerate(node.value)]
+            return self._mapping(node, path)
+        finally:
+            self.open.discard(id(node))
+
+    def _mapping(self, node: yaml.Node, path: tuple[str, ...]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.document.problems.append(
+                    Problem("a key must be a word", f"{self.document.name}:{line} {'.'.join(path)}".rstrip())
+                )
+                continue
+            key = str(key_node.value)
+            if key in result:
+                first = self.document.lines[(*path, key)]
+                self.document.problems.append(
+                    Problem(
+                        f"key '{key}' is given twice, first on line {first}",
+                        f"{self.document.name}:{line} {'.'.join((*path, key))}",
+                        "keep one",
+                    )
+                )
+                continue
+            self.document.lines[(*path, key)] = line
+            result[key] = self.read(value_node, (*path, key))
+        return result
+
+
+def _scalar(node: yaml.ScalarNode) -> Any:
+    text: str = node.value
+    if node.style in ("'", '"', "|", ">"):
+        return text
+    return _plain(text)
+
+
+def _plain(text: str) -> Any:
+    """The value of an unquoted scalar, by YAML 1.2's core schema."""
+    if text in _BOOL:
+        return _BOOL[text]
+    if _NULL.fullmatch(text):
+        return None
+    if _INT.fullmatch(text):
+        return int(text) if len(text) < 400 else text
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return text

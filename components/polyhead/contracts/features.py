@@ -1,0 +1,78 @@
+"""Feature kinds: what an input column holds and how it is encoded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """Base of every part of the configuration: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FeatureBase(Section):
+    """What every feature has."""
+
+    column: str | None = Field(None, description="The table's column. Default: the feature's name.")
+    required: bool = Field(False, description="A row without this value is rejected instead of masked. Default: false.")
+
+
+class ImageFeature(FeatureBase):
+    """A column of image paths, relative to `image_root`."""
+
+    kind: Literal["image"]
+    size: tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]] = Field(
+        (128, 128), description="Height and width in pixels that the model sees, 8 to 1024 each."
+    )
+    store: Literal["raw", "png", "jpeg"] = Field(
+        "raw",
+        description="How shards hold the resized picture: raw (fastest, lossless), png (smaller, lossless), "
+        "jpeg (smallest; what the model trains on differs by the JPEG loss from what serving sees).",
+    )
+    quality: int = Field(95, ge=1, le=100, description="JPEG quality, for store: jpeg.")
+    flip: bool = Field(False, description="Mirror the picture left to right at random while training.")
+    tied: str | None = Field(
+        None, description="Image features with the same word here share one encoder, weights included."
+    )
+
+
+class NumericFeature(FeatureBase):
+    """A column of numbers."""
+
+    kind: Literal["numeric"]
+    min: float | None = Field(None, description="Smallest accepted value; a row below it is rejected.")
+    max: float | None = Field(None, description="Largest accepted value; a row above it is rejected.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> NumericFeature:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        return self
+
+
+class CategoryFeature(FeatureBase):
+    """A column with one of a set of values. Numbers count by their shortest spelling: 85255.0 is `85255`."""
+
+    kind: Literal["category"]
+    allowed: list[str] | None = Field(None, description="Accepted values; a row with another is rejected.")
+    min_count: int = Field(1, ge=1, description="Train rows a value needs to enter the vocabulary.")
+    max_size: int = Field(10_000, ge=1, description="Most values in the vocabulary, the most frequent first.")
+
+
+class TextFeature(FeatureBase):
+    """A column of free text."""
+
+    kind: Literal["text"]
+    vectorizer: Literal["tfidf"] = Field("tfidf", description="TF-IDF as scikit-learn defines it.")
+    ngrams: int = Field(1, ge=1, le=3, description="Longest run of words that counts as a term, 1 to 3.")
+    min_documents: int = Field(2, ge=1, description="Train rows a term must occur in to be kept.")
+    max_terms: int = Field(20_000, ge=1, description="Most terms in the vocabulary, the most frequent first.")
+
+
+Feature = Annotated[
+    ImageFeature | NumericFeature | CategoryFeature | TextFeature,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,168 @@
+"""The contract of `preprocess`: the split, and every number fitted on the train rows.
+
+<out>/Preprocessing.json
+<out>/splits.parquet              `__row__` int64, `__key__` string, `__split__` string (train, val, test)
+<out>/vocabularies/<feature>.arrow   Arrow IPC: `token` string, `count` int64 and, for text, `idf` float64
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from polyhead.contracts.artifact import Contract, Record
+from polyhead.contracts.features import Feature
+from polyhead.contracts.targets import Target
+
+SPLITS_TABLE = "splits.parquet"
+
+
+class ImageStatistics(Record):
+    """Counts only: pictures are scaled by a constant."""
+
+    kind: Literal["image"] = "image"
+    count: int
+    missing: int
+
+
+class NumericStatistics(Record):
+    """Moments of the value and of its signed logarithm, sign(x) * log(1 + |x|), over train rows.
+
+    Variances are population variances, as in scikit-learn's StandardScaler.
+    """
+
+    kind: Literal["numeric"] = "numeric"
+    count: int
+    missing: int
+    mean: float
+    variance: float
+    log_mean: float
+    log_variance: float
+    minimum: float
+    maximum: float
+
+
+class VocabularyFile(Record):
+    """An Arrow file of tokens.
+
+    Attributes:
+        path: Relative to the artifact.
+        size: Tokens in it.
+        sha256: Digest of the file.
+    """
+
+    path: str
+    size: int
+    sha256: str
+
+
+class CategoryStatistics(Record):
+    """A vocabulary of values, the most frequent first, ties in the order of their code points."""
+
+    kind: Literal["category"] = "category"
+    count: int
+    missing: int
+    vocabulary: VocabularyFile
+
+
+class TextStatistics(Record):
+    """A vocabulary of terms in the order of their code points, with idf = ln((1 + n) / (1 + df)) + 1.
+
+    Attributes:
+        documents: Train rows with a text, the n of the formula.
+        tokenizer: Name of the tokenizer's definition; see `polyhead.preprocess.tokenizer`.
+    """
+
+    kind: Literal["text"] = "text"
+    count: int
+    missing: int
+    documents: int
+    tokenizer: str
+    ngrams: int
+    vocabulary: VocabularyFile
+
+
+FeatureStatistics = Annotated[
+    ImageStatistics | NumericStatistics | CategoryStatistics | TextStatistics, Field(discriminator="kind")
+]
+
+
+class ClassStatistics(Record):
+    """Of a binary or multiclass target.
+
+    Attributes:
+        classes: In the order of the head's logits; for binary: negative, positive.
+        counts: Train rows of each.
+        weights: Loss weight of each, 1.0 where the config asks for none.
+        missing: Train rows without a label.
+    """
+
+    kind: Literal["binary", "multiclass"]
+    classes: list[str]
+    counts: list[int]
+    weights: list[float]
+    missing: int
+
+
+class LabelStatistics(Record):
+    """Of a multilabel target.
+
+    Attributes:
+        labels: In the order of the head's logits.
+        counts: Train rows that have each.
+        rows: Train rows with a known set, the empty set included.
+        positive_weights: Loss weight of a row that has the label.
+        negative_weights: Loss weight of a row that lacks it.
+        missing: Train rows without a set.
+    """
+
+    kind: Literal["multilabel"] = "multilabel"
+    labels: list[str]
+    counts: list[int]
+    rows: int
+    positive_weights: list[float]
+    negative_weights: list[float]
+    missing: int
+
+
+class RegressionStatistics(Record):
+    """Of a regression target; mean and variance on the transformed scale, median on the raw one."""
+
+    kind: Literal["regression"] = "regression"
+    transform: Literal["none", "log"]
+    count: int
+    missing: int
+    mean: float
+    variance: float
+    median: float
+
+
+TargetStatistics = Annotated[ClassStatistics | LabelStatistics | RegressionStatistics, Field(discriminator="kind")]
+
+
+class Preprocessing(Contract):
+    """The split and the fitted statistics.
+
+    Attributes:
+        features: The features as the config declared them.
+        targets: The targets as the config declared them.
+        rows: Rows in each split.
+        feature_statistics: By feature name.
+        target_statistics: By target name.
+        warnings: What is allowed but deserves a look.
+        splits_sha256: Digest of `splits.parquet`.
+    """
+
+    features: dict[str, Feature]
+    targets: dict[str, Target]
+    rows: dict[str, int]
+    feature_statistics: dict[str, FeatureStatistics]
+    target_statistics: dict[str, TargetStatistics]
+    warnings: list[str]
+    splits_sha256: str
+
+    @classmethod
+    def made_by(cls) -> str:
+        """The command that writes this artifact."""
+        return "polyhead preprocess"

@@ -1,0 +1,69 @@
+"""The contract of `shard`: TFRecord files in which one `tf.train.Example` is one row of the table.
+
+    <out>/ShardManifest.json
+    <out>/<split>-00000-of-00003.tfrecord
+    <out>/rejected.parquet     rows whose picture could not be read any more; columns as in validate's
+
+Every example has `key` (bytes) and, by the names of the config:
+    feature/<image>      bytes: the oriented RGB picture at the feature's size, encoded as `store` says
+    feature/<numeric>    float
+    feature/<category>   bytes, UTF-8
+    feature/<text>       bytes, UTF-8
+    target/<binary>, target/<multiclass>   bytes: the label
+    target/<multilabel>  bytes list; target/<multilabel>/known int64 1 where the set is known
+    target/<regression>  float, on the table's scale
+A missing value is an absent entry.
+"""
+
+from __future__ import annotations
+
+from polyhead.contracts.artifact import Contract, Record
+from polyhead.contracts.config import Split
+from polyhead.contracts.validation import Rejection
+
+
+class Shard(Record):
+    """One TFRecord file.
+
+    Attributes:
+        path: Relative to the artifact.
+        split: train, val or test.
+        rows: Examples in it.
+        bytes: Its size.
+        sha256: Digest of the file.
+    """
+
+    path: str
+    split: Split
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class ShardManifest(Contract):
+    """The shards of a table.
+
+    Attributes:
+        shards: In the order of their names, split by split.
+        rows: Rows in each split.
+        rows_read: Rows that the table had.
+        rejections: All rejections so far, those of `validate` first.
+        rows_rejected: Rows rejected so far, over all reasons.
+        warnings: All warnings so far.
+    """
+
+    shards: list[Shard]
+    rows: dict[str, int]
+    rows_read: int
+    rows_rejected: int
+    rejections: list[Rejection]
+    warnings: list[str]
+
+    @classmethod
+    def made_by(cls) -> str:
+        """The command that writes this artifact."""
+        return "polyhead shard"
+
+    def of(self, split: Split) -> list[Shard]:
+        """The shards of one split."""
+        return [shard for shard in self.shards if shard.split == split]

@@ -1,0 +1,89 @@
+"""The contract of `validate`: what was read, what was kept, what was rejected and why.
+
+<out>/ValidationReport.json
+<out>/clean.parquet      `__row__` int64, `__key__` string, then one column per feature and target in its
+                         canonical type: image, category, text, binary, multiclass string; numeric,
+                         regression float64; multilabel list<string>; the split column string
+<out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem
+"""
+
+from __future__ import annotations
+
+from polyhead.contracts.artifact import Contract, Record
+
+CLEAN_TABLE = "clean.parquet"
+REJECTED_TABLE = "rejected.parquet"
+ROW, KEY, SPLIT = "__row__", "__key__", "__split__"
+
+
+class Rejection(Record):
+    """Rows rejected for one reason in one column.
+
+    Attributes:
+        column: The table's column.
+        reason: A word such as `not_a_number`; the same word stands in `rejected.parquet`.
+        rows: How many rows.
+        example: The first such row: its key, its value and the detail, in one line.
+    """
+
+    column: str
+    reason: str
+    rows: int
+    example: str
+
+
+class ColumnSummary(Record):
+    """One feature or target after cleaning.
+
+    Attributes:
+        name: Its name in the config.
+        role: feature or target.
+        kind: Its kind.
+        missing: Clean rows without a value.
+        distinct: Different values, for kinds that are counted; None for images and numbers.
+        minimum: Smallest number; None for other kinds.
+        maximum: Largest number; None for other kinds.
+    """
+
+    name: str
+    role: str
+    kind: str
+    missing: int
+    distinct: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class ValidationReport(Contract):
+    """What `validate` found.
+
+    Attributes:
+        table: The table as it was named.
+        image_root: Where its image paths start: an absolute folder or a `gs://` prefix.
+        rows_read: Rows in the table.
+        rows_clean: Rows kept.
+        rows_rejected: Rows set aside; each stands in `rejected.parquet` with every reason.
+        rejections: Counts by column and reason, the most frequent first.
+        columns: One summary per feature and target.
+        images_checked: Different image files that were opened and decoded.
+        warnings: What is allowed but deserves a look.
+        passed: Whether the later steps may use the clean table.
+        clean_sha256: Digest of `clean.parquet`.
+    """
+
+    table: str
+    image_root: str
+    rows_read: int
+    rows_clean: int
+    rows_rejected: int
+    rejections: list[Rejection]
+    columns: list[ColumnSummary]
+    images_checked: int
+    warnings: list[str]
+    passed: bool
+    clean_sha256: str
+
+    @classmethod
+    def made_by(cls) -> str:
+        """The command that writes this artifact."""
+        return "polyhead validate"

@@ -1,0 +1,1 @@
+"""evaluate: bundle + shards → EvaluationReport, predictions, report.html, verdict."""

@@ -1,0 +1,45 @@
+"""Loading TensorFlow, without the lines that its native code prints while it starts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+def load() -> None:
+    """Import TensorFlow and Keras, quietly. Takes 6 to 8 seconds the first time in a process.
+
+    What native code prints meanwhile (which instructions the build uses, that no GPU was found) is shown only
+    when the import fails, or when the user set `TF_CPP_MIN_LOG_LEVEL`.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        import keras
+        import tensorflow  # noqa: F401, ICN001
+
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with _held_back_stderr():
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextlib.contextmanager
+def _held_back_stderr() -> Iterator[None]:
+    sys.stderr.flush()
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(original, held.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)

@@ -1,0 +1,91 @@
+"""A trained bundle, ready to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from polyhead.contracts.bundle import BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.errors import ArtifactError
+from polyhead.model.layers import CUSTOM_LAYERS
+from polyhead.preprocess.layers import FeatureTransforms
+from polyhead.preprocess.outputs import predictions
+from polyhead.shard.reading import parse
+from polyhead.storage.artifact import sha256_of
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """One batch of predictions.
+
+    Attributes:
+        keys: The rows' keys.
+        outputs: As `polyhead.preprocess.outputs.predictions` gives them.
+        targets: Raw targets as in `polyhead.shard.reading.parse`, ragged ones as lists of lists.
+        categories: Raw values of the category features, empty where missing.
+    """
+
+    keys: list[str]
+    outputs: dict[str, NDArray[Any]]
+    targets: dict[str, Any]
+    categories: dict[str, list[str]]
+
+
+class Predictor:
+    """A bundle's network with its transforms, over serialised examples.
+
+    Args:
+        directory: The artifact of `train`.
+
+    Attributes:
+        bundle: Its contract.
+        preprocessing: The statistics that the network was fitted with.
+
+    Raises:
+        ArtifactError: The model file is missing or was changed.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        directory = Path(directory)
+        self.bundle = ModelBundle.read(directory)
+        self.preprocessing = Preprocessing.read(directory / BUNDLED_PREPROCESSING)
+        path = directory / CORE_MODEL
+        if not path.is_file() or sha256_of(path) != self.bundle.core_sha256:
+            raise ArtifactError("is missing or was changed", where=str(path), hint="run polyhead train again")
+        self._core = keras.saving.load_model(path, custom_objects=CUSTOM_LAYERS, compile=False, safe_mode=True)
+        self._transforms = FeatureTransforms(self.preprocessing, directory / BUNDLED_PREPROCESSING, stored=True)
+        self._categories = [name for name, feature in self.preprocessing.features.items() if feature.kind == "category"]
+
+    def predict(self, examples: tf.data.Dataset) -> Iterator[Predicted]:
+        """Predict batch by batch.
+
+        Args:
+            examples: Batches of serialised examples, string (batch,).
+        """
+
+        @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
+        def step(batch: tf.Tensor) -> tuple[Any, ...]:
+            keys, features, targets = parse(batch, self.preprocessing.features, self.preprocessing.targets)
+            logits = self._core(self._transforms(features), training=False)
+            kept = {name: features[name] for name in self._categories}
+            return keys, predictions(self.preprocessing, logits), targets, kept
+
+        for batch in examples:
+            keys, outputs, targets, categories = step(batch)
+            yield Predicted(
+                [key.decode() for key in keys.numpy()],
+                {name: np.asarray(value) for name, value in outputs.items()},
+                {
+                    name: value.to_list() if isinstance(value, tf.RaggedTensor) else value.numpy()
+                    for name, value in targets.items()
+                },
+                {name: [value.decode() for value in values.numpy()] for name, values in categories.items()},
+            )

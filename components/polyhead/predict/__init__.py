@@ -1,0 +1,1 @@
+"""predict: bundle + table → predictions, by the same transforms as training."""

@@ -1,0 +1,155 @@
+"""Predict the rows of a new table with a trained bundle."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from polyhead.contracts.artifact import Record
+from polyhead.contracts.bundle import BUNDLED_CONFIG, ModelBundle
+from polyhead.contracts.config import Config
+from polyhead.contracts.validation import KEY, ROW, Rejection
+from polyhead.errors import ArtifactError, DataError
+from polyhead.evaluate.outcomes import prediction_columns
+from polyhead.model import backend
+from polyhead.progress import progress, say
+from polyhead.shard.example import encode_example
+from polyhead.shard.rows import RowError, feature_entries
+from polyhead.storage.artifact import write_whole
+from polyhead.storage.parallel import available_cpus, ordered_map
+from polyhead.storage.rejected import Rejected
+from polyhead.storage.tables import Table, read_table
+from polyhead.validate.step import clean_features, image_root
+
+_ROWS_AT_ONCE = 1024
+_BATCH = 128
+
+
+class Predictions(Record):
+    """What `predict` did.
+
+    Attributes:
+        path: The written table: `row` int64, `key` string and the predicted columns of
+            `polyhead.contracts.evaluation`, in the order of the input.
+        rows_read: Rows in the table.
+        rows_predicted: Rows in the output.
+        rows_rejected: Rows that could not be used; they stand in `rejected_path` with their reasons.
+        rejected_path: None where no row was rejected.
+        rejections: Counts by column and reason.
+    """
+
+    path: str
+    rows_read: int
+    rows_predicted: int
+    rows_rejected: int
+    rejected_path: str | None
+    rejections: list[Rejection]
+
+
+def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | None = None) -> Predictions:
+    """Predict every row of a table.
+
+    The table needs the feature columns only; a key column is used where the bundle's config names one and the
+    table has it. The serving SavedModel in the bundle gives the same numbers without Polyhead.
+
+    Args:
+        bundle: The artifact of `train`.
+        table: A path, a `gs://` place, or a pandas or polars DataFrame.
+        out: The Parquet file to write; a former one is replaced.
+        workers: Threads that decode pictures. Default: the processors at hand.
+
+    Raises:
+        DataError: The table cannot be read, lacks feature columns, or no row can be used.
+        ArtifactError: `bundle` is none, or `out` is a folder.
+    """
+    out = Path(out)
+    if out.is_dir():
+        raise ArtifactError("is a folder, give a file", where=str(out), hint=f"-o {out / 'predictions.parquet'}")
+    ModelBundle.read(bundle)
+    config = Config.model_validate_json((Path(bundle) / BUNDLED_CONFIG).read_text(encoding="utf-8"))
+    frame = read_table(table)
+    read_table(frame, [config.column_of(name) for name in config.features])
+    clean, rejected = clean_features(frame, config)
+    usable = clean.filter(~pl.col(ROW).is_in(rejected.rows))
+    say("loading TensorFlow")
+    backend.load()
+    from polyhead.model.bundle import Predictor
+    from polyhead.shard.reading import batches_of
+
+    predictor = Predictor(bundle)
+    encoder = _Encoder(config, image_root(config, table), rejected, workers or available_cpus())
+    parts: list[pl.DataFrame] = []
+    with progress("predict", total=usable.height, unit="rows") as advance:
+        for part in usable.iter_slices(_ROWS_AT_ONCE):
+            kept, examples = encoder.examples(part)
+            for batch in predictor.predict(batches_of(examples, _BATCH)) if examples else ():
+                columns = [
+                    column
+                    for name, statistics in predictor.preprocessing.target_statistics.items()
+                    for column in prediction_columns(name, statistics, batch.outputs)
+                ]
+                rows, kept = kept[: len(batch.keys)], kept[len(batch.keys) :]
+                parts.append(pl.DataFrame([rows[ROW].alias("row"), rows[KEY].alias("key"), *columns]))
+            advance(part.height)
+    rejected_path = out.with_name(f"{out.stem}.rejected.parquet") if rejected.rows else None
+    if rejected_path is not None:
+        write_whole(rejected_path, _parquet(rejected.frame()))
+        say(f"warning: {len(rejected.rows):,} of {frame.height:,} rows rejected, see {rejected_path}")
+    if not parts:
+        raise DataError("no row can be predicted", where=str(table), hint=f"see {rejected_path}")
+    write_whole(out, _parquet(pl.concat(parts)))
+    say(f"{frame.height - len(rejected.rows):,} rows predicted into {out}")
+    return Predictions(
+        path=str(out),
+        rows_read=frame.height,
+        rows_predicted=frame.height - len(rejected.rows),
+        rows_rejected=len(rejected.rows),
+        rejected_path=None if rejected_path is None else str(rejected_path),
+        rejections=rejected.summary(),
+    )
+
+
+class _Encoder:
+    """Clean rows to examples, pictures read as the shard step reads them."""
+
+    def __init__(self, config: Config, root: str, rejected: Rejected, workers: int) -> None:
+        self._config = config
+        self._root = root
+        self._rejected = rejected
+        self._workers = workers
+
+    def examples(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[bytes]]:
+        """The rows whose pictures can be read, and their serialised examples."""
+        encoded = zip(rows.iter_rows(named=True), self._encoded(rows), strict=True)
+        examples: list[bytes] = []
+        keep: list[bool] = []
+        for row, example in encoded:
+            keep.append(isinstance(example, bytes))
+            if isinstance(example, bytes):
+                examples.append(example)
+            else:
+                column = self._config.column_of(example.name)
+                cause = example.cause
+                self._rejected.add_cell(row[ROW], row[KEY], column, cause.reason, example.path, cause.detail)
+        return rows.filter(pl.Series(keep, dtype=pl.Boolean)), examples
+
+    def _encoded(self, rows: pl.DataFrame) -> Iterator[bytes | RowError]:
+        return ordered_map(self._example, rows.iter_rows(named=True), workers=self._workers)
+
+    def _example(self, row: dict[str, Any]) -> bytes | RowError:
+        limit = self._config.validate_.max_pixels
+        try:
+            entries = feature_entries(row, self._config.features, root=self._root, max_pixels=limit)
+        except RowError as fault:
+            return fault
+        return encode_example({**entries, "key": row[KEY].encode()})
+
+
+def _parquet(table: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()

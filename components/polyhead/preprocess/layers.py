@@ -1,0 +1,265 @@
+"""The fitted statistics as graph operations: what turns a batch of raw rows into what the model sees.
+
+This is the only form of every transform. Training and evaluation map it over the shards, serving carries it in
+its graph. Inputs are batches by feature name; a missing number is NaN and any other missing value is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from polyhead.contracts.features import Feature, ImageFeature
+from polyhead.contracts.preprocessing import (
+    CategoryStatistics,
+    ClassStatistics,
+    LabelStatistics,
+    NumericStatistics,
+    Preprocessing,
+    RegressionStatistics,
+    TextStatistics,
+)
+from polyhead.preprocess import picture_graph
+from polyhead.preprocess.tokenizer import SHORTEST_WORD, WORD_CHARACTERS
+from polyhead.preprocess.vocabulary import read_vocabulary
+
+Batch = dict[str, tf.Tensor]
+
+MISSING_ID, UNSEEN_ID, FIRST_ID = 0, 1, 2
+"""Ids of a category: a missing value, a value outside the vocabulary, the vocabulary's first value."""
+
+
+class NumericTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """A number to (standardised value, standardised signed logarithm, 1 if missing).
+
+    A constant column is centred and not scaled, as in scikit-learn's StandardScaler.
+    """
+
+    def __init__(self, statistics: NumericStatistics) -> None:
+        super().__init__()
+        self._mean = np.array([statistics.mean, statistics.log_mean])
+        variance = np.array([statistics.variance, statistics.log_variance])
+        self._scale = np.where(variance > 0, np.sqrt(variance), 1.0)
+
+    def __call__(self, values: tf.Tensor) -> tf.Tensor:
+        """Float32 (batch,) to float32 (batch, 3)."""
+        missing = tf.math.is_nan(values)
+        wide = tf.cast(tf.where(missing, tf.zeros_like(values), values), tf.float64)
+        both = tf.stack([wide, tf.sign(wide) * tf.math.log1p(tf.abs(wide))], 1)
+        scaled = tf.where(missing[:, None], tf.zeros_like(both), (both - self._mean) / self._scale)
+        return tf.concat([tf.cast(scaled, tf.float32), tf.cast(missing, tf.float32)[:, None]], 1)
+
+
+class CategoryTransform(tf.Module):  # type: ignore[misc]
+    """A value to its id; see `MISSING_ID`, `UNSEEN_ID`, `FIRST_ID`."""
+
+    def __init__(self, statistics: CategoryStatistics, directory: Path) -> None:
+        super().__init__()
+        tokens = read_vocabulary(directory, statistics.vocabulary)["token"].to_list()
+        self._table = _table(["", *tokens], [MISSING_ID, *range(FIRST_ID, FIRST_ID + len(tokens))], UNSEEN_ID)
+
+    def __call__(self, values: tf.Tensor) -> tf.Tensor:
+        """String (batch,) to int32 (batch,)."""
+        return self._table.lookup(tf.strings.strip(values))
+
+
+class TextTransform(tf.Module):  # type: ignore[misc]
+    """A text to its terms' ids and TF-IDF weights, L2-normalised, as scikit-learn's TfidfVectorizer weighs them.
+
+    Only the terms that occur are kept, padded to the longest row of the batch: no dense matrix of the vocabulary.
+    """
+
+    def __init__(self, statistics: TextStatistics, directory: Path) -> None:
+        super().__init__()
+        vocabulary = read_vocabulary(directory, statistics.vocabulary)
+        self._ngrams = statistics.ngrams
+        self._size = vocabulary.height
+        self._table = _table(vocabulary["token"].to_list(), list(range(vocabulary.height)), -1)
+        self._idf = vocabulary["idf"].to_numpy()
+
+    def __call__(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """String (batch,) to int32 ids from 1 and float32 weights, both (batch, terms); 0 is padding."""
+        rows = tf.shape(texts, out_type=tf.int64)[0]
+        if self._size == 0:
+            return tf.zeros([rows, 1], tf.int32), tf.zeros([rows, 1], tf.float32)
+        ids = self._table.lookup(self._terms(texts))
+        ids = tf.ragged.boolean_mask(ids, ids >= 0)
+        counts = tf.sparse.bincount(ids, minlength=self._size, maxlength=self._size)
+        row, term = counts.indices[:, 0], counts.indices[:, 1]
+        weights = tf.cast(counts.values, tf.float64) * tf.gather(self._idf, term)
+        squares = tf.math.unsorted_segment_sum(weights**2, row, rows)
+        weights /= tf.sqrt(tf.gather(squares, row))
+
+        def padded(values: tf.Tensor) -> tf.Tensor:
+            dense = tf.RaggedTensor.from_value_rowids(values, row, nrows=rows).to_tensor()
+            return tf.pad(dense, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(dense)[1])]])
+
+        return padded(tf.cast(term, tf.int32) + 1), padded(tf.cast(weights, tf.float32))
+
+    def _terms(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        lower = tf.strings.lower(texts, encoding="utf-8")
+        words = tf.strings.split(tf.strings.regex_replace(lower, f"[^{WORD_CHARACTERS}]+", " "))
+        words = tf.ragged.boolean_mask(words, tf.strings.length(words, unit="UTF8_CHAR") >= SHORTEST_WORD)
+        if self._ngrams == 1:
+            return words
+        return tf.strings.ngrams(words, ngram_width=list(range(1, self._ngrams + 1)), separator=" ")
+
+
+class ServedPictures(tf.Module):  # type: ignore[misc]
+    """Files' bytes to pixels: uint8 (batch, height, width, 3), black where there is none."""
+
+    def __init__(self, feature: ImageFeature) -> None:
+        super().__init__()
+        self._size = feature.size
+
+    def __call__(self, contents: tf.Tensor) -> tf.Tensor:
+        """String (batch,) to uint8 (batch, height, width, 3)."""
+        black = tf.zeros([*self._size, 3], tf.uint8)
+        return tf.map_fn(
+            lambda content: tf.cond(
+                tf.equal(content, ""), lambda: black, lambda: picture_graph.load(content, self._size)
+            ),
+            contents,
+            fn_output_signature=tf.TensorSpec([*self._size, 3], tf.uint8),
+        )
+
+
+class StoredPictures(tf.Module):  # type: ignore[misc]
+    """A shard's picture entries to pixels; shapes as in `ServedPictures`."""
+
+    def __init__(self, feature: ImageFeature) -> None:
+        super().__init__()
+        self._size = feature.size
+        self._store = feature.store
+
+    def __call__(self, contents: tf.Tensor) -> tf.Tensor:
+        """String (batch,) to uint8 (batch, height, width, 3)."""
+        height, width = self._size
+        if self._store == "raw":
+            black = tf.constant(bytes(height * width * 3))
+            filled = tf.where(tf.equal(contents, ""), black, contents)
+            return tf.reshape(tf.io.decode_raw(filled, tf.uint8), [-1, height, width, 3])
+        black = tf.zeros([height, width, 3], tf.uint8)
+        decode: Callable[[tf.Tensor], tf.Tensor] = (
+            (lambda content: tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"))
+            if self._store == "jpeg"
+            else (lambda content: tf.io.decode_png(content, channels=3))
+        )
+        return tf.map_fn(
+            lambda content: tf.ensure_shape(
+                tf.cond(tf.equal(content, ""), lambda: black, lambda: decode(content)), [height, width, 3]
+            ),
+            contents,
+            fn_output_signature=tf.TensorSpec([height, width, 3], tf.uint8),
+        )
+
+
+class FeatureTransforms(tf.Module):  # type: ignore[misc]
+    """All features of a row: raw values to the core model's inputs.
+
+    Args:
+        preprocessing: The fitted statistics.
+        directory: Where the preprocessing artifact's vocabularies lie.
+        stored: True for the picture entries of shards, False for the bytes of files.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, directory: Path, *, stored: bool) -> None:
+        super().__init__()
+        self._features: dict[str, Feature] = dict(preprocessing.features)
+        self._transforms: dict[str, tf.Module] = {}
+        for name, feature in preprocessing.features.items():
+            statistics = preprocessing.feature_statistics[name]
+            if isinstance(feature, ImageFeature):
+                self._transforms[name] = StoredPictures(feature) if stored else ServedPictures(feature)
+            elif isinstance(statistics, NumericStatistics):
+                self._transforms[name] = NumericTransform(statistics)
+            elif isinstance(statistics, CategoryStatistics):
+                self._transforms[name] = CategoryTransform(statistics, directory)
+            elif isinstance(statistics, TextStatistics):
+                self._transforms[name] = TextTransform(statistics, directory)
+
+    def raw_spec(self) -> dict[str, tf.TensorSpec]:
+        """What a raw batch looks like: float32 for numbers, string for everything else."""
+        return {
+            name: tf.TensorSpec([None], tf.float32 if feature.kind == "numeric" else tf.string, name=name)
+            for name, feature in self._features.items()
+        }
+
+    def __call__(self, raw: Batch) -> Batch:
+        """A raw batch to the core model's inputs; see `polyhead.train.encoders.core_inputs` for names and shapes."""
+        inputs: Batch = {}
+        for name, feature in self._features.items():
+            transformed = self._transforms[name](raw[name])
+            if feature.kind == "image":
+                inputs[name] = transformed
+                inputs[f"{name}__known"] = tf.cast(tf.not_equal(raw[name], ""), tf.float32)
+            elif feature.kind == "text":
+                inputs[f"{name}__ids"], inputs[f"{name}__weights"] = transformed
+                inputs[f"{name}__known"] = tf.cast(tf.not_equal(raw[name], ""), tf.float32)
+            else:
+                inputs[name] = transformed
+        return inputs
+
+
+class TargetTransforms(tf.Module):  # type: ignore[misc]
+    """All targets of a row: raw labels to what the losses compare, and each row's weight in each head's loss.
+
+    A missing target has weight 0 in its own head and touches no other.
+    """
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self._statistics = dict(preprocessing.target_statistics)
+        self._tables = {
+            name: _table(statistics.classes, list(range(len(statistics.classes))), -1)
+            for name, statistics in self._statistics.items()
+            if isinstance(statistics, ClassStatistics)
+        }
+
+    def __call__(self, raw: Batch) -> tuple[Batch, Batch]:
+        """Raw targets to values and weights.
+
+        Returns:
+            Values: float32 (batch, 1) for binary and regression (standardised, transformed), int32 (batch,) for
+            multiclass, float32 (batch, labels) for multilabel. Weights: float32 (batch,), (batch, labels) for
+            multilabel.
+        """
+        values: Batch = {}
+        weights: Batch = {}
+        for name, statistics in self._statistics.items():
+            if isinstance(statistics, ClassStatistics):
+                ids = self._tables[name].lookup(raw[name])
+                class_weights = tf.constant(statistics.weights, tf.float32)
+                weights[name] = tf.where(ids >= 0, tf.gather(class_weights, tf.maximum(ids, 0)), 0.0)
+                ids = tf.maximum(ids, 0)
+                values[name] = tf.cast(ids, tf.float32)[:, None] if statistics.kind == "binary" else ids
+            elif isinstance(statistics, LabelStatistics):
+                values[name], weights[name] = self._labels(statistics, raw[name], raw[f"{name}/known"])
+            else:
+                values[name], weights[name] = _standardised(statistics, raw[name])
+        return values, weights
+
+    def _labels(
+        self, statistics: LabelStatistics, sets: tf.RaggedTensor, known: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        present = tf.stack([tf.reduce_any(sets == label, axis=1) for label in statistics.labels], 1)
+        positive = tf.constant(statistics.positive_weights, tf.float32)
+        negative = tf.constant(statistics.negative_weights, tf.float32)
+        weights = tf.where(present, positive, negative) * tf.cast(known, tf.float32)[:, None]
+        return tf.cast(present, tf.float32), weights
+
+
+def _standardised(statistics: RegressionStatistics, raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    known = tf.math.is_finite(raw)
+    filled = tf.cast(tf.where(known, raw, tf.cast(statistics.median, tf.float32)), tf.float64)
+    transformed = tf.math.log(filled) if statistics.transform == "log" else filled
+    scaled = (transformed - statistics.mean) / np.sqrt(statistics.variance)
+    return tf.cast(scaled, tf.float32)[:, None], tf.cast(known, tf.float32)
+
+
+def _table(keys: list[str], values: list[int], default: int) -> tf.lookup.StaticHashTable:
+    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(keys, tf.string), tf.constant(values, tf.int32))
+    return tf.lookup.StaticHashTable(initializer, default)

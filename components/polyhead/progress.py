@@ -1,0 +1,191 @@
+"""How a step tells what it is doing, and how its user's errors leave a process.
+
+A terminal gets a live bar, a log gets a line now and then, and a parent process that set
+`POLYHEAD_PROGRESS=json` gets one JSON event per line, which it draws itself (`relay`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from polyhead.errors import PolyheadError, Problem
+
+MODE = "POLYHEAD_PROGRESS"
+_MARK = "@polyhead "
+_LOG_SECONDS = 5.0
+_EVENT_SECONDS = 0.2
+
+Advance = Callable[[int], None]
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def progress(label: str, *, total: int, unit: str) -> Iterator[Advance]:
+    """Show how far a loop is.
+
+    Args:
+        label: What is being done, for example `decode`.
+        total: Items to do.
+        unit: What the items are, for example `images`.
+
+    Yields:
+        A function to call with the number of items just done.
+    """
+    started, done, last = time.monotonic(), 0, 0.0
+    as_events = os.environ.get(MODE) == "json"
+    live = _bar() if console.is_terminal and not as_events else None
+    bar = live.add_task(label, total=total, rate="") if live else None
+
+    def show(now: float) -> None:
+        rate = f"{done / max(now - started, 1e-9):,.0f} {unit}/s"
+        if live is not None and bar is not None:
+            live.update(bar, completed=done, rate=rate)
+        elif as_events:
+            _emit({"label": label, "done": done, "total": total, "unit": unit, "rate": rate})
+        else:
+            console.print(escape(f"{label} {done:,}/{total:,} {unit} ({rate})"))
+
+    def advance(count: int) -> None:
+        nonlocal done, last
+        done += count
+        now = time.monotonic()
+        if now - max(last, started) >= (_EVENT_SECONDS if as_events or live else _LOG_SECONDS):
+            last = now
+            show(now)
+
+    with live or contextlib.nullcontext():
+        yield advance
+        show(time.monotonic())
+
+
+def say(message: str) -> None:
+    """Tell one finished thing, in one line."""
+    if os.environ.get(MODE) == "json":
+        _emit({"say": message})
+    else:
+        console.print(escape(message))
+
+
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn a user's error into a message and exit code 1, without a traceback."""
+    try:
+        yield
+    except PolyheadError as error:
+        exit_with(error)
+
+
+def exit_with(error: PolyheadError) -> NoReturn:
+    """Show all problems of an error and end the process with code 1."""
+    if os.environ.get(MODE) == "json":
+        _emit({"error": error.subject, "problems": [[p.what, p.where, p.hint] for p in error.problems]})
+    else:
+        show_error(error.subject, error.problems)
+    raise SystemExit(1)
+
+
+def show_error(subject: str, problems: list[Problem]) -> None:
+    """Print problems to stderr: a count, then for each its place, what is wrong, and what to do."""
+    count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+    console.print(f"[bold red]error:[/] {count} with {escape(subject)}")
+    for problem in problems:
+        place = f"[cyan]{escape(problem.where)}[/]: " if problem.where else ""
+        console.print(f"  {place}{escape(problem.what)}")
+        if problem.hint:
+            console.print(f"    [dim]→ {escape(problem.hint)}[/]")
+
+
+def _bar() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("[dim]{task.fields[rate]}[/]"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def _emit(event: dict[str, Any]) -> None:
+    sys.stderr.write(f"{_MARK}{json.dumps(event)}\n")
+    sys.stderr.flush()
+
+
+class Relay:
+    """Draws the events of child processes, and keeps the other lines they print for when one fails.
+
+    Attributes:
+        error: Problems of the error that a child reported, or None.
+        subject: What that error is about.
+        log: Lines that were no events.
+    """
+
+    def __init__(self) -> None:
+        self.error: list[Problem] | None = None
+        self.subject = ""
+        self.log: list[str] = []
+        self._live: Progress | None = None
+        self._bars: dict[str, Any] = {}
+        self._told = 0.0
+
+    def line(self, line: str) -> None:
+        """Take one line of a child's output."""
+        _, mark, payload = line.partition(_MARK)
+        event = _event(payload) if mark else None
+        if event is None:
+            self.log.append(line)
+        elif "say" in event:
+            self.close()
+            console.print(escape(f"  {event['say']}"))
+        elif "problems" in event:
+            self.error = [Problem(*parts) for parts in event["problems"]]
+            self.subject = event["error"]
+        else:
+            self._advance(event)
+
+    def close(self) -> None:
+        """Take the bars off the screen."""
+        if self._live is not None:
+            self._live.stop()
+        self._live, self._bars = None, {}
+
+    def _advance(self, event: dict[str, Any]) -> None:
+        label, done, total = event["label"], event["done"], event["total"]
+        if console.is_terminal:
+            if self._live is None:
+                self._live = _bar()
+                self._live.start()
+            if label not in self._bars:
+                self._bars[label] = self._live.add_task(label, total=total, rate="")
+            self._live.update(self._bars[label], completed=done, rate=event["rate"])
+        elif done == total or time.monotonic() - self._told >= _LOG_SECONDS:
+            self._told = time.monotonic()
+            console.print(escape(f"  {label} {done:,}/{total:,} {event['unit']} ({event['rate']})"))
+
+
+def _event(payload: str) -> dict[str, Any] | None:
+    try:
+        event = json.loads(payload)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None

@@ -1,0 +1,1 @@
+"""shard: clean table → TFRecord shards, one example a row, and their manifest."""

@@ -1,0 +1,150 @@
+"""The shard step: every clean row into one example, pictures included, packed into TFRecord files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from polyhead.contracts.artifact import require_same
+from polyhead.contracts.config import SPLITS, Config, Split, require_config
+from polyhead.contracts.features import ImageFeature
+from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
+from polyhead.contracts.shards import Shard, ShardManifest
+from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, SPLIT, ValidationReport
+from polyhead.errors import ArtifactError
+from polyhead.preprocess.split import hash_position
+from polyhead.progress import Advance, progress, say
+from polyhead.shard.example import encode_example
+from polyhead.shard.rows import RowError, feature_entries, target_entries
+from polyhead.shard.tfrecord import frame
+from polyhead.storage.artifact import new_artifact, sha256_of
+from polyhead.storage.clean import read_clean
+from polyhead.storage.parallel import available_cpus, ordered_map
+from polyhead.storage.rejected import Rejected
+
+ORDER_SALT = 1 << 64
+"""Salt of the rows' order, above every split seed that a config would name, so that order and split are unrelated."""
+
+_ROW_BYTES = 256
+_STORED_SHARE = {"raw": 1.0, "png": 0.6, "jpeg": 0.25}
+
+
+def run(
+    *, config: Config, data: str | Path, preprocessing: str | Path, out: str | Path, workers: int | None = None
+) -> ShardManifest:
+    """Write the shards.
+
+    Rows lie in the order of a hash of their key, so any shard is a fair sample of its split, and files are the
+    same bytes whatever the order of the table or the number of workers.
+
+    Args:
+        config: The configuration of the earlier steps.
+        data: The artifact of `validate`.
+        preprocessing: The artifact of `preprocess`.
+        out: Where the artifact shall stand; see `polyhead.contracts.shards` for its files.
+        workers: Threads that decode and resize. Default: the processors at hand.
+
+    Raises:
+        ArtifactError: The artifacts do not belong together, or `out` holds something else.
+    """
+    report, clean = read_clean(data)
+    fitted = Preprocessing.read(preprocessing)
+    require_same(
+        "validation", fitted.made_from["validation"], report.clean_sha256, maker=str(preprocessing), user=str(data)
+    )
+    require_config(config, fitted, preprocessing)
+    rows = clean.join(_splits(Path(preprocessing), fitted).select(ROW, SPLIT), on=ROW, how="left", suffix="_fitted")
+    split_column = f"{SPLIT}_fitted" if SPLIT in clean.columns else SPLIT
+    with new_artifact(out, ShardManifest) as directory:
+        writer = _Writer(config, report, directory, workers or available_cpus())
+        shards: list[Shard] = []
+        with progress("shard", total=rows.height, unit="rows") as advance:
+            for split in SPLITS:
+                chosen = rows.filter(pl.col(split_column) == split)
+                shards += writer.write_split(split, chosen, advance)
+        writer.rejected.frame().write_parquet(directory / REJECTED_TABLE, compression="zstd")
+        manifest = ShardManifest(
+            made_from={**fitted.made_from, "preprocessing": fitted.fingerprint()},
+            shards=shards,
+            rows={split: sum(shard.rows for shard in shards if shard.split == split) for split in SPLITS},
+            rows_read=report.rows_read,
+            rows_rejected=report.rows_rejected + len(writer.rejected.rows),
+            rejections=[*report.rejections, *writer.rejected.summary()],
+            warnings=fitted.warnings,
+        )
+        manifest.write(directory)
+    size = sum(shard.bytes for shard in shards) / 2**20
+    say(f"{sum(manifest.rows.values()):,} rows in {len(shards)} shards, {size:,.1f} MiB")
+    if writer.rejected.rows:
+        say(f"warning: {len(writer.rejected.rows):,} rows rejected since validation, see {Path(out) / REJECTED_TABLE}")
+    return manifest
+
+
+def _splits(directory: Path, fitted: Preprocessing) -> pl.DataFrame:
+    path = directory / SPLITS_TABLE
+    if not path.is_file() or sha256_of(path) != fitted.splits_sha256:
+        raise ArtifactError("is missing or was changed", where=str(path), hint="run polyhead preprocess again")
+    return pl.read_parquet(path)
+
+
+class _Writer:
+    """Writes the shards of one artifact."""
+
+    def __init__(self, config: Config, report: ValidationReport, directory: Path, workers: int) -> None:
+        self.config = config
+        self.root = report.image_root
+        self.directory = directory
+        self.workers = workers
+        self.rejected = Rejected()
+        self.rows_per_shard = max(1, config.shard.megabytes * 2**20 // _estimated_bytes(config))
+
+    def write_split(self, split: Split, rows: pl.DataFrame, advance: Advance) -> list[Shard]:
+        """Write all shards of one split, in the rows' hashed order."""
+        places = [hash_position(ORDER_SALT, key) for key in rows[KEY]]
+        ordered = rows.with_columns(pl.Series("__place__", places, dtype=pl.Float64)).sort("__place__", KEY)
+        count = -(-rows.height // self.rows_per_shard)
+        shards = []
+        for index in range(count):
+            start, end = rows.height * index // count, rows.height * (index + 1) // count
+            name = f"{split}-{index:05d}-of-{count:05d}.tfrecord"
+            shards.append(self._write_shard(name, split, ordered[start:end], advance))
+        return shards
+
+    def _write_shard(self, name: str, split: Split, rows: pl.DataFrame, advance: Advance) -> Shard:
+        digest, size, written = hashlib.sha256(), 0, 0
+        records = ordered_map(self._record, rows.iter_rows(named=True), workers=self.workers)
+        with (self.directory / name).open("wb") as file:
+            for row, record in zip(rows.select(ROW, KEY).iter_rows(), records, strict=True):
+                if isinstance(record, RowError):
+                    self._reject(row[0], row[1], record)
+                else:
+                    file.write(record)
+                    digest.update(record)
+                    size += len(record)
+                    written += 1
+                advance(1)
+        return Shard(path=name, split=split, rows=written, bytes=size, sha256=digest.hexdigest())
+
+    def _record(self, row: dict[str, Any]) -> bytes | RowError:
+        limit = self.config.validate_.max_pixels
+        try:
+            entries = feature_entries(row, self.config.features, root=self.root, max_pixels=limit)
+        except RowError as fault:
+            return fault
+        return frame(encode_example({**entries, **target_entries(row, self.config.targets)}))
+
+    def _reject(self, row: int, key: str, fault: RowError) -> None:
+        column = self.config.column_of(fault.name)
+        self.rejected.add_cell(row, key, column, fault.cause.reason, fault.path, fault.cause.detail)
+
+
+def _estimated_bytes(config: Config) -> int:
+    """Bytes of one row, about: what a shard's number of rows is reckoned from, so it does not depend on the data."""
+    pictures = sum(
+        feature.size[0] * feature.size[1] * 3 * _STORED_SHARE[feature.store]
+        for feature in config.features_of(ImageFeature).values()
+    )
+    return int(pictures) + _ROW_BYTES

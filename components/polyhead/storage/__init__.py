@@ -1,0 +1,1 @@
+"""All bytes in and out: places, tables, whole artifact directories, digests."""

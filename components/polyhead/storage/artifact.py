@@ -1,0 +1,107 @@
+"""Artifact directories that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from polyhead.contracts.artifact import Contract
+from polyhead.errors import ArtifactError
+
+
+@contextlib.contextmanager
+def new_artifact(out: str | Path, contract: type[Contract]) -> Iterator[Path]:
+    """A directory to write an artifact into, put in place by renames when the block ends well.
+
+    An artifact of the same kind that stands at `out` already is replaced; anything else there is refused
+    before any work is done. When the block raises, `out` stays as it was.
+
+    Args:
+        out: Where the artifact shall stand. Its parent is created.
+        contract: The artifact's contract class.
+
+    Yields:
+        An empty directory beside `out`, on the same file system.
+
+    Raises:
+        ArtifactError: `out` holds something else or cannot be written.
+    """
+    out = Path(out).absolute()
+    check_free(out, contract)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+    except OSError as error:
+        raise ArtifactError(f"cannot be written: {error.strerror}", where=str(out)) from None
+    try:
+        aside.chmod(0o777 & ~_umask())
+        yield aside
+        _swap(aside, out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def check_free(out: Path, contract: type[Contract]) -> None:
+    """Refuse an output place that holds something else than an artifact of the same kind.
+
+    Raises:
+        ArtifactError: A file stands there, or a folder with other content.
+    """
+    if not out.exists() and not out.is_symlink():
+        return
+    if not out.is_dir():
+        raise ArtifactError("is a file, not a folder", where=str(out), hint="give another --out")
+    if any(out.iterdir()) and not (out / f"{contract.__name__}.json").is_file():
+        raise ArtifactError(
+            f"already holds something else than the output of {contract.made_by()}",
+            where=str(out),
+            hint="give another --out, or empty the folder",
+        )
+
+
+def _swap(aside: Path, out: Path) -> None:
+    if not out.exists():
+        os.rename(aside, out)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".old", dir=out.parent))
+    os.rename(out, old / out.name)
+    os.rename(aside, out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a single file so that it appears whole: aside first, then a rename.
+
+    Raises:
+        ArtifactError: The place cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            os.chmod(aside, 0o666 & ~_umask())
+            os.replace(aside, path)
+        except BaseException:
+            os.unlink(aside)
+            raise
+    except OSError as error:
+        raise ArtifactError(f"cannot be written: {error.strerror}", where=str(path)) from None

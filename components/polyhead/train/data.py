@@ -1,0 +1,68 @@
+"""What the network is fed: inputs, targets and weights, batch by batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from polyhead.contracts.config import Config, Split
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.shards import ShardManifest
+from polyhead.preprocess.layers import FeatureTransforms, TargetTransforms
+from polyhead.shard.reading import parse, records, shuffled_records
+
+_PARALLEL_BATCHES = 2
+
+
+class Feed:
+    """Batches of `(inputs, targets, weights)` from the shards.
+
+    Class weights and missing targets are lowered to one weight per row and head, since Keras takes no
+    `class_weight` for several outputs.
+
+    Args:
+        config: Batch size and seed.
+        preprocessing: The fitted statistics.
+        preprocessing_dir: Where their vocabularies lie.
+        manifest: The shards.
+        shards_dir: Where they lie.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        preprocessing: Preprocessing,
+        preprocessing_dir: Path,
+        manifest: ShardManifest,
+        shards_dir: Path,
+    ) -> None:
+        self._config = config
+        self._preprocessing = preprocessing
+        self._manifest = manifest
+        self._directory = shards_dir
+        self._features = FeatureTransforms(preprocessing, preprocessing_dir, stored=True)
+        self._targets = TargetTransforms(preprocessing)
+
+    def training(self) -> tf.data.Dataset:
+        """The train rows, in another order each epoch."""
+        train = self._config.train
+        examples = shuffled_records(
+            self._manifest, self._directory, "train", batch_size=train.batch_size, seed=train.seed
+        )
+        return self._transformed(examples)
+
+    def fixed(self, split: Split) -> tf.data.Dataset:
+        """The rows of a split in the shards' order."""
+        batch_size = max(self._config.train.batch_size, 128)
+        return self._transformed(records(self._manifest, self._directory, split, batch_size=batch_size))
+
+    def _transformed(self, examples: tf.data.Dataset) -> tf.data.Dataset:
+        preprocessing = self._preprocessing
+
+        def transform(batch: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
+            _, features, targets = parse(batch, preprocessing.features, preprocessing.targets)
+            values, weights = self._targets(targets)
+            return self._features(features), values, weights
+
+        return examples.map(transform, num_parallel_calls=_PARALLEL_BATCHES, deterministic=True).prefetch(2)

@@ -1,0 +1,44 @@
+"""The serving model: raw row in, predictions out, everything in one graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.preprocess.layers import FeatureTransforms
+from polyhead.preprocess.outputs import predictions
+
+
+class _Serving(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    def __init__(self, core: keras.Model, transforms: FeatureTransforms, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self._core = core
+        self._transforms = transforms
+        self._preprocessing = preprocessing
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def serve(self, **raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits = self._core(self._transforms(raw), training=False)
+        return predictions(self._preprocessing, logits)
+
+
+def export_serving(core: keras.Model, preprocessing: Preprocessing, preprocessing_dir: Path, out: Path) -> None:
+    """Write a SavedModel whose `serving_default` signature takes raw rows.
+
+    Inputs by feature name, all `(batch,)`: string for image (the bytes of a JPEG, PNG, GIF or BMP file), category
+    and text, float32 for numeric. A missing number is NaN, any other missing value is empty. Outputs as in
+    `polyhead.preprocess.outputs.predictions`. The SavedModel needs TensorFlow only, not Polyhead.
+
+    Args:
+        core: The trained network.
+        preprocessing: The fitted statistics.
+        preprocessing_dir: Where their vocabularies lie.
+        out: Directory to write.
+    """
+    transforms = FeatureTransforms(preprocessing, preprocessing_dir, stored=False)
+    serving = _Serving(core, transforms, preprocessing)
+    signature = serving.serve.get_concrete_function(**transforms.raw_spec())
+    tf.saved_model.save(serving, str(out), signatures={"serving_default": signature})

@@ -1,0 +1,124 @@
+"""Training: all heads at once, stopped by the joint validation score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from polyhead.contracts.bundle import Epoch
+from polyhead.contracts.config import Config
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.errors import DataError
+from polyhead.model.heads import head_loss
+from polyhead.train.score import JointScore
+
+_WARMUP_SHARE = 0.1
+_FINAL_RATE = 0.02
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How the training went.
+
+    Attributes:
+        epochs: One record each.
+        best_epoch: The epoch whose weights the model now has, from 1.
+        best_score: Its score.
+    """
+
+    epochs: list[Epoch]
+    best_epoch: int
+    best_score: float
+
+
+def fit(
+    model: keras.Model,
+    preprocessing: Preprocessing,
+    config: Config,
+    training: tf.data.Dataset,
+    validation: tf.data.Dataset | None,
+    on_epoch: Callable[[Epoch], None],
+) -> Fitted:
+    """Train a network in place and leave it with its best epoch's weights.
+
+    AdamW with a linear warm-up and a cosine decay over all epochs. Stops after `train.patience` epochs without a
+    better joint score. Without validation rows the score is that of the last training losses, and the last
+    epoch's weights stay.
+
+    Args:
+        model: From `polyhead.model.build.build_core`.
+        preprocessing: The fitted statistics.
+        config: The `train` section.
+        training: Batches of `(inputs, targets, weights)`.
+        validation: Likewise; None where there are no validation rows.
+        on_epoch: Called after each epoch.
+
+    Raises:
+        DataError: The loss became infinite or NaN.
+    """
+    steps = math.ceil(preprocessing.rows["train"] / config.train.batch_size)
+    model.compile(
+        optimizer=_optimizer(config, steps),
+        loss={name: head_loss(target) for name, target in preprocessing.targets.items()},
+        loss_weights={name: target.loss_weight for name, target in preprocessing.targets.items()},
+    )
+    watcher = _Watcher(JointScore(preprocessing, validation) if validation is not None else None, config, on_epoch)
+    model.fit(training, epochs=config.train.epochs, callbacks=[watcher], shuffle=False, verbose=0)
+    if watcher.best_weights is not None:
+        model.set_weights(watcher.best_weights)
+    return Fitted(watcher.epochs, watcher.best_epoch, watcher.best_score)
+
+
+def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
+    total = max(1, steps * config.train.epochs)
+    warmup = int(total * _WARMUP_SHARE)
+    rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=config.train.learning_rate * _FINAL_RATE,
+        decay_steps=max(1, total - warmup),
+        alpha=_FINAL_RATE,
+        warmup_target=config.train.learning_rate,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.train.weight_decay, clipnorm=1.0)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "stand_in"])
+    return optimizer
+
+
+class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is untyped
+    """Scores every epoch, keeps the best weights, stops in time."""
+
+    def __init__(self, score: JointScore | None, config: Config, on_epoch: Callable[[Epoch], None]) -> None:
+        super().__init__()
+        self._score = score
+        self._patience = config.train.patience
+        self._heads = list(config.targets)
+        self._on_epoch = on_epoch
+        self.epochs: list[Epoch] = []
+        self.best_epoch = 0
+        self.best_score = float("inf")
+        self.best_weights: list[Any] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keras' hook."""
+        logs = logs or {}
+        single = len(self._heads) == 1
+        losses = {name: float(logs["loss" if single else f"{name}_loss"]) for name in self._heads}
+        score, val_losses = self._score(self.model) if self._score else (float(logs["loss"]), {})
+        if not all(map(math.isfinite, (score, *losses.values()))):
+            raise DataError(
+                f"the loss is no finite number in epoch {epoch + 1}: {losses}",
+                hint="lower train.learning_rate, or check the targets for extreme values",
+            )
+        record = Epoch(epoch=epoch + 1, score=score, losses=losses, val_losses=val_losses)
+        self.epochs.append(record)
+        if self._score is None or score < self.best_score:
+            self.best_epoch, self.best_score = record.epoch, score
+            self.best_weights = self.model.get_weights() if self._score else None
+        self._on_epoch(record)
+        if self._score is not None and record.epoch - self.best_epoch >= self._patience:
+            self.model.stop_training = True

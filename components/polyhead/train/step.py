@@ -1,0 +1,91 @@
+"""The train step: fit the network on the shards and bundle it with all that feeds it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from polyhead.contracts.artifact import require_same
+from polyhead.contracts.bundle import (
+    BUNDLED_CONFIG,
+    BUNDLED_PREPROCESSING,
+    CORE_MODEL,
+    HISTORY,
+    SERVING_MODEL,
+    Epoch,
+    ModelBundle,
+)
+from polyhead.contracts.config import Config, require_config
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.shards import ShardManifest
+from polyhead.model import backend
+from polyhead.progress import progress, say
+from polyhead.storage.artifact import new_artifact, sha256_of
+
+
+def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: str | Path) -> ModelBundle:
+    """Train the model.
+
+    Args:
+        config: The configuration of the earlier steps; its `model` and `train` sections may differ from theirs.
+        shards: The artifact of `shard`.
+        preprocessing: The artifact of `preprocess` that the shards were made from.
+        out: Where the artifact shall stand; see `polyhead.contracts.bundle` for its files.
+
+    Raises:
+        ArtifactError: The artifacts do not belong together, or `out` holds something else.
+        DataError: The shards hold no train rows, or the loss is not finite.
+    """
+    fitted = Preprocessing.read(preprocessing)
+    manifest = ShardManifest.read(shards)
+    made_from, given = manifest.made_from["preprocessing"], fitted.fingerprint()
+    require_same("preprocessing", made_from, given, maker=str(shards), user=str(preprocessing))
+    require_config(config, fitted, preprocessing)
+    say("loading TensorFlow")
+    backend.load()
+    import keras
+    import tensorflow as tf
+
+    from polyhead.model.build import build_core
+    from polyhead.train.data import Feed
+    from polyhead.train.export import export_serving
+    from polyhead.train.fit import fit
+
+    with new_artifact(out, ModelBundle) as directory:
+        keras.utils.set_random_seed(config.train.seed)
+        tf.config.experimental.enable_op_determinism()
+        feed = Feed(config, fitted, Path(preprocessing), manifest, Path(shards))
+        model = build_core(fitted, config)
+        validation = feed.fixed("val") if manifest.rows["val"] else None
+        with progress("train", total=config.train.epochs, unit="epochs") as advance:
+            result = fit(model, fitted, config, feed.training(), validation, lambda _: advance(1))
+        _bundle_inputs(directory, config, Path(preprocessing), result.epochs)
+        model.save(directory / CORE_MODEL)
+        export_serving(model, fitted, Path(preprocessing), directory / SERVING_MODEL)
+        bundle = ModelBundle(
+            made_from={
+                **manifest.made_from,
+                "shards": manifest.fingerprint(),
+            },
+            heads={name: target.kind for name, target in config.targets.items()},
+            parameters=sum(int(weight.size) for weight in map(keras.ops.convert_to_numpy, model.trainable_weights)),
+            epochs=len(result.epochs),
+            best_epoch=result.best_epoch,
+            best_score=result.best_score,
+            seed=config.train.seed,
+            core_sha256=sha256_of(directory / CORE_MODEL),
+        )
+        bundle.write(directory)
+    say(
+        f"{bundle.epochs} epochs, best {bundle.best_epoch} with joint score {bundle.best_score:.3f} "
+        f"(1 knows nothing), {bundle.parameters:,} parameters"
+    )
+    return bundle
+
+
+def _bundle_inputs(directory: Path, config: Config, preprocessing: Path, epochs: list[Epoch]) -> None:
+    (directory / BUNDLED_CONFIG).write_text(config.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
+    records = [epoch.model_dump(mode="json") for epoch in epochs]
+    (directory / HISTORY).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    shutil.copytree(preprocessing, directory / BUNDLED_PREPROCESSING, ignore=shutil.ignore_patterns("splits.parquet"))

@@ -1,0 +1,1 @@
+"""validate: table + config → ValidationReport, clean table, rejected rows."""
