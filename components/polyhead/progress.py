@@ -11,8 +11,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import Any, NoReturn, Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -32,7 +32,12 @@ _MARK = "@polyhead "
 _LOG_SECONDS = 5.0
 _EVENT_SECONDS = 0.2
 
-Advance = Callable[[int], None]
+
+class Advance(Protocol):
+    """Tells a progress display how many more items are done, and optionally how it goes."""
+
+    def __call__(self, count: int, note: str = "") -> None: ...
+
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -49,23 +54,24 @@ def progress(label: str, *, total: int, unit: str) -> Iterator[Advance]:
     Yields:
         A function to call with the number of items just done.
     """
-    started, done, last = time.monotonic(), 0, 0.0
+    started, done, last, shown_note = time.monotonic(), 0, 0.0, ""
     as_events = os.environ.get(MODE) == "json"
     live = _bar() if console.is_terminal and not as_events else None
     bar = live.add_task(label, total=total, rate="") if live else None
 
     def show(now: float) -> None:
-        rate = f"{done / max(now - started, 1e-9):,.0f} {unit}/s"
+        rate = shown_note or f"{done / max(now - started, 1e-9):,.0f} {unit}/s"
         if live is not None and bar is not None:
             live.update(bar, completed=done, rate=rate)
         elif as_events:
             _emit({"label": label, "done": done, "total": total, "unit": unit, "rate": rate})
         else:
-            console.print(escape(f"{label} {done:,}/{total:,} {unit} ({rate})"))
+            console.print(escape(f"  {label} {done:,}/{total:,} {unit} ({rate})"))
 
-    def advance(count: int) -> None:
-        nonlocal done, last
+    def advance(count: int, note: str = "") -> None:
+        nonlocal done, last, shown_note
         done += count
+        shown_note = note
         now = time.monotonic()
         if now - max(last, started) >= (_EVENT_SECONDS if as_events or live else _LOG_SECONDS):
             last = now
@@ -78,19 +84,31 @@ def progress(label: str, *, total: int, unit: str) -> Iterator[Advance]:
 
 def say(message: str) -> None:
     """Tell one finished thing, in one line."""
-    if os.environ.get(MODE) == "json":
-        _emit({"say": message})
-    else:
-        console.print(escape(message))
+    _tell({"say": message}, f"  {escape(message)}")
 
 
 @contextlib.contextmanager
-def user_errors() -> Iterator[None]:
-    """Turn a user's error into a message and exit code 1, without a traceback."""
+def step(name: str) -> Iterator[None]:
+    """Announce a step, tell how long it took, and turn a user's error into a message and exit code 1.
+
+    Args:
+        name: The step's name, as users know it.
+    """
+    started = time.monotonic()
+    _tell({"step": name}, f"[bold]{name}[/]")
     try:
         yield
     except PolyheadError as error:
         exit_with(error)
+    seconds = time.monotonic() - started
+    _tell({"finished": name, "seconds": seconds}, f"[dim]{name} took {seconds:.1f} s[/]")
+
+
+def _tell(event: dict[str, Any], line: str) -> None:
+    if os.environ.get(MODE) == "json":
+        _emit(event)
+    else:
+        console.print(line)
 
 
 def exit_with(error: PolyheadError) -> NoReturn:
@@ -135,6 +153,7 @@ class Relay:
     """Draws the events of child processes, and keeps the other lines they print for when one fails.
 
     Attributes:
+        step: Name of the step that runs or ran last.
         error: Problems of the error that a child reported, or None.
         subject: What that error is about.
         log: Lines that were no events.
@@ -142,6 +161,7 @@ class Relay:
 
     def __init__(self) -> None:
         self.error: list[Problem] | None = None
+        self.step = ""
         self.subject = ""
         self.log: list[str] = []
         self._live: Progress | None = None
@@ -155,8 +175,12 @@ class Relay:
         if event is None:
             self.log.append(line)
         elif "say" in event:
-            self.close()
-            console.print(escape(f"  {event['say']}"))
+            self._print(f"  {escape(event['say'])}")
+        elif "step" in event:
+            self.step = event["step"]
+            self._print(f"[bold]{event['step']}[/]")
+        elif "finished" in event:
+            self._print(f"  [dim]{event['seconds']:.1f} s[/]")
         elif "problems" in event:
             self.error = [Problem(*parts) for parts in event["problems"]]
             self.subject = event["error"]
@@ -168,6 +192,10 @@ class Relay:
         if self._live is not None:
             self._live.stop()
         self._live, self._bars = None, {}
+
+    def _print(self, line: str) -> None:
+        self.close()
+        console.print(line)
 
     def _advance(self, event: dict[str, Any]) -> None:
         label, done, total = event["label"], event["done"], event["total"]

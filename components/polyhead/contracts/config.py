@@ -135,12 +135,12 @@ class Config(Section):
     key: str | None = Field(None, description="Column that names rows. Default: the row's position.")
     features: dict[str, Feature] = Field(min_length=1)
     targets: dict[str, Target] = Field(min_length=1)
-    split: SplitSection = SplitSection()  # type: ignore[call-arg]  # every field has a default
-    validate_: ValidateSection = Field(ValidateSection(), alias="validate")  # type: ignore[call-arg]
-    shard: ShardSection = ShardSection()  # type: ignore[call-arg]
-    model: ModelSection = ModelSection()  # type: ignore[call-arg]
-    train: TrainSection = TrainSection()  # type: ignore[call-arg]
-    evaluate: EvaluateSection = EvaluateSection()  # type: ignore[call-arg]
+    split: SplitSection = SplitSection()
+    validate_: ValidateSection = Field(ValidateSection(), alias="validate")
+    shard: ShardSection = ShardSection()
+    model: ModelSection = ModelSection()
+    train: TrainSection = TrainSection()
+    evaluate: EvaluateSection = EvaluateSection()
     gate: dict[str, dict[str, str]] = Field(
         {}, description='Per head and metric: ">= 0.6", "<= 0.2" or "beats baseline".'
     )
@@ -181,16 +181,22 @@ def load_config(path: str | Path) -> Config:
     Raises:
         ConfigError: The file cannot be read, or anything in it is wrong; all problems at once.
     """
-    path = Path(path)
+    return parse_config(read_config_text(path), name=Path(path).name)
+
+
+def read_config_text(path: str | Path) -> str:
+    """The text of a configuration file, unchecked.
+
+    Raises:
+        ConfigError: The file cannot be read as UTF-8 text.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(
-            "no such file", where=str(path), hint="write one with: polyhead init TABLE --target COL"
-        ) from None
+        hint = "write one with: polyhead init TABLE --target COL"
+        raise ConfigError("no such file", where=str(path), hint=hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read as UTF-8 text: {error}", where=str(path)) from None
-    return parse_config(text, name=path.name)
 
 
 def parse_config(text: str, *, name: str = "config") -> Config:

@@ -113,6 +113,15 @@ class EvaluationReport(Contract):
     rejections: list[Rejection]
     warnings: list[str]
 
+    def flat_metrics(self) -> dict[str, float]:
+        """Every defined metric as `<head>.<metric>`, finite Python floats only, for systems that take flat names."""
+        return {
+            f"{head}.{name}": metric.value
+            for head, report in self.heads.items()
+            for name, metric in report.metrics.items()
+            if metric.value is not None
+        }
+
     @classmethod
     def made_by(cls) -> str:
         """The command that writes this artifact."""

@@ -41,7 +41,7 @@ def new_artifact(out: str | Path, contract: type[Contract]) -> Iterator[Path]:
     try:
         aside.chmod(0o777 & ~_umask())
         yield aside
-        _swap(aside, out)
+        replace_artifact(aside, out)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -64,7 +64,13 @@ def check_free(out: Path, contract: type[Contract]) -> None:
         )
 
 
-def _swap(aside: Path, out: Path) -> None:
+def replace_artifact(aside: Path, out: Path) -> None:
+    """Put a finished artifact in place by renames; a former one is removed.
+
+    Args:
+        aside: The artifact, on the same file system as `out`.
+        out: Where it shall stand.
+    """
     if not out.exists():
         os.rename(aside, out)
         return

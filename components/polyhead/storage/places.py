@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from pathlib import Path, PurePosixPath
@@ -45,6 +46,16 @@ def join(root: str, path: str) -> str:
     if is_remote(root):
         return f"{root.rstrip('/')}/{path}" if path not in ("", ".") else root
     return os.path.normpath(os.path.join(root, path))
+
+
+def relative_to(place: str, folder: Path) -> str:
+    """A local path as seen from a folder, if it lies below it; otherwise absolute. A remote place stays as it is."""
+    if is_remote(place):
+        return place
+    absolute = Path(place).absolute()
+    with contextlib.suppress(ValueError):
+        return absolute.relative_to(folder.absolute()).as_posix()
+    return str(absolute)
 
 
 def read_bytes(place: str) -> bytes:

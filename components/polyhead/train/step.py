@@ -59,7 +59,14 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
         model = build_core(fitted, config)
         validation = feed.fixed("val") if manifest.rows["val"] else None
         with progress("train", total=config.train.epochs, unit="epochs") as advance:
-            result = fit(model, fitted, config, feed.training(), validation, lambda _: advance(1))
+            result = fit(
+                model,
+                fitted,
+                config,
+                feed.training(),
+                validation,
+                lambda epoch: advance(1, f"joint score {epoch.score:.3f}"),
+            )
         _bundle_inputs(directory, config, Path(preprocessing), result.epochs)
         model.save(directory / CORE_MODEL)
         export_serving(model, fitted, Path(preprocessing), directory / SERVING_MODEL)

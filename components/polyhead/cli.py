@@ -1,0 +1,335 @@
+"""The command line: every command is a thin call of a step or of the pipelines, and imports what it needs itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from polyhead import __version__
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from polyhead.contracts.config import Config
+    from polyhead_pipelines.local import LocalRun
+
+app = typer.Typer(
+    name="polyhead",
+    help="From a table to a trained, evaluated, servable multi-input, multi-head Keras model.\n\n"
+    "Start with: polyhead demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+)
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file.")]
+TableOption = Annotated[str | None, typer.Option(metavar="T", help="Replaces the configuration's table.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, nothing else there.")]
+WorkersOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads. Default: all processors.")]
+DataOption = Annotated[Path, typer.Option(metavar="V", help="The folder that validate wrote.")]
+PreprocessingOption = Annotated[Path, typer.Option(metavar="P", help="The folder that preprocess wrote.")]
+ShardsOption = Annotated[Path, typer.Option(metavar="S", help="The folder that shard wrote.")]
+SeedOption = Annotated[int | None, typer.Option(min=0, metavar="N", help="Replaces train.seed.")]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    from polyhead.errors import PolyheadError
+
+    try:
+        app()
+    except PolyheadError as error:
+        from polyhead.progress import exit_with
+
+        exit_with(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(141)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"polyhead {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(rich_help_panel="Start here")
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the sample and the results.")] = Path(
+        "polyhead-demo"
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Write the embedded sample (600 mugs, four things to predict) and run the whole pipeline on it."""
+    from polyhead.sample import write_sample
+
+    config = write_sample(out / "sample")
+    _run(config, None, out, None, as_json)
+
+
+@app.command(rich_help_panel="Start here")
+def init(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="Parquet, CSV or JSON Lines.")],
+    target: Annotated[list[str], typer.Option(metavar="COL", help="A column to predict; repeat for several.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The file to write.")] = Path(
+        "polyhead.yaml"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a first configuration for a table."""
+    from polyhead.contracts.config import parse_config
+    from polyhead.errors import ConfigError
+    from polyhead.progress import say
+    from polyhead.storage.artifact import write_whole
+    from polyhead.storage.places import relative_to
+    from polyhead.storage.tables import read_table
+    from polyhead.validate.infer import infer_config
+
+    if out.exists() and not force:
+        raise ConfigError("is already there", where=str(out), hint="give another -o, or --force to replace it")
+    text = infer_config(read_table(table), relative_to(table, out.parent), target)
+    config = parse_config(text, name=out.name)
+    write_whole(out, text.encode())
+    if as_json:
+        _print_json(config)
+    else:
+        sys.stdout.write(text)
+        say(f"wrote {out}; next: polyhead run {out}")
+
+
+@app.command(rich_help_panel="Start here")
+def run(
+    config: ConfigArgument,
+    table: TableOption = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for one artifact per step.")] = Path("polyhead-out"),
+    seed: SeedOption = None,
+    runner: Annotated[str, typer.Option(help="Where the steps run: subprocess.")] = "subprocess",
+    as_json: JsonOption = False,
+) -> None:
+    """Run the whole pipeline on this machine, by KFP's local runner, and print every head beside its baseline."""
+    if runner != "subprocess":
+        raise typer.BadParameter(f"'{runner}' is not one of: subprocess", param_hint="--runner")
+    _run(config, table, out, seed, as_json)
+
+
+@app.command(rich_help_panel="Start here")
+def predict(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder that train wrote.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="Rows to predict; only features are needed.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The Parquet file to write.")],
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict the rows of a table with a trained bundle."""
+    from polyhead.predict.step import run as predict_table
+    from polyhead.progress import step
+
+    with step("predict"):
+        result = predict_table(bundle=bundle, table=table, out=out, workers=workers)
+    _finish(result, as_json)
+
+
+@app.command(rich_help_panel="One step at a time")
+def validate(
+    config: ConfigArgument,
+    out: Annotated[Path, typer.Option(metavar="V", help="The folder to write.")],
+    table: TableOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a table: clean rows, rejected rows with their reasons, a report."""
+    from polyhead.progress import step
+    from polyhead.validate.step import run as validate_table
+
+    with step("validate"):
+        checked = _load(config)
+        result = validate_table(config=checked, table=_place(config, checked, table), out=out, workers=workers)
+    _finish(result, as_json)
+
+
+@app.command(rich_help_panel="One step at a time")
+def preprocess(
+    config: ConfigArgument,
+    data: DataOption,
+    out: Annotated[Path, typer.Option(metavar="P", help="The folder to write.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Split the rows and fit scalers, vocabularies and class weights on the train rows."""
+    from polyhead.preprocess.step import run as preprocess_table
+    from polyhead.progress import step
+
+    with step("preprocess"):
+        result = preprocess_table(config=_load(config), data=data, out=out)
+    _finish(result, as_json)
+
+
+@app.command(rich_help_panel="One step at a time")
+def shard(
+    config: ConfigArgument,
+    data: DataOption,
+    preprocessing: PreprocessingOption,
+    out: Annotated[Path, typer.Option(metavar="S", help="The folder to write.")],
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pack rows and resized pictures into TFRecord shards."""
+    from polyhead.progress import step
+    from polyhead.shard.step import run as shard_table
+
+    with step("shard"):
+        result = shard_table(config=_load(config), data=data, preprocessing=preprocessing, out=out, workers=workers)
+    _finish(result, as_json)
+
+
+@app.command(rich_help_panel="One step at a time")
+def train(
+    config: ConfigArgument,
+    shards: ShardsOption,
+    preprocessing: PreprocessingOption,
+    out: Annotated[Path, typer.Option(metavar="T", help="The folder to write.")],
+    seed: SeedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the multi-head model and bundle it with its transforms."""
+    from polyhead.progress import step
+    from polyhead.train.step import run as train_model
+
+    with step("train"):
+        checked = _load(config).with_seed(seed)
+        result = train_model(config=checked, shards=shards, preprocessing=preprocessing, out=out)
+    _finish(result, as_json)
+
+
+@app.command(rich_help_panel="One step at a time")
+def evaluate(
+    config: ConfigArgument,
+    bundle: Annotated[Path, typer.Option(metavar="T", help="The folder that train wrote.")],
+    shards: ShardsOption,
+    preprocessing: PreprocessingOption,
+    out: Annotated[Path, typer.Option(metavar="E", help="The folder to write.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Predict the test rows, measure every head beside its baseline, write the report and the verdict."""
+    from polyhead.evaluate.step import run as evaluate_model
+    from polyhead.progress import step
+
+    with step("evaluate"):
+        result = evaluate_model(
+            config=_load(config), bundle=bundle, shards=shards, preprocessing=preprocessing, out=out
+        )
+    _finish(result, as_json)
+
+
+@app.command("compile", rich_help_panel="The cluster")
+def compile_(
+    config: ConfigArgument,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The YAML file to write.")],
+    table: TableOption = None,
+    image: Annotated[str | None, typer.Option(help="Container image of every step.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compile the training pipeline into one YAML file for a Kubeflow Pipelines cluster."""
+    from polyhead.progress import say
+    from polyhead_pipelines.compiling import compile_training
+    from polyhead_pipelines.training import DEFAULT_IMAGE
+
+    image = image or DEFAULT_IMAGE
+    compile_training(config, out, table=table, image=image)
+    if as_json:
+        _print_json({"pipeline": str(out), "image": image})
+    else:
+        say(f"wrote {out}, to run in the image {image}")
+
+
+@app.command(rich_help_panel="The cluster")
+def schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    from polyhead.contracts.config import json_schema
+
+    _print_json(json_schema())
+
+
+def _load(path: Path) -> Config:
+    from polyhead.contracts.config import load_config
+
+    return load_config(path)
+
+
+def _place(path: Path, config: Config, table: str | None) -> str:
+    """The table to read: the option as given, or the config's, relative to the config file."""
+    from polyhead.storage.places import join
+
+    return table if table is not None else join(str(path.parent.absolute()), config.table)
+
+
+def _run(path: Path, table: str | None, out: Path, seed: int | None, as_json: bool) -> None:
+    from polyhead.contracts.config import read_config_text
+    from polyhead.storage.places import join
+
+    config = _load(path)
+    place = join(str(Path.cwd()), _place(path, config, table))
+    text = read_config_text(path)
+    if seed is not None:
+        text = config.with_seed(seed).model_dump_json(by_alias=True)
+    from polyhead_pipelines.local import run_training
+
+    finished = run_training(text, place, out)
+    if as_json:
+        _print_json(_summary(finished))
+    else:
+        from polyhead.results import print_results
+
+        print_results(finished.report, finished.out, finished.seconds)
+
+
+def _summary(finished: LocalRun) -> dict[str, Any]:
+    """What `run --json` and `demo --json` print."""
+    from polyhead.contracts.evaluation import REPORT_PAGE
+
+    return {
+        "out": str(finished.out),
+        "report": str(finished.out / "evaluate" / REPORT_PAGE),
+        "verdict": finished.report.verdict,
+        "seconds": round(finished.seconds, 1),
+        "heads": {
+            name: {
+                "kind": head.kind,
+                "n": head.n,
+                "metrics": {
+                    metric: {"value": numbers.value, "baseline": numbers.baseline}
+                    for metric, numbers in head.metrics.items()
+                },
+            }
+            for name, head in finished.report.heads.items()
+        },
+    }
+
+
+def _finish(result: BaseModel, as_json: bool) -> None:
+    if as_json:
+        _print_json(result)
+
+
+def _print_json(value: BaseModel | dict[str, Any]) -> None:
+    data = value if isinstance(value, dict) else value.model_dump(mode="json", by_alias=True)
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,1 @@
+"""The Kubeflow pipelines: the training pipeline, its compilation, and running it locally."""

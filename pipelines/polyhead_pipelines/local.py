@@ -1,0 +1,139 @@
+"""The training pipeline on this machine, by KFP's own local runner.
+
+The runner runs each step as a process of its own, as a cluster runs each in a pod. Around it this module shows the
+step's progress and the step's error, checks that every output is there, and puts the artifacts where users look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kfp import local
+
+from polyhead.contracts.evaluation import EvaluationReport
+from polyhead.errors import PipelineError, PolyheadError
+from polyhead.progress import MODE, Relay
+from polyhead.storage.artifact import check_free, replace_artifact
+from polyhead_pipelines.training import STAGES, Stage, training_pipeline
+
+_LOG_LINES = 25
+_IMAGE = "python"
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """A finished run.
+
+    Attributes:
+        out: The folder that holds one artifact per step, by step name.
+        report: The evaluation.
+        seconds: Wall time.
+    """
+
+    out: Path
+    report: EvaluationReport
+    seconds: float
+
+
+def run_training(config_text: str, table: str, out: Path) -> LocalRun:
+    """Run the whole pipeline.
+
+    Artifacts of a former run in `out` are replaced step by step as the new ones are finished; when a step fails,
+    those of the steps before it are there.
+
+    Args:
+        config_text: The configuration.
+        table: An absolute path or a `gs://` place.
+        out: The folder for the artifacts.
+
+    Raises:
+        PolyheadError: What a step reported, or a PipelineError where a step stopped without saying why.
+    """
+    started = time.monotonic()
+    out = out.absolute()
+    for stage in STAGES:
+        check_free(out / stage.name, stage.contract)
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".pipeline-", dir=out) as root:
+        relay = Relay()
+        failure: Exception | None = None
+        try:
+            with _kfp_output(relay), _environment():
+                local.init(
+                    runner=local.SubprocessRunner(use_venv=False),
+                    pipeline_root=f"{root}/artifacts",
+                    workspace_root=f"{root}/workspace",
+                )
+                training_pipeline(config_text, table, _IMAGE)()
+        except Exception as error:  # KFP raises bare exceptions that name only the task
+            failure = error
+        finally:
+            relay.close()
+        finished = [stage for stage in STAGES if _collect(stage, Path(root), out)]
+    if failure is not None or len(finished) < len(STAGES):
+        raise _explain(relay, failure, finished)
+    return LocalRun(out, EvaluationReport.read(out / "evaluate"), time.monotonic() - started)
+
+
+def _collect(stage: Stage, root: Path, out: Path) -> bool:
+    """Move a step's artifact to its place; False where the step left none."""
+    found = sorted(root.glob(f"artifacts/*/{stage.name}/{stage.output}"))
+    if not found or not (found[-1] / f"{stage.contract.__name__}.json").is_file():
+        return False
+    replace_artifact(found[-1], out / stage.name)
+    return True
+
+
+def _explain(relay: Relay, failure: Exception | None, finished: list[Stage]) -> PolyheadError:
+    """The step's own error, or all that is known of a step that stopped without one."""
+    if relay.error:
+        error = PipelineError(relay.error)
+        error.subject = relay.subject
+        return error
+    missing = next(stage.name for stage in STAGES if stage not in finished)
+    tail = "\n".join(line.rstrip() for line in relay.log[-_LOG_LINES:] if line.strip())
+    what = f"stopped without an error of its own ({failure})" if failure else "ended without its output"
+    return PipelineError(f"{what}; its last lines:\n{tail}", where=f"step '{relay.step or missing}'")
+
+
+@contextlib.contextmanager
+def _environment() -> Iterator[None]:
+    former = os.environ.get(MODE)
+    os.environ[MODE] = "json"
+    try:
+        yield
+    finally:
+        if former is None:
+            del os.environ[MODE]
+        else:
+            os.environ[MODE] = former
+
+
+@contextlib.contextmanager
+def _kfp_output(relay: Relay) -> Iterator[None]:
+    """Send what KFP and its child processes print to the relay."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(_Lines(relay)):
+        warnings.simplefilter("ignore")  # the runner warns about images and resources, which it does not use
+        yield
+
+
+class _Lines(io.TextIOBase):
+    """A text stream that gives whole lines to a relay."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._relay.line(line)
+        return len(text)

@@ -1,0 +1,72 @@
+"""The training pipeline: validate → preprocess → shard → train → evaluate."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from kfp import dsl
+
+from polyhead import __version__
+from polyhead.contracts.artifact import Contract
+from polyhead.contracts.bundle import ModelBundle
+from polyhead.contracts.evaluation import EvaluationReport
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.shards import ShardManifest
+from polyhead.contracts.validation import ValidationReport
+from polyhead.evaluate.component import component as evaluate_component
+from polyhead.preprocess.component import component as preprocess_component
+from polyhead.shard.component import component as shard_component
+from polyhead.train.component import component as train_component
+from polyhead.validate.component import component as validate_component
+
+NAME = "polyhead-training"
+DEFAULT_IMAGE = f"polyhead:{__version__}"
+"""The image of this version: the tag is bound to the package, because KFP's cache key is the image's name."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the pipeline and its artifact.
+
+    Attributes:
+        name: The step's and the task's name.
+        output: The component's output that holds the artifact.
+        contract: What stands at the artifact's root.
+    """
+
+    name: str
+    output: str
+    contract: type[Contract]
+
+
+STAGES = (
+    Stage("validate", "data", ValidationReport),
+    Stage("preprocess", "preprocessing", Preprocessing),
+    Stage("shard", "shards", ShardManifest),
+    Stage("train", "bundle", ModelBundle),
+    Stage("evaluate", "evaluation", EvaluationReport),
+)
+
+
+def training_pipeline(config_text: str, table_place: str, image: str = DEFAULT_IMAGE) -> Any:
+    """The pipeline for one configuration.
+
+    Args:
+        config_text: The configuration file's text, the default of the pipeline parameter `config`.
+        table_place: The table, the default of the pipeline parameter `table`.
+        image: Container image of every step.
+
+    Returns:
+        A KFP graph component, to be compiled or called.
+    """
+    validate, preprocess = validate_component(image), preprocess_component(image)
+    shard, train, evaluate = shard_component(image), train_component(image), evaluate_component(image)
+
+    @dsl.pipeline(name=NAME, description="From a table to a trained, evaluated multi-head model.")
+    def training(config: str = config_text, table: str = table_place) -> None:
+        data = validate(config=config, table=table).outputs["data"]
+        fitted = preprocess(config=config, data=data).outputs["preprocessing"]
+        shards = shard(config=config, data=data, preprocessing=fitted).outputs["shards"]
+        bundle = train(config=config, shards=shards, preprocessing=fitted).outputs["bundle"]
+        evaluate(config=config, bundle=bundle, shards=shards, preprocessing=fitted)
+
+    return training
