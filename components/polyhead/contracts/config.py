@@ -38,6 +38,7 @@ NAME = re.compile(r"(?!.*__)[A-Za-z][A-Za-z0-9_]{0,62}")
 FEATURE_KINDS = ("image", "numeric", "category", "text")
 TARGET_KINDS = tuple(METRICS)
 GATE_RULE = re.compile(r"\s*(?:(>=|<=|>|<)\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)|(beats baseline))\s*")
+GATE_HINT = 'write ">= 0.6", "<= 0.2" or "beats baseline", in quotes'
 
 
 class Fractions(Section):
@@ -230,7 +231,7 @@ def require_config(config: Config, artifact: Contract, place: str | Path) -> Non
     Raises:
         ArtifactError: They differ; the message names both fingerprints.
     """
-    made_from, given = artifact.made_from["config"], config.data_fingerprint()
+    made_from, given = artifact.made_from.get("config", "unknown"), config.data_fingerprint()
     require_same("config", made_from, given, maker=str(place), user="the given config")
 
 
@@ -298,6 +299,9 @@ def _problem(document: Document, detail: Any) -> Problem:
     shown = shown if len(shown) <= 60 else shown[:57] + "…"
     if kind == "value_error":
         return Problem(message, document.where(path))
+    if kind == "string_type" and isinstance(received, (bool, int, float)):
+        hint = GATE_HINT if path[0] == "gate" else f'put it in quotes: "{received}"'
+        return Problem(f"received {received!r}, which is no text", document.where(path), hint)
     return Problem(f"{message[0].lower()}{message[1:]}, received {shown}", document.where(path))
 
 
@@ -359,7 +363,7 @@ def _check_columns(document: Document) -> Iterator[Problem]:
         use(name if column is None else column, group, name)
     for column, places in uses.items():
         first, *others = places
-        if not others or {place[-1] for place in places} == {first[-1]}:
+        if not others or places == [("features", first[-1]), ("targets", first[-1])]:
             continue  # one name as a feature and a target is reported with the names
         named = ", ".join(".".join(place) for place in others)
         hint = (
@@ -397,7 +401,7 @@ def _check_gate(document: Document) -> Iterator[Problem]:
             if metrics and metric not in metrics:
                 yield Problem(f"a {kind} head has no metric '{metric}'", where, did_you_mean(metric, metrics))
             if isinstance(rule, str) and not GATE_RULE.fullmatch(rule):
-                yield Problem(f"received {rule!r}", where, 'write ">= 0.6", "<= 0.2" or "beats baseline", in quotes')
+                yield Problem(f"received {rule!r}", where, GATE_HINT)
 
 
 def _check_tied(document: Document) -> Iterator[Problem]:

@@ -2,7 +2,8 @@
 
 Differences from PyYAML's safe loader, each for a reason: a key given twice is a problem instead of the last
 one winning; keys are always text, and only `true` and `false` are booleans, so that a column called `no` or
-`on` keeps its name; `1e-3` is a number; dates stay text; the size of the expanded document is bounded.
+`on` keeps its name; `1e-3` is a number; `012` is twelve; dates, `1:30`, `1_000`, `0x1f` and `.inf` stay text; tags
+and merge keys (`<<`) have no meaning; the size of the expanded document is bounded.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ MAX_NODES = 100_000
 _NULL = re.compile(r"~|null|Null|NULL|")
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
@@ -47,7 +49,7 @@ class Document:
             line = self.lines.get(tuple(path[:length]))
             if line is not None:
                 return f"{self.name}:{line} {'.'.join(path)}"
-        return f"{self.name} {'.'.join(path)}"
+        return f"{self.name} {'.'.join(path)}".rstrip()
 
     def order(self, where: str) -> tuple[int, str]:
         """Sort key that puts places in the order of the file."""
@@ -85,11 +87,16 @@ def parse_yaml(text: str, *, name: str) -> Document:
         mark = error.problem_mark
         where = f"{name}:{mark.line + 1}" if mark else name
         raise ConfigError(f"is not valid YAML: {error.problem}", where=where) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # an escape such as "\UFFFFFFFF" is no YAMLError
         raise ConfigError(f"is not valid YAML: {error}", where=name) from None
+    except RecursionError:
+        raise ConfigError("is nested too deeply", where=name) from None
     document = Document(name, None)
     reader = _Reader(document)
-    value = reader.read(node, ()) if node is not None else None
+    try:
+        value = reader.read(node, ()) if node is not None else None
+    except RecursionError:
+        raise ConfigError("is nested too deeply", where=name) from None
     if isinstance(value, dict):
         document.value = value
     else:
@@ -118,6 +125,7 @@ class _Reader:
             raise ConfigError("refers to itself", where=self.document.where(path))
         self.document.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode):
+            self._check_text(node)
             return _scalar(node)
         self.open.add(id(node))
         try:
@@ -127,8 +135,14 @@ class _Reader:
         finally:
             self.open.discard(id(node))
 
+    def _check_text(self, node: yaml.ScalarNode) -> None:
+        if _SURROGATE.search(node.value):
+            where = f"{self.document.name}:{node.start_mark.line + 1}"
+            raise ConfigError("half of a character pair, \\ud800 to \\udfff, is no text", where=where)
+
     def _mapping(self, node: yaml.Node, path: tuple[str, ...]) -> dict[str, Any]:
         result: dict[str, Any] = {}
+        first: dict[str, int] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
@@ -136,18 +150,20 @@ class _Reader:
                     Problem("a key must be a word", f"{self.document.name}:{line} {'.'.join(path)}".rstrip())
                 )
                 continue
+            self._check_text(key_node)
             key = str(key_node.value)
             if key in result:
-                first = self.document.lines[(*path, key)]
                 self.document.problems.append(
                     Problem(
-                        f"key '{key}' is given twice, first on line {first}",
+                        f"key '{key}' is given twice, first on line {first[key]}",
                         f"{self.document.name}:{line} {'.'.join((*path, key))}",
                         "keep one",
                     )
                 )
+                self.read(value_node, (*path, key))  # for the problems in it
                 continue
-            self.document.lines[(*path, key)] = line
+            first[key] = line
+            self.document.lines.setdefault((*path, key), line)
             result[key] = self.read(value_node, (*path, key))
         return result
 

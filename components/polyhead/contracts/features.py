@@ -13,6 +13,16 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def require_ordered(low: float | None, high: float | None) -> None:
+    """Refuse a range without numbers.
+
+    Raises:
+        ValueError: The lower end lies above the upper one.
+    """
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"min {low:g} is above max {high:g}")
+
+
 class FeatureBase(Section):
     """What every feature has."""
 
@@ -48,8 +58,7 @@ class NumericFeature(FeatureBase):
 
     @model_validator(mode="after")
     def _ordered(self) -> NumericFeature:
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min} is above max {self.max}")
+        require_ordered(self.min, self.max)
         return self
 
 
@@ -57,7 +66,9 @@ class CategoryFeature(FeatureBase):
     """A column with one of a set of values. Numbers count by their shortest spelling: 85255.0 is `85255`."""
 
     kind: Literal["category"]
-    allowed: list[str] | None = Field(None, description="Accepted values; a row with another is rejected.")
+    allowed: list[str] | None = Field(
+        None, min_length=1, description="Accepted values; a row with another is rejected."
+    )
     min_count: int = Field(1, ge=1, description="Train rows a value needs to enter the vocabulary.")
     max_size: int = Field(10_000, ge=1, description="Most values in the vocabulary, the most frequent first.")
 

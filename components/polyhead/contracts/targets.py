@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from polyhead.contracts.features import Section
+from polyhead.contracts.features import Section, require_ordered
 
 PositiveWeight = Annotated[float, Field(gt=0)]
 ClassWeight = Literal["balanced"] | dict[str, PositiveWeight] | None
@@ -75,6 +75,11 @@ class RegressionTarget(TargetBase):
     loss: Literal["huber", "mse", "mae"] = Field("huber", description="On the standardised target.")
     min: float | None = Field(None, description="Smallest accepted value; a row below it is rejected.")
     max: float | None = Field(None, description="Largest accepted value; a row above it is rejected.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> RegressionTarget:
+        require_ordered(self.min, self.max)
+        return self
 
 
 Target = Annotated[

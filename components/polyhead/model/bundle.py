@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.errors import ArtifactError
@@ -50,19 +51,27 @@ class Predictor:
         preprocessing: The statistics that the network was fitted with.
 
     Raises:
-        ArtifactError: The model file is missing or was changed.
+        ArtifactError: The model file or the preprocessing is missing or was changed.
     """
 
     def __init__(self, directory: str | Path) -> None:
         directory = Path(directory)
         self.bundle = ModelBundle.read(directory)
         self.preprocessing = Preprocessing.read(directory / BUNDLED_PREPROCESSING)
+        require_same(
+            "preprocessing",
+            self.bundle.made_from["preprocessing"],
+            self.preprocessing.fingerprint(),
+            maker=str(directory),
+            user=str(directory / BUNDLED_PREPROCESSING),
+        )
         path = directory / CORE_MODEL
         if not path.is_file() or sha256_of(path) != self.bundle.core_sha256:
             raise ArtifactError("is missing or was changed", where=str(path), hint="run polyhead train again")
         self._core = keras.saving.load_model(path, custom_objects=CUSTOM_LAYERS, compile=False, safe_mode=True)
         self._transforms = FeatureTransforms(self.preprocessing, directory / BUNDLED_PREPROCESSING, stored=True)
         self._categories = [name for name, feature in self.preprocessing.features.items() if feature.kind == "category"]
+        self._step = tf.function(self._predict_batch, autograph=False, reduce_retracing=True)
 
     def predict(self, examples: tf.data.Dataset) -> Iterator[Predicted]:
         """Predict batch by batch.
@@ -70,16 +79,8 @@ class Predictor:
         Args:
             examples: Batches of serialised examples, string (batch,).
         """
-
-        @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
-        def step(batch: tf.Tensor) -> tuple[Any, ...]:
-            keys, features, targets = parse(batch, self.preprocessing.features, self.preprocessing.targets)
-            logits = self._core(self._transforms(features), training=False)
-            kept = {name: features[name] for name in self._categories}
-            return keys, predictions(self.preprocessing, logits), targets, kept
-
         for batch in examples:
-            keys, outputs, targets, categories = step(batch)
+            keys, outputs, targets, categories = self._step(batch)
             yield Predicted(
                 [key.decode() for key in keys.numpy()],
                 {name: np.asarray(value) for name, value in outputs.items()},
@@ -89,3 +90,9 @@ class Predictor:
                 },
                 {name: [value.decode() for value in values.numpy()] for name, values in categories.items()},
             )
+
+    def _predict_batch(self, batch: tf.Tensor) -> tuple[Any, ...]:
+        keys, features, targets = parse(batch, self.preprocessing.features, self.preprocessing.targets)
+        logits = self._core(self._transforms(features), training=False)
+        kept = {name: features[name] for name in self._categories}
+        return keys, predictions(self.preprocessing, logits), targets, kept

@@ -28,6 +28,10 @@ from polyhead.preprocess.vocabulary import read_vocabulary
 
 Batch = dict[str, tf.Tensor]
 
+_SPACE = r"[\p{Z}\t-\r\x{85}]+"
+_LOWER = {"I": "i", "İ": "i̇", "J": "j", "Ì": "ì", "Í": "í", "Ĩ": "ĩ", "Į": "į"}
+"""Letters whose lower case depends on the language of the machine (Turkish, Lithuanian) in `tf.strings.lower`."""
+
 MISSING_ID, UNSEEN_ID, FIRST_ID = 0, 1, 2
 """Ids of a category: a missing value, a value outside the vocabulary, the vocabulary's first value."""
 
@@ -63,7 +67,7 @@ class CategoryTransform(tf.Module):  # type: ignore[misc]
 
     def __call__(self, values: tf.Tensor) -> tf.Tensor:
         """String (batch,) to int32 (batch,)."""
-        return self._table.lookup(tf.strings.strip(values))
+        return self._table.lookup(_stripped(values))
 
 
 class TextTransform(tf.Module):  # type: ignore[misc]
@@ -87,7 +91,7 @@ class TextTransform(tf.Module):  # type: ignore[misc]
             return tf.zeros([rows, 1], tf.int32), tf.zeros([rows, 1], tf.float32)
         ids = self._table.lookup(self._terms(texts))
         ids = tf.ragged.boolean_mask(ids, ids >= 0)
-        counts = tf.sparse.bincount(ids, minlength=self._size, maxlength=self._size)
+        counts = tf.sparse.bincount(ids, axis=-1, minlength=self._size, maxlength=self._size)
         row, term = counts.indices[:, 0], counts.indices[:, 1]
         weights = tf.cast(counts.values, tf.float64) * tf.gather(self._idf, term)
         squares = tf.math.unsorted_segment_sum(weights**2, row, rows)
@@ -100,6 +104,8 @@ class TextTransform(tf.Module):  # type: ignore[misc]
         return padded(tf.cast(term, tf.int32) + 1), padded(tf.cast(weights, tf.float32))
 
     def _terms(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        for capital, small in _LOWER.items():
+            texts = tf.strings.regex_replace(texts, capital, small)
         lower = tf.strings.lower(texts, encoding="utf-8")
         words = tf.strings.split(tf.strings.regex_replace(lower, f"[^{WORD_CHARACTERS}]+", " "))
         words = tf.ragged.boolean_mask(words, tf.strings.length(words, unit="UTF8_CHAR") >= SHORTEST_WORD)
@@ -189,7 +195,7 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]
         }
 
     def __call__(self, raw: Batch) -> Batch:
-        """A raw batch to the core model's inputs; see `polyhead.train.encoders.core_inputs` for names and shapes."""
+        """A raw batch to the core model's inputs; see `polyhead.model.encoders.core_inputs` for names and shapes."""
         inputs: Batch = {}
         for name, feature in self._features.items():
             transformed = self._transforms[name](raw[name])
@@ -198,7 +204,7 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]
                 inputs[f"{name}__known"] = tf.cast(tf.not_equal(raw[name], ""), tf.float32)
             elif feature.kind == "text":
                 inputs[f"{name}__ids"], inputs[f"{name}__weights"] = transformed
-                inputs[f"{name}__known"] = tf.cast(tf.not_equal(raw[name], ""), tf.float32)
+                inputs[f"{name}__known"] = tf.cast(tf.not_equal(_stripped(raw[name]), ""), tf.float32)
             else:
                 inputs[name] = transformed
         return inputs
@@ -258,6 +264,11 @@ def _standardised(statistics: RegressionStatistics, raw: tf.Tensor) -> tuple[tf.
     transformed = tf.math.log(filled) if statistics.transform == "log" else filled
     scaled = (transformed - statistics.mean) / np.sqrt(statistics.variance)
     return tf.cast(scaled, tf.float32)[:, None], tf.cast(known, tf.float32)
+
+
+def _stripped(texts: tf.Tensor) -> tf.Tensor:
+    """Texts without white space around them, in the sense of Unicode, as validation strips them."""
+    return tf.strings.regex_replace(texts, f"^{_SPACE}|{_SPACE}$", "")
 
 
 def _table(keys: list[str], values: list[int], default: int) -> tf.lookup.StaticHashTable:

@@ -2,17 +2,19 @@
 
 The pixels equal those of `polyhead.storage.pictures` followed by `polyhead.shard.pictures.resize` bit for bit on
 JPEG and PNG files: the same JPEG arithmetic (`INTEGER_ACCURATE`), the same EXIF orientation, and the same
-fixed-point resampling. GIF and BMP work too; other formats need `polyhead predict`, which decodes outside.
+fixed-point resampling. Exceptions: CMYK JPEG files differ by a level at most, and an orientation that stands in XMP
+only is not seen. GIF and 24-bit BMP work too; other formats need `polyhead predict`, which decodes outside.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-_HEADER_BYTES = 1 << 16
 _EXIF = b"Exif\x00\x00"
-_ORIENTATION_TAG = 0x0112
-_TIFF_BYTES = 4096
+_TIFF_HEADER = r"(II|MM)(\x2a\x00|\x00\x2a)"
+_ORIENTATION_TAG, _SHORT, _LONG = 0x0112, 3, 4
+_MARKER, _APP1, _SCAN = 0xFF, 0xE1, 0xDA
+_MOST_SEGMENTS = 1000
 
 
 def load(content: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
@@ -29,24 +31,31 @@ def load(content: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     pixels = tf.cond(
         is_jpeg,
         lambda: turn(tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"), orientation(content)),
-        lambda: tf.io.decode_image(content, channels=3, expand_animations=False),
+        lambda: _decode_other(content),
     )
     return resize(pixels, size)
 
 
+def _decode_other(content: tf.Tensor) -> tf.Tensor:
+    """Decode anything but JPEG. Refuses BMP files with a palette, whose colours TensorFlow would get wrong."""
+    indexed = tf.strings.regex_full_match(tf.strings.substr(content, 0, 2), "BM") & tf.reduce_any(
+        tf.equal(tf.strings.substr(content, tf.minimum(28, tf.strings.length(content)), 1), [b"\x01", b"\x04", b"\x08"])
+    )
+    with tf.control_dependencies([tf.debugging.Assert(~indexed, ["a BMP file with a palette cannot be served"])]):
+        return tf.io.decode_image(content, channels=3, expand_animations=False)
+
+
 def orientation(content: tf.Tensor) -> tf.Tensor:
-    """EXIF orientation of a JPEG file, int32 from 1 to 8; 1 where it has none."""
-    parts = tf.strings.split(tf.strings.substr(content, 0, _HEADER_BYTES), _EXIF, maxsplit=1)
+    """EXIF orientation of a JPEG file, int32 from 1 to 8; 1 where it has none, or none that can be read."""
+    block = _exif_block(content)
 
     def from_exif() -> tf.Tensor:
-        block = tf.strings.substr(parts[1], 0, _TIFF_BYTES)
         data = tf.cast(tf.io.decode_raw(block, tf.uint8), tf.int32)
-        data = tf.pad(data, [[0, _TIFF_BYTES - tf.shape(data)[0]]])
-        data = tf.ensure_shape(data, [_TIFF_BYTES])
+        last = tf.size(data) - 1
         little = tf.equal(data[0], ord("I"))
 
         def number(places: tf.Tensor, width: int) -> tf.Tensor:
-            digits = [tf.gather(data, tf.clip_by_value(places + i, 0, _TIFF_BYTES - 1)) for i in range(width)]
+            digits = [tf.gather(data, tf.clip_by_value(places + i, 0, last)) for i in range(width)]
             low_first = tf.add_n([digit * 256**i for i, digit in enumerate(digits)])
             high_first = tf.add_n([digit * 256 ** (width - 1 - i) for i, digit in enumerate(digits)])
             return tf.where(little, low_first, high_first)
@@ -54,10 +63,42 @@ def orientation(content: tf.Tensor) -> tf.Tensor:
         directory = number(tf.constant(4), 4)
         entries = directory + 2 + 12 * tf.range(number(directory, 2))
         found = tf.boolean_mask(entries, tf.equal(number(entries, 2), _ORIENTATION_TAG))
-        values = tf.concat([number(found + 8, 2), [1]], 0)
-        return tf.where((values[0] >= 1) & (values[0] <= 8), values[0], 1)
+        kind, count = number(found + 2, 2), number(found + 4, 4)
+        short = tf.equal(kind, _SHORT) & (count >= 1) & (count <= 2)
+        long = tf.equal(kind, _LONG) & tf.equal(count, 1)
+        value = tf.where(short, number(found + 8, 2), tf.where(long, number(found + 8, 4), 1))
+        first = tf.concat([value, [1]], 0)[0]
+        return tf.where((first >= 1) & (first <= 8), first, 1)
 
-    return tf.cond(tf.shape(parts)[0] > 1, from_exif, lambda: tf.constant(1))
+    is_tiff = tf.strings.regex_full_match(tf.strings.substr(block, 0, 4), _TIFF_HEADER)
+    return tf.cond(is_tiff, from_exif, lambda: tf.constant(1))
+
+
+def _exif_block(content: tf.Tensor) -> tf.Tensor:
+    """The TIFF block in a JPEG's first EXIF segment, scalar string; empty where there is none before the picture."""
+    length = tf.strings.length(content)
+
+    def step(at: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        head = tf.cast(tf.io.decode_raw(tf.strings.substr(content, at, 4), tf.uint8), tf.int32)
+        size = head[2] * 256 + head[3]
+        is_exif = tf.equal(head[1], _APP1) & tf.equal(tf.strings.substr(content, at + 4, len(_EXIF)), _EXIF)
+        following = tf.where(tf.equal(head[1], _MARKER), at + 1, at + 2 + size)
+        ends = tf.not_equal(head[0], _MARKER) | tf.equal(head[1], _SCAN)
+        start = tf.minimum(at + 4 + len(_EXIF), length)
+        block = tf.cond(
+            is_exif & ~ends,
+            lambda: tf.strings.substr(content, start, tf.maximum(size - 2 - len(_EXIF), 0)),
+            lambda: tf.constant(b""),
+        )
+        return tf.where(ends | is_exif, length, following), block
+
+    _, block = tf.while_loop(
+        lambda at, _: at + 4 <= length,
+        step,
+        (tf.constant(2), tf.constant(b"")),
+        maximum_iterations=_MOST_SEGMENTS,
+    )
+    return block
 
 
 def turn(pixels: tf.Tensor, code: tf.Tensor) -> tf.Tensor:

@@ -12,6 +12,7 @@ from polyhead.contracts.features import Feature
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.targets import Target
 from polyhead.errors import ArtifactError
+from polyhead.storage.artifact import sha256_of
 
 Batch = dict[str, tf.Tensor]
 
@@ -23,17 +24,17 @@ def shard_paths(manifest: ShardManifest, directory: Path, split: Split) -> list[
     """The files of one split.
 
     Raises:
-        ArtifactError: A file is missing or has another size than the manifest says; all of them at once.
+        ArtifactError: A file is missing or is not the one that the manifest names; all of them at once.
     """
     shards = manifest.of(split)
     wrong = [
         shard.path
         for shard in shards
-        if not (directory / shard.path).is_file() or (directory / shard.path).stat().st_size != shard.bytes
+        if not (directory / shard.path).is_file() or sha256_of(directory / shard.path) != shard.sha256
     ]
     if wrong:
         raise ArtifactError(
-            f"{', '.join(wrong)}: missing, or not of the size in the manifest",
+            f"{', '.join(wrong)}: missing, or changed after the manifest was written",
             where=str(directory),
             hint="run polyhead shard again",
         )

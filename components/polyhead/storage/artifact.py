@@ -56,7 +56,11 @@ def check_free(out: Path, contract: type[Contract]) -> None:
         return
     if not out.is_dir():
         raise ArtifactError("is a file, not a folder", where=str(out), hint="give another --out")
-    if any(out.iterdir()) and not (out / f"{contract.__name__}.json").is_file():
+    try:
+        holds_something = any(out.iterdir())
+    except OSError as error:
+        raise ArtifactError(f"cannot be read: {error.strerror}", where=str(out), hint="give another --out") from None
+    if holds_something and not (out / f"{contract.__name__}.json").is_file():
         raise ArtifactError(
             f"already holds something else than the output of {contract.made_by()}",
             where=str(out),
@@ -76,7 +80,11 @@ def replace_artifact(aside: Path, out: Path) -> None:
         return
     old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".old", dir=out.parent))
     os.rename(out, old / out.name)
-    os.rename(aside, out)
+    try:
+        os.rename(aside, out)
+    except OSError:
+        os.rename(old / out.name, out)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

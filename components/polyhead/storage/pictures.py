@@ -83,7 +83,8 @@ def decode_picture(content: bytes, *, max_pixels: int) -> Image.Image:
     except UnidentifiedImageError:
         raise PictureError("image_unreadable", f"no picture of a known format ({', '.join(FORMATS)})") from None
     except Image.DecompressionBombError:
-        raise PictureError("image_too_large", f"more pixels than validate.max_pixels, {max_pixels:,}") from None
+        limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
+        raise PictureError("image_too_large", f"more than {limit:,} pixels, which is as much as is read") from None
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, OverflowError, MemoryError) as error:
         raise PictureError("image_unreadable", str(error) or type(error).__name__) from None
     turn = _TURNS.get(orientation)

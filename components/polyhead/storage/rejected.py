@@ -41,7 +41,8 @@ class Rejected:
         """
         rows = mask.fill_null(False).arg_true()
         for row, key, value in zip(rows, keys.gather(rows), values.gather(rows), strict=True):
-            self.add_cell(row, key, column, reason, None if value is None else str(value), detail)
+            shown = value.to_list() if isinstance(value, pl.Series) else value
+            self.add_cell(row, key, column, reason, None if shown is None else str(shown), detail)
 
     def add_cell(self, row: int, key: str | None, column: str, reason: str, value: str | None, detail: str) -> None:
         """Set one cell aside; a long value is cut."""

@@ -17,18 +17,18 @@ class _Serving(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         super().__init__()
         self._core = core
         self._transforms = transforms
-        self._preprocessing = preprocessing
 
-    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def serve(self, **raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = self._core(self._transforms(raw), training=False)
-        return predictions(self._preprocessing, logits)
+        # A function and not a method: a feature may be called `self`.
+        def serve(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
+            return predictions(preprocessing, core(transforms(raw), training=False))
+
+        self.serve = tf.function(serve, autograph=False)
 
 
 def export_serving(core: keras.Model, preprocessing: Preprocessing, preprocessing_dir: Path, out: Path) -> None:
     """Write a SavedModel whose `serving_default` signature takes raw rows.
 
-    Inputs by feature name, all `(batch,)`: string for image (the bytes of a JPEG, PNG, GIF or BMP file), category
+    Inputs by feature name, all `(batch,)`: string for image (the bytes of a JPEG, PNG, GIF or 24-bit BMP file), category
     and text, float32 for numeric. A missing number is NaN, any other missing value is empty. Outputs as in
     `polyhead.preprocess.outputs.predictions`. The SavedModel needs TensorFlow only, not Polyhead.
 

@@ -18,8 +18,13 @@ from polyhead.errors import DataError, did_you_mean
 NO_NUMBER = ("", "na", "n/a", "nan", "null", "none")
 """Spellings of a missing number, in any case."""
 
+LARGEST = 3.4028234e38
+"""Magnitude that shards and models, which hold 32-bit floats, can take."""
+
 EMPTY_SET = "[]"
 """How a text cell spells a multilabel target without any label."""
+
+_SPELLED = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null, pl.Date, pl.Datetime, pl.Time)
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,8 @@ def coerce(column: pl.Series, member: Feature | Target) -> Coerced:
 def numbers(column: pl.Series) -> Coerced:
     """A column as float64.
 
-    Text is read as numbers; NaN and the spellings of `NO_NUMBER` are missing; infinite values are faults.
+    Text is read as numbers; NaN and the spellings of `NO_NUMBER` are missing; infinite values are faults, and so
+    are those that a 32-bit float cannot hold.
     """
     if column.dtype == pl.Null:
         return Coerced(column.cast(pl.Float64))
@@ -121,6 +127,7 @@ def numbers(column: pl.Series) -> Coerced:
         raise DataError(f"holds {column.dtype}, which is no number", where=f"column '{column.name}'")
     coerced.values = coerced.values.fill_nan(None)
     coerced.refuse(coerced.values.is_infinite(), "infinite", "must be finite")
+    coerced.refuse(coerced.values.abs() > LARGEST, "too_large", f"the largest number is {LARGEST:.3g}, that of 32 bits")
     return coerced
 
 
@@ -131,43 +138,44 @@ def words(column: pl.Series, *, strip: bool = True) -> pl.Series:
     column spells its values the same whether it was read from CSV, JSON or Parquet.
 
     Raises:
-        DataError: The column holds lists or other nested values.
+        DataError: The column holds lists, bytes or other values that have no one spelling.
     """
-    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
-        raise DataError(f"holds {column.dtype}, which is no single value", where=f"column '{column.name}'")
-    if column.dtype.is_float():
-        whole = column.is_finite() & (column == column.round()) & (column.abs() < 2**63)
-        frame = pl.DataFrame({"value": column.fill_nan(None), "whole": whole})
-        integer = pl.col("value").cast(pl.Int64, strict=False).cast(pl.String)
-        text = frame.select(
-            pl.when("whole").then(integer).otherwise(pl.col("value").cast(pl.String)).alias(column.name)
-        ).to_series()
-    else:
-        text = column.cast(pl.String)
-    if strip:
-        text = text.str.strip_chars()
-    return text.set(text.str.strip_chars() == "", None)
+    spelling = _spelling(column.name, column.dtype, pl.col("value"), strip=strip)
+    return pl.DataFrame({"value": column}).select(spelling.alias(column.name)).to_series()
+
+
+def _spelling(name: str, dtype: pl.DataType, value: pl.Expr, *, strip: bool) -> pl.Expr:
+    """The expression behind `words`, which also spells the members of lists."""
+    if not (dtype.is_numeric() or dtype in _SPELLED):
+        raise DataError(f"holds {dtype}, which is no single value", where=f"column '{name}'")
+    text = value.cast(pl.String)
+    if dtype.is_float():
+        known = value.fill_nan(None)
+        whole = known.is_finite() & (known == known.round()) & (known.abs() < 2**63)
+        text = pl.when(whole).then(known.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(known.cast(pl.String))
+    bare = text.str.strip_chars()
+    return pl.when(bare != "").then(bare if strip else text)
 
 
 def label_sets(column: pl.Series, separator: str) -> Coerced:
     """A column of label sets as list<string>, each sorted and without repeats.
 
-    Text is cut at the separator; `[]` is the empty set and an empty cell is missing. Lists are taken as they are.
+    Text is cut at the separator; `[]` is the empty set and an empty cell is missing. Lists are taken as they are,
+    their labels spelled as `words` spells them.
+
+    Raises:
+        DataError: The column holds neither words nor lists of words.
     """
-    if column.dtype in (pl.List, pl.Array):
-        lists = column.cast(pl.List(pl.String))
+    if isinstance(column.dtype, (pl.List, pl.Array)):
+        inner = column.dtype.inner
+        assert isinstance(inner, pl.DataType)
+        label = _spelling(column.name, inner, pl.element(), strip=True)
+        lists = column.cast(pl.List(inner)).list.eval(label)
     else:
         text = words(column)
-        lists = text.str.split(separator).list.eval(pl.element().str.strip_chars())
-        lists = _where(text == EMPTY_SET, pl.Series([[]], dtype=pl.List(pl.String)), lists)
-    clean = lists.list.eval(pl.element().filter(pl.element().is_not_null() & (pl.element() != "")))
+        lists = text.set(text == EMPTY_SET, "").str.split(separator).list.eval(pl.element().str.strip_chars())
+    clean = lists.cast(pl.List(pl.String)).list.eval(pl.element().filter(pl.element() != ""))
     return Coerced(clean.list.unique().list.sort())
-
-
-def _where(mask: pl.Series, value: pl.Series, otherwise: pl.Series) -> pl.Series:
-    frame = pl.DataFrame({"mask": mask.fill_null(False), "otherwise": otherwise})
-    chosen = pl.when("mask").then(pl.lit(value.item(0), dtype=otherwise.dtype)).otherwise(pl.col("otherwise"))
-    return frame.select(chosen.alias(otherwise.name)).to_series()
 
 
 def split_names(column: pl.Series) -> Coerced:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -26,7 +27,7 @@ from polyhead.storage.pictures import PictureError, load_picture
 from polyhead.storage.places import check_scheme, folder_of, join
 from polyhead.storage.rejected import Rejected
 from polyhead.storage.tables import Table, read_table
-from polyhead.validate.coerce import Coerced, coerce, keys, split_names
+from polyhead.validate.coerce import Coerced, coerce, keys, split_names, words
 
 
 def run(*, config: Config, out: str | Path, table: Table | None = None, workers: int | None = None) -> ValidationReport:
@@ -97,7 +98,7 @@ def _clean(frame: pl.DataFrame, config: Config) -> tuple[pl.DataFrame, Rejected]
     for name, member in (*config.features.items(), *config.targets.items()):
         collected.take(config.column_of(name), name, member)
     if config.split.column is not None:
-        collected.add(config.split.column, SPLIT, split_names(frame[config.split.column]))
+        collected.take_split(config.split.column)
     return collected.finish()
 
 
@@ -122,7 +123,10 @@ def clean_features(frame: pl.DataFrame, config: Config) -> tuple[pl.DataFrame, R
 
 
 class _Columns:
-    """Collects columns in canonical types, with the cells that do not fit and the columns that cannot."""
+    """Collects columns in canonical types, with the cells that do not fit and the columns that cannot.
+
+    A row whose key is rejected keeps the key's name, so that its other problems can be looked up.
+    """
 
     def __init__(self, frame: pl.DataFrame) -> None:
         self._frame = frame
@@ -130,20 +134,28 @@ class _Columns:
         self._columns: list[pl.Series] = []
         self._coerced: list[tuple[str, Coerced]] = []
         self._problems: list[Problem] = []
+        self._names = self._position.cast(pl.String)
 
     def take_keys(self, column: str | None) -> None:
         if column is None:
-            self._columns.append(self._position.cast(pl.String).alias(KEY))
+            self._columns.append(self._names.alias(KEY))
         else:
-            self.add(column, KEY, keys(self._frame[column]))
+            self._add(column, KEY, keys)
+            if not self._problems:
+                self._names = words(self._frame[column])
 
     def take(self, column: str, name: str, member: Feature | Target) -> None:
+        self._add(column, name, lambda values: coerce(values, member))
+
+    def take_split(self, column: str) -> None:
+        self._add(column, SPLIT, split_names)
+
+    def _add(self, column: str, name: str, function: Callable[[pl.Series], Coerced]) -> None:
         try:
-            self.add(column, name, coerce(self._frame[column], member))
+            coerced = function(self._frame[column])
         except DataError as error:
             self._problems += error.problems
-
-    def add(self, column: str, name: str, coerced: Coerced) -> None:
+            return
         self._columns.append(coerced.values.alias(name))
         self._coerced.append((column, coerced))
 
@@ -151,11 +163,11 @@ class _Columns:
         if self._problems:
             raise DataError(self._problems)
         rejected = Rejected()
-        row_keys = self._columns[0]
         for column, coerced in self._coerced:
             for fault in coerced.faults:
-                rejected.add(fault.mask, row_keys, column, fault.reason, self._frame[column], fault.detail)
-        return pl.DataFrame([self._position, *self._columns]), rejected
+                rejected.add(fault.mask, self._names, column, fault.reason, self._frame[column], fault.detail)
+        clean = pl.DataFrame([self._position, *self._columns])
+        return clean.with_columns(self._names.alias(KEY)), rejected
 
 
 def _check_pictures(clean: pl.DataFrame, rejected: Rejected, config: Config, root: str, workers: int) -> int:
@@ -180,8 +192,9 @@ def _check_pictures(clean: pl.DataFrame, rejected: Rejected, config: Config, roo
                 faults[path] = fault
             advance(1)
     for name in features:
-        for path, (reason, detail) in faults.items():
-            rejected.add(clean[name] == path, clean[KEY], config.column_of(name), reason, clean[name], detail)
+        for row, key, path in clean.select(ROW, KEY, name).filter(pl.col(name).is_in(list(faults))).iter_rows():
+            reason, detail = faults[path]
+            rejected.add_cell(row, key, config.column_of(name), reason, path, detail)
     return len(paths)
 
 
