@@ -59,7 +59,7 @@ class Contract(Record):
             raise ArtifactError(
                 f"no {name} there; {received}", where=str(directory), hint=f"give the folder that {cls.made_by()} wrote"
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ArtifactError(f"cannot be read: {error}", where=str(directory / name)) from None
         version = data.get("format_version") if isinstance(data, dict) else None
         if version != cls.FORMAT_VERSION:

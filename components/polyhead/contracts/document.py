@@ -86,7 +86,8 @@ def parse_yaml(text: str, *, name: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise ConfigError(f"is not valid YAML: {error.problem}", where=where) from None
+        reason = ", ".join(part for part in (error.context, error.problem) if part)
+        raise ConfigError(f"is not valid YAML: {reason}", where=where) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # an escape such as "\UFFFFFFFF" is no YAMLError
         raise ConfigError(f"is not valid YAML: {error}", where=name) from None
     except RecursionError:

@@ -55,7 +55,8 @@ def measure(outcome: Outcome, names: tuple[str, ...] | None = None) -> dict[str,
         names: The metrics wanted. Default: all of its kind, see `polyhead.contracts.targets.METRICS`.
 
     Returns:
-        By name; None where a metric is not defined on these rows (no rows, or the ROC AUC of a single class).
+        By name; None where a metric is not defined on these rows (no rows, the ROC AUC of a single class, or a
+        prediction that is no finite number).
         accuracy of multilabel is the share of rows with every label right. macro_f1 averages over the classes or
         labels that occur as true or predicted. log_loss clips probabilities at 1e-7 and leaves unseen labels out.
         roc_auc of multiclass is one against the rest, averaged over the classes that occur. mape is in percent.
@@ -93,7 +94,8 @@ def intervals(outcome: Outcome, resamples: int, seed: int) -> dict[str, tuple[fl
 
 
 def _one(name: str, outcome: Outcome) -> float | None:
-    if len(outcome.true) == 0:
+    numbers = outcome.predicted if outcome.probabilities is None else outcome.probabilities
+    if len(outcome.true) == 0 or not np.isfinite(numbers).all():
         return None
     family = {"binary": _CLASSES, "multiclass": _CLASSES, "multilabel": _LABELS, "regression": _NUMBERS}[outcome.kind]
     with warnings.catch_warnings():

@@ -23,7 +23,7 @@ from polyhead.contracts.evaluation import (
 from polyhead.contracts.preprocessing import LabelStatistics, Preprocessing, RegressionStatistics, TargetStatistics
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.targets import METRICS
-from polyhead.errors import DataError
+from polyhead.errors import ArtifactError, DataError
 from polyhead.evaluate.gate import check_gate
 from polyhead.evaluate.metrics import Outcome, intervals, measure
 from polyhead.evaluate.outcomes import baseline_of, confusion_of, outcome_of, prediction_columns, truth_column
@@ -63,6 +63,7 @@ def run(
     require_config(config, fitted, preprocessing)
     if manifest.rows["test"] == 0:
         raise DataError("hold no test rows", where=str(shards), hint="change the config's split")
+    epochs = _epochs(Path(bundle) / HISTORY)
     with new_artifact(out, EvaluationReport) as directory:
         table, slices = _predict(config, bundle, manifest, Path(shards))
         table.write_parquet(directory / PREDICTIONS_TABLE, compression="zstd")
@@ -82,14 +83,18 @@ def run(
             rejections=manifest.rejections,
             warnings=manifest.warnings,
         )
-        history = json.loads((Path(bundle) / HISTORY).read_text(encoding="utf-8"))
-        page = render_report(
-            report, table, epochs=[Epoch.model_validate(record) for record in history], title=Path(config.table).stem
-        )
+        page = render_report(report, table, epochs=epochs, title=Path(config.table).stem)
         (directory / REPORT_PAGE).write_text(page, encoding="utf-8")
         report.write(directory)
     say(f"{table.height:,} test rows predicted, verdict: {report.verdict}")
     return report
+
+
+def _epochs(path: Path) -> list[Epoch]:
+    try:
+        return [Epoch.model_validate(record) for record in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):
+        raise ArtifactError("is missing or damaged", where=str(path), hint="run polyhead train again") from None
 
 
 def _predict(

@@ -137,7 +137,7 @@ def _text(name: str, ids: Any, weights: Any, known: Any, size: int, model: Model
 def image_tower(feature: ImageFeature, model: ModelSection, name: str, seed: int) -> keras.Model:
     """A small convolutional network from pixels to a vector.
 
-    Blocks of convolution, group normalisation, ReLU and pooling halve the picture until it is at most 2 * 4 wide;
+    Blocks of convolution, pooling, group normalisation and ReLU halve the picture until it is at most 2 * 4 wide;
     a 4 x 4 grid keeps where things are. Trained from scratch, so kept small.
 
     Args:
@@ -157,8 +157,8 @@ def image_tower(feature: ImageFeature, model: ModelSection, name: str, seed: int
         if min(x.shape[1:3]) < 2 * _POOLED:
             break
         x = layers.Conv2D(channels, 3, padding="same", use_bias=False)(x)
-        x = layers.GroupNormalization(8)(x)
-        x = layers.MaxPooling2D(2)(layers.ReLU()(x))
+        x = layers.GroupNormalization(8)(layers.MaxPooling2D(2)(x))
+        x = layers.ReLU()(x)
     height, width = x.shape[1] // _POOLED, x.shape[2] // _POOLED
     if max(height, width) > 1:
         x = layers.AveragePooling2D((max(1, height), max(1, width)))(x)

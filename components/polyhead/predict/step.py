@@ -11,9 +11,9 @@ import polars as pl
 
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.bundle import BUNDLED_CONFIG, ModelBundle
-from polyhead.contracts.config import Config
+from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.validation import KEY, ROW, Rejection
-from polyhead.errors import ArtifactError, DataError
+from polyhead.errors import ArtifactError, DataError, Problem, did_you_mean
 from polyhead.evaluate.outcomes import prediction_columns
 from polyhead.model import backend
 from polyhead.progress import progress, say
@@ -25,7 +25,7 @@ from polyhead.storage.rejected import Rejected
 from polyhead.storage.tables import Table, read_table
 from polyhead.validate.step import clean_features, image_root
 
-_ROWS_AT_ONCE = 1024
+_ROWS_AT_ONCE = 256
 _BATCH = 128
 
 
@@ -69,10 +69,14 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
     out = Path(out)
     if out.is_dir():
         raise ArtifactError("is a folder, give a file", where=str(out), hint=f"-o {out / 'predictions.parquet'}")
-    ModelBundle.read(bundle)
-    config = Config.model_validate_json((Path(bundle) / BUNDLED_CONFIG).read_text(encoding="utf-8"))
+    config = _bundled_config(Path(bundle))
+    name = table if isinstance(table, str) else "the DataFrame"
     frame = read_table(table)
-    read_table(frame, [config.column_of(name) for name in config.features])
+    missing = [column for column in map(config.column_of, config.features) if column not in frame.columns]
+    if missing:
+        raise DataError(
+            Problem(f"no column '{column}'", name, did_you_mean(column, frame.columns)) for column in missing
+        )
     clean, rejected = clean_features(frame, config)
     usable = clean.filter(~pl.col(ROW).is_in(rejected.rows))
     say("loading TensorFlow")
@@ -100,7 +104,7 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
         write_whole(rejected_path, _parquet(rejected.frame()))
         say(f"warning: {len(rejected.rows):,} of {frame.height:,} rows rejected, see {rejected_path}")
     if not parts:
-        raise DataError("no row can be predicted", where=str(table), hint=f"see {rejected_path}")
+        raise DataError("no row can be predicted", where=name, hint=f"see {rejected_path}")
     write_whole(out, _parquet(pl.concat(parts)))
     say(f"{frame.height - len(rejected.rows):,} rows predicted into {out}")
     return Predictions(
@@ -111,6 +115,17 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
         rejected_path=None if rejected_path is None else str(rejected_path),
         rejections=rejected.summary(),
     )
+
+
+def _bundled_config(bundle: Path) -> Config:
+    trained = ModelBundle.read(bundle)
+    path = bundle / BUNDLED_CONFIG
+    try:
+        config = Config.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ArtifactError("is missing or damaged", where=str(path), hint="run polyhead train again") from None
+    require_config(config, trained, bundle)
+    return config
 
 
 class _Encoder:

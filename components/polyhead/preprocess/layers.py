@@ -29,8 +29,8 @@ from polyhead.preprocess.vocabulary import read_vocabulary
 Batch = dict[str, tf.Tensor]
 
 _SPACE = r"[\p{Z}\t-\r\x{85}]+"
-_LOWER = {"I": "i", "İ": "i̇", "J": "j", "Ì": "ì", "Í": "í", "Ĩ": "ĩ", "Į": "į"}
-"""Letters whose lower case depends on the language of the machine (Turkish, Lithuanian) in `tf.strings.lower`."""
+_BEFORE_LOWER = {r"\x00": " ", "I": "i", "İ": "i̇", "J": "j", "Ì": "ì", "Í": "í", "Ĩ": "ĩ", "Į": "į"}
+"""`tf.strings.lower` stops at a NUL, and lowers these letters by the machine's language (Turkish, Lithuanian)."""
 
 MISSING_ID, UNSEEN_ID, FIRST_ID = 0, 1, 2
 """Ids of a category: a missing value, a value outside the vocabulary, the vocabulary's first value."""
@@ -81,7 +81,8 @@ class TextTransform(tf.Module):  # type: ignore[misc]
         vocabulary = read_vocabulary(directory, statistics.vocabulary)
         self._ngrams = statistics.ngrams
         self._size = vocabulary.height
-        self._table = _table(vocabulary["token"].to_list(), list(range(vocabulary.height)), -1)
+        # TensorFlow has no empty tables; without terms none is needed.
+        self._table = _table(vocabulary["token"].to_list(), list(range(self._size)), -1) if self._size else None
         self._idf = vocabulary["idf"].to_numpy()
 
     def __call__(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -104,8 +105,8 @@ class TextTransform(tf.Module):  # type: ignore[misc]
         return padded(tf.cast(term, tf.int32) + 1), padded(tf.cast(weights, tf.float32))
 
     def _terms(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        for capital, small in _LOWER.items():
-            texts = tf.strings.regex_replace(texts, capital, small)
+        for pattern, replacement in _BEFORE_LOWER.items():
+            texts = tf.strings.regex_replace(texts, pattern, replacement)
         lower = tf.strings.lower(texts, encoding="utf-8")
         words = tf.strings.split(tf.strings.regex_replace(lower, f"[^{WORD_CHARACTERS}]+", " "))
         words = tf.ragged.boolean_mask(words, tf.strings.length(words, unit="UTF8_CHAR") >= SHORTEST_WORD)

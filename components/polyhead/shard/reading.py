@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from polyhead.contracts.config import Split
 from polyhead.contracts.features import Feature
-from polyhead.contracts.shards import ShardManifest
+from polyhead.contracts.shards import Shard, ShardManifest
 from polyhead.contracts.targets import Target
 from polyhead.errors import ArtifactError
 from polyhead.storage.artifact import sha256_of
@@ -41,6 +41,11 @@ def shard_paths(manifest: ShardManifest, directory: Path, split: Split) -> list[
     return [str(directory / shard.path) for shard in shards if shard.rows]
 
 
+def fits_memory(shards: Sequence[Shard]) -> bool:
+    """Whether shards are small enough to be kept in memory: half a gibibyte at most."""
+    return sum(shard.bytes for shard in shards) <= _CACHE_BYTES
+
+
 def records(manifest: ShardManifest, directory: Path, split: Split, *, batch_size: int) -> tf.data.Dataset:
     """Serialised examples of one split in the shards' order, string (batch,)."""
     rows = sum(shard.rows for shard in manifest.of(split))
@@ -58,7 +63,7 @@ def shuffled_records(
     shards = manifest.of(split)
     size, rows = sum(shard.bytes for shard in shards), sum(shard.rows for shard in shards)
     data = tf.data.TFRecordDataset(shard_paths(manifest, directory, split))
-    if size <= _CACHE_BYTES:
+    if fits_memory(shards):
         data = data.cache()
     buffer = max(1, min(rows, rows * _SHUFFLE_BYTES // max(size, 1)))
     return _batched(data.shuffle(buffer, seed=seed, reshuffle_each_iteration=True), rows, batch_size)

@@ -250,7 +250,7 @@ def _from_series(name: str, values: pd.Series[Any]) -> pl.Series:
 def _spelled(value: Any) -> str | None:
     """A value of a column of mixed types, as `polyhead.validate.coerce.words` spells it."""
     value = value.item() if hasattr(value, "item") and not isinstance(value, str) else value
-    if value is None or value != value or type(value).__name__ == "NAType":  # noqa: PLR0124  # NaN and NaT
+    if value is None or type(value).__name__ == "NAType" or value != value:  # noqa: PLR0124  # NaN and NaT
         return None
     if isinstance(value, str):
         return value

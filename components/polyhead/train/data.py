@@ -10,7 +10,7 @@ from polyhead.contracts.config import Config, Split
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.preprocess.layers import FeatureTransforms, TargetTransforms
-from polyhead.shard.reading import parse, records, shuffled_records
+from polyhead.shard.reading import fits_memory, parse, records, shuffled_records
 
 _PARALLEL_BATCHES = 2
 
@@ -56,6 +56,10 @@ class Feed:
         """The rows of a split in the shards' order."""
         batch_size = max(self._config.train.batch_size, 128)
         return self._transformed(records(self._manifest, self._directory, split, batch_size=batch_size))
+
+    def is_small(self, split: Split) -> bool:
+        """Whether a split's shards fit into memory beside the model."""
+        return fits_memory(self._manifest.of(split))
 
     def _transformed(self, examples: tf.data.Dataset) -> tf.data.Dataset:
         preprocessing = self._preprocessing

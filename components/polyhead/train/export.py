@@ -28,8 +28,8 @@ class _Serving(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 def export_serving(core: keras.Model, preprocessing: Preprocessing, preprocessing_dir: Path, out: Path) -> None:
     """Write a SavedModel whose `serving_default` signature takes raw rows.
 
-    Inputs by feature name, all `(batch,)`: string for image (the bytes of a JPEG, PNG, GIF or 24-bit BMP file), category
-    and text, float32 for numeric. A missing number is NaN, any other missing value is empty. Outputs as in
+    Inputs by feature name, all `(batch,)`: string for image (the bytes of a JPEG, PNG, GIF or 24-bit BMP file),
+    category and text, float32 for numeric. A missing number is NaN, any other missing value is empty. Outputs as in
     `polyhead.preprocess.outputs.predictions`. The SavedModel needs TensorFlow only, not Polyhead.
 
     Args:

@@ -51,20 +51,21 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     from polyhead.train.data import Feed
     from polyhead.train.export import export_serving
     from polyhead.train.fit import fit
+    from polyhead.train.score import JointScore
 
     with new_artifact(out, ModelBundle) as directory:
         keras.utils.set_random_seed(config.train.seed)
         tf.config.experimental.enable_op_determinism()
         feed = Feed(config, fitted, Path(preprocessing), manifest, Path(shards))
         model = build_core(fitted, config)
-        validation = feed.fixed("val") if manifest.rows["val"] else None
+        score = JointScore(fitted, feed.fixed("val"), in_memory=feed.is_small("val")) if manifest.rows["val"] else None
         with progress("train", total=config.train.epochs, unit="epochs") as advance:
             result = fit(
                 model,
                 fitted,
                 config,
                 feed.training(),
-                validation,
+                score,
                 lambda epoch: advance(1, f"joint score {epoch.score:.3f}"),
             )
         _bundle_inputs(directory, config, Path(preprocessing), result.epochs)

@@ -18,12 +18,13 @@ from polyhead.errors import DataError, did_you_mean
 NO_NUMBER = ("", "na", "n/a", "nan", "null", "none")
 """Spellings of a missing number, in any case."""
 
-LARGEST = 3.4028234e38
+LARGEST = 3.4028234663852886e38
 """Magnitude that shards and models, which hold 32-bit floats, can take."""
 
 EMPTY_SET = "[]"
 """How a text cell spells a multilabel target without any label."""
 
+_HINTED_SPLITS = 20  # different wrong words in the split column that get a hint of their own
 _SPELLED = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null, pl.Date, pl.Datetime, pl.Time)
 
 
@@ -183,8 +184,9 @@ def split_names(column: pl.Series) -> Coerced:
     coerced = Coerced(words(column))
     coerced.refuse(coerced.values.is_null(), "missing", "every row needs train, val or test")
     others = coerced.values.drop_nulls().filter(~coerced.values.drop_nulls().is_in(SPLITS)).unique().sort()
-    for other in others:
+    for other in others[:_HINTED_SPLITS]:
         coerced.refuse(coerced.values == other, "unknown_split", did_you_mean(other, SPLITS))
+    coerced.refuse(~coerced.values.is_in(SPLITS), "unknown_split", f"one of: {', '.join(SPLITS)}")
     return coerced
 
 

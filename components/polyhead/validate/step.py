@@ -86,9 +86,9 @@ def run(*, config: Config, out: str | Path, table: Table | None = None, workers:
 def image_root(config: Config, table: Table) -> str:
     """The folder or `gs://` prefix that image paths are relative to."""
     folder = folder_of(table) if isinstance(table, str) else str(Path.cwd())
-    root = join(folder, config.image_root or ".")
+    root = config.image_root or "."
     check_scheme(root)
-    return root
+    return join(folder, root)
 
 
 def _clean(frame: pl.DataFrame, config: Config) -> tuple[pl.DataFrame, Rejected]:
