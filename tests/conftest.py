@@ -87,7 +87,7 @@ def write_tiny(
     colours = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (50, 70, 200)}
     records = []
     for i in range(rows):
-        colour, shape = list(colours)[i % 3], ("round", "square")[i // 3 % 2]
+        colour, shape = list(colours)[i // 2 % 3], ("round", "square")[i // 3 % 2]
         picture = np.full((20, 24, 3), colours[colour], dtype=np.uint8)
         picture[:, : i % 24] //= 2
         Image.fromarray(picture).save(folder / "images" / f"{i:03d}.png")

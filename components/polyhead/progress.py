@@ -59,12 +59,13 @@ def progress(label: str, *, total: int, unit: str) -> Iterator[Advance]:
     live = _bar() if console.is_terminal and not as_events else None
     bar = live.add_task(label, total=total, rate="") if live else None
 
-    def show(now: float) -> None:
+    def show(now: float, *, last_time: bool = False) -> None:
         rate = shown_note or f"{done / max(now - started, 1e-9):,.0f} {unit}/s"
         if live is not None and bar is not None:
             live.update(bar, completed=done, rate=rate)
         elif as_events:
-            _emit({"label": label, "done": done, "total": total, "unit": unit, "rate": rate})
+            event = {"label": label, "done": done, "total": total, "unit": unit, "rate": rate}
+            _emit({**event, "last_time": last_time})
         else:
             console.print(escape(f"  {label} {done:,}/{total:,} {unit} ({rate})"))
 
@@ -79,7 +80,7 @@ def progress(label: str, *, total: int, unit: str) -> Iterator[Advance]:
 
     with live or contextlib.nullcontext():
         yield advance
-        show(time.monotonic())
+        show(time.monotonic(), last_time=True)
 
 
 def say(message: str) -> None:
@@ -206,7 +207,7 @@ class Relay:
             if label not in self._bars:
                 self._bars[label] = self._live.add_task(label, total=total, rate="")
             self._live.update(self._bars[label], completed=done, rate=event["rate"])
-        elif done == total or time.monotonic() - self._told >= _LOG_SECONDS:
+        elif event["last_time"] or time.monotonic() - self._told >= _LOG_SECONDS:
             self._told = time.monotonic()
             console.print(escape(f"  {label} {done:,}/{total:,} {event['unit']} ({event['rate']})"))
 

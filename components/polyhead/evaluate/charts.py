@@ -243,7 +243,7 @@ def scatter(head: str, points: pl.DataFrame) -> Chart:
     logarithmic = smallest > 0 and largest / smallest > _LOG_RANGE
     low, high = _padded(smallest, largest, logarithmic=logarithmic)
     scale = alt.Scale(type="log" if logarithmic else "linear", domain=[low, high], nice=False)
-    axis: dict[str, Any] = {"format": "~s" if largest >= 10_000 else "~g", "labelOverlap": True}
+    axis: dict[str, Any] = {"format": "~s" if largest >= 10_000 else ",.4~r", "labelOverlap": True}
     axis |= {"values": _log_ticks(low, high)} if logarithmic else {"tickCount": 5}
     dots = (
         alt.Chart(alt.NamedData(name="points"))
@@ -338,7 +338,7 @@ def loss_curve(head: str, epochs: Sequence[Epoch]) -> Chart:
         .mark_line(point=alt.OverlayMarkDef(size=10) if len(epochs) <= 40 else False, strokeWidth=1.5)
         .encode(
             x=_epoch_axis(epochs),
-            y=alt.Y("loss:Q").title(None).scale(zero=False).axis(tickCount=4, format="~g"),
+            y=alt.Y("loss:Q").title(None).scale(zero=False).axis(tickCount=4, format=",.4~r"),
             color=alt.Color("rows:N").scale(domain=["train", "val"], range=[FIRST, SECOND]).legend(None),
             tooltip=[
                 alt.Tooltip("rows:N", title="Rows"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from polyhead.contracts.features import CategoryFeature, TextFeature
 from polyhead.contracts.preprocessing import ClassStatistics, LabelStatistics, NumericStatistics, RegressionStatistics
@@ -18,10 +20,9 @@ _NEGATIVE_POSITIVE = (("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), 
 
 def fit_numeric(values: pl.Series) -> NumericStatistics:
     """Moments of a number and of its signed logarithm; zeros and ones where there is no value at all."""
-    known = values.drop_nulls().sort()
-    logs = known.sign() * known.abs().log1p()
+    known = np.sort(values.drop_nulls().to_numpy())
     mean, variance = moments(known)
-    log_mean, log_variance = moments(logs)
+    log_mean, log_variance = moments(np.copysign(np.log1p(np.abs(known)), known))
     return NumericStatistics(
         count=len(known),
         missing=values.null_count(),
@@ -29,21 +30,21 @@ def fit_numeric(values: pl.Series) -> NumericStatistics:
         variance=variance,
         log_mean=log_mean,
         log_variance=log_variance,
-        minimum=known[0] if len(known) else 0.0,
-        maximum=known[-1] if len(known) else 0.0,
+        minimum=float(known[0]) if len(known) else 0.0,
+        maximum=float(known[-1]) if len(known) else 0.0,
     )
 
 
-def moments(values: pl.Series) -> tuple[float, float]:
-    """Mean and population variance of sorted float64 values, exactly summed; (0, 1) for none.
+def moments(numbers: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and population variance of sorted values; (0, 1) for none.
 
-    A variance below the rounding error of the values counts as zero.
+    Sorted, so that the sums and their rounding do not depend on the rows' order. A variance below the rounding
+    error of the values counts as zero.
     """
-    if len(values) == 0:
+    if len(numbers) == 0:
         return 0.0, 1.0
-    numbers = values.to_list()
-    mean = math.fsum(numbers) / len(numbers)
-    variance = math.fsum((number - mean) ** 2 for number in numbers) / len(numbers)
+    mean = float(numbers.mean())
+    variance = float(np.square(numbers - mean).mean())
     noise = (abs(mean) * 1e-12) ** 2
     return mean, variance if variance > noise else 0.0
 
@@ -180,7 +181,7 @@ def fit_regression(name: str, values: pl.Series, target: RegressionTarget) -> Re
             where=f"target '{name}'",
             hint="change the split or add rows",
         )
-    mean, variance = moments(known.log() if target.transform == "log" else known)
+    mean, variance = moments((known.log() if target.transform == "log" else known).to_numpy())
     median = known.median()
     assert isinstance(median, float)
     return RegressionStatistics(

@@ -88,7 +88,7 @@ class TextTransform(tf.Module):  # type: ignore[misc]
     def __call__(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """String (batch,) to int32 ids from 1 and float32 weights, both (batch, terms); 0 is padding."""
         rows = tf.shape(texts, out_type=tf.int64)[0]
-        if self._size == 0:
+        if self._table is None:
             return tf.zeros([rows, 1], tf.int32), tf.zeros([rows, 1], tf.float32)
         ids = self._table.lookup(self._terms(texts))
         ids = tf.ragged.boolean_mask(ids, ids >= 0)

@@ -17,12 +17,12 @@ class _Serving(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         super().__init__()
         self._core = core
         self._transforms = transforms
+        self._preprocessing = preprocessing
 
-        # A function and not a method: a feature may be called `self`.
-        def serve(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
-            return predictions(preprocessing, core(transforms(raw), training=False))
-
-        self.serve = tf.function(serve, autograph=False)
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def serve(self, **raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits = self._core(self._transforms(raw), training=False)
+        return predictions(self._preprocessing, logits)
 
 
 def export_serving(core: keras.Model, preprocessing: Preprocessing, preprocessing_dir: Path, out: Path) -> None:

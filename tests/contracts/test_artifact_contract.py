@@ -1,0 +1,120 @@
+"""The JSON at an artifact's root: written once, read back equal, refused when it is not what it should be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from polyhead.contracts.artifact import require_same
+from polyhead.contracts.preprocessing import NumericStatistics, Preprocessing
+from polyhead.contracts.shards import ShardManifest
+from polyhead.contracts.validation import ValidationReport
+from polyhead.errors import ArtifactError
+
+
+def make_report(**changes: object) -> ValidationReport:
+    values: dict[str, object] = {
+        "made_from": {"config": "c"},
+        "table": "größe.csv",
+        "image_root": "/data",
+        "rows_read": 3,
+        "rows_clean": 2,
+        "rows_rejected": 1,
+        "rejections": [],
+        "columns": [],
+        "images_checked": 0,
+        "warnings": ["Ä"],
+        "passed": True,
+        "clean_sha256": "0",
+    }
+    return ValidationReport.model_validate(values | changes)
+
+
+def test_written_and_read_is_the_same(tmp_path: Path) -> None:
+    """Same content, readable UTF-8, one newline at the end, and the same bytes the second time."""
+    make_report().write(tmp_path)
+    content = (tmp_path / "ValidationReport.json").read_bytes()
+    assert ValidationReport.read(tmp_path) == make_report()
+    assert "größe.csv".encode() in content
+    assert content.endswith(b"}\n")
+    make_report().write(tmp_path)
+    assert (tmp_path / "ValidationReport.json").read_bytes() == content
+
+
+def test_the_fingerprint_is_that_of_the_content() -> None:
+    """Another value is another fingerprint; the writing version is no content."""
+    first = make_report().fingerprint()
+    assert first == make_report(polyhead_version="9.9.9").fingerprint()
+    assert first != make_report(rows_clean=1).fingerprint()
+    assert first != make_report(made_from={"config": "d"}).fingerprint()
+
+
+def test_no_number_that_is_none(tmp_path: Path) -> None:
+    """NaN is no JSON; a contract with one is never written."""
+    statistics = NumericStatistics(
+        count=1, missing=0, mean=float("nan"), variance=1, log_mean=0, log_variance=1, minimum=0, maximum=0
+    )
+    preprocessing = Preprocessing(
+        features={},
+        targets={},
+        rows={},
+        feature_statistics={"a": statistics},
+        target_statistics={},
+        warnings=[],
+        splits_sha256="",
+    )
+    with pytest.raises(ValueError, match="JSON"):
+        preprocessing.write(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_no_artifact_is_named(tmp_path: Path) -> None:
+    """A missing folder, an empty one and one of another step each say what is there and what to give."""
+    with pytest.raises(ArtifactError) as caught:
+        ValidationReport.read(tmp_path / "gone")
+    assert caught.value.problems[0].what == "no ValidationReport.json there; no such artifact"
+    assert caught.value.problems[0].hint == "give the folder that polyhead validate wrote"
+    make_report().write(tmp_path)
+    with pytest.raises(ArtifactError) as caught:
+        ShardManifest.read(tmp_path)
+    assert caught.value.problems[0].what == "no ShardManifest.json there; it holds ValidationReport"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"format_version": 2}, "has format version 2, this Polyhead reads 1"),
+        ({"format_version": None}, "has format version None, this Polyhead reads 1"),
+        ({"rows_read": "many"}, "is damaged at rows_read: Input should be a valid integer"),
+        ({"surplus": 1}, "is damaged at surplus: Extra inputs are not permitted"),
+        ({"rejections": [{"column": "a"}]}, "is damaged at rejections.0.reason: Field required"),
+    ],
+)
+def test_a_damaged_or_newer_contract_is_refused(tmp_path: Path, change: dict[str, object], expected: str) -> None:
+    """The error names the place in the file."""
+    data = make_report().model_dump(mode="json") | change
+    (tmp_path / "ValidationReport.json").write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(ArtifactError) as caught:
+        ValidationReport.read(tmp_path)
+    assert caught.value.problems[0].what.startswith(expected)
+    assert caught.value.problems[0].where == str(tmp_path / "ValidationReport.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b"[" * 100_000])
+def test_a_contract_that_is_no_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Half-written and foreign files are artifact errors."""
+    (tmp_path / "ValidationReport.json").write_bytes(content)
+    with pytest.raises(ArtifactError):
+        ValidationReport.read(tmp_path)
+
+
+def test_require_same_names_both() -> None:
+    """Equal is silent; different names both fingerprints and both artifacts."""
+    require_same("config", "a", "a", maker="S", user="P")
+    with pytest.raises(ArtifactError) as caught:
+        require_same("preprocessing", "a" * 64, "b" * 64, maker="S", user="P")
+    assert (
+        caught.value.problems[0].what == f"S was made from preprocessing {'a' * 12}, but P is preprocessing {'b' * 12}"
+    )

@@ -1,0 +1,370 @@
+"""`polyhead.yaml`: what it accepts, and every mistake told with its place, what was received and the nearest word."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import yaml_values
+
+from polyhead.contracts.config import Config, json_schema, load_config, parse_config, require_config
+from polyhead.contracts.features import ImageFeature, NumericFeature
+from polyhead.contracts.targets import METRICS
+from polyhead.contracts.validation import ValidationReport
+from polyhead.errors import ArtifactError, ConfigError, Problem
+
+DESIGN = """\
+table: houses.csv
+image_root: .
+key: house_id
+features:
+  frontal:  {kind: image, size: [128, 128]}
+  area:     {kind: numeric}
+  zipcode:  {kind: category}
+  notes:    {kind: text, vectorizer: tfidf}
+targets:
+  price:      {kind: regression, transform: log}
+  price_band: {kind: multiclass, class_weight: balanced, loss_weight: 0.5}
+split: {column: split}
+train: {epochs: 30, batch_size: 32, seed: 0}
+evaluate: {slices: [zipcode]}
+gate: {price: {r2: ">= 0.6"}, price_band: {accuracy: "beats baseline"}}
+"""
+MINIMAL = """\
+table: t.csv
+features:
+  size: {kind: numeric}
+  colour: {kind: category}
+  photo: {kind: image}
+targets:
+  price: {kind: regression}
+  shape: {kind: multiclass}
+"""
+
+
+def problems_of(text: str) -> list[Problem]:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, name="f")
+    return caught.value.problems
+
+
+def only(text: str) -> tuple[str, str, str]:
+    (problem,) = problems_of(text)
+    return problem.where, problem.what, problem.hint
+
+
+def test_the_designs_example_is_valid() -> None:
+    """The file shown in the design reads as it says."""
+    config = parse_config(DESIGN)
+    assert config.columns == ["house_id", "frontal", "area", "zipcode", "notes", "price", "price_band", "split"]
+    assert config.targets["price_band"].loss_weight == 0.5
+    assert list(config.features_of(ImageFeature)) == ["frontal"]
+
+
+def test_table_features_and_targets_are_enough() -> None:
+    """Every other key has a default."""
+    config = parse_config(MINIMAL)
+    assert config.split.shares.model_dump() == {"train": 0.7, "val": 0.15, "test": 0.15}
+    assert config.validate_.model_dump() == {"on_bad_row": "reject", "max_rejected": 0.1, "max_pixels": 100_000_000}
+    assert config.key is None
+    assert config.image_root is None
+
+
+def test_column_renames() -> None:
+    """`column` decouples a name from the table, in the file's order and without repeats."""
+    config = parse_config(MINIMAL.replace("{kind: numeric}", "{kind: numeric, column: 'Größe (m²)'}"))
+    assert config.column_of("size") == "Größe (m²)"
+    assert config.column_of("price") == "price"
+    assert config.columns == ["Größe (m²)", "colour", "photo", "price", "shape"]
+
+
+def test_with_seed_changes_training_only() -> None:
+    """The training seed is no part of what decides the data, and the split keeps its own."""
+    config = parse_config(MINIMAL)
+    other = config.with_seed(7)
+    assert other.train.seed == 7
+    assert other.split.seed == 0
+    assert config.with_seed(None) is config
+    assert other.data_fingerprint() == config.data_fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("table: t.csv", "table: other.csv", True),
+        ("table: t.csv", "table: t.csv\ntrain: {epochs: 3}", True),
+        ("table: t.csv", "table: t.csv\ngate: {price: {r2: '> 0'}}", True),
+        ("table: t.csv", "table: t.csv\nkey: id", False),
+        ("table: t.csv", "table: t.csv\nsplit: {seed: 1}", False),
+        ("{kind: numeric}", "{kind: numeric, min: 0}", False),
+        ("{kind: regression}", "{kind: regression, transform: log}", False),
+        ("{kind: numeric}", "{column: size2, kind: numeric}", False),
+    ],
+)
+def test_the_data_fingerprint_covers_what_decides_the_data(old: str, new: str, same: bool) -> None:
+    """Features, targets, key and split are in it, all else is not."""
+    changed = parse_config(MINIMAL.replace(old, new))
+    assert (changed.data_fingerprint() == parse_config(MINIMAL).data_fingerprint()) is same
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what", "hint"),
+    [
+        # unknown keys, with the nearest valid one
+        (MINIMAL + "tran: {epochs: 3}", "f:9 tran", "unknown key 'tran'", "did you mean 'train'?"),
+        (MINIMAL + "train: {epoch: 3}", "f:9 train.epoch", "unknown key 'epoch'", "did you mean 'epochs'?"),
+        (MINIMAL + "validate: {max_reject: 1}", "f:9 validate.max_reject", "unknown key 'max_reject'",
+         "did you mean 'max_rejected'?"),
+        (MINIMAL + "split: {fractions: {train: 0.8, vla: 0.1, val: 0.1, test: 0.1}}", "f:9 split.fractions.vla",
+         "unknown key 'vla'", "did you mean 'val'?"),
+        (MINIMAL.replace("{kind: numeric}", "{kind: numeric, minimum: 0}"), "f:3 features.size.minimum",
+         "unknown key 'minimum'", "did you mean 'min'?"),
+        (MINIMAL.replace("{kind: image}", "{kind: image, sizes: 8}"), "f:5 features.photo.sizes",
+         "unknown key 'sizes'", "did you mean 'size'?"),
+        (MINIMAL.replace("{kind: regression}", "{kind: regression, classweight: 8}"), "f:7 targets.price.classweight",
+         "unknown key 'classweight'", "did you mean 'loss_weight'?"),
+        # kinds
+        (MINIMAL.replace("numeric", "numerical"), "f:3 features.size.kind", "unknown kind 'numerical'",
+         "did you mean 'numeric'?"),
+        (MINIMAL.replace("regression", "regresion"), "f:7 targets.price.kind", "unknown kind 'regresion'",
+         "did you mean 'regression'?"),
+        (MINIMAL.replace("regression", "numeric"), "f:7 targets.price.kind", "unknown kind 'numeric'",
+         "one of: binary, multiclass, multilabel, regression"),
+        (MINIMAL.replace("{kind: numeric}", "{min: 0}"), "f:3 features.size", "no kind",
+         "write {kind: …}, one of: image, numeric, category, text"),
+        # sections and values of the wrong type
+        ("features: {a: {kind: numeric}}\ntargets: {b: {kind: binary}}", "f table", "is missing", "add table: …"),
+        ("table: t.csv\ntargets: {b: {kind: binary}}", "f features", "is missing", "add features: …"),
+        (MINIMAL + "train: {optimizer: {}}", "f:9 train.optimizer", "unknown key 'optimizer'",
+         "one of: epochs, batch_size, seed, learning_rate, weight_decay, patience"),
+        (MINIMAL + "train: {epochs: many}", "f:9 train.epochs",
+         "input should be a valid integer, unable to parse string as an integer, received 'many'", ""),
+        (MINIMAL + "train: {epochs: 0}", "f:9 train.epochs",
+         "input should be greater than or equal to 1, received 0", ""),
+        (MINIMAL + "train: {learning_rate: 1e999}", "f:9 train.learning_rate",
+         "input should be a finite number, received inf", ""),
+        (MINIMAL + "validate: {on_bad_row: rejct}", "f:9 validate.on_bad_row", "received 'rejct'",
+         "did you mean 'reject'?"),
+        (MINIMAL + "validate: {max_rejected: 1.5}", "f:9 validate.max_rejected",
+         "input should be less than or equal to 1, received 1.5", ""),
+        (MINIMAL.replace("{kind: category}", "{kind: category, allowed: [85255, b]}"), "f:4 features.colour.allowed.0",
+         "received 85255, which is no text", 'put it in quotes: "85255"'),
+        (MINIMAL.replace("{kind: category}", "{kind: category, allowed: []}"), "f:4 features.colour.allowed",
+         "list should have at least 1 item after validation, not 0, received []", ""),
+        (MINIMAL.replace("{kind: numeric}", "{kind: numeric, min: 2, max: 1}"), "f:3 features.size",
+         "min 2 is above max 1", ""),
+        (MINIMAL.replace("{kind: regression}", "{kind: regression, min: 2, max: 1}"), "f:7 targets.price",
+         "min 2 is above max 1", ""),
+        (MINIMAL.replace("{kind: image}", "{kind: image, size: [4, 64]}"), "f:5 features.photo.size.0",
+         "input should be greater than or equal to 8, received 4", ""),
+        (MINIMAL.replace("{kind: multiclass}", "{kind: multiclass, class_weight: ballanced}"),
+         "f:8 targets.shape.class_weight", "received 'ballanced'", "did you mean 'balanced'?"),
+        (MINIMAL.replace("{kind: multiclass}", "{kind: multiclass, class_weight: {a: -1}}"),
+         "f:8 targets.shape.class_weight.a", "input should be greater than 0, received -1", ""),
+        (MINIMAL.replace("{kind: multiclass}", "{kind: multiclass, classes: [a, b], class_weight: {c: 2}}"),
+         "f:8 targets.shape", "class_weight names ['c'], which classes does not list", ""),
+        (MINIMAL + "split: {column: part, fractions: {train: 0.8, val: 0.1, test: 0.1}}", "f:9 split",
+         "column and fractions exclude each other: keep one", ""),
+        (MINIMAL + "split: {fractions: {train: 0.8, val: 0.1, test: 0.2}}", "f:9 split.fractions",
+         "train + val + test must be 1, received 1.1", ""),
+        # a column used twice
+        (MINIMAL.replace("{kind: category}", "{kind: category, column: size}"), "f:3 features.size",
+         "column 'size' is also used by features.colour", "a column serves one purpose; remove one"),
+        (MINIMAL.replace("{kind: regression}", "{kind: regression, column: size}"), "f:3 features.size",
+         "column 'size' is also used by targets.price", "a column serves one purpose; remove one"),
+        (MINIMAL.replace("{kind: regression}", "{kind: regression, column: shape}"), "f:7 targets.price",
+         "column 'shape' is also used by targets.shape", "a column serves one purpose; remove one"),
+        (MINIMAL + "split: {column: colour}", "f:9 split.column",
+         "column 'colour' is also used by features.colour", "a column serves one purpose; remove one"),
+        (MINIMAL + "key: size", "f:9 key", "column 'size' is also used by features.size",
+         "a key as a feature lets the model learn rows by heart; remove one"),
+        (MINIMAL + "key: price", "f:9 key", "column 'price' is also used by targets.price",
+         "a column serves one purpose; remove one"),
+        (MINIMAL.replace("size:", "key:") + "key: key", "f:9 key", "column 'key' is also used by features.key",
+         "a key as a feature lets the model learn rows by heart; remove one"),
+        (MINIMAL.replace("size:", "column:") + "split: {column: column}", "f:9 split.column",
+         "column 'column' is also used by features.column", "a column serves one purpose; remove one"),
+        # names
+        (MINIMAL.replace("price:", "size:"), "f:7 targets.size", "'size' is also a feature",
+         "a target cannot be its own input"),
+        (MINIMAL.replace("size:", "my size:"), "f:3 features.my size", "'my size' cannot name a model input or output",
+         "use letters, digits and single _, a letter first, and give the column apart: {column: …}"),
+        (MINIMAL.replace("size:", "a__b:"), "f:3 features.a__b", "'a__b' cannot name a model input or output",
+         "use letters, digits and single _, a letter first, and give the column apart: {column: …}"),
+        # slices, gate, tied pictures
+        (MINIMAL + "evaluate: {slices: [color]}", "f:9 evaluate.slices", "'color' is not a category feature",
+         "did you mean 'colour'?"),
+        (MINIMAL + "evaluate: {slices: [size]}", "f:9 evaluate.slices", "'size' is not a category feature",
+         "one of: colour"),
+        (MINIMAL + "gate: {prize: {r2: '> 0'}}", "f:9 gate.prize", "'prize' is not a target", "did you mean 'price'?"),
+        (MINIMAL + "gate: {price: {accuracy: '> 0'}}", "f:9 gate.price.accuracy",
+         "a regression head has no metric 'accuracy'", "one of: r2, r2_transformed, mae, rmse, mape"),
+        (MINIMAL + "gate: {price: {r2: about 1}}", "f:9 gate.price.r2", "received 'about 1'",
+         'write ">= 0.6", "<= 0.2" or "beats baseline", in quotes'),
+        (MINIMAL + "gate: {price: {r2: 0.6}}", "f:9 gate.price.r2", "received 0.6, which is no text",
+         'write ">= 0.6", "<= 0.2" or "beats baseline", in quotes'),
+        (MINIMAL.replace("{kind: image}", "{kind: image, tied: p}\n  back: {kind: image, tied: p, size: [64, 64]}"),
+         "f:6 features.back.size", "is tied to 'photo' but has size [64, 64] instead of [128, 128]",
+         "tied images share one encoder"),
+        # repeated keys
+        (MINIMAL + "table: u.csv", "f:9 table", "key 'table' is given twice, first on line 1", "keep one"),
+        (MINIMAL.replace("colour: {kind: category}", "size: {kind: category}"), "f:4 features.size",
+         "key 'size' is given twice, first on line 3", "keep one"),
+    ],
+)  # fmt: skip
+def test_every_mistake_reads_well(text: str, where: str, what: str, hint: str) -> None:
+    """One mistake is one problem: its place, what was received, what to do."""
+    assert only(text) == (where, what, hint)
+
+
+def test_all_mistakes_at_once_in_the_order_of_the_file() -> None:
+    """Nobody fixes a file one error at a time."""
+    text = """\
+table: 7
+key: size
+features:
+  size: {kind: numerc}
+  size: {kind: numeric}
+  colour: {kind: category, min_cuont: 1}
+targets:
+  colour: {kind: binary}
+  price: {kind: regression, transform: ln}
+tran: {}
+evaluate: {slices: [shape]}
+gate: {price: {f1: "> 0"}}
+"""
+    assert [(problem.where, problem.what) for problem in problems_of(text)] == [
+        ("f:1 table", "received 7, which is no text"),
+        ("f:2 key", "column 'size' is also used by features.size"),
+        ("f:4 features.size.kind", "unknown kind 'numerc'"),
+        ("f:5 features.size", "key 'size' is given twice, first on line 4"),
+        ("f:6 features.colour.min_cuont", "unknown key 'min_cuont'"),
+        ("f:8 targets.colour", "'colour' is also a feature"),
+        ("f:9 targets.price.transform", "received 'ln'"),
+        ("f:10 tran", "unknown key 'tran'"),
+        ("f:11 evaluate.slices", "'shape' is not a category feature"),
+        ("f:12 gate.price.f1", "a regression head has no metric 'f1'"),
+    ]
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [path] if path else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        found += _paths(inner, (*path, key))
+    return found
+
+
+BASE: dict[str, Any] = {
+    **yaml.safe_load(MINIMAL.replace("{kind: image}", "{kind: image, size: [16, 16], tied: p}")),
+    "key": "id",
+    "split": {"fractions": {"train": 0.8, "val": 0.1, "test": 0.1}, "seed": 1},
+    "validate": {"on_bad_row": "fail"},
+    "gate": {"price": {"r2": "> 0"}},
+    "evaluate": {"slices": ["colour"]},
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(_paths(BASE)), yaml_values)
+def test_any_value_anywhere_is_accepted_or_a_config_error(path: tuple[Any, ...], value: Any) -> None:
+    """Whatever stands at a place, the outcome is a Config or a ConfigError that names the file."""
+    sections = copy.deepcopy(BASE)
+    place: Any = sections
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    try:
+        config = parse_config(yaml.safe_dump(sections), name="f")
+    except ConfigError as error:
+        told = [problem.what and problem.where.startswith("f") for problem in error.problems]
+    else:
+        told = [isinstance(config, Config)]
+    assert all(told)
+
+
+@pytest.mark.parametrize("rule", [">= 0.6", "<=.2", "  > -1e-3 ", "<1", "beats baseline"])
+def test_gate_rules(rule: str) -> None:
+    """Every documented form of a rule is accepted, for every metric of every kind."""
+    for kind, metrics in METRICS.items():
+        sections = {
+            "table": "t.csv",
+            "features": {"a": {"kind": "numeric"}},
+            "targets": {"b": {"kind": kind}},
+            "gate": {"b": dict.fromkeys(metrics, rule)},
+        }
+        assert parse_config(yaml.safe_dump(sections)).gate["b"] == dict.fromkeys(metrics, rule)
+
+
+def test_load_config_reads_a_file_with_bom_and_windows_lines(tmp_path: Path) -> None:
+    """A file saved by a Windows editor is a file."""
+    path = tmp_path / "polyhead.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
+    assert load_config(path) == parse_config(MINIMAL)
+
+
+def test_load_config_says_what_it_cannot_read(tmp_path: Path) -> None:
+    """A missing file, a folder and a file in another encoding are config errors."""
+    with pytest.raises(ConfigError, match="no such file") as caught:
+        load_config(tmp_path / "gone.yaml")
+    assert caught.value.problems[0].hint == "write one with: polyhead init TABLE --target COL"
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes("table: größe.csv".encode("latin-1"))
+    for path in (tmp_path, latin):
+        with pytest.raises(ConfigError, match="cannot be read as UTF-8 text"):
+            load_config(path)
+
+
+def test_the_schema_accepts_the_design_and_refuses_an_unknown_key() -> None:
+    """The published JSON Schema says what the model says."""
+    import jsonschema
+
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(yaml.safe_load(DESIGN), schema)
+    for broken in (MINIMAL + "tran: {}", MINIMAL.replace("numeric", "numerical"), "table: t.csv"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(yaml.safe_load(broken), schema)
+    assert json.loads(json.dumps(schema)) == schema
+    assert set(schema["properties"]) >= {"table", "features", "targets", "validate", "split", "gate"}
+
+
+def test_configurations_never_change() -> None:
+    """A step cannot alter what the next one sees."""
+    config = parse_config(MINIMAL)
+    feature = config.features["size"]
+    assert isinstance(feature, NumericFeature)
+    with pytest.raises(ValueError, match="frozen"):
+        feature.min = 3.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("made_from", [{"config": "0" * 64}, {}])
+def test_an_artifact_of_another_config_is_refused(made_from: dict[str, str]) -> None:
+    """The error names both fingerprints."""
+    config = parse_config(MINIMAL)
+    report = ValidationReport(
+        made_from=made_from,
+        table="t",
+        image_root="/",
+        rows_read=1,
+        rows_clean=1,
+        rows_rejected=0,
+        rejections=[],
+        columns=[],
+        images_checked=0,
+        warnings=[],
+        passed=True,
+        clean_sha256="",
+    )
+    with pytest.raises(ArtifactError) as caught:
+        require_config(config, report, "V")
+    expected = made_from.get("config", "unknown")[:12]
+    assert caught.value.problems[0].what == (
+        f"V was made from config {expected}, but the given config is config {config.data_fingerprint()[:12]}"
+    )

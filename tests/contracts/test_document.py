@@ -1,0 +1,189 @@
+"""The YAML reader: what PyYAML's safe loader reads, minus the surprises, and never a traceback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import plain_words, yaml_documents, yaml_noise
+
+from polyhead.contracts.document import MAX_CHARACTERS, MAX_NODES, parse_yaml
+from polyhead.errors import ConfigError
+
+
+def read(text: str) -> dict[str, Any] | None:
+    document = parse_yaml(text, name="polyhead.yaml")
+    assert document.problems == []
+    return document.value
+
+
+@settings(max_examples=150, deadline=None)
+@given(yaml_documents, st.sampled_from([None, False, True]))
+def test_reads_what_the_safe_loader_reads(value: dict[str, Any], flow: bool | None) -> None:
+    """Any mapping of plain values, in block or flow style, equals yaml.safe_load of the same text."""
+    text = yaml.safe_dump(value, default_flow_style=flow, allow_unicode=True)
+    assert read(text) == yaml.safe_load(text) == value
+
+
+@settings(max_examples=300, deadline=None)
+@given(yaml_noise)
+def test_any_text_is_read_or_is_a_config_error(text: str) -> None:
+    """Whatever the text, the outcome is a document or a ConfigError that names the file."""
+    try:
+        document = parse_yaml(text, name="polyhead.yaml")
+    except ConfigError as error:
+        problems = error.problems
+    else:
+        problems = document.problems
+        assert document.value is not None or problems
+    assert all(problem.where.startswith("polyhead.yaml") for problem in problems)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(plain_words, min_size=2, max_size=8), st.integers(0, 2))
+def test_every_repeated_key_is_reported_with_both_lines(keys: list[str], depth: int) -> None:
+    """Each repetition is one problem that names its own line and that of the first."""
+    indent = "  " * depth
+    head = [f"{'  ' * level}level{level}:" for level in range(depth)]
+    lines = [*head, *(f"{indent}{key}: {i}" for i, key in enumerate(keys))]
+    document = parse_yaml("\n".join(lines), name="f")
+    first: dict[str, int] = {}
+    expected = []
+    for line, key in enumerate(keys, depth + 1):
+        if key in first:
+            expected.append((f"key '{key}' is given twice, first on line {first[key]}", f"f:{line}"))
+        first.setdefault(key, line)
+    assert [(problem.what, problem.where.split()[0]) for problem in document.problems] == expected
+
+
+def test_repeats_inside_a_repeated_mapping_are_reported_too() -> None:
+    """A second block of one key is searched as well, and its lines are its own."""
+    text = "a:\n  x: 1\n  x: 2\na:\n  y: 1\n  x: 3\n  y: 2\n"
+    problems = parse_yaml(text, name="f").problems
+    assert {(problem.where, problem.what) for problem in problems} == {
+        ("f:3 a.x", "key 'x' is given twice, first on line 2"),
+        ("f:4 a", "key 'a' is given twice, first on line 1"),
+        ("f:7 a.y", "key 'y' is given twice, first on line 5"),
+    }
+
+
+def test_the_first_of_two_keys_counts_and_quotes_do_not_hide_the_second() -> None:
+    """`a` and `"a"` are one key."""
+    document = parse_yaml('a: 1\n"a": 2\n', name="f")
+    assert document.value == {"a": 1}
+    assert [problem.where for problem in document.problems] == ["f:2 a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("no", "no"),
+        ("on", "on"),
+        ("Yes", "Yes"),
+        ("y", "y"),
+        ("true", True),
+        ("FALSE", False),
+        ("1e-3", 0.001),
+        ("1E5", 1e5),
+        (".5", 0.5),
+        ("-3.", -3.0),
+        ("012", 12),
+        ("+7", 7),
+        ("0x1f", "0x1f"),
+        ("1_000", "1_000"),
+        ("1:30", "1:30"),
+        ("2024-01-31", "2024-01-31"),
+        (".inf", ".inf"),
+        (".nan", ".nan"),
+        ("~", None),
+        ("null", None),
+        ("", None),
+        ("'12'", "12"),
+        ('"true"', "true"),
+        ("|\n  12\n", "12\n"),
+        ("1" * 500, "1" * 500),
+        ("!!str 5", 5),
+    ],
+)
+def test_plain_values(text: str, value: object) -> None:
+    """The deliberate differences from YAML 1.1, one by one."""
+    received = read(f"key: {text}")
+    assert received == {"key": value}
+    assert type(received["key"]) is type(value)
+
+
+@pytest.mark.parametrize("key", ["no", "on", "1", "1.5", "null", "true", "2024-01-31", "0x1f"])
+def test_keys_stay_text(key: str) -> None:
+    """A column may be called anything; its name is what stands in the file."""
+    assert read(f"{key}: 1") == {key: 1}
+
+
+def test_anchors_repeat_a_value_and_merge_keys_are_ordinary_keys() -> None:
+    """`*name` works; `<<` means nothing."""
+    assert read("a: &x {size: 3}\nb: *x\n<<: *x\n") == {"a": {"size": 3}, "b": {"size": 3}, "<<": {"size": 3}}
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "where"),
+    [
+        ("a: [1,", "is not valid YAML", "f:1"),
+        ("a: 1\nb: {x: 1\nc: 2", "is not valid YAML", "f:3"),
+        ("a: *nobody", "found undefined alias 'nobody'", "f:1"),
+        ("---\na: 1\n---\nb: 2\n", "expected a single document", "f:3"),
+        ("a: \x07", "is not valid YAML", "f"),
+        ('a: "\\UFFFFFFFF"', "is not valid YAML", "f"),
+        ('a: "\\ud800"', "is no text", "f:1"),
+        ('a: 1\n"\\udfff": 2', "is no text", "f:2"),
+        ("a: &x [*x]", "refers to itself", "f:1 a.0"),
+        ("&x [*x]", "refers to itself", "f 0"),
+        ("[" * 5000, "is nested too deeply", "f"),
+        ("a: " + "{b: " * 3000 + "}" * 3000, "is nested too deeply", "f"),
+    ],
+)
+def test_broken_text_is_a_config_error(text: str, what: str, where: str) -> None:
+    """What is no YAML is told with its line, without a traceback."""
+    with pytest.raises(ConfigError) as caught:
+        parse_yaml(text, name="f")
+    (problem,) = caught.value.problems
+    assert what in problem.what
+    assert problem.where == where
+
+
+@pytest.mark.parametrize(
+    ("text", "received"),
+    [("", "nothing"), ("# only a comment", "nothing"), ("- a\n- b", "a list"), ("hello", "a str"), ("7", "a int")],
+)
+def test_a_file_without_keys_says_what_it_holds(text: str, received: str) -> None:
+    """A list or a word is no configuration."""
+    document = parse_yaml(text, name="f")
+    assert document.value is None
+    assert [problem.what for problem in document.problems] == [f"must hold keys and values, received {received}"]
+
+
+def test_a_key_that_is_a_list_is_a_problem() -> None:
+    """`? [a, b]` is YAML, but no key."""
+    document = parse_yaml("outer:\n  ? [a, b]\n  : 1\n  good: 2\n", name="f")
+    assert document.value == {"outer": {"good": 2}}
+    assert [(problem.what, problem.where) for problem in document.problems] == [("a key must be a word", "f:2 outer")]
+
+
+def test_the_expanded_size_is_bounded() -> None:
+    """Nine levels of nine aliases, and a file of more than a million characters, are refused."""
+    levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    levels += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)]
+    with pytest.raises(ConfigError, match=f"expands to more than {MAX_NODES:,} values"):
+        parse_yaml("\n".join(levels), name="f")
+    with pytest.raises(ConfigError, match="larger than"):
+        parse_yaml("#" * (MAX_CHARACTERS + 1), name="f")
+
+
+def test_lines_are_those_of_the_file() -> None:
+    """A place is the line of the nearest part that the file holds."""
+    document = parse_yaml("# first\ntop:\n  inner:\n    - x\n    - y\n", name="f")
+    assert document.where(["top"]) == "f:2 top"
+    assert document.where(["top", "inner", "1"]) == "f:5 top.inner.1"
+    assert document.where(["top", "inner", "1", "gone"]) == "f:5 top.inner.1.gone"
+    assert document.where(["elsewhere"]) == "f elsewhere"

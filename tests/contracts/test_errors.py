@@ -1,0 +1,32 @@
+"""Problems and hints: how they read."""
+
+from __future__ import annotations
+
+import pytest
+
+from polyhead.errors import ConfigError, DataError, Problem, did_you_mean
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "expected"),
+    [
+        ("numerik", ["numeric", "text"], "did you mean 'numeric'?"),
+        ("AREA", ["Area", "rooms"], "did you mean 'Area'?"),
+        ("zzz", ["a", "b"], "one of: a, b"),
+        ("zzz", [], ""),
+        ("zzz", [f"c{i}" for i in range(13)], "one of: " + ", ".join(f"c{i}" for i in range(12)) + ", …"),
+    ],
+)
+def test_did_you_mean(word: str, known: list[str], expected: str) -> None:
+    """The nearest word in any case, or the list."""
+    assert did_you_mean(word, known) == expected
+
+
+def test_an_error_carries_all_problems() -> None:
+    """Its text holds each with its place and hint."""
+    error = DataError([Problem("is bad", "a.csv", "mend it"), Problem("is late")])
+    assert str(error) == "a.csv: is bad (mend it); is late"
+    assert [problem.what for problem in error.problems] == ["is bad", "is late"]
+    assert str(ConfigError("is bad", where="f:1")) == "f:1: is bad"
+    with pytest.raises(ValueError, match="at least one"):
+        DataError([])

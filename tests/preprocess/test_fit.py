@@ -1,0 +1,266 @@
+"""The fitted numbers: scikit-learn's, to 1e-9, whatever the order of the rows."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_class_weight
+from strategies import calm_numbers, labels, numbers, phrases, texts
+
+from polyhead.contracts.features import CategoryFeature, TextFeature
+from polyhead.contracts.targets import BinaryTarget, MulticlassTarget, MultilabelTarget, RegressionTarget
+from polyhead.errors import DataError
+from polyhead.preprocess import fit
+from polyhead.preprocess.tokenizer import terms
+
+
+def floats(values: list[float | None]) -> pl.Series:
+    return pl.Series(values, dtype=pl.Float64)
+
+
+def strings(values: list[str | None]) -> pl.Series:
+    return pl.Series(values, dtype=pl.String)
+
+
+def shuffled(values: list[Any]) -> list[Any]:
+    copy = list(values)
+    random.Random(len(values)).shuffle(copy)
+    return copy
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(calm_numbers | st.none(), min_size=1, max_size=40))
+def test_moments_are_the_standard_scalers(values: list[float | None]) -> None:
+    """Of the value and of its signed logarithm; missing values count as missing."""
+    known = np.array([value for value in values if value is not None])
+    assume(len(known) > 0)
+    fitted = fit.fit_numeric(floats(values))
+    assert (fitted.count, fitted.missing) == (len(known), len(values) - len(known))
+    assert (fitted.minimum, fitted.maximum) == (known.min(), known.max())
+    logs = np.sign(known) * np.log1p(np.abs(known))
+    for data, mean, variance in ((known, fitted.mean, fitted.variance), (logs, fitted.log_mean, fitted.log_variance)):
+        oracle = StandardScaler().fit(data[:, None])
+        scale = max(1.0, float(np.abs(data).max()))
+        assert mean == pytest.approx(oracle.mean_[0], rel=1e-9, abs=1e-9 * scale)
+        assert variance == pytest.approx(oracle.var_[0], rel=1e-9, abs=1e-9 * scale**2)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(numbers | st.none(), min_size=1, max_size=30))
+def test_numbers_in_another_order_give_the_same_bytes(values: list[float | None]) -> None:
+    """To the last bit, for every number that a table may hold."""
+    first, second = fit.fit_numeric(floats(values)), fit.fit_numeric(floats(shuffled(values)))
+    assert first.model_dump_json() == second.model_dump_json()
+    assert math.isfinite(first.variance)
+    assert first.variance >= 0
+
+
+@pytest.mark.parametrize(
+    ("values", "mean", "variance"),
+    [
+        ([], 0.0, 1.0),
+        ([None, None], 0.0, 1.0),
+        ([5.0], 5.0, 0.0),
+        ([0.1] * 7, 0.1, 0.0),
+        ([1e9, 1e9 + 2], 1e9 + 1, 1.0),
+    ],
+)
+def test_moments_at_the_edges(values: list[float | None], mean: float, variance: float) -> None:
+    """No value at all, a single one, a constant that floats cannot hold, a large offset."""
+    fitted = fit.fit_numeric(floats(values))
+    assert (fitted.mean, fitted.variance) == (pytest.approx(mean, rel=1e-15), variance)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(labels | st.none(), max_size=40), st.integers(1, 3), st.integers(1, 4))
+def test_category_vocabulary(values: list[str | None], min_count: int, max_size: int) -> None:
+    """The most frequent first, ties by code points, in any order of the rows."""
+    feature = CategoryFeature(kind="category", min_count=min_count, max_size=max_size)
+    received = fit.fit_category(strings(values), feature)
+    counts = Counter(value for value in values if value is not None)
+    expected = sorted(((w, n) for w, n in counts.items() if n >= min_count), key=lambda pair: (-pair[1], pair[0]))
+    assert received.rows() == expected[:max_size]
+    assert received.equals(fit.fit_category(strings(shuffled(values)), feature))
+    assert received.schema == {"token": pl.String, "count": pl.Int64}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(phrases | texts | st.none(), min_size=1, max_size=12), st.integers(1, 3), st.integers(1, 2))
+def test_text_vocabulary_and_idf_are_the_tfidf_vectorizers(
+    values: list[str | None], ngrams: int, min_documents: int
+) -> None:
+    """The same terms in the same order with the same idf; counts are documents."""
+    feature = TextFeature(kind="text", ngrams=ngrams, min_documents=min_documents)
+    received = fit.fit_text(strings(values), feature)
+    documents = [value for value in values if value is not None]
+    try:
+        oracle = TfidfVectorizer(ngram_range=(1, ngrams), min_df=min_documents).fit(documents)
+    except ValueError:  # scikit-learn refuses an empty vocabulary
+        assert received.height == 0
+    else:
+        assert received["token"].to_list() == oracle.get_feature_names_out().tolist()
+        np.testing.assert_allclose(received["idf"], oracle.idf_, rtol=1e-9)
+        counter = CountVectorizer(ngram_range=(1, ngrams), vocabulary=received["token"].to_list(), binary=True)
+        assert received["count"].to_list() == np.asarray(counter.transform(documents).sum(axis=0)).ravel().tolist()
+    assert received.equals(fit.fit_text(strings(shuffled(values)), feature))
+    assert received.schema == {"token": pl.String, "count": pl.Int64, "idf": pl.Float64}
+
+
+@settings(max_examples=150, deadline=None)
+@given(texts | phrases, st.integers(1, 3))
+def test_terms_are_those_of_scikit_learn(text: str, ngrams: int) -> None:
+    """In the same order, repeats included."""
+    analyzer = TfidfVectorizer(ngram_range=(1, ngrams)).build_analyzer()
+    assert terms(strings([text, None]), ngrams).to_list() == [analyzer(text), None]
+
+
+def test_max_terms_keeps_the_most_frequent() -> None:
+    """By documents, ties by code points; the result is in code point order."""
+    values = strings(["bb aa bb", "bb cc", "dd cc aa"])
+    feature = TextFeature(kind="text", min_documents=1, max_terms=2)
+    assert fit.fit_text(values, feature).select("token", "count").rows() == [("aa", 2), ("bb", 2)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(labels | st.none(), min_size=2, max_size=40))
+def test_multiclass(values: list[str | None]) -> None:
+    """Sorted classes, their counts, and scikit-learn's balanced weights."""
+    known = [value for value in values if value is not None]
+    assume(len(set(known)) > 1)
+    target = MulticlassTarget(kind="multiclass", class_weight="balanced")
+    fitted = fit.fit_classes("t", strings(values), target)
+    assert fitted.classes == sorted(set(known))
+    assert fitted.counts == [known.count(label) for label in fitted.classes]
+    assert fitted.missing == len(values) - len(known)
+    oracle = compute_class_weight("balanced", classes=np.array(fitted.classes), y=np.array(known))
+    np.testing.assert_allclose(fitted.weights, oracle, rtol=1e-12)
+    assert fitted == fit.fit_classes("t", strings(shuffled(values)), target)
+
+
+def test_multiclass_as_the_config_says() -> None:
+    """Given classes keep their order, also one that no train row has; given weights fill up with 1."""
+    target = MulticlassTarget(kind="multiclass", classes=["c", "a", "b"], class_weight={"a": 3})
+    fitted = fit.fit_classes("t", strings(["a", "b", "a"]), target)
+    assert (fitted.classes, fitted.counts, fitted.weights) == (["c", "a", "b"], [0, 2, 1], [1.0, 3.0, 1.0])
+    balanced = target.model_copy(update={"class_weight": "balanced"})
+    assert fit.fit_classes("t", strings(["a", "b", "a"]), balanced).weights == [0.0, 0.75, 1.5]
+    plain = target.model_copy(update={"class_weight": None})
+    assert fit.fit_classes("t", strings(["a", "b"]), plain).weights == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [
+        (["yes", "no", "yes", "yes"], ["no", "yes"]),
+        (["True", "False", "True"], ["False", "True"]),
+        (["1", "0", "1"], ["0", "1"]),
+        (["N", "Y", "Y"], ["N", "Y"]),
+        (["cat", "dog", "cat"], ["cat", "dog"]),
+        (["dog", "cat", "dog"], ["dog", "cat"]),
+        (["b", "a"], ["b", "a"]),
+    ],
+)
+def test_binary_negative_then_positive(values: list[str], classes: list[str]) -> None:
+    """Known pairs by meaning, otherwise the rarer is positive, ties by code points."""
+    assert fit.fit_classes("t", strings(values), BinaryTarget(kind="binary")).classes == classes
+
+
+def test_binary_positive_as_the_config_says() -> None:
+    """Against what would be guessed."""
+    target = BinaryTarget(kind="binary", positive="no")
+    assert fit.fit_classes("t", strings(["yes", "no"]), target).classes == ["yes", "no"]
+
+
+@pytest.mark.parametrize(
+    ("target", "values", "what", "hint"),
+    [
+        (BinaryTarget(kind="binary"), ["a", None], "the train rows hold only 'a', a head needs two classes",
+         "change the split or add rows"),
+        (MulticlassTarget(kind="multiclass"), [None], "the train rows hold no label at all, a head needs two classes",
+         "change the split or add rows"),
+        (BinaryTarget(kind="binary"), ["a", "b", "c"], "has 3 labels, binary means two", "use kind: multiclass"),
+        (BinaryTarget(kind="binary", positive="Yes"), ["yes", "no"],
+         "positive is 'Yes', but the labels are ['no', 'yes']",
+         "did you mean 'yes'?"),
+        (MulticlassTarget(kind="multiclass", class_weight={"hihg": 2}), ["high", "low"], "class_weight names 'hihg'",
+         "did you mean 'high'?"),
+        (RegressionTarget(kind="regression"), [1.0, 1.0, None],
+         "the train rows hold 1 different values, nothing to learn",
+         "change the split or add rows"),
+        (RegressionTarget(kind="regression"), [None], "the train rows hold 0 different values, nothing to learn",
+         "change the split or add rows"),
+        (MultilabelTarget(kind="multilabel"), [[], None], "the train rows hold no label at all", "check its separator"),
+        (MultilabelTarget(kind="multilabel", class_weight={"c": 2}), [["a"], ["b"]], "class_weight names 'c'",
+         "one of: a, b"),
+    ],
+)  # fmt: skip
+def test_train_rows_that_cannot_teach_a_head(target: Any, values: list[Any], what: str, hint: str) -> None:
+    """What the train rows hold, where, and what to do."""
+    function: Any
+    function, dtype = {
+        "regression": (fit.fit_regression, pl.Float64()),
+        "multilabel": (fit.fit_labels, pl.List(pl.String)),
+    }.get(target.kind, (fit.fit_classes, pl.String()))
+    with pytest.raises(DataError) as caught:
+        function("t", pl.Series(values, dtype=dtype), target)
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.what, problem.hint) == ("target 't'", what, hint)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.none() | st.lists(labels, max_size=4, unique=True), min_size=1, max_size=30))
+def test_multilabel(rows: list[list[str] | None]) -> None:
+    """Each label's balanced weights are scikit-learn's for that label alone; the empty set is a known row."""
+    known = [row for row in rows if row is not None]
+    assume(any(known))
+    series = pl.Series(rows, dtype=pl.List(pl.String))
+    target = MultilabelTarget(kind="multilabel", class_weight="balanced")
+    fitted = fit.fit_labels("t", series, target)
+    assert fitted.labels == sorted({label for row in known for label in row})
+    assert (fitted.rows, fitted.missing) == (len(known), len(rows) - len(known))
+    for label, count, positive, negative in zip(
+        fitted.labels, fitted.counts, fitted.positive_weights, fitted.negative_weights, strict=True
+    ):
+        has = np.array([label in row for row in known])
+        assert count == has.sum()
+        if has.all():
+            assert (positive, negative) == (0.5, 0.0)
+        else:
+            oracle = compute_class_weight("balanced", classes=np.array([False, True]), y=has)
+            assert (negative, positive) == (pytest.approx(oracle[0]), pytest.approx(oracle[1]))
+    assert fitted == fit.fit_labels("t", pl.Series(shuffled(rows), dtype=pl.List(pl.String)), target)
+
+
+def test_multilabel_as_the_config_says() -> None:
+    """Given labels keep their order; a weight multiplies the label's positives."""
+    target = MultilabelTarget(kind="multilabel", labels=["z", "a"], class_weight={"a": 4})
+    fitted = fit.fit_labels("t", pl.Series([["a"], [], None], dtype=pl.List(pl.String)), target)
+    assert (fitted.labels, fitted.counts, fitted.rows) == (["z", "a"], [0, 1], 2)
+    assert (fitted.positive_weights, fitted.negative_weights) == ([1.0, 4.0], [1.0, 1.0])
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.floats(1e-3, 1e9).map(lambda n: round(n, 3)), min_size=2, max_size=30), st.booleans())
+def test_regression(values: list[float], log: bool) -> None:
+    """Mean and variance on the transformed scale, the median on the raw one."""
+    assume(len(set(values)) > 1)
+    target = RegressionTarget(kind="regression", transform="log" if log else "none")
+    fitted = fit.fit_regression("t", floats([*values, None]), target)
+    scaled = np.log(values) if log else np.array(values)
+    oracle = StandardScaler().fit(scaled[:, None])
+    size = max(1.0, float(np.abs(scaled).max()))
+    assert fitted.mean == pytest.approx(oracle.mean_[0], rel=1e-9, abs=1e-9 * size)
+    assert fitted.variance == pytest.approx(oracle.var_[0], rel=1e-9, abs=1e-9 * size**2)
+    assert fitted.median == pytest.approx(np.median(values), rel=1e-12)
+    assert (fitted.count, fitted.missing) == (len(values), 1)
+    assert fitted == fit.fit_regression("t", floats([None, *shuffled(values)]), target)

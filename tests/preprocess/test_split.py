@@ -1,0 +1,93 @@
+"""The split: stable, by key alone, with the asked shares."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import texts
+
+from polyhead.contracts.config import Fractions, SplitSection
+from polyhead.preprocess.split import hash_position, split_of
+
+POSITIONS = [0.34260411188720286, 0.19220615543521447]
+"""Of the keys `row000` with seed 0 and `größe/中文` with seed 7, computed apart from the code."""
+
+
+def by_hash(keys: list[str], seed: int = 0, **shares: float) -> list[str]:
+    section = SplitSection(seed=seed, fractions=Fractions(**shares) if shares else None)
+    return split_of(pl.Series(keys, dtype=pl.String), None, section).to_list()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(texts, min_size=1, unique=True), st.lists(texts, unique=True), st.randoms(), st.integers(0, 10**6))
+def test_adding_removing_or_reordering_rows_moves_no_other_row(
+    keys: list[str], more: list[str], random: object, seed: int
+) -> None:
+    """A row's split is a function of its key and the seed."""
+    before = dict(zip(keys, by_hash(keys, seed), strict=True))
+    everyone = list(dict.fromkeys([*keys, *more]))
+    random.shuffle(everyone)  # type: ignore[attr-defined]
+    after = dict(zip(everyone, by_hash(everyone, seed), strict=True))
+    assert {key: after[key] for key in keys} == before
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test"), [(0.7, 0.15, 0.15), (0.5, 0.25, 0.25), (0.9, 0.0, 0.1), (0.02, 0.08, 0.9)]
+)
+@pytest.mark.parametrize("seed", [0, 1, 12345])
+def test_the_shares_are_met_within_binomial_bounds(train: float, val: float, test: float, seed: int) -> None:
+    """Within five standard deviations, for plain counting keys."""
+    rows = 20_000
+    received = by_hash([str(i) for i in range(rows)], seed, train=train, val=val, test=test)
+    for name, share in (("train", train), ("val", val), ("test", test)):
+        assert abs(received.count(name) - rows * share) <= 5 * math.sqrt(rows * share * (1 - share))
+    assert set(received) <= {"train", "val", "test"}
+
+
+def test_the_default_is_70_15_15() -> None:
+    """Where the config gives no fractions."""
+    keys = [f"key{i}" for i in range(500)]
+    assert by_hash(keys) == by_hash(keys, train=0.7, val=0.15, test=0.15)
+
+
+def test_raising_the_train_share_only_moves_rows_into_train() -> None:
+    """Train rows stay train rows."""
+    keys = [str(i) for i in range(2000)]
+    small, large = by_hash(keys, train=0.5, val=0.2, test=0.3), by_hash(keys, train=0.6, val=0.2, test=0.2)
+    assert all(after == "train" for before, after in zip(small, large, strict=True) if before == "train")
+    assert small != large
+
+
+def test_another_seed_is_an_independent_split() -> None:
+    """Half of the rows agree on a coin toss."""
+    keys = [str(i) for i in range(10_000)]
+    first, second = (by_hash(keys, seed, train=0.5, val=0.0, test=0.5) for seed in (0, 1))
+    agree = sum(a == b for a, b in zip(first, second, strict=True))
+    assert abs(agree - 5000) < 5 * math.sqrt(10_000 * 0.25)
+
+
+def test_the_split_is_the_same_on_every_machine_and_in_every_version() -> None:
+    """Known positions, and another process with another hash seed: a changed split is a broken promise."""
+    assert hash_position(0, "row000") == POSITIONS[0]
+    assert hash_position(7, "größe/中文") == POSITIONS[1]
+    code = (
+        "from polyhead.preprocess.split import hash_position\n"
+        "print(hash_position(0, 'row000'), hash_position(7, 'gr\\u00f6\\u00dfe/\\u4e2d\\u6587'))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "1"}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert [float(word) for word in ended.stdout.split()] == POSITIONS
+
+
+def test_a_split_column_decides_alone() -> None:
+    """Seed and key do not matter."""
+    fixed = pl.Series(["test", "train", "val"])
+    section = SplitSection(column="part", seed=99)
+    assert split_of(pl.Series(["a", "b", "c"]), fixed, section).to_list() == ["test", "train", "val"]

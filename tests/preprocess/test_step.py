@@ -1,0 +1,242 @@
+"""The preprocess step: fitted on train rows only, stable, refused where it cannot be right."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from polyhead.contracts.config import Config, load_config
+from polyhead.contracts.preprocessing import SPLITS_TABLE, CategoryStatistics, Preprocessing, TextStatistics
+from polyhead.contracts.validation import ValidationReport
+from polyhead.errors import ArtifactError, DataError
+from polyhead.preprocess import step
+from polyhead.preprocess.vocabulary import read_vocabulary
+from polyhead.validate import step as validate
+
+LOOSE = {"max_rejected": 1.0}
+
+
+def run(data: Any, name: str = "P") -> Preprocessing:
+    config = load_config(data.config)
+    validate.run(config=config, table=str(data.table), out=data.folder / "V")
+    return step.run(config=config, data=data.folder / "V", out=data.folder / name)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def splits(data: Any, name: str = "P") -> dict[str, str]:
+    table = pl.read_parquet(data.folder / name / SPLITS_TABLE)
+    return dict(zip(table["__key__"], table["__split__"], strict=True))
+
+
+def test_what_it_writes(tiny: Any) -> None:
+    """The contract, the split of every clean row, one vocabulary per word feature."""
+    data = tiny()
+    fitted = run(data)
+    assert sorted(files(data.folder / "P")) == [
+        "Preprocessing.json", "splits.parquet", "vocabularies/colour.arrow", "vocabularies/note.arrow",
+    ]  # fmt: skip
+    assert Preprocessing.read(data.folder / "P") == fitted
+    assert fitted.rows == {"train": 16, "val": 4, "test": 4}
+    assert splits(data) == dict(zip(data.frame["id"], data.frame["part"], strict=True))
+    train = data.frame[data.frame["part"] == "train"]
+    colour, note = fitted.feature_statistics["colour"], fitted.feature_statistics["note"]
+    assert isinstance(colour, CategoryStatistics)
+    assert isinstance(note, TextStatistics)
+    counts = train["colour"].value_counts()
+    assert dict(read_vocabulary(data.folder / "P", colour.vocabulary).rows()) == counts.to_dict()
+    assert (note.documents, note.tokenizer, note.vocabulary.size) == (16, "unicode-words-1", 8)
+    assert fitted.feature_statistics["size"].mean == pytest.approx(train["size"].mean())
+    assert fitted.feature_statistics["size"].variance == pytest.approx(train["size"].var(ddof=0))
+    assert fitted.target_statistics["price"].median == train["price"].median()
+    assert fitted.warnings == []
+
+
+def test_poisoned_val_and_test_rows_change_no_fitted_byte(tiny: Any, tmp_path: Path) -> None:
+    """Every number multiplied and every word replaced outside train: statistics and vocabularies are the same bytes."""
+
+    def poison(frame: pd.DataFrame) -> pd.DataFrame:
+        held = frame["part"] != "train"
+        for column in ("size", "price"):
+            frame.loc[held, column] *= 1000
+        for column in ("colour", "note", "shape", "sold"):
+            frame.loc[held, column] = ["yes" if column == "sold" else f"poison{i} venom" for i in range(held.sum())]
+        frame.loc[held, "tags"] = "poison|venom"
+        return frame
+
+    good, bad = tiny(folder=tmp_path / "good"), tiny(folder=tmp_path / "bad", change=poison)
+    first, second = run(good), run(bad)
+    for field in ("feature_statistics", "target_statistics", "features", "targets", "rows", "splits_sha256"):
+        assert getattr(first, field) == getattr(second, field)
+    left, right = files(good.folder / "P"), files(bad.folder / "P")
+    assert set(left) == set(right)
+    assert {name for name in left if left[name] != right[name]} == {"Preprocessing.json"}
+    assert first.made_from["validation"] != second.made_from["validation"]
+    assert second.warnings[-2:] == [
+        "target 'shape' has labels outside the train rows, which no model can predict: "
+        "'poison0 venom', 'poison1 venom', 'poison2 venom', 'poison3 venom', 'poison4 venom', 'poison5 venom'",
+        "target 'tags' has labels outside the train rows, which no model can predict: 'poison', 'venom'",
+    ]
+
+
+def test_a_changed_train_row_does_change_them(tiny: Any, tmp_path: Path) -> None:
+    """The counter-test of the poison test."""
+
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.loc[0, ["size", "colour", "note"]] = [99.0, "pink", "poison"]
+        return frame
+
+    first = run(tiny(folder=tmp_path / "a")).feature_statistics
+    second = run(tiny(folder=tmp_path / "b", change=change)).feature_statistics
+    assert {name for name in first if first[name] != second[name]} == {"size", "colour", "note"}
+
+
+@pytest.mark.parametrize("split", [{"column": "part"}, {"seed": 3}])
+def test_shuffled_rows_give_the_same_statistics(tiny: Any, tmp_path: Path, split: dict[str, Any]) -> None:
+    """And the same split for every key."""
+    first = tiny(folder=tmp_path / "a", rows=60, split=split)
+    second = tiny(
+        folder=tmp_path / "b", rows=60, split=split, change=lambda frame: frame.sample(frac=1, random_state=1)
+    )
+    one, other = run(first), run(second)
+    assert one.feature_statistics == other.feature_statistics
+    assert one.target_statistics == other.target_statistics
+    assert splits(first) == splits(second)
+    for name in ("colour", "note"):
+        path = f"vocabularies/{name}.arrow"
+        assert files(first.folder / "P")[path] == files(second.folder / "P")[path]
+
+
+def test_twice_is_the_same_bytes_and_more_rows_move_none(tiny: Any, tmp_path: Path) -> None:
+    """With the split by hash."""
+    small, large = tiny(folder=tmp_path / "s", rows=60, split=None), tiny(folder=tmp_path / "l", rows=90, split=None)
+    run(small)
+    run(small, "Q")
+    run(large)
+    assert files(small.folder / "P") == files(small.folder / "Q")
+    assert splits(small).items() <= splits(large).items()
+    assert set(splits(small).values()) == {"train", "val", "test"}
+
+
+def test_training_settings_do_not_matter(tiny: Any, tmp_path: Path) -> None:
+    """Another number of epochs, the same artifact."""
+    first, second = tiny(folder=tmp_path / "a"), tiny(folder=tmp_path / "b", train={"epochs": 3, "seed": 9})
+    assert run(first) == run(second)
+    assert files(first.folder / "P") == files(second.folder / "P")
+
+
+def test_no_train_rows(tiny: Any) -> None:
+    """Refused, with the rows by split; nothing is left behind."""
+    data = tiny(change=lambda frame: frame.assign(part=["val", "test"] * 12))
+    with pytest.raises(DataError) as caught:
+        run(data)
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.what) == ("split", "no row is a train row")
+    assert problem.hint == "rows by split: {'train': 0, 'val': 12, 'test': 12}"
+    assert sorted(os.listdir(data.folder)) == ["V", "images", "polyhead.yaml", "table.csv"]
+
+
+def test_no_val_and_no_test_rows_are_warnings(tiny: Any) -> None:
+    """Said, and allowed."""
+    assert run(tiny(change=lambda frame: frame.assign(part="train"))).warnings == [
+        "there are no val rows: training cannot stop early and keeps its last epoch",
+        "there are no test rows: nothing can be evaluated",
+    ]
+
+
+def test_all_heads_that_cannot_learn_are_named_at_once(tiny: Any) -> None:
+    """Train rows of one class, of one price, with an unknown weight."""
+
+    def flatten(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.loc[frame["part"] == "train", ["shape", "price"]] = ["round", 5.0]
+        return frame
+
+    data = tiny(change=flatten)
+    with pytest.raises(DataError) as caught:
+        run(data)
+    assert [(problem.where, problem.what) for problem in caught.value.problems] == [
+        ("target 'price'", "the train rows hold 1 different values, nothing to learn"),
+        ("target 'shape'", "the train rows hold only 'round', a head needs two classes"),
+    ]
+    assert not (data.folder / "P").exists()
+
+
+def test_artifacts_that_do_not_belong_together(tiny: Any) -> None:
+    """Another config, a failed validation, no validation at all."""
+    data = tiny()
+    run(data)
+    config = load_config(data.config)
+    other = Config.model_validate({**data.sections, "split": {"seed": 1}})
+    with pytest.raises(ArtifactError, match="was made from config"):
+        step.run(config=other, data=data.folder / "V", out=data.folder / "Q")
+    with pytest.raises(ArtifactError, match=r"no ValidationReport\.json there; it holds Preprocessing"):
+        step.run(config=config, data=data.folder / "P", out=data.folder / "Q")
+    report = ValidationReport.read(data.folder / "V")
+    report.model_copy(update={"passed": False}).write(data.folder / "V")
+    with pytest.raises(ArtifactError, match="did not pass validation"):
+        step.run(config=config, data=data.folder / "V", out=data.folder / "Q")
+    assert not (data.folder / "Q").exists()
+    report.write(data.folder / "V")
+    with pytest.raises(ArtifactError, match="already holds something else than the output of polyhead preprocess"):
+        step.run(config=config, data=data.folder / "V", out=data.folder / "V")
+
+
+def test_a_changed_or_lost_vocabulary_is_refused(tiny: Any) -> None:
+    """By its digest."""
+    data = tiny()
+    colour = run(data).feature_statistics["colour"]
+    assert isinstance(colour, CategoryStatistics)
+    path = data.folder / "P" / colour.vocabulary.path
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(ArtifactError, match="was changed after it was written"):
+        read_vocabulary(data.folder / "P", colour.vocabulary)
+    path.unlink()
+    with pytest.raises(ArtifactError, match="is missing"):
+        read_vocabulary(data.folder / "P", colour.vocabulary)
+
+
+def test_features_without_any_train_value_have_neutral_statistics(tiny: Any) -> None:
+    """Mean 0, variance 1, empty vocabularies: the model masks them."""
+
+    def empty(frame: pd.DataFrame) -> pd.DataFrame:
+        train = frame["part"] == "train"
+        frame["size"] = frame["size"].where(~train)
+        frame["colour"] = frame["colour"].where(~train)
+        frame["note"] = frame["note"].where(~train)
+        return frame
+
+    statistics = run(tiny(change=empty)).feature_statistics
+    size = statistics["size"]
+    assert (size.count, size.missing, size.mean, size.variance, size.minimum, size.maximum) == (0, 16, 0, 1, 0, 0)
+    assert (statistics["colour"].vocabulary.size, statistics["note"].vocabulary.size) == (0, 0)
+
+
+def test_houses(houses: Path, tmp_path: Path) -> None:
+    """The real table: its split column, its prices and areas as pandas sees them."""
+    frame = pd.read_csv(houses / "houses.csv")
+    config = Config.model_validate(
+        {
+            "table": str(houses / "houses.csv"),
+            "key": "house_id",
+            "features": {"area": {"kind": "numeric"}, "zipcode": {"kind": "category"}},
+            "targets": {"price": {"kind": "regression", "transform": "log"}, "price_band": {"kind": "multiclass"}},
+            "split": {"column": "split"},
+        }
+    )
+    report = validate.run(config=config, out=tmp_path / "V")
+    assert (report.rows_read, report.rows_rejected) == (len(frame), 0)
+    fitted = step.run(config=config, data=tmp_path / "V", out=tmp_path / "P")
+    train = frame[frame["split"] == "train"]
+    assert fitted.rows == frame["split"].value_counts().to_dict()
+    assert fitted.feature_statistics["area"].mean == pytest.approx(train["area"].mean(), rel=1e-12)
+    vocabulary = read_vocabulary(tmp_path / "P", fitted.feature_statistics["zipcode"].vocabulary)
+    assert dict(vocabulary.rows()) == train["zipcode"].astype(str).value_counts().to_dict()
+    bands = fitted.target_statistics["price_band"]
+    assert dict(zip(bands.classes, bands.counts, strict=True)) == train["price_band"].value_counts().to_dict()

@@ -1,0 +1,177 @@
+"""Artifact folders appear whole or not at all, and nothing of a user's is ever overwritten."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from polyhead.contracts.shards import ShardManifest
+from polyhead.contracts.validation import ValidationReport
+from polyhead.errors import ArtifactError
+from polyhead.storage.artifact import new_artifact, sha256_of, write_whole
+
+
+def build(out: Path, text: str) -> None:
+    with new_artifact(out, ValidationReport) as directory:
+        (directory / "ValidationReport.json").write_text(text, encoding="utf-8")
+        (directory / f"{text}.txt").write_text(text, encoding="utf-8")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_new_artifact_stands_at_out_and_nothing_beside_it(tmp_path: Path) -> None:
+    """Parents are made, temporary folders are gone."""
+    out = tmp_path / "a" / "b" / "V"
+    build(out, "one")
+    assert content(tmp_path) == {"a/b/V/ValidationReport.json": b"one", "a/b/V/one.txt": b"one"}
+    assert os.listdir(out.parent) == ["V"]
+
+
+def test_nothing_stands_at_out_before_the_end(tmp_path: Path) -> None:
+    """A reader never sees half an artifact."""
+    with new_artifact(tmp_path / "V", ValidationReport) as directory:
+        (directory / "ValidationReport.json").write_text("x", encoding="utf-8")
+        assert not (tmp_path / "V").exists()
+        assert directory.parent == tmp_path
+    assert (tmp_path / "V").is_dir()
+
+
+def test_an_artifact_of_the_same_kind_is_replaced_whole(tmp_path: Path) -> None:
+    """No file of the old one survives."""
+    build(tmp_path / "V", "one")
+    build(tmp_path / "V", "two")
+    assert content(tmp_path) == {"V/ValidationReport.json": b"two", "V/two.txt": b"two"}
+
+
+def test_an_empty_folder_is_used(tmp_path: Path) -> None:
+    """As KFP and `mkdir` leave it."""
+    (tmp_path / "V").mkdir()
+    build(tmp_path / "V", "one")
+    assert content(tmp_path / "V") == {"ValidationReport.json": b"one", "one.txt": b"one"}
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "ShardManifest.json", ".hidden"])
+def test_a_folder_with_something_else_is_refused_untouched(tmp_path: Path, name: str) -> None:
+    """Before any work is done."""
+    out = tmp_path / "V"
+    out.mkdir()
+    (out / name).write_text("mine", encoding="utf-8")
+    entered = False
+    with pytest.raises(ArtifactError) as caught, new_artifact(out, ValidationReport):
+        entered = True
+    assert not entered
+    assert caught.value.problems[0].what == "already holds something else than the output of polyhead validate"
+    assert caught.value.problems[0].where == str(out)
+    assert caught.value.problems[0].hint == "give another --out, or empty the folder"
+    assert content(tmp_path) == {f"V/{name}": b"mine"}
+    assert os.listdir(tmp_path) == ["V"]
+
+
+def test_an_artifact_of_another_step_is_refused_untouched(tmp_path: Path) -> None:
+    """`shard --out V` does not replace the validation."""
+    build(tmp_path / "V", "one")
+    before = content(tmp_path)
+    with pytest.raises(ArtifactError, match="output of polyhead shard"), new_artifact(tmp_path / "V", ShardManifest):
+        pass
+    assert content(tmp_path) == before
+
+
+def test_a_file_a_dead_link_and_a_place_below_a_file_are_refused(tmp_path: Path) -> None:
+    """Each with a message, each untouched."""
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for place, what in (("file", "is a file, not a folder"), ("link", "is a file, not a folder")):
+        with pytest.raises(ArtifactError, match=what), new_artifact(tmp_path / place, ValidationReport):
+            pass
+    with pytest.raises(ArtifactError, match="cannot be written"), new_artifact(tmp_path / "file/V", ValidationReport):
+        pass
+    assert content(tmp_path) == {"file": b"mine"}
+    assert sorted(os.listdir(tmp_path)) == ["file", "link"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_an_error_in_the_middle_leaves_the_old_artifact(tmp_path: Path, error: type[BaseException]) -> None:
+    """And no temporary folder."""
+    build(tmp_path / "V", "one")
+
+    def build_half() -> None:
+        with new_artifact(tmp_path / "V", ValidationReport) as directory:
+            (directory / "ValidationReport.json").write_text("half", encoding="utf-8")
+            raise error
+
+    with pytest.raises(error):
+        build_half()
+    assert content(tmp_path) == {"V/ValidationReport.json": b"one", "V/one.txt": b"one"}
+    assert os.listdir(tmp_path) == ["V"]
+
+
+def test_a_killed_process_leaves_the_old_artifact_and_the_next_one_succeeds(tmp_path: Path) -> None:
+    """SIGKILL in the middle: the old artifact is whole and can be replaced."""
+    build(tmp_path / "V", "one")
+    code = (
+        "import os, signal, sys\n"
+        "from polyhead.contracts.validation import ValidationReport\n"
+        "from polyhead.storage.artifact import new_artifact\n"
+        "with new_artifact(sys.argv[1], ValidationReport) as directory:\n"
+        "    (directory / 'ValidationReport.json').write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "V")], env=environment, check=False)
+    assert ended.returncode == -9
+    assert content(tmp_path / "V") == {"ValidationReport.json": b"one", "one.txt": b"one"}
+    build(tmp_path / "V", "two")
+    assert content(tmp_path / "V") == {"ValidationReport.json": b"two", "two.txt": b"two"}
+
+
+def test_a_failed_swap_puts_the_old_artifact_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the second rename fails, the first is undone."""
+    build(tmp_path / "V", "one")
+    rename = os.rename
+
+    def failing(source: str | Path, target: str | Path) -> None:
+        if str(source).endswith(".partial"):
+            raise OSError(28, "No space left on device")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(OSError, match="No space left"):
+        build(tmp_path / "V", "two")
+    assert content(tmp_path / "V") == {"ValidationReport.json": b"one", "one.txt": b"one"}
+
+
+def test_permissions_follow_the_umask(tmp_path: Path) -> None:
+    """Colleagues can read an artifact, as they can any folder that was made by hand."""
+    mask = os.umask(0o027)
+    try:
+        build(tmp_path / "V", "one")
+        write_whole(tmp_path / "f", b"x")
+        (tmp_path / "by_hand").mkdir()
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "V").stat().st_mode) == stat.S_IMODE((tmp_path / "by_hand").stat().st_mode)
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o640
+
+
+def test_write_whole_replaces_a_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    """Also below folders that do not exist yet; a folder in its place is refused."""
+    write_whole(tmp_path / "a" / "f", b"one")
+    write_whole(tmp_path / "a" / "f", b"two")
+    assert content(tmp_path) == {"a/f": b"two"}
+    with pytest.raises(ArtifactError, match="cannot be written: Is a directory"):
+        write_whole(tmp_path / "a", b"x")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_sha256_of(tmp_path: Path) -> None:
+    """The digest that sha256sum prints."""
+    (tmp_path / "f").write_bytes(b"polyhead" * 1000)
+    assert sha256_of(tmp_path / "f") == hashlib.sha256(b"polyhead" * 1000).hexdigest()

@@ -1,0 +1,261 @@
+"""Picture files in: upright RGB, or a reason; never outside the root, never more memory than allowed."""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+from PIL.ExifTags import Base as ExifTag
+
+from polyhead.storage.pictures import FORMATS, PictureError, decode_picture, load_picture
+
+LIMIT = 1_000_000
+
+
+def gradient(width: int = 24, height: int = 16) -> Image.Image:
+    y, x = np.mgrid[0:height, 0:width]
+    return Image.fromarray(np.stack([x * 255 // width, y * 255 // height, (x + y) * 3], axis=-1).astype(np.uint8))
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png(width: int, height: int, *, body: bytes = b"") -> bytes:
+    """A PNG file that claims a size, with little or nothing behind it."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(body)) + chunk(b"IEND", b"")
+
+
+def refusal(content: bytes, max_pixels: int = LIMIT) -> PictureError:
+    with pytest.raises(PictureError) as caught:
+        decode_picture(content, max_pixels=max_pixels)
+    return caught.value
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "WEBP"])
+def test_lossless_formats_keep_every_pixel(kind: str) -> None:
+    """What was saved is what is read."""
+    content = encoded(gradient(), kind, **({"lossless": True} if kind == "WEBP" else {}))
+    assert np.array_equal(np.asarray(decode_picture(content, max_pixels=LIMIT)), np.asarray(gradient()))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_is_rgb_of_the_right_size(kind: str) -> None:
+    """Also where the file's own mode is another."""
+    picture = decode_picture(encoded(gradient(), kind), max_pixels=LIMIT)
+    assert (picture.mode, picture.size) == ("RGB", (24, 16))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_once(orientation: int) -> None:
+    """As Pillow's own transpose does it."""
+    exif = Image.Exif()
+    exif[ExifTag.Orientation] = orientation
+    content = encoded(gradient(), "JPEG", exif=exif, quality=95)
+    with Image.open(io.BytesIO(content)) as image:
+        expected = ImageOps.exif_transpose(image).convert("RGB")
+    assert np.array_equal(np.asarray(decode_picture(content, max_pixels=LIMIT)), np.asarray(expected))
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 300])
+def test_a_senseless_orientation_is_none(orientation: int) -> None:
+    """The picture is taken as it stands."""
+    exif = Image.Exif()
+    exif[ExifTag.Orientation] = orientation
+    assert decode_picture(encoded(gradient(), "JPEG", exif=exif), max_pixels=LIMIT).size == (24, 16)
+
+
+def test_modes() -> None:
+    """Greys spread, transparency is dropped without blending, 16 bits keep their high byte, palettes are looked up."""
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    colours = np.stack([grey, grey[::-1], grey.T], axis=-1)
+    for image, expected in (
+        (Image.fromarray(grey), np.stack([grey] * 3, axis=-1)),
+        (Image.fromarray(np.dstack([grey, 255 - grey]), "LA"), np.stack([grey] * 3, axis=-1)),
+        (Image.fromarray(np.dstack([colours, grey]), "RGBA"), colours),
+        (Image.fromarray(grey.astype(np.uint16) * 256 + 7), np.stack([grey] * 3, axis=-1)),
+        (Image.fromarray(colours // 128 * 255).convert("P", palette=Image.Palette.ADAPTIVE), colours // 128 * 255),
+    ):
+        assert np.array_equal(np.asarray(decode_picture(encoded(image, "PNG"), max_pixels=LIMIT)), expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "detail"),
+    [
+        (b"", "image_unreadable", "the file is empty"),
+        (b"no picture", "image_unreadable", "no picture of a known format (JPEG, PNG, WEBP, BMP, GIF)"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image_unreadable", "no picture of a known format"),
+        (encoded(gradient(), "TIFF"), "image_unreadable", "no picture of a known format"),
+        (encoded(gradient(200, 200), "JPEG")[:900], "image_unreadable", "truncated"),
+        (encoded(gradient(200, 200), "JPEG")[:-300], "image_unreadable", "truncated"),
+        (encoded(gradient(), "PNG")[:-40], "image_unreadable", ""),
+        (encoded(gradient(), "PNG")[:20], "image_unreadable", ""),
+        (png(24, 16, body=b"\0" * 10), "image_unreadable", ""),
+    ],
+)
+def test_damaged_files(content: bytes, reason: str, detail: str) -> None:
+    """Each has its reason and one line for a person."""
+    error = refusal(content)
+    assert error.reason == reason
+    assert detail in error.detail
+    assert error.detail
+    assert "\n" not in error.detail
+
+
+def test_a_flipped_byte_in_a_png_is_found() -> None:
+    """Its checksums are looked at."""
+    content = bytearray(encoded(gradient(), "PNG"))
+    content[len(content) // 2] ^= 0xFF
+    assert refusal(bytes(content)).reason == "image_unreadable"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(FORMATS), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=6), st.data())
+def test_any_damage_gives_a_picture_or_a_reason(kind: str, edits: list[tuple[int, int]], data: st.DataObject) -> None:
+    """No byte pattern raises anything but PictureError."""
+    exif = Image.Exif()
+    exif[ExifTag.Orientation] = 6
+    options = {"exif": exif} if kind in ("JPEG", "PNG", "WEBP") else {}
+    content = bytearray(encoded(gradient(), kind, **options))
+    for place, value in edits:
+        content[place % min(len(content), 400)] = value
+    cut = data.draw(st.integers(0, len(content)))
+    try:
+        picture = decode_picture(bytes(content[: cut or None]), max_pixels=LIMIT)
+    except PictureError as error:
+        outcome = error.reason
+    else:
+        outcome = picture.mode
+    assert outcome in ("RGB", "image_unreadable", "image_too_large")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "limit", "detail"),
+    [
+        (60_000, 60_000, 100_000_000, "more than 100,000,000 pixels, which is as much as is read"),
+        (12_000, 12_000, 100_000_000, "12000 x 12000 pixels, validate.max_pixels is 100,000,000"),
+        (1001, 1000, 1_000_000, "1001 x 1000 pixels, validate.max_pixels is 1,000,000"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_picture_bomb_is_refused_by_its_header(width: int, height: int, limit: int, detail: str) -> None:
+    """Before anything is decoded."""
+    error = refusal(png(width, height), limit)
+    assert (error.reason, error.detail) == ("image_too_large", detail)
+
+
+def test_the_limit_itself_is_allowed() -> None:
+    """Height times width may equal it."""
+    assert decode_picture(encoded(gradient(1000, 10), "PNG"), max_pixels=10_000).size == (1000, 10)
+
+
+def test_a_picture_bomb_costs_no_memory() -> None:
+    """A process that may not grow by 200 MB refuses 60000 x 60000 and 16383 x 16383 pixels calmly."""
+    code = (
+        "import resource, sys\n"
+        "from polyhead.storage.pictures import PictureError, decode_picture\n"
+        "decode_picture(bytes.fromhex(sys.argv[1]), max_pixels=10**8)\n"
+        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "for content in sys.argv[2:]:\n"
+        "    try:\n"
+        "        decode_picture(bytes.fromhex(content), max_pixels=10**8)\n"
+        "    except PictureError as error:\n"
+        "        print(error.reason)\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) // 1024 < 50)\n"
+    )
+    assert resource.RUSAGE_SELF == 0
+    gif = bytearray(encoded(gradient(), "GIF"))
+    gif[6:10] = struct.pack("<HH", 60_000, 60_000)
+    bomb = png(60_000, 60_000, body=b"\0" * 1_000_000)
+    large = png(16_383, 16_383, body=b"\0" * 1_000_000)
+    small = encoded(gradient(), "PNG")
+    ended = subprocess.run(
+        [sys.executable, "-c", code, small.hex(), bomb.hex(), large.hex(), bytes(gif).hex()],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stdout.split() == ["image_too_large"] * 3 + ["True"], ended.stderr
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root with pictures inside, outside, and links between."""
+    root = tmp_path / "root"
+    (root / "sub").mkdir(parents=True)
+    (tmp_path / "rootless").mkdir()
+    for place in (root / "a.png", root / "sub" / "b.png", tmp_path / "secret.png", tmp_path / "rootless" / "c.png"):
+        gradient().save(place)
+    (root / "out.png").symlink_to(tmp_path / "secret.png")
+    (root / "in.png").symlink_to(root / "sub" / "b.png")
+    (root / "outer").symlink_to(tmp_path)
+    (root / "dead.png").symlink_to(root / "gone.png")
+    (root / "loop.png").symlink_to(root / "loop.png")
+    (root / "empty.png").touch()
+    os.mkfifo(root / "pipe.png")
+    return root
+
+
+@pytest.mark.parametrize("path", ["a.png", "./a.png", "sub/b.png", "sub/../a.png", "in.png", "outer/root/a.png"])
+def test_paths_inside_the_root_are_read(root: Path, path: str) -> None:
+    """Also by links and dots that end inside, and by an absolute path."""
+    assert load_picture(str(root), path, max_pixels=LIMIT).size == (24, 16)
+    assert load_picture(str(root), str(root / path), max_pixels=LIMIT).size == (24, 16)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("../secret.png", "image_outside_root"),
+        ("sub/../../secret.png", "image_outside_root"),
+        ("../rootless/c.png", "image_outside_root"),
+        ("out.png", "image_outside_root"),
+        ("outer/secret.png", "image_outside_root"),
+        ("/etc/passwd", "image_outside_root"),
+        ("../gone.png", "image_outside_root"),
+        ("gs://bucket/a.png", "image_outside_root"),
+        ("gone.png", "image_missing"),
+        ("dead.png", "image_missing"),
+        ("https://example.org/a.png", "image_missing"),
+        ("sub", "image_not_a_file"),
+        (".", "image_not_a_file"),
+        ("pipe.png", "image_not_a_file"),
+        ("empty.png", "image_unreadable"),
+        ("a.png/b.png", "image_unreadable"),
+        ("loop.png", "image_unreadable"),
+        ("nul\0.png", "image_unreadable"),
+        ("x" * 5000 + ".png", "image_unreadable"),
+    ],
+)
+def test_paths_that_are_refused(root: Path, path: str, reason: str) -> None:
+    """Whatever leads out, is missing, or is no regular file (a pipe would wait for ever)."""
+    with pytest.raises(PictureError) as caught:
+        load_picture(str(root), path, max_pixels=LIMIT)
+    assert caught.value.reason == reason
+
+
+def test_a_root_that_is_a_link_is_a_root(root: Path, tmp_path: Path) -> None:
+    """As folders on network drives often are."""
+    (tmp_path / "alias").symlink_to(root)
+    assert load_picture(str(tmp_path / "alias"), "a.png", max_pixels=LIMIT).size == (24, 16)
+    with pytest.raises(PictureError, match="image_outside_root"):
+        load_picture(str(tmp_path / "alias"), "out.png", max_pixels=LIMIT)

@@ -1,0 +1,258 @@
+"""Tables in: what is read, and how each kind of broken table reads to its owner."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import json
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import phrases
+
+from polyhead.errors import DataError
+from polyhead.storage.tables import read_table
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Any:
+    def write(name: str, content: bytes | str) -> str:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write
+
+
+def refusal(table: Any, columns: list[str] | None = None) -> tuple[str, str]:
+    with pytest.raises(DataError) as caught:
+        read_table(table, columns)
+    (problem,) = caught.value.problems
+    if isinstance(table, str):
+        assert problem.where == table
+    return problem.what, problem.hint
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(phrases, phrases), min_size=1, max_size=8))
+def test_csv_cells_are_text_as_pandas_reads_them(rows: list[tuple[str, str]]) -> None:
+    """What pandas writes comes back cell by cell; an empty cell is null."""
+    import tempfile
+
+    frame = pd.DataFrame(rows, columns=["a", "b"])
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "t.csv")
+        frame.to_csv(path, index=False)
+        received = read_table(path)
+        expected = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
+    assert received.fill_null("").rows() == list(expected.itertuples(index=False, name=None)) == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        ("a,b\n007,1.50\n", [("007", "1.50")]),
+        ("\ufeffa,b\r\n1,2\r\n", [("1", "2")]),
+        ('a,b\n"x\ny","he said ""no"", twice"\n', [("x\ny", 'he said "no", twice')]),
+        ("a,b\n1,\n,2\n", [("1", None), (None, "2")]),
+        ("a,b\n1,2\n\n\n", [("1", "2")]),
+        ("a,b\r\n1,2\r\n\r\n", [("1", "2")]),
+        ("a,b\n1,2", [("1", "2")]),
+        ("a,b\n1,2\n,\n", [("1", "2"), (None, None)]),
+        ("a,b\n1\n", [("1", None)]),
+        ("a,b,\n1,2,\n", [("1", "2")]),
+        (gzip.compress(b"a,b\n1,2\n"), [("1", "2")]),
+    ],
+    ids=["zeros", "bom crlf", "quotes", "empty", "blank end", "blank end crlf", "no newline", "commas", "short",
+         "unnamed", "gzip"],
+)  # fmt: skip
+def test_csv(put: Any, content: bytes | str, rows: list[tuple[str | None, str | None]]) -> None:
+    """Leading zeros, marks, quotes, blank lines, unnamed columns."""
+    frame = read_table(put("t.csv", content))
+    assert frame.columns == ["a", "b"]
+    assert frame.rows() == rows
+
+
+def test_tsv(put: Any) -> None:
+    """Tabs separate, commas do not."""
+    assert read_table(put("t.tsv", "a\tb\n1,5\t2\n")).rows() == [("1,5", "2")]
+
+
+def test_json_lines_keep_their_types(put: Any) -> None:
+    """Numbers, lists and nulls; absent keys are null; blank lines and a byte order mark are nothing."""
+    text = '\ufeff{"a": 1, "b": ["x", "y"], "c": "007"}\n\n{"a": 2.5, "b": [], "c": null}\r\n{"b": null}\n'
+    assert read_table(put("t.jsonl", text)).to_dict(as_series=False) == {
+        "a": [1.0, 2.5, None],
+        "b": [["x", "y"], [], None],
+        "c": ["007", None, None],
+    }
+
+
+def test_parquet_from_pandas_and_polars(tmp_path: Path) -> None:
+    """Types are kept: dates, decimals, categories, integers beyond 2**53."""
+    frame = pl.DataFrame(
+        {
+            "int": [2**53 + 1, None],
+            "uint": pl.Series([2**64 - 1, 0], dtype=pl.UInt64),
+            "date": [dt.date(2024, 1, 31), None],
+            "decimal": [Decimal("1.10"), None],
+            "category": pl.Series(["x", None], dtype=pl.Categorical),
+            "list": [["x"], []],
+        }
+    )
+    frame.write_parquet(tmp_path / "t.parquet")
+    assert read_table(str(tmp_path / "t.parquet")).equals(frame)
+    pd.DataFrame({"a": pd.Categorical(["x", "y"]), "b": [1, 2]}).to_parquet(tmp_path / "p.pq")
+    assert read_table(str(tmp_path / "p.pq")).select(pl.all().cast(pl.String)).rows() == [("x", "1"), ("y", "2")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what", "hint"),
+    [
+        ("t.csv", "", "is empty", ""),
+        ("t.parquet", "", "is empty", ""),
+        ("t.jsonl", "", "is empty", ""),
+        ("t.jsonl", "\n \n", "is empty", ""),
+        ("t.csv", "a,b\n", "has no rows", ""),
+        ("t.csv", "a,b\n1,2\n3,4,5\n", "line 3 has 3 cells, the header has 2",
+         "put cells that hold the separator in quotes"),
+        ("t.csv", 'a,b\n"x\ny",2\n3,4,5\n', "line 4 has 3 cells, the header has 2",
+         "put cells that hold the separator in quotes"),
+        ("t.csv", "a,b\nä,2\n".encode("latin-1"), "cannot be read as csv: invalid utf-8 sequence", "save it as UTF-8"),
+        ("t.csv", "a,b\n1,2\n".encode("utf-16"), "is UTF-16 text", "save it as UTF-8"),
+        ("t.csv", "a,b,a,a\n1,2,3,4\n", "3 columns are called 'a'", "keep one"),
+        ("t.csv", '\ufeff"a",b,a\r\n1,2,3\r\n', "2 columns are called 'a'", "keep one"),
+        ("t.parquet", "junk that is no parquet", "cannot be read as parquet: ", ""),
+        ("t.jsonl", '{"a": 1}\n{"a": \n', "line 2 is no JSON object: Expecting value at character 7", ""),
+        ("t.jsonl", '{"a": 1}\n[1]\n', "line 2 is no JSON object: received a list", ""),
+        ("t.jsonl", '{"a": NaN}\n', "line 1 is no JSON object: NaN is no JSON value, write null", ""),
+        ("t.jsonl", '[{"a": 1}]', "line 1 is no JSON object: received a list", ""),
+        ("t.xlsx", "x", "unknown table format '.xlsx'", "one of: .parquet, .pq, .csv, .tsv, .jsonl, .ndjson"),
+        ("table", "x", "unknown table format ''", "one of: .parquet, .pq, .csv, .tsv, .jsonl, .ndjson"),
+    ],
+)  # fmt: skip
+def test_a_broken_file(put: Any, name: str, content: bytes | str, what: str, hint: str) -> None:
+    """Each says what it is and what to do, naming the file and the line."""
+    received_what, received_hint = refusal(put(name, content))
+    assert received_what.startswith(what)
+    assert received_hint == hint
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.jsonl"])
+def test_what_is_no_file(tmp_path: Path, name: str) -> None:
+    """Nothing there, a folder, a pipe (which would wait for ever), a pattern."""
+    path = str(tmp_path / name)
+    assert refusal(path) == ("no such table", "")
+    os.mkdir(path)
+    assert refusal(path) == ("is a folder, not a file", "give one file")
+    os.rmdir(path)
+    os.mkfifo(path)
+    assert refusal(path) == ("is a pipe or a device, not a file", "give one file")
+    os.unlink(path)
+    (tmp_path / f"one.{name}").write_text("a\n1\n")
+    assert refusal(str(tmp_path / f"*.{name}")) == ("no such table", "")
+
+
+def test_a_file_with_brackets_in_its_name_is_that_file(put: Any) -> None:
+    """`t[1].csv` is a name, no pattern."""
+    put("t1.csv", "a\nother\n")
+    assert read_table(put("t[1].csv", "a\nthis\n")).rows() == [("this",)]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(put: Any) -> None:
+    """Permission denied is said, for every format."""
+    for name in ("t.csv", "t.parquet", "t.jsonl"):
+        path = put(name, '{"a": 1}\n')
+        os.chmod(path, 0)
+        assert refusal(path) == ("may not be read: permission denied", "")
+
+
+def test_places_that_nothing_reads() -> None:
+    """Other schemes are named."""
+    for place in ("s3://bucket/t.csv", "https://example.org/t.csv"):
+        what, hint = refusal(place)
+        assert what == f"cannot read {place.split(':')[0]}:// places"
+        assert hint == "give a local path or gs://bucket/object"
+
+
+def test_columns_are_chosen_in_order_and_all_missing_ones_named(put: Any) -> None:
+    """With the nearest name; a column that nobody asked for may be as odd as it likes."""
+    path = put("t.csv", "a,area,x,x\n1,2,3,4\n")
+    assert read_table(path, ["area", "a"]).rows() == [("2", "1")]
+    with pytest.raises(DataError) as caught:
+        read_table(path, ["aera", "a", "zzzzzz", "x"])
+    assert [(problem.what, problem.hint) for problem in caught.value.problems] == [
+        ("no column 'aera'", "did you mean 'area'?"),
+        ("no column 'zzzzzz'", "one of: a, area, x"),
+        ("2 columns are called 'x'", "keep one"),
+    ]
+
+
+def test_a_column_may_be_called_as_polars_renames(put: Any) -> None:
+    """`x_duplicated_0` is a name like any other."""
+    assert read_table(put("t.csv", "x,x_duplicated_0\n1,2\n"), ["x_duplicated_0"]).rows() == [("2",)]
+
+
+def test_a_pandas_frame_with_any_index() -> None:
+    """The index is no data: rows keep their order."""
+    frame = pd.DataFrame({"a": [3, 1, 2]}, index=[7, 7, -1])
+    assert read_table(frame)["a"].to_list() == [3, 1, 2]
+    assert read_table(frame.set_index(pd.MultiIndex.from_tuples([(1, 2), (1, 2), (0, 0)])))["a"].to_list() == [3, 1, 2]
+    assert read_table(pd.DataFrame({0: [1]}), ["0"]).rows() == [(1,)]
+
+
+def test_a_pandas_column_of_several_types_is_text() -> None:
+    """As the same cells read from a CSV file; whole floats and booleans are spelled as everywhere."""
+    mixed = [1, "x", None, 2.0, 2.5, True, np.nan, pd.NA, np.int64(4), Path("a/b.png"), dt.date(2024, 1, 31), 2**70]
+    assert read_table(pd.DataFrame({"a": mixed}))["a"].to_list() == [
+        "1", "x", None, "2", "2.5", "true", None, None, "4", "a/b.png", "2024-01-31", str(2**70),
+    ]  # fmt: skip
+
+
+def test_pandas_columns_that_cannot_be_read() -> None:
+    """Named when they are asked for, ignored otherwise."""
+    odd = pd.DataFrame({"z": [1j, 2j], "m": [b"x", 1], "a": [1, 2]})
+    assert read_table(odd, ["a"]).rows() == [(1,), (2,)]
+    with pytest.raises(DataError) as caught:
+        read_table(odd, ["m"])
+    assert str(caught.value) == "column 'm': holds a bytes, which is no single value"
+    with pytest.raises(DataError, match="column 'z': holds a complex"):
+        read_table(odd, ["z"])
+    twice = pd.DataFrame([[1, 2, 3]], columns=["a", "b", "a"])
+    assert read_table(twice, ["b"]).rows() == [(2,)]
+    assert refusal(twice, ["a"]) == ("2 columns are called 'a'", "keep one")
+
+
+def test_frames_without_rows() -> None:
+    """Empty in memory is empty."""
+    for frame in (pd.DataFrame({"a": []}), pl.DataFrame({"a": []}), pd.DataFrame(), pl.DataFrame()):
+        assert refusal(frame) == ("has no rows", "")
+
+
+def test_what_is_no_table_is_a_type_error() -> None:
+    """A programmer's mistake names what was given."""
+    with pytest.raises(TypeError, match="received LazyFrame"):
+        read_table(pl.DataFrame({"a": [1]}).lazy())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="received dict"):
+        read_table({"a": [1]})  # type: ignore[arg-type]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from(["a", "b"]), st.none() | st.integers(-9, 9) | phrases), min_size=1))
+def test_json_lines_lose_no_row(records: list[dict[str, Any]]) -> None:
+    """One line, one row."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "t.jsonl")
+        Path(path).write_text("\n".join(json.dumps(record) for record in [{"a": 1}, *records]), encoding="utf-8")
+        assert read_table(path).height == len(records) + 1

@@ -1,0 +1,74 @@
+"""Hypothesis strategies for what users hand over: words, numbers, tables' cells, configuration text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+# Unassigned code points are left out: two Unicode versions may differ on them. Surrogates are no text.
+characters = st.characters(exclude_categories=("Cs", "Cn"))
+texts = st.text(characters, max_size=60)
+
+# What people write in cells: letters of several scripts, digits, marks that separate, spaces.
+ALPHABET = "abcXYZ019 _-.,;|'\"\t éßİıΣσςжЯ中文日本語ñÅ\u0301\u00a0"
+phrases = st.text(st.sampled_from(ALPHABET), max_size=40)
+
+words = st.text(st.sampled_from("abcdeXYZ 019-éß中"), min_size=1, max_size=8).map(str.strip).filter(bool)
+labels = st.sampled_from(["red", "green", "blue", "Ärger", "7", "007", "a b"])
+
+# Finite and within what a 32-bit float holds.
+numbers = st.floats(min_value=-3e38, max_value=3e38, allow_nan=False, allow_infinity=False)
+calm_numbers = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False, allow_infinity=False).map(
+    lambda number: round(number, 4)
+)
+
+# Configurations: a plain word that is a string to YAML 1.1 and to Polyhead alike, and values of that kind.
+plain_words = st.from_regex(r"[a-z]{4,9}[xz]", fullmatch=True)
+yaml_scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**12), 10**12),
+    st.floats(allow_nan=False, allow_infinity=False),
+    plain_words,
+    st.text(st.characters(exclude_categories=("Cs", "Cn", "Cc"), include_characters="\n\t"), max_size=20),
+)
+yaml_values: st.SearchStrategy[Any] = st.recursive(
+    yaml_scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(plain_words, inner, max_size=4),
+    max_leaves=15,
+)
+yaml_documents = st.dictionaries(plain_words, yaml_values, min_size=1, max_size=5)
+
+# Text that looks like YAML and often is none.
+yaml_noise = st.one_of(
+    texts,
+    st.lists(
+        st.sampled_from(
+            [
+                *"{}[]:,-?&*!|>'\"%@`#~ \n\t\\",
+                "a",
+                "b: ",
+                "- ",
+                "\n  ",
+                "<<: ",
+                "&a ",
+                "*a",
+                "!!int ",
+                '"\\U',
+                '"\\ud800"',
+                "FFFFFFFF",
+                "---\n",
+                "...\n",
+                "%YAML 1.2\n",
+                "1e999",
+                "0x1f",
+                "?",
+                "\ufeff",
+                "\x00",
+                "\x85",
+            ]
+        ),
+        max_size=25,
+    ).map("".join),
+)

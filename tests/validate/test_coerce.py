@@ -1,0 +1,289 @@
+"""Columns into canonical types: same values, same spelling, whatever they were read from."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from decimal import Decimal
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from strategies import numbers as finite
+from strategies import phrases, words
+
+from polyhead.contracts.features import CategoryFeature, ImageFeature, NumericFeature, TextFeature
+from polyhead.contracts.targets import BinaryTarget, MulticlassTarget, MultilabelTarget, RegressionTarget
+from polyhead.errors import DataError
+from polyhead.validate import coerce as module
+from polyhead.validate.coerce import NO_NUMBER, Coerced, coerce, keys, label_sets, numbers, split_names
+
+NUMBER_TEXT = r"[ \t]{0,2}[-+]?([0-9]{1,20}|[0-9]{0,12}\.[0-9]{1,18}|[0-9]{1,12}\.)([eE][-+]?[0-9]{1,2})?[ \t]{0,2}"
+
+
+def faults(coerced: Coerced) -> dict[str, list[int]]:
+    return {fault.reason: fault.mask.arg_true().to_list() for fault in coerced.faults}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.from_regex(NUMBER_TEXT, fullmatch=True) | finite.map(repr), min_size=1))
+def test_numbers_in_text_are_what_python_reads(texts: list[str]) -> None:
+    """Every way to write a number gives the very float that Python's float() gives."""
+    texts = [text for text in texts if abs(float(text)) <= 3e38] or ["0"]
+    coerced = numbers(pl.Series(texts))
+    assert coerced.values.to_list() == [float(text) for text in texts]
+    assert coerced.faults == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(phrases, min_size=1, max_size=10))
+@example(["1_000", "0x10", "1,5", "١٢", "1 2", "--1", "1e", "e5", ".", "+", "TRUE", "12abc"])
+def test_other_text_is_no_number(texts: list[str]) -> None:
+    """What is read as a number is one to Python too; all else is missing or a fault, never dropped."""
+    coerced = numbers(pl.Series(texts, dtype=pl.String))
+    bad = set(faults(coerced).get("not_a_number", []))
+    for row, (text, value) in enumerate(zip(texts, coerced.values, strict=True)):
+        if value is not None:
+            assert float(text) == value
+        else:
+            blank = text.strip().lower() in NO_NUMBER
+            assert (row in bad) is (not blank and row not in faults(coerced).get("infinite", []))
+
+
+def test_numbers_missing_infinite_and_too_large() -> None:
+    """NaN and its spellings are missing; infinity, and what 32 bits cannot hold, are faults."""
+    coerced = numbers(pl.Series(["NaN", " n/a ", "None", "", None, "inf", "-Infinity", "1e400", "4e38", "-4e38", "1"]))
+    assert coerced.values.to_list() == [None] * 10 + [1.0]
+    assert faults(coerced) == {"infinite": [5, 6, 7], "too_large": [8, 9]}
+    typed = numbers(pl.Series([math.nan, math.inf, -math.inf, None, 1e39, float(np.finfo(np.float32).max), 1.5]))
+    assert typed.values.to_list() == [None] * 5 + [float(np.finfo(np.float32).max), 1.5]
+    assert faults(typed) == {"infinite": [1, 2], "too_large": [4]}
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (pl.Series([True, None, False]), [1.0, None, 0.0]),
+        (pl.Series([2**53 + 1, -3]), [float(2**53), -3.0]),
+        (pl.Series([2**64 - 1], dtype=pl.UInt64), [float(2**64)]),
+        (pl.Series([Decimal("1.10"), None]), [1.1, None]),
+        (pl.Series(["1.5", None], dtype=pl.Categorical), [1.5, None]),
+        (pl.Series([None, None]), [None, None]),
+        (pl.Series([0.1], dtype=pl.Float32), [float(np.float32(0.1))]),
+    ],
+)
+def test_numbers_of_every_type(column: pl.Series, expected: list[float | None]) -> None:
+    """Float64 comes out, whatever went in."""
+    coerced = numbers(column)
+    assert coerced.values.dtype == pl.Float64
+    assert coerced.values.to_list() == expected
+    assert coerced.faults == []
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.Series("c", [[1.0]]),
+        pl.Series("c", [{"x": 1}]),
+        pl.Series("c", [dt.date(2024, 1, 1)]),
+        pl.Series("c", [dt.timedelta(1)]),
+        pl.Series("c", [b"1"]),
+        pl.Series("c", [object()]),
+    ],
+)
+def test_a_type_that_holds_no_numbers_is_a_data_error(column: pl.Series) -> None:
+    """It names the column and the type."""
+    with pytest.raises(DataError) as caught:
+        coerce(column, NumericFeature(kind="numeric"))
+    (problem,) = caught.value.problems
+    assert problem.where == "column 'c'"
+    assert problem.what == f"holds {column.dtype}, which is no number"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.none(), min_size=1))
+def test_whole_numbers_spell_alike(values: list[int | None]) -> None:
+    """As text, as integers, and as floats where a float holds them."""
+    text = [None if value is None else str(value) for value in values]
+    assert module.words(pl.Series(text, dtype=pl.String)).to_list() == text
+    assert module.words(pl.Series(values, dtype=pl.Int64)).to_list() == text
+    held = [value for value in values if value is not None and int(float(value)) == value and abs(value) < 2**63]
+    assert module.words(pl.Series([float(value) for value in held], dtype=pl.Float64)).to_list() == [
+        str(value) for value in held
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.floats(allow_nan=False), min_size=1))
+def test_spelled_floats_read_back_as_themselves(values: list[float]) -> None:
+    """No two numbers share a spelling, except the two zeros."""
+    spelled = module.words(pl.Series(values, dtype=pl.Float64)).to_list()
+    assert [float(word) for word in spelled] == values
+    assert all(not word.endswith(".0") for word in spelled)
+
+
+def test_words_of_other_types() -> None:
+    """Booleans, dates, decimals, categories; NaN and blank text are missing; text is stripped."""
+    for column, expected in (
+        (pl.Series([True, None, False]), ["true", None, "false"]),
+        (pl.Series([2**64 - 1], dtype=pl.UInt64), ["18446744073709551615"]),
+        (pl.Series([dt.date(2024, 1, 31), None]), ["2024-01-31", None]),
+        (pl.Series([Decimal("1.10")]), ["1.10"]),
+        (pl.Series(["a", None, " b "], dtype=pl.Categorical), ["a", None, "b"]),
+        (pl.Series(["a", None], dtype=pl.Enum(["a", "b"])), ["a", None]),
+        (pl.Series([math.nan, 1.0, 2.5, -0.0]), [None, "1", "2.5", "0"]),
+        (pl.Series(["", "  ", "\t", " x ", "007", "1.0"]), [None, None, None, "x", "007", "1.0"]),
+        (pl.Series([None, None]), [None, None]),
+    ):
+        received = module.words(column)
+        assert received.dtype == pl.String
+        assert received.to_list() == expected
+
+
+@pytest.mark.parametrize(
+    "column",
+    [pl.Series("c", [["a"]]), pl.Series("c", [{"x": 1}]), pl.Series("c", [b"a"]), pl.Series("c", [dt.timedelta(1)])],
+)
+def test_a_type_that_holds_no_words_is_a_data_error(column: pl.Series) -> None:
+    """Lists, structs, bytes and durations have no one spelling."""
+    with pytest.raises(DataError, match=r"column 'c': holds .*, which is no single value"):
+        coerce(column, CategoryFeature(kind="category"))
+
+
+def test_text_keeps_its_spaces_and_names_lose_them() -> None:
+    """A sentence is as written; a category, a label and a path are not told apart by blanks."""
+    column = pl.Series([" a b ", "   "])
+    assert coerce(column, TextFeature(kind="text")).values.to_list() == [" a b ", None]
+    for member in (CategoryFeature(kind="category"), ImageFeature(kind="image"), BinaryTarget(kind="binary")):
+        assert coerce(column, member).values.to_list() == ["a b", None]
+
+
+label_words = words.filter(lambda word: word != "[]")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.none() | st.lists(label_words | st.just(""), max_size=5), min_size=1))
+def test_label_sets_from_text_and_from_lists_are_the_same_and_stay_so(rows: list[list[str] | None]) -> None:
+    """Sorted, without repeats and blanks; a second pass changes nothing."""
+    expected = [None if row is None else sorted({word for word in row if word}) for row in rows]
+    lists = label_sets(pl.Series(rows, dtype=pl.List(pl.String)), "|").values
+    text = ["[]" if row == [] else None if row is None else " | ".join(row) for row in expected]
+    assert lists.to_list() == expected
+    assert label_sets(pl.Series(text, dtype=pl.String), "|").values.to_list() == expected
+    assert label_sets(lists, "|").values.equals(lists)
+    assert lists.dtype == pl.List(pl.String)
+
+
+@pytest.mark.parametrize(
+    ("column", "separator", "expected"),
+    [
+        (pl.Series(["a|b", " [] ", "", None, " b | a|a", "|"]), "|", [["a", "b"], [], None, None, ["a", "b"], []]),
+        (pl.Series(["a, b", "c"]), ", ", [["a", "b"], ["c"]]),
+        (pl.Series([3, 12, None]), "|", [["3"], ["12"], None]),
+        (pl.Series([[1.0, 2.5], [], None]), "|", [["1", "2.5"], [], None]),
+        (pl.Series([[True, None]]), "|", [["true"]]),
+        (pl.Series([[" a ", "a", ""]]), "|", [["a"]]),
+        (pl.Series([["b", "a"]], dtype=pl.Array(pl.String, 2)), "|", [["a", "b"]]),
+        (pl.Series([None, None]), "|", [None, None]),
+        (pl.Series([[], None]), "|", [[], None]),
+    ],
+)
+def test_label_sets(column: pl.Series, separator: str, expected: list[list[str] | None]) -> None:
+    """Text, numbers and lists; `[]` is known and empty, an empty cell is unknown."""
+    received = label_sets(column, separator).values
+    assert received.dtype == pl.List(pl.String)
+    assert received.to_list() == expected
+
+
+@pytest.mark.parametrize(
+    "column", [pl.Series("c", [{"x": 1}]), pl.Series("c", [[{"x": 1}]]), pl.Series("c", [[["a"]]])]
+)
+def test_nested_label_sets_are_a_data_error(column: pl.Series) -> None:
+    """A set of records is no set of labels."""
+    with pytest.raises(DataError, match="column 'c'"):
+        label_sets(column, "|")
+
+
+def test_label_sets_outside_the_labels() -> None:
+    """One unknown label rejects the row; the empty set and a missing one are fine."""
+    target = MultilabelTarget(kind="multilabel", labels=["a", "b"])
+    coerced = coerce(pl.Series(["a|b", "a|c", "[]", None]), target)
+    assert coerced.values.to_list() == [["a", "b"], None, [], None]
+    assert faults(coerced) == {"not_allowed": [1]}
+    assert coerced.faults[0].detail == "labels are a, b"
+
+
+def test_ranges_and_log() -> None:
+    """A cell is reported once, for the first rule that it breaks; the bounds themselves are fine."""
+    coerced = coerce(pl.Series([1, 5, 0, 6, None]), NumericFeature(kind="numeric", min=1, max=5))
+    assert coerced.values.to_list() == [1.0, 5.0, None, None, None]
+    assert [(fault.reason, fault.detail, fault.mask.arg_true().to_list()) for fault in coerced.faults] == [
+        ("out_of_range", "the smallest accepted value is 1", [2]),
+        ("out_of_range", "the largest accepted value is 5", [3]),
+    ]
+    target = RegressionTarget(kind="regression", transform="log", min=-1)
+    assert faults(coerce(pl.Series([-2.0, -1.0, 0.0, 0.1, None]), target)) == {
+        "out_of_range": [0],
+        "not_positive": [1, 2],
+    }
+
+
+def test_allowed_values_and_classes() -> None:
+    """Numbers count by their spelling; a missing value is not a wrong one."""
+    feature = CategoryFeature(kind="category", allowed=["85255", "7"])
+    coerced = coerce(pl.Series([85255.0, 7.0, 8.0, None]), feature)
+    assert coerced.values.to_list() == ["85255", "7", None, None]
+    assert faults(coerced) == {"not_allowed": [2]}
+    target = MulticlassTarget(kind="multiclass", classes=["a", "b"])
+    assert faults(coerce(pl.Series(["a", "B", None, "b "]), target)) == {"not_allowed": [1]}
+
+
+def test_required_rejects_what_is_missing_once() -> None:
+    """A cell that is already a fault is not also missing."""
+    coerced = coerce(pl.Series(["1", "x", None, ""]), NumericFeature(kind="numeric", required=True))
+    assert faults(coerced) == {"not_a_number": [1], "missing": [2, 3]}
+
+
+def test_keys_and_split_names() -> None:
+    """The first of two equal keys stands; the split column knows three words."""
+    coerced = keys(pl.Series(["a", "b", " a", None, "a", ""]))
+    assert faults(coerced) == {"missing": [3, 5], "duplicate_key": [2, 4]}
+    split = split_names(pl.Series(["train", "val ", "test", "valid", None, "Train"]))
+    assert split.values.to_list() == ["train", "val", "test", None, None, None]
+    assert [(fault.reason, fault.detail, fault.mask.arg_true().to_list()) for fault in split.faults] == [
+        ("missing", "every row needs train, val or test", [4]),
+        ("unknown_split", "did you mean 'train'?", [5]),
+        ("unknown_split", "did you mean 'val'?", [3]),
+    ]
+
+
+def test_a_wrong_split_column_rejects_every_row() -> None:
+    """However many different words it holds, once each."""
+    split = split_names(pl.Series([f"row{i}" for i in range(500)]))
+    assert split.values.null_count() == 500
+    assert {fault.reason for fault in split.faults} == {"unknown_split"}
+    assert sum(int(fault.mask.sum()) for fault in split.faults) == 500
+    assert split.faults[-1].detail == "one of: train, val, test"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(phrases | st.none(), min_size=1, max_size=12))
+def test_no_row_is_lost_by_any_kind(cells: list[str | None]) -> None:
+    """Values stay aligned with the rows, and a faulty cell is null."""
+    column = pl.Series("c", cells, dtype=pl.String)
+    for member in (
+        NumericFeature(kind="numeric", min=0, required=True),
+        CategoryFeature(kind="category", allowed=["a"]),
+        TextFeature(kind="text", required=True),
+        ImageFeature(kind="image"),
+        BinaryTarget(kind="binary"),
+        MultilabelTarget(kind="multilabel", labels=["a"]),
+        RegressionTarget(kind="regression", transform="log"),
+    ):
+        coerced = coerce(column, member)
+        assert len(coerced.values) == len(column)
+        for fault in coerced.faults:
+            assert len(fault.mask) == len(column)
+            assert coerced.values.filter(fault.mask).null_count() == fault.mask.sum()
