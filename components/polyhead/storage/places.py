@@ -74,7 +74,7 @@ def read_bytes(place: str) -> bytes:
 
     bucket, _, name = place.removeprefix(GS).partition("/")
     try:
-        content: bytes = _gs_client().bucket(bucket).blob(name).download_as_bytes()
+        content: bytes = gs_client().bucket(bucket).blob(name).download_as_bytes()
     except exceptions.NotFound:
         raise FileNotFoundError(place) from None
     except exceptions.GoogleAPIError as error:
@@ -83,7 +83,12 @@ def read_bytes(place: str) -> bytes:
 
 
 @functools.cache
-def _gs_client() -> storage.Client:
+def gs_client() -> storage.Client:
+    """The client of this process, by the platform's default credentials.
+
+    Raises:
+        DataError: There are no credentials.
+    """
     from google.auth.exceptions import DefaultCredentialsError
     from google.cloud import storage
 
