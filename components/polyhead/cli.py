@@ -44,7 +44,7 @@ def main() -> None:
     from polyhead.errors import PolyheadError
 
     try:
-        app()
+        app(prog_name="polyhead")
     except PolyheadError as error:
         from polyhead.progress import exit_with
 

@@ -368,3 +368,22 @@ def test_an_artifact_of_another_config_is_refused(made_from: dict[str, str]) -> 
     assert caught.value.problems[0].what == (
         f"V was made from config {expected}, but the given config is config {config.data_fingerprint()[:12]}"
     )
+
+
+@pytest.mark.parametrize("name", ["class", "self", "a__b", "_a", "1a", "ä", "a b", ""])
+def test_names_that_a_graph_cannot_carry_are_refused(name: str) -> None:
+    """Keywords, double underscores and the like are refused with the way out: a column of its own."""
+    with pytest.raises(ConfigError) as error:
+        parse_config(f'table: t.csv\nfeatures: {{"{name}": {{kind: numeric}}}}\ntargets: {{y: {{kind: binary}}}}\n')
+    [problem] = error.value.problems
+    assert problem.what == f"'{name}' cannot name a model input or output"
+    assert "{column: …}" in problem.hint
+
+
+def test_names_that_differ_in_case_only_are_refused() -> None:
+    """Two such names would share files on some systems and arguments in the serving signature."""
+    with pytest.raises(ConfigError) as error:
+        parse_config(
+            "table: t.csv\nfeatures: {Area: {kind: numeric}, area: {kind: text}}\ntargets: {y: {kind: binary}}\n"
+        )
+    assert [problem.what for problem in error.value.problems] == ["'area' and 'Area' differ in case only"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import keyword
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ from polyhead.errors import ConfigError, Problem, did_you_mean
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
-NAME = re.compile(r"(?!.*__)[A-Za-z][A-Za-z0-9_]{0,62}")
+_NAME = re.compile(r"(?!.*__)[A-Za-z][A-Za-z0-9_]{0,62}")
 FEATURE_KINDS = ("image", "numeric", "category", "text")
 TARGET_KINDS = tuple(METRICS)
 GATE_RULE = re.compile(r"\s*(?:(>=|<=|>|<)\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)|(beats baseline))\s*")
@@ -171,6 +172,11 @@ class Config(Section):
         if seed is None:
             return self
         return self.model_copy(update={"train": self.train.model_copy(update={"seed": seed})})
+
+
+def is_name(word: str) -> bool:
+    """Whether a word can name a feature or target: they become layers, columns and a function's arguments."""
+    return bool(_NAME.fullmatch(word)) and not keyword.iskeyword(word) and word != "self"
 
 
 def load_config(path: str | Path) -> Config:
@@ -340,8 +346,13 @@ def _members(document: Document) -> Iterator[tuple[str, str, Any]]:
 
 
 def _check_names(document: Document) -> Iterator[Problem]:
+    folded: dict[str, str] = {}
     for group, name, _ in _members(document):
-        if not NAME.fullmatch(name):
+        other = folded.setdefault(name.lower(), name)
+        if other != name:
+            hint = "name one of them otherwise and give its column apart: {column: …}"
+            yield Problem(f"'{name}' and '{other}' differ in case only", document.where([group, name]), hint)
+        if not is_name(name):
             hint = "use letters, digits and single _, a letter first, and give the column apart: {column: …}"
             yield Problem(f"'{name}' cannot name a model input or output", document.where([group, name]), hint)
         if group == "targets" and name in document.mapping(["features"]):

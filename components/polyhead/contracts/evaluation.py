@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from polyhead.contracts.artifact import Contract, Record
 from polyhead.contracts.validation import Rejection
 
@@ -65,9 +67,9 @@ class HeadReport(Record):
     missing: int
     classes: list[str]
     metrics: dict[str, Metric]
-    confusion: list[list[int]]
-    slices: list[SliceScore]
-    notes: list[str]
+    confusion: list[list[int]] = Field([])
+    slices: list[SliceScore] = Field([])
+    notes: list[str] = Field([])
 
 
 class GateCheck(Record):

@@ -45,7 +45,9 @@ class ImageFeature(FeatureBase):
     quality: int = Field(95, ge=1, le=100, description="JPEG quality, for store: jpeg.")
     flip: bool = Field(False, description="Mirror the picture left to right at random while training.")
     tied: str | None = Field(
-        None, description="Image features with the same word here share one encoder, weights included."
+        None,
+        pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
+        description="Image features with the same word here share one encoder, weights included.",
     )
 
 

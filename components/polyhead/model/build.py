@@ -31,14 +31,14 @@ def build_core(preprocessing: Preprocessing, config: Config) -> keras.Model:
     inputs = core_inputs(preprocessing)
     encoded = encode_all(preprocessing, inputs, config.model, seed=seed)
     vectors = [feature.vector for feature in encoded.values()]
-    joined = layers.Concatenate(name="combiner_input")(vectors) if len(vectors) > 1 else vectors[0]
+    joined = layers.Concatenate(name="combiner__input")(vectors) if len(vectors) > 1 else vectors[0]
     joined = layers.Dropout(config.model.dropout, seed=feature_seed(seed, "combiner_input"))(joined)
-    combined = layers.Dense(config.model.width, activation="gelu", name="combiner")(joined)
+    combined = layers.Dense(config.model.width, activation="gelu", name="combiner__hidden")(joined)
     combined = layers.Dropout(config.model.dropout, seed=feature_seed(seed, "combiner"))(combined)
     outputs: dict[str, Any] = {}
     for name, statistics in preprocessing.target_statistics.items():
         units = head_units(statistics)
-        parts = [layers.Dense(units, name=f"{name}_head")(combined)]
+        parts = [layers.Dense(units, name=f"{name}__head")(combined)]
         parts += [feature.direct(units, name) for feature in encoded.values() if feature.direct is not None]
-        outputs[name] = layers.Add(name=f"{name}_logits")(parts) if len(parts) > 1 else parts[0]
+        outputs[name] = layers.Add(name=f"{name}__logits")(parts) if len(parts) > 1 else parts[0]
     return keras.Model(inputs, outputs, name="core")

@@ -96,41 +96,41 @@ def _encode(
         ids, weights = inputs[f"{name}__ids"], inputs[f"{name}__weights"]
         return _text(name, ids, weights, known, statistics.vocabulary.size, model)
     assert isinstance(feature, ImageFeature)
-    tower = f"{feature.tied or name}_tower"
+    tower = f"{feature.tied}__tied_tower" if feature.tied else f"{name}__tower"
     if tower not in towers:
         towers[tower] = image_tower(feature, model, tower, seed)
-    vector = StandIn(model.image_dropout, seed, name=f"{name}_stand_in")(towers[tower](inputs[name]), known)
+    vector = StandIn(model.image_dropout, seed, name=f"{name}__stand_in")(towers[tower](inputs[name]), known)
     return Encoded(vector, None)
 
 
 def _numeric(name: str, values: Any, model: ModelSection) -> Encoded:
-    vector = layers.Dense(model.width, activation="gelu", name=f"{name}_encoder")(values)
+    vector = layers.Dense(model.width, activation="gelu", name=f"{name}__encoder")(values)
     return Encoded(
         vector,
-        lambda units, head: layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=f"{name}_to_{head}")(
+        lambda units, head: layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=f"{name}__to__{head}")(
             values
         ),
     )
 
 
 def _category(name: str, ids: Any, size: int, model: ModelSection, seed: int) -> Encoded:
-    ids = HideCategory(_UNSEEN_RATE, UNSEEN_ID, seed, name=f"{name}_hide")(ids)
+    ids = HideCategory(_UNSEEN_RATE, UNSEEN_ID, seed, name=f"{name}__hide")(ids)
     total = size + RESERVED_IDS
     units = min(model.width, 4 + 2 * int(total**0.5))
-    vector = layers.Embedding(total, units, name=f"{name}_encoder")(ids)
+    vector = layers.Embedding(total, units, name=f"{name}__encoder")(ids)
     return Encoded(
         vector,
-        lambda units, head: layers.Embedding(total, units, embeddings_initializer="zeros", name=f"{name}_to_{head}")(
+        lambda units, head: layers.Embedding(total, units, embeddings_initializer="zeros", name=f"{name}__to__{head}")(
             ids
         ),
     )
 
 
 def _text(name: str, ids: Any, weights: Any, known: Any, size: int, model: ModelSection) -> Encoded:
-    terms = WeightedTerms(size, model.width, name=f"{name}_encoder")(ids, weights)
-    vector = StandIn(name=f"{name}_stand_in")(layers.Activation("gelu", name=f"{name}_activation")(terms), known)
+    terms = WeightedTerms(size, model.width, name=f"{name}__encoder")(ids, weights)
+    vector = StandIn(name=f"{name}__stand_in")(layers.Activation("gelu", name=f"{name}__activation")(terms), known)
     return Encoded(
-        vector, lambda units, head: WeightedTerms(size, units, "zeros", name=f"{name}_to_{head}")(ids, weights)
+        vector, lambda units, head: WeightedTerms(size, units, "zeros", name=f"{name}__to__{head}")(ids, weights)
     )
 
 

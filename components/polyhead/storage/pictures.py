@@ -32,6 +32,7 @@ _TURNS = {
 
 # The size is checked below against the config's own limit, before anything is decoded.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")  # damaged EXIF counts as none
 
 
 class PictureError(Exception):
@@ -122,7 +123,12 @@ def _exif_orientation(image: Image.Image) -> int:
     """EXIF orientation of a JPEG, 1 where there is none. Other formats are taken as they stand."""
     if image.format not in ("JPEG", "MPO") or "exif" not in image.info:
         return 1
-    value = image.getexif().get(_ORIENTATION, 1)
+    exif = Image.Exif()  # image.getexif() would look into XMP too, which the serving graph does not read
+    try:
+        exif.load(image.info["exif"])
+        value = exif.get(_ORIENTATION, 1)
+    except (SyntaxError, ValueError, KeyError, OSError, struct.error):
+        return 1
     return value if isinstance(value, int) else 1
 
 

@@ -19,6 +19,7 @@ from polyhead.contracts.bundle import (
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
+from polyhead.errors import DataError
 from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import new_artifact, sha256_of
@@ -42,6 +43,8 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     made_from, given = manifest.made_from["preprocessing"], fitted.fingerprint()
     require_same("preprocessing", made_from, given, maker=str(shards), user=str(preprocessing))
     require_config(config, fitted, preprocessing)
+    if manifest.rows["train"] == 0:
+        raise DataError("hold no train rows", where=str(shards), hint="change the config's split")
     say("loading TensorFlow")
     backend.load()
     import keras

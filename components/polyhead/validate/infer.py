@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 import yaml
 
-from polyhead.contracts.config import NAME, SPLITS
+from polyhead.contracts.config import SPLITS, is_name
 from polyhead.contracts.features import NumericFeature
 from polyhead.errors import DataError, Problem, did_you_mean
 from polyhead.validate.coerce import EMPTY_SET, coerce, words
@@ -167,12 +167,14 @@ def _split(frame: pl.DataFrame, targets: Sequence[str]) -> str | None:
 def _names(columns: Sequence[str]) -> dict[str, str]:
     """A valid, different name for every column."""
     names: dict[str, str] = {}
+    taken: set[str] = set()
     for column in columns:
-        slug = column if NAME.fullmatch(column) else re.sub(r"[^A-Za-z0-9]+", "_", column).strip("_").lower()[:60]
-        slug = slug if NAME.fullmatch(slug) else f"column_{slug}".strip("_")
+        slug = column if is_name(column) else re.sub(r"[^A-Za-z0-9]+", "_", column).strip("_").lower()[:60]
+        slug = slug if is_name(slug) else f"column_{slug}".strip("_")
         name, number = slug, 2
-        while name in names.values():
+        while name.lower() in taken:
             name, number = f"{slug}_{number}", number + 1
+        taken.add(name.lower())
         names[column] = name
     return names
 

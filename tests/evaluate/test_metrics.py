@@ -1,0 +1,274 @@
+"""Exact metrics: scikit-learn called directly gives the same, and what is not defined is None."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax
+from sklearn import metrics as sk
+
+from polyhead.contracts.targets import METRICS
+from polyhead.evaluate.metrics import Outcome, intervals, measure
+
+
+def class_outcome(kind: str, classes: int, rows: int, seed: int) -> Outcome:
+    generator = np.random.default_rng(seed)
+    true = generator.integers(0, classes, rows)
+    logits = generator.normal(size=(rows, classes)) + np.eye(classes)[true]
+    probabilities = softmax(logits, 1)
+    return Outcome(kind, true, probabilities.argmax(1), probabilities)
+
+
+def label_outcome(rows: int, labels: int, seed: int) -> Outcome:
+    generator = np.random.default_rng(seed)
+    true = generator.integers(0, 2, (rows, labels))
+    probabilities = np.clip(0.3 * true + 0.7 * generator.random((rows, labels)), 0.01, 0.99)
+    return Outcome("multilabel", true, (probabilities >= 0.5).astype(int), probabilities)
+
+
+def number_outcome(rows: int, seed: int, *, log_scale: bool = False) -> Outcome:
+    generator = np.random.default_rng(seed)
+    true = np.exp(generator.normal(3, 1, rows))
+    return Outcome("regression", true, true * np.exp(generator.normal(0, 0.3, rows)), log_scale=log_scale)
+
+
+def some_outcome(kind: str, rows: int, seed: int) -> Outcome:
+    if kind == "regression":
+        return number_outcome(rows, seed)
+    if kind == "multilabel":
+        return label_outcome(rows, 3, seed)
+    return class_outcome(kind, 2 if kind == "binary" else 4, rows, seed)
+
+
+def assert_same(values: dict[str, float | None], expected: dict[str, float | None]) -> None:
+    assert list(values) == list(expected)
+    for name, value in expected.items():
+        if value is None:
+            assert values[name] is None, name
+        else:
+            assert values[name] == pytest.approx(value, rel=1e-9), name
+
+
+seeds = st.integers(0, 10_000)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, rows=st.integers(1, 80))
+def test_binary(seed: int, rows: int) -> None:
+    """Every metric of a binary head is scikit-learn's; those of ranking are None where one class is absent."""
+    outcome = class_outcome("binary", 2, rows, seed)
+    true, predicted, p = outcome.true, outcome.predicted, outcome.probabilities
+    expected = {
+        "accuracy": sk.accuracy_score(true, predicted),
+        "balanced_accuracy": recall_by_hand(true, predicted),
+        "macro_f1": sk.f1_score(true, predicted, average="macro", zero_division=0),
+        "log_loss": sk.log_loss(true, p, labels=[0, 1]),
+        "roc_auc": sk.roc_auc_score(true, p[:, 1]) if len(set(true.tolist())) == 2 else None,
+        "pr_auc": sk.average_precision_score(true, p[:, 1]) if len(set(true.tolist())) == 2 else None,
+    }
+    assert_same(measure(outcome), expected)
+
+
+def recall_by_hand(true: Any, predicted: Any) -> float:
+    return float(np.mean([(predicted[true == label] == label).mean() for label in np.unique(true)]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, rows=st.integers(40, 90))
+def test_multiclass(seed: int, rows: int) -> None:
+    """Every metric of a multiclass head is scikit-learn's, the ROC AUC one against the rest."""
+    outcome = class_outcome("multiclass", 4, rows, seed)
+    assume(len(set(outcome.true.tolist())) == 4)
+    true, predicted, p = outcome.true, outcome.predicted, outcome.probabilities
+    expected = {
+        "accuracy": sk.accuracy_score(true, predicted),
+        "balanced_accuracy": sk.balanced_accuracy_score(true, predicted),
+        "macro_f1": sk.f1_score(true, predicted, average="macro"),
+        "log_loss": sk.log_loss(true, p),
+        "roc_auc": sk.roc_auc_score(true, p, multi_class="ovr", average="macro"),
+    }
+    assert_same(measure(outcome), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, rows=st.integers(20, 60))
+def test_multilabel(seed: int, rows: int) -> None:
+    """Every metric of a multilabel head is scikit-learn's over the columns of labels."""
+    outcome = label_outcome(rows, 3, seed)
+    true, predicted, p = outcome.true, outcome.predicted, outcome.probabilities
+    assume(all(0 < column.sum() < rows for column in true.T))
+    expected = {
+        "accuracy": sk.accuracy_score(true, predicted),
+        "macro_f1": sk.f1_score(true, predicted, average="macro"),
+        "log_loss": np.mean([sk.log_loss(true[:, i], p[:, i], labels=[0, 1]) for i in range(3)]),
+        "roc_auc": sk.roc_auc_score(true, p, average="macro"),
+        "pr_auc": sk.average_precision_score(true, p, average="macro"),
+    }
+    assert_same(measure(outcome), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, rows=st.integers(2, 60), log_scale=st.booleans())
+def test_regression(seed: int, rows: int, log_scale: bool) -> None:
+    """Every metric of a regression head is scikit-learn's; r2_transformed is on the learned scale."""
+    outcome = number_outcome(rows, seed, log_scale=log_scale)
+    true, predicted = outcome.true, outcome.predicted
+    scale = np.log if log_scale else np.asarray
+    expected = {
+        "r2": sk.r2_score(true, predicted),
+        "r2_transformed": sk.r2_score(scale(true), scale(predicted)),
+        "mae": sk.mean_absolute_error(true, predicted),
+        "rmse": sk.root_mean_squared_error(true, predicted),
+        "mape": 100 * sk.mean_absolute_percentage_error(true, predicted),
+    }
+    assert_same(measure(outcome), expected)
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_metrics_of_a_kind_come_in_the_contracts_order(kind: str) -> None:
+    """The names are exactly the contract's, in its order; asking for some gives those."""
+    outcome = some_outcome(kind, 30, 0)
+    assert tuple(measure(outcome)) == METRICS[kind]
+    last = METRICS[kind][-1]
+    assert measure(outcome, (last,)) == {last: measure(outcome)[last]}
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_no_rows_define_nothing(kind: str) -> None:
+    """Without a row whose target is known every metric and interval is None."""
+    outcome = some_outcome(kind, 5, 0).rows(np.array([], int))
+    assert measure(outcome) == dict.fromkeys(METRICS[kind])
+    assert intervals(outcome, 20, 0) == dict.fromkeys(METRICS[kind])
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_predictions_that_are_no_numbers_define_nothing(kind: str) -> None:
+    """One NaN or infinite prediction makes the head's metrics undefined, not the report a crash."""
+    outcome = some_outcome(kind, 20, 1)
+    if kind == "regression":
+        for bad in (math.nan, math.inf):
+            spoilt = outcome.predicted.copy()
+            spoilt[3] = bad
+            assert measure(Outcome(kind, outcome.true, spoilt)) == dict.fromkeys(METRICS[kind])
+    else:
+        outcome.probabilities[3] = math.nan
+        assert measure(outcome) == dict.fromkeys(METRICS[kind])
+
+
+def test_one_class_has_no_ranking() -> None:
+    """With one class in the rows ROC AUC and PR AUC are None and the others stand."""
+    for label in (0, 1):
+        true = np.full(4, label)
+        p = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
+        values = measure(Outcome("binary", true, p.argmax(1), p))
+        assert values["roc_auc"] is None
+        assert values["pr_auc"] is None
+        assert values["accuracy"] == (0.75 if label == 0 else 0.25)
+        assert values["balanced_accuracy"] == values["accuracy"]
+
+
+def test_one_value_has_no_r2() -> None:
+    """R2 needs two different true values; the errors do not."""
+    values = measure(Outcome("regression", np.array([2.0, 2.0]), np.array([1.0, 3.0])))
+    assert values["r2"] is None
+    assert values["r2_transformed"] is None
+    assert (values["mae"], values["rmse"], values["mape"]) == (1.0, 1.0, 50.0)
+    assert measure(Outcome("regression", np.array([2.0]), np.array([1.0])))["r2"] is None
+
+
+def test_mape_leaves_zeros_out() -> None:
+    """A true value of 0 has no relative error; with nothing but zeros there is no mape."""
+    assert measure(Outcome("regression", np.array([0.0, 4.0]), np.array([9.0, 5.0])))["mape"] == 25.0
+    assert measure(Outcome("regression", np.array([0.0, 0.0]), np.array([1.0, 1.0])))["mape"] is None
+
+
+def test_a_log_prediction_of_zero_is_finite() -> None:
+    """A prediction that underflows to 0 gives a bad r2_transformed, not an error."""
+    outcome = Outcome("regression", np.array([1.0, 2.0]), np.array([0.0, 2.0]), log_scale=True)
+    value = measure(outcome)["r2_transformed"]
+    assert value is not None
+    assert value < -1000
+
+
+def test_a_certain_mistake_costs_a_finite_loss() -> None:
+    """Probabilities are clipped at 1e-7, so that a wrong certainty costs 16.1 and not infinity."""
+    p = np.array([[1.0, 0.0], [1.0, 0.0]])
+    assert measure(Outcome("binary", np.array([1, 0]), np.array([0, 0]), p))["log_loss"] == pytest.approx(
+        -math.log(1e-7) / 2
+    )
+    labels = Outcome("multilabel", np.array([[1, 0]]), np.array([[0, 1]]), np.array([[0.0, 1.0]]))
+    assert measure(labels)["log_loss"] == pytest.approx(-math.log(1e-7), rel=1e-6)
+
+
+def test_unseen_labels_count_as_wrong() -> None:
+    """A label that no train row has is a mistake in accuracy, recall and F1 and stays out of the log loss."""
+    true, predicted = np.array([0, 1, -1, 2]), np.array([0, 1, 1, 2])
+    p = np.full((4, 3), 0.1)
+    p[np.arange(4), predicted] = 0.8
+    values = measure(Outcome("multiclass", true, predicted, p))
+    assert values["accuracy"] == 0.75
+    assert values["balanced_accuracy"] == 0.75
+    assert values["macro_f1"] == pytest.approx((1 + 2 / 3 + 1 + 0) / 4)
+    assert values["log_loss"] == pytest.approx(-math.log(0.8))
+    nothing_else = measure(Outcome("multiclass", np.array([-1]), np.array([0]), p[:1]))
+    assert nothing_else["log_loss"] is None
+    assert nothing_else["accuracy"] == 0.0
+
+
+def test_absent_classes_and_labels_stay_out_of_averages() -> None:
+    """ROC AUC averages over classes that occur beside others, F1 over labels that occur as true or predicted."""
+    true = np.array([0, 1, 0, 1])
+    p = softmax(np.array([[2.0, 0, 0], [0, 1, 0], [0, 1, 0], [0, 2, 0]]), 1)
+    expected = np.mean([sk.roc_auc_score(true == k, p[:, k]) for k in (0, 1)])
+    assert measure(Outcome("multiclass", true, p.argmax(1), p))["roc_auc"] == pytest.approx(expected)
+    sets = Outcome(
+        "multilabel", np.array([[1, 0, 0], [0, 0, 0]]), np.array([[1, 1, 0], [0, 0, 0]]), np.full((2, 3), 0.5)
+    )
+    assert measure(sets)["macro_f1"] == 0.5
+    empty = Outcome("multilabel", np.zeros((2, 3), int), np.zeros((2, 3), int), np.full((2, 3), 0.1))
+    assert measure(empty)["macro_f1"] is None
+    assert measure(empty)["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_intervals_hold_the_value_and_repeat(kind: str) -> None:
+    """The 95 % interval of every metric contains its value, has a width, and is the same for the same seed."""
+    outcome = some_outcome(kind, 150, 3)
+    values, spans = measure(outcome), intervals(outcome, 60, 0)
+    assert tuple(spans) == METRICS[kind]
+    for name, span in spans.items():
+        assert span is not None
+        low, high = span
+        assert low < values[name] < high, name
+    assert intervals(outcome, 60, 0) == spans
+    assert intervals(outcome, 60, 1) != spans
+
+
+def test_intervals_shrink_with_rows() -> None:
+    """Four times the rows about halve the interval of an accuracy, as the binomial's standard error says."""
+    for rows in (100, 400):
+        p = np.tile([[0.8, 0.2]], (rows, 1))
+        outcome = Outcome("binary", (np.arange(rows) % 5 == 0).astype(int), np.zeros(rows, int), p)
+        low, high = intervals(outcome, 200, 0)["accuracy"]
+        assert (high - low) == pytest.approx(2 * 1.96 * math.sqrt(0.8 * 0.2 / rows), rel=0.2)
+
+
+def test_no_resamples_no_intervals() -> None:
+    """bootstrap: 0 leaves intervals out."""
+    assert intervals(number_outcome(10, 0), 0, 0) == dict.fromkeys(METRICS["regression"])
+
+
+def test_an_interval_that_most_resamples_cannot_define_is_none() -> None:
+    """With one positive row a third of the resamples have no ROC AUC: no interval, although there is a value."""
+    p = np.linspace(0.1, 0.9, 12)
+    true = np.array([0] * 11 + [1])
+    outcome = Outcome("binary", true, (p >= 0.5).astype(int), np.stack([1 - p, p], 1))
+    assert measure(outcome)["roc_auc"] == 1.0
+    spans = intervals(outcome, 100, 0)
+    assert spans["roc_auc"] is None
+    assert spans["accuracy"] is not None

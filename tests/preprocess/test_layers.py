@@ -1,0 +1,402 @@
+"""The fitted statistics as graph operations: scikit-learn's numbers, eagerly and inside tf.data, in any script."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import StandardScaler
+from strategies import calm_numbers, phrases, texts
+
+from polyhead.contracts.features import CategoryFeature, TextFeature
+from polyhead.contracts.preprocessing import (
+    CategoryStatistics,
+    ClassStatistics,
+    LabelStatistics,
+    Preprocessing,
+    RegressionStatistics,
+    TextStatistics,
+)
+from polyhead.errors import ArtifactError
+from polyhead.model import backend
+from polyhead.preprocess import fit, tokenizer
+from polyhead.preprocess.vocabulary import write_vocabulary
+
+DOCUMENTS = [
+    "Ein großes Haus, mit Garten und Garage – sehr schön!",
+    "the house has a garden; the garden has a house",
+    "ДОМ у моря, дом с садом. Сад, море, дом",
+    "海辺の家 海辺の庭 house_1 house_2",
+    "ΟΔΟΣ Σισύφου 12, ὁδός ΟΔΟΣ",
+    "İSTANBUL'da ev, Istanbul evi, ISPARTA, naïve café Cafe\u0301",
+    "a b c d e I",
+    "garden garden garden house_1 2024 2024-05",
+    "Ærø Ǆabc ŉ ﬀ ß ẞ SS ⅷ Ⅷ ½ ² x²",
+    "हिन्दी में घर का बगीचा, घर घर",
+]
+UNSEEN = [
+    "nothing of this was ever seen zzz",
+    "",
+    "!!! ?? --",
+    "I",
+    "x" * 300,
+    "garden\0house \N{PILE OF POO}house the",
+]
+
+
+@pytest.fixture(scope="session")
+def tf() -> Any:
+    """TensorFlow."""
+    backend.load()
+    import tensorflow as tf
+
+    return tf
+
+
+def text_transform(folder: Path, train: list[str], ngrams: int, min_documents: int = 1) -> Any:
+    from polyhead.preprocess.layers import TextTransform
+
+    feature = TextFeature(kind="text", ngrams=ngrams, min_documents=min_documents)
+    vocabulary = fit.fit_text(pl.Series(train, dtype=pl.String), feature)
+    statistics = TextStatistics(
+        count=len(train),
+        missing=0,
+        documents=len(train),
+        tokenizer=tokenizer.NAME,
+        ngrams=ngrams,
+        vocabulary=write_vocabulary(folder, "text", vocabulary),
+    )
+    return TextTransform(statistics, folder), vocabulary["token"].to_list()
+
+
+def dense(ids: Any, weights: Any, terms: int) -> Any:
+    """The padded pair as a matrix of one column per term; padding has no weight and terms come once."""
+    matrix = np.zeros((len(ids), terms + 1))
+    for row, (some_ids, some_weights) in enumerate(zip(np.asarray(ids), np.asarray(weights), strict=True)):
+        real = some_ids[some_ids > 0]
+        assert len(set(real.tolist())) == len(real)
+        np.add.at(matrix[row], some_ids, some_weights)
+    assert (matrix[:, 0] == 0).all()
+    return matrix[:, 1:]
+
+
+@pytest.mark.parametrize("ngrams", [1, 2, 3])
+@pytest.mark.parametrize("min_documents", [1, 2])
+def test_tfidf_is_scikit_learns(tf: Any, tmp_path: Path, ngrams: int, min_documents: int) -> None:
+    """Vocabulary and weights of words and runs of words equal TfidfVectorizer's to 1e-6, eagerly and in tf.data."""
+    transform, tokens = text_transform(tmp_path, DOCUMENTS, ngrams, min_documents)
+    oracle = TfidfVectorizer(ngram_range=(1, ngrams), min_df=min_documents).fit(DOCUMENTS)
+    assert tokens == list(oracle.get_feature_names_out())
+    rows = [*DOCUMENTS, *UNSEEN]
+    expected = oracle.transform(rows).toarray()
+    eager = dense(*transform(tf.constant(rows)), len(tokens))
+    np.testing.assert_allclose(eager, expected, atol=1e-6)
+    data = tf.data.Dataset.from_tensor_slices(rows).batch(5).map(transform)
+    mapped = np.concatenate([dense(*batch, len(tokens)) for batch in data])
+    np.testing.assert_allclose(mapped, expected, atol=1e-6)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(train=st.lists(phrases, min_size=1, max_size=6), others=st.lists(texts, max_size=4))
+@example(train=["ab ab cd"], others=["cd ab ab cd ab"])
+def test_any_text_is_weighed_as_scikit_learn_does(tf: Any, tmp_path: Path, train: list[str], others: list[str]) -> None:
+    """Texts of any script and punctuation, with runs of up to three words, equal TfidfVectorizer's to 1e-6."""
+    transform, tokens = text_transform(tmp_path, train, 3)
+    rows = [*train, *others]
+    ids, weights = transform(tf.constant(rows))
+    if not tokens:
+        assert not np.asarray(ids).any()
+        assert not np.asarray(weights).any()
+        return
+    expected = TfidfVectorizer(ngram_range=(1, 3)).fit(train).transform(rows).toarray()
+    np.testing.assert_allclose(dense(ids, weights, len(tokens)), expected, atol=1e-6)
+
+
+def test_texts_without_known_terms_are_padding(tf: Any, tmp_path: Path) -> None:
+    """A batch in which no text has a known term keeps its rows, also where the whole vocabulary is empty."""
+    for train in (["red house"], ["?", ""]):
+        transform, _ = text_transform(tmp_path, train, 2)
+        for rows in (["blue", "", "?!"], [""]):
+            ids, weights = transform(tf.constant(rows))
+            assert ids.numpy().tolist() == [[0]] * len(rows)
+            assert weights.numpy().tolist() == [[0.0]] * len(rows)
+
+
+LOCALE_PROBE = """
+import sys
+import tensorflow as tf
+from polyhead.preprocess.layers import TextTransform
+words = TextTransform._terms(type("T", (), {"_ngrams": 1}), tf.constant([sys.argv[1]]))
+print(b" ".join(words.to_list()[0]).decode())
+"""
+
+
+def test_the_machines_language_does_not_change_words() -> None:
+    """On a Turkish machine, where the lower case of I is another letter, the terms are the same."""
+    text = "ISTANBUL İZMİR ILIK I\u0307II"
+    path = os.pathsep.join(path for path in sys.path if path)
+    environment = {"PYTHONUTF8": "1", "PYTHONPATH": path, "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}
+    probe = subprocess.run(
+        [sys.executable, "-c", LOCALE_PROBE, text],
+        env={**os.environ, **environment},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert probe.stdout.split() == tokenizer.terms(pl.Series([text]), 1).to_list()[0]
+
+
+def test_category_ids(tf: Any, tmp_path: Path) -> None:
+    """0 is missing, 1 is unseen, then the vocabulary by frequency; space around a value does not count."""
+    from polyhead.preprocess.layers import CategoryTransform
+
+    train = pl.Series(["red", "red", "Ölgrün", "7", "7", "7", None])
+    vocabulary = fit.fit_category(train, CategoryFeature(kind="category"))
+    statistics = CategoryStatistics(count=6, missing=1, vocabulary=write_vocabulary(tmp_path, "colour", vocabulary))
+    transform = CategoryTransform(statistics, tmp_path)
+    rows = ["", "   ", "blue", "7", "red", "Ölgrün", " red\t", "\u00a0red\u2003", "\u3000", "RED", "r ed"]
+    assert transform(tf.constant(rows)).numpy().tolist() == [0, 0, 1, 2, 3, 4, 3, 3, 0, 1, 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(values=st.lists(texts, min_size=1, max_size=8))
+@example(values=[f"{chr(code)}x{chr(code)}" for code in (9, 11, 28, 31, 0x85, 0xA0, 0x200B, 0x2028, 0x3000, 0xFEFF)])
+def test_space_around_is_what_validation_takes_for_space(tf: Any, values: list[str]) -> None:
+    """Serving strips a raw value exactly as validation strips the table's cell, for every kind of white space."""
+    from polyhead.preprocess.layers import _stripped
+
+    served = [value.decode() for value in _stripped(tf.constant(values)).numpy()]
+    assert served == pl.Series(values).str.strip_chars().to_list()
+
+
+numbers = st.lists(calm_numbers, min_size=2, max_size=30)
+
+
+@settings(max_examples=60, deadline=None)
+@given(train=numbers, others=numbers)
+@example(train=[3.0, 3.0, 3.0], others=[3.0, 4.0])
+@example(train=[0.1, 0.1], others=[0.0, -1.0])
+@example(train=[1e6, 1e6 + 1], others=[1e6, 0.0])
+def test_numbers_are_scaled_as_scikit_learn_does(tf: Any, train: list[float], others: list[float]) -> None:
+    """Value and signed logarithm equal StandardScaler's to 1e-6; constants are centred only."""
+    check_scaling(train, others, lambda transform, rows: transform(tf.constant(rows)).numpy())
+
+
+def test_numbers_are_scaled_the_same_in_tf_data(tf: Any) -> None:
+    """Batch by batch inside tf.data, the scaled numbers equal StandardScaler's to 1e-6 too."""
+
+    def mapped(transform: Any, rows: Any) -> Any:
+        data = tf.data.Dataset.from_tensor_slices(rows).batch(4).map(transform)
+        return np.concatenate([batch.numpy() for batch in data])
+
+    check_scaling([1.5, -2.25, 1e5, 0.0, 3.0, 3.0], [1e6, -1e6, 0.001], mapped)
+
+
+def check_scaling(train: list[float], others: list[float], apply: Any) -> None:
+    from polyhead.preprocess.layers import NumericTransform
+
+    known = np.array(train, np.float32).astype(np.float64)
+    rows = np.array([*train, *others], np.float32)
+    scaled = apply(NumericTransform(fit.fit_numeric(pl.Series(known.tolist(), dtype=pl.Float64))), rows)
+    assert scaled.dtype == np.float32
+    wide = rows.astype(np.float64)
+    for column, view in ((0, lambda x: x), (1, lambda x: np.sign(x) * np.log1p(np.abs(x)))):
+        oracle = StandardScaler().fit(view(known)[:, None])
+        expected = oracle.transform(view(wide)[:, None])[:, 0]
+        np.testing.assert_allclose(scaled[:, column], expected, rtol=1e-6, atol=1e-6)
+    assert not scaled[:, 2].any()
+
+
+def test_a_missing_number_is_zero_and_marked(tf: Any) -> None:
+    """NaN becomes (0, 0, 1); a feature without any value still gives finite numbers."""
+    from polyhead.preprocess.layers import NumericTransform
+
+    transform = NumericTransform(fit.fit_numeric(pl.Series([1.0, 3.0, None], dtype=pl.Float64)))
+    result = transform(tf.constant([math.nan, 1.0, 3.0], tf.float32)).numpy()
+    assert result[0].tolist() == [0.0, 0.0, 1.0]
+    np.testing.assert_allclose(result[1:], [[-1, -1, 0], [1, 1, 0]], atol=1e-6)
+    nothing = NumericTransform(fit.fit_numeric(pl.Series([None, None], dtype=pl.Float64)))
+    assert nothing(tf.constant([math.nan, 2.0])).numpy()[0].tolist() == [0.0, 0.0, 1.0]
+    assert np.isfinite(nothing(tf.constant([math.nan, 2.0])).numpy()).all()
+
+
+def artifact(folder: Path, config: str, table: pl.DataFrame) -> Preprocessing:
+    """Statistics of a table whose rows are all train rows but the last two."""
+    from polyhead.contracts.config import parse_config
+    from polyhead.preprocess import step as preprocess_step
+    from polyhead.validate import step as validate_step
+
+    parts = ["train"] * (table.height - 2) + ["val", "test"]
+    parsed = parse_config(f"table: t.parquet\n{config}\nsplit: {{column: part}}\n")
+    validate_step.run(config=parsed, table=table.with_columns(pl.Series("part", parts)), out=folder / "v")
+    return preprocess_step.run(config=parsed, data=folder / "v", out=folder / "p")
+
+
+TARGETS = pl.DataFrame(
+    {
+        "x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0],
+        "price": [1.0, math.e, None, math.e**2, None, math.e, 5.0, 5.0],
+        "shape": ["a", "b", "b", "b", None, None, "a", "b"],
+        "sold": ["no", "yes", "no", "no", "no", None, "no", "yes"],
+        "tags": [["big"], ["big", "old"], [], None, ["big"], [], ["big"], ["old"]],
+    },
+    schema_overrides={"tags": pl.List(pl.String)},
+)
+TARGETS_CONFIG = """
+features: {x: {kind: numeric}}
+targets:
+  price: {kind: regression, transform: log}
+  shape: {kind: multiclass, class_weight: balanced}
+  sold: {kind: binary, class_weight: {"yes": 5, "no": 0.5}}
+  tags: {kind: multilabel, class_weight: balanced}
+"""
+
+
+@pytest.fixture
+def targets(tf: Any, tmp_path: Path) -> Any:
+    """The transform of the table above and its statistics."""
+    from polyhead.preprocess.layers import TargetTransforms
+
+    preprocessing = artifact(tmp_path, TARGETS_CONFIG, TARGETS)
+    return TargetTransforms(preprocessing), preprocessing.target_statistics
+
+
+def raw_targets(tf: Any, rows: list[int]) -> dict[str, Any]:
+    table = TARGETS[rows]
+    sets = table["tags"].to_list()
+    return {
+        "price": tf.constant([math.nan if value is None else value for value in table["price"]], tf.float32),
+        "shape": tf.constant([value or "" for value in table["shape"]]),
+        "sold": tf.constant([value or "" for value in table["sold"]]),
+        "tags": tf.ragged.constant([labels or [] for labels in sets], dtype=tf.string, ragged_rank=1),
+        "tags/known": tf.constant([int(labels is not None) for labels in sets], tf.int64),
+    }
+
+
+def test_targets_are_what_the_losses_compare(tf: Any, targets: Any) -> None:
+    """Standardised logarithm, class indices, 0/1 for the positive label, 0/1 per label."""
+    transform, statistics = targets
+    values, _ = transform(raw_targets(tf, [0, 1, 3]))
+    assert isinstance(statistics["price"], RegressionStatistics)
+    logs = np.array([0.0, 1.0, 2.0, 1.0])
+    expected = (np.array([0.0, 1.0, 2.0]) - logs.mean()) / logs.std()
+    np.testing.assert_allclose(values["price"].numpy(), expected[:, None], atol=1e-6)
+    assert values["shape"].numpy().tolist() == [0, 1, 1]
+    assert values["sold"].numpy().tolist() == [[0.0], [1.0], [0.0]]
+    assert values["tags"].numpy().tolist() == [[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
+
+
+def test_weights_are_the_class_weights(tf: Any, targets: Any) -> None:
+    """Rows with a target weigh what their class weighs: balanced as in scikit-learn, or as the config says."""
+    from sklearn.utils.class_weight import compute_class_weight
+
+    transform, statistics = targets
+    _, weights = transform(raw_targets(tf, [0, 1]))
+    shapes = compute_class_weight("balanced", classes=np.array(["a", "b"]), y=["a", "b", "b", "b"])
+    np.testing.assert_allclose(weights["shape"].numpy(), shapes, rtol=1e-6)
+    assert isinstance(statistics["sold"], ClassStatistics)
+    assert weights["sold"].numpy().tolist() == [0.5, 5.0]
+    assert weights["price"].numpy().tolist() == [1.0, 1.0]
+    assert isinstance(statistics["tags"], LabelStatistics)
+    # of 5 known sets, 3 have big and 1 has old
+    np.testing.assert_allclose(weights["tags"].numpy(), [[5 / 6, 5 / 8], [5 / 6, 5 / 2]], rtol=1e-6)
+
+
+def test_a_missing_target_silences_its_own_head_only(tf: Any, targets: Any) -> None:
+    """Weight 0 where the target is missing, the usual weight in every other head, and finite values everywhere."""
+    transform, _ = targets
+    values, weights = transform(raw_targets(tf, list(range(6))))
+    known = {name: TARGETS[name][:6].is_not_null().to_list() for name in ("price", "shape", "sold", "tags")}
+    assert not all(known["price"])
+    for name, rows in known.items():
+        weighs = weights[name].numpy()
+        assert ((weighs > 0).all(1) if weighs.ndim == 2 else weighs > 0).tolist() == rows, name
+        assert not weighs[~np.array(rows)].any()
+        assert np.isfinite(values[name].numpy()).all()
+
+
+def test_the_empty_set_is_no_missing_set(tf: Any, targets: Any) -> None:
+    """A row without any label teaches that it has none; a row whose set is unknown teaches nothing."""
+    transform, _ = targets
+    values, weights = transform(raw_targets(tf, [2, 3]))
+    assert not values["tags"].numpy().any()
+    assert (weights["tags"].numpy()[0] > 0).all()
+    assert not weights["tags"].numpy()[1].any()
+
+
+def test_labels_outside_the_train_rows_teach_nothing(tf: Any, targets: Any) -> None:
+    """A class that no train row has weighs 0; an unknown label in a set leaves the set's other labels as they are."""
+    transform, _ = targets
+    raw = raw_targets(tf, [0, 1])
+    raw["shape"] = tf.constant(["zzz", "b"])
+    raw["tags"] = tf.ragged.constant([["zzz"], ["zzz", "old"]])
+    values, weights = transform(raw)
+    assert weights["shape"].numpy()[0] == 0
+    assert weights["shape"].numpy()[1] > 0
+    assert values["tags"].numpy().tolist() == [[0.0, 0.0], [0.0, 1.0]]
+    assert (weights["tags"].numpy() > 0).all()
+
+
+FEATURES_CONFIG = """
+features:
+  size: {kind: numeric}
+  colour: {kind: category}
+  note: {kind: text, min_documents: 1}
+targets: {price: {kind: regression}}
+"""
+
+
+def feature_table() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "size": [1.0, 2.0, 3.0, 4.0, 5.0],
+            "colour": ["red", "blue", "red", "red", "blue"],
+            "note": ["a red house", "a blue house", "red red", "house", "blue"],
+            "price": [1.0, 2.0, 3.0, 4.0, 5.0],
+        }
+    )
+
+
+def test_inputs_mark_what_is_known(tf: Any, tmp_path: Path) -> None:
+    """A text of white space is as missing as an empty one, as it is to validation; others are known."""
+    from polyhead.preprocess.layers import FeatureTransforms
+
+    preprocessing = artifact(tmp_path, FEATURES_CONFIG, feature_table())
+    transforms = FeatureTransforms(preprocessing, tmp_path / "p", stored=False)
+    assert {name: (spec.dtype, spec.shape.as_list()) for name, spec in transforms.raw_spec().items()} == {
+        "size": (tf.float32, [None]),
+        "colour": (tf.string, [None]),
+        "note": (tf.string, [None]),
+    }
+    notes = ["red", "", " \t\u00a0\u3000", "?"]
+    inputs = transforms(
+        {"size": tf.constant([1.0, 2, 3, 4]), "colour": tf.constant(["red"] * 4), "note": tf.constant(notes)}
+    )
+    assert set(inputs) == {"size", "colour", "note__ids", "note__weights", "note__known"}
+    assert inputs["note__known"].numpy().tolist() == [1.0, 0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("feature", ["colour", "note"])
+@pytest.mark.parametrize("how", ["changed", "gone"])
+def test_a_vocabulary_that_is_not_the_fitted_one_is_refused(tf: Any, tmp_path: Path, feature: str, how: str) -> None:
+    """Changing or removing a vocabulary file is an error that names it, not other ids."""
+    from polyhead.preprocess.layers import FeatureTransforms
+
+    preprocessing = artifact(tmp_path, FEATURES_CONFIG, feature_table())
+    path = tmp_path / "p" / "vocabularies" / f"{feature}.arrow"
+    if how == "gone":
+        path.unlink()
+    else:
+        pl.read_ipc(path).reverse().write_ipc(path, compression="uncompressed")
+    with pytest.raises(ArtifactError, match=f"{feature}\\.arrow"):
+        FeatureTransforms(preprocessing, tmp_path / "p", stored=False)

@@ -1,0 +1,374 @@
+"""Pictures inside the serving graph: the same pixels as the shards', bit for bit, and no file that breaks it."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from PIL.ExifTags import Base as ExifTag
+
+from polyhead.model import backend
+from polyhead.shard.pictures import resize
+from polyhead.storage.pictures import decode_picture
+
+Load = Callable[[bytes, tuple[int, int]], Any]
+
+
+@pytest.fixture(scope="session")
+def tf() -> Any:
+    """TensorFlow."""
+    backend.load()
+    import tensorflow as tf
+
+    return tf
+
+
+@pytest.fixture(scope="session")
+def served(tf: Any) -> Load:
+    """The graph's pixels of a file; traced once per size, as in serving."""
+    from polyhead.preprocess import picture_graph
+
+    load = tf.function(picture_graph.load, autograph=False)
+    return lambda content, size: load(tf.constant(content), size).numpy()
+
+
+@pytest.fixture(scope="session")
+def orientation(tf: Any) -> Callable[[bytes], int]:
+    """The graph's reading of a file's EXIF orientation."""
+    from polyhead.preprocess import picture_graph
+
+    read = tf.function(picture_graph.orientation, autograph=False)
+    return lambda content: int(read(tf.constant(content)))
+
+
+def sharded(content: bytes, size: tuple[int, int]) -> Any:
+    """The pixels that the shard step stores."""
+    return np.asarray(resize(decode_picture(content, max_pixels=10**8), size))
+
+
+def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> Any:
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png(pixels: Any, colour_type: int, depth: int) -> bytes:
+    """A PNG written by hand, for the sample depths that Pillow does not write. Rows are packed bytes or uint16."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    samples = {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
+    width = pixels[0].size * pixels.dtype.itemsize * 8 // (depth * samples)
+    rows = b"".join(b"\0" + row.astype(pixels.dtype.newbyteorder(">")).tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, len(pixels), depth, colour_type, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+sides = st.one_of(st.integers(1, 40), st.integers(1, 300))
+
+
+@settings(max_examples=120, deadline=None)
+@given(height=sides, width=sides, seed=st.integers(0, 99))
+@example(height=1, width=1, seed=0)
+@example(height=3, width=2000, seed=0)
+@example(height=2000, width=3, seed=0)
+@example(height=24, width=16, seed=0)
+@example(height=48, width=32, seed=0)
+@example(height=24, width=200, seed=0)
+@example(height=12, width=8, seed=0)
+@example(height=777, width=1111, seed=0)
+def test_resizing_is_the_shards_bit_for_bit(
+    tf: Any, resize_graph: Callable[..., Any], height: int, width: int, seed: int
+) -> None:
+    """Any size, up and down, gives exactly the pixels of the shard step's resizer."""
+    pixels = noise(height, width, seed=seed)
+    expected = np.asarray(resize(Image.fromarray(pixels), (24, 16)))
+    assert (resize_graph(tf.constant(pixels)).numpy() == expected).all()
+
+
+@pytest.fixture(scope="session")
+def resize_graph(tf: Any) -> Any:
+    """The graph's resizing to 24 x 16, traced once."""
+    from polyhead.preprocess import picture_graph
+
+    signature = [tf.TensorSpec([None, None, 3], tf.uint8)]
+    return tf.function(lambda pixels: picture_graph.resize(pixels, (24, 16)), input_signature=signature)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (128, 128), (96, 128), (9, 1024)])
+def test_resizing_to_any_feature_size(tf: Any, size: tuple[int, int]) -> None:
+    """Feature sizes from the smallest to a long strip agree bit for bit, for hard edges too."""
+    from polyhead.preprocess import picture_graph
+
+    edges = np.zeros((61, 83, 3), np.uint8)
+    edges[::2], edges[:, ::5, 1] = 255, 128
+    for pixels in (noise(61, 83), edges):
+        expected = np.asarray(resize(Image.fromarray(pixels), size))
+        assert (picture_graph.resize(tf.constant(pixels), size).numpy() == expected).all()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+@pytest.mark.parametrize("quality", [20, 90])
+def test_jpeg(served: Load, quality: int, subsampling: str, progressive: bool) -> None:
+    """JPEG files of every common make decode and resize to the shards' pixels, odd sides included."""
+    picture = Image.fromarray(noise(61, 83)).resize((61, 47), Image.Resampling.BICUBIC)
+    content = encoded(picture, "JPEG", quality=quality, subsampling=subsampling, progressive=progressive)
+    for size in ((47, 61), (24, 16)):
+        assert (served(content, size) == sharded(content, size)).all()
+
+
+def test_gray_jpeg(served: Load) -> None:
+    """A gray JPEG becomes RGB with three equal channels, as in the shards."""
+    content = encoded(Image.fromarray(noise(40, 30, 1)), "JPEG")
+    pixels = served(content, (24, 16))
+    assert (pixels == sharded(content, (24, 16))).all()
+    assert (pixels[..., 0] == pixels[..., 2]).all()
+
+
+def test_cmyk_jpeg_differs_by_a_level_at_most(served: Load) -> None:
+    """CMYK, which the two libraries turn into RGB with other rounding, agrees to one level."""
+    content = encoded(Image.fromarray(noise(40, 30, 4), "CMYK"), "JPEG", quality=95)
+    assert np.abs(served(content, (40, 30)).astype(int) - sharded(content, (40, 30))).max() <= 1
+
+
+PNGS = {
+    "rgb": lambda: encoded(Image.fromarray(noise(31, 45)), "PNG"),
+    "gray": lambda: encoded(Image.fromarray(noise(31, 45, 1)), "PNG"),
+    "gray and alpha": lambda: encoded(Image.fromarray(noise(31, 45, 2), "LA"), "PNG"),
+    "rgb and alpha": lambda: encoded(Image.fromarray(noise(31, 45, 4), "RGBA"), "PNG"),
+    "black and white": lambda: encoded(Image.fromarray(noise(31, 45, 1)).convert("1"), "PNG"),
+    "palette": lambda: encoded(Image.fromarray(noise(31, 45)).convert("P"), "PNG"),
+    "palette of 2 bits": lambda: encoded(Image.fromarray(noise(31, 45)).quantize(4), "PNG", bits=2),
+    "palette, one colour transparent": lambda: encoded(
+        Image.fromarray(noise(31, 45)).convert("P"), "PNG", transparency=3
+    ),
+    "rgb, one colour transparent": lambda: encoded(Image.fromarray(noise(31, 45)), "PNG", transparency=(1, 2, 3)),
+    "gray of 2 bits": lambda: png(noise(31, 12, 1), 0, 2),
+    "gray of 4 bits": lambda: png(noise(31, 22, 1), 0, 4),
+    "gray of 16 bits": lambda: png(noise(31, 90, 1).view(np.uint16), 0, 16),
+    "rgb of 16 bits": lambda: png(noise(31, 90, 1).view(np.uint16), 2, 16),
+    "gray and alpha of 16 bits": lambda: png(noise(31, 96, 1).view(np.uint16), 4, 16),
+    "rgb and alpha of 16 bits": lambda: png(noise(31, 96, 1).view(np.uint16), 6, 16),
+}
+
+
+@pytest.mark.parametrize("kind", PNGS)
+def test_png(served: Load, kind: str) -> None:
+    """PNG files of every colour type and depth give the shards' pixels."""
+    content = PNGS[kind]()
+    assert (served(content, (24, 16)) == sharded(content, (24, 16))).all()
+
+
+def test_gif_and_24_bit_bmp(served: Load) -> None:
+    """The other formats that the graph knows give the shards' pixels too."""
+    picture = Image.fromarray(noise(31, 45))
+    for content in (encoded(picture, "BMP"), encoded(picture.convert("P"), "GIF")):
+        assert (served(content, (24, 16)) == sharded(content, (24, 16))).all()
+
+
+def test_a_bmp_with_a_palette_is_refused(tf: Any, served: Load) -> None:
+    """TensorFlow shows the wrong colours for it, so serving says no instead of predicting from them."""
+    content = encoded(Image.fromarray(noise(31, 45)).convert("P"), "BMP")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="BMP file with a palette"):
+        served(content, (24, 16))
+
+
+def test_no_picture_is_an_error_of_that_call_only(tf: Any, served: Load) -> None:
+    """Junk raises TensorFlow's error for an invalid argument, and the next picture is served."""
+    for junk in (b"junk", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM"):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            served(junk, (24, 16))
+    assert served(PNGS["rgb"](), (24, 16)).shape == (24, 16, 3)
+
+
+# EXIF
+
+CORNERS = np.zeros((16, 24, 3), np.uint8)
+CORNERS[:8, :8], CORNERS[:8, 16:], CORNERS[8:, :8] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+@pytest.mark.parametrize("code", range(1, 9))
+def test_exif_turns_pictures_upright(served: Load, code: int) -> None:
+    """Every EXIF orientation shows the picture as a viewer does, and as the shards hold it."""
+    exif = Image.Exif()
+    exif[ExifTag.Orientation] = code
+    content = encoded(Image.fromarray(CORNERS), "JPEG", exif=exif, quality=95, subsampling=0)
+    size = (16, 24) if code <= 4 else (24, 16)
+    pixels = served(content, size)
+    assert (pixels == sharded(content, size)).all()
+    assert np.abs(pixels.astype(int) - viewed(CORNERS, code)).mean() < 10
+    assert (served(content, (24, 20)) == sharded(content, (24, 20))).all()
+
+
+def viewed(pixels: Any, code: int) -> Any:
+    """What a viewer shows, by the EXIF standard's words: where the stored first row and first column belong."""
+    row_side, column_side = {
+        1: ("top", "left"),
+        2: ("top", "right"),
+        3: ("bottom", "right"),
+        4: ("bottom", "left"),
+        5: ("left", "top"),
+        6: ("right", "top"),
+        7: ("right", "bottom"),
+        8: ("left", "bottom"),
+    }[code]
+    if row_side in ("left", "right"):
+        pixels = pixels.swapaxes(0, 1)
+        row_side, column_side = column_side, row_side
+    pixels = pixels[::-1] if row_side == "bottom" else pixels
+    return pixels[:, ::-1] if column_side == "right" else pixels
+
+
+def tiff(order: bytes, value: int, *, kind: int = 3, count: int = 1, start: int = 8, tag: int = 0x0112) -> bytes:
+    """A TIFF block whose only entry is an orientation."""
+    end = {b"II": "<", b"MM": ">"}[order]
+    number = struct.pack(end + "HH", value, 0) if kind == 3 else struct.pack(end + "I", value)
+    head = order + struct.pack(end + "HI", 42, start) + bytes(start - 8)
+    return head + struct.pack(end + "HHHI", 1, tag, kind, count) + number + bytes(4)
+
+
+def segment(marker: int, payload: bytes) -> bytes:
+    return b"\xff" + bytes([marker]) + struct.pack(">H", len(payload) + 2) + payload
+
+
+PLAIN = encoded(Image.fromarray(CORNERS), "JPEG", quality=95)
+
+
+def with_segments(*segments: bytes) -> bytes:
+    return PLAIN[:2] + b"".join(segments) + PLAIN[2:]
+
+
+def exif(block: bytes) -> bytes:
+    return segment(0xE1, b"Exif\0\0" + block)
+
+
+@pytest.mark.parametrize("order", [b"II", b"MM"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda order: with_segments(exif(tiff(order, 6))),
+        lambda order: with_segments(exif(tiff(order, 6, start=5000))),
+        lambda order: with_segments(exif(tiff(order, 6, kind=4))),
+        lambda order: with_segments(segment(0xE2, bytes(65_000)), segment(0xE2, bytes(65_000)), exif(tiff(order, 6))),
+        lambda order: with_segments(segment(0xFE, b"a comment"), b"\xff", exif(tiff(order, 6))),
+        lambda order: with_segments(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x/>"), exif(tiff(order, 6))),
+    ],
+    ids=["first", "far directory", "as long", "after 130 kB", "after a comment", "after XMP"],
+)
+def test_exif_is_found_wherever_it_may_stand(
+    served: Load, orientation: Callable[[bytes], int], make: Callable[[bytes], bytes], order: bytes
+) -> None:
+    """The orientation is read in both byte orders and wherever the standard lets it stand."""
+    content = make(order)
+    assert orientation(content) == 6
+    assert (served(content, (24, 16)) == sharded(content, (24, 16))).all()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN,
+        with_segments(exif(b"")),
+        with_segments(exif(b"II")),
+        with_segments(exif(tiff(b"II", 6)[:9])),
+        with_segments(exif(tiff(b"II", 6)[:14])),
+        with_segments(exif(b"XX" + tiff(b"MM", 6)[2:])),
+        with_segments(exif(b"II\x2b\0" + tiff(b"II", 6)[4:])),
+        with_segments(exif(b"II*\0\xff\xff\xff\xff" + bytes(20))),
+        with_segments(exif(b"MM\0*\x7f\xff\xff\xff" + bytes(20))),
+        with_segments(exif(b"II*\0\x08\0\0\0\xff\xff")),
+        with_segments(exif(tiff(b"II", 0))),
+        with_segments(exif(tiff(b"II", 9))),
+        with_segments(exif(tiff(b"MM", 65_535))),
+        with_segments(exif(tiff(b"II", 6, kind=1))),
+        with_segments(exif(tiff(b"II", 6, tag=0x0110))),
+        with_segments(segment(0xFE, b"Exif\0\0" + tiff(b"II", 6))),
+        with_segments(segment(0xE5, b"Exif\0\0" + tiff(b"II", 6))),
+    ],
+    ids=[
+        "none", "empty", "two bytes", "cut in the count", "cut in the entry", "no byte order", "not TIFF",
+        "directory at 4 G", "directory at 2 G", "count without entries", "0", "9", "65535", "a byte", "another tag",
+        "in a comment", "in APP5",
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_without_a_sound_orientation_pictures_stay(
+    served: Load, orientation: Callable[[bytes], int], content: bytes
+) -> None:
+    """Absent, damaged and misplaced EXIF means orientation 1, in the graph as in the shards."""
+    assert orientation(content) == 1
+    assert (served(content, (16, 24)) == sharded(content, (16, 24))).all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    order=st.sampled_from([b"II", b"MM"]),
+    changes=st.lists(st.tuples(st.integers(0, 25), st.integers(0, 255)), max_size=6),
+    cut=st.integers(0, 26),
+)
+def test_no_damage_in_exif_crashes(
+    orientation: Callable[[bytes], int], order: bytes, changes: list[tuple[int, int]], cut: int
+) -> None:
+    """Whatever bytes an EXIF block holds, reading it gives an orientation from 1 to 8."""
+    block = bytearray(tiff(order, 6))
+    for place, value in changes:
+        block[place] = value
+    assert orientation(with_segments(exif(bytes(block[:cut])))) in range(1, 9)
+
+
+@settings(max_examples=150, deadline=None)
+@given(header=st.binary(max_size=60))
+@example(header=b"\xff" * 60)
+@example(header=b"\xff\xe1\x00\x00" * 10)
+@example(header=b"\xff\xe1\x00\x08Exif\0\0")
+@example(header=b"\xff\xe1\xff\xffExif\0\0II*\0")
+def test_no_damage_in_a_header_crashes(orientation: Callable[[bytes], int], header: bytes) -> None:
+    """Whatever follows a JPEG's first bytes, looking for EXIF ends and gives an orientation from 1 to 8."""
+    assert orientation(b"\xff\xd8" + header) in range(1, 9)
+
+
+def test_a_batch_shares_no_state(tf: Any) -> None:
+    """A batch with JPEG, PNG, a turned picture and a missing one gives each its own pixels, black for the missing."""
+    from polyhead.contracts.features import ImageFeature
+    from polyhead.preprocess.layers import ServedPictures
+
+    contents = [PLAIN, b"", PNGS["palette"](), with_segments(exif(tiff(b"MM", 6))), PLAIN]
+    pixels = ServedPictures(ImageFeature(kind="image", size=(24, 16)))(tf.constant(contents)).numpy()
+    for content, picture in zip(contents, pixels, strict=True):
+        assert (picture == (sharded(content, (24, 16)) if content else 0)).all()
+
+
+@pytest.mark.parametrize("store", ["raw", "png", "jpeg"])
+def test_stored_pictures_come_back(tf: Any, store: Any) -> None:
+    """What the shards hold decodes to the resized picture: exactly for raw and png, nearly for jpeg."""
+    from polyhead.contracts.features import ImageFeature
+    from polyhead.preprocess.layers import StoredPictures
+    from polyhead.shard.pictures import stored_bytes
+
+    feature = ImageFeature(kind="image", size=(20, 12), store=store)
+    pictures = [Image.fromarray(CORNERS).resize((12, 20)), Image.fromarray(noise(20, 12)).convert("L").convert("RGB")]
+    contents = [stored_bytes(pictures[0], feature), b"", stored_bytes(pictures[1], feature)]
+    first, absent, second = StoredPictures(feature)(tf.constant(contents)).numpy().astype(int)
+    assert not absent.any()
+    allowed = 0 if store != "jpeg" else 10
+    assert np.abs(first - np.asarray(pictures[0])).mean() <= allowed
+    assert np.abs(second - np.asarray(pictures[1])).mean() <= allowed
+    if store == "jpeg":
+        with Image.open(io.BytesIO(contents[0])) as decoded:
+            assert (first == np.asarray(decoded)).all()
