@@ -80,9 +80,13 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Write the embedded sample (600 mugs, four things to predict) and run the whole pipeline on it."""
+    from polyhead.errors import ArtifactError
     from polyhead.sample import write_sample
 
-    config = write_sample(out / "sample")
+    try:
+        config = write_sample(out / "sample")
+    except OSError as error:
+        raise ArtifactError(f"cannot be written: {error.strerror}", where=str(out), hint="give another --out") from None
     _run(config, None, out, None, as_json)
 
 

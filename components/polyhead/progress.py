@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, Protocol
 
 from rich.console import Console
@@ -153,6 +153,9 @@ def _emit(event: dict[str, Any]) -> None:
 class Relay:
     """Draws the events of child processes, and keeps the other lines they print for when one fails.
 
+    Args:
+        rewrite: Applied to every text from a child before it is shown, to name places as the user knows them.
+
     Attributes:
         step: Name of the step that runs or ran last.
         error: Problems of the error that a child reported, or None.
@@ -160,7 +163,8 @@ class Relay:
         log: Lines that were no events.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rewrite: Callable[[str], str]) -> None:
+        self._rewrite = rewrite
         self.error: list[Problem] | None = None
         self.step = ""
         self.subject = ""
@@ -176,14 +180,14 @@ class Relay:
         if event is None:
             self.log.append(line)
         elif "say" in event:
-            self._print(f"  {escape(event['say'])}")
+            self._print(f"  {escape(self._rewrite(event['say']))}")
         elif "step" in event:
             self.step = event["step"]
             self._print(f"[bold]{event['step']}[/]")
         elif "finished" in event:
             self._print(f"  [dim]{event['seconds']:.1f} s[/]")
         elif "problems" in event:
-            self.error = [Problem(*parts) for parts in event["problems"]]
+            self.error = [Problem(*map(self._rewrite, parts)) for parts in event["problems"]]
             self.subject = event["error"]
         else:
             self._advance(event)

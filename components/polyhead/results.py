@@ -37,7 +37,7 @@ def print_results(report: EvaluationReport, out: Path, seconds: float) -> None:
         for i, (metric, numbers) in enumerate(head.metrics.items()):
             style = _STYLES[beats_baseline(metric, numbers)]
             table.add_row(
-                f"{escape(name)} [dim]{head.kind}, n={head.n}[/]" if i == 0 else "",
+                ("[bold]" + escape(name) + "[/]", f"[dim]{head.kind}[/]", f"[dim]n = {head.n:,}[/]", *[""] * 9)[i],
                 metric,
                 f"[{style}]{_number(numbers.value)}[/]",
                 _interval(numbers),

@@ -9,7 +9,9 @@ from google.protobuf import json_format
 
 from polyhead.contracts.config import parse_config, read_config_text
 from polyhead.errors import ConfigError
+from polyhead.progress import say
 from polyhead.storage.artifact import write_whole
+from polyhead.storage.places import is_remote
 from polyhead_pipelines.training import DEFAULT_IMAGE, training_pipeline
 
 _HEADER = "# Polyhead's training pipeline. Parameters: config (the configuration's text), table (where the table is).\n"
@@ -35,9 +37,12 @@ def compile_training(config: Path, out: Path, *, table: str | None = None, image
         raise ConfigError(f"ends in '{out.suffix}'", where=str(out), hint="give a name that ends in .yaml")
     text = read_config_text(config)
     checked = parse_config(text, name=config.name)
-    pipeline = training_pipeline(text, table or checked.table, image)
+    place = table or checked.table
+    pipeline = training_pipeline(text, place, image)
     # KFP's own writer copies parameter defaults into the comments at the file's head line by line, and every line
     # of a multi-line default after the first would stand there as YAML.
     spec = json_format.MessageToDict(pipeline.pipeline_spec)
     body = yaml.safe_dump(spec, sort_keys=True, allow_unicode=True, width=100)
     write_whole(out, f"{_HEADER}{body}".encode())
+    if not is_remote(place) and not Path(place).is_absolute():
+        say(f"warning: the table '{place}' is a relative path; on a cluster give the parameter `table` a gs:// place")

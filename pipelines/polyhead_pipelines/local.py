@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import tempfile
 import time
 import warnings
@@ -19,13 +20,18 @@ from pathlib import Path
 from kfp import local
 
 from polyhead.contracts.evaluation import EvaluationReport
-from polyhead.errors import PipelineError, PolyheadError
-from polyhead.progress import MODE, Relay
+from polyhead.errors import ArtifactError, PipelineError, PolyheadError
+from polyhead.progress import MODE, Relay, say
 from polyhead.storage.artifact import check_free, replace_artifact
 from polyhead_pipelines.training import STAGES, Stage, training_pipeline
 
 _LOG_LINES = 25
 _IMAGE = "python"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_FAILED_TASK = re.compile(r"task failed: '([^']+)'")
+_NO_OUTPUT = "Tried to get output"
+_STEP_STARTS = "Executing task"
+_STEP_LINE = "    "  # KFP indents what a step prints
 
 
 @dataclass(frozen=True)
@@ -59,11 +65,19 @@ def run_training(config_text: str, table: str, out: Path) -> LocalRun:
     """
     started = time.monotonic()
     out = out.absolute()
+    pipeline = training_pipeline(config_text, table, _IMAGE)
     for stage in STAGES:
         check_free(out / stage.name, stage.contract)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot be a folder: {error.strerror}", where=str(out), hint="give another --out"
+        ) from None
+    former = [stage.name for stage in STAGES if (out / stage.name).exists()]
     with tempfile.TemporaryDirectory(prefix=".pipeline-", dir=out) as root:
-        relay = Relay()
+        inside = re.compile(re.escape(f"{root}/artifacts/") + r"[^/]+/(\w+)/\w+")
+        relay = Relay(lambda text: inside.sub(lambda found: str(out / found[1]), text))
         failure: Exception | None = None
         try:
             with _kfp_output(relay), _environment():
@@ -72,13 +86,16 @@ def run_training(config_text: str, table: str, out: Path) -> LocalRun:
                     pipeline_root=f"{root}/artifacts",
                     workspace_root=f"{root}/workspace",
                 )
-                training_pipeline(config_text, table, _IMAGE)()
+                pipeline()
         except Exception as error:  # KFP raises bare exceptions that name only the task
             failure = error
         finally:
             relay.close()
         finished = [stage for stage in STAGES if _collect(stage, Path(root), out)]
     if failure is not None or len(finished) < len(STAGES):
+        stale = [name for name in former if name not in {stage.name for stage in finished}]
+        if stale:
+            say(f"note: {', '.join(stale)} in {out} are from an earlier run")
         raise _explain(relay, failure, finished)
     return LocalRun(out, EvaluationReport.read(out / "evaluate"), time.monotonic() - started)
 
@@ -98,10 +115,21 @@ def _explain(relay: Relay, failure: Exception | None, finished: list[Stage]) -> 
         error = PipelineError(relay.error)
         error.subject = relay.subject
         return error
-    missing = next(stage.name for stage in STAGES if stage not in finished)
-    tail = "\n".join(line.rstrip() for line in relay.log[-_LOG_LINES:] if line.strip())
-    what = f"stopped without an error of its own ({failure})" if failure else "ended without its output"
-    return PipelineError(f"{what}; its last lines:\n{tail}", where=f"step '{relay.step or missing}'")
+    reason = _COLOUR.sub("", str(failure))
+    named = _FAILED_TASK.search(reason)
+    missing = next((stage.name for stage in STAGES if stage not in finished), relay.step)
+    step = named[1] if named else missing
+    lines = [_COLOUR.sub("", line).rstrip() for line in relay.log]
+    start = max((i for i, line in enumerate(lines) if _STEP_STARTS in line), default=0)
+    printed = [line.removeprefix(_STEP_LINE) for line in lines[start:] if line.startswith(_STEP_LINE)]
+    if printed:
+        last = "\n".join(printed[-_LOG_LINES:])
+        what = f"stopped without an error of its own; its last lines:\n{last}"
+    elif failure is None or _NO_OUTPUT in reason:
+        what = "ended without its output"
+    else:
+        what = f"stopped without an error of its own: {reason}"
+    return PipelineError(what, where=f"step '{step}'")
 
 
 @contextlib.contextmanager

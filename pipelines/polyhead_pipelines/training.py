@@ -1,5 +1,6 @@
 """The training pipeline: validate → preprocess → shard → train → evaluate."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
+from polyhead.errors import ConfigError
 from polyhead.evaluate.component import component as evaluate_component
 from polyhead.preprocess.component import component as preprocess_component
 from polyhead.shard.component import component as shard_component
@@ -19,6 +21,9 @@ from polyhead.train.component import component as train_component
 from polyhead.validate.component import component as validate_component
 
 NAME = "polyhead-training"
+MAX_CONFIG = 100_000
+"""Characters of a configuration, as JSON: KFP hands a step its parameters in one argument of a command."""
+
 DEFAULT_IMAGE = f"polyhead:{__version__}"
 """The image of this version: the tag is bound to the package, because KFP's cache key is the image's name."""
 
@@ -57,13 +62,22 @@ def training_pipeline(config_text: str, table_place: str, image: str = DEFAULT_I
 
     Returns:
         A KFP graph component, to be compiled or called.
+
+    Raises:
+        ConfigError: The text is longer than a pipeline parameter can be.
     """
+    size = len(json.dumps(config_text))
+    if size > MAX_CONFIG:
+        what = f"has {size:,} characters, a pipeline carries {MAX_CONFIG:,} at most"
+        raise ConfigError(what, hint="shorten its lists and comments, or run the steps one at a time")
     validate, preprocess = validate_component(image), preprocess_component(image)
     shard, train, evaluate = shard_component(image), train_component(image), evaluate_component(image)
 
     @dsl.pipeline(name=NAME, description="From a table to a trained, evaluated multi-head model.")
     def training(config: str = config_text, table: str = table_place) -> None:
-        data = validate(config=config, table=table).outputs["data"]
+        # Never from the cache: it knows the table's place, not what stands there now.
+        checked = validate(config=config, table=table).set_caching_options(False)
+        data = checked.outputs["data"]
         fitted = preprocess(config=config, data=data).outputs["preprocessing"]
         shards = shard(config=config, data=data, preprocessing=fitted).outputs["shards"]
         bundle = train(config=config, shards=shards, preprocessing=fitted).outputs["bundle"]

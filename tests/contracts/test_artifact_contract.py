@@ -74,7 +74,7 @@ def test_a_folder_that_is_no_artifact_is_named(tmp_path: Path) -> None:
     """A missing folder, an empty one and one of another step each say what is there and what to give."""
     with pytest.raises(ArtifactError) as caught:
         ValidationReport.read(tmp_path / "gone")
-    assert caught.value.problems[0].what == "no ValidationReport.json there; no such artifact"
+    assert caught.value.problems[0].what == "no ValidationReport.json there, no such folder"
     assert caught.value.problems[0].hint == "give the folder that polyhead validate wrote"
     make_report().write(tmp_path)
     with pytest.raises(ArtifactError) as caught:

@@ -316,8 +316,8 @@ def test_load_config_says_what_it_cannot_read(tmp_path: Path) -> None:
     assert caught.value.problems[0].hint == "write one with: polyhead init TABLE --target COL"
     latin = tmp_path / "latin.yaml"
     latin.write_bytes("table: größe.csv".encode("latin-1"))
-    for path in (tmp_path, latin):
-        with pytest.raises(ConfigError, match="cannot be read as UTF-8 text"):
+    for path, what in ((tmp_path, "is a folder, not a file"), (latin, "cannot be read as UTF-8 text")):
+        with pytest.raises(ConfigError, match=what):
             load_config(path)
 
 
@@ -365,8 +365,11 @@ def test_an_artifact_of_another_config_is_refused(made_from: dict[str, str]) -> 
     with pytest.raises(ArtifactError) as caught:
         require_config(config, report, "V")
     expected = made_from.get("config", "unknown")[:12]
-    assert caught.value.problems[0].what == (
-        f"V was made from config {expected}, but the given config is config {config.data_fingerprint()[:12]}"
+    given = config.data_fingerprint()[:12]
+    [problem] = caught.value.problems
+    assert problem.where == "V"
+    assert problem.what == (
+        f"was made from other features, targets, key or split ({expected}) than the config's ({given})"
     )
 
 

@@ -154,7 +154,7 @@ def test_broken_text_is_a_config_error(text: str, what: str, where: str) -> None
 
 @pytest.mark.parametrize(
     ("text", "received"),
-    [("", "nothing"), ("# only a comment", "nothing"), ("- a\n- b", "a list"), ("hello", "a str"), ("7", "a int")],
+    [("", "nothing"), ("# only a comment", "nothing"), ("- a\n- b", "a list"), ("hello", "text"), ("7", "7")],
 )
 def test_a_file_without_keys_says_what_it_holds(text: str, received: str) -> None:
     """A list or a word is no configuration."""

@@ -174,7 +174,7 @@ def test_artifacts_that_do_not_belong_together(tiny: Any) -> None:
     run(data)
     config = load_config(data.config)
     other = Config.model_validate({**data.sections, "split": {"seed": 1}})
-    with pytest.raises(ArtifactError, match="was made from config"):
+    with pytest.raises(ArtifactError, match="was made from other features"):
         step.run(config=other, data=data.folder / "V", out=data.folder / "Q")
     with pytest.raises(ArtifactError, match=r"no ValidationReport\.json there; it holds Preprocessing"):
         step.run(config=config, data=data.folder / "P", out=data.folder / "Q")

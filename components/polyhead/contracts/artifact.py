@@ -55,10 +55,11 @@ class Contract(Record):
             data: Any = json.loads((directory / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             others = sorted(path.stem for path in directory.glob("*.json")) if directory.is_dir() else []
-            received = f"it holds {', '.join(others)}" if others else "no such artifact"
-            raise ArtifactError(
-                f"no {name} there; {received}", where=str(directory), hint=f"give the folder that {cls.made_by()} wrote"
-            ) from None
+            received = f"; it holds {', '.join(others)}" if others else "" if directory.is_dir() else ", no such folder"
+            near = [path.parent for path in sorted(directory.glob(f"*/{name}"))]
+            near += [directory.parent] if (directory.parent / name).is_file() else []
+            hint = f"did you mean {near[0]}?" if near else f"give the folder that {cls.made_by()} wrote"
+            raise ArtifactError(f"no {name} there{received}", where=str(directory), hint=hint) from None
         except (OSError, ValueError, RecursionError) as error:
             raise ArtifactError(f"cannot be read: {error}", where=str(directory / name)) from None
         version = data.get("format_version") if isinstance(data, dict) else None

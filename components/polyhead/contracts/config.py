@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from polyhead.contracts.artifact import Contract, require_same
+from polyhead.contracts.artifact import Contract
 from polyhead.contracts.document import Document, parse_yaml
 from polyhead.contracts.features import (
     CategoryFeature,
@@ -30,7 +30,7 @@ from polyhead.contracts.targets import (
     RegressionTarget,
     Target,
 )
-from polyhead.errors import ConfigError, Problem, did_you_mean
+from polyhead.errors import ArtifactError, ConfigError, Problem, did_you_mean
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -98,13 +98,8 @@ class ModelSection(Section):
     """The size of the model."""
 
     width: int = Field(64, ge=4, le=4096, description="Units of each encoder's vector and of the combiner.")
-    dropout: float = Field(0.2, ge=0, lt=1, description="Share of the combiner's units dropped while training.")
-    image_dropout: float = Field(
-        0.3,
-        ge=0,
-        lt=1,
-        description="Chance that a picture is hidden while training.",
-    )
+    dropout: float = Field(0.3, ge=0, lt=1, description="Share of the combiner's units dropped while training.")
+    image_dropout: float = Field(0.5, ge=0, lt=1, description="Chance that a picture is hidden while training.")
 
 
 class TrainSection(Section):
@@ -202,6 +197,8 @@ def read_config_text(path: str | Path) -> str:
     except FileNotFoundError:
         hint = "write one with: polyhead init TABLE --target COL"
         raise ConfigError("no such file", where=str(path), hint=hint) from None
+    except IsADirectoryError:
+        raise ConfigError("is a folder, not a file", where=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read as UTF-8 text: {error}", where=str(path)) from None
 
@@ -238,13 +235,18 @@ def require_config(config: Config, artifact: Contract, place: str | Path) -> Non
         ArtifactError: They differ; the message names both fingerprints.
     """
     made_from, given = artifact.made_from.get("config", "unknown"), config.data_fingerprint()
-    require_same("config", made_from, given, maker=str(place), user="the given config")
+    if made_from != given:
+        raise ArtifactError(
+            f"was made from other features, targets, key or split ({made_from[:12]}) than the config's ({given[:12]})",
+            where=str(place),
+            hint="start again at polyhead validate, or give the config that it was made from",
+        )
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of `polyhead.yaml`, for editors."""
     schema = Config.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "polyhead.yaml", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "polyhead.yaml"}
 
 
 _KINDS: dict[str, type[Section]] = {
@@ -308,7 +310,20 @@ def _problem(document: Document, detail: Any) -> Problem:
     if kind == "string_type" and isinstance(received, (bool, int, float)):
         hint = GATE_HINT if path[0] == "gate" else f'put it in quotes: "{received}"'
         return Problem(f"received {received!r}, which is no text", document.where(path), hint)
-    return Problem(f"{message[0].lower()}{message[1:]}, received {shown}", document.where(path))
+    hint = _SHAPE_HINTS.get(path[-1] if len(path) > 1 and path[-1] in _SHAPE_HINTS else kind, "")
+    if kind in ("model_attributes_type", "model_type", "dict_type") and len(path) == 2:
+        message, hint = "Needs keys and values", f"write {{kind: …}}, one of: {', '.join(known)}"
+    return Problem(f"{message[0].lower()}{message[1:]}, received {shown}", document.where(path), hint)
+
+
+_SHAPE_HINTS = {
+    "size": "give height and width in pixels: [128, 128]",
+    "model_attributes_type": "give keys and values",
+    "model_type": "give keys and values",
+    "dict_type": "give keys and values",
+    "list_type": "give a list: [a, b]",
+}
+"""What to write instead, by the config's key or by pydantic's word for the error."""
 
 
 def _siblings(document: Document, path: list[str]) -> list[str]:

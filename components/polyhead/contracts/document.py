@@ -101,12 +101,9 @@ def parse_yaml(text: str, *, name: str) -> Document:
     if isinstance(value, dict):
         document.value = value
     else:
-        shown = "nothing" if value is None else f"a {type(value).__name__}"
-        document.problems.append(
-            Problem(
-                f"must hold keys and values, received {shown}", name, "start from: polyhead init TABLE --target COL"
-            )
-        )
+        shown = {type(None): "nothing", str: "text", list: "a list"}.get(type(value), repr(value))
+        hint = "start from: polyhead init TABLE --target COL"
+        document.problems.append(Problem(f"must hold keys and values, received {shown}", name, hint))
     return document
 
 

@@ -178,6 +178,8 @@ def _slice_scores(
 
 def _notes(outcome: Outcome) -> list[str]:
     notes = []
+    if outcome.kind == "multilabel":
+        notes.append("accuracy is the share of rows with every label right")
     if outcome.kind in ("binary", "multiclass") and (unseen := int((outcome.true == -1).sum())):
         notes.append(
             f"{unseen} test rows have a label that no train row has: they count as wrong in accuracy and F1 and are "

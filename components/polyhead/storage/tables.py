@@ -69,6 +69,11 @@ def _chosen(name: str, names: Sequence[str], columns: Sequence[str] | None) -> l
     counts = Counter(names)
     wanted = [column for column in counts if column] if columns is None else list(columns)
     problems = []
+    if len(wanted) > 1 and not counts.keys() & set(wanted):
+        header = ", ".join(list(counts)[:12])
+        separated = next((mark for mark in (";", "\t", "|") if mark in header), None)
+        hint = f"is its separator {separated!r}? Save it with commas" if separated else "is its first line a header?"
+        raise DataError(f"has none of the columns {', '.join(wanted[:12])}; it has: {header}", where=name, hint=hint)
     for column in wanted:
         if column not in counts:
             problems.append(Problem(f"no column '{column}'", name, did_you_mean(column, list(counts))))
@@ -146,7 +151,7 @@ class _Source:
 
 
 def _read_csv(source: _Source, separator: str) -> tuple[pl.DataFrame, list[str]]:
-    """Cells as text. Polars renames repeated columns; the second value has the names as they stand."""
+    """Cells as text. Polars renames repeated columns and keeps doubled quotes; the second value has the true names."""
     with source.stream() as stream:
         if stream.read(2) in (b"\xff\xfe", b"\xfe\xff"):
             raise DataError("is UTF-16 text", where=source.place, hint="save it as UTF-8")
@@ -159,10 +164,12 @@ def _read_csv(source: _Source, separator: str) -> tuple[pl.DataFrame, list[str]]
     if blank and frame.tail(blank).select(pl.all_horizontal(pl.all().is_null())).to_series().all():
         frame = frame.head(frame.height - blank)
     names = frame.columns
-    if any(re.search(r"_duplicated_\d+$", name) for name in names):
+    if any(re.search(r'_duplicated_\d+$|"', name) for name in names):
         with io.TextIOWrapper(source.stream(), encoding="utf-8-sig", newline="") as lines:
             header = next((cells for cells in csv.reader(lines, delimiter=separator) if cells), names)
         names = header if len(header) == len(names) else names
+        if len(set(names)) == len(names):
+            frame.columns = names
     return frame, names
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _CODE_NAME = re.compile(r"(?i)(^|_)(zip|zipcode|postcode|postal_code|code|id|cla
 _KEY_NAME = re.compile(r"(?i)(^|_)(id|key|uuid|guid)$")
 _MOSTLY = 0.95
 _FEW = 20
+_MANY_CLASSES = 50
 _WORDS_OF_TEXT = 3.0
 _SKEW_OF_LOG = 1.0
 
@@ -63,6 +65,7 @@ def infer_config(frame: pl.DataFrame, table: str, targets: Sequence[str]) -> str
     features = {column: guess for column, guess in guesses.items() if guess.kind}
     if not features:
         raise DataError("no column can be a feature", where=table)
+    targets = list(dict.fromkeys(targets))
     names = _names([*features, *targets])
     lines = [
         "# Written by polyhead init from a look at the table: check the kinds, then run",
@@ -73,9 +76,9 @@ def infer_config(frame: pl.DataFrame, table: str, targets: Sequence[str]) -> str
         lines.append(f"key: {_scalar(key)}")
     lines.append("features:")
     lines += [_member(names[column], column, guess) for column, guess in features.items()]
-    lines += [f"  # {column}: left out, {guess.why}" for column, guess in guesses.items() if not guess.kind]
+    lines += [f"  # {_scalar(column)}: left out, {guess.why}" for column, guess in guesses.items() if not guess.kind]
     lines.append("targets:")
-    lines += [_member(names[target], target, guess_target(frame[target])) for target in dict.fromkeys(targets)]
+    lines += [_member(names[target], target, guess_target(frame[target])) for target in targets]
     lines.append(
         f"split: {{column: {_scalar(split)}}}"
         if split is not None
@@ -133,6 +136,12 @@ def guess_target(column: pl.Series) -> Guess:
         joined = values.str.contains(separator, literal=True) | (values == EMPTY_SET)
         if joined.mean() > 0.1:  # type: ignore[operator]
             return Guess("multilabel", {} if separator == "|" else {"separator": separator}, "several labels in a cell")
+    if distinct > max(_MANY_CLASSES, len(values) // 2):
+        raise DataError(
+            f"has {distinct} different values in {len(values)} rows: neither numbers nor classes",
+            where=f"column '{column.name}'",
+            hint="numbers need a decimal point, not a comma; write a config by hand if these really are classes",
+        )
     return Guess("multiclass", {}, f"{distinct} classes")
 
 
@@ -188,4 +197,5 @@ def _member(name: str, column: str, guess: Guess) -> str:
 def _scalar(value: object) -> str:
     """A value as YAML writes it inside braces, on one line."""
     text: str = yaml.safe_dump([value], default_flow_style=True, width=float("inf"), allow_unicode=True)
-    return text.strip()[1:-1]
+    text = text.strip()[1:-1]
+    return json.dumps(value) if "\n" in text else text

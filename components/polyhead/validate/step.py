@@ -199,38 +199,39 @@ def _check_pictures(clean: pl.DataFrame, rejected: Rejected, config: Config, roo
 
 
 def _verdict(config: Config, rows: int, clean: pl.DataFrame, rejected: Rejected) -> tuple[list[Problem], list[str]]:
-    """What stops the run, and what deserves a look."""
-    problems: list[Problem] = []
+    """What stops the run, and what deserves a look.
+
+    Once too many rows are rejected the rest of the table says little, so only the rejections are told.
+    """
     share = len(rejected.rows) / rows
-    allowed = 0.0 if config.validate_.on_bad_row == "fail" else config.validate_.max_rejected
+    strict = config.validate_.on_bad_row == "fail"
+    allowed = 0.0 if strict else config.validate_.max_rejected
     if clean.height == 0 or share > allowed:
-        rule = (
-            "validate.on_bad_row is fail"
-            if config.validate_.on_bad_row == "fail"
-            else f"validate.max_rejected is {allowed:.1%}"
-        )
+        rule = "validate.on_bad_row is fail" if strict else f"validate.max_rejected is {allowed:.1%}"
         count = "all" if clean.height == 0 else f"{len(rejected.rows):,} of"
-        problems.append(Problem(f"{count} {rows:,} rows are rejected ({share:.1%}), {rule}"))
-        problems += [
-            Problem(f"{r.reason} in {r.rows:,} rows, first: {r.example}", f"column '{r.column}'")
+        counted = [
+            Problem(f"{r.reason} in {_rows(r.rows)}, first: {r.example}", f"column '{r.column}'")
             for r in rejected.summary()[:10]
         ]
+        return [Problem(f"{count} {_rows(rows)} are rejected ({share:.1%}), {rule}"), *counted], []
+    problems: list[Problem] = []
     warnings: list[str] = []
-    if clean.height:
-        for name, target in config.targets.items():
-            values = clean[name].drop_nulls()
-            if target.kind in ("binary", "multiclass"):
-                _check_classes(name, target.kind, values, problems, warnings)
-            elif len(values) == 0:
-                problems.append(Problem("no row has a value", f"target '{name}'", "give labels, or remove the target"))
-            elif target.kind == "regression" and values.n_unique() == 1:
-                problems.append(
-                    Problem(f"every row has the value {values[0]:g}", f"target '{name}'", "nothing to learn")
-                )
-        for name in config.features:
-            if clean[name].null_count() == clean.height:
-                warnings.append(f"feature '{name}' has no value in any row")
+    for name, target in config.targets.items():
+        values, where = clean[name].drop_nulls(), f"target '{name}'"
+        if target.kind in ("binary", "multiclass"):
+            _check_classes(name, target.kind, values, problems, warnings)
+        elif len(values) == 0:
+            problems.append(Problem("no row has a value", where, "give labels, or remove the target"))
+        elif target.kind == "regression" and values.n_unique() == 1:
+            problems.append(Problem(f"every row has the value {values[0]:g}", where, "nothing to learn"))
+    for name in config.features:
+        if clean[name].null_count() == clean.height:
+            warnings.append(f"feature '{name}' has no value in any row")
     return problems, warnings
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _check_classes(name: str, kind: str, values: pl.Series, problems: list[Problem], warnings: list[str]) -> None:

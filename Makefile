@@ -1,0 +1,68 @@
+# Needs make, git and any Python 3.11 to 3.13; everything else comes into .venv, by hash.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint golden bench lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV = VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv
+STAMP := $(VENV)/.setup
+LOCKED = --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--python-version 3.11 --custom-compile-command "make lock" --quiet $(LOCK_FLAGS)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+help: ## Show this help
+	@printf 'make TARGET [PYTHON=python3.12]\n\n'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## Create .venv with the locked dependencies and this project, editable
+
+demo: $(STAMP) ## Write the embedded sample, train on it and evaluate: see polyhead-demo/evaluate/report.html
+	$(BIN)/polyhead demo --out polyhead-demo
+
+test: $(STAMP) ## Run the tests; ARGS="-k words" for some of them
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+lint: $(STAMP) ## Check style, format, types and layers
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports --no-logo
+
+golden: $(STAMP) ## Refresh the generated files: schema, compiled pipeline, component READMEs
+	$(BIN)/python tests/golden/refresh.py
+
+bench: $(STAMP) ## Measure against named peers and limits; ARGS="name" for one of them
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(STAMP) ## Recompile the lock files; LOCK_FLAGS=--upgrade takes newer versions
+	$(UV) pip compile pyproject.toml $(LOCKED) -o requirements.txt
+	$(UV) pip compile pyproject.toml --group dev -c requirements.txt $(LOCKED) -o requirements-dev.txt
+	echo uv | $(UV) pip compile - $(LOCKED) -o requirements-uv.txt
+
+clean: ## Remove .venv, caches and builds; keep what runs wrote
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A Python that works: the one given, or the first of these in a supported version.
+$(BIN)/python:
+	@for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
+	  "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || continue; \
+	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "error: $$python has no venv module: install it (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }; \
+	  echo "creating $(VENV) with $$("$$python" --version)"; \
+	  exec "$$python" -m venv --clear $(VENV); \
+	done; \
+	echo "error: $(or $(PYTHON),python3) is not Python 3.11, 3.12 or 3.13; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+$(STAMP): requirements-dev.txt requirements-uv.txt pyproject.toml $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-uv.txt
+	$(UV) pip sync --require-hashes requirements-dev.txt || { \
+	  echo "error: the dependencies could not be installed; behind a mirror set UV_DEFAULT_INDEX (uv does not read pip.conf)" >&2; exit 1; }
+	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,173 @@
+"""`polyhead init`: a configuration that parses and runs, whatever the columns are called."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from polyhead.contracts.config import load_config, parse_config
+
+ROWS = 40
+EXOTIC: dict[str, Callable[[int], Any]] = {
+    "größe (m²)": lambda i: i * 1.5,
+    "no": lambda i: ("a", "b", "c")[i % 3],
+    "on": lambda i: ("p", "q")[i % 2],
+    "null": lambda i: ("left", "right")[i % 2],
+    "~": lambda i: i % 3 + 0.5,
+    '"quoted"': lambda i: ("x", "y")[i % 2],
+    "it's 'so'": lambda i: i % 4 + 0.5,
+    "a: b": lambda i: i % 7 + 0.5,
+    "line\nbreak": lambda i: i * 2.0,
+    "2nd": lambda i: i % 9 + 0.25,
+    "{odd}, #x [y]": lambda i: i % 5 + 0.25,
+    "- dash": lambda i: i % 5 + 0.75,
+    "with space": lambda i: i % 6 + 0.5,
+    "with-space": lambda i: i % 8 + 0.5,
+    "面積": lambda i: i % 3 + 0.25,
+    "__row__": lambda i: i % 6 + 0.5,
+    "left out": lambda i: "the same",
+    "yes": lambda i: ("u", "v", "w")[i % 3],
+    "preis €": lambda i: float(i * i + 1),
+}
+TARGETS = ("yes", "preis €")
+
+
+def exotic(folder: Path, name: str, *, without: tuple[str, ...] = (), more: dict[str, Any] | None = None) -> Path:
+    """A table with hard column names."""
+    columns = {column: [value(i) for i in range(ROWS)] for column, value in EXOTIC.items() if column not in without}
+    frame = pd.DataFrame({**(more or {}), **columns})
+    path = folder / name
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path, index=False)
+    return path
+
+
+def test_the_file_is_written_and_shown(polyhead, tiny, tmp_path):
+    tiny()
+    result = polyhead("init", "table.csv", "--target", "price", "--target", "tags", "-o", "first.yaml")
+    text = (tmp_path / "first.yaml").read_text(encoding="utf-8")
+    assert (result.code, result.out) == (0, text)
+    assert result.err == "  wrote first.yaml; next: polyhead run first.yaml\n"
+    config = parse_config(text)
+    assert config.table == "table.csv"
+    assert config.key == "id"
+    assert config.split.column == "part"
+    kinds = {name: feature.kind for name, feature in config.features.items()}
+    assert kinds == {
+        "photo": "image",
+        "size": "numeric",
+        "colour": "category",
+        "note": "category",
+        "shape": "category",
+        "sold": "category",
+    }
+    assert {name: target.kind for name, target in config.targets.items()} == {
+        "price": "regression",
+        "tags": "multilabel",
+    }
+
+
+def test_json_prints_the_configuration_and_nothing_else(polyhead, tiny, tmp_path):
+    tiny()
+    result = polyhead("init", "table.csv", "--target", "price", "-o", "first.yaml", "--json")
+    assert (result.code, result.err) == (0, "")
+    written = load_config(tmp_path / "first.yaml")
+    assert json.loads(result.out) == written.model_dump(mode="json", by_alias=True)
+
+
+@pytest.mark.parametrize(
+    ("out", "table"),
+    [
+        ("first.yaml", "data/table.csv"),
+        ("data/first.yaml", "table.csv"),
+        ("configs/first.yaml", "{here}/data/table.csv"),
+    ],
+)
+def test_the_table_is_named_from_where_the_file_stands(polyhead, tiny, tmp_path, out, table):
+    """Relative where it lies at or below the file's folder, absolute elsewhere; found in each case."""
+    tiny(folder=tmp_path / "data")
+    assert polyhead("init", "data/table.csv", "--target", "price", "-o", out).code == 0
+    assert load_config(tmp_path / out).table == table.format(here=tmp_path)
+    assert polyhead("validate", out, "--out", "V").code == 0
+
+
+def test_a_file_that_is_there_is_replaced_with_force_only(polyhead, tiny, tmp_path):
+    tiny()
+    before = (tmp_path / "polyhead.yaml").read_bytes()
+    refused = polyhead("init", "table.csv", "--target", "price")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == (
+        "error: a problem with the configuration\n"
+        "  polyhead.yaml: is already there\n"
+        "    → give another -o, or --force to replace it\n"
+    )
+    assert (tmp_path / "polyhead.yaml").read_bytes() == before
+    assert polyhead("init", "table.csv", "--target", "price", "--force").code == 0
+    assert list(load_config(tmp_path / "polyhead.yaml").targets) == ["price"]
+
+
+def test_column_names_survive(polyhead, tmp_path):
+    exotic(tmp_path, "my table: no.parquet")
+    result = polyhead("init", "my table: no.parquet", "--target", "yes", "--target", "preis €")
+    assert result.code == 0, result.err
+    config = load_config(tmp_path / "polyhead.yaml")
+    assert config.table == "my table: no.parquet"
+    features = [column for column in EXOTIC if column not in (*TARGETS, "left out")]
+    assert [config.column_of(name) for name in config.features] == features
+    assert [config.column_of(name) for name in config.targets] == list(TARGETS)
+    checked = polyhead("validate", "polyhead.yaml", "--out", "V", "--json")
+    assert checked.code == 0, checked.err
+    assert json.loads(checked.out)["rows_clean"] == ROWS
+
+
+def test_column_names_survive_in_csv(polyhead, tmp_path):
+    exotic(tmp_path, "table.csv", without=('"quoted"',))
+    assert polyhead("init", "table.csv", "--target", "yes", "--target", "preis €").code == 0
+    config = load_config(tmp_path / "polyhead.yaml")
+    features = [column for column in EXOTIC if column not in (*TARGETS, "left out", '"quoted"')]
+    assert [config.column_of(name) for name in config.features] == features
+
+
+def test_a_quote_in_a_csv_header_survives(polyhead, tmp_path):
+    exotic(tmp_path, "table.csv")
+    assert polyhead("init", "table.csv", "--target", "yes").code == 0
+    config = load_config(tmp_path / "polyhead.yaml")
+    assert '"quoted"' in [config.column_of(name) for name in config.features]
+
+
+def test_a_line_break_in_a_column_that_is_left_out_stays_in_its_comment(polyhead, tmp_path):
+    exotic(tmp_path, "table.parquet", more={"constant\nkey: x": ["the same"] * ROWS})
+    result = polyhead("init", "table.parquet", "--target", "yes")
+    assert result.code == 0, result.err
+    assert "constant" in (tmp_path / "polyhead.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("none.csv", "--target", "price"), "error: a problem with the data\n  none.csv: no such table\n"),
+        (
+            ("table.csv", "--target", "prize", "--target", "tag"),
+            "error: 2 problems with the data\n"
+            "  table.csv: no column 'prize'\n    → did you mean 'price'?\n"
+            "  table.csv: no column 'tag'\n    → did you mean 'tags'?\n",
+        ),
+        (
+            ("table.csv", "--target", "same"),
+            "error: a problem with the data\n  column 'same': has 1 different values, nothing to learn\n",
+        ),
+    ],
+    ids=["no table", "no column", "nothing to learn"],
+)
+def test_what_cannot_be_is_said(polyhead, tiny, tmp_path, arguments, message):
+    tiny(change=lambda frame: frame.assign(same="x"))
+    result = polyhead("init", *arguments, "-o", "first.yaml")
+    assert (result.code, result.out, result.err) == (1, "", message)
+    assert not (tmp_path / "first.yaml").exists()

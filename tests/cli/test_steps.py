@@ -1,0 +1,242 @@
+"""The steps one at a time by their commands, on the embedded sample: what they print, write, replace and refuse."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from polyhead.sample import write_sample
+
+ROWS = 80
+VALIDATE = ("validate", "sample/polyhead.yaml", "--out", "V")
+PREPROCESS = ("preprocess", "sample/polyhead.yaml", "--data", "V", "--out", "P")
+SHARD = ("shard", "sample/polyhead.yaml", "--data", "V", "--preprocessing", "P", "--out", "S")
+STEPS = {
+    "validate": (VALIDATE, "V/ValidationReport.json"),
+    "preprocess": (PREPROCESS, "P/Preprocessing.json"),
+    "shard": (SHARD, "S/ShardManifest.json"),
+}
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    """The sample's config; its fixed number of bad rows is more than a tenth of so few."""
+    return change(write_sample(tmp_path / "sample", rows=ROWS), validate={"max_rejected": 0.5})
+
+
+def change(config: Path, **sections: Any) -> Path:
+    """A config file with some top-level sections replaced."""
+    content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    config.write_text(yaml.safe_dump({**content, **sections}, sort_keys=False), encoding="utf-8")
+    return config
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_three_steps_in_a_row(polyhead, sample, tmp_path):
+    for command, contract in STEPS.values():
+        result = polyhead(*command)
+        assert (result.code, result.out) == (0, ""), result.err
+        assert (tmp_path / contract).is_file()
+    report = json.loads((tmp_path / "V" / "ValidationReport.json").read_text(encoding="utf-8"))
+    manifest = json.loads((tmp_path / "S" / "ShardManifest.json").read_text(encoding="utf-8"))
+    assert report["rows_read"] == ROWS
+    assert sum(manifest["rows"].values()) == report["rows_clean"] == ROWS - report["rows_rejected"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["P", "S", "V", "sample"]
+
+
+def test_progress_goes_to_stderr_with_the_step_and_its_time(polyhead, sample):
+    lines = polyhead(*VALIDATE).err.splitlines()
+    assert lines[0] == "validate"
+    assert any(line.startswith("  check images ") for line in lines)
+    assert lines[-1].startswith("validate took ")
+
+
+def test_json_prints_the_contract_and_nothing_else(polyhead, sample, tmp_path):
+    for command, contract in STEPS.values():
+        result = polyhead(*command, "--json")
+        assert result.code == 0, result.err
+        assert result.out == (tmp_path / contract).read_text(encoding="utf-8")
+
+
+def test_a_second_run_replaces_the_first_with_the_same_bytes(polyhead, sample, tmp_path):
+    outs = [tmp_path / name for name in "VPS"]
+    for command, _ in STEPS.values():
+        assert polyhead(*command).code == 0
+    first = [digests(out) for out in outs]
+    (tmp_path / "V" / "left over.txt").write_text("from an older version")
+    for command, _ in STEPS.values():
+        more = ("--workers", "1") if command[0] != "preprocess" else ()
+        assert polyhead(*command, *more).code == 0
+    assert [digests(out) for out in outs] == first
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_folder_that_holds_something_else_is_refused(polyhead, sample, tmp_path, step):
+    for command, _ in STEPS.values():
+        assert polyhead(*command).code == 0
+    foreign = tmp_path / "thesis"
+    foreign.mkdir()
+    (foreign / "chapter.txt").write_text("years of work")
+    command, _ = STEPS[step]
+    result = polyhead(*command[:-1], "thesis")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        f"{step}\n"
+        "error: a problem with an artifact\n"
+        f"  {foreign}: already holds something else than the output of polyhead {step}\n"
+        "    → give another --out, or empty the folder\n"
+    )
+    assert digests(foreign) == {"chapter.txt": hashlib.sha256(b"years of work").hexdigest()}
+
+
+def test_the_output_of_another_step_is_something_else(polyhead, sample, tmp_path):
+    assert polyhead(*VALIDATE).code == 0
+    before = digests(tmp_path / "V")
+    result = polyhead(*PREPROCESS[:-1], "V")
+    assert (result.code, result.out) == (1, "")
+    assert "already holds something else than the output of polyhead preprocess" in result.err
+    assert digests(tmp_path / "V") == before
+
+
+def test_table_replaces_the_configs_table_and_its_picture_folder(polyhead, sample, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "sample" / "mugs.csv").rename(tmp_path / "elsewhere" / "mugs.csv")
+    (tmp_path / "sample" / "images").rename(tmp_path / "elsewhere" / "images")
+    assert polyhead(*VALIDATE).code == 1
+    result = polyhead(*VALIDATE, "--table", "elsewhere/mugs.csv", "--json")
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["images_checked"] > 0
+
+
+def test_rejected_rows_are_kept_when_too_many_are_bad(polyhead, sample, tmp_path):
+    change(sample, validate={"on_bad_row": "fail"})
+    result = polyhead(*VALIDATE)
+    assert (result.code, result.out) == (1, "")
+    lines = result.err.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("error:"))
+    assert lines[start].endswith("problems with the data")
+    assert "80 rows are rejected" in lines[start + 1]
+    assert "validate.on_bad_row is fail" in lines[start + 1]
+    assert lines[-1] == "    → every rejected row stands in V/rejected.parquet"
+    rejected = pl.read_parquet(tmp_path / "V" / "rejected.parquet")
+    report = json.loads((tmp_path / "V" / "ValidationReport.json").read_text(encoding="utf-8"))
+    assert rejected["row"].n_unique() == report["rows_rejected"] > 0
+    assert report["passed"] is False
+
+
+def test_a_table_that_did_not_pass_goes_no_further(polyhead, sample, tmp_path):
+    change(sample, validate={"on_bad_row": "fail"})
+    polyhead(*VALIDATE)
+    result = polyhead(*PREPROCESS)
+    assert (result.code, result.out) == (1, "")
+    assert "error: a problem with an artifact" in result.err
+    assert not (tmp_path / "P").exists()
+
+
+def test_artifacts_of_another_configuration_are_refused(polyhead, sample, tmp_path):
+    assert polyhead(*VALIDATE).code == 0
+    change(sample, split={"fractions": {"train": 0.6, "val": 0.2, "test": 0.2}, "seed": 8})
+    result = polyhead(*PREPROCESS)
+    assert (result.code, result.out) == (1, "")
+    assert "V: was made from other features, targets, key or split (" in result.err
+
+
+def test_training_settings_do_not_outdate_the_data(polyhead, sample, tmp_path):
+    assert polyhead(*VALIDATE).code == 0
+    change(sample, train={"epochs": 1, "seed": 5}, gate={})
+    assert polyhead(*PREPROCESS).code == 0
+
+
+def test_compile_writes_the_file_and_tells_the_image(polyhead, sample, tmp_path):
+    result = polyhead("compile", "sample/polyhead.yaml", "-o", "out/pipeline.yaml", "--image", "registry/polyhead:7")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == (
+        "  warning: the table 'mugs.csv' is a relative path; on a cluster give the parameter `table` a gs:// place\n"
+        "  wrote out/pipeline.yaml, to run in the image registry/polyhead:7\n"
+    )
+    executors = yaml.safe_load((tmp_path / "out" / "pipeline.yaml").read_text())["deploymentSpec"]["executors"]
+    assert {executor["container"]["image"] for executor in executors.values()} == {"registry/polyhead:7"}
+
+
+def test_compile_carries_the_configs_text_and_the_given_table(polyhead, sample, tmp_path):
+    text = sample.read_text(encoding="utf-8")
+    bucket = "gs://bucket/mugs.parquet"
+    result = polyhead("compile", "sample/polyhead.yaml", "-o", "pipeline.yml", "--table", bucket, "--json")
+    assert (result.code, result.err) == (0, "")
+    assert set(json.loads(result.out)) == {"pipeline", "image"}
+    assert json.loads(result.out)["pipeline"] == "pipeline.yml"
+    parameters = yaml.safe_load((tmp_path / "pipeline.yml").read_text())["root"]["inputDefinitions"]["parameters"]
+    assert parameters["config"]["defaultValue"] == text
+    assert parameters["table"]["defaultValue"] == bucket
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("validate", "none.yaml", "--out", "V"),
+            "validate\nerror: a problem with the configuration\n  none.yaml: no such file\n"
+            "    → write one with: polyhead init TABLE --target COL\n",
+        ),
+        (
+            ("compile", "sample/polyhead.yaml", "-o", "pipeline.json"),
+            "error: a problem with the configuration\n  pipeline.json: ends in '.json'\n"
+            "    → give a name that ends in .yaml\n",
+        ),
+        (
+            ("compile", "sample/polyhead.yaml", "-o", "sample/mugs.csv/pipeline.yaml"),
+            "error: a problem with an artifact\n  sample/mugs.csv/pipeline.yaml: cannot be written: File exists\n",
+        ),
+        (
+            ("preprocess", "sample/polyhead.yaml", "--data", "sample", "--out", "P"),
+            "preprocess\nerror: a problem with an artifact\n"
+            "  sample: no ValidationReport.json there\n"
+            "    → give the folder that polyhead validate wrote\n",
+        ),
+        (
+            ("validate", "sample/polyhead.yaml", "--table", "none.csv", "--out", "V"),
+            "validate\nerror: a problem with the data\n  none.csv: no such table\n",
+        ),
+        (
+            ("validate", "sample/polyhead.yaml", "--out", "sample/mugs.csv"),
+            "validate\nerror: a problem with an artifact\n  {here}/sample/mugs.csv: is a file, not a folder\n"
+            "    → give another --out\n",
+        ),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_is_said_with_code_1(polyhead, sample, tmp_path, arguments, message):
+    result = polyhead(*arguments)
+    assert (result.code, result.out, result.err) == (1, "", message.format(here=tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["sample"]
+
+
+def test_all_mistakes_of_a_configuration_are_told_at_once(polyhead, sample, tmp_path):
+    text = sample.read_text(encoding="utf-8")
+    text = text.replace("epochs:", "epoch:").replace("kind: category", "kind: categorical")
+    (tmp_path / "wrong.yaml").write_text(text, encoding="utf-8")
+    lines = text.splitlines()
+    clay = next(i for i, line in enumerate(lines, 1) if "categorical" in line)
+    epoch = next(i for i, line in enumerate(lines, 1) if "epoch:" in line)
+    result = polyhead("compile", "wrong.yaml", "-o", "pipeline.yaml")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        "error: 2 problems with the configuration\n"
+        f"  wrong.yaml:{clay} features.clay.kind: unknown kind 'categorical'\n"
+        "    → did you mean 'category'?\n"
+        f"  wrong.yaml:{epoch} train.epoch: unknown key 'epoch'\n"
+        "    → did you mean 'epochs'?\n"
+    )

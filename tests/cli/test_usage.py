@@ -1,0 +1,120 @@
+"""Help, and what a wrong call says: exit code 2, the word that is wrong, nothing on stdout."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+import polyhead as package
+
+# Every command with the words that others script against.
+COMMANDS = {
+    "demo": ["--out", "--json"],
+    "init": ["TABLE", "--target", "--out", "-o", "--force", "--json"],
+    "schema": [],
+    "validate": ["CONFIG", "--table", "--out", "--workers", "--json"],
+    "preprocess": ["CONFIG", "--data", "--out", "--json"],
+    "shard": ["CONFIG", "--data", "--preprocessing", "--workers", "--out", "--json"],
+    "train": ["CONFIG", "--shards", "--preprocessing", "--out", "--seed", "--json"],
+    "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--json"],
+    "run": ["CONFIG", "--table", "--out", "--seed", "--runner", "--json"],
+    "compile": ["CONFIG", "--out", "-o", "--table", "--image", "--json"],
+    "predict": ["BUNDLE", "TABLE", "--out", "-o", "--workers", "--json"],
+}
+
+USAGE_ERRORS = [
+    (["nonsense"], "No such command 'nonsense'"),
+    (["--nonsense"], "No such option: --nonsense"),
+    (["run"], "Missing argument 'CONFIG'"),
+    (["run", "a.yaml", "b.yaml"], "unexpected extra argument"),
+    (["run", "a.yaml", "--epochs", "3"], "No such option: --epochs"),
+    (["run", "a.yaml", "--runner", "docker"], "'docker' is not one of: subprocess"),
+    (["run", "a.yaml", "--seed", "-1"], "Invalid value for '--seed'"),
+    (["run", "a.yaml", "--seed", "one"], "Invalid value for '--seed'"),
+    (["init", "t.csv"], "Missing option '--target'"),
+    (["validate", "a.yaml"], "Missing option '--out'"),
+    (["validate", "a.yaml", "--out"], "requires an argument"),
+    (["validate", "a.yaml", "--out", "V", "--workers", "0"], "Invalid value for '--workers'"),
+    (["preprocess", "a.yaml", "--out", "P"], "Missing option '--data'"),
+    (["shard", "a.yaml", "--data", "V", "--out", "S"], "Missing option '--preprocessing'"),
+    (["train", "a.yaml", "--preprocessing", "P", "--out", "T"], "Missing option '--shards'"),
+    (["evaluate", "a.yaml", "--shards", "S", "--preprocessing", "P", "--out", "E"], "Missing option '--bundle'"),
+    (["compile", "a.yaml"], "Missing option '-o' / '--out'"),
+    (["predict", "B", "t.csv"], "Missing option '-o' / '--out'"),
+    (["predict", "B"], "Missing argument 'TABLE'"),
+    (["schema", "a.yaml"], "unexpected extra argument"),
+]
+
+
+def words(text: str) -> str:
+    """A message without its frame and line ends."""
+    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", text).split())
+
+
+def test_the_commands_are_these(polyhead):
+    result = polyhead("--help")
+    assert result.code == 0
+    listed = re.findall(r"(?m)^│ ([a-z]+) ", result.out)
+    assert sorted(listed) == sorted(COMMANDS)
+    assert "Start with: polyhead demo" in result.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_every_option(polyhead, command):
+    result = polyhead(command, "--help")
+    assert (result.code, result.err) == (0, "")
+    shown = set(re.findall(r"(?<![\w-])(?:--?[a-z]+|TABLE|CONFIG|BUNDLE)\b", result.out))
+    assert shown - {"-h"} == {"--help", *COMMANDS[command]}
+
+
+def test_short_help_is_help(polyhead):
+    assert polyhead("run", "-h").out == polyhead("run", "--help").out
+
+
+def test_no_word_at_all_shows_help(polyhead):
+    result = polyhead()
+    assert result.code == 2
+    assert "Usage: polyhead [OPTIONS] COMMAND" in result.out + result.err
+
+
+def test_version_is_the_package_version(polyhead):
+    result = polyhead("--version")
+    assert (result.code, result.out, result.err) == (0, f"polyhead {package.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), USAGE_ERRORS, ids=lambda value: value if isinstance(value, str) else " ".join(value)
+)
+def test_a_wrong_call_ends_with_2_and_names_the_word(polyhead, tmp_path, arguments, message):
+    result = polyhead(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert message in words(result.err)
+    assert "Traceback" not in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+COLOUR = re.compile(r"\x1b\[(?:[0-9]+;)*(?:3[0-7]|9[0-7]|38;)")
+
+
+@pytest.mark.parametrize(
+    ("environment", "coloured"),
+    [({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False), ({}, False)],
+    ids=["forced", "NO_COLOR", "a pipe"],
+)
+def test_colour_is_shown_where_it_is_wanted(tmp_path, environment, coloured):
+    kept = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "NO_COLOR")}
+    done = subprocess.run(
+        [sys.executable, "-c", "from polyhead.cli import main; main()", "validate", "none.yaml", "--out", "V"],
+        cwd=tmp_path,
+        env={**kept, **environment, "TERM": "xterm-256color"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "none.yaml" in done.stderr
+    assert bool(COLOUR.search(done.stderr)) is coloured

@@ -1,0 +1,138 @@
+"""The wheel holds both packages, whole, and nothing else; it works without the checkout."""
+
+from __future__ import annotations
+
+import email.message
+import email.parser
+import os
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import polyhead
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = {
+    "polyhead": ROOT / "components" / "polyhead",
+    "polyhead_pipelines": ROOT / "pipelines" / "polyhead_pipelines",
+}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (found,) = folder.iterdir()
+    return found
+
+
+@pytest.fixture(scope="module")
+def names(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> email.message.Message:
+    with zipfile.ZipFile(wheel) as archive:
+        text = archive.read(f"polyhead-{polyhead.__version__}.dist-info/METADATA").decode("utf-8")
+    return email.parser.Parser().parsestr(text)
+
+
+def test_the_wheel_is_pure_python(wheel):
+    assert wheel.name == f"polyhead-{polyhead.__version__}-py3-none-any.whl"
+
+
+def test_the_wheel_holds_every_file_of_both_packages_and_nothing_else(names):
+    sources = {
+        f"{package}/{path.relative_to(folder).as_posix()}"
+        for package, folder in PACKAGES.items()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    info = f"polyhead-{polyhead.__version__}.dist-info"
+    about = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
+    assert len(names) == len(set(names))
+    assert set(names) == sources | about
+
+
+def test_only_these_kinds_of_files_are_packed(names):
+    """A data set, a notebook or a build that lands in a package by mistake is seen here."""
+    others = {name for name in names if ".dist-info/" not in name and not name.endswith((".py", "/README.md"))}
+    assert others == {
+        "polyhead/evaluate/report.html.j2",
+        "polyhead/py.typed",
+        "polyhead/sample/polyhead.yaml",
+        "polyhead_pipelines/py.typed",
+    }
+    assert not [name for name in names if "test" in name or "conftest" in name]
+
+
+def test_metadata_names_the_project_and_its_license(metadata):
+    assert metadata["Name"] == "polyhead"
+    assert metadata["Version"] == polyhead.__version__
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata.get_all("License-File") == ["LICENSE"]
+    assert metadata["Requires-Python"] == "<3.14,>=3.11"
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload() == (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_metadata_names_the_dependencies_and_the_extras(metadata):
+    required = [Requirement(line) for line in metadata.get_all("Requires-Dist")]
+    plain = {(canonicalize_name(one.name), str(one.specifier)) for one in required if one.marker is None}
+    declared = [Requirement(line) for line in PROJECT["dependencies"]]
+    assert plain == {(canonicalize_name(one.name), str(one.specifier)) for one in declared}
+    assert ("kfp", "<3,>=2.16") in plain
+    assert sorted(metadata.get_all("Provides-Extra")) == ["docker", "gpu"]
+    extras = {str(one.marker): str(one).partition(";")[0].strip() for one in required if one.marker is not None}
+    assert extras == {
+        'extra == "docker"': "docker>=7.1",
+        'extra == "gpu"': "tensorflow[and-cuda]>=2.18",
+    }
+
+
+def test_the_console_script_is_the_command_line(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        text = archive.read(f"polyhead-{polyhead.__version__}.dist-info/entry_points.txt").decode("utf-8")
+    assert text.split("\n") == ["[console_scripts]", "polyhead = polyhead.cli:main", ""]
+
+
+def test_the_wheel_works_without_the_checkout(wheel, tmp_path):
+    """Its own copy answers, finds its template and its sample, and compiles a pipeline."""
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    code = """
+import sys
+from importlib.resources import files
+from pathlib import Path
+import polyhead, polyhead_pipelines
+from polyhead.evaluate import report
+from polyhead.sample import write_sample
+from polyhead_pipelines.compiling import compile_training
+for package in (polyhead, polyhead_pipelines, report):
+    assert Path(package.__file__).is_relative_to(sys.argv[1]), package.__file__
+assert "<html" in files("polyhead.evaluate").joinpath("report.html.j2").read_text("utf-8")
+config = write_sample(Path("sample"), rows=40)
+compile_training(config, Path("pipeline.yaml"))
+"""
+    subprocess.run(
+        [sys.executable, "-c", code, str(site)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        check=True,
+    )
+    assert "exec-evaluate" in (tmp_path / "pipeline.yaml").read_text(encoding="utf-8")

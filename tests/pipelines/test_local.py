@@ -1,0 +1,282 @@
+"""The pipeline on this machine by KFP's local runner: what stands where, what is printed, and how a failure reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+import polyhead_pipelines.local
+from polyhead.contracts.bundle import ModelBundle
+from polyhead.contracts.config import Config, load_config, parse_config
+from polyhead.contracts.evaluation import EvaluationReport
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.shards import ShardManifest
+from polyhead.contracts.validation import ValidationReport
+from polyhead.preprocess import step as preprocess_step
+from polyhead.sample import write_sample
+from polyhead.shard import step as shard_step
+from polyhead.validate import step as validate_step
+
+ROOT = Path(__file__).resolve().parents[2]
+HOUSES = ROOT / "pipelines" / "configs" / "houses.yaml"
+METRICS = {
+    "multiclass": ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc"],
+    "binary": ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc"],
+    "multilabel": ["accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc"],
+    "regression": ["r2", "r2_transformed", "mae", "rmse", "mape"],
+}
+CONTRACTS = {
+    "validate": ValidationReport,
+    "preprocess": Preprocessing,
+    "shard": ShardManifest,
+    "train": ModelBundle,
+    "evaluate": EvaluationReport,
+}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run of the command.
+
+    Attributes:
+        out: The run's folder.
+        config: The configuration file.
+        stdout: What the command printed.
+        stderr: Its progress.
+    """
+
+    out: Path
+    config: Path
+    stdout: str
+    stderr: str
+
+
+def change(config: Path, to: Path | None = None, **sections: Any) -> Path:
+    """A config file with some top-level sections replaced."""
+    content = {**yaml.safe_load(config.read_text(encoding="utf-8")), **sections}
+    to = to or config
+    to.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return to
+
+
+def small_sample(folder: Path) -> Path:
+    """The embedded sample, shrunk to 120 rows and one epoch."""
+    train = {"epochs": 1, "batch_size": 32, "seed": 0}
+    return change(write_sample(folder / "sample", rows=120), train=train)
+
+
+def command(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The console script in a process of its own."""
+    program = [sys.executable, "-c", "from polyhead.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(program, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The small sample, run once with another seed than its config's."""
+    folder = tmp_path_factory.mktemp("run")
+    config = small_sample(folder)
+    done = command("run", "sample/polyhead.yaml", "--out", "here", "--seed", "5", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return Finished(folder / "here", config, done.stdout, done.stderr)
+
+
+def test_every_artifact_stands_under_its_steps_name(finished):
+    assert sorted(path.name for path in finished.out.iterdir()) == sorted(CONTRACTS)
+    for step, contract in CONTRACTS.items():
+        contract.read(finished.out / step)
+    assert (finished.out / "evaluate" / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_no_artifact_remembers_the_working_folder(finished):
+    """What the runner worked in is gone; nothing may point there."""
+    for path in finished.out.rglob("*"):
+        if path.suffix in (".json", ".html", ".parquet"):
+            assert b".pipeline-" not in path.read_bytes(), path
+    assert ".pipeline-" not in finished.stderr
+
+
+def test_json_is_all_there_is_on_stdout(finished):
+    printed = json.loads(finished.stdout)
+    report = EvaluationReport.read(finished.out / "evaluate")
+    assert list(printed) == ["out", "report", "verdict", "seconds", "heads"]
+    assert printed["out"] == str(finished.out)
+    assert printed["report"] == str(finished.out / "evaluate" / "report.html")
+    assert printed["verdict"] == report.verdict
+    assert isinstance(printed["seconds"], float)
+    assert printed["seconds"] > 0
+    assert {name: head["kind"] for name, head in printed["heads"].items()} == {
+        "collection": "multiclass",
+        "returned": "binary",
+        "tags": "multilabel",
+        "price": "regression",
+    }
+    for name, head in printed["heads"].items():
+        assert list(head) == ["kind", "n", "metrics"]
+        assert head["n"] == report.heads[name].n > 0
+        assert list(head["metrics"]) == METRICS[head["kind"]]
+        assert head["metrics"] == {
+            metric: {"value": numbers.value, "baseline": numbers.baseline}
+            for metric, numbers in report.heads[name].metrics.items()
+        }
+
+
+def test_progress_names_every_step_in_order(finished):
+    steps = [line for line in finished.stderr.splitlines() if line in CONTRACTS]
+    assert steps == list(CONTRACTS)
+    assert re.search(r"(?m)^  check images \d+/\d+ images", finished.stderr)
+    assert re.search(r"(?m)^  train 1/1 epochs", finished.stderr)
+    assert "KFP" not in finished.stderr
+    assert "\x1b" not in finished.stderr
+
+
+def test_the_pipeline_gives_what_the_steps_give(finished, tmp_path):
+    """Byte for byte up to the shards: one `step.run` behind both; and `--seed` reaches the training alone."""
+    config = load_config(finished.config)
+    table = str(finished.config.parent / "mugs.csv")
+    validate_step.run(config=config, table=table, out=tmp_path / "validate")
+    preprocess_step.run(config=config, data=tmp_path / "validate", out=tmp_path / "preprocess")
+    shard_step.run(
+        config=config, data=tmp_path / "validate", preprocessing=tmp_path / "preprocess", out=tmp_path / "shard"
+    )
+    for step in ("validate", "preprocess", "shard"):
+        assert digests(finished.out / step) == digests(tmp_path / step)
+    assert config.train.seed == 0
+    assert ModelBundle.read(finished.out / "train").seed == 5
+
+
+@pytest.mark.parametrize("path", ["sample", HOUSES], ids=["sample", "houses"])
+def test_seed_changes_the_training_seed_and_nothing_else(polyhead, tmp_path, monkeypatch, path):
+    path = small_sample(tmp_path) if path == "sample" else path
+    given: list[tuple[Config, str, Path]] = []
+
+    def run_training(text: str, table: str, out: Path) -> None:
+        given.append((parse_config(text), table, out))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(polyhead_pipelines.local, "run_training", run_training)
+    assert polyhead("run", path, "--table", "t.csv").code == 130
+    assert polyhead("run", path, "--table", "t.csv", "--seed", "7").code == 130
+    (plain, *rest), (seeded, *rest_seeded) = given
+    assert plain == load_config(path)
+    assert seeded == plain.with_seed(7) != plain
+    assert seeded.train.seed == 7
+    assert seeded.data_fingerprint() == plain.data_fingerprint()
+    assert rest == rest_seeded == [str(tmp_path / "t.csv"), Path("polyhead-out")]
+
+
+def test_a_steps_own_error_is_shown_and_its_artifact_kept(polyhead, tmp_path):
+    config = small_sample(tmp_path)
+    table = config.parent / "mugs.csv"
+    pl.read_csv(table, infer_schema=False).with_columns(weight_g=pl.lit("heavy")).write_csv(table)
+    result = polyhead("run", "sample/polyhead.yaml", "--out", "here", "--json")
+    assert (result.code, result.out) == (1, "")
+    _, _, error = result.err.partition("error: ")
+    assert error.splitlines()[0].endswith("problems with the data")
+    assert error.splitlines()[1] == "  all 120 rows are rejected (100.0%), validate.max_rejected is 10.0%"
+    assert "column 'weight_g': not_a_number in 120 rows" in error
+    kept = tmp_path / "here" / "validate" / "rejected.parquet"
+    assert error.splitlines()[-1] == f"    → every rejected row stands in {kept}"
+    assert pl.read_parquet(kept).filter(pl.col("reason") == "not_a_number")["row"].n_unique() == 120
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["validate"]
+    assert "Traceback" not in result.err
+
+
+CRASHES = {
+    "killed": ("os.kill(os.getpid(), 9)", "stopped without an error of its own; its last lines:\nKilled"),
+    "an exception": ("os.fspath(7)", "not int"),
+    "no output": ("os._exit(0)", "ended without its output"),
+}
+
+
+@pytest.mark.parametrize("how", CRASHES)
+def test_a_step_that_crashes_is_named_with_its_last_words(polyhead, tmp_path, monkeypatch, how):
+    """The step's process dies as soon as it starts; the steps before it keep their artifacts."""
+    small_sample(tmp_path)
+    code, message = CRASHES[how]
+    patch = tmp_path / "patch"
+    patch.mkdir()
+    (patch / "sitecustomize.py").write_text(f"import os, sys\nif 'preprocess' in sys.orig_argv: {code}\n")
+    monkeypatch.setenv("PYTHONPATH", str(patch))
+    result = polyhead("run", "sample/polyhead.yaml", "--out", "here")
+    assert (result.code, result.out) == (1, "")
+    _, _, error = result.err.partition("error: a problem with the pipeline\n  step 'preprocess': ")
+    assert message in error
+    assert "\x1b" not in result.err
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["validate"]
+
+
+def test_a_folder_that_holds_something_else_is_refused_before_any_step(polyhead, tmp_path):
+    small_sample(tmp_path)
+    foreign = tmp_path / "here" / "evaluate"
+    foreign.mkdir(parents=True)
+    (foreign / "chapter.txt").write_text("years of work")
+    result = polyhead("run", "sample/polyhead.yaml", "--out", "here")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        "error: a problem with an artifact\n"
+        f"  {foreign}: already holds something else than the output of polyhead evaluate\n"
+        "    → give another --out, or empty the folder\n"
+    )
+    assert digests(tmp_path / "here") == {"evaluate/chapter.txt": hashlib.sha256(b"years of work").hexdigest()}
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [("none.csv", "none.csv: no such table"), ("empty.csv", "empty.csv")],
+)
+def test_a_table_that_cannot_be_read_is_named(polyhead, tmp_path, table, message):
+    small_sample(tmp_path)
+    (tmp_path / "empty.csv").write_text("")
+    result = polyhead("run", "sample/polyhead.yaml", "--table", table, "--out", "here")
+    assert (result.code, result.out) == (1, "")
+    assert "error: a problem with the data\n" in result.err
+    assert message in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_configuration_too_long_for_a_pipeline_is_refused_before_any_step(polyhead, tmp_path):
+    config = small_sample(tmp_path)
+    config.write_text(config.read_text(encoding="utf-8") + f"# {'x' * 100_000}\n", encoding="utf-8")
+    for arguments in (("run", config, "--out", "here"), ("compile", config, "-o", "here.yaml", "--table", "/t.csv")):
+        result = polyhead(*arguments)
+        assert (result.code, result.out) == (1, "")
+        assert re.search(r"error: a problem with the configuration\n  has 10\d,\d{3} characters", result.err)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sample"]
+
+
+def test_houses_end_to_end(houses, tmp_path):
+    """The example configuration as it stands, on the real table, two epochs long."""
+    config = change(HOUSES, tmp_path / "houses.yaml", train={"epochs": 2})
+    done = command("run", config, "--table", houses / "houses.csv", "--out", "here", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert {name: (head["kind"], head["n"]) for name, head in printed["heads"].items()} == {
+        "price": ("regression", 80),
+        "price_band": ("multiclass", 80),
+    }
+    report = ValidationReport.read(tmp_path / "here" / "validate")
+    assert (report.rows_clean, report.rows_rejected, report.images_checked) == (535, 0, 2140)
+    assert Preprocessing.read(tmp_path / "here" / "preprocess").rows == {"train": 374, "val": 81, "test": 80}
+    band = printed["heads"]["price_band"]["metrics"]["accuracy"]
+    assert band["value"] > band["baseline"]
+    price = printed["heads"]["price"]["metrics"]["r2_transformed"]
+    assert price["value"] > price["baseline"]
