@@ -25,7 +25,7 @@ demo: $(STAMP) ## Write the embedded sample, train on it and evaluate: see polyh
 	$(BIN)/polyhead demo --out polyhead-demo
 
 test: $(STAMP) ## Run the tests; ARGS="-k words" for some of them
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(STAMP) ## Check style, format, types and layers
 	$(BIN)/python -m ruff check .

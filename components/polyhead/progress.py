@@ -171,7 +171,7 @@ class Relay:
         self.log: list[str] = []
         self._live: Progress | None = None
         self._bars: dict[str, Any] = {}
-        self._told = 0.0
+        self._told = time.monotonic()
 
     def line(self, line: str) -> None:
         """Take one line of a child's output."""
@@ -211,7 +211,7 @@ class Relay:
             if label not in self._bars:
                 self._bars[label] = self._live.add_task(label, total=total, rate="")
             self._live.update(self._bars[label], completed=done, rate=event["rate"])
-        elif event["last_time"] or time.monotonic() - self._told >= _LOG_SECONDS:
+        elif event["last_time"] or (done < total and time.monotonic() - self._told >= _LOG_SECONDS):
             self._told = time.monotonic()
             console.print(escape(f"  {label} {done:,}/{total:,} {event['unit']} ({event['rate']})"))
 

@@ -7,9 +7,12 @@ step's progress and the step's error, checks that every output is there, and put
 from __future__ import annotations
 
 import contextlib
+import importlib
+import importlib.util
 import io
 import os
 import re
+import sys
 import tempfile
 import time
 import warnings
@@ -86,6 +89,7 @@ def run_training(config_text: str, table: str, out: Path) -> LocalRun:
                     pipeline_root=f"{root}/artifacts",
                     workspace_root=f"{root}/workspace",
                 )
+                _import_dispatcher()
                 pipeline()
         except Exception as error:  # KFP raises bare exceptions that name only the task
             failure = error
@@ -98,6 +102,18 @@ def run_training(config_text: str, table: str, out: Path) -> LocalRun:
             say(f"note: {', '.join(stale)} in {out} are from an earlier run")
         raise _explain(relay, failure, finished)
     return LocalRun(out, EvaluationReport.read(out / "evaluate"), time.monotonic() - started)
+
+
+def _import_dispatcher() -> None:
+    """Keep KFP from taking a folder called docker, in the working directory, for the Docker SDK."""
+    spec = importlib.util.find_spec("docker")
+    if spec is None or spec.origin is not None:
+        return
+    sys.modules["docker"] = None  # type: ignore[assignment]  # an import of it fails, which KFP expects
+    try:
+        importlib.import_module("kfp.local.task_dispatcher")
+    finally:
+        del sys.modules["docker"]
 
 
 def _collect(stage: Stage, root: Path, out: Path) -> bool:

@@ -99,7 +99,7 @@ class ModelSection(Section):
 
     width: int = Field(64, ge=4, le=4096, description="Units of each encoder's vector and of the combiner.")
     dropout: float = Field(0.3, ge=0, lt=1, description="Share of the combiner's units dropped while training.")
-    image_dropout: float = Field(0.5, ge=0, lt=1, description="Chance that a picture is hidden while training.")
+    image_dropout: float = Field(0.3, ge=0, lt=1, description="Chance that a picture is hidden while training.")
 
 
 class TrainSection(Section):

@@ -2,8 +2,8 @@
 
 The pixels equal those of `polyhead.storage.pictures` followed by `polyhead.shard.pictures.resize` bit for bit on
 JPEG and PNG files: the same JPEG arithmetic (`INTEGER_ACCURATE`), the same EXIF orientation, and the same
-fixed-point resampling. Exceptions: CMYK JPEG files differ by a level at most, and an orientation that stands in XMP
-only is not seen. GIF and 24-bit BMP work too; other formats need `polyhead predict`, which decodes outside.
+fixed-point resampling. CMYK JPEG files differ by a level at most. GIF and 24-bit BMP work too; other formats need
+`polyhead predict`, which decodes outside.
 """
 
 from __future__ import annotations
