@@ -17,8 +17,7 @@ from polyhead.errors import ArtifactError, DataError, Problem, did_you_mean
 from polyhead.evaluate.outcomes import prediction_columns
 from polyhead.model import backend
 from polyhead.progress import progress, say
-from polyhead.shard.example import encode_example
-from polyhead.shard.rows import RowError, feature_entries
+from polyhead.shard.rows import RowError, row_example
 from polyhead.storage.artifact import write_whole
 from polyhead.storage.parallel import available_cpus, ordered_map
 from polyhead.storage.rejected import Rejected
@@ -157,11 +156,7 @@ class _Encoder:
 
     def _example(self, row: dict[str, Any]) -> bytes | RowError:
         limit = self._config.validate_.max_pixels
-        try:
-            entries = feature_entries(row, self._config.features, root=self._root, max_pixels=limit)
-        except RowError as fault:
-            return fault
-        return encode_example({**entries, "key": row[KEY].encode()})
+        return row_example(row, self._config.features, {}, root=self._root, max_pixels=limit)
 
 
 def _parquet(table: pl.DataFrame) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 from polyhead.contracts.features import Feature, ImageFeature
 from polyhead.contracts.targets import Target
 from polyhead.contracts.validation import KEY
-from polyhead.shard.example import Value
+from polyhead.shard.example import Value, encode_example
 from polyhead.shard.pictures import resize, stored_bytes
 from polyhead.storage.pictures import PictureError, load_picture
 
@@ -27,6 +27,22 @@ class RowError(Exception):
         self.name = name
         self.path = path
         self.cause = cause
+
+
+def row_example(
+    row: Mapping[str, Any],
+    features: Mapping[str, Feature],
+    targets: Mapping[str, Target],
+    *,
+    root: str,
+    max_pixels: int,
+) -> bytes | RowError:
+    """One row as a serialised example, or why it cannot be one; arguments as of the two functions below."""
+    try:
+        entries = feature_entries(row, features, root=root, max_pixels=max_pixels)
+    except RowError as error:
+        return error
+    return encode_example({**entries, **target_entries(row, targets)})
 
 
 def feature_entries(

@@ -17,8 +17,7 @@ from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, SPLIT, Valid
 from polyhead.errors import ArtifactError
 from polyhead.preprocess.split import hash_position
 from polyhead.progress import Advance, progress, say
-from polyhead.shard.example import encode_example
-from polyhead.shard.rows import RowError, feature_entries, target_entries
+from polyhead.shard.rows import RowError, row_example
 from polyhead.shard.tfrecord import frame
 from polyhead.storage.artifact import new_artifact, sha256_of
 from polyhead.storage.clean import read_clean
@@ -129,12 +128,10 @@ class _Writer:
         return Shard(path=name, split=split, rows=written, bytes=size, sha256=digest.hexdigest())
 
     def _record(self, row: dict[str, Any]) -> bytes | RowError:
-        limit = self.config.validate_.max_pixels
-        try:
-            entries = feature_entries(row, self.config.features, root=self.root, max_pixels=limit)
-        except RowError as fault:
-            return fault
-        return frame(encode_example({**entries, **target_entries(row, self.config.targets)}))
+        config = self.config
+        limit = config.validate_.max_pixels
+        example = row_example(row, config.features, config.targets, root=self.root, max_pixels=limit)
+        return example if isinstance(example, RowError) else frame(example)
 
     def _reject(self, row: int, key: str, fault: RowError) -> None:
         column = self.config.column_of(fault.name)
