@@ -13,16 +13,21 @@ from polyhead.preprocess.outputs import predictions
 
 
 class _Serving(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """The served function with what it needs: the network's variables and the transforms' tables.
+
+    The network itself stays out of reach of TensorFlow's saving, which would trace its layers as if they trained.
+    """
+
     def __init__(self, core: keras.Model, transforms: FeatureTransforms, preprocessing: Preprocessing) -> None:
         super().__init__()
-        self._core = core
+        self._variables = [variable.value for variable in core.variables]
         self._transforms = transforms
-        self._preprocessing = preprocessing
 
-    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def serve(self, **raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = self._core(self._transforms(raw), training=False)
-        return predictions(self._preprocessing, logits)
+        @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+        def serve(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
+            return predictions(preprocessing, core(transforms(raw), training=False))
+
+        self.serve = serve
 
 
 def export_serving(core: keras.Model, preprocessing: Preprocessing, preprocessing_dir: Path, out: Path) -> None:
