@@ -82,6 +82,7 @@ def run_training(config_text: str, table: str, out: Path) -> LocalRun:
         inside = re.compile(re.escape(f"{root}/artifacts/") + r"[^/]+/(\w+)/\w+")
         relay = Relay(lambda text: inside.sub(lambda found: str(out / found[1]), text))
         failure: Exception | None = None
+        finished: list[Stage] = []
         try:
             with _kfp_output(relay), _environment():
                 local.init(
@@ -93,9 +94,9 @@ def run_training(config_text: str, table: str, out: Path) -> LocalRun:
                 pipeline()
         except Exception as error:  # KFP raises bare exceptions that name only the task
             failure = error
-        finally:
+        finally:  # also when the user interrupts: what is finished is kept
             relay.close()
-        finished = [stage for stage in STAGES if _collect(stage, Path(root), out)]
+            finished += [stage for stage in STAGES if _collect(stage, Path(root), out)]
     if failure is not None or len(finished) < len(STAGES):
         stale = [name for name in former if name not in {stage.name for stage in finished}]
         if stale:

@@ -284,3 +284,20 @@ def test_houses_end_to_end(houses, tmp_path):
     assert band["value"] > band["baseline"]
     price = printed["heads"]["price"]["metrics"]["r2_transformed"]
     assert price["value"] > price["baseline"]
+
+
+def test_an_interrupted_run_keeps_the_finished_steps(tmp_path, monkeypatch):
+    """Ctrl-C in the middle loses nothing that a step has finished."""
+    from kfp.local import config as kfp_config
+
+    def interrupted():
+        artifact = Path(kfp_config.LocalExecutionConfig.instance.pipeline_root, "run", "validate", "data")
+        artifact.mkdir(parents=True)
+        (artifact / "ValidationReport.json").write_text("{}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(polyhead_pipelines.local, "training_pipeline", lambda *_: interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        polyhead_pipelines.local.run_training("", "", tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["validate"]
+    assert (tmp_path / "run" / "validate" / "ValidationReport.json").read_text() == "{}"
