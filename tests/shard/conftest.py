@@ -131,6 +131,15 @@ def fresh(tmp_path: Path) -> Prepared:
     return prepare(tmp_path, range(30))
 
 
+@pytest.fixture
+def vanished(tmp_path: Path) -> Prepared:
+    """90 rows in several shards, a picture of which has vanished since validation; `config.yaml` beside them."""
+    data = prepare(tmp_path, range(90))
+    (tmp_path / "pictures" / "left5.png").unlink()
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    return data
+
+
 @pytest.fixture(scope="session")
 def expected() -> Any:
     """`row_of` and `colour_of`, by which a test knows what a row holds."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
-from polyhead.contracts.artifact import require_same
+from polyhead import __version__
+from polyhead.contracts.artifact import Record, require_same
 from polyhead.contracts.config import SPLITS, Config, Split, require_config
 from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
@@ -19,15 +20,16 @@ from polyhead.preprocess.split import hash_position
 from polyhead.progress import Advance, progress, say
 from polyhead.shard.rows import RowError, row_example
 from polyhead.shard.tfrecord import frame
-from polyhead.storage.artifact import new_artifact, sha256_of
+from polyhead.storage.artifact import new_artifact, sha256_of, write_whole
 from polyhead.storage.clean import read_clean
 from polyhead.storage.parallel import available_cpus, ordered_map
-from polyhead.storage.rejected import Rejected
+from polyhead.storage.rejected import Cell, Rejected
 
 ORDER_SALT = 1 << 64
 """Salt of the rows' order, above every split seed that a config would name, so that order and split are unrelated."""
 
 _ROW_BYTES = 256
+_NOTE = ".finished.json"
 _STORED_SHARE = {"raw": 1.0, "png": 0.6, "jpeg": 0.25}
 
 
@@ -37,7 +39,8 @@ def run(
     """Write the shards.
 
     Rows lie in the order of a hash of their key, so any shard is a fair sample of its split, and files are the
-    same bytes whatever the order of the table or the number of workers.
+    same bytes whatever the order of the table or the number of workers. A step that was killed goes on with the
+    shards that it had finished when it is called again with the same input and `out`.
 
     Args:
         config: The configuration of the earlier steps.
@@ -57,7 +60,7 @@ def run(
     require_config(config, fitted, preprocessing)
     rows = clean.join(_splits(Path(preprocessing), fitted).select(ROW, SPLIT), on=ROW, how="left", suffix="_fitted")
     split_column = f"{SPLIT}_fitted" if SPLIT in clean.columns else SPLIT
-    with new_artifact(out, ShardManifest) as directory:
+    with new_artifact(out, ShardManifest, resume=_fingerprint(config, report, fitted)) as directory:
         writer = _Writer(config, report, directory, workers or available_cpus())
         shards: list[Shard] = []
         with progress("shard", total=rows.height, unit="rows") as advance:
@@ -74,12 +77,31 @@ def run(
             rejections=[*report.rejections, *writer.rejected.summary()],
             warnings=fitted.warnings,
         )
+        belongs = {REJECTED_TABLE, *(shard.path for shard in shards)}
+        for path in directory.iterdir():
+            if path.name not in belongs:
+                path.unlink()
         manifest.write(directory)
+    if writer.kept:
+        say(f"{writer.kept} of {len(shards)} shards were finished by an earlier attempt")
     size = sum(shard.bytes for shard in shards) / 2**20
     say(f"{sum(manifest.rows.values()):,} rows in {len(shards)} shards, {size:,.1f} MiB")
     if writer.rejected.rows:
         say(f"warning: {len(writer.rejected.rows):,} rows rejected since validation, see {Path(out) / REJECTED_TABLE}")
     return manifest
+
+
+def _fingerprint(config: Config, report: ValidationReport, fitted: Preprocessing) -> str:
+    """SHA-256 of all that decides the shards' bytes, the pictures' content apart."""
+    decides = (
+        fitted.fingerprint(),
+        report.fingerprint(),
+        config.data_fingerprint(),
+        config.shard.model_dump_json(),
+        config.validate_.max_pixels,
+        __version__,
+    )
+    return hashlib.sha256(repr(decides).encode()).hexdigest()
 
 
 def _splits(directory: Path, fitted: Preprocessing) -> pl.DataFrame:
@@ -98,6 +120,7 @@ class _Writer:
         self.directory = directory
         self.workers = workers
         self.rejected = Rejected()
+        self.kept = 0
         self.rows_per_shard = max(1, config.shard.megabytes * 2**20 // _estimated_bytes(config))
 
     def write_split(self, split: Split, rows: pl.DataFrame, advance: Advance) -> list[Shard]:
@@ -109,23 +132,39 @@ class _Writer:
         for index in range(count):
             start, end = rows.height * index // count, rows.height * (index + 1) // count
             name = f"{split}-{index:05d}-of-{count:05d}.tfrecord"
-            shards.append(self._write_shard(name, split, ordered[start:end], advance))
+            shards.append(self._shard(name, split, ordered[start:end], advance))
         return shards
 
-    def _write_shard(self, name: str, split: Split, rows: pl.DataFrame, advance: Advance) -> Shard:
+    def _shard(self, name: str, split: Split, rows: pl.DataFrame, advance: Advance) -> Shard:
+        """One shard: as an earlier attempt finished it, or written now."""
+        finished = _Finished.read(self.directory, name)
+        if finished is None:
+            finished = self._write(name, split, rows, advance)
+            finished.write(self.directory)
+        else:
+            self.kept += 1
+            advance(rows.height)
+        for cell in finished.rejected:
+            self.rejected.add_cell(*cell)
+        return finished.shard
+
+    def _write(self, name: str, split: Split, rows: pl.DataFrame, advance: Advance) -> _Finished:
         digest, size, written = hashlib.sha256(), 0, 0
+        rejected: list[Cell] = []
         records = ordered_map(self._record, rows.iter_rows(named=True), workers=self.workers)
         with (self.directory / name).open("wb") as file:
-            for row, record in zip(rows.select(ROW, KEY).iter_rows(), records, strict=True):
+            for (row, key), record in zip(rows.select(ROW, KEY).iter_rows(), records, strict=True):
                 if isinstance(record, RowError):
-                    self._reject(row[0], row[1], record)
+                    column, cause = self.config.column_of(record.name), record.cause
+                    rejected.append((row, key, column, cause.reason, record.path, cause.detail))
                 else:
                     file.write(record)
                     digest.update(record)
                     size += len(record)
                     written += 1
                 advance(1)
-        return Shard(path=name, split=split, rows=written, bytes=size, sha256=digest.hexdigest())
+        shard = Shard(path=name, split=split, rows=written, bytes=size, sha256=digest.hexdigest())
+        return _Finished(shard=shard, rejected=rejected)
 
     def _record(self, row: dict[str, Any]) -> bytes | RowError:
         config = self.config
@@ -133,9 +172,25 @@ class _Writer:
         example = row_example(row, config.features, config.targets, root=self.root, max_pixels=limit)
         return example if isinstance(example, RowError) else frame(example)
 
-    def _reject(self, row: int, key: str, fault: RowError) -> None:
-        column = self.config.column_of(fault.name)
-        self.rejected.add_cell(row, key, column, fault.cause.reason, fault.path, fault.cause.detail)
+
+class _Finished(Record):
+    """A finished shard, noted beside it until the artifact is whole, so that a killed step goes on from there."""
+
+    shard: Shard
+    rejected: list[Cell]
+
+    def write(self, directory: Path) -> None:
+        write_whole(directory / (self.shard.path + _NOTE), self.model_dump_json().encode())
+
+    @classmethod
+    def read(cls, directory: Path, name: str) -> Self | None:
+        """The note of a shard whose file is as it says; None where there is none."""
+        try:
+            finished = cls.model_validate_json((directory / (name + _NOTE)).read_bytes())
+        except (OSError, ValueError):
+            return None
+        path = directory / name
+        return finished if path.is_file() and sha256_of(path) == finished.shard.sha256 else None
 
 
 def _estimated_bytes(config: Config) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -15,7 +16,7 @@ from polyhead.errors import ArtifactError
 
 
 @contextlib.contextmanager
-def new_artifact(out: str | Path, contract: type[Contract]) -> Iterator[Path]:
+def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "") -> Iterator[Path]:
     """A directory to write an artifact into, put in place by renames when the block ends well.
 
     An artifact of the same kind that stands at `out` already is replaced; anything else there is refused
@@ -24,18 +25,21 @@ def new_artifact(out: str | Path, contract: type[Contract]) -> Iterator[Path]:
     Args:
         out: Where the artifact shall stand. Its parent is created.
         contract: The artifact's contract class.
+        resume: A fingerprint of all that decides the artifact's bytes. When it is given, what an earlier, broken
+            attempt with the same fingerprint left is kept and found in the directory again; attempts with
+            another fingerprint are removed.
 
     Yields:
-        An empty directory beside `out`, on the same file system.
+        A directory beside `out`, on the same file system; empty unless resumed.
 
     Raises:
-        ArtifactError: `out` holds something else or cannot be written.
+        ArtifactError: `out` holds something else, cannot be written, or is being written by another process.
     """
     out = Path(out).absolute()
     check_free(out, contract)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+        aside, lock = _resumed(out, resume) if resume else (_fresh(out), None)
     except OSError as error:
         raise ArtifactError(f"cannot be written: {error.strerror}", where=str(out)) from None
     try:
@@ -43,7 +47,30 @@ def new_artifact(out: str | Path, contract: type[Contract]) -> Iterator[Path]:
         yield aside
         replace_artifact(aside, out)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if lock is None:
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            os.close(lock)
+
+
+def _fresh(out: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+
+
+def _resumed(out: Path, fingerprint: str) -> tuple[Path, int]:
+    """The directory of attempts with this fingerprint, and a lock that dies with the process."""
+    aside = out.parent / f".{out.name}.{fingerprint[:16]}.resumable"
+    for other in out.parent.glob(f".{out.name}.*.resumable"):
+        if other != aside:
+            shutil.rmtree(other, ignore_errors=True)
+    aside.mkdir(exist_ok=True)
+    lock = os.open(aside, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise ArtifactError("is being written by another process", where=str(out), hint="wait for it") from None
+    return aside, lock
 
 
 def check_free(out: Path, contract: type[Contract]) -> None:

@@ -16,17 +16,20 @@ SCHEMA = {
 }
 _VALUE_CHARACTERS = 200
 
+Cell = tuple[int, str | None, str, str, str | None, str]
+
 
 class Rejected:
     """Collects rejected cells.
 
     Attributes:
         rows: Positions of all rows that have at least one rejected cell.
+        cells: Row, key, column, reason, value and detail of each.
     """
 
     def __init__(self) -> None:
         self.rows: set[int] = set()
-        self._cells: list[tuple[int, str | None, str, str, str | None, str]] = []
+        self.cells: list[Cell] = []
 
     def add(self, mask: pl.Series, keys: pl.Series, column: str, reason: str, values: pl.Series, detail: str) -> None:
         """Set cells of one column aside.
@@ -47,11 +50,11 @@ class Rejected:
     def add_cell(self, row: int, key: str | None, column: str, reason: str, value: str | None, detail: str) -> None:
         """Set one cell aside; a long value is cut."""
         self.rows.add(row)
-        self._cells.append((row, key, column, reason, value and value[:_VALUE_CHARACTERS], detail))
+        self.cells.append((row, key, column, reason, value and value[:_VALUE_CHARACTERS], detail))
 
     def frame(self) -> pl.DataFrame:
         """One line per rejected cell, by row, then column and reason."""
-        cells = pl.DataFrame(self._cells, schema=SCHEMA, orient="row")
+        cells = pl.DataFrame(self.cells, schema=SCHEMA, orient="row")
         return cells.sort("row", "column", "reason", maintain_order=True)
 
     def summary(self) -> list[Rejection]:

@@ -41,7 +41,7 @@ def run(*, config: Config, out: str | Path, table: Table | None = None, workers:
         workers: Threads that decode pictures. Default: the processors at hand.
 
     Returns:
-        The report, also when it did not pass; the artifact is complete in both cases.
+        The report of a table that passed.
 
     Raises:
         DataError: The table cannot be used at all, or too many rows are bad; then the artifact, with every

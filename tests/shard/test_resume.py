@@ -1,0 +1,117 @@
+"""A shard step that dies goes on from what it had finished, and ends with the same bytes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polyhead.errors import ArtifactError
+from polyhead.shard import step as shard_step
+
+ROWS = 90
+KILLED = """
+import os, signal, sys
+from polyhead.contracts.config import load_config
+from polyhead.shard import step
+
+left = int(sys.argv[1])
+encode = step.row_example
+
+def count_down(*arguments, **options):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return encode(*arguments, **options)
+
+step.row_example = count_down
+step.run(config=load_config("config.yaml"), data="validate", preprocessing="preprocess", out="shard", workers=2)
+"""
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of an artifact, by name."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Hidden folders beside the artifact."""
+    return [path.name for path in folder.iterdir() if path.name.startswith(".shard.")]
+
+
+def test_twenty_kills_at_random_change_no_byte(vanished: Any, tmp_path: Path) -> None:
+    """Killed with SIGKILL at twenty random rows, each attempt goes on; the end equals an undisturbed run."""
+    _, undisturbed = vanished.shard("undisturbed", workers=1)
+    places = random.Random(0)
+    for _ in range(20):
+        command = [sys.executable, "-c", KILLED, str(places.randrange(ROWS))]
+        code = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode
+        assert code in (0, -signal.SIGKILL)
+    _, place = vanished.shard("shard")
+    assert contents(place) == contents(undisturbed)
+    assert left_behind(tmp_path) == []
+
+
+def test_finished_shards_are_not_made_again(vanished: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only rows of unfinished shards are encoded by the second attempt, rejected rows are remembered."""
+    manifest, undisturbed = vanished.shard("undisturbed")
+    sizes = [shard.rows for shard in manifest.shards]
+    assert len(sizes) > 3
+    encode, calls = shard_step.row_example, []
+
+    def fail_late(row: dict[str, Any], *arguments: Any, **options: Any) -> Any:
+        calls.append(row)
+        if len(calls) == ROWS - sizes[-1]:
+            raise OSError(28, "No space left on device")
+        return encode(row, *arguments, **options)
+
+    monkeypatch.setattr(shard_step, "row_example", fail_late)
+    with pytest.raises(OSError, match="No space left"):
+        vanished.shard("shard", workers=1)
+    assert not (tmp_path / "shard").exists()
+    calls.clear()
+    monkeypatch.setattr(shard_step, "row_example", lambda row, *a, **o: calls.append(row) or encode(row, *a, **o))
+    _, place = vanished.shard("shard", workers=1)
+    assert len(calls) <= sizes[-1] + sizes[-2] + 1
+    assert contents(place) == contents(undisturbed)
+
+
+def test_a_finished_shard_that_was_changed_is_made_again(
+    vanished: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an attempt left is believed by its SHA-256 only."""
+    _, undisturbed = vanished.shard("undisturbed")
+    monkeypatch.setattr(shard_step.ShardManifest, "write", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        vanished.shard("shard")
+    monkeypatch.undo()
+    [aside] = left_behind(tmp_path)
+    shard = next((tmp_path / aside).glob("train-00000-*"))
+    shard.write_bytes(b"x" + shard.read_bytes()[1:])
+    _, place = vanished.shard("shard")
+    assert contents(place) == contents(undisturbed)
+
+
+def test_two_processes_do_not_write_one_artifact(vanished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one process writes, another is refused instead of mixing its files in."""
+    encode = shard_step.row_example
+    refused: list[str] = []
+
+    def second(*arguments: Any, **options: Any) -> Any:
+        if not refused:
+            monkeypatch.setattr(shard_step, "row_example", encode)
+            with pytest.raises(ArtifactError) as error:
+                vanished.shard("shard", workers=1)
+            refused.append(error.value.problems[0].what)
+        return encode(*arguments, **options)
+
+    monkeypatch.setattr(shard_step, "row_example", second)
+    vanished.shard("shard", workers=1)
+    assert refused == ["is being written by another process"]
