@@ -142,6 +142,8 @@ def _bar() -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        redirect_stdout=False,  # rich would put itself in the place of the streams that are watched here
+        redirect_stderr=False,
     )
 
 

@@ -1,0 +1,48 @@
+"""What a user sees on a terminal while child processes report."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from polyhead import progress
+from polyhead.errors import Problem
+from polyhead_pipelines.local import _kfp_output
+
+
+def event(**content: object) -> str:
+    return "    @polyhead " + json.dumps(content)
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """A terminal in the place of stderr."""
+    text = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=text, force_terminal=True, width=100, highlight=False))
+    return text
+
+
+def test_a_live_bar_takes_no_line_away_from_the_relay(screen: io.StringIO) -> None:
+    """While a bar is on the screen, what KFP prints still reaches the relay, and none of it the screen."""
+    relay = progress.Relay(lambda text: text.replace("/inside", "/out"))
+    with _kfp_output(relay):
+        print(event(step="validate"))
+        print(event(label="check images", done=1, total=9, unit="images", rate="5 images/s", last_time=False))
+        print("12:00:00 - INFO - noise of the runner")
+        print(event(label="check images", done=9, total=9, unit="images", rate="5 images/s", last_time=True))
+        print(event(say="9 of 9 rows are clean, see /inside"))
+        print(event(step="train"))
+        print(event(label="train", done=1, total=3, unit="epochs", rate="joint score 0.9", last_time=False))
+        print(event(error="the data", problems=[["no row", "/inside/x", "look"]]))
+    relay.close()
+    assert relay.log == ["12:00:00 - INFO - noise of the runner"]
+    assert relay.step == "train"
+    assert relay.error == [Problem("no row", "/out/x", "look")]
+    shown = screen.getvalue()
+    assert "9 of 9 rows are clean, see /out" in shown
+    assert "check images" in shown
+    assert "joint score 0.9" in shown
+    assert "noise" not in shown
