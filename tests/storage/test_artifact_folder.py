@@ -143,7 +143,7 @@ def test_a_failed_swap_puts_the_old_artifact_back(tmp_path: Path, monkeypatch: p
         rename(source, target)
 
     monkeypatch.setattr(os, "rename", failing)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ArtifactError, match="No space left on device"):
         build(tmp_path / "V", "two")
     assert content(tmp_path / "V") == {"ValidationReport.json": b"one", "one.txt": b"one"}
 

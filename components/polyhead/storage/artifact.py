@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from polyhead.contracts.artifact import Contract
 from polyhead.errors import ArtifactError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
@@ -33,7 +36,8 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
         A directory beside `out`, on the same file system; empty unless resumed.
 
     Raises:
-        ArtifactError: `out` holds something else, cannot be written, or is being written by another process.
+        ArtifactError: `out` holds something else, cannot be written, or is being written by another process; or the
+            disk is full.
     """
     out = Path(out).absolute()
     check_free(out, contract)
@@ -46,6 +50,13 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
         aside.chmod(0o777 & ~_umask())
         yield aside
         replace_artifact(aside, out)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        kept = "; what is finished is kept for the next call" if resume else ""
+        raise ArtifactError(
+            f"{error.strerror}{kept}", where=str(out), hint="free space, or give another --out"
+        ) from None
     finally:
         if lock is None:
             shutil.rmtree(aside, ignore_errors=True)
