@@ -287,12 +287,12 @@ def _place(path: Path, config: Config, table: str | None) -> str:
 
 
 def _run(path: Path, table: str | None, out: Path, seed: int | None, as_json: bool) -> None:
-    from polyhead.contracts.config import read_config_text
+    from polyhead.contracts.config import parse_config, read_config_text
     from polyhead.storage.places import join
 
-    config = _load(path)
-    place = join(str(Path.cwd()), _place(path, config, table))
     text = read_config_text(path)
+    config = parse_config(text, name=path.name)
+    place = join(str(Path.cwd()), _place(path, config, table))
     if seed is not None:
         text = config.with_seed(seed).model_dump_json(by_alias=True)
     from polyhead_pipelines.local import run_training

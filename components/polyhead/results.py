@@ -34,10 +34,11 @@ def print_results(report: EvaluationReport, out: Path, seconds: float) -> None:
     ):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich's own literals
     for name, head in report.heads.items():
+        about = [f"[bold]{escape(name)}[/]", f"[dim]{head.kind}[/]", f"[dim]n = {head.n:,}[/]"]
         for i, (metric, numbers) in enumerate(head.metrics.items()):
             style = _STYLES[beats_baseline(metric, numbers)]
             table.add_row(
-                ("[bold]" + escape(name) + "[/]", f"[dim]{head.kind}[/]", f"[dim]n = {head.n:,}[/]", *[""] * 9)[i],
+                about[i] if i < len(about) else "",
                 metric,
                 f"[{style}]{_number(numbers.value)}[/]",
                 _interval(numbers),

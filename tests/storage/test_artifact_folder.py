@@ -175,3 +175,26 @@ def test_sha256_of(tmp_path: Path) -> None:
     """The digest that sha256sum prints."""
     (tmp_path / "f").write_bytes(b"polyhead" * 1000)
     assert sha256_of(tmp_path / "f") == hashlib.sha256(b"polyhead" * 1000).hexdigest()
+
+
+def test_only_an_attempt_of_the_same_input_is_resumed(tmp_path: Path) -> None:
+    """Another fingerprint starts empty, and an artifact beside with a longer name keeps what it has."""
+
+    def broken(name: str, fingerprint: str, file: str, found: list[str]) -> None:
+        with new_artifact(tmp_path / name, ValidationReport, resume=fingerprint) as folder:
+            found += sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+            (folder / file).write_text("x")
+            raise RuntimeError("broken")
+
+    def attempt(name: str, fingerprint: str, file: str) -> list[str]:
+        found: list[str] = []
+        with pytest.raises(RuntimeError, match="broken"):
+            broken(name, fingerprint, file, found)
+        return found
+
+    assert attempt("V", "one", "a") == []
+    assert attempt("V.x", "one", "b") == []
+    assert attempt("V", "one", "c") == ["a"]
+    assert attempt("V", "two", "d") == []
+    assert attempt("V", "two", "e") == ["d"]
+    assert attempt("V.x", "one", "f") == ["b"]

@@ -310,7 +310,7 @@ def _problem(document: Document, detail: Any) -> Problem:
     if kind == "string_type" and isinstance(received, (bool, int, float)):
         hint = GATE_HINT if path[0] == "gate" else f'put it in quotes: "{received}"'
         return Problem(f"received {received!r}, which is no text", document.where(path), hint)
-    hint = _SHAPE_HINTS.get(path[-1] if len(path) > 1 and path[-1] in _SHAPE_HINTS else kind, "")
+    hint = _SHAPE_HINTS.get(path[-1]) or _SHAPE_HINTS.get(kind, "")
     if kind in ("model_attributes_type", "model_type", "dict_type") and len(path) == 2:
         message, hint = "Needs keys and values", f"write {{kind: …}}, one of: {', '.join(known)}"
     return Problem(f"{message[0].lower()}{message[1:]}, received {shown}", document.where(path), hint)

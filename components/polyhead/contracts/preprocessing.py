@@ -17,6 +17,9 @@ from polyhead.contracts.targets import Target
 
 SPLITS_TABLE = "splits.parquet"
 
+MISSING_ID, UNSEEN_ID, FIRST_ID = 0, 1, 2
+"""Ids of a category: a missing value, a value outside the vocabulary, the vocabulary's first value."""
+
 
 class ImageStatistics(Record):
     """Counts only: pictures are scaled by a constant."""

@@ -12,10 +12,9 @@ from keras import layers, ops
 
 from polyhead.contracts.config import ModelSection
 from polyhead.contracts.features import CategoryFeature, Feature, ImageFeature, NumericFeature
-from polyhead.contracts.preprocessing import CategoryStatistics, Preprocessing, TextStatistics
+from polyhead.contracts.preprocessing import FIRST_ID, UNSEEN_ID, CategoryStatistics, Preprocessing, TextStatistics
 from polyhead.model.layers import HideCategory, StandIn, WeightedTerms
 
-UNSEEN_ID, RESERVED_IDS = 1, 2
 _UNSEEN_RATE = 0.02
 _CHANNELS = (16, 32, 64, 96, 128, 128, 128)
 _POOLED = 4
@@ -115,7 +114,7 @@ def _numeric(name: str, values: Any, model: ModelSection) -> Encoded:
 
 def _category(name: str, ids: Any, size: int, model: ModelSection, seed: int) -> Encoded:
     ids = HideCategory(_UNSEEN_RATE, UNSEEN_ID, seed, name=f"{name}__hide")(ids)
-    total = size + RESERVED_IDS
+    total = size + FIRST_ID
     units = min(model.width, 4 + 2 * int(total**0.5))
     vector = layers.Embedding(total, units, name=f"{name}__encoder")(ids)
     return Encoded(

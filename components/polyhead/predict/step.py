@@ -13,7 +13,7 @@ from polyhead.contracts.artifact import Record
 from polyhead.contracts.bundle import BUNDLED_CONFIG, ModelBundle
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.validation import KEY, ROW, Rejection
-from polyhead.errors import ArtifactError, DataError, Problem, did_you_mean
+from polyhead.errors import ArtifactError, DataError
 from polyhead.evaluate.outcomes import prediction_columns
 from polyhead.model import backend
 from polyhead.progress import progress, say
@@ -21,7 +21,7 @@ from polyhead.shard.rows import RowError, row_example
 from polyhead.storage.artifact import write_whole
 from polyhead.storage.parallel import available_cpus, ordered_map
 from polyhead.storage.rejected import Rejected
-from polyhead.storage.tables import Table, read_table
+from polyhead.storage.tables import Table, choose_columns, read_table
 from polyhead.validate.step import clean_features, image_root
 
 _ROWS_AT_ONCE = 256
@@ -71,11 +71,7 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
     config = _bundled_config(Path(bundle))
     name = table if isinstance(table, str) else "the DataFrame"
     frame = read_table(table)
-    missing = [column for column in map(config.column_of, config.features) if column not in frame.columns]
-    if missing:
-        raise DataError(
-            Problem(f"no column '{column}'", name, did_you_mean(column, frame.columns)) for column in missing
-        )
+    choose_columns(name, frame.columns, [config.column_of(feature) for feature in config.features])
     clean, rejected = clean_features(frame, config)
     usable = clean.filter(~pl.col(ROW).is_in(rejected.rows))
     say("loading TensorFlow")

@@ -14,6 +14,9 @@ import tensorflow as tf
 
 from polyhead.contracts.features import Feature, ImageFeature
 from polyhead.contracts.preprocessing import (
+    FIRST_ID,
+    MISSING_ID,
+    UNSEEN_ID,
     CategoryStatistics,
     ClassStatistics,
     LabelStatistics,
@@ -31,9 +34,6 @@ Batch = dict[str, tf.Tensor]
 _SPACE = r"[\p{Z}\t-\r\x{85}]+"
 _BEFORE_LOWER = {r"\x00": " ", "I": "i", "İ": "i̇", "J": "j", "Ì": "ì", "Í": "í", "Ĩ": "ĩ", "Į": "į"}
 """`tf.strings.lower` stops at a NUL, and lowers these letters by the machine's language (Turkish, Lithuanian)."""
-
-MISSING_ID, UNSEEN_ID, FIRST_ID = 0, 1, 2
-"""Ids of a category: a missing value, a value outside the vocabulary, the vocabulary's first value."""
 
 
 class NumericTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
@@ -58,7 +58,7 @@ class NumericTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untype
 
 
 class CategoryTransform(tf.Module):  # type: ignore[misc]
-    """A value to its id; see `MISSING_ID`, `UNSEEN_ID`, `FIRST_ID`."""
+    """A value to its id; see `MISSING_ID`, `UNSEEN_ID`, `FIRST_ID` of the contract."""
 
     def __init__(self, statistics: CategoryStatistics, directory: Path) -> None:
         super().__init__()

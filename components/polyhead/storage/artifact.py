@@ -15,6 +15,7 @@ from pathlib import Path
 from polyhead.contracts.artifact import Contract
 from polyhead.errors import ArtifactError
 
+_FINGERPRINT = ".fingerprint"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -29,8 +30,8 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
         out: Where the artifact shall stand. Its parent is created.
         contract: The artifact's contract class.
         resume: A fingerprint of all that decides the artifact's bytes. When it is given, what an earlier, broken
-            attempt with the same fingerprint left is kept and found in the directory again; attempts with
-            another fingerprint are removed.
+            attempt with the same fingerprint left is kept and found in the directory again; what one with
+            another fingerprint left is removed. Such an artifact is flat: files, no folders.
 
     Yields:
         A directory beside `out`, on the same file system; empty unless resumed.
@@ -49,6 +50,7 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
     try:
         aside.chmod(0o777 & ~_umask())
         yield aside
+        (aside / _FINGERPRINT).unlink(missing_ok=True)
         replace_artifact(aside, out)
     except OSError as error:
         if error.errno not in _FULL:
@@ -69,18 +71,23 @@ def _fresh(out: Path) -> Path:
 
 
 def _resumed(out: Path, fingerprint: str) -> tuple[Path, int]:
-    """The directory of attempts with this fingerprint, and a lock that dies with the process."""
-    aside = out.parent / f".{out.name}.{fingerprint[:16]}.resumable"
-    for other in out.parent.glob(f".{out.name}.*.resumable"):
-        if other != aside:
-            shutil.rmtree(other, ignore_errors=True)
+    """The folder of broken attempts, emptied unless of this fingerprint, and a lock that dies with the process."""
+    aside = out.parent / f".{out.name}.resumable"
     aside.mkdir(exist_ok=True)
     lock = os.open(aside, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        moved = os.fstat(lock).st_ino != aside.stat().st_ino
     except OSError:
+        moved = True
+    if moved:
         os.close(lock)
         raise ArtifactError("is being written by another process", where=str(out), hint="wait for it") from None
+    note = aside / _FINGERPRINT
+    if not note.is_file() or note.read_text() != fingerprint:
+        for path in aside.iterdir():
+            path.unlink()
+        write_whole(note, fingerprint.encode())
     return aside, lock
 
 

@@ -54,17 +54,22 @@ def read_table(table: Table, columns: Sequence[str] | None = None) -> pl.DataFra
         frame, names = table, table.columns
     else:
         return _from_pandas(table, columns)
-    frame = frame.select(_chosen(name, names, columns))
+    frame = frame.select(choose_columns(name, names, columns))
     if frame.height == 0:
         raise DataError("has no rows", where=name)
     return frame
 
 
-def _chosen(name: str, names: Sequence[str], columns: Sequence[str] | None) -> list[str]:
-    """The columns to keep of those that the table has; a column without a name is nobody's.
+def choose_columns(name: str, names: Sequence[str], columns: Sequence[str] | None) -> list[str]:
+    """The columns to keep of those that a table has; a column without a name is nobody's.
+
+    Args:
+        name: What messages call the table.
+        names: The names of its columns.
+        columns: The columns wanted. Default: all that have a name.
 
     Raises:
-        DataError: One is missing or is there twice.
+        DataError: One is missing or is there twice; all of them at once.
     """
     counts = Counter(names)
     wanted = [column for column in counts if column] if columns is None else list(columns)
@@ -237,7 +242,7 @@ def _from_pandas(table: object, columns: Sequence[str] | None) -> pl.DataFrame:
         raise TypeError(f"a table is a path, a pandas or a polars DataFrame; received {type(table).__name__}")
     frame: pd.DataFrame = table
     names = [str(name) for name in frame.columns]
-    chosen = _chosen("the DataFrame", names, columns)
+    chosen = choose_columns("the DataFrame", names, columns)
     if len(frame) == 0:
         raise DataError("has no rows", where="the DataFrame")
     return pl.DataFrame([_from_series(name, frame.iloc[:, names.index(name)]) for name in chosen])
