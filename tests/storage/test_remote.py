@@ -14,7 +14,7 @@ from PIL import Image
 
 from polyhead.errors import DataError
 from polyhead.storage import places
-from polyhead.storage.pictures import PictureError, load_picture
+from polyhead.storage.pictures import PictureError, PictureFolder, decode_picture
 from polyhead.storage.tables import read_table
 
 OBJECTS: dict[str, bytes] = {}
@@ -72,9 +72,9 @@ def test_a_missing_table_in_a_bucket_is_named(bucket: dict[str, bytes]) -> None:
 def test_pictures_in_a_bucket_are_found_under_the_root(bucket: dict[str, bytes]) -> None:
     """Paths are relative to the root's prefix."""
     bucket["data/photos/red.png"] = png((255, 0, 0))
-    picture = load_picture("gs://data/photos", "red.png", max_pixels=100)
-    assert picture.size == (4, 3)
-    assert picture.getpixel((0, 0)) == (255, 0, 0)
+    picture = decode_picture(PictureFolder("gs://data/photos").read("red.png"), max_pixels=100)
+    assert picture.shape == (3, 4, 3)
+    assert picture[0, 0].tolist() == [255, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -89,5 +89,5 @@ def test_pictures_that_are_not_in_the_root_have_their_reason(bucket: dict[str, b
     """A missing object and a path out of the root are told apart."""
     bucket["data/secret.png"] = png((0, 0, 0))
     with pytest.raises(PictureError) as error:
-        load_picture("gs://data/photos", path, max_pixels=100)
+        decode_picture(PictureFolder("gs://data/photos").read(path), max_pixels=100)
     assert error.value.reason == reason

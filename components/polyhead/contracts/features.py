@@ -43,6 +43,7 @@ class ImageFeature(FeatureBase):
         "jpeg (smallest; what the model trains on differs by the JPEG loss from what serving sees).",
     )
     quality: int = Field(95, ge=1, le=100, description="JPEG quality, for store: jpeg.")
+    subsampling: Literal[444, 422, 420] = Field(420, description="JPEG colour subsampling, for store: jpeg.")
     flip: bool = Field(False, description="Mirror the picture left to right at random while training.")
     tied: str | None = Field(
         None,

@@ -20,6 +20,7 @@ from polyhead.progress import progress, say
 from polyhead.shard.rows import RowError, row_example
 from polyhead.storage.artifact import write_whole
 from polyhead.storage.parallel import available_cpus, ordered_map
+from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.rejected import Rejected
 from polyhead.storage.tables import Table, choose_columns, read_table
 from polyhead.validate.step import clean_features, image_root
@@ -128,7 +129,7 @@ class _Encoder:
 
     def __init__(self, config: Config, root: str, rejected: Rejected, workers: int) -> None:
         self._config = config
-        self._root = root
+        self._root = PictureFolder(root)
         self._rejected = rejected
         self._workers = workers
 

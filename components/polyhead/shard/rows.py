@@ -10,7 +10,7 @@ from polyhead.contracts.targets import Target
 from polyhead.contracts.validation import KEY
 from polyhead.shard.example import Value, encode_example
 from polyhead.shard.pictures import resize, stored_bytes
-from polyhead.storage.pictures import PictureError, load_picture
+from polyhead.storage.pictures import PictureError, PictureFolder, decode_picture
 
 
 class RowError(Exception):
@@ -34,7 +34,7 @@ def row_example(
     features: Mapping[str, Feature],
     targets: Mapping[str, Target],
     *,
-    root: str,
+    root: PictureFolder,
     max_pixels: int,
 ) -> bytes | RowError:
     """One row as a serialised example, or why it cannot be one; arguments as of the two functions below."""
@@ -46,7 +46,7 @@ def row_example(
 
 
 def feature_entries(
-    row: Mapping[str, Any], features: Mapping[str, Feature], *, root: str, max_pixels: int
+    row: Mapping[str, Any], features: Mapping[str, Feature], *, root: PictureFolder, max_pixels: int
 ) -> dict[str, Value]:
     """The `feature/…` entries of one row, missing values left out.
 
@@ -66,7 +66,7 @@ def feature_entries(
             continue
         if isinstance(feature, ImageFeature):
             try:
-                picture = load_picture(root, value, max_pixels=max_pixels)
+                picture = decode_picture(root.read(value), max_pixels=max_pixels)
             except PictureError as error:
                 raise RowError(name, value, error) from None
             entries[f"feature/{name}"] = stored_bytes(resize(picture, feature.size), feature)

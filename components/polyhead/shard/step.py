@@ -23,6 +23,7 @@ from polyhead.shard.tfrecord import frame
 from polyhead.storage.artifact import new_artifact, sha256_of, write_whole
 from polyhead.storage.clean import read_clean
 from polyhead.storage.parallel import available_cpus, ordered_map
+from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.rejected import Cell, Rejected
 
 ORDER_SALT = 1 << 64
@@ -116,7 +117,7 @@ class _Writer:
 
     def __init__(self, config: Config, report: ValidationReport, directory: Path, workers: int) -> None:
         self.config = config
-        self.root = report.image_root
+        self.root = PictureFolder(report.image_root)
         self.directory = directory
         self.workers = workers
         self.rejected = Rejected()

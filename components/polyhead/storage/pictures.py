@@ -1,24 +1,36 @@
-"""Picture files in: safely found, decoded whole, turned upright, RGB.
+"""Picture files in: safely found, examined, decoded, turned upright, RGB.
 
-The serving graph repeats this in TensorFlow operations (`polyhead.preprocess.picture_graph`); the two agree
-to the last bit on JPEG and PNG files.
+JPEG files are decoded by libjpeg-turbo at a half, a quarter or an eighth of their size where that is still as large
+as wanted, any other file by Pillow. The serving graph repeats all of it in TensorFlow operations
+(`polyhead.preprocess.picture_graph`); the two agree to the last bit on JPEG and PNG files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
 import struct
 import warnings
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+import simplejpeg
+import xxhash
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from polyhead.storage.places import is_remote, join, read_bytes
 
+Pixels = NDArray[np.uint8]
+"""An upright RGB picture, (height, width, 3), contiguous."""
+
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+REDUCTIONS = (8, 4, 2)
+"""By what a JPEG file may be scaled down while it is decoded."""
+
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -29,6 +41,10 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = (5, 6, 7, 8)
+_EXIF = b"Exif\0\0"
+_JPEG = b"\xff\xd8\xff"
+_HASH_SIZE = (9, 8)
 
 # The size is checked below against the config's own limit, before anything is decoded.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -40,7 +56,7 @@ class PictureError(Exception):
 
     Attributes:
         reason: A word for counting: image_missing, image_outside_root, image_not_a_file, image_unreadable,
-            image_too_large.
+            image_too_large, image_changed.
         detail: One line for a person.
     """
 
@@ -50,25 +66,127 @@ class PictureError(Exception):
         self.detail = detail
 
 
-def load_picture(root: str, path: str, *, max_pixels: int) -> Image.Image:
-    """Read one picture.
+@dataclass(frozen=True)
+class PictureFacts:
+    """What one look at a file tells.
+
+    Attributes:
+        size: Bytes of the file.
+        width: Pixels, as stored: before it is turned upright.
+        height: Pixels, as stored.
+        format: JPEG, PNG, WEBP, BMP or GIF.
+        mode: Pillow's word for the samples, such as RGB, L, CMYK, P.
+        orientation: EXIF orientation, 1 to 8; 1 where there is none.
+        content_hash: XXH3 of the bytes, 128 bits in hexadecimal.
+        perceptual_hash: 64 bits that stay nearly the same when a picture is scaled or saved again: one for each
+            step from a pixel to its right neighbour in a gray 9 x 8 miniature, set where it gets darker, row by row
+            (known as dHash). None unless decoded.
+    """
+
+    size: int
+    width: int
+    height: int
+    format: str
+    mode: str
+    orientation: int
+    content_hash: str
+    perceptual_hash: int | None = None
+
+
+def examine_picture(content: bytes, *, max_pixels: int, decode: bool) -> PictureFacts:
+    """Look at the bytes of one picture.
 
     Args:
-        root: The image root, a local folder or a `gs://` prefix.
-        path: As the table has it, relative to the root; it may not lead out of it, by links either.
-        max_pixels: Largest height times width that is decoded.
-
-    Returns:
-        An upright RGB picture, fully decoded.
+        content: A file's bytes.
+        max_pixels: Largest height times width that is accepted.
+        decode: False reads the header, True the whole picture.
 
     Raises:
-        PictureError: It is missing, outside the root, no regular file, damaged, of an unknown format, or too large.
+        PictureError: As `decode_picture`; damage behind the header is seen only when decoding.
     """
-    return decode_picture(_read(root, path), max_pixels=max_pixels)
+    with _opened(content, max_pixels) as image:
+        # Decoding changes what Pillow says of an image, so the header's words are taken first.
+        size, image_format, mode, orientation = image.size, image.format, image.mode, _exif_orientation(image)
+        if decode:
+            image.load()
+        perceptual = _perceptual_hash(_turned(_as_rgb(image), orientation)) if decode else None
+    return PictureFacts(
+        size=len(content),
+        width=size[0],
+        height=size[1],
+        format="JPEG" if image_format == "MPO" else str(image_format),
+        mode=mode,
+        orientation=orientation,
+        content_hash=content_hash(content),
+        perceptual_hash=perceptual,
+    )
 
 
-def decode_picture(content: bytes, *, max_pixels: int) -> Image.Image:
-    """Decode the bytes of one picture; returns and raises as `load_picture`."""
+def content_hash(content: bytes) -> str:
+    """XXH3 of a file's bytes, 128 bits in hexadecimal: names a picture, and proves nothing against forgery."""
+    return xxhash.xxh3_128_hexdigest(content)
+
+
+def decode_picture(content: bytes, *, max_pixels: int, at_least: tuple[int, int] | None = None) -> Pixels:
+    """Decode the bytes of one picture.
+
+    Args:
+        content: A file's bytes.
+        max_pixels: Largest height times width that is decoded.
+        at_least: Height and width that are needed. A JPEG file is then decoded at the smallest of a half, a quarter
+            and an eighth of its size that is as large as that both ways. Default: full size.
+
+    Returns:
+        uint8 (height, width, 3), RGB, upright.
+
+    Raises:
+        PictureError: It is damaged, of an unknown format, or too large.
+    """
+    if content.startswith(_JPEG):
+        pixels = _decode_jpeg(content, max_pixels, at_least)
+        if pixels is not None:
+            return pixels
+    with _opened(content, max_pixels) as image:
+        orientation = _exif_orientation(image)
+        if image.format in ("JPEG", "MPO"):
+            factor = _reduction(image.height, image.width, orientation, at_least)
+            if factor > 1:
+                image.draft(None, (image.width // factor, image.height // factor))
+        image.load()
+        upright = _turned(_as_rgb(image), orientation)
+    return np.array(upright)
+
+
+def _decode_jpeg(content: bytes, max_pixels: int, at_least: tuple[int, int] | None) -> Pixels | None:
+    """Most JPEG files; None for one that has to be looked at more closely: unusual, damaged, turned or too large."""
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+        if colours not in ("YCbCr", "Gray", "RGB") or height * width > max_pixels or _EXIF in content:
+            return None
+        factor = _reduction(height, width, 1, at_least)
+        pixels: Pixels = simplejpeg.decode_jpeg(
+            content,
+            "RGB",
+            min_height=-(-height // factor),
+            min_width=-(-width // factor),
+            min_factor=factor,
+        )
+    except ValueError:  # a warning counts as an error there: Pillow decides what can be used all the same
+        return None
+    return pixels
+
+
+def _reduction(height: int, width: int, orientation: int, at_least: tuple[int, int] | None) -> int:
+    """By how much a JPEG file is scaled down while it is decoded; height and width as stored."""
+    if at_least is None:
+        return 1
+    low, narrow = at_least[::-1] if orientation in _SIDEWAYS else at_least
+    return next((f for f in REDUCTIONS if -(-height // f) >= low and -(-width // f) >= narrow), 1)
+
+
+@contextlib.contextmanager
+def _opened(content: bytes, max_pixels: int) -> Iterator[Image.Image]:
+    """An opened picture of an accepted size; what goes wrong in the block is the picture's fault."""
     if not content:
         raise PictureError("image_unreadable", "the file is empty")
     try:
@@ -78,9 +196,7 @@ def decode_picture(content: bytes, *, max_pixels: int) -> Image.Image:
                 raise PictureError(
                     "image_too_large", f"{width} x {height} pixels, validate.max_pixels is {max_pixels:,}"
                 )
-            orientation = _exif_orientation(image)
-            image.load()
-            upright = _as_rgb(image)
+            yield image
     except UnidentifiedImageError:
         raise PictureError("image_unreadable", f"no picture of a known format ({', '.join(FORMATS)})") from None
     except Image.DecompressionBombError:
@@ -88,35 +204,65 @@ def decode_picture(content: bytes, *, max_pixels: int) -> Image.Image:
         raise PictureError("image_too_large", f"more than {limit:,} pixels, which is as much as is read") from None
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, OverflowError, MemoryError) as error:
         raise PictureError("image_unreadable", str(error) or type(error).__name__) from None
+
+
+def _turned(picture: Image.Image, orientation: int) -> Image.Image:
     turn = _TURNS.get(orientation)
-    return upright if turn is None else upright.transpose(turn)
+    return picture if turn is None else picture.transpose(turn)
 
 
-def _read(root: str, path: str) -> bytes:
-    if is_remote(path) and not path.startswith(root.rstrip("/") + "/"):
-        raise PictureError("image_outside_root", f"is not under {root}")
-    place = join(root, path)
-    if is_remote(place):
-        if ".." in place.split("/"):
-            raise PictureError("image_outside_root", f"leads out of {root}")
+def _perceptual_hash(picture: Image.Image) -> int:
+    small = np.asarray(picture.convert("L").resize(_HASH_SIZE, Image.Resampling.BOX))
+    return int.from_bytes(np.packbits(small[:, 1:] < small[:, :-1]).tobytes(), "big")
+
+
+class PictureFolder:
+    """Where the image paths of a table start.
+
+    Args:
+        root: A local folder or a `gs://` prefix.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._real = "" if is_remote(root) else os.path.realpath(root)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of one picture file.
+
+        Args:
+            path: As the table has it, relative to the root; it may not lead out of it, by links either.
+
+        Raises:
+            PictureError: It is missing, outside the root, no regular file, or cannot be read.
+        """
+        place = join(self._root, path)
+        return self._read_remote(path, place) if is_remote(place) else self._read_local(place)
+
+    def _read_remote(self, path: str, place: str) -> bytes:
+        inside = not is_remote(path) or path.startswith(self._root.rstrip("/") + "/")
+        if not inside or ".." in place.split("/"):
+            raise PictureError("image_outside_root", f"leads out of {self._root}")
         try:
             return read_bytes(place)
         except FileNotFoundError:
             raise PictureError("image_missing", "no such object") from None
         except OSError as error:
             raise PictureError("image_unreadable", str(error)) from None
-    try:
-        real = os.path.realpath(place)
-        real_root = os.path.realpath(root)
-        if os.path.commonpath([real, real_root]) != real_root:
-            raise PictureError("image_outside_root", f"leads to {real}, outside {root}")
-        if not stat.S_ISREG(os.stat(real).st_mode):
-            raise PictureError("image_not_a_file", "is a folder, a pipe or a device")
-        return Path(real).read_bytes()
-    except FileNotFoundError:
-        raise PictureError("image_missing", "no such file") from None
-    except (OSError, ValueError) as error:
-        raise PictureError("image_unreadable", str(error)) from None
+
+    def _read_local(self, place: str) -> bytes:
+        try:
+            real = os.path.realpath(place)
+            if os.path.commonpath([real, self._real]) != self._real:
+                raise PictureError("image_outside_root", f"leads to {real}, outside {self._root}")
+            if not stat.S_ISREG(os.stat(real).st_mode):
+                raise PictureError("image_not_a_file", "is a folder, a pipe or a device")
+            with open(real, "rb", buffering=0) as file:
+                return file.read()
+        except FileNotFoundError:
+            raise PictureError("image_missing", "no such file") from None
+        except (OSError, ValueError) as error:
+            raise PictureError("image_unreadable", str(error)) from None
 
 
 def _exif_orientation(image: Image.Image) -> int:
@@ -129,7 +275,7 @@ def _exif_orientation(image: Image.Image) -> int:
         value = exif.get(_ORIENTATION, 1)
     except (SyntaxError, ValueError, KeyError, OSError, struct.error):
         return 1
-    return value if isinstance(value, int) else 1
+    return value if value in range(1, 9) else 1
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

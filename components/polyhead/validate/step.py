@@ -23,7 +23,7 @@ from polyhead.errors import DataError, Problem
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import new_artifact, sha256_of
 from polyhead.storage.parallel import available_cpus, ordered_map
-from polyhead.storage.pictures import PictureError, load_picture
+from polyhead.storage.pictures import PictureError, PictureFolder, examine_picture
 from polyhead.storage.places import check_scheme, folder_of, join
 from polyhead.storage.rejected import Rejected
 from polyhead.storage.tables import Table, read_table
@@ -176,11 +176,11 @@ def _check_pictures(clean: pl.DataFrame, rejected: Rejected, config: Config, roo
     paths = sorted({path for name in features for path in clean[name].drop_nulls()})
     if not paths:
         return 0
-    limit = config.validate_.max_pixels
+    limit, folder = config.validate_.max_pixels, PictureFolder(root)
 
     def fault_of(path: str) -> tuple[str, str] | None:
         try:
-            load_picture(root, path, max_pixels=limit)
+            examine_picture(folder.read(path), max_pixels=limit, decode=True)
         except PictureError as error:
             return error.reason, error.detail
         return None
