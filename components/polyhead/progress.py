@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, NoReturn, Protocol
 
 from rich.console import Console
@@ -34,9 +35,9 @@ _EVENT_SECONDS = 0.2
 
 
 class Advance(Protocol):
-    """Tells a progress display how many more items are done, and optionally how it goes."""
+    """Tells a progress display how many more items are done, and optionally how it goes and their bytes."""
 
-    def __call__(self, count: int, note: str = "") -> None: ...
+    def __call__(self, count: int, note: str = "", *, size: int = 0) -> None: ...
 
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -54,24 +55,29 @@ def progress(label: str, *, total: int, unit: str) -> Iterator[Advance]:
     Yields:
         A function to call with the number of items just done.
     """
-    started, done, last, shown_note = time.monotonic(), 0, 0.0, ""
+    started, done, done_bytes, last, shown_note = time.monotonic(), 0, 0, 0.0, ""
     as_events = os.environ.get(MODE) == "json"
     live = _bar() if console.is_terminal and not as_events else None
     bar = live.add_task(label, total=total, rate="") if live else None
 
     def show(now: float, *, last_time: bool = False) -> None:
-        rate = shown_note or f"{done / max(now - started, 1e-9):,.0f} {unit}/s"
+        seconds = max(now - started, 1e-9)
+        rate = shown_note or f"{done / seconds:,.0f} {unit}/s"
+        if done_bytes:
+            rate += f", {done_bytes / seconds / 1e6:,.0f} MB/s"
         if live is not None and bar is not None:
             live.update(bar, completed=done, rate=rate)
         elif as_events:
-            event = {"label": label, "done": done, "total": total, "unit": unit, "rate": rate}
+            left = _left(done, total, seconds)
+            event = {"label": label, "done": done, "total": total, "unit": unit, "rate": rate, "left": left}
             _emit({**event, "last_time": last_time})
         else:
-            console.print(escape(f"  {label} {done:,}/{total:,} {unit} ({rate})"))
+            console.print(escape(f"  {label} {done:,}/{total:,} {unit} ({rate}{_left(done, total, seconds)})"))
 
-    def advance(count: int, note: str = "") -> None:
-        nonlocal done, last, shown_note
+    def advance(count: int, note: str = "", *, size: int = 0) -> None:
+        nonlocal done, done_bytes, last, shown_note
         done += count
+        done_bytes += size
         shown_note = note
         now = time.monotonic()
         if now - max(last, started) >= (_EVENT_SECONDS if as_events or live else _LOG_SECONDS):
@@ -81,6 +87,13 @@ def progress(label: str, *, total: int, unit: str) -> Iterator[Advance]:
     with live or contextlib.nullcontext():
         yield advance
         show(time.monotonic(), last_time=True)
+
+
+def _left(done: int, total: int, seconds: float) -> str:
+    """How long the rest takes at the rate so far; empty where that cannot be said."""
+    if not 0 < done < total:
+        return ""
+    return f", {timedelta(seconds=round(seconds * (total - done) / done))} left"
 
 
 def say(message: str) -> None:
@@ -215,7 +228,7 @@ class Relay:
             self._live.update(self._bars[label], completed=done, rate=event["rate"])
         elif event["last_time"] or (done < total and time.monotonic() - self._told >= _LOG_SECONDS):
             self._told = time.monotonic()
-            console.print(escape(f"  {label} {done:,}/{total:,} {event['unit']} ({event['rate']})"))
+            console.print(escape(f"  {label} {done:,}/{total:,} {event['unit']} ({event['rate']}{event['left']})"))
 
 
 def _event(payload: str) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config, load_config, parse_config
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.contracts.shards import ShardManifest
+from polyhead.contracts.shards import TIMINGS, ShardManifest
 from polyhead.contracts.validation import ValidationReport
 from polyhead.preprocess import step as preprocess_step
 from polyhead.sample import write_sample
@@ -85,7 +85,7 @@ def digests(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != TIMINGS
     }
 
 

@@ -37,7 +37,7 @@ def served(tf: Any) -> Load:
     from polyhead.preprocess import picture_graph
 
     load = tf.function(picture_graph.load, autograph=False)
-    return lambda content, size: load(tf.constant(content), size).numpy()
+    return lambda content, size, scaled=True: load(tf.constant(content), size, scaled=scaled).numpy()
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +49,9 @@ def orientation(tf: Any) -> Callable[[bytes], int]:
     return lambda content: int(read(tf.constant(content)))
 
 
-def sharded(content: bytes, size: tuple[int, int]) -> Any:
+def sharded(content: bytes, size: tuple[int, int], scaled: bool = True) -> Any:
     """The pixels that the shard step stores."""
-    return resize(decode_picture(content, max_pixels=10**8), size)
+    return resize(decode_picture(content, max_pixels=10**8, at_least=size if scaled else None), size)
 
 
 def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> Any:
@@ -131,6 +131,22 @@ def test_jpeg(served: Load, quality: int, subsampling: str, progressive: bool) -
     content = encoded(picture, "JPEG", quality=quality, subsampling=subsampling, progressive=progressive)
     for size in ((47, 61), (24, 16)):
         assert (served(content, size) == sharded(content, size)).all()
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("code", [1, 3, 6])
+@pytest.mark.parametrize(
+    ("subsampling", "progressive"), [("4:4:4", True), ("4:2:2", False), ("4:2:0", False), ("4:2:0", True)]
+)
+def test_jpeg_scaled_while_decoding(served: Load, subsampling: str, progressive: bool, code: int, scaled: bool) -> None:
+    """Large JPEG files agree bit for bit at every reduction, upright and sideways, and at full size."""
+    picture = Image.fromarray(noise(150, 203)).resize((333, 271), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[ExifTag.Orientation] = code
+    content = encoded(picture, "JPEG", quality=75, subsampling=subsampling, progressive=progressive, exif=exif)
+    for size in ((200, 100), (130, 120), (60, 68), (34, 33), (33, 40)):
+        assert (served(content, size, scaled) == sharded(content, size, scaled)).all()
+    assert (served(content, (34, 33)) != served(content, (34, 33), False)).any()
 
 
 def test_gray_jpeg(served: Load) -> None:
@@ -346,10 +362,12 @@ def test_no_damage_in_a_header_crashes(orientation: Callable[[bytes], int], head
 def test_a_batch_shares_no_state(tf: Any) -> None:
     """A batch with JPEG, PNG, a turned picture and a missing one gives each its own pixels, black for the missing."""
     from polyhead.contracts.features import ImageFeature
+    from polyhead.contracts.preprocessing import ImageStatistics
     from polyhead.preprocess.layers import ServedPictures
 
     contents = [PLAIN, b"", PNGS["palette"](), with_segments(exif(tiff(b"MM", 6))), PLAIN]
-    pixels = ServedPictures(ImageFeature(kind="image", size=(24, 16)))(tf.constant(contents)).numpy()
+    statistics = ImageStatistics(count=3, missing=1, decode="scaled", quality=None)
+    pixels = ServedPictures(ImageFeature(kind="image", size=(24, 16)), statistics)(tf.constant(contents)).numpy()
     for content, picture in zip(contents, pixels, strict=True):
         assert (picture == (sharded(content, (24, 16)) if content else 0)).all()
 

@@ -12,17 +12,19 @@ from typing import Any
 
 import pytest
 
+from polyhead.contracts.shards import TIMINGS
 from polyhead.errors import ArtifactError
 from polyhead.shard import step as shard_step
+from polyhead.shard.rows import RowEncoder
 
 ROWS = 90
 KILLED = """
 import os, signal, sys
 from polyhead.contracts.config import load_config
-from polyhead.shard import step
+from polyhead.shard import rows, step
 
 left = int(sys.argv[1])
-encode = step.row_example
+encode = rows.RowEncoder.__call__
 
 def count_down(*arguments, **options):
     global left
@@ -31,14 +33,14 @@ def count_down(*arguments, **options):
         os.kill(os.getpid(), signal.SIGKILL)
     return encode(*arguments, **options)
 
-step.row_example = count_down
+rows.RowEncoder.__call__ = count_down
 step.run(config=load_config("config.yaml"), data="validate", preprocessing="preprocess", out="shard", workers=2)
 """
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of an artifact, by name."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    """Every file of an artifact, by name, but the one that says how long it took."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != TIMINGS}
 
 
 def left_behind(folder: Path) -> list[str]:
@@ -64,20 +66,20 @@ def test_finished_shards_are_not_made_again(vanished: Any, tmp_path: Path, monke
     manifest, undisturbed = vanished.shard("undisturbed")
     sizes = [shard.rows for shard in manifest.shards]
     assert len(sizes) > 3
-    encode, calls = shard_step.row_example, []
+    encode, calls = RowEncoder.__call__, []
 
-    def fail_late(row: dict[str, Any], *arguments: Any, **options: Any) -> Any:
+    def fail_late(encoder: RowEncoder, row: dict[str, Any], clock: Any) -> Any:
         calls.append(row)
         if len(calls) == ROWS - sizes[-1]:
             raise OSError(28, "No space left on device")
-        return encode(row, *arguments, **options)
+        return encode(encoder, row, clock)
 
-    monkeypatch.setattr(shard_step, "row_example", fail_late)
+    monkeypatch.setattr(RowEncoder, "__call__", fail_late)
     with pytest.raises(ArtifactError, match="No space left on device; what is finished is kept for the next call"):
         vanished.shard("shard", workers=1)
     assert not (tmp_path / "shard").exists()
     calls.clear()
-    monkeypatch.setattr(shard_step, "row_example", lambda row, *a, **o: calls.append(row) or encode(row, *a, **o))
+    monkeypatch.setattr(RowEncoder, "__call__", lambda self, row, clock: calls.append(row) or encode(self, row, clock))
     _, place = vanished.shard("shard", workers=1)
     assert len(calls) <= sizes[-1] + sizes[-2] + 1
     assert contents(place) == contents(undisturbed)
@@ -101,17 +103,17 @@ def test_a_finished_shard_that_was_changed_is_made_again(
 
 def test_two_processes_do_not_write_one_artifact(vanished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one process writes, another is refused instead of mixing its files in."""
-    encode = shard_step.row_example
+    encode = RowEncoder.__call__
     refused: list[str] = []
 
-    def second(*arguments: Any, **options: Any) -> Any:
+    def second(encoder: RowEncoder, row: dict[str, Any], clock: Any) -> Any:
         if not refused:
-            monkeypatch.setattr(shard_step, "row_example", encode)
+            monkeypatch.setattr(RowEncoder, "__call__", encode)
             with pytest.raises(ArtifactError) as error:
                 vanished.shard("shard", workers=1)
             refused.append(error.value.problems[0].what)
-        return encode(*arguments, **options)
+        return encode(encoder, row, clock)
 
-    monkeypatch.setattr(shard_step, "row_example", second)
+    monkeypatch.setattr(RowEncoder, "__call__", second)
     vanished.shard("shard", workers=1)
     assert refused == ["is being written by another process"]

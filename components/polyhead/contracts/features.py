@@ -44,6 +44,14 @@ class ImageFeature(FeatureBase):
     )
     quality: int = Field(95, ge=1, le=100, description="JPEG quality, for store: jpeg.")
     subsampling: Literal[444, 422, 420] = Field(420, description="JPEG colour subsampling, for store: jpeg.")
+    decode: Literal["auto", "full"] = Field(
+        "auto",
+        description="auto: JPEG files are scaled down while they are decoded, which is faster, unless a sample of the "
+        "train rows falls below min_psnr; full: never.",
+    )
+    min_psnr: float = Field(
+        40.0, ge=0, le=99, description="Median quality of the resized pictures, in dB, below which decode is full."
+    )
     flip: bool = Field(False, description="Mirror the picture left to right at random while training.")
     tied: str | None = Field(
         None,

@@ -21,12 +21,38 @@ MISSING_ID, UNSEEN_ID, FIRST_ID = 0, 1, 2
 """Ids of a category: a missing value, a value outside the vocabulary, the vocabulary's first value."""
 
 
+class PictureQuality(Record):
+    """How near the pixels that the model sees are to those of a careful reference, over a sample of train rows.
+
+    The reference decodes at full size and resizes with Pillow's antialiased bilinear filter. The ratio is
+    10 log10(255^2 / mean squared error) over a picture's samples, before a shard's JPEG encoding; 99 where the two
+    are equal.
+
+    Attributes:
+        sample: Pictures compared.
+        median: Median peak signal-to-noise ratio, dB.
+        lowest: The lowest, dB.
+    """
+
+    sample: int
+    median: float
+    lowest: float
+
+
 class ImageStatistics(Record):
-    """Counts only: pictures are scaled by a constant."""
+    """How pictures are decoded; their samples are scaled by a constant.
+
+    Attributes:
+        decode: scaled: JPEG files are scaled down to a half, a quarter or an eighth while they are decoded, where
+            that is still as large as the feature's size. full: never.
+        quality: None where no train row has a readable picture.
+    """
 
     kind: Literal["image"] = "image"
     count: int
     missing: int
+    decode: Literal["scaled", "full"]
+    quality: PictureQuality | None
 
 
 class NumericStatistics(Record):

@@ -16,6 +16,11 @@ REJECTED_TABLE = "rejected.parquet"
 ROW, KEY, SPLIT = "__row__", "__key__", "__split__"
 
 
+def picture_column(name: str) -> str:
+    """The clean table's column of what validation saw of an image feature's files."""
+    return f"{name}__picture"
+
+
 class Rejection(Record):
     """Rows rejected for one reason in one column.
 

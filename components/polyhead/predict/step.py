@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -17,7 +16,8 @@ from polyhead.errors import ArtifactError, DataError
 from polyhead.evaluate.outcomes import prediction_columns
 from polyhead.model import backend
 from polyhead.progress import progress, say
-from polyhead.shard.rows import RowError, row_example
+from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
+from polyhead.shard.timing import Stopwatch
 from polyhead.storage.artifact import write_whole
 from polyhead.storage.parallel import available_cpus, ordered_map
 from polyhead.storage.pictures import PictureFolder
@@ -81,11 +81,13 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
     from polyhead.shard.reading import batches_of
 
     predictor = Predictor(bundle)
-    encoder = _Encoder(config, image_root(config, table), rejected, workers or available_cpus())
+    folder, limit = PictureFolder(image_root(config, table)), config.validate_.max_pixels
+    encoder = RowEncoder(predictor.preprocessing, folder, max_pixels=limit, targets=False)
+    examples_of = _Examples(config, encoder, rejected, workers or available_cpus()).of
     parts: list[pl.DataFrame] = []
     with progress("predict", total=usable.height, unit="rows") as advance:
         for part in usable.iter_slices(_ROWS_AT_ONCE):
-            kept, examples = encoder.examples(part)
+            kept, examples = examples_of(part)
             for batch in predictor.predict(batches_of(examples, _BATCH)) if examples else ():
                 columns = [
                     column
@@ -97,7 +99,7 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
             advance(part.height)
     rejected_path = out.with_name(f"{out.stem}.rejected.parquet") if rejected.rows else None
     if rejected_path is not None:
-        write_whole(rejected_path, _parquet(rejected.frame()))
+        write_whole(rejected_path, rejected.parquet())
         say(f"warning: {len(rejected.rows):,} of {frame.height:,} rows rejected, see {rejected_path}")
     if not parts:
         raise DataError("no row can be predicted", where=name, hint=f"see {rejected_path}")
@@ -124,36 +126,31 @@ def _bundled_config(bundle: Path) -> Config:
     return config
 
 
-class _Encoder:
+class _Examples:
     """Clean rows to examples, pictures read as the shard step reads them."""
 
-    def __init__(self, config: Config, root: str, rejected: Rejected, workers: int) -> None:
+    def __init__(self, config: Config, encoder: RowEncoder, rejected: Rejected, workers: int) -> None:
         self._config = config
-        self._root = PictureFolder(root)
+        self._encoder = encoder
         self._rejected = rejected
         self._workers = workers
 
-    def examples(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[bytes]]:
+    def of(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[bytes]]:
         """The rows whose pictures can be read, and their serialised examples."""
-        encoded = zip(rows.iter_rows(named=True), self._encoded(rows), strict=True)
         examples: list[bytes] = []
         keep: list[bool] = []
-        for row, example in encoded:
-            keep.append(isinstance(example, bytes))
-            if isinstance(example, bytes):
-                examples.append(example)
+        for row, made in zip(rows.iter_rows(named=True), self._encoded(rows), strict=True):
+            keep.append(not isinstance(made, RowError))
+            if isinstance(made, RowError):
+                column, cause = self._config.column_of(made.name), made.cause
+                self._rejected.add_cell(row[ROW], row[KEY], column, cause.reason, made.path, cause.detail)
             else:
-                column = self._config.column_of(example.name)
-                cause = example.cause
-                self._rejected.add_cell(row[ROW], row[KEY], column, cause.reason, example.path, cause.detail)
+                examples.append(made.example)
         return rows.filter(pl.Series(keep, dtype=pl.Boolean)), examples
 
-    def _encoded(self, rows: pl.DataFrame) -> Iterator[bytes | RowError]:
-        return ordered_map(self._example, rows.iter_rows(named=True), workers=self._workers)
-
-    def _example(self, row: dict[str, Any]) -> bytes | RowError:
-        limit = self._config.validate_.max_pixels
-        return row_example(row, self._config.features, {}, root=self._root, max_pixels=limit)
+    def _encoded(self, rows: pl.DataFrame) -> Iterator[EncodedRow | RowError]:
+        encode = self._encoder
+        return ordered_map(lambda row: encode(row, Stopwatch()), rows.iter_rows(named=True), workers=self._workers)
 
 
 def _parquet(table: pl.DataFrame) -> bytes:

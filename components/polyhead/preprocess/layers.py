@@ -19,6 +19,7 @@ from polyhead.contracts.preprocessing import (
     UNSEEN_ID,
     CategoryStatistics,
     ClassStatistics,
+    ImageStatistics,
     LabelStatistics,
     NumericStatistics,
     Preprocessing,
@@ -118,16 +119,19 @@ class TextTransform(tf.Module):  # type: ignore[misc]
 class ServedPictures(tf.Module):  # type: ignore[misc]
     """Files' bytes to pixels: uint8 (batch, height, width, 3), black where there is none."""
 
-    def __init__(self, feature: ImageFeature) -> None:
+    def __init__(self, feature: ImageFeature, statistics: ImageStatistics) -> None:
         super().__init__()
         self._size = feature.size
+        self._scaled = statistics.decode == "scaled"
 
     def __call__(self, contents: tf.Tensor) -> tf.Tensor:
         """String (batch,) to uint8 (batch, height, width, 3)."""
         black = tf.zeros([*self._size, 3], tf.uint8)
         return tf.map_fn(
             lambda content: tf.cond(
-                tf.equal(content, ""), lambda: black, lambda: picture_graph.load(content, self._size)
+                tf.equal(content, ""),
+                lambda: black,
+                lambda: picture_graph.load(content, self._size, scaled=self._scaled),
             ),
             contents,
             fn_output_signature=tf.TensorSpec([*self._size, 3], tf.uint8),
@@ -180,7 +184,8 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]
         for name, feature in preprocessing.features.items():
             statistics = preprocessing.feature_statistics[name]
             if isinstance(feature, ImageFeature):
-                self._transforms[name] = StoredPictures(feature) if stored else ServedPictures(feature)
+                assert isinstance(statistics, ImageStatistics)
+                self._transforms[name] = StoredPictures(feature) if stored else ServedPictures(feature, statistics)
             elif isinstance(statistics, NumericStatistics):
                 self._transforms[name] = NumericTransform(statistics)
             elif isinstance(statistics, CategoryStatistics):

@@ -8,7 +8,11 @@ fixed-point resampling. CMYK JPEG files differ by a level at most. GIF and 24-bi
 
 from __future__ import annotations
 
+import functools
+
 import tensorflow as tf
+
+from polyhead.storage.pictures import REDUCTIONS
 
 _EXIF = b"Exif\x00\x00"
 _TIFF_HEADER = r"(II|MM)(\x2a\x00|\x00\x2a)"
@@ -17,23 +21,37 @@ _MARKER, _APP1, _SCAN = 0xFF, 0xE1, 0xDA
 _MOST_SEGMENTS = 1000
 
 
-def load(content: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+def load(content: tf.Tensor, size: tuple[int, int], *, scaled: bool) -> tf.Tensor:
     """Raw picture bytes to the pixels that the model sees.
 
     Args:
         content: Scalar string, the bytes of a file.
         size: Height, width.
+        scaled: Whether JPEG files are scaled down while they are decoded.
 
     Returns:
         uint8 (height, width, 3).
     """
     is_jpeg = tf.equal(tf.strings.substr(content, 0, 3), b"\xff\xd8\xff")
-    pixels = tf.cond(
-        is_jpeg,
-        lambda: turn(tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"), orientation(content)),
-        lambda: _decode_other(content),
-    )
+    pixels = tf.cond(is_jpeg, lambda: _decode_jpeg(content, size if scaled else None), lambda: _decode_other(content))
     return resize(pixels, size)
+
+
+def _decode_jpeg(content: tf.Tensor, at_least: tuple[int, int] | None) -> tf.Tensor:
+    """A JPEG file upright, scaled down as `polyhead.storage.pictures.decode_picture` does."""
+    code = orientation(content)
+
+    def decoded(factor: int) -> tf.Tensor:
+        return tf.io.decode_jpeg(content, channels=3, ratio=factor, dct_method="INTEGER_ACCURATE")
+
+    if at_least is None:
+        return turn(decoded(1), code)
+    stored = tf.io.extract_jpeg_shape(content)[:2]
+    upright = tf.where(code >= 5, stored[::-1], stored)
+    enough = [tf.reduce_all(-(-upright // factor) >= at_least) for factor in REDUCTIONS]
+    first = tf.argmax(tf.cast([*enough, True], tf.int32), output_type=tf.int32)
+    branches = [functools.partial(decoded, factor) for factor in (*REDUCTIONS, 1)]
+    return turn(tf.switch_case(first, branches), code)
 
 
 def _decode_other(content: tf.Tensor) -> tf.Tensor:

@@ -36,3 +36,8 @@ def hash_position(salt: int, key: str) -> float:
     """A key's fixed place in [0, 1): the first 53 bits of BLAKE2b over salt and key."""
     digest = hashlib.blake2b(f"{salt}\0{key}".encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / 2**53
+
+
+def hash_positions(salt: int, keys: pl.Series) -> pl.Series:
+    """`hash_position` of every key."""
+    return pl.Series([hash_position(salt, key) for key in keys], dtype=pl.Float64)

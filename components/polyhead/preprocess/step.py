@@ -12,7 +12,6 @@ from polyhead.contracts.preprocessing import (
     SPLITS_TABLE,
     CategoryStatistics,
     FeatureStatistics,
-    ImageStatistics,
     Preprocessing,
     TargetStatistics,
     TextStatistics,
@@ -22,11 +21,16 @@ from polyhead.contracts.validation import KEY, ROW, SPLIT
 from polyhead.errors import DataError, PolyheadError, Problem
 from polyhead.preprocess import tokenizer
 from polyhead.preprocess.fit import fit_category, fit_classes, fit_labels, fit_numeric, fit_regression, fit_text
-from polyhead.preprocess.split import split_of
+from polyhead.preprocess.pictures import SAMPLE, fit_pictures
+from polyhead.preprocess.split import hash_position, split_of
 from polyhead.preprocess.vocabulary import write_vocabulary
 from polyhead.progress import say
 from polyhead.storage.artifact import new_artifact, sha256_of
 from polyhead.storage.clean import read_clean
+from polyhead.storage.parallel import available_cpus
+from polyhead.storage.pictures import PictureFolder
+
+_SAMPLE_SALT = 1 << 65
 
 
 def run(*, config: Config, data: str | Path, out: str | Path) -> Preprocessing:
@@ -52,8 +56,10 @@ def run(*, config: Config, data: str | Path, out: str | Path) -> Preprocessing:
         splits = clean.select(ROW, KEY).with_columns(split.alias(SPLIT))
         splits.write_parquet(directory / SPLITS_TABLE, compression="zstd")
         train = clean.filter(split == "train")
+        pictures = PictureFolder(report.image_root)
         features = {
-            name: _fit_feature(name, train[name], feature, directory) for name, feature in config.features.items()
+            name: _fit_feature(name, train[name], feature, directory, pictures, config.validate_.max_pixels)
+            for name, feature in config.features.items()
         }
         targets = _fit_targets(train, config)
         preprocessing = Preprocessing(
@@ -73,13 +79,26 @@ def run(*, config: Config, data: str | Path, out: str | Path) -> Preprocessing:
     return preprocessing
 
 
-def _fit_feature(name: str, values: pl.Series, feature: Feature, directory: Path) -> FeatureStatistics:
+def _fit_feature(
+    name: str, values: pl.Series, feature: Feature, directory: Path, pictures: PictureFolder, max_pixels: int
+) -> FeatureStatistics:
     missing = values.null_count()
     count = len(values) - missing
     if isinstance(feature, NumericFeature):
         return fit_numeric(values)
     if isinstance(feature, ImageFeature):
-        return ImageStatistics(count=count, missing=missing)
+        paths = sorted(values.drop_nulls().unique(), key=lambda path: (hash_position(_SAMPLE_SALT, path), path))[
+            :SAMPLE
+        ]
+        return fit_pictures(
+            paths,
+            feature,
+            pictures,
+            count=count,
+            missing=missing,
+            max_pixels=max_pixels,
+            workers=available_cpus(),
+        )
     if isinstance(feature, CategoryFeature):
         vocabulary = write_vocabulary(directory, name, fit_category(values, feature))
         return CategoryStatistics(count=count, missing=missing, vocabulary=vocabulary)

@@ -2,19 +2,74 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import threading
+from importlib.metadata import version
+from typing import Literal
 
 import numpy as np
 import simplejpeg
 from cykooz_resizer import FilterType, ImageData, PixelType, ResizeAlg, ResizeOptions, Resizer
 from PIL import Image
 
+from polyhead import __version__
 from polyhead.contracts.features import ImageFeature
-from polyhead.storage.pictures import Pixels
+from polyhead.shard.timing import Stopwatch
+from polyhead.storage.pictures import Pixels, decode_picture, is_plain_jpeg, is_plain_png
 
 _OPTIONS = ResizeOptions(ResizeAlg.convolution(FilterType.bilinear))
+_LIBRARIES = ("simplejpeg", "pillow", "cykooz.resizer")
 _local = threading.local()
+
+
+class PictureEncoder:
+    """Files' bytes to what a shard holds of them, for one image feature.
+
+    Args:
+        feature: The feature.
+        decode: Whether JPEG files are scaled down while they are decoded; as `preprocess` chose.
+        max_pixels: Largest picture that is decoded.
+
+    Attributes:
+        recipe: Names everything but the file that decides the result, in hexadecimal.
+    """
+
+    def __init__(self, feature: ImageFeature, decode: Literal["scaled", "full"], *, max_pixels: int) -> None:
+        self._feature = feature
+        self._at_least = feature.size if decode == "scaled" else None
+        self._max_pixels = max_pixels
+        makers = [__version__, *map(version, _LIBRARIES)]
+        decides = [feature.size, feature.store, feature.quality, feature.subsampling, decode, max_pixels, makers]
+        self.recipe = hashlib.blake2b(repr(decides).encode(), digest_size=16).hexdigest()
+
+    def __call__(self, content: bytes, clock: Stopwatch) -> bytes:
+        """What a shard holds of a picture.
+
+        A file that is what is wanted already, of the right size and upright, is taken as it is.
+
+        Args:
+            content: The file's bytes.
+            clock: Measures decode, resize and encode.
+
+        Raises:
+            PictureError: It cannot be decoded.
+        """
+        pixels = decode_picture(content, max_pixels=self._max_pixels, at_least=self._at_least)
+        clock.lap("decode")
+        if self._is_wanted(content, pixels):
+            return content
+        pixels = resize(pixels, self._feature.size)
+        clock.lap("resize")
+        stored = stored_bytes(pixels, self._feature)
+        clock.lap("encode")
+        return stored
+
+    def _is_wanted(self, content: bytes, pixels: Pixels) -> bool:
+        if pixels.shape[:2] != self._feature.size or len(content) > pixels.size:
+            return False
+        store = self._feature.store
+        return (store == "jpeg" and is_plain_jpeg(content)) or (store == "png" and is_plain_png(content))
 
 
 def resize(picture: Pixels, size: tuple[int, int]) -> Pixels:

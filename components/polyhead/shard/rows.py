@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from polyhead.contracts.features import Feature, ImageFeature
+from polyhead.contracts.features import ImageFeature
+from polyhead.contracts.preprocessing import ImageStatistics, Preprocessing
 from polyhead.contracts.targets import Target
-from polyhead.contracts.validation import KEY
+from polyhead.contracts.validation import KEY, picture_column
 from polyhead.shard.example import Value, encode_example
-from polyhead.shard.pictures import resize, stored_bytes
-from polyhead.storage.pictures import PictureError, PictureFolder, decode_picture
+from polyhead.shard.kept import KeptPictures, PictureName, picture_name
+from polyhead.shard.pictures import PictureEncoder
+from polyhead.shard.timing import Stopwatch
+from polyhead.storage.pictures import PictureError, PictureFolder, content_hash
 
 
 class RowError(Exception):
-    """A row whose picture cannot be read.
+    """A row whose picture cannot be used.
 
     Attributes:
         name: The feature.
@@ -29,62 +33,106 @@ class RowError(Exception):
         self.cause = cause
 
 
-def row_example(
-    row: Mapping[str, Any],
-    features: Mapping[str, Feature],
-    targets: Mapping[str, Target],
-    *,
-    root: PictureFolder,
-    max_pixels: int,
-) -> bytes | RowError:
-    """One row as a serialised example, or why it cannot be one; arguments as of the two functions below."""
-    try:
-        entries = feature_entries(row, features, root=root, max_pixels=max_pixels)
-    except RowError as error:
-        return error
-    return encode_example({**entries, **target_entries(row, targets)})
+@dataclass(frozen=True)
+class EncodedRow:
+    """A row as an example.
+
+    Attributes:
+        example: The serialised message.
+        pictures: What it holds of each picture whose file was validated, by the picture's name.
+        decoded: Picture files that were read and decoded.
+        kept: Pictures that were copied from earlier shards.
+        bytes_read: Of picture files.
+    """
+
+    example: bytes
+    pictures: dict[PictureName, bytes]
+    decoded: int
+    kept: int
+    bytes_read: int
 
 
-def feature_entries(
-    row: Mapping[str, Any], features: Mapping[str, Feature], *, root: PictureFolder, max_pixels: int
-) -> dict[str, Value]:
-    """The `feature/…` entries of one row, missing values left out.
+class RowEncoder:
+    """Rows of the clean table to serialised examples. Threads may share one.
 
     Args:
-        row: Canonical values by feature name; None where missing.
-        features: The features wanted.
-        root: Where image paths start.
+        preprocessing: The features and targets, and how their pictures are decoded.
+        folder: Where image paths start.
         max_pixels: Largest picture that is decoded.
-
-    Raises:
-        RowError: A picture cannot be read.
+        targets: Whether examples have targets too.
+        kept: Pictures of earlier shards, copied where the file is the same.
     """
-    entries: dict[str, Value] = {}
-    for name, feature in features.items():
-        value = row[name]
-        if value is None:
-            continue
-        if isinstance(feature, ImageFeature):
-            try:
-                picture = decode_picture(root.read(value), max_pixels=max_pixels)
-            except PictureError as error:
-                raise RowError(name, value, error) from None
-            entries[f"feature/{name}"] = stored_bytes(resize(picture, feature.size), feature)
-        else:
-            entries[f"feature/{name}"] = value if isinstance(value, float) else value.encode()
-    return entries
 
+    def __init__(
+        self,
+        preprocessing: Preprocessing,
+        folder: PictureFolder,
+        *,
+        max_pixels: int,
+        targets: bool,
+        kept: KeptPictures | None = None,
+    ) -> None:
+        self._features = preprocessing.features
+        self._targets: Mapping[str, Target] = preprocessing.targets if targets else {}
+        self._folder = folder
+        self._kept = kept
+        self._encoders: dict[str, PictureEncoder] = {}
+        for name, feature in preprocessing.features.items():
+            statistics = preprocessing.feature_statistics[name]
+            if isinstance(feature, ImageFeature) and isinstance(statistics, ImageStatistics):
+                self._encoders[name] = PictureEncoder(feature, statistics.decode, max_pixels=max_pixels)
 
-def target_entries(row: Mapping[str, Any], targets: Mapping[str, Target]) -> dict[str, Value]:
-    """The `key` and `target/…` entries of one row, missing values left out."""
-    entries: dict[str, Value] = {"key": row[KEY].encode()}
-    for name, target in targets.items():
-        value = row[name]
-        if value is None:
-            continue
-        if target.kind == "multilabel":
-            entries[f"target/{name}"] = [label.encode() for label in value]
-            entries[f"target/{name}/known"] = 1
-        else:
-            entries[f"target/{name}"] = value if isinstance(value, float) else value.encode()
-    return entries
+    def __call__(self, row: Mapping[str, Any], clock: Stopwatch) -> EncodedRow | RowError:
+        """One row.
+
+        Args:
+            row: `__key__` and canonical values by feature and target name, None where missing; for an image
+                feature also what validation saw of the file, in `picture_column(name)`, if it is known.
+            clock: Measures the stages.
+
+        Returns:
+            The example, or why there is none.
+        """
+        entries: dict[str, Value] = {"key": row[KEY].encode()}
+        pictures: dict[PictureName, bytes] = {}
+        decoded = kept = bytes_read = 0
+        for name in self._features:
+            value = row[name]
+            if value is None:
+                continue
+            encoder = self._encoders.get(name)
+            if encoder is None:
+                entries[f"feature/{name}"] = value if isinstance(value, float) else value.encode()
+                continue
+            facts = row.get(picture_column(name))
+            named = None if facts is None else picture_name(encoder.recipe, facts["content_hash"])
+            stored = self._kept.get(named) if self._kept is not None and named is not None else None
+            if stored is None:
+                clock.start()
+                try:
+                    content = self._folder.read(value)
+                    if facts is not None and content_hash(content) != facts["content_hash"]:
+                        raise PictureError("image_changed", "is no more the file that was validated")
+                    clock.lap("read")
+                    stored = encoder(content, clock)
+                except PictureError as error:
+                    return RowError(name, value, error)
+                decoded, bytes_read = decoded + 1, bytes_read + len(content)
+            else:
+                kept += 1
+            if named is not None:
+                pictures[named] = stored
+            entries[f"feature/{name}"] = stored
+        self._add_targets(entries, row)
+        return EncodedRow(encode_example(entries), pictures, decoded, kept, bytes_read)
+
+    def _add_targets(self, entries: dict[str, Value], row: Mapping[str, Any]) -> None:
+        for name, target in self._targets.items():
+            value = row[name]
+            if value is None:
+                continue
+            if target.kind == "multilabel":
+                entries[f"target/{name}"] = [label.encode() for label in value]
+                entries[f"target/{name}/known"] = 1
+            else:
+                entries[f"target/{name}"] = value if isinstance(value, float) else value.encode()

@@ -3,55 +3,71 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import NamedTuple, Self
 
 import polars as pl
 
 from polyhead import __version__
 from polyhead.contracts.artifact import Record, require_same
-from polyhead.contracts.config import SPLITS, Config, Split, require_config
+from polyhead.contracts.config import SPLITS, Config, require_config
 from polyhead.contracts.features import ImageFeature
-from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
-from polyhead.contracts.shards import Shard, ShardManifest
-from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, SPLIT, ValidationReport
-from polyhead.errors import ArtifactError
-from polyhead.preprocess.split import hash_position
+from polyhead.contracts.preprocessing import SPLITS_TABLE, ImageStatistics, Preprocessing
+from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, Shard, ShardManifest, ShardTimings
+from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, ValidationReport
+from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.progress import Advance, progress, say
-from polyhead.shard.rows import RowError, row_example
+from polyhead.shard.kept import KeptPictures, PictureName, PicturePlace, write_picture_index
+from polyhead.shard.order import PlannedShard, RowOrder, Spool
+from polyhead.shard.rows import RowEncoder, RowError
 from polyhead.shard.tfrecord import frame
+from polyhead.shard.timing import Stopwatch
 from polyhead.storage.artifact import new_artifact, sha256_of, write_whole
 from polyhead.storage.clean import read_clean
 from polyhead.storage.parallel import available_cpus, ordered_map
 from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.rejected import Cell, Rejected
 
-ORDER_SALT = 1 << 64
-"""Salt of the rows' order, above every split seed that a config would name, so that order and split are unrelated."""
-
 _ROW_BYTES = 256
 _NOTE = ".finished.json"
 _STORED_SHARE = {"raw": 1.0, "png": 0.6, "jpeg": 0.25}
+_TASK_BYTES, _TASK_ROWS = 2**19, 512
+"""What a thread is handed at a time, about: enough that handing over costs nothing beside the work."""
 
 
 def run(
-    *, config: Config, data: str | Path, preprocessing: str | Path, out: str | Path, workers: int | None = None
+    *,
+    config: Config,
+    data: str | Path,
+    preprocessing: str | Path,
+    out: str | Path,
+    reuse: str | Path | None = None,
+    workers: int | None = None,
 ) -> ShardManifest:
     """Write the shards.
 
     Rows lie in the order of a hash of their key, so any shard is a fair sample of its split, and files are the
     same bytes whatever the order of the table or the number of workers. A step that was killed goes on with the
-    shards that it had finished when it is called again with the same input and `out`.
+    shards that it had finished when it is called again with the same input and `out`. A picture that earlier shards
+    hold is copied from there instead of being decoded again, if its file's content and all that decides its pixels
+    are the same.
 
     Args:
         config: The configuration of the earlier steps.
         data: The artifact of `validate`.
         preprocessing: The artifact of `preprocess`.
         out: Where the artifact shall stand; see `polyhead.contracts.shards` for its files.
+        reuse: Shards of an earlier table, or of this one before it was changed. Default: what stands at `out`.
         workers: Threads that decode and resize. Default: the processors at hand.
 
     Raises:
         ArtifactError: The artifacts do not belong together, or `out` holds something else.
+        DataError: More rows were rejected, those of `validate` counted, than the config allows. The finished shards
+            are kept for the next call, and the rejected rows stand beside `out`, in `<out>.rejected.parquet`.
     """
     report, clean = read_clean(data)
     fitted = Preprocessing.read(preprocessing)
@@ -59,37 +75,64 @@ def run(
         "validation", fitted.made_from["validation"], report.clean_sha256, maker=str(preprocessing), user=str(data)
     )
     require_config(config, fitted, preprocessing)
-    rows = clean.join(_splits(Path(preprocessing), fitted).select(ROW, SPLIT), on=ROW, how="left", suffix="_fitted")
-    split_column = f"{SPLIT}_fitted" if SPLIT in clean.columns else SPLIT
-    with new_artifact(out, ShardManifest, resume=_fingerprint(config, report, fitted)) as directory:
-        writer = _Writer(config, report, directory, workers or available_cpus())
-        shards: list[Shard] = []
-        with progress("shard", total=rows.height, unit="rows") as advance:
-            for split in SPLITS:
-                chosen = rows.filter(pl.col(split_column) == split)
-                shards += writer.write_split(split, chosen, advance)
-        writer.rejected.frame().write_parquet(directory / REJECTED_TABLE, compression="zstd")
+    order = RowOrder(_splits(Path(preprocessing), fitted), _rows_per_shard(config))
+    out = Path(out)
+    with (
+        new_artifact(out, ShardManifest, resume=_fingerprint(config, report, fitted)) as directory,
+        KeptPictures.of(out if reuse is None else reuse) as kept,
+    ):
+        folder, limit = PictureFolder(report.image_root), config.validate_.max_pixels
+        encoder = RowEncoder(fitted, folder, max_pixels=limit, targets=True, kept=kept)
+        writer = _Writer(config, encoder, directory, workers or available_cpus())
+        with progress("shard", total=clean.height, unit="rows") as advance:
+            writer.write(order.spool([clean], directory, int(clean.estimated_size())), advance)
+        rejected = writer.rejected
+        _check_rejected(config, report, rejected, out.with_name(f"{out.name}.{REJECTED_TABLE}"))
+        rejected.frame().write_parquet(directory / REJECTED_TABLE, compression="zstd")
+        shards = [finished.shard for finished in writer.finished]
         manifest = ShardManifest(
             made_from={**fitted.made_from, "preprocessing": fitted.fingerprint()},
             shards=shards,
             rows={split: sum(shard.rows for shard in shards if shard.split == split) for split in SPLITS},
             rows_read=report.rows_read,
-            rows_rejected=report.rows_rejected + len(writer.rejected.rows),
-            rejections=[*report.rejections, *writer.rejected.summary()],
+            rows_rejected=report.rows_rejected + len(rejected.rows),
+            rejections=[*report.rejections, *rejected.summary()],
+            pictures={
+                name: statistics
+                for name, statistics in fitted.feature_statistics.items()
+                if isinstance(statistics, ImageStatistics)
+            },
+            pictures_sha256=write_picture_index(directory, (finished.pictures for finished in writer.finished)),
             warnings=fitted.warnings,
         )
-        belongs = {REJECTED_TABLE, *(shard.path for shard in shards)}
+        timings = writer.timings()
+        (directory / TIMINGS).write_text(timings.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        belongs = {REJECTED_TABLE, PICTURE_INDEX, TIMINGS, *(shard.path for shard in shards)}
         for path in directory.iterdir():
             if path.name not in belongs:
                 path.unlink()
         manifest.write(directory)
-    if writer.kept:
-        say(f"{writer.kept} of {len(shards)} shards were finished by an earlier attempt")
+    if writer.resumed:
+        say(f"{writer.resumed} of {len(shards)} shards were finished by an earlier attempt")
     size = sum(shard.bytes for shard in shards) / 2**20
     say(f"{sum(manifest.rows.values()):,} rows in {len(shards)} shards, {size:,.1f} MiB")
-    if writer.rejected.rows:
-        say(f"warning: {len(writer.rejected.rows):,} rows rejected since validation, see {Path(out) / REJECTED_TABLE}")
+    _tell_pictures(manifest, timings)
+    if rejected.rows:
+        say(f"warning: {len(rejected.rows):,} rows rejected since validation, see {out / REJECTED_TABLE}")
     return manifest
+
+
+def _tell_pictures(manifest: ShardManifest, timings: ShardTimings) -> None:
+    if timings.kept:
+        say(f"{timings.kept:,} pictures were copied from earlier shards, {timings.decoded:,} decoded")
+    busy = sum(timings.seconds.values())
+    if timings.decoded and busy:
+        shares = ", ".join(f"{stage} {seconds / busy:.0%}" for stage, seconds in timings.seconds.items())
+        say(f"time of {timings.workers} threads and the writer: {shares}")
+    for name, statistics in manifest.pictures.items():
+        if statistics.quality is not None:
+            decoded = "scaled while decoding" if statistics.decode == "scaled" else "decoded at full size"
+            say(f"{name}: {decoded}, median {statistics.quality.median:.1f} dB against a full-size reference")
 
 
 def _fingerprint(config: Config, report: ValidationReport, fitted: Preprocessing) -> str:
@@ -112,66 +155,213 @@ def _splits(directory: Path, fitted: Preprocessing) -> pl.DataFrame:
     return pl.read_parquet(path)
 
 
+def _rows_per_shard(config: Config) -> int:
+    return max(1, config.shard.megabytes * 2**20 // _estimated_bytes(config))
+
+
+def _estimated_bytes(config: Config) -> int:
+    """Bytes of one row, about: what a shard's number of rows is reckoned from, so it does not depend on the data."""
+    pictures = sum(
+        feature.size[0] * feature.size[1] * 3 * _STORED_SHARE[feature.store]
+        for feature in config.features_of(ImageFeature).values()
+    )
+    return int(pictures) + _ROW_BYTES
+
+
+def _check_rejected(config: Config, report: ValidationReport, rejected: Rejected, place: Path) -> None:
+    """Stop where validation, had it seen what was found since, would have stopped.
+
+    Raises:
+        DataError: The rejected rows then stand at `place`.
+    """
+    place.unlink(missing_ok=True)
+    rows = report.rows_rejected + len(rejected.rows)
+    strict = config.validate_.on_bad_row == "fail"
+    allowed = 0.0 if strict else config.validate_.max_rejected
+    if not rejected.rows or rows / report.rows_read <= allowed:
+        return
+    write_whole(place, rejected.parquet())
+    rule = "validate.on_bad_row is fail" if strict else f"validate.max_rejected is {allowed:.1%}"
+    found = [
+        Problem(f"{r.reason} in {r.rows:,} rows, first: {r.example}", f"column '{r.column}'")
+        for r in rejected.summary()
+    ]
+    raise DataError(
+        [
+            Problem(
+                f"{rows:,} of {report.rows_read:,} rows are rejected by now ({rows / report.rows_read:.1%}), {rule}"
+            ),
+            *found,
+            Problem("nothing was trained", hint=f"every row rejected since validation stands in {place}"),
+        ]
+    )
+
+
+class _Task(NamedTuple):
+    """Some neighbouring rows of one shard; none where an earlier attempt has finished it."""
+
+    shard: PlannedShard
+    rows: pl.DataFrame
+    finished: _Finished | None
+    ends_shard: bool
+
+
+@dataclass
+class _Encoded:
+    """What became of a task: framed records with the pictures that they hold, and the rows that cannot be records."""
+
+    task: _Task
+    records: list[bytes] = field(default_factory=list)
+    pictures: list[dict[PictureName, bytes]] = field(default_factory=list)
+    rejected: list[Cell] = field(default_factory=list)
+    clock: Stopwatch = field(default_factory=Stopwatch)
+    decoded: int = 0
+    kept: int = 0
+    bytes_read: int = 0
+
+
 class _Writer:
-    """Writes the shards of one artifact."""
+    """Writes the shards of one artifact.
 
-    def __init__(self, config: Config, report: ValidationReport, directory: Path, workers: int) -> None:
-        self.config = config
-        self.root = PictureFolder(report.image_root)
-        self.directory = directory
-        self.workers = workers
+    Attributes:
+        finished: Every shard, in order.
+        rejected: The rows that are in none.
+        resumed: Shards that an earlier attempt had finished.
+    """
+
+    def __init__(self, config: Config, encoder: RowEncoder, directory: Path, workers: int) -> None:
+        self.finished: list[_Finished] = []
         self.rejected = Rejected()
-        self.kept = 0
-        self.rows_per_shard = max(1, config.shard.megabytes * 2**20 // _estimated_bytes(config))
+        self.resumed = 0
+        self._config = config
+        self._encoder = encoder
+        self._directory = directory
+        self._workers = workers
+        self._clock = Stopwatch()
+        self._counts = Counter[str]()
+        self._seconds = 0.0
 
-    def write_split(self, split: Split, rows: pl.DataFrame, advance: Advance) -> list[Shard]:
-        """Write all shards of one split, in the rows' hashed order."""
-        places = [hash_position(ORDER_SALT, key) for key in rows[KEY]]
-        ordered = rows.with_columns(pl.Series("__place__", places, dtype=pl.Float64)).sort("__place__", KEY)
-        count = -(-rows.height // self.rows_per_shard)
-        shards = []
-        for index in range(count):
-            start, end = rows.height * index // count, rows.height * (index + 1) // count
-            name = f"{split}-{index:05d}-of-{count:05d}.tfrecord"
-            shards.append(self._shard(name, split, ordered[start:end], advance))
-        return shards
+    def write(self, spool: Spool, advance: Advance) -> None:
+        """Write every shard that is not finished."""
+        started = time.perf_counter()
+        open_shard: _OpenShard | None = None
+        try:
+            for encoded in ordered_map(self._encode, self._tasks(spool), workers=self._workers):
+                task = encoded.task
+                if task.finished is not None:
+                    self.resumed += 1
+                    self._finish(task.finished)
+                    advance(task.shard.end - task.shard.start)
+                    continue
+                open_shard = open_shard or _OpenShard(self._directory, task.shard)
+                self._clock.start()
+                open_shard.write(encoded)
+                self._clock.lap("write")
+                self._count(encoded)
+                advance(task.rows.height, size=encoded.bytes_read)
+                if task.ends_shard:
+                    self._finish(open_shard.finish())
+                    open_shard = None
+        finally:
+            if open_shard is not None:
+                open_shard.close()
+            self._seconds = time.perf_counter() - started
 
-    def _shard(self, name: str, split: Split, rows: pl.DataFrame, advance: Advance) -> Shard:
-        """One shard: as an earlier attempt finished it, or written now."""
-        finished = _Finished.read(self.directory, name)
-        if finished is None:
-            finished = self._write(name, split, rows, advance)
-            finished.write(self.directory)
-        else:
-            self.kept += 1
-            advance(rows.height)
+    def _count(self, encoded: _Encoded) -> None:
+        self._clock.add(encoded.clock)
+        self._counts["rows"] += len(encoded.records)
+        self._counts["decoded"] += encoded.decoded
+        self._counts["kept"] += encoded.kept
+        self._counts["bytes_read"] += encoded.bytes_read
+        self._counts["bytes_written"] += sum(map(len, encoded.records))
+
+    def timings(self) -> ShardTimings:
+        """Where the time went."""
+        return ShardTimings(
+            seconds={stage: round(seconds, 3) for stage, seconds in self._clock.seconds.items()},
+            wall_seconds=round(self._seconds, 3),
+            workers=self._workers,
+            rows=self._counts["rows"],
+            decoded=self._counts["decoded"],
+            kept=self._counts["kept"],
+            bytes_read=self._counts["bytes_read"],
+            bytes_written=self._counts["bytes_written"],
+        )
+
+    def _finish(self, finished: _Finished) -> None:
+        self.finished.append(finished)
         for cell in finished.rejected:
             self.rejected.add_cell(*cell)
-        return finished.shard
 
-    def _write(self, name: str, split: Split, rows: pl.DataFrame, advance: Advance) -> _Finished:
-        digest, size, written = hashlib.sha256(), 0, 0
-        rejected: list[Cell] = []
-        records = ordered_map(self._record, rows.iter_rows(named=True), workers=self.workers)
-        with (self.directory / name).open("wb") as file:
-            for (row, key), record in zip(rows.select(ROW, KEY).iter_rows(), records, strict=True):
-                if isinstance(record, RowError):
-                    column, cause = self.config.column_of(record.name), record.cause
-                    rejected.append((row, key, column, cause.reason, record.path, cause.detail))
-                else:
-                    file.write(record)
-                    digest.update(record)
-                    size += len(record)
-                    written += 1
-                advance(1)
-        shard = Shard(path=name, split=split, rows=written, bytes=size, sha256=digest.hexdigest())
-        return _Finished(shard=shard, rejected=rejected)
+    def _tasks(self, spool: Spool) -> Iterator[_Task]:
+        size = max(1, min(_TASK_ROWS, _TASK_BYTES // _estimated_bytes(self._config)))
+        for shard, rows in spool.rows():
+            finished = _Finished.read(self._directory, shard.name)
+            if finished is not None:
+                yield _Task(shard, rows, finished, ends_shard=True)
+                continue
+            for start in range(0, rows.height, size):
+                yield _Task(shard, rows[start : start + size], None, ends_shard=start + size >= rows.height)
 
-    def _record(self, row: dict[str, Any]) -> bytes | RowError:
-        config = self.config
-        limit = config.validate_.max_pixels
-        example = row_example(row, config.features, config.targets, root=self.root, max_pixels=limit)
-        return example if isinstance(example, RowError) else frame(example)
+    def _encode(self, task: _Task) -> _Encoded:
+        encoded = _Encoded(task)
+        if task.finished is not None:
+            return encoded
+        for row in task.rows.iter_rows(named=True):
+            made = self._encoder(row, encoded.clock)
+            if isinstance(made, RowError):
+                column, cause = self._config.column_of(made.name), made.cause
+                encoded.rejected.append((row[ROW], row[KEY], column, cause.reason, made.path, cause.detail))
+                continue
+            encoded.records.append(frame(made.example))
+            encoded.pictures.append(made.pictures)
+            encoded.decoded += made.decoded
+            encoded.kept += made.kept
+            encoded.bytes_read += made.bytes_read
+        return encoded
+
+
+class _OpenShard:
+    """A shard that is being written."""
+
+    def __init__(self, directory: Path, planned: PlannedShard) -> None:
+        self._directory = directory
+        self._planned = planned
+        self._file = (directory / planned.name).open("wb")
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._rows = 0
+        self._places: list[PicturePlace] = []
+        self._rejected: list[Cell] = []
+
+    def write(self, encoded: _Encoded) -> None:
+        """Append the records of a task."""
+        for record, pictures in zip(encoded.records, encoded.pictures, strict=True):
+            self._file.write(record)
+            self._digest.update(record)
+            for name, stored in pictures.items():
+                self._places.append((name, self._size + record.index(stored), len(stored)))
+            self._size += len(record)
+        self._rows += len(encoded.records)
+        self._rejected += encoded.rejected
+
+    def finish(self) -> _Finished:
+        """Note beside the file that it is whole."""
+        self.close()
+        shard = Shard(
+            path=self._planned.name,
+            split=self._planned.split,
+            rows=self._rows,
+            bytes=self._size,
+            sha256=self._digest.hexdigest(),
+        )
+        finished = _Finished(shard=shard, rejected=self._rejected, pictures=self._places)
+        finished.write(self._directory)
+        return finished
+
+    def close(self) -> None:
+        """No more records."""
+        self._file.close()
 
 
 class _Finished(Record):
@@ -179,6 +369,7 @@ class _Finished(Record):
 
     shard: Shard
     rejected: list[Cell]
+    pictures: list[PicturePlace]
 
     def write(self, directory: Path) -> None:
         write_whole(directory / (self.shard.path + _NOTE), self.model_dump_json().encode())
@@ -192,12 +383,3 @@ class _Finished(Record):
             return None
         path = directory / name
         return finished if path.is_file() and sha256_of(path) == finished.shard.sha256 else None
-
-
-def _estimated_bytes(config: Config) -> int:
-    """Bytes of one row, about: what a shard's number of rows is reckoned from, so it does not depend on the data."""
-    pictures = sum(
-        feature.size[0] * feature.size[1] * 3 * _STORED_SHARE[feature.store]
-        for feature in config.features_of(ImageFeature).values()
-    )
-    return int(pictures) + _ROW_BYTES

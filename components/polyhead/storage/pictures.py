@@ -22,6 +22,7 @@ import xxhash
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from polyhead.storage.parallel import Budget
 from polyhead.storage.places import is_remote, join, read_bytes
 
 Pixels = NDArray[np.uint8]
@@ -44,7 +45,11 @@ _TURNS = {
 _SIDEWAYS = (5, 6, 7, 8)
 _EXIF = b"Exif\0\0"
 _JPEG = b"\xff\xd8\xff"
+_PNG = b"\x89PNG\r\n\x1a\n"
 _HASH_SIZE = (9, 8)
+
+_pixels = Budget(512 * 2**20)
+"""Bytes of pixels that all threads together may be decoding; a picture larger than that is decoded alone."""
 
 # The size is checked below against the config's own limit, before anything is decoded.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -152,28 +157,49 @@ def decode_picture(content: bytes, *, max_pixels: int, at_least: tuple[int, int]
             factor = _reduction(image.height, image.width, orientation, at_least)
             if factor > 1:
                 image.draft(None, (image.width // factor, image.height // factor))
-        image.load()
-        upright = _turned(_as_rgb(image), orientation)
-    return np.array(upright)
+        with _pixels.hold(3 * image.height * image.width):
+            image.load()
+            return np.array(_turned(_as_rgb(image), orientation))
+
+
+def is_plain_jpeg(content: bytes) -> bool:
+    """Whether a file is an upright JPEG in YCbCr or gray that decodes without a warning at its header."""
+    return content.startswith(_JPEG) and _EXIF not in content and _plain_size(content) is not None
+
+
+def is_plain_png(content: bytes) -> bool:
+    """Whether a file is a PNG with three samples of eight bits and nothing transparent."""
+    return content.startswith(_PNG) and content[24:26] == b"\x08\x02" and b"tRNS" not in content
+
+
+def _plain_size(content: bytes) -> tuple[int, int] | None:
+    """Height and width of a JPEG file in YCbCr, RGB or gray; None for any other and a damaged header."""
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+    except ValueError:
+        return None
+    return (height, width) if colours in ("YCbCr", "Gray", "RGB") else None
 
 
 def _decode_jpeg(content: bytes, max_pixels: int, at_least: tuple[int, int] | None) -> Pixels | None:
-    """Most JPEG files; None for one that has to be looked at more closely: unusual, damaged, turned or too large."""
+    """Most JPEG files; None for one that has to be looked at more closely: unusual, damaged or too large."""
+    size = _plain_size(content)
+    if size is None or size[0] * size[1] > max_pixels:
+        return None
+    orientation = 1
+    if _EXIF in content:
+        with _opened(content, max_pixels) as image:
+            orientation = _exif_orientation(image)
+    factor = _reduction(*size, orientation, at_least)
+    height, width = (-(-side // factor) for side in size)
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-        if colours not in ("YCbCr", "Gray", "RGB") or height * width > max_pixels or _EXIF in content:
-            return None
-        factor = _reduction(height, width, 1, at_least)
-        pixels: Pixels = simplejpeg.decode_jpeg(
-            content,
-            "RGB",
-            min_height=-(-height // factor),
-            min_width=-(-width // factor),
-            min_factor=factor,
-        )
+        with _pixels.hold(3 * height * width):
+            pixels: Pixels = simplejpeg.decode_jpeg(
+                content, "RGB", min_height=height, min_width=width, min_factor=factor
+            )
     except ValueError:  # a warning counts as an error there: Pillow decides what can be used all the same
         return None
-    return pixels
+    return pixels if orientation == 1 else np.array(_turned(Image.fromarray(pixels), orientation))
 
 
 def _reduction(height: int, width: int, orientation: int, at_least: tuple[int, int] | None) -> int:

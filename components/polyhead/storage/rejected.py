@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import polars as pl
 
 from polyhead.contracts.validation import Rejection
@@ -56,6 +58,12 @@ class Rejected:
         """One line per rejected cell, by row, then column and reason."""
         cells = pl.DataFrame(self.cells, schema=SCHEMA, orient="row")
         return cells.sort("row", "column", "reason", maintain_order=True)
+
+    def parquet(self) -> bytes:
+        """`frame` as a Parquet file."""
+        buffer = io.BytesIO()
+        self.frame().write_parquet(buffer, compression="zstd")
+        return buffer.getvalue()
 
     def summary(self) -> list[Rejection]:
         """Counts by column and reason, the most frequent first."""

@@ -1,0 +1,80 @@
+"""How pictures are to be decoded: scaled down in the decoder, unless that costs more quality than is allowed."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from polyhead.contracts.features import ImageFeature
+from polyhead.contracts.preprocessing import ImageStatistics, PictureQuality
+from polyhead.shard.pictures import resize
+from polyhead.storage.parallel import ordered_map
+from polyhead.storage.pictures import PictureError, PictureFolder, Pixels, decode_picture
+
+SAMPLE = 32
+"""Pictures that the quality is measured on."""
+
+_EQUAL = 99.0
+
+
+def fit_pictures(
+    paths: Sequence[str],
+    feature: ImageFeature,
+    folder: PictureFolder,
+    *,
+    count: int,
+    missing: int,
+    max_pixels: int,
+    workers: int,
+) -> ImageStatistics:
+    """Choose how the pictures of a feature are decoded.
+
+    Args:
+        paths: A sample of the train rows' pictures. Those that cannot be read are passed over.
+        feature: The feature.
+        folder: Where the paths start.
+        count: Train rows with a picture.
+        missing: Train rows without.
+        max_pixels: Largest picture that is decoded.
+        workers: Threads.
+    """
+
+    def of(path: str) -> tuple[float, float] | None:
+        try:
+            content = folder.read(path)
+            full = decode_picture(content, max_pixels=max_pixels)
+            scaled = decode_picture(content, max_pixels=max_pixels, at_least=feature.size)
+        except PictureError:
+            return None
+        wanted = reference(full, feature.size)
+        return psnr(resize(scaled, feature.size), wanted), psnr(resize(full, feature.size), wanted)
+
+    measured = [pair for pair in ordered_map(of, paths, workers=workers) if pair is not None]
+    by_scaling, at_full = ([pair[way] for pair in measured] for way in (0, 1))
+    scaled = feature.decode == "auto" and (not measured or statistics.median(by_scaling) >= feature.min_psnr)
+    return ImageStatistics(
+        count=count,
+        missing=missing,
+        decode="scaled" if scaled else "full",
+        quality=_quality(by_scaling if scaled else at_full),
+    )
+
+
+def reference(full: Pixels, size: tuple[int, int]) -> Pixels:
+    """A picture decoded at full size, resized by Pillow's antialiased bilinear filter."""
+    return np.asarray(Image.fromarray(full).resize(size[::-1], Image.Resampling.BILINEAR))
+
+
+def psnr(pixels: Pixels, wanted: Pixels) -> float:
+    """Peak signal-to-noise ratio in dB, 10 log10(255^2 / mean squared error); 99 at most."""
+    error = float(np.square(pixels.astype(np.float64) - wanted).mean())
+    return min(_EQUAL, 10 * float(np.log10(255**2 / error))) if error else _EQUAL
+
+
+def _quality(ratios: list[float]) -> PictureQuality | None:
+    if not ratios:
+        return None
+    return PictureQuality(sample=len(ratios), median=round(statistics.median(ratios), 2), lowest=round(min(ratios), 2))

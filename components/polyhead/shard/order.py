@@ -1,0 +1,146 @@
+"""Which row lies where: the shards of an artifact, and the rows of each, without the whole table in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polyhead.contracts.config import SPLITS, Split
+from polyhead.contracts.validation import KEY, ROW, SPLIT
+from polyhead.preprocess.split import hash_positions
+
+ORDER_SALT = 1 << 64
+"""Salt of the rows' order, above every split seed that a config would name, so that order and split are unrelated."""
+
+_RANK = "__rank__"
+_SPOOL_BYTES = 128 * 2**20
+_MOST_SPOOLS = 256
+
+
+@dataclass(frozen=True)
+class PlannedShard:
+    """A shard to be written.
+
+    Attributes:
+        name: Of its file.
+        split: train, val or test.
+        start: Rank of its first row among all rows of the table.
+        end: Rank behind its last row.
+    """
+
+    name: str
+    split: Split
+    start: int
+    end: int
+
+
+class RowOrder:
+    """The order of the rows in the shards: by split, then by a hash of the key, so any shard is a fair sample.
+
+    Args:
+        splits: `__row__`, `__key__` and `__split__` of every clean row, in the clean table's order. What is kept of
+            it in memory is 8 bytes a row.
+        rows_per_shard: Most rows of a shard.
+
+    Attributes:
+        shards: All shards, split by split.
+    """
+
+    def __init__(self, splits: pl.DataFrame, rows_per_shard: int) -> None:
+        ordered = splits.select(
+            pl.col(SPLIT).replace_strict(list(SPLITS), range(len(SPLITS)), return_dtype=pl.UInt8),
+            hash_positions(ORDER_SALT, splits[KEY]).alias("place"),
+            KEY,
+        )
+        order = ordered.select(pl.arg_sort_by(SPLIT, "place", KEY)).to_series().to_numpy()
+        self._ranks: NDArray[np.int64] = np.empty(len(order), np.int64)
+        self._ranks[order] = np.arange(len(order))
+        self._rows = splits[ROW].to_numpy()
+        self.shards: list[PlannedShard] = []
+        start = 0
+        for split in SPLITS:
+            rows = int((splits[SPLIT] == split).sum())
+            count = -(-rows // rows_per_shard)
+            for index in range(count):
+                ends = (start + rows * place // count for place in (index, index + 1))
+                self.shards.append(PlannedShard(f"{split}-{index:05d}-of-{count:05d}.tfrecord", split, *ends))
+            start += rows
+
+    def spool(self, batches: Iterable[pl.DataFrame], folder: Path, table_bytes: int) -> Spool:
+        """Sort the rows of the clean table into the shards' order.
+
+        Args:
+            batches: The clean table in pieces, in its order.
+            folder: For what does not fit into memory; its files begin with a dot.
+            table_bytes: About how many bytes the table takes in memory.
+        """
+        count = min(_MOST_SPOOLS, len(self.shards), -(-table_bytes // _SPOOL_BYTES))
+        spool = Spool(self.shards, max(1, count), folder)
+        at = 0
+        for batch in batches:
+            ranks = self._ranks[at : at + batch.height]
+            assert (self._rows[at : at + batch.height] == batch[ROW].to_numpy()).all()
+            spool.add(batch.with_columns(pl.Series(_RANK, ranks)))
+            at += batch.height
+        assert at == len(self._ranks)
+        spool.close()
+        return spool
+
+
+class Spool:
+    """The rows of a table by shard. Several neighbouring shards share a file; a single file stays in memory.
+
+    Args:
+        shards: All shards, in order.
+        count: Files.
+        folder: Where they lie.
+    """
+
+    def __init__(self, shards: list[PlannedShard], count: int, folder: Path) -> None:
+        groups = [shards[len(shards) * i // count : len(shards) * (i + 1) // count] for i in range(count)]
+        self._groups = [group for group in groups if group]
+        self._ends = np.array([group[-1].end for group in self._groups])
+        self._folder = folder
+        self._parts: list[pl.DataFrame] = []
+        self._writers: dict[int, Any] = {}
+
+    def add(self, batch: pl.DataFrame) -> None:
+        """Take some rows, each with its rank."""
+        if len(self._groups) <= 1:
+            self._parts.append(batch)
+            return
+        import pyarrow.ipc
+
+        numbers = np.searchsorted(self._ends, batch[_RANK].to_numpy(), side="right")
+        for number in np.unique(numbers):
+            part = batch.filter(pl.Series(numbers == number)).to_arrow(compat_level=pl.CompatLevel.oldest())
+            if number not in self._writers:
+                self._writers[number] = pyarrow.ipc.new_stream(str(self._path(int(number))), part.schema)
+            self._writers[number].write_table(part)
+
+    def close(self) -> None:
+        """No more rows."""
+        for writer in self._writers.values():
+            writer.close()
+
+    def rows(self) -> Iterator[tuple[PlannedShard, pl.DataFrame]]:
+        """Every shard with its rows in order. Each can be had once."""
+        for number, group in enumerate(self._groups):
+            if self._writers:
+                rows = pl.read_ipc_stream(self._path(number))
+                self._path(number).unlink()
+            else:
+                rows, self._parts = pl.concat(self._parts), []
+            rows = rows.sort(_RANK).drop(_RANK)
+            first = group[0].start
+            for shard in group:
+                yield shard, rows[shard.start - first : shard.end - first]
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f".spool-{number:05d}.arrow"
