@@ -193,6 +193,9 @@ def shard(
     data: DataOption,
     preprocessing: PreprocessingOption,
     out: Annotated[Path, typer.Option(metavar="S", help="The folder to write.")],
+    reuse: Annotated[
+        str, typer.Option(metavar="S", help="Earlier shards to copy unchanged pictures from. Default: those at --out.")
+    ] = "",
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -201,7 +204,9 @@ def shard(
     from polyhead.shard.step import run as shard_table
 
     with step("shard"):
-        result = shard_table(config=_load(config), data=data, preprocessing=preprocessing, out=out, workers=workers)
+        result = shard_table(
+            config=_load(config), data=data, preprocessing=preprocessing, out=out, reuse=reuse, workers=workers
+        )
     _finish(result, as_json)
 
 

@@ -14,7 +14,10 @@ from polyhead.storage.artifact import write_whole
 from polyhead.storage.places import is_remote
 from polyhead_pipelines.training import DEFAULT_IMAGE, training_pipeline
 
-_HEADER = "# Polyhead's training pipeline. Parameters: config (the configuration's text), table (where the table is).\n"
+_HEADER = (
+    "# Polyhead's training pipeline. Parameters: config (the configuration's text), table (where the table is),\n"
+    "# reuse (a folder of earlier shards to copy unchanged pictures from; empty for none).\n"
+)
 
 
 def compile_training(config: Path, out: Path, *, table: str | None = None, image: str = DEFAULT_IMAGE) -> None:

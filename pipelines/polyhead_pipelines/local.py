@@ -56,7 +56,7 @@ def run_training(config_text: str, table: str, out: Path) -> LocalRun:
     """Run the whole pipeline.
 
     Artifacts of a former run in `out` are replaced step by step as the new ones are finished; when a step fails,
-    those of the steps before it are there.
+    those of the steps before it are there. Pictures that did not change are taken from the former shards.
 
     Args:
         config_text: The configuration.
@@ -91,7 +91,7 @@ def run_training(config_text: str, table: str, out: Path) -> LocalRun:
                     workspace_root=f"{root}/workspace",
                 )
                 _import_dispatcher()
-                pipeline()
+                pipeline(reuse=str(out / "shard") if "shard" in former else "")
         except Exception as error:  # KFP raises bare exceptions that name only the task
             failure = error
         finally:  # also when the user interrupts: what is finished is kept

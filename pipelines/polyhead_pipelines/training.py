@@ -74,12 +74,12 @@ def training_pipeline(config_text: str, table_place: str, image: str = DEFAULT_I
     shard, train, evaluate = shard_component(image), train_component(image), evaluate_component(image)
 
     @dsl.pipeline(name=NAME, description="From a table to a trained, evaluated multi-head model.")
-    def training(config: str = config_text, table: str = table_place) -> None:
+    def training(config: str = config_text, table: str = table_place, reuse: str = "") -> None:
         # Never from the cache: it knows the table's place, not what stands there now.
         checked = validate(config=config, table=table).set_caching_options(False)
         data = checked.outputs["data"]
         fitted = preprocess(config=config, data=data).outputs["preprocessing"]
-        shards = shard(config=config, data=data, preprocessing=fitted).outputs["shards"]
+        shards = shard(config=config, data=data, preprocessing=fitted, reuse=reuse).outputs["shards"]
         bundle = train(config=config, shards=shards, preprocessing=fitted).outputs["bundle"]
         evaluate(config=config, bundle=bundle, shards=shards, preprocessing=fitted)
 

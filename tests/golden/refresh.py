@@ -24,6 +24,7 @@ HOUSES = ROOT / "pipelines" / "configs" / "houses.yaml"
 
 PARAMETERS = {
     "config": "the configuration file's text",
+    "reuse": "a folder of earlier shards, to copy unchanged pictures from; empty for none, which is the default",
     "table": "a place that the step can read, such as `gs://bucket/houses.parquet`",
     "metrics": "every metric as `<head>.<metric>`, for the KFP user interface",
     "report": "`report.html`, for the KFP user interface",

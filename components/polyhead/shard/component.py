@@ -14,13 +14,15 @@ def component(image: str) -> Any:
         data: dsl.Input[dsl.Artifact],
         preprocessing: dsl.Input[dsl.Artifact],
         shards: dsl.Output[dsl.Artifact],
+        reuse: str = "",
     ) -> None:
         """Pack rows and resized pictures into TFRecord shards, one example a row."""
         from polyhead.contracts.config import parse_config
         from polyhead.progress import step
         from polyhead.shard.step import run
 
+        places = {"data": data.path, "preprocessing": preprocessing.path, "out": shards.path, "reuse": reuse}
         with step("shard"):
-            run(config=parse_config(config), data=data.path, preprocessing=preprocessing.path, out=shards.path)
+            run(config=parse_config(config), **places)
 
     return shard

@@ -45,7 +45,7 @@ def run(
     data: str | Path,
     preprocessing: str | Path,
     out: str | Path,
-    reuse: str | Path | None = None,
+    reuse: str | Path = "",
     workers: int | None = None,
 ) -> ShardManifest:
     """Write the shards.
@@ -61,7 +61,8 @@ def run(
         data: The artifact of `validate`.
         preprocessing: The artifact of `preprocess`.
         out: Where the artifact shall stand; see `polyhead.contracts.shards` for its files.
-        reuse: Shards of an earlier table, or of this one before it was changed. Default: what stands at `out`.
+        reuse: Shards of an earlier table, or of this one before it was changed, to copy unchanged pictures from.
+            Default: what stands at `out`.
         workers: Threads that decode and resize. Default: the processors at hand.
 
     Raises:
@@ -79,8 +80,10 @@ def run(
     out = Path(out)
     with (
         new_artifact(out, ShardManifest, resume=_fingerprint(config, report, fitted)) as directory,
-        KeptPictures.of(out if reuse is None else reuse) as kept,
+        KeptPictures.of(reuse or out) as kept,
     ):
+        if reuse and kept is None:
+            say(f"warning: {reuse} holds no shards that can be used: every picture is decoded")
         folder, limit = PictureFolder(report.image_root), config.validate_.max_pixels
         encoder = RowEncoder(fitted, folder, max_pixels=limit, targets=True, kept=kept)
         writer = _Writer(config, encoder, directory, workers or available_cpus())

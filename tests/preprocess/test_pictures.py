@@ -1,0 +1,82 @@
+"""How pictures are to be decoded, and how near the result is to a careful reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from polyhead.contracts.features import ImageFeature
+from polyhead.contracts.preprocessing import ImageStatistics
+from polyhead.preprocess.pictures import fit_pictures, psnr
+from polyhead.storage.pictures import PictureFolder
+
+
+def fitted(folder: Path, paths: list[str], **options: Any) -> ImageStatistics:
+    feature = ImageFeature(kind="image", size=(32, 32), **options)
+    return fit_pictures(
+        paths, feature, PictureFolder(str(folder)), count=len(paths), missing=3, max_pixels=10**7, workers=2
+    )
+
+
+@pytest.fixture
+def smooth(tmp_path: Path) -> list[str]:
+    """Soft pictures, which survive any way of scaling."""
+    for i in range(5):
+        coarse = np.random.default_rng(i).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+        image = Image.fromarray(coarse).resize((320, 240), Image.Resampling.BICUBIC)
+        image.save(tmp_path / f"{i}.jpg", quality=95)
+    return [f"{i}.jpg" for i in range(5)]
+
+
+@pytest.fixture
+def harsh(tmp_path: Path) -> list[str]:
+    """Stripes as fine as a pixel, which scaling in the decoder gets wrong."""
+    for i in range(5):
+        stripes = np.zeros((250, 330, 3), np.uint8)
+        stripes[:, :: 2 + i], stripes[:: 3 + i] = 255, 128
+        Image.fromarray(stripes).save(tmp_path / f"h{i}.jpg", quality=100, subsampling=0)
+    return [f"h{i}.jpg" for i in range(5)]
+
+
+def test_soft_pictures_are_scaled_while_decoding(tmp_path: Path, smooth: list[str]) -> None:
+    """The quality is stated for the pictures that could be read."""
+    (tmp_path / "junk.jpg").write_bytes(b"junk")
+    statistics = fitted(tmp_path, [*smooth, "junk.jpg", "gone.jpg"])
+    assert (statistics.decode, statistics.count, statistics.missing) == ("scaled", 7, 3)
+    assert statistics.quality is not None
+    assert statistics.quality.sample == 5
+    assert 40 <= statistics.quality.lowest <= statistics.quality.median
+
+
+def test_pictures_that_scaling_would_harm_are_decoded_whole(tmp_path: Path, harsh: list[str]) -> None:
+    """Below the floor the feature is decoded at full size, and the stated quality is that of full size."""
+    statistics = fitted(tmp_path, harsh)
+    assert statistics.decode == "full"
+    assert statistics.quality is not None
+    assert statistics.quality.median > 45
+    low = fitted(tmp_path, harsh, min_psnr=0)
+    assert low.decode == "scaled"
+    assert low.quality is not None
+    assert low.quality.median < 40
+
+
+def test_full_is_full(tmp_path: Path, smooth: list[str]) -> None:
+    """The config's word counts."""
+    assert fitted(tmp_path, smooth, decode="full").decode == "full"
+
+
+def test_without_pictures_nothing_is_stated(tmp_path: Path) -> None:
+    """No train row has one that can be read."""
+    assert fitted(tmp_path, ["gone.jpg"]).quality is None
+
+
+def test_psnr_is_its_definition() -> None:
+    """10 log10(255^2 / mean squared error): 20 log10(255) for an error of one level, and a cap for none."""
+    dark = np.full((4, 4, 3), 10, np.uint8)
+    assert psnr(dark, dark + np.uint8(1)) == pytest.approx(48.1308, abs=1e-4)
+    assert psnr(dark + np.uint8(245), dark) == pytest.approx(0.3474, abs=1e-4)
+    assert psnr(dark, dark) == 99.0
