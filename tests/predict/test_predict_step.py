@@ -175,6 +175,6 @@ def test_one_graph_serves_all_batches(model: Any) -> None:
 
     predictor._core = counted
     for size in (3, 5, 4, 7, 2):
-        examples = [encode_example({"key": b"k", "feature/size": float(row)}) for row in range(size)]
+        examples = [b"".join(encode_example({"key": b"k", "feature/size": float(row)})) for row in range(size)]
         assert sum(len(batch.keys) for batch in predictor.predict(batches_of(examples, 2))) == size
     assert 1 <= traces <= 2

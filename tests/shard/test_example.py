@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polyhead.shard.example import Value, encode_example
+from polyhead.shard import example
+from polyhead.shard.example import Value
 
 FLOAT32_MAX, FLOAT32_TINY = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 
@@ -21,6 +22,10 @@ values = st.one_of(
     st.lists(st.binary(max_size=20), max_size=6),
 )
 entries = st.dictionaries(st.text(max_size=12), values, max_size=6)
+
+
+def encode_example(given_entries: dict[str, Value]) -> bytes:
+    return b"".join(example.encode_example(given_entries))
 
 
 def by_protobuf(tf: Any, given_entries: dict[str, Value]) -> Any:

@@ -145,7 +145,7 @@ class _Examples:
                 column, cause = self._config.column_of(made.name), made.cause
                 self._rejected.add_cell(row[ROW], row[KEY], column, cause.reason, made.path, cause.detail)
             else:
-                examples.append(made.example)
+                examples.append(b"".join(made.example))
         return rows.filter(pl.Series(keep, dtype=pl.Boolean)), examples
 
     def _encoded(self, rows: pl.DataFrame) -> Iterator[EncodedRow | RowError]:

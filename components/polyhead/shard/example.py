@@ -21,47 +21,46 @@ _LARGEST = struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]
 _SMALLEST = struct.unpack("<f", b"\x00\x00\x80\x00")[0]
 
 
-def encode_example(entries: Mapping[str, Value]) -> bytes:
-    """Serialise one example; large values are copied once.
+def encode_example(entries: Mapping[str, Value]) -> list[bytes]:
+    """Serialise one example.
 
     Args:
         entries: Feature name to value; leave missing values out. A float is stored as the nearest 32-bit number
             that keeps it finite, and above or below zero.
+
+    Returns:
+        The message in pieces, so that large values need not be copied to be joined.
     """
     parts: list[bytes] = []
-    total = 0
     for name in sorted(entries):
-        total += _add_entry(parts, name, entries[name])
-    return b"".join((_FIRST, _varint(total), *parts))
+        value = entries[name]
+        if isinstance(value, bytes):
+            parts += (_head(name, _FIRST, len(value)), value)
+        elif isinstance(value, float):
+            parts += (_head(name, _SECOND, 4), _float32(value))
+        elif isinstance(value, int):
+            digits = _varint(value)
+            parts += (_head(name, _THIRD, len(digits)), digits)
+        else:
+            items = b"".join(_FIRST + _varint(len(item)) + item for item in value)
+            parts += (_list_head(name, _FIRST, len(items)), items)
+    return [_FIRST + _varint(sum(map(len, parts))), *parts]
 
 
-def _add_entry(parts: list[bytes], name: str, value: Value) -> int:
-    """Append one entry of the map; returns its length."""
-    kind, values = _list_of(value)
-    length = sum(map(len, values))
-    inner = kind + _varint(length)
-    feature = _SECOND + _varint(len(inner) + length)
-    named = _name_field(name)
-    size = len(named) + len(feature) + len(inner) + length
-    head = b"".join((_FIRST, _varint(size), named, feature, inner))
-    parts.append(head)
-    parts += values
-    return len(head) + length
+@functools.lru_cache(maxsize=2**14)
+def _head(name: str, kind: bytes, length: int) -> bytes:
+    """What stands before a single value of so many bytes: the map's entry, its key, the feature and its list."""
+    value = _FIRST + _varint(length)
+    return _list_head(name, kind, len(value) + length) + value
 
 
-def _list_of(value: Value) -> tuple[bytes, list[bytes]]:
-    """The tag of a value's list in a Feature message, and the list's content in pieces."""
-    if isinstance(value, bytes):
-        return _FIRST, [_FIRST + _varint(len(value)), value]
-    if isinstance(value, float):
-        return _SECOND, [b"\x0a\x04" + _float32(value)]
-    if isinstance(value, int):
-        digits = _varint(value)
-        return _THIRD, [_FIRST + _varint(len(digits)) + digits]
-    pieces: list[bytes] = []
-    for item in value:
-        pieces += (_FIRST + _varint(len(item)), item)
-    return _FIRST, pieces
+def _list_head(name: str, kind: bytes, length: int) -> bytes:
+    """What stands before the content of a list of so many bytes."""
+    values = kind + _varint(length)
+    feature = _SECOND + _varint(len(values) + length)
+    key = name.encode()
+    named = _FIRST + _varint(len(key)) + key
+    return b"".join((_FIRST, _varint(len(named) + len(feature) + len(values) + length), named, feature, values))
 
 
 def _float32(value: float) -> bytes:
@@ -71,12 +70,6 @@ def _float32(value: float) -> bytes:
     elif 0 < size < _SMALLEST:
         value = _SMALLEST if value > 0 else -_SMALLEST
     return struct.pack("<f", value)
-
-
-@functools.cache
-def _name_field(name: str) -> bytes:
-    encoded = name.encode()
-    return _FIRST + _varint(len(encoded)) + encoded
 
 
 def _varint(value: int) -> bytes:

@@ -38,14 +38,14 @@ class EncodedRow:
     """A row as an example.
 
     Attributes:
-        example: The serialised message.
+        example: The serialised message, in pieces.
         pictures: What it holds of each picture whose file was validated, by the picture's name.
         decoded: Picture files that were read and decoded.
         kept: Pictures that were copied from earlier shards.
         bytes_read: Of picture files.
     """
 
-    example: bytes
+    example: list[bytes]
     pictures: dict[PictureName, bytes]
     decoded: int
     kept: int

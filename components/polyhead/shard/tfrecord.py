@@ -6,17 +6,26 @@ plus a constant.
 
 from __future__ import annotations
 
+import functools
 import struct
+from collections.abc import Iterable, Sequence
 
 import google_crc32c
 
 
-def frame(record: bytes) -> bytes:
-    """One record with its header and footer: 16 bytes longer than the record."""
-    length = struct.pack("<Q", len(record))
-    return b"".join((length, _masked_crc(length), record, _masked_crc(record)))
+def frame(record: Sequence[bytes]) -> bytes:
+    """One record with its header and footer.
+
+    Args:
+        record: Its bytes, in pieces.
+
+    Returns:
+        16 bytes more than the record has.
+    """
+    length = struct.pack("<Q", sum(map(len, record)))
+    return b"".join((length, _masked_crc([length]), *record, _masked_crc(record)))
 
 
-def _masked_crc(data: bytes) -> bytes:
-    crc = google_crc32c.value(data)
+def _masked_crc(data: Iterable[bytes]) -> bytes:
+    crc = functools.reduce(google_crc32c.extend, data, 0)
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
