@@ -16,7 +16,7 @@ from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
 from polyhead.contracts.shards import Shard, ShardManifest
 from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, SPLIT, ValidationReport
 from polyhead.errors import ArtifactError
-from polyhead.preprocess.split import hash_position
+from polyhead.preprocess.split import hash_positions
 from polyhead.progress import Advance, progress, say
 from polyhead.shard.rows import RowError, row_example
 from polyhead.shard.tfrecord import frame
@@ -126,8 +126,8 @@ class _Writer:
 
     def write_split(self, split: Split, rows: pl.DataFrame, advance: Advance) -> list[Shard]:
         """Write all shards of one split, in the rows' hashed order."""
-        places = [hash_position(ORDER_SALT, key) for key in rows[KEY]]
-        ordered = rows.with_columns(pl.Series("__place__", places, dtype=pl.Float64)).sort("__place__", KEY)
+        places = hash_positions(ORDER_SALT, rows[KEY]).alias("__place__")
+        ordered = rows.with_columns(places).sort("__place__", KEY)
         count = -(-rows.height // self.rows_per_shard)
         shards = []
         for index in range(count):
