@@ -1,76 +1,153 @@
-"""Fitting the statistics against pandas and scikit-learn."""
+"""Fitting the statistics against pandas and scikit-learn.
+
+`python -m benchmarks.fitting SIDE CASE PATH` runs one side of a case, ours or theirs, in a process of its own and
+prints its seconds, processor seconds and peak memory in MiB as JSON. PATH is what the case's table function gave.
+"""
 
 from __future__ import annotations
 
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-ROWS = 1_000_000
+ROWS = 10_000_000
+BLOCK = 1_000_000
+BATCH = 131_072
+NUMBERS = [f"n{i}" for i in range(4)]
+CATEGORIES = 1000
 TEXTS = 50_000
 WORDS = 20_000
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
-def numbers(folder: Path) -> dict[str, Any]:
-    """Means, variances and a vocabulary of a million rows, Parquet in, statistics out."""
+def numbers_table(folder: Path) -> Path:
+    """Ten million rows of four normal numbers and one of a thousand categories."""
+    path = folder / "numbers.parquet"
+    generator = np.random.default_rng(0)
+    blocks = []
+    for _ in range(ROWS // BLOCK):
+        columns: dict[str, Any] = {name: generator.normal(size=BLOCK) for name in NUMBERS}
+        columns["c"] = generator.integers(0, CATEGORIES, BLOCK)
+        blocks.append(pl.DataFrame(columns).with_columns(pl.col("c").cast(pl.String)))
+    pl.concat(blocks).write_parquet(path, row_group_size=BATCH)
+    return path
+
+
+def texts_table(folder: Path) -> Path:
+    """Fifty thousand texts of forty words, their frequencies by Zipf's law."""
+    path = folder / "texts.parquet"
+    generator = np.random.default_rng(0)
+    words = np.array([f"word{i}" for i in range(WORDS)])
+    chosen = words[np.minimum(generator.zipf(1.3, (TEXTS, 40)) - 1, WORDS - 1)]
+    pl.DataFrame({"text": [" ".join(row) for row in chosen]}).write_parquet(path)
+    return path
+
+
+def fit_ours(path: Path) -> None:
+    """Everything that Polyhead fits on these columns, all rows being train rows, in one pass over the file."""
+    from polyhead.contracts.config import Config
+    from polyhead.contracts.validation import SPLIT
+    from polyhead.preprocess.fit import CategoryFit, TextFit
+    from polyhead.preprocess.partial import fit_batches
+    from polyhead.storage.parallel import available_cpus
+
+    columns = pl.read_parquet_schema(path)
+    kinds = {name: "numeric" if name in NUMBERS else "category" if name == "c" else "text" for name in columns}
+    members = {name: {"kind": kind} for name, kind in kinds.items()}
+    target = {"y": {"kind": "regression"}}
+    config = Config.model_validate({"table": str(path), "features": members, "targets": target})
+    config = config.model_copy(update={"targets": {}})
+    train = pl.lit("train").alias(SPLIT)
+    batches = pl.scan_parquet(path).select(*columns, train).collect_batches(chunk_size=BATCH, maintain_order=True)
+    fitted = fit_batches(batches, config, workers=available_cpus(), advance=lambda _: None)
+    for fit in fitted.features.values():
+        if isinstance(fit, CategoryFit | TextFit):
+            fit.vocabulary()
+        else:
+            fit.finish()
+
+
+def fit_numbers_theirs(path: Path) -> None:
+    """The same with pandas and scikit-learn: the file in memory, a scaler on values and on signed logarithms."""
     import pandas as pd
     from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
-    from polyhead.contracts.features import CategoryFeature
-    from polyhead.preprocess.fit import fit_category, fit_numeric
+    frame = pd.read_parquet(path)
+    numbers = frame[NUMBERS]
+    StandardScaler().fit(numbers)
+    StandardScaler().fit(np.sign(numbers) * np.log1p(numbers.abs()))
+    numbers.quantile(list(QUANTILES))
+    numbers.min()
+    numbers.max()
+    OrdinalEncoder().fit(frame[["c"]])
+    frame["c"].value_counts()
 
-    generator = np.random.default_rng(0)
-    columns: dict[str, Any] = {f"n{i}": generator.normal(size=ROWS) for i in range(4)}
-    columns["c"] = generator.integers(0, 1000, ROWS).astype(str)
-    path = folder / "numbers.parquet"
-    pl.DataFrame(columns).write_parquet(path)
-    feature = CategoryFeature(kind="category")
 
-    def ours() -> None:
-        frame = pl.read_parquet(path)
-        for i in range(4):
-            fit_numeric(frame[f"n{i}"])
-        fit_category(frame["c"], feature)
+def fit_texts_theirs(path: Path) -> None:
+    """The same with scikit-learn's TfidfVectorizer."""
+    import pandas as pd
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
-    def theirs() -> None:
-        frame = pd.read_parquet(path)
-        StandardScaler().fit(frame[[f"n{i}" for i in range(4)]])
-        OrdinalEncoder().fit(frame[["c"]])
+    TfidfVectorizer(min_df=2, max_features=20_000).fit(pd.read_parquet(path)["text"])
 
+
+SIDES: dict[tuple[str, str], Callable[[Path], None]] = {
+    ("ours", "numbers"): fit_ours,
+    ("theirs", "numbers"): fit_numbers_theirs,
+    ("ours", "texts"): fit_ours,
+    ("theirs", "texts"): fit_texts_theirs,
+}
+
+
+def numbers(folder: Path) -> dict[str, Any]:
+    """Moments, quantiles and a vocabulary of ten million rows, Parquet in, statistics out."""
+    path = numbers_table(folder)
     return {
         "name": "fit 4 numbers and a category",
         "unit": "rows",
         "count": ROWS,
         "peer": "pandas + scikit-learn",
-        "ours": ours,
-        "theirs": theirs,
+        "ours": lambda: fit_ours(path),
+        "theirs": lambda: fit_numbers_theirs(path),
     }
 
 
-def texts(_: Path) -> dict[str, Any]:
+def texts(folder: Path) -> dict[str, Any]:
     """A TF-IDF vocabulary of fifty thousand texts of forty words."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    from polyhead.contracts.features import TextFeature
-    from polyhead.preprocess.fit import fit_text
-
-    generator = np.random.default_rng(0)
-    words = np.array([f"word{i}" for i in range(WORDS)])
-    chosen = words[np.minimum(generator.zipf(1.3, (TEXTS, 40)) - 1, WORDS - 1)]
-    documents = [" ".join(row) for row in chosen]
-    series = pl.Series("text", documents)
-    feature = TextFeature(kind="text")
-
+    path = texts_table(folder)
     return {
         "name": "fit TF-IDF",
         "unit": "texts",
         "count": TEXTS,
         "peer": "scikit-learn's TfidfVectorizer",
-        "ours": lambda: fit_text(series, feature),
-        "theirs": lambda: TfidfVectorizer(min_df=2, max_features=20_000).fit(documents),
+        "ours": lambda: fit_ours(path),
+        "theirs": lambda: fit_texts_theirs(path),
     }
 
 
 CASES = (numbers, texts)
+
+
+def main() -> None:
+    """Run one side and print what it took, its imports included."""
+    side, case, path = sys.argv[1:]
+    started = time.perf_counter()
+    SIDES[side, case](Path(path))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    figures = {
+        "seconds": time.perf_counter() - started,
+        "processor_seconds": used.ru_utime + used.ru_stime,
+        "peak_mib": used.ru_maxrss / 1024,
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -54,7 +54,16 @@ def test_the_fingerprint_is_that_of_the_content() -> None:
 def test_no_number_that_is_none(tmp_path: Path) -> None:
     """NaN is no JSON; a contract with one is never written."""
     statistics = NumericStatistics(
-        count=1, missing=0, mean=float("nan"), variance=1, log_mean=0, log_variance=1, minimum=0, maximum=0
+        count=1,
+        missing=0,
+        mean=float("nan"),
+        variance=1,
+        log_mean=0,
+        log_variance=1,
+        minimum=0,
+        maximum=0,
+        quantiles=[],
+        quantile_error=0,
     )
     preprocessing = Preprocessing(
         features={},

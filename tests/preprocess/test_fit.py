@@ -1,10 +1,10 @@
-"""The fitted numbers: scikit-learn's, to 1e-9, whatever the order of the rows."""
+"""The fitted statistics: scikit-learn's, and to the last bit the same whatever the order and grouping of the rows."""
 
 from __future__ import annotations
 
 import math
-import random
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from strategies import calm_numbers, labels, numbers, phrases, texts
 
 from polyhead.contracts.features import CategoryFeature, TextFeature
+from polyhead.contracts.preprocessing import QUANTILES
 from polyhead.contracts.targets import BinaryTarget, MulticlassTarget, MultilabelTarget, RegressionTarget
 from polyhead.errors import DataError
-from polyhead.preprocess import fit
+from polyhead.preprocess.fit import CategoryFit, ClassFit, LabelFit, NumericFit, RegressionFit, TextFit, target_fit
 from polyhead.preprocess.tokenizer import terms
 
 
@@ -32,10 +33,22 @@ def strings(values: list[str | None]) -> pl.Series:
     return pl.Series(values, dtype=pl.String)
 
 
-def shuffled(values: list[Any]) -> list[Any]:
-    copy = list(values)
-    random.Random(len(values)).shuffle(copy)
-    return copy
+def gathered(fit: Any, values: pl.Series) -> Any:
+    """A fit that has seen the values at once."""
+    fit.update(values)
+    return fit
+
+
+def regrouped(make: Callable[[], Any], values: pl.Series) -> Any:
+    """A fit of the same values: shuffled, in batches of one and two, by three fits that are then merged."""
+    rows = values.to_frame().sample(fraction=1, shuffle=True, seed=len(values)).to_series()
+    fits = [make() for _ in range(3)]
+    for at in range(0, len(rows), 3):
+        fits[at % 2].update(rows[at : at + 1])
+        fits[2].update(rows[at + 1 : at + 3])
+    fits[2].merge(fits[1])
+    fits[0].merge(fits[2])
+    return fits[0]
 
 
 @settings(max_examples=100, deadline=None)
@@ -44,7 +57,7 @@ def test_moments_are_the_standard_scalers(values: list[float | None]) -> None:
     """Of the value and of its signed logarithm; missing values count as missing."""
     known = np.array([value for value in values if value is not None])
     assume(len(known) > 0)
-    fitted = fit.fit_numeric(floats(values))
+    fitted = gathered(NumericFit(), floats(values)).finish()
     assert (fitted.count, fitted.missing) == (len(known), len(values) - len(known))
     assert (fitted.minimum, fitted.maximum) == (known.min(), known.max())
     logs = np.sign(known) * np.log1p(np.abs(known))
@@ -59,8 +72,11 @@ def test_moments_are_the_standard_scalers(values: list[float | None]) -> None:
 @given(st.lists(numbers | st.none(), min_size=1, max_size=30))
 def test_numbers_in_another_order_give_the_same_bytes(values: list[float | None]) -> None:
     """To the last bit, for every number that a table may hold."""
-    first, second = fit.fit_numeric(floats(values)), fit.fit_numeric(floats(shuffled(values)))
+    first = gathered(NumericFit(), floats(values)).finish()
+    second = regrouped(NumericFit, floats(values)).finish()
     assert first.model_dump_json() == second.model_dump_json()
+    known = [value for value in values if value is not None]
+    assert first.quantiles == pytest.approx(np.quantile(known, QUANTILES).tolist(), rel=1e-12) if known else [0.0] * 7
     assert math.isfinite(first.variance)
     assert first.variance >= 0
 
@@ -77,7 +93,7 @@ def test_numbers_in_another_order_give_the_same_bytes(values: list[float | None]
 )
 def test_moments_at_the_edges(values: list[float | None], mean: float, variance: float) -> None:
     """No value at all, a single one, a constant that floats cannot hold, a large offset."""
-    fitted = fit.fit_numeric(floats(values))
+    fitted = gathered(NumericFit(), floats(values)).finish()
     assert (fitted.mean, fitted.variance) == (pytest.approx(mean, rel=1e-15), variance)
 
 
@@ -86,11 +102,11 @@ def test_moments_at_the_edges(values: list[float | None], mean: float, variance:
 def test_category_vocabulary(values: list[str | None], min_count: int, max_size: int) -> None:
     """The most frequent first, ties by code points, in any order of the rows."""
     feature = CategoryFeature(kind="category", min_count=min_count, max_size=max_size)
-    received = fit.fit_category(strings(values), feature)
+    received = gathered(CategoryFit(feature), strings(values)).vocabulary()
     counts = Counter(value for value in values if value is not None)
     expected = sorted(((w, n) for w, n in counts.items() if n >= min_count), key=lambda pair: (-pair[1], pair[0]))
     assert received.rows() == expected[:max_size]
-    assert received.equals(fit.fit_category(strings(shuffled(values)), feature))
+    assert received.equals(regrouped(lambda: CategoryFit(feature), strings(values)).vocabulary())
     assert received.schema == {"token": pl.String, "count": pl.Int64}
 
 
@@ -101,7 +117,7 @@ def test_text_vocabulary_and_idf_are_the_tfidf_vectorizers(
 ) -> None:
     """The same terms in the same order with the same idf; counts are documents."""
     feature = TextFeature(kind="text", ngrams=ngrams, min_documents=min_documents)
-    received = fit.fit_text(strings(values), feature)
+    received = gathered(TextFit(feature), strings(values)).vocabulary()
     documents = [value for value in values if value is not None]
     try:
         oracle = TfidfVectorizer(ngram_range=(1, ngrams), min_df=min_documents).fit(documents)
@@ -112,7 +128,7 @@ def test_text_vocabulary_and_idf_are_the_tfidf_vectorizers(
         np.testing.assert_allclose(received["idf"], oracle.idf_, rtol=1e-9)
         counter = CountVectorizer(ngram_range=(1, ngrams), vocabulary=received["token"].to_list(), binary=True)
         assert received["count"].to_list() == np.asarray(counter.transform(documents).sum(axis=0)).ravel().tolist()
-    assert received.equals(fit.fit_text(strings(shuffled(values)), feature))
+    assert received.equals(regrouped(lambda: TextFit(feature), strings(values)).vocabulary())
     assert received.schema == {"token": pl.String, "count": pl.Int64, "idf": pl.Float64}
 
 
@@ -128,7 +144,7 @@ def test_max_terms_keeps_the_most_frequent() -> None:
     """By documents, ties by code points; the result is in code point order."""
     values = strings(["bb aa bb", "bb cc", "dd cc aa"])
     feature = TextFeature(kind="text", min_documents=1, max_terms=2)
-    assert fit.fit_text(values, feature).select("token", "count").rows() == [("aa", 2), ("bb", 2)]
+    assert gathered(TextFit(feature), values).vocabulary().select("token", "count").rows() == [("aa", 2), ("bb", 2)]
 
 
 @settings(max_examples=100, deadline=None)
@@ -138,24 +154,24 @@ def test_multiclass(values: list[str | None]) -> None:
     known = [value for value in values if value is not None]
     assume(len(set(known)) > 1)
     target = MulticlassTarget(kind="multiclass", class_weight="balanced")
-    fitted = fit.fit_classes("t", strings(values), target)
+    fitted = gathered(ClassFit("t", target), strings(values)).finish()
     assert fitted.classes == sorted(set(known))
     assert fitted.counts == [known.count(label) for label in fitted.classes]
     assert fitted.missing == len(values) - len(known)
     oracle = compute_class_weight("balanced", classes=np.array(fitted.classes), y=np.array(known))
     np.testing.assert_allclose(fitted.weights, oracle, rtol=1e-12)
-    assert fitted == fit.fit_classes("t", strings(shuffled(values)), target)
+    assert fitted == regrouped(lambda: ClassFit("t", target), strings(values)).finish()
 
 
 def test_multiclass_as_the_config_says() -> None:
     """Given classes keep their order, also one that no train row has; given weights fill up with 1."""
     target = MulticlassTarget(kind="multiclass", classes=["c", "a", "b"], class_weight={"a": 3})
-    fitted = fit.fit_classes("t", strings(["a", "b", "a"]), target)
+    fitted = gathered(ClassFit("t", target), strings(["a", "b", "a"])).finish()
     assert (fitted.classes, fitted.counts, fitted.weights) == (["c", "a", "b"], [0, 2, 1], [1.0, 3.0, 1.0])
     balanced = target.model_copy(update={"class_weight": "balanced"})
-    assert fit.fit_classes("t", strings(["a", "b", "a"]), balanced).weights == [0.0, 0.75, 1.5]
+    assert gathered(ClassFit("t", balanced), strings(["a", "b", "a"])).finish().weights == [0.0, 0.75, 1.5]
     plain = target.model_copy(update={"class_weight": None})
-    assert fit.fit_classes("t", strings(["a", "b"]), plain).weights == [1.0, 1.0, 1.0]
+    assert gathered(ClassFit("t", plain), strings(["a", "b"])).finish().weights == [1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -172,13 +188,13 @@ def test_multiclass_as_the_config_says() -> None:
 )
 def test_binary_negative_then_positive(values: list[str], classes: list[str]) -> None:
     """Known pairs by meaning, otherwise the rarer is positive, ties by code points."""
-    assert fit.fit_classes("t", strings(values), BinaryTarget(kind="binary")).classes == classes
+    assert gathered(ClassFit("t", BinaryTarget(kind="binary")), strings(values)).finish().classes == classes
 
 
 def test_binary_positive_as_the_config_says() -> None:
     """Against what would be guessed."""
     target = BinaryTarget(kind="binary", positive="no")
-    assert fit.fit_classes("t", strings(["yes", "no"]), target).classes == ["yes", "no"]
+    assert gathered(ClassFit("t", target), strings(["yes", "no"])).finish().classes == ["yes", "no"]
 
 
 @pytest.mark.parametrize(
@@ -206,13 +222,10 @@ def test_binary_positive_as_the_config_says() -> None:
 )  # fmt: skip
 def test_train_rows_that_cannot_teach_a_head(target: Any, values: list[Any], what: str, hint: str) -> None:
     """What the train rows hold, where, and what to do."""
-    function: Any
-    function, dtype = {
-        "regression": (fit.fit_regression, pl.Float64()),
-        "multilabel": (fit.fit_labels, pl.List(pl.String)),
-    }.get(target.kind, (fit.fit_classes, pl.String()))
+    dtype = {"regression": pl.Float64(), "multilabel": pl.List(pl.String)}.get(target.kind, pl.String())
+    fit = gathered(target_fit("t", target), pl.Series(values, dtype=dtype))
     with pytest.raises(DataError) as caught:
-        function("t", pl.Series(values, dtype=dtype), target)
+        fit.finish()
     (problem,) = caught.value.problems
     assert (problem.where, problem.what, problem.hint) == ("target 't'", what, hint)
 
@@ -225,7 +238,7 @@ def test_multilabel(rows: list[list[str] | None]) -> None:
     assume(any(known))
     series = pl.Series(rows, dtype=pl.List(pl.String))
     target = MultilabelTarget(kind="multilabel", class_weight="balanced")
-    fitted = fit.fit_labels("t", series, target)
+    fitted = gathered(LabelFit("t", target), series).finish()
     assert fitted.labels == sorted({label for row in known for label in row})
     assert (fitted.rows, fitted.missing) == (len(known), len(rows) - len(known))
     for label, count, positive, negative in zip(
@@ -238,13 +251,13 @@ def test_multilabel(rows: list[list[str] | None]) -> None:
         else:
             oracle = compute_class_weight("balanced", classes=np.array([False, True]), y=has)
             assert (negative, positive) == (pytest.approx(oracle[0]), pytest.approx(oracle[1]))
-    assert fitted == fit.fit_labels("t", pl.Series(shuffled(rows), dtype=pl.List(pl.String)), target)
+    assert fitted == regrouped(lambda: LabelFit("t", target), series).finish()
 
 
 def test_multilabel_as_the_config_says() -> None:
     """Given labels keep their order; a weight multiplies the label's positives."""
     target = MultilabelTarget(kind="multilabel", labels=["z", "a"], class_weight={"a": 4})
-    fitted = fit.fit_labels("t", pl.Series([["a"], [], None], dtype=pl.List(pl.String)), target)
+    fitted = gathered(LabelFit("t", target), pl.Series([["a"], [], None], dtype=pl.List(pl.String))).finish()
     assert (fitted.labels, fitted.counts, fitted.rows) == (["z", "a"], [0, 1], 2)
     assert (fitted.positive_weights, fitted.negative_weights) == ([1.0, 4.0], [1.0, 1.0])
 
@@ -255,7 +268,7 @@ def test_regression(values: list[float], log: bool) -> None:
     """Mean and variance on the transformed scale, the median on the raw one."""
     assume(len(set(values)) > 1)
     target = RegressionTarget(kind="regression", transform="log" if log else "none")
-    fitted = fit.fit_regression("t", floats([*values, None]), target)
+    fitted = gathered(RegressionFit("t", target), floats([*values, None])).finish()
     scaled = np.log(values) if log else np.array(values)
     oracle = StandardScaler().fit(scaled[:, None])
     size = max(1.0, float(np.abs(scaled).max()))
@@ -263,4 +276,4 @@ def test_regression(values: list[float], log: bool) -> None:
     assert fitted.variance == pytest.approx(oracle.var_[0], rel=1e-9, abs=1e-9 * size**2)
     assert fitted.median == pytest.approx(np.median(values), rel=1e-12)
     assert (fitted.count, fitted.missing) == (len(values), 1)
-    assert fitted == fit.fit_regression("t", floats([None, *shuffled(values)]), target)
+    assert fitted == regrouped(lambda: RegressionFit("t", target), floats([*values, None])).finish()

@@ -9,20 +9,28 @@ import sys
 
 import polars as pl
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import texts
 
 from polyhead.contracts.config import Fractions, SplitSection
-from polyhead.preprocess.split import hash_position, split_of
+from polyhead.contracts.validation import KEY, SPLIT
+from polyhead.preprocess.split import hash_positions, split_of
 
-POSITIONS = [0.34260411188720286, 0.19220615543521447]
+POSITIONS = [0.5261244522821622, 0.41517453472151855]
 """Of the keys `row000` with seed 0 and `größe/中文` with seed 7, computed apart from the code."""
+
+
+def position(salt: int, key: str) -> float:
+    """By the xxhash package alone."""
+    seed = xxhash.xxh64(str(salt).encode()).intdigest()
+    return (xxhash.xxh64(key.encode(), seed=seed).intdigest() >> 11) / 2**53
 
 
 def by_hash(keys: list[str], seed: int = 0, **shares: float) -> list[str]:
     section = SplitSection(seed=seed, fractions=Fractions(**shares) if shares else None)
-    return split_of(pl.Series(keys, dtype=pl.String), None, section).to_list()
+    return pl.DataFrame({KEY: keys}, schema={KEY: pl.String}).select(split_of(section))[SPLIT].to_list()
 
 
 @settings(max_examples=100, deadline=None)
@@ -73,13 +81,22 @@ def test_another_seed_is_an_independent_split() -> None:
     assert abs(agree - 5000) < 5 * math.sqrt(10_000 * 0.25)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(texts), st.integers(0, 2**70))
+def test_positions_are_those_of_the_xxhash_package(keys: list[str], salt: int) -> None:
+    """For any key, the empty one included, and any salt, also one that does not fit 64 bits."""
+    received = hash_positions(salt, pl.Series(keys, dtype=pl.String)).to_list()
+    assert received == [position(salt, key) for key in keys]
+
+
 def test_the_split_is_the_same_on_every_machine_and_in_every_version() -> None:
     """Known positions, and another process with another hash seed: a changed split is a broken promise."""
-    assert hash_position(0, "row000") == POSITIONS[0]
-    assert hash_position(7, "größe/中文") == POSITIONS[1]
+    assert [position(0, "row000"), position(7, "größe/中文")] == POSITIONS
     code = (
-        "from polyhead.preprocess.split import hash_position\n"
-        "print(hash_position(0, 'row000'), hash_position(7, 'gr\\u00f6\\u00dfe/\\u4e2d\\u6587'))\n"
+        "import polars as pl\n"
+        "from polyhead.preprocess.split import hash_positions\n"
+        "for salt, key in ((0, 'row000'), (7, 'gr\\u00f6\\u00dfe/\\u4e2d\\u6587')):\n"
+        "    print(hash_positions(salt, pl.Series([key]))[0])\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "1"}
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
@@ -88,6 +105,6 @@ def test_the_split_is_the_same_on_every_machine_and_in_every_version() -> None:
 
 def test_a_split_column_decides_alone() -> None:
     """Seed and key do not matter."""
-    fixed = pl.Series(["test", "train", "val"])
+    rows = pl.DataFrame({KEY: ["a", "b", "c"], SPLIT: ["test", "train", "val"]})
     section = SplitSection(column="part", seed=99)
-    assert split_of(pl.Series(["a", "b", "c"]), fixed, section).to_list() == ["test", "train", "val"]
+    assert rows.select(split_of(section))[SPLIT].to_list() == ["test", "train", "val"]

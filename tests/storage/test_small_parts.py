@@ -14,7 +14,7 @@ from polyhead.contracts.config import load_config
 from polyhead.contracts.validation import CLEAN_TABLE
 from polyhead.errors import ArtifactError
 from polyhead.storage import places
-from polyhead.storage.clean import read_clean
+from polyhead.storage.clean import open_clean
 from polyhead.storage.parallel import ordered_map
 from polyhead.storage.rejected import SCHEMA, Rejected
 from polyhead.validate import step as validate
@@ -116,14 +116,14 @@ def test_a_changed_or_lost_clean_table_is_refused(tiny) -> None:
     data = tiny()
     out = data.folder / "V"
     report = validate.run(config=load_config(data.config), table=str(data.table), out=out)
-    assert read_clean(out)[0] == report
-    assert read_clean(out)[1].height == 24
+    assert open_clean(out).report == report
+    assert open_clean(out).rows == 24
     table = out / CLEAN_TABLE
     table.write_bytes(table.read_bytes() + b"x")
     with pytest.raises(ArtifactError, match="is missing or was changed"):
-        read_clean(out)
+        open_clean(out)
     table.unlink()
     with pytest.raises(ArtifactError, match="is missing or was changed"):
-        read_clean(out)
+        open_clean(out)
     with pytest.raises(ArtifactError, match=r"no ValidationReport\.json there"):
-        read_clean(data.folder)
+        open_clean(data.folder)

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,9 @@ SPLITS_TABLE = "splits.parquet"
 
 MISSING_ID, UNSEEN_ID, FIRST_ID = 0, 1, 2
 """Ids of a category: a missing value, a value outside the vocabulary, the vocabulary's first value."""
+
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+"""Shares of the train rows whose quantiles a number's statistics hold."""
 
 
 class PictureQuality(Record):
@@ -59,6 +62,11 @@ class NumericStatistics(Record):
     """Moments of the value and of its signed logarithm, sign(x) * log(1 + |x|), over train rows.
 
     Variances are population variances, as in scikit-learn's StandardScaler.
+
+    Attributes:
+        quantiles: At the shares of `QUANTILES`, between two neighbours in proportion.
+        quantile_error: Largest relative error of these neighbours: 0 for up to 32,768 different values, else a power
+            of two that depends on how many octaves the values span, usually about 0.0005.
     """
 
     kind: Literal["numeric"] = "numeric"
@@ -70,6 +78,8 @@ class NumericStatistics(Record):
     log_variance: float
     minimum: float
     maximum: float
+    quantiles: list[float]
+    quantile_error: float
 
 
 class VocabularyFile(Record):
@@ -156,7 +166,11 @@ class LabelStatistics(Record):
 
 
 class RegressionStatistics(Record):
-    """Of a regression target; mean and variance on the transformed scale, median on the raw one."""
+    """Of a regression target; mean and variance on the transformed scale, median on the raw one.
+
+    Attributes:
+        median_error: Largest relative error of the median, as `NumericStatistics.quantile_error`.
+    """
 
     kind: Literal["regression"] = "regression"
     transform: Literal["none", "log"]
@@ -165,6 +179,7 @@ class RegressionStatistics(Record):
     mean: float
     variance: float
     median: float
+    median_error: float = 0.0
 
 
 TargetStatistics = Annotated[ClassStatistics | LabelStatistics | RegressionStatistics, Field(discriminator="kind")]
@@ -183,6 +198,9 @@ class Preprocessing(Contract):
         splits_sha256: Digest of `splits.parquet`.
     """
 
+    FORMAT_VERSION: ClassVar[int] = 2
+
+    format_version: int = 2
     features: dict[str, Feature]
     targets: dict[str, Target]
     rows: dict[str, int]

@@ -4,42 +4,33 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from polyhead.contracts.features import ImageFeature
-from polyhead.contracts.preprocessing import ImageStatistics, PictureQuality
+from polyhead.contracts.preprocessing import PictureQuality
 from polyhead.shard.pictures import resize
-from polyhead.storage.parallel import ordered_map
+from polyhead.storage.parallel import available_cpus, ordered_map
 from polyhead.storage.pictures import PictureError, PictureFolder, Pixels, decode_picture
-
-SAMPLE = 32
-"""Pictures that the quality is measured on."""
 
 _EQUAL = 99.0
 
 
-def fit_pictures(
-    paths: Sequence[str],
-    feature: ImageFeature,
-    folder: PictureFolder,
-    *,
-    count: int,
-    missing: int,
-    max_pixels: int,
-    workers: int,
-) -> ImageStatistics:
-    """Choose how the pictures of a feature are decoded.
+def choose_decoding(
+    paths: Sequence[str], feature: ImageFeature, folder: PictureFolder, *, max_pixels: int
+) -> tuple[Literal["scaled", "full"], PictureQuality | None]:
+    """How the pictures of a feature are decoded, and how good that is.
 
     Args:
         paths: A sample of the train rows' pictures. Those that cannot be read are passed over.
         feature: The feature.
         folder: Where the paths start.
-        count: Train rows with a picture.
-        missing: Train rows without.
         max_pixels: Largest picture that is decoded.
-        workers: Threads.
+
+    Returns:
+        scaled or full, as in `ImageStatistics`; the quality of what was chosen, None where no picture can be read.
     """
 
     def of(path: str) -> tuple[float, float] | None:
@@ -52,15 +43,11 @@ def fit_pictures(
         wanted = reference(full, feature.size)
         return psnr(resize(scaled, feature.size), wanted), psnr(resize(full, feature.size), wanted)
 
-    measured = [pair for pair in ordered_map(of, paths, workers=workers) if pair is not None]
+    measured = [pair for pair in ordered_map(of, paths, workers=available_cpus()) if pair is not None]
     by_scaling, at_full = ([pair[way] for pair in measured] for way in (0, 1))
-    scaled = feature.decode == "auto" and (not measured or statistics.median(by_scaling) >= feature.min_psnr)
-    return ImageStatistics(
-        count=count,
-        missing=missing,
-        decode="scaled" if scaled else "full",
-        quality=_quality(by_scaling if scaled else at_full),
-    )
+    if feature.decode == "auto" and (not measured or statistics.median(by_scaling) >= feature.min_psnr):
+        return "scaled", _quality(by_scaling)
+    return "full", _quality(at_full)
 
 
 def reference(full: Pixels, size: tuple[int, int]) -> Pixels:

@@ -27,10 +27,12 @@ def terms(texts: pl.Series, ngrams: int) -> pl.Series:
     words = texts.str.to_lowercase().str.extract_all(f"[{WORD_CHARACTERS}]{{{SHORTEST_WORD},}}")
     if ngrams == 1:
         return words
-    runs = [
-        None
-        if row is None
-        else [" ".join(row[i : i + n]) for n in range(1, ngrams + 1) for i in range(len(row) - n + 1)]
-        for row in words.to_list()
-    ]
-    return pl.Series(texts.name, runs, dtype=pl.List(pl.String))
+    flat = words.alias("term").to_frame().with_row_index("text").explode("term", empty_as_null=True, keep_nulls=True)
+    runs = [flat]
+    for length in range(2, ngrams + 1):
+        run = pl.concat_str([pl.col("term").shift(-ahead) for ahead in range(length)], separator=" ")
+        same_text = pl.col("text") == pl.col("text").shift(1 - length)
+        runs.append(flat.with_columns(run).filter(same_text))
+    joined = pl.concat(runs).sort("text", maintain_order=True).group_by("text", maintain_order=True).agg("term")
+    known = pl.when(texts.is_not_null())
+    return joined.select(known.then(pl.col("term").list.drop_nulls()).alias(texts.name)).to_series()

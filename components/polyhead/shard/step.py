@@ -27,7 +27,7 @@ from polyhead.shard.rows import RowEncoder, RowError
 from polyhead.shard.tfrecord import frame
 from polyhead.shard.timing import Stopwatch
 from polyhead.storage.artifact import new_artifact, sha256_of, write_whole
-from polyhead.storage.clean import read_clean
+from polyhead.storage.clean import open_clean
 from polyhead.storage.parallel import available_cpus, ordered_map
 from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.rejected import Cell, Rejected
@@ -70,7 +70,8 @@ def run(
         DataError: More rows were rejected, those of `validate` counted, than the config allows. The finished shards
             are kept for the next call, and the rejected rows stand beside `out`, in `<out>.rejected.parquet`.
     """
-    report, clean = read_clean(data)
+    clean = open_clean(data)
+    report = clean.report
     fitted = Preprocessing.read(preprocessing)
     require_same(
         "validation", fitted.made_from["validation"], report.clean_sha256, maker=str(preprocessing), user=str(data)
@@ -87,8 +88,8 @@ def run(
         folder, limit = PictureFolder(report.image_root), config.validate_.max_pixels
         encoder = RowEncoder(fitted, folder, max_pixels=limit, targets=True, kept=kept)
         writer = _Writer(config, encoder, directory, workers or available_cpus())
-        with progress("shard", total=clean.height, unit="rows") as advance:
-            writer.write(order.spool([clean], directory, int(clean.estimated_size())), advance)
+        with progress("shard", total=clean.rows, unit="rows") as advance:
+            writer.write(order.spool(clean.batches(pl.all()), directory, clean.memory_bytes), advance)
         rejected = writer.rejected
         _check_rejected(config, report, rejected, out.with_name(f"{out.name}.{REJECTED_TABLE}"))
         rejected.frame().write_parquet(directory / REJECTED_TABLE, compression="zstd")

@@ -6,20 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.preprocessing import ImageStatistics
-from polyhead.preprocess.pictures import fit_pictures, psnr
+from polyhead.preprocess.fit import ImageFit
+from polyhead.preprocess.pictures import psnr
+from polyhead.preprocess.sample import SIZE, Sample
 from polyhead.storage.pictures import PictureFolder
 
 
-def fitted(folder: Path, paths: list[str], **options: Any) -> ImageStatistics:
-    feature = ImageFeature(kind="image", size=(32, 32), **options)
-    return fit_pictures(
-        paths, feature, PictureFolder(str(folder)), count=len(paths), missing=3, max_pixels=10**7, workers=2
-    )
+def fitted(folder: Path, paths: list[str | None], **options: Any) -> ImageStatistics:
+    fit = ImageFit(ImageFeature(kind="image", size=(32, 32), **options))
+    fit.update(pl.Series(paths, dtype=pl.String))
+    return fit.finish(PictureFolder(str(folder)), max_pixels=10**7)
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def harsh(tmp_path: Path) -> list[str]:
 def test_soft_pictures_are_scaled_while_decoding(tmp_path: Path, smooth: list[str]) -> None:
     """The quality is stated for the pictures that could be read."""
     (tmp_path / "junk.jpg").write_bytes(b"junk")
-    statistics = fitted(tmp_path, [*smooth, "junk.jpg", "gone.jpg"])
+    statistics = fitted(tmp_path, [*smooth, None, "junk.jpg", "gone.jpg", None, None])
     assert (statistics.decode, statistics.count, statistics.missing) == ("scaled", 7, 3)
     assert statistics.quality is not None
     assert statistics.quality.sample == 5
@@ -80,3 +84,17 @@ def test_psnr_is_its_definition() -> None:
     assert psnr(dark, dark + np.uint8(1)) == pytest.approx(48.1308, abs=1e-4)
     assert psnr(dark + np.uint8(245), dark) == pytest.approx(0.3474, abs=1e-4)
     assert psnr(dark, dark) == 99.0
+
+
+@settings(max_examples=50, deadline=None)
+@given(words=st.lists(st.sampled_from([f"picture{i}.jpg" for i in range(80)]), max_size=120), cut=st.integers(0, 120))
+def test_the_sample_follows_from_the_paths_alone(words: list[str], cut: int) -> None:
+    """In any order, in parts, merged, written and read: the same few different paths."""
+    whole, first, second = Sample(), Sample(), Sample()
+    whole.update(pl.Series(words, dtype=pl.String))
+    first.update(pl.Series(words[:cut][::-1], dtype=pl.String))
+    second.update(pl.Series(words[cut:], dtype=pl.String))
+    second.merge(Sample.restored(first.state()))
+    assert second.words == whole.words
+    assert len(whole.words) == min(len(set(words)), SIZE)
+    assert set(whole.words) <= set(words)

@@ -1,0 +1,55 @@
+"""How often each word occurs."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import polars as pl
+
+from polyhead.preprocess.part import Part, State
+
+_SCHEMA = pl.Schema({"token": pl.String, "count": pl.Int64})
+_SPARE = 1 << 16  # rows of batches' counts that may wait to be added up
+
+
+class Counts(Part):
+    """Exact counts of strings; memory grows with the number of different ones."""
+
+    def __init__(self) -> None:
+        self._added = pl.DataFrame(schema=_SCHEMA)
+        self._waiting: list[pl.DataFrame] = []
+
+    def update(self, tokens: pl.Series) -> None:
+        """Take more strings, none of them null."""
+        self._add(tokens.alias("token").value_counts().cast(_SCHEMA))
+
+    def merge(self, other: Self) -> None:
+        """Take what another has seen."""
+        self._add(other.table())
+
+    def table(self) -> pl.DataFrame:
+        """Columns `token` string and `count` int64, one row per different string, in no certain order."""
+        if self._waiting:
+            every = pl.concat([self._added, *self._waiting])
+            self._added = every.group_by("token").agg(pl.col("count").sum())
+            self._waiting = []
+        return self._added
+
+    def by_token(self) -> dict[str, int]:
+        """The counts, tokens by code points."""
+        return dict(self.table().sort("token").rows())
+
+    def _add(self, counts: pl.DataFrame) -> None:
+        self._waiting.append(counts)
+        if sum(table.height for table in self._waiting) > max(_SPARE, self._added.height):
+            self.table()
+
+    def state(self) -> State:
+        table = self.table().sort("token")
+        return {"tokens": table["token"], "counts": table["count"]}
+
+    @classmethod
+    def restored(cls, state: State) -> Self:
+        counts = cls()
+        counts._added = pl.DataFrame({"token": state["tokens"], "count": state["counts"]})
+        return counts

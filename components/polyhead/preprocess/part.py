@@ -1,0 +1,26 @@
+"""What every part of a statistic can do: take more values, take another part, become plain values and come back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+State = dict[str, Any]
+"""A part as plain values: integers, floats, strings, and polars series for long lists."""
+
+
+class Part(ABC):
+    """Something that is gathered batch by batch, and that any grouping or order of the rows leaves the same."""
+
+    @abstractmethod
+    def merge(self, other: Self) -> None:
+        """Take what another has seen."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """All of it as plain values; the same values seen give the same state."""
+
+    @classmethod
+    @abstractmethod
+    def restored(cls, state: State) -> Self:
+        """The part with this state."""

@@ -1,0 +1,138 @@
+"""Everything that is fitted on some rows of a table, and how the parts become the whole.
+
+Threads, and partitions on different machines, each gather a `Partial`. Merged, in whatever order, they are what one
+pass over the table gives, to the last bit. A partial on disk is one Arrow file of one row, with a column for each
+plain value, such as `features/<name>/<part>/<value>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Self
+
+import polars as pl
+
+from polyhead.contracts.artifact import require_same
+from polyhead.contracts.config import SPLITS, Config
+from polyhead.contracts.validation import SPLIT
+from polyhead.preprocess.counts import Counts
+from polyhead.preprocess.fit import ClassFit, Fit, LabelFit, feature_fit, target_fit
+from polyhead.preprocess.part import State
+from polyhead.storage.parallel import ordered_map
+
+_CONFIG = "config"
+
+
+class Partial:
+    """What has been seen of some rows.
+
+    Attributes:
+        rows: Rows by split.
+        features: What train rows hold, by feature.
+        targets: What train rows hold, by target.
+        held_out: Labels of val and test rows, by target that has labels.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.rows: dict[str, int] = dict.fromkeys(SPLITS, 0)
+        self.features = {name: feature_fit(feature) for name, feature in config.features.items()}
+        self.targets = {name: target_fit(name, target) for name, target in config.targets.items()}
+        self.held_out = {name: Counts() for name, fit in self.targets.items() if isinstance(fit, ClassFit | LabelFit)}
+
+    def update(self, batch: pl.DataFrame) -> None:
+        """Take more rows.
+
+        Args:
+            batch: Columns of the clean table: all features and targets, and `__split__`.
+        """
+        train = batch.filter(pl.col(SPLIT) == "train")
+        for split, rows in batch[SPLIT].value_counts().rows():
+            self.rows[split] += rows
+        for name, fit in (*self.features.items(), *self.targets.items()):
+            fit.update(train[name])
+        if train.height < batch.height:
+            held_out = batch.filter(pl.col(SPLIT) != "train")
+            for name, counts in self.held_out.items():
+                labels = held_out[name].drop_nulls()
+                counts.update(labels.explode(empty_as_null=False) if labels.dtype == pl.List else labels)
+
+    def merge(self, other: Self) -> None:
+        """Take what another has seen of other rows."""
+        for split, rows in other.rows.items():
+            self.rows[split] += rows
+        for mine, theirs in zip(self._fits().values(), other._fits().values(), strict=True):
+            mine.merge(theirs)
+        for name, counts in self.held_out.items():
+            counts.merge(other.held_out[name])
+
+    def write(self, path: Path) -> None:
+        """Write all that was seen into one file; the same rows give the same bytes."""
+        values: dict[str, object] = {_CONFIG: self.config.data_fingerprint()}
+        values |= {f"rows/{split}": rows for split, rows in self.rows.items()}
+        for place, fit in self._fits().items():
+            values |= {f"{place}/{key}": value for key, value in fit.state().items()}
+        for name, counts in self.held_out.items():
+            values |= {f"held_out/{name}/{key}": value for key, value in counts.state().items()}
+        pl.DataFrame({place: [value] for place, value in values.items()}).write_ipc(path, compression="zstd")
+
+    @classmethod
+    def read(cls, path: Path, config: Config) -> Self:
+        """What `write` wrote.
+
+        Raises:
+            ArtifactError: It was gathered for another configuration.
+        """
+        frame = pl.read_ipc(path)
+        given = config.data_fingerprint()
+        require_same(_CONFIG, frame[_CONFIG][0], given, maker=str(path), user="the configuration")
+        partial = cls(config)
+        partial.rows = {split: frame[f"rows/{split}"][0] for split in partial.rows}
+        for place, fit in partial._fits().items():
+            fit.restore(_below(frame, place))
+        partial.held_out = {name: Counts.restored(_below(frame, f"held_out/{name}")) for name in partial.held_out}
+        return partial
+
+    def _fits(self) -> dict[str, Fit]:
+        features = {f"features/{name}": fit for name, fit in self.features.items()}
+        return {**features, **{f"targets/{name}": fit for name, fit in self.targets.items()}}
+
+
+def _below(frame: pl.DataFrame, place: str) -> State:
+    """The values whose columns start with a place, by the rest of their names."""
+    start = f"{place}/"
+    return {name.removeprefix(start): frame[name][0] for name in frame.columns if name.startswith(start)}
+
+
+def fit_batches(
+    batches: Iterable[pl.DataFrame], config: Config, *, workers: int, advance: Callable[[int], None]
+) -> Partial:
+    """Gather all batches in threads.
+
+    Args:
+        batches: What `Partial.update` takes; read only as fast as threads are done.
+        config: The configuration.
+        workers: Threads, at least 1.
+        advance: Called with the number of rows just done.
+    """
+    partials = [Partial(config) for _ in range(workers)]
+    free: SimpleQueue[Partial] = SimpleQueue()
+    for partial in partials:
+        free.put(partial)
+
+    def take(batch: pl.DataFrame) -> int:
+        partial = free.get()
+        try:
+            partial.update(batch)
+        finally:
+            free.put(partial)
+        return batch.height
+
+    for rows in ordered_map(take, batches, workers=workers):
+        advance(rows)
+    whole, *others = partials
+    for partial in others:
+        whole.merge(partial)
+    return whole

@@ -1,0 +1,142 @@
+"""Counts of numbers by their leading bits, from which quantiles follow."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polyhead.preprocess.part import Part, State
+
+DISTINCT = 1 << 15
+"""Different numbers that are told apart."""
+
+_MANTISSA_BITS = 52
+
+
+class Quantiles(Part):
+    """How often each number occurs, and what follows from it.
+
+    Up to `DISTINCT` different numbers are told apart. Beyond that, numbers that agree in all but their last bits count
+    as one: the fewest last bits for which at most `DISTINCT` groups remain. How many these are depends on the set of
+    numbers alone, so the order and the grouping in which numbers come do not matter.
+
+    Attributes:
+        dropped: Last bits that are not looked at; 0 while all numbers are told apart.
+        minimum: The smallest number seen, exactly; infinite where there is none.
+        maximum: The largest.
+    """
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self.minimum, self.maximum = float("inf"), float("-inf")
+        self._keys = np.empty(0, np.int64)
+        self._counts = np.empty(0, np.int64)
+
+    @property
+    def error(self) -> float:
+        """Largest relative error of a quantile, half a group's width; 0 where they are exact."""
+        return 2.0 ** (self.dropped - 1 - _MANTISSA_BITS) if self.dropped else 0.0
+
+    def update(self, values: NDArray[np.float64]) -> None:
+        """Take more numbers: at least one, all finite."""
+        self._widen(float(values.min()), float(values.max()))
+        keys = _ordered(values) >> self.dropped
+        keys = np.sort(keys.astype(np.int32) if self.dropped >= 32 else keys)  # half as wide is twice as fast
+        starts = _starts(keys)
+        self._add(keys[starts].astype(np.int64), np.diff(starts, append=len(keys)))
+
+    def merge(self, other: Self) -> None:
+        """Take what another has seen."""
+        self._widen(other.minimum, other.maximum)
+        self._coarsen(other.dropped)
+        self._add(other._keys >> (self.dropped - other.dropped), other._counts)
+
+    def at(self, shares: Sequence[float]) -> list[float]:
+        """The numbers below which these shares of all lie, between two neighbours in proportion, as NumPy has it.
+
+        Args:
+            shares: Each from 0 to 1.
+
+        Returns:
+            One number per share; zeros where no number was seen.
+        """
+        if not len(self._keys):
+            return [0.0] * len(shares)
+        ends = np.cumsum(self._counts)
+        places = np.array(shares) * (ends[-1] - 1)
+        lower = np.floor(places)
+        numbers = self._numbers()
+        low, high = (numbers[np.searchsorted(ends, np.minimum(i, ends[-1] - 1), "right")] for i in (lower, lower + 1))
+        return [float(value) + 0.0 for value in low + (high - low) * (places - lower)]
+
+    def _numbers(self) -> NDArray[np.float64]:
+        """The middle of every group, within what was seen."""
+        middle = (1 << self.dropped) >> 1
+        numbers = _unordered((self._keys << self.dropped) + middle)
+        return np.clip(numbers, self.minimum, self.maximum)
+
+    def _widen(self, minimum: float, maximum: float) -> None:
+        self.minimum = min(self.minimum, minimum + 0.0)  # turns -0.0 into 0.0, which compare equal
+        self.maximum = max(self.maximum, maximum + 0.0)
+
+    def _add(self, keys: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+        """Add counts of sorted keys, then drop bits while there are too many keys."""
+        keys = np.concatenate([self._keys, keys])
+        order = np.argsort(keys, kind="stable")
+        self._group(keys[order], np.concatenate([self._counts, counts])[order])
+        if len(self._keys) > DISTINCT:
+            self._coarsen(self.dropped + _bits_too_many(self._keys))
+
+    def _coarsen(self, dropped: int) -> None:
+        if dropped > self.dropped:
+            self._group(self._keys >> (dropped - self.dropped), self._counts)
+            self.dropped = dropped
+
+    def _group(self, keys: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+        """Hold sorted keys, the counts of equal ones added."""
+        starts = _starts(keys)
+        self._keys, self._counts = keys[starts], np.add.reduceat(counts, starts) if len(starts) else counts
+
+    def state(self) -> State:
+        return {
+            "dropped": self.dropped,
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "keys": pl.Series(self._keys),
+            "counts": pl.Series(self._counts),
+        }
+
+    @classmethod
+    def restored(cls, state: State) -> Self:
+        quantiles = cls()
+        quantiles.dropped = state["dropped"]
+        quantiles.minimum, quantiles.maximum = state["minimum"], state["maximum"]
+        quantiles._keys, quantiles._counts = state["keys"].to_numpy(), state["counts"].to_numpy()
+        return quantiles
+
+
+def _starts(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where runs of equal sorted keys begin."""
+    return np.flatnonzero(np.concatenate([[len(keys) > 0], keys[1:] != keys[:-1]]))
+
+
+def _bits_too_many(keys: NDArray[np.int64]) -> int:
+    """The fewest last bits without which at most `DISTINCT` of different sorted keys remain."""
+    changes = keys[1:] ^ keys[:-1]
+    return bisect.bisect_left(range(64), True, key=lambda bits: int(np.count_nonzero(changes >> bits)) < DISTINCT)
+
+
+def _ordered(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Integers in the order of the numbers: their bits, those of negative ones turned around."""
+    bits = values.view(np.int64)
+    return bits ^ ((bits >> 63) & np.iinfo(np.int64).max)
+
+
+def _unordered(keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The numbers of integers in their order."""
+    return (keys ^ ((keys >> 63) & np.iinfo(np.int64).max)).view(np.float64)
