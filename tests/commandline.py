@@ -9,6 +9,7 @@ The working directory is the test's own.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from polyhead.cli import main
+from polyhead.contracts.shards import TIMINGS
 
 
 @dataclass(frozen=True)
@@ -47,3 +49,12 @@ def polyhead(
         return Result(code, out, err)
 
     return call
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below a folder, by its path, but of those that say how long something took."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != TIMINGS
+    }

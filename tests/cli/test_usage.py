@@ -18,7 +18,7 @@ COMMANDS = {
     "schema": [],
     "validate": ["CONFIG", "--table", "--out", "--workers", "--json"],
     "preprocess": ["CONFIG", "--data", "--out", "--json"],
-    "shard": ["CONFIG", "--data", "--preprocessing", "--workers", "--out", "--json"],
+    "shard": ["CONFIG", "--data", "--preprocessing", "--workers", "--out", "--reuse", "--json"],
     "train": ["CONFIG", "--shards", "--preprocessing", "--out", "--seed", "--json"],
     "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--json"],
     "run": ["CONFIG", "--table", "--out", "--seed", "--runner", "--json"],

@@ -84,9 +84,10 @@ def test_only_the_versions_are_normalised(compiled, generated):
 def test_the_compiled_pipeline_loads_back(compiled):
     loaded = components.load_component_from_file(str(compiled))
     assert loaded.name == "polyhead-training"
-    assert set(loaded.component_spec.inputs) == {"config", "table"}
+    assert set(loaded.component_spec.inputs) == {"config", "table", "reuse"}
     assert loaded.component_spec.inputs["config"].default == refresh.HOUSES.read_text(encoding="utf-8")
     assert loaded.component_spec.inputs["table"].default == "houses.csv"
+    assert loaded.component_spec.inputs["reuse"].default == ""
 
 
 def test_the_pipeline_has_one_task_and_one_container_per_step(compiled):

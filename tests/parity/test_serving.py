@@ -51,7 +51,11 @@ json.dump(result, open(sys.argv[3], "w", encoding="utf-8"))
 @pytest.fixture(scope="module")
 def raw(finished: Any) -> pl.DataFrame:
     """A hundred raw rows that no step rejected, the hard ones and those with missing values among them."""
-    rejected = pl.read_parquet(finished.place("validate") / "rejected.parquet")["row"].to_list()
+    rejected = [
+        row
+        for step in ("validate", "shard")
+        for row in pl.read_parquet(finished.place(step) / "rejected.parquet")["row"]
+    ]
     rows = finished.rows().with_row_index("row").filter(~pl.col("row").is_in(rejected))
     incomplete = pl.any_horizontal(pl.col("photo", "note", *NUMBERS) == "")
     chosen = pl.concat([rows.filter(incomplete), rows.filter(~incomplete)]).head(HUNDRED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import subprocess
@@ -14,13 +13,14 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from commandline import digests
 
 import polyhead_pipelines.local
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config, load_config, parse_config
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.contracts.shards import TIMINGS, ShardManifest
+from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
 from polyhead.preprocess import step as preprocess_step
 from polyhead.sample import write_sample
@@ -79,14 +79,6 @@ def command(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[st
     """The console script in a process of its own."""
     program = [sys.executable, "-c", "from polyhead.cli import main; main()", *map(str, arguments)]
     return subprocess.run(program, cwd=cwd, capture_output=True, text=True, check=False)
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != TIMINGS
-    }
 
 
 @pytest.fixture(scope="module")

@@ -101,7 +101,7 @@ def write_table(folder: Path, order: Sequence[int]) -> None:
 
 
 def prepare(folder: Path, order: Sequence[int]) -> Prepared:
-    """Write a table and run validate and preprocess on it."""
+    """Write a table and run validate and preprocess on it; pictures that stand there already are kept."""
     write_table(folder, order)
     config = parse_config(CONFIG)
     validate_step.run(config=config, table=str(folder / "table.jsonl"), out=folder / "validate", workers=2)
@@ -123,6 +123,12 @@ def reordered(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """The same rows in another order."""
     order = np.random.default_rng(5).permutation(ROWS).tolist()
     return prepare(tmp_path_factory.mktemp("reordered"), order)
+
+
+@pytest.fixture(scope="session")
+def prepare_rows() -> Any:
+    """`prepare`: writes given rows into a folder and runs validate and preprocess there."""
+    return prepare
 
 
 @pytest.fixture

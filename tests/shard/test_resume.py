@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commandline import digests
 
-from polyhead.contracts.shards import TIMINGS
 from polyhead.errors import ArtifactError
 from polyhead.shard import step as shard_step
 from polyhead.shard.rows import RowEncoder
@@ -38,11 +38,6 @@ step.run(config=load_config("config.yaml"), data="validate", preprocessing="prep
 """
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of an artifact, by name, but the one that says how long it took."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != TIMINGS}
-
-
 def left_behind(folder: Path) -> list[str]:
     """Hidden folders beside the artifact."""
     return [path.name for path in folder.iterdir() if path.name.startswith(".shard.")]
@@ -57,7 +52,7 @@ def test_twenty_kills_at_random_change_no_byte(vanished: Any, tmp_path: Path) ->
         code = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode
         assert code in (0, -signal.SIGKILL)
     _, place = vanished.shard("shard")
-    assert contents(place) == contents(undisturbed)
+    assert digests(place) == digests(undisturbed)
     assert left_behind(tmp_path) == []
 
 
@@ -82,7 +77,7 @@ def test_finished_shards_are_not_made_again(vanished: Any, tmp_path: Path, monke
     monkeypatch.setattr(RowEncoder, "__call__", lambda self, row, clock: calls.append(row) or encode(self, row, clock))
     _, place = vanished.shard("shard", workers=1)
     assert len(calls) <= sizes[-1] + sizes[-2] + 1
-    assert contents(place) == contents(undisturbed)
+    assert digests(place) == digests(undisturbed)
 
 
 def test_a_finished_shard_that_was_changed_is_made_again(
@@ -98,7 +93,7 @@ def test_a_finished_shard_that_was_changed_is_made_again(
     shard = next((tmp_path / aside).glob("train-00000-*"))
     shard.write_bytes(b"x" + shard.read_bytes()[1:])
     _, place = vanished.shard("shard")
-    assert contents(place) == contents(undisturbed)
+    assert digests(place) == digests(undisturbed)
 
 
 def test_two_processes_do_not_write_one_artifact(vanished: Any, monkeypatch: pytest.MonkeyPatch) -> None:

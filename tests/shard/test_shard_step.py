@@ -13,8 +13,9 @@ from PIL import Image
 
 from polyhead.contracts.config import ValidateSection, parse_config
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, ShardManifest
-from polyhead.errors import ArtifactError
+from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, ShardManifest, ShardTimings
+from polyhead.contracts.validation import ValidationReport
+from polyhead.errors import ArtifactError, DataError
 from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step
 from polyhead.validate import step as validate_step
@@ -83,15 +84,52 @@ def test_pictures_that_vanish_become_rejected_rows(fresh: Any) -> None:
     rejected = pl.read_parquet(place / "rejected.parquet")
     assert sorted(rejected.select("key", "column", "reason", "value").rows()) == [
         ("k0004", "left_path", "image_missing", "pictures/left4.png"),
-        ("k0005", "right", "image_unreadable", "pictures/right5.png"),
-        ("k0006", "left_path", "image_unreadable", "pictures/left6.png"),
+        ("k0005", "right", "image_changed", "pictures/right5.png"),
+        ("k0006", "left_path", "image_changed", "pictures/left6.png"),
     ]
     counts = {(item.column, item.reason): item.rows for item in manifest.rejections}
     assert counts == {
         ("left_path", "image_missing"): 1,
-        ("left_path", "image_unreadable"): 1,
-        ("right", "image_unreadable"): 1,
+        ("left_path", "image_changed"): 1,
+        ("right", "image_changed"): 1,
     }
+
+
+def test_damage_behind_the_header_is_found_here(tmp_path: Path, prepare_rows: Any) -> None:
+    """Validation reads headers only; a picture that cannot be decoded is rejected with its reason, and counted."""
+    (tmp_path / "pictures").mkdir()
+    picture = tmp_path / "pictures" / "right3.png"
+    Image.effect_noise((90, 80), 50).save(picture)
+    picture.write_bytes(picture.read_bytes()[:-500])
+    data = prepare_rows(tmp_path, range(30))
+    assert ValidationReport.read(data.data).rows_rejected == 0
+    manifest, place = data.shard()
+    assert (manifest.rows_rejected, sum(manifest.rows.values())) == (1, 29)
+    [rejected] = pl.read_parquet(place / "rejected.parquet").to_dicts()
+    assert (rejected["key"], rejected["column"], rejected["reason"]) == ("k0003", "right", "image_unreadable")
+
+
+@pytest.mark.parametrize(
+    ("section", "rule"),
+    [({"max_rejected": 0.05}, "validate.max_rejected is 5.0%"), ({"on_bad_row": "fail"}, "on_bad_row is fail")],
+)
+def test_more_bad_pictures_than_the_config_allows(fresh: Any, section: dict[str, Any], rule: str) -> None:
+    """The step fails as validation would, keeps the rejected rows and the shards, and goes on when allowed to."""
+    for row in (1, 2, 4):
+        (fresh.folder / "pictures" / f"left{row}.png").unlink()
+    strict = replace(fresh, config=fresh.config.model_copy(update={"validate_": ValidateSection(**section)}))
+    with pytest.raises(DataError) as caught:
+        strict.shard()
+    assert rule in caught.value.problems[0].what
+    assert "3 of 30 rows" in caught.value.problems[0].what
+    assert not (fresh.folder / "shard").exists()
+    told = fresh.folder / "shard.rejected.parquet"
+    assert pl.read_parquet(told)["reason"].to_list() == ["image_missing"] * 3
+    assert str(told) in caught.value.problems[-1].hint
+    manifest, place = fresh.shard()
+    assert manifest.rows_rejected == 3
+    assert ShardTimings.model_validate_json((place / TIMINGS).read_text()).rows == 0
+    assert not told.exists()
 
 
 def test_all_pictures_of_a_split_vanish(fresh: Any, tf: Any) -> None:

@@ -18,7 +18,7 @@ from polyhead.contracts.config import SPLITS, Config, require_config
 from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.preprocessing import SPLITS_TABLE, ImageStatistics, Preprocessing
 from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, Shard, ShardManifest, ShardTimings
-from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, ValidationReport
+from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, ValidationReport, picture_column
 from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.progress import Advance, progress, say
 from polyhead.shard.kept import KeptPictures, PictureName, PicturePlace, write_picture_index
@@ -77,6 +77,7 @@ def run(
         "validation", fitted.made_from["validation"], report.clean_sha256, maker=str(preprocessing), user=str(data)
     )
     require_config(config, fitted, preprocessing)
+    images = {name: of for name, of in fitted.feature_statistics.items() if isinstance(of, ImageStatistics)}
     order = RowOrder(_splits(Path(preprocessing), fitted), _rows_per_shard(config))
     out = Path(out)
     with (
@@ -89,7 +90,8 @@ def run(
         encoder = RowEncoder(fitted, folder, max_pixels=limit, targets=True, kept=kept)
         writer = _Writer(config, encoder, directory, workers or available_cpus())
         with progress("shard", total=clean.rows, unit="rows") as advance:
-            writer.write(order.spool(clean.batches(pl.all()), directory, clean.memory_bytes), advance)
+            columns = [ROW, KEY, *config.features, *config.targets, *map(picture_column, images)]
+            writer.write(order.spool(clean.batches(*columns), directory, clean.memory_bytes), advance)
         rejected = writer.rejected
         _check_rejected(config, report, rejected, out.with_name(f"{out.name}.{REJECTED_TABLE}"))
         rejected.frame().write_parquet(directory / REJECTED_TABLE, compression="zstd")
@@ -101,11 +103,7 @@ def run(
             rows_read=report.rows_read,
             rows_rejected=report.rows_rejected + len(rejected.rows),
             rejections=[*report.rejections, *rejected.summary()],
-            pictures={
-                name: statistics
-                for name, statistics in fitted.feature_statistics.items()
-                if isinstance(statistics, ImageStatistics)
-            },
+            pictures=images,
             pictures_sha256=write_picture_index(directory, (finished.pictures for finished in writer.finished)),
             warnings=fitted.warnings,
         )
