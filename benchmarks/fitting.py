@@ -1,7 +1,8 @@
 """Fitting the statistics against pandas and scikit-learn.
 
 `python -m benchmarks.fitting SIDE CASE PATH` runs one side of a case, ours or theirs, in a process of its own and
-prints its seconds, processor seconds and peak memory in MiB as JSON. PATH is what the case's table function gave.
+prints its seconds, processor seconds and peak memory in MiB as JSON, imports included. PATH is what the case's table
+function gave.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ NUMBERS = [f"n{i}" for i in range(4)]
 CATEGORIES = 1000
 TEXTS = 50_000
 WORDS = 20_000
-QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
 def numbers_table(folder: Path) -> Path:
@@ -85,6 +85,8 @@ def fit_numbers_theirs(path: Path) -> None:
     """The same with pandas and scikit-learn: the file in memory, a scaler on values and on signed logarithms."""
     import pandas as pd
     from sklearn.preprocessing import OrdinalEncoder, StandardScaler
+
+    from polyhead.contracts.preprocessing import QUANTILES
 
     frame = pd.read_parquet(path)
     numbers = frame[NUMBERS]

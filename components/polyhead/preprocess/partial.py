@@ -29,6 +29,7 @@ class Partial:
     """What has been seen of some rows.
 
     Attributes:
+        config: The configuration that says what to gather.
         rows: Rows by split.
         features: What train rows hold, by feature.
         targets: What train rows hold, by target.
