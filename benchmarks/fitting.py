@@ -1,7 +1,8 @@
 """Fitting the statistics against pandas and scikit-learn.
 
 `python -m benchmarks.fitting SIDE CASE PATH` runs one side of a case, ours or theirs, in a process of its own and
-prints its seconds, processor seconds and peak memory in MiB as JSON. PATH is what the case's table function gave.
+prints its seconds, processor seconds and peak memory in MiB as JSON, imports included. PATH is what the case's table
+function gave.
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ import polars as pl
 
 ROWS = 10_000_000
 BLOCK = 1_000_000
-BATCH = 131_072
+ROW_GROUP = 131_072
 NUMBERS = [f"n{i}" for i in range(4)]
 CATEGORIES = 1000
 TEXTS = 50_000
 WORDS = 20_000
-QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
 def numbers_table(folder: Path) -> Path:
@@ -36,7 +36,7 @@ def numbers_table(folder: Path) -> Path:
         columns: dict[str, Any] = {name: generator.normal(size=BLOCK) for name in NUMBERS}
         columns["c"] = generator.integers(0, CATEGORIES, BLOCK)
         blocks.append(pl.DataFrame(columns).with_columns(pl.col("c").cast(pl.String)))
-    pl.concat(blocks).write_parquet(path, row_group_size=BATCH)
+    pl.concat(blocks).write_parquet(path, row_group_size=ROW_GROUP)
     return path
 
 
@@ -46,7 +46,7 @@ def texts_table(folder: Path) -> Path:
     generator = np.random.default_rng(0)
     words = np.array([f"word{i}" for i in range(WORDS)])
     chosen = words[np.minimum(generator.zipf(1.3, (TEXTS, 40)) - 1, WORDS - 1)]
-    pl.DataFrame({"text": [" ".join(row) for row in chosen]}).write_parquet(path)
+    pl.DataFrame({"text": [" ".join(row) for row in chosen]}).write_parquet(path, row_group_size=ROW_GROUP)
     return path
 
 
@@ -55,7 +55,8 @@ def fit_ours(path: Path) -> None:
     from polyhead.contracts.config import Config
     from polyhead.contracts.validation import SPLIT
     from polyhead.preprocess.fit import CategoryFit, TextFit
-    from polyhead.preprocess.partial import fit_batches
+    from polyhead.preprocess.partial import gather
+    from polyhead.storage.clean import ParquetTable
     from polyhead.storage.parallel import available_cpus
 
     columns = pl.read_parquet_schema(path)
@@ -64,9 +65,15 @@ def fit_ours(path: Path) -> None:
     target = {"y": {"kind": "regression"}}
     config = Config.model_validate({"table": str(path), "features": members, "targets": target})
     config = config.model_copy(update={"targets": {}})
+    table = ParquetTable(path, pl.scan_parquet(path).select(pl.len()).collect().item())
     train = pl.lit("train").alias(SPLIT)
-    batches = pl.scan_parquet(path).select(*columns, train).collect_batches(chunk_size=BATCH, maintain_order=True)
-    fitted = fit_batches(batches, config, workers=available_cpus(), advance=lambda _: None)
+    fitted = gather(
+        table.parts(),
+        lambda part: table.read(part, *columns, train),
+        config,
+        workers=available_cpus(),
+        advance=lambda _: None,
+    )
     for fit in fitted.features.values():
         if isinstance(fit, CategoryFit | TextFit):
             fit.vocabulary()
@@ -78,6 +85,8 @@ def fit_numbers_theirs(path: Path) -> None:
     """The same with pandas and scikit-learn: the file in memory, a scaler on values and on signed logarithms."""
     import pandas as pd
     from sklearn.preprocessing import OrdinalEncoder, StandardScaler
+
+    from polyhead.contracts.preprocessing import QUANTILES
 
     frame = pd.read_parquet(path)
     numbers = frame[NUMBERS]

@@ -14,7 +14,7 @@ from polyhead.contracts.preprocessing import SPLITS_TABLE
 from polyhead.contracts.validation import ROW
 from polyhead.errors import ArtifactError
 from polyhead.preprocess import step
-from polyhead.preprocess.partial import Partial, fit_batches
+from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import split_of
 from polyhead.storage.clean import CleanTable, open_clean
 from polyhead.validate import step as validate
@@ -79,7 +79,8 @@ def test_a_partial_on_disk_has_the_same_bytes_for_the_same_rows(
     once.write(tmp_path / "once.arrow")
     shuffled = rows.sample(fraction=1, shuffle=True, seed=1)
     done: list[int] = []
-    threads = fit_batches(shuffled.iter_slices(7), config, workers=3, advance=done.append)
+    parts = [range(at, min(at + 7, rows.height)) for at in range(0, rows.height, 7)]
+    threads = gather(parts, lambda part: shuffled[part.start : part.stop], config, workers=3, advance=done.append)
     threads.write(tmp_path / "threads.arrow")
     Partial.read(tmp_path / "once.arrow", config).write(tmp_path / "again.arrow")
     assert len({content for name, content in files(tmp_path).items() if name.endswith(".arrow")}) == 1
@@ -98,18 +99,21 @@ def test_an_error_in_a_thread_ends_the_pass(clean: tuple[Config, CleanTable]) ->
     """And is raised; no thread waits for ever."""
     config, table = clean
     rows = rows_of(config, table)
-    batches = [rows, rows.drop("size"), *[rows] * 20]
+
+    def read(part: range) -> pl.DataFrame:
+        return rows.drop("size") if part.start == 1 else rows
+
     with pytest.raises(pl.exceptions.ColumnNotFoundError):
-        fit_batches(batches, config, workers=2, advance=lambda _: None)
+        gather([range(at, at + 1) for at in range(20)], read, config, workers=2, advance=lambda _: None)
 
 
-def test_the_artifact_does_not_depend_on_threads_or_batches(
+def test_the_artifact_does_not_depend_on_threads_or_parts(
     clean: tuple[Config, CleanTable], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, table = clean
     data = table.path.parent
     step.run(config=config, data=data, out=tmp_path / "one", workers=1)
-    monkeypatch.setattr(CleanTable, "_batch_rows", lambda _: 10)
+    monkeypatch.setattr(CleanTable, "_part_rows", lambda _: 10)
     step.run(config=config, data=data, out=tmp_path / "many", workers=4)
     assert files(tmp_path / "one") == files(tmp_path / "many")
 

@@ -6,8 +6,10 @@ import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 import xxhash
 from hypothesis import given, settings
@@ -15,8 +17,9 @@ from hypothesis import strategies as st
 from strategies import texts
 
 from polyhead.contracts.config import Fractions, SplitSection
-from polyhead.contracts.validation import KEY, SPLIT
+from polyhead.contracts.validation import KEY, ROW, SPLIT
 from polyhead.preprocess.split import hash_positions, split_of
+from polyhead.storage.clean import ROW_GROUP
 
 POSITIONS = [0.5261244522821622, 0.41517453472151855]
 """Of the keys `row000` with seed 0 and `größe/中文` with seed 7, computed apart from the code."""
@@ -101,6 +104,29 @@ def test_the_split_is_the_same_on_every_machine_and_in_every_version() -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "1"}
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert [float(word) for word in ended.stdout.split()] == POSITIONS
+
+
+def test_the_written_splits_do_not_depend_on_threads(tmp_path: Path) -> None:
+    """Every row with its place among the splits, in the rows' order, the same bytes from one thread and from five."""
+    keys = [f"key{i}" for i in range(300_000)]
+    clean = pl.DataFrame({ROW: range(len(keys)), KEY: keys})
+    clean.write_parquet(tmp_path / "clean.parquet", row_group_size=70_000)
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from polyhead.contracts.config import SplitSection\n"
+        "from polyhead.preprocess.split import write_splits\n"
+        "from polyhead.storage.clean import ParquetTable\n"
+        "write_splits(ParquetTable(Path('clean.parquet'), 300_000), SplitSection(), Path(sys.argv[1]))\n"
+    )
+    for threads in ("1", "5"):
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "POLARS_MAX_THREADS": threads}
+        subprocess.run([sys.executable, "-c", code, f"{threads}.parquet"], env=environment, cwd=tmp_path, check=True)
+    assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "5.parquet").read_bytes()
+    assert pl.read_parquet(tmp_path / "1.parquet").equals(clean.with_columns(pl.Series(SPLIT, by_hash(keys))))
+    with pq.ParquetFile(tmp_path / "1.parquet") as file:
+        groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    assert groups == [ROW_GROUP, ROW_GROUP, len(keys) - 2 * ROW_GROUP]
 
 
 def test_a_split_column_decides_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -9,7 +10,7 @@ import pytest
 
 from polyhead.contracts.config import load_config
 from polyhead.contracts.validation import ROW
-from polyhead.storage.clean import CleanTable, open_clean
+from polyhead.storage.clean import CleanTable, ParquetTable, open_clean
 from polyhead.validate import step as validate
 
 
@@ -21,10 +22,20 @@ def clean(tiny: Any) -> CleanTable:
 
 
 @pytest.mark.parametrize("rows", [1, 7, 100, 1000, None])
-def test_batches_are_the_rows_in_their_order(clean: CleanTable, rows: int | None) -> None:
+def test_parts_are_the_rows_in_their_order(clean: CleanTable, rows: int | None) -> None:
     """Of equal size but the last, with columns and expressions as asked."""
-    batches = list(clean.batches(ROW, "size", (pl.col("size") * 2).alias("twice"), rows=rows))
-    expected = clean.scan().collect().select(ROW, "size", (pl.col("size") * 2).alias("twice"))
-    assert pl.concat(batches).equals(expected)
-    assert [batch.height for batch in batches[:-1]] == [min(rows or 100, 100)] * (len(batches) - 1)
+    columns = (ROW, "size", (pl.col("size") * 2).alias("twice"))
+    parts = list(clean.parts(rows))
+    assert pl.concat(clean.read(part, *columns) for part in parts).equals(clean.scan().collect().select(columns))
+    assert [len(part) for part in parts[:-1]] == [min(rows or 100, 100)] * (len(parts) - 1)
     assert clean.rows == 100
+
+
+def test_parts_of_wide_rows_are_smaller(tmp_path: Path) -> None:
+    """A row group, halved until a part is some tens of megabytes."""
+    path = tmp_path / "wide.parquet"
+    path.write_bytes(bytes(2**20))
+    assert [len(part) for part in ParquetTable(path, 500_000).parts()] == [131_072] * 3 + [106_784]
+    assert {len(part) for part in ParquetTable(path, 64).parts()} == {64}
+    path.write_bytes(bytes(2**26))
+    assert {len(part) for part in ParquetTable(path, 64).parts()} == {4}

@@ -1,7 +1,8 @@
 """The contract of `preprocess`: the split, and every number fitted on the train rows.
 
 <out>/Preprocessing.json
-<out>/splits.parquet              `__row__` int64, `__key__` string, `__split__` string (train, val, test)
+<out>/splits.parquet              `__row__` int64, `__key__` string, `__split__` string (train, val, test), in the
+                                  clean table's order
 <out>/vocabularies/<feature>.arrow   Arrow IPC: `token` string, `count` int64 and, for text, `idf` float64
 """
 

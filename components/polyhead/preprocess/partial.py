@@ -29,6 +29,7 @@ class Partial:
     """What has been seen of some rows.
 
     Attributes:
+        config: The configuration that says what to gather.
         rows: Rows by split.
         features: What train rows hold, by feature.
         targets: What train rows hold, by target.
@@ -48,16 +49,15 @@ class Partial:
         Args:
             batch: Columns of the clean table: all features and targets, and `__split__`.
         """
-        train = batch.filter(pl.col(SPLIT) == "train")
-        for split, rows in batch[SPLIT].value_counts().rows():
-            self.rows[split] += rows
+        for split in SPLITS:
+            self.rows[split] += int((batch[SPLIT] == split).sum())
+        is_train = batch[SPLIT] == "train"
+        train = batch.filter(is_train)
         for name, fit in (*self.features.items(), *self.targets.items()):
             fit.update(train[name])
-        if train.height < batch.height:
-            held_out = batch.filter(pl.col(SPLIT) != "train")
-            for name, counts in self.held_out.items():
-                labels = held_out[name].drop_nulls()
-                counts.update(labels.explode(empty_as_null=False) if labels.dtype == pl.List else labels)
+        for name, counts in self.held_out.items():
+            labels = batch[name].filter(~is_train).drop_nulls()
+            counts.update(labels.explode(empty_as_null=False) if labels.dtype == pl.List else labels)
 
     def merge(self, other: Self) -> None:
         """Take what another has seen of other rows."""
@@ -106,15 +106,21 @@ def _below(frame: pl.DataFrame, place: str) -> State:
     return {name.removeprefix(start): frame[name][0] for name in frame.columns if name.startswith(start)}
 
 
-def fit_batches(
-    batches: Iterable[pl.DataFrame], config: Config, *, workers: int, advance: Callable[[int], None]
+def gather(
+    parts: Iterable[range],
+    read: Callable[[range], pl.DataFrame],
+    config: Config,
+    *,
+    workers: int,
+    advance: Callable[[int], None],
 ) -> Partial:
-    """Gather all batches in threads.
+    """Read and gather all parts of a table in threads.
 
     Args:
-        batches: What `Partial.update` takes; read only as fast as threads are done.
+        parts: Ranges of rows.
+        read: Called in a thread with each; gives what `Partial.update` takes.
         config: The configuration.
-        workers: Threads, at least 1.
+        workers: Threads, at least 1; each holds one part at a time.
         advance: Called with the number of rows just done.
     """
     partials = [Partial(config) for _ in range(workers)]
@@ -122,15 +128,15 @@ def fit_batches(
     for partial in partials:
         free.put(partial)
 
-    def take(batch: pl.DataFrame) -> int:
+    def take(part: range) -> int:
         partial = free.get()
         try:
-            partial.update(batch)
+            partial.update(read(part))
         finally:
             free.put(partial)
-        return batch.height
+        return len(part)
 
-    for rows in ordered_map(take, batches, workers=workers):
+    for rows in ordered_map(take, parts, workers=workers):
         advance(rows)
     whole, *others = partials
     for partial in others:

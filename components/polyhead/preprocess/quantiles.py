@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -45,8 +45,10 @@ class Quantiles(Part):
     def update(self, values: NDArray[np.float64]) -> None:
         """Take more numbers: at least one, all finite."""
         self._widen(float(values.min()), float(values.max()))
-        keys = _ordered(values) >> self.dropped
-        keys = np.sort(keys.astype(np.int32) if self.dropped >= 32 else keys)  # half as wide is twice as fast
+        bits: NDArray[Any] = values.view(np.int64) >> self.dropped
+        bits = bits.astype(np.int32) if self.dropped >= 32 else bits  # half as wide sorts twice as fast
+        keys = _reordered(bits, self.dropped)
+        keys.sort()
         starts = _starts(keys)
         self._add(keys[starts].astype(np.int64), np.diff(starts, append=len(keys)))
 
@@ -77,7 +79,7 @@ class Quantiles(Part):
     def _numbers(self) -> NDArray[np.float64]:
         """The middle of every group, within what was seen."""
         middle = (1 << self.dropped) >> 1
-        numbers = _unordered((self._keys << self.dropped) + middle)
+        numbers = _reordered((self._keys << self.dropped) + middle).view(np.float64)
         return np.clip(numbers, self.minimum, self.maximum)
 
     def _widen(self, minimum: float, maximum: float) -> None:
@@ -100,7 +102,8 @@ class Quantiles(Part):
     def _group(self, keys: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
         """Hold sorted keys, the counts of equal ones added."""
         starts = _starts(keys)
-        self._keys, self._counts = keys[starts], np.add.reduceat(counts, starts) if len(starts) else counts
+        before = np.concatenate([[0], np.cumsum(counts)])
+        self._keys, self._counts = keys[starts], np.diff(before[starts], append=before[-1])
 
     def state(self) -> State:
         return {
@@ -131,12 +134,11 @@ def _bits_too_many(keys: NDArray[np.int64]) -> int:
     return bisect.bisect_left(range(64), True, key=lambda bits: int(np.count_nonzero(changes >> bits)) < DISTINCT)
 
 
-def _ordered(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Integers in the order of the numbers: their bits, those of negative ones turned around."""
-    bits = values.view(np.int64)
-    return bits ^ ((bits >> 63) & np.iinfo(np.int64).max)
+def _reordered(bits: NDArray[Any], dropped: int = 0) -> NDArray[Any]:
+    """The bits of float64 numbers, less the dropped ones, as integers in the numbers' order; and the way back.
 
-
-def _unordered(keys: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The numbers of integers in their order."""
-    return (keys ^ ((keys >> 63) & np.iinfo(np.int64).max)).view(np.float64)
+    The bits of negative numbers are turned around, all but the sign.
+    """
+    signs = bits >> (8 * bits.itemsize - 1)
+    reordered: NDArray[Any] = bits ^ (signs & (np.iinfo(np.int64).max >> dropped))
+    return reordered

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import polars_hash
 import xxhash
 
 from polyhead.contracts.config import SplitSection
-from polyhead.contracts.validation import KEY, SPLIT
+from polyhead.contracts.validation import KEY, ROW, SPLIT
+from polyhead.storage.clean import ParquetTable
+from polyhead.storage.tables import ROW_GROUP
 
 
 def split_of(section: SplitSection) -> pl.Expr:
@@ -22,6 +26,18 @@ def split_of(section: SplitSection) -> pl.Expr:
     train, val, test = (pl.lit(name) for name in ("train", "val", "test"))
     by_hash = pl.when(position < shares.train).then(train).when(position < shares.train + shares.val).then(val)
     return by_hash.otherwise(test).alias(SPLIT)
+
+
+def write_splits(table: ParquetTable, section: SplitSection, path: Path) -> None:
+    """Write `__row__`, `__key__` and `__split__` of every row, in the rows' order, without holding them all.
+
+    Args:
+        table: A clean table.
+        section: The config's split section.
+        path: A Parquet file, in row groups of fixed size.
+    """
+    rows = table.scan().select(ROW, KEY, split_of(section))
+    rows.sink_parquet(path, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True)
 
 
 def hash_positions(salt: int, keys: pl.Series) -> pl.Series:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
+
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.preprocessing import (
     SPLITS_TABLE,
@@ -13,19 +15,17 @@ from polyhead.contracts.preprocessing import (
     RegressionStatistics,
     TargetStatistics,
 )
-from polyhead.contracts.validation import KEY, ROW, ValidationReport
+from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import DataError, PolyheadError, Problem
 from polyhead.preprocess.fit import CategoryFit, FeatureFit, ImageFit, TextFit
-from polyhead.preprocess.partial import Partial, fit_batches
-from polyhead.preprocess.split import split_of
+from polyhead.preprocess.partial import Partial, gather
+from polyhead.preprocess.split import split_of, write_splits
 from polyhead.preprocess.vocabulary import write_vocabulary
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import new_artifact, sha256_of
 from polyhead.storage.clean import open_clean
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.pictures import PictureFolder
-
-_ROW_GROUP = 131_072
 
 
 def run(*, config: Config, data: str | Path, out: str | Path, workers: int | None = None) -> Preprocessing:
@@ -45,13 +45,13 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
     report = clean.report
     require_config(config, report, data)
     with new_artifact(out, Preprocessing) as directory:
-        split = split_of(config.split)
-        clean.scan().select(ROW, KEY, split).sink_parquet(
-            directory / SPLITS_TABLE, compression="zstd", row_group_size=_ROW_GROUP
-        )
+        write_splits(clean, config.split, directory / SPLITS_TABLE)
         with progress("fit", total=clean.rows, unit="rows") as advance:
-            batches = clean.batches(*config.features, *config.targets, split)
-            fitted = fit_batches(batches, config, workers=workers or available_cpus(), advance=advance)
+
+            def read(part: range) -> pl.DataFrame:
+                return clean.read(part, *config.features, *config.targets, split_of(config.split))
+
+            fitted = gather(clean.parts(), read, config, workers=workers or available_cpus(), advance=advance)
         preprocessing = assemble(fitted, report, directory)
     rows = preprocessing.rows
     say(f"fitted on {rows['train']:,} train rows; {rows['val']:,} val, {rows['test']:,} test")

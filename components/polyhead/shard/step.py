@@ -91,7 +91,10 @@ def run(
         writer = _Writer(config, encoder, directory, workers or available_cpus())
         with progress("shard", total=clean.rows, unit="rows") as advance:
             columns = [ROW, KEY, *config.features, *config.targets, *map(picture_column, images)]
-            writer.write(order.spool(clean.batches(*columns), directory, clean.memory_bytes), advance)
+            writer.write(
+                order.spool((clean.read(part, *columns) for part in clean.parts()), directory, clean.memory_bytes),
+                advance,
+            )
         rejected = writer.rejected
         _check_rejected(config, report, rejected, out.with_name(f"{out.name}.{REJECTED_TABLE}"))
         rejected.frame().write_parquet(directory / REJECTED_TABLE, compression="zstd")

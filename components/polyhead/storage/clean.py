@@ -11,51 +11,68 @@ import polars as pl
 from polyhead.contracts.validation import CLEAN_TABLE, ValidationReport
 from polyhead.errors import ArtifactError
 from polyhead.storage.artifact import sha256_of
+from polyhead.storage.tables import ROW_GROUP
 
-_BATCH_BYTES = 16 * 2**20
-_LEAST_ROWS, _MOST_ROWS = 1024, 131_072
+_PART_BYTES = 24 * 2**20
 _UNPACKED = 4  # how many times larger columns are in memory than in the file, about
 
 
 @dataclass(frozen=True)
-class CleanTable:
-    """The clean rows of a validation that passed, as a file that is read in parts.
+class ParquetTable:
+    """A Parquet file that is read in parts, so that memory does not grow with it.
 
     Attributes:
-        report: The validation's report.
-        path: The table's file.
+        path: The file.
+        rows: How many rows it has.
     """
 
-    report: ValidationReport
     path: Path
+    rows: int
 
-    @property
-    def rows(self) -> int:
-        """How many rows there are."""
-        return self.report.rows_clean
+    def scan(self) -> pl.LazyFrame:
+        """The rows as a query that has read nothing yet."""
+        return pl.scan_parquet(self.path, glob=False)
 
     @property
     def memory_bytes(self) -> int:
         """What all rows would take in memory, about."""
         return _UNPACKED * self.path.stat().st_size
 
-    def scan(self) -> pl.LazyFrame:
-        """The rows as a query that has read nothing yet."""
-        return pl.scan_parquet(self.path, glob=False)
-
-    def batches(self, *columns: str | pl.Expr, rows: int | None = None) -> Iterator[pl.DataFrame]:
-        """The rows in their order, a batch at a time, so that memory does not grow with the table.
+    def parts(self, rows: int | None = None) -> Iterator[range]:
+        """Consecutive ranges of rows.
 
         Args:
-            columns: What each batch shall hold: columns, or expressions that look at single rows.
-            rows: Rows of every batch but the last. Default: about 16 MiB, at most 131,072 rows.
+            rows: Rows of every part but the last. Default: a row group, halved until a part is below about 24 MiB.
         """
-        wanted = rows or self._batch_rows()
-        yield from self.scan().select(columns).collect_batches(chunk_size=wanted, maintain_order=True)
+        size = rows or self._part_rows()
+        for start in range(0, self.rows, size):
+            yield range(start, min(start + size, self.rows))
 
-    def _batch_rows(self) -> int:
-        row_bytes = self.memory_bytes / max(1, self.rows)
-        return min(max(int(_BATCH_BYTES / row_bytes), _LEAST_ROWS), _MOST_ROWS)
+    def read(self, part: range, *columns: str | pl.Expr) -> pl.DataFrame:
+        """Some rows in their order. It may be called in threads.
+
+        Args:
+            part: Which rows.
+            columns: What to give: columns, or expressions that look at single rows.
+        """
+        return self.scan().slice(part.start, len(part)).select(columns).collect()
+
+    def _part_rows(self) -> int:
+        rows = ROW_GROUP
+        while rows > 1 and rows * self.memory_bytes > _PART_BYTES * self.rows:
+            rows //= 2
+        return rows
+
+
+@dataclass(frozen=True)
+class CleanTable(ParquetTable):
+    """The clean rows of a validation that passed.
+
+    Attributes:
+        report: The validation's report.
+    """
+
+    report: ValidationReport
 
 
 def open_clean(data: str | Path) -> CleanTable:
@@ -73,4 +90,4 @@ def open_clean(data: str | Path) -> CleanTable:
     path = Path(data) / CLEAN_TABLE
     if not path.is_file() or sha256_of(path) != report.clean_sha256:
         raise ArtifactError("is missing or was changed", where=str(path), hint="run polyhead validate again")
-    return CleanTable(report, path)
+    return CleanTable(path, report.rows_clean, report)

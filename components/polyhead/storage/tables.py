@@ -36,7 +36,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 ROW_GROUP = 131_072
-"""Rows of each row group of a written table, the last apart."""
+"""Rows of each row group of the tables that steps hand on, the last apart."""
 
 
 def read_table(table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
