@@ -18,7 +18,7 @@ from polyhead.contracts.features import CategoryFeature, ImageFeature, NumericFe
 from polyhead.contracts.targets import BinaryTarget, MulticlassTarget, MultilabelTarget, RegressionTarget
 from polyhead.errors import DataError
 from polyhead.validate import coerce as module
-from polyhead.validate.coerce import NO_NUMBER, Coerced, coerce, keys, label_sets, numbers, split_names
+from polyhead.validate.coerce import NO_NUMBER, Coerced, coerce, label_sets, numbers, split_names
 
 NUMBER_TEXT = r"[ \t]{0,2}[-+]?([0-9]{1,20}|[0-9]{0,12}\.[0-9]{1,18}|[0-9]{1,12}\.)([eE][-+]?[0-9]{1,2})?[ \t]{0,2}"
 
@@ -246,10 +246,8 @@ def test_required_rejects_what_is_missing_once() -> None:
     assert faults(coerced) == {"not_a_number": [1], "missing": [2, 3]}
 
 
-def test_keys_and_split_names() -> None:
-    """The first of two equal keys stands; the split column knows three words."""
-    coerced = keys(pl.Series(["a", "b", " a", None, "a", ""]))
-    assert faults(coerced) == {"missing": [3, 5], "duplicate_key": [2, 4]}
+def test_split_names() -> None:
+    """The split column knows three words."""
     split = split_names(pl.Series(["train", "val ", "test", "valid", None, "Train"]))
     assert split.values.to_list() == ["train", "val", "test", None, None, None]
     assert [(fault.reason, fault.detail, fault.mask.arg_true().to_list()) for fault in split.faults] == [

@@ -61,9 +61,13 @@ def test_a_clean_table(tiny: Any) -> None:
     assert report.image_root == str(data.folder)
     frame = clean(data)
     assert frame.schema == {
-        "__row__": pl.Int64, "__key__": pl.String, "photo": pl.String, "size": pl.Float64, "colour": pl.String,
-        "note": pl.String, "price": pl.Float64, "shape": pl.String, "sold": pl.String, "tags": pl.List(pl.String),
-        "__split__": pl.String,
+        "__row__": pl.Int64, "__key__": pl.String, "photo": pl.String,
+        "photo__picture": pl.Struct(
+            {"size": pl.Int64, "width": pl.Int32, "height": pl.Int32, "format": pl.String, "mode": pl.String,
+             "orientation": pl.UInt8, "content_hash": pl.String, "perceptual_hash": pl.UInt64}
+        ),
+        "size": pl.Float64, "colour": pl.String, "note": pl.String, "price": pl.Float64, "shape": pl.String,
+        "sold": pl.String, "tags": pl.List(pl.String), "__split__": pl.String,
     }  # fmt: skip
     assert frame["__row__"].to_list() == list(range(24))
     for name, column in (
@@ -147,7 +151,7 @@ def test_every_broken_picture_has_its_reason(tiny: Any) -> None:
              4: "images/pipe.png", 5: "images", 6: "../outside.png", 7: "/etc/passwd", 8: "images/link.png",
              9: "images/corrupt.png"},
         ),
-        validate={**LOOSE, "max_pixels": 10_000},
+        validate={**LOOSE, "max_pixels": 10_000, "images": "decode"},
     )  # fmt: skip
     images = data.folder / "images"
     content = (images / "000.png").read_bytes()

@@ -86,6 +86,11 @@ class ValidateSection(Section):
     )
     max_rejected: float = Field(0.1, ge=0, le=1, description="Share of rejected rows above which the step fails.")
     max_pixels: int = Field(100_000_000, ge=1, description="Largest picture, height times width, that is ever decoded.")
+    images: Literal["header", "decode"] = Field(
+        "header",
+        description="header: read every picture's header and hash its bytes, so that a picture that does not decode is "
+        "rejected while sharding; decode: decode every picture now, and note a perceptual hash.",
+    )
 
 
 class ShardSection(Section):

@@ -24,14 +24,18 @@ Cell = tuple[int, str | None, str, str, str | None, str]
 class Rejected:
     """Collects rejected cells.
 
+    Args:
+        first: Position in the table of the first of the rows that `add_cells` speaks of.
+
     Attributes:
         rows: Positions of all rows that have at least one rejected cell.
-        cells: Row, key, column, reason, value and detail of each.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0) -> None:
         self.rows: set[int] = set()
-        self.cells: list[Cell] = []
+        self._first = first
+        self._frames: list[pl.DataFrame] = []
+        self._cells: list[Cell] = []
 
     def add(self, mask: pl.Series, keys: pl.Series, column: str, reason: str, values: pl.Series, detail: str) -> None:
         """Set cells of one column aside.
@@ -45,18 +49,43 @@ class Rejected:
             detail: One line for a person.
         """
         rows = mask.fill_null(False).arg_true()
-        for row, key, value in zip(rows, keys.gather(rows), values.gather(rows), strict=True):
-            shown = value.to_list() if isinstance(value, pl.Series) else value
-            self.add_cell(row, key, column, reason, None if shown is None else str(shown), detail)
+        self.add_cells(rows, keys, column, reason, values, pl.Series([detail]).new_from_index(0, len(rows)))
+
+    def add_cells(
+        self, rows: pl.Series, keys: pl.Series, column: str, reason: str, values: pl.Series, details: pl.Series
+    ) -> None:
+        """Set cells of one column aside, each with a line of its own.
+
+        Args:
+            rows: Which rows, counted from the first.
+            keys: The key of every row, null where it has none.
+            column: The table's column.
+            reason: A word for counting.
+            values: The column as received.
+            details: One line for a person, per cell.
+        """
+        if not len(rows):
+            return
+        cells = pl.DataFrame(
+            {
+                "row": rows.cast(pl.Int64) + self._first,
+                "key": keys.gather(rows),
+                "value": _shown(values.gather(rows)),
+                "detail": details,
+            }
+        )
+        cells = cells.with_columns(pl.lit(column).alias("column"), pl.lit(reason).alias("reason"))
+        self.rows.update(cells["row"])
+        self._frames.append(cells.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()))
 
     def add_cell(self, row: int, key: str | None, column: str, reason: str, value: str | None, detail: str) -> None:
-        """Set one cell aside; a long value is cut."""
+        """Set one cell aside, by its row's position in the table; a long value is cut."""
         self.rows.add(row)
-        self.cells.append((row, key, column, reason, value and value[:_VALUE_CHARACTERS], detail))
+        self._cells.append((row, key, column, reason, value and value[:_VALUE_CHARACTERS], detail))
 
     def frame(self) -> pl.DataFrame:
         """One line per rejected cell, by row, then column and reason."""
-        cells = pl.DataFrame(self.cells, schema=SCHEMA, orient="row")
+        cells = pl.concat([*self._frames, pl.DataFrame(self._cells, schema=SCHEMA, orient="row")])
         return cells.sort("row", "column", "reason", maintain_order=True)
 
     def parquet(self) -> bytes:
@@ -67,20 +96,53 @@ class Rejected:
 
     def summary(self) -> list[Rejection]:
         """Counts by column and reason, the most frequent first."""
-        groups = (
-            self.frame()
-            .group_by("column", "reason", maintain_order=True)
-            .agg(pl.len().alias("rows"), pl.col("row", "key", "value", "detail").first())
-        )
-        return [
-            Rejection(
+        counts = RejectionCounts()
+        counts.add(self.frame())
+        return counts.summary()
+
+
+class RejectionCounts:
+    """Counts rejected cells by column and reason.
+
+    Attributes:
+        rows: Rows that have at least one.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._groups: dict[tuple[str, str], Rejection] = {}
+
+    def add(self, cells: pl.DataFrame) -> None:
+        """Count the cells of later rows.
+
+        Args:
+            cells: As `Rejected.frame` gives them; all that there are of their rows.
+        """
+        self.rows += cells["row"].n_unique()
+        groups = cells.group_by("column", "reason", maintain_order=True)
+        for group in groups.agg(pl.len().alias("rows"), pl.col("row", "key", "value", "detail").first()).to_dicts():
+            name = group["column"], group["reason"]
+            earlier = self._groups.get(name)
+            self._groups[name] = Rejection(
                 column=group["column"],
                 reason=group["reason"],
-                rows=group["rows"],
-                example=_example(group["row"], group["key"], group["value"], group["detail"]),
+                rows=group["rows"] + (earlier.rows if earlier else 0),
+                example=earlier.example
+                if earlier
+                else _example(group["row"], group["key"], group["value"], group["detail"]),
             )
-            for group in groups.sort("rows", "column", "reason", descending=[True, False, False]).to_dicts()
-        ]
+
+    def summary(self) -> list[Rejection]:
+        """Counts by column and reason, the most frequent first."""
+        return sorted(self._groups.values(), key=lambda group: (-group.rows, group.column, group.reason))
+
+
+def _shown(values: pl.Series) -> pl.Series:
+    """Cells as text, as Python writes them; a long value is cut."""
+    if values.dtype != pl.String:
+        cells = (value.to_list() if isinstance(value, pl.Series) else value for value in values)
+        values = pl.Series([None if cell is None else str(cell) for cell in cells], dtype=pl.String)
+    return values.str.head(_VALUE_CHARACTERS)
 
 
 def _example(row: int, key: str | None, value: str | None, detail: str) -> str:

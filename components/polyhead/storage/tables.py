@@ -1,7 +1,8 @@
-"""Tables in: Parquet, CSV, JSON Lines, or a DataFrame that is already in memory."""
+"""Tables in: Parquet, CSV, JSON Lines, or a DataFrame that is already in memory; and out, as Parquet."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import decimal
@@ -12,9 +13,10 @@ import re
 import stat
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
@@ -33,31 +35,96 @@ _SEPARATORS = {"csv": ",", "tsv": "\t"}
 _BOM = b"\xef\xbb\xbf"
 
 
+ROW_GROUP = 131_072
+"""Rows of each row group of a written table, the last apart."""
+
+
 def read_table(table: Table, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """Read a table, with CSV cells as text, so that `007` stays `007`.
+    """Read a whole table; see `open_table`.
+
+    Raises:
+        DataError: As `open_table` and `OpenTable.frame` say.
+    """
+    return open_table(table, columns).frame()
+
+
+def open_table(table: Table, columns: Sequence[str] | None = None) -> OpenTable:
+    """Open a table, with CSV cells as text, so that `007` stays `007`.
 
     Args:
         table: A path or `gs://` place ending in .parquet, .pq, .csv, .tsv, .jsonl or .ndjson; or a DataFrame.
         columns: Columns to keep, in this order. Default: all.
 
     Returns:
-        The rows in the table's order. Empty CSV cells are null; blank lines at a file's end are no rows.
+        The table, its rows in order. Empty CSV cells are null; blank lines at a file's end are no rows. An object in
+        a bucket and a JSON Lines file that begins with a byte order mark are held in memory.
 
     Raises:
         DataError: There is no such table, it cannot be parsed, has no rows, or lacks columns or has two of one name
             (all named).
     """
-    name = table if isinstance(table, str) else "the DataFrame"
     if isinstance(table, str):
-        frame, names = _load(table)
-    elif isinstance(table, pl.DataFrame):
-        frame, names = table, table.columns
-    else:
-        return _from_pandas(table, columns)
-    frame = frame.select(choose_columns(name, names, columns))
-    if frame.height == 0:
-        raise DataError("has no rows", where=name)
-    return frame
+        return _open_file(table, columns)
+    frame = table if isinstance(table, pl.DataFrame) else _from_pandas(table, columns)
+    frame = frame.select(choose_columns("the DataFrame", frame.columns, columns))
+    return OpenTable("the DataFrame", frame.lazy())
+
+
+class OpenTable:
+    """A table of which the columns and the number of rows are known, and nothing is held.
+
+    Args:
+        name: What messages call it.
+        scan: Its rows.
+        source: The file that the rows come from, if one.
+
+    Attributes:
+        name: What messages call it.
+        schema: Its columns and their types.
+        rows: How many rows, at least one.
+
+    Raises:
+        DataError: It has no rows.
+    """
+
+    def __init__(self, name: str, scan: pl.LazyFrame, source: _Source | None = None) -> None:
+        self.name = name
+        self.schema = scan.collect_schema()
+        self.rows: int = scan.select(pl.len()).collect().item()
+        self._scan = scan
+        self._source = source
+        if self.rows == 0:
+            raise DataError("has no rows", where=name)
+
+    def batches(
+        self, rows: int, computed: Callable[[pl.LazyFrame], pl.LazyFrame] | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """The table in parts, read by the columnar engine on all processors while the caller uses the last one.
+
+        Args:
+            rows: Most rows of a part.
+            computed: What to make of the table, row by row. Default: nothing.
+
+        Yields:
+            Parts in the table's order, at least one row each.
+
+        Raises:
+            DataError: The table cannot be parsed.
+        """
+        query = self._scan if computed is None else computed(self._scan)
+        with _reading(self.name, self._source):
+            for batch in query.collect_batches(chunk_size=rows, maintain_order=True, lazy=True):
+                if batch.height:
+                    yield batch
+
+    def frame(self) -> pl.DataFrame:
+        """The whole table.
+
+        Raises:
+            DataError: The table cannot be parsed.
+        """
+        with _reading(self.name, self._source):
+            return self._scan.collect()
 
 
 def choose_columns(name: str, names: Sequence[str], columns: Sequence[str] | None) -> list[str]:
@@ -89,22 +156,35 @@ def choose_columns(name: str, names: Sequence[str], columns: Sequence[str] | Non
     return wanted
 
 
-def _load(place: str) -> tuple[pl.DataFrame, list[str]]:
-    """A file's rows, and its column names as they stand in it."""
+def _open_file(place: str, columns: Sequence[str] | None) -> OpenTable:
     check_scheme(place)
     suffix = PurePosixPath(place).suffix.lower()
     kind = _READERS.get(suffix)
     if kind is None:
         raise DataError(f"unknown table format '{suffix}'", where=place, hint=f"one of: {', '.join(_READERS)}")
+    with _reading(place):
+        source = _Source(place, kind)
+    with _reading(place, source):
+        return _scan_file(source, columns)
+
+
+def _scan_file(source: _Source, columns: Sequence[str] | None) -> OpenTable:
+    names = None
+    if source.kind == "parquet":
+        scan = pl.scan_parquet(source.handle(), glob=False)
+    elif source.kind == "json":
+        scan = _scan_json_lines(source)
+    else:
+        scan, names = _scan_csv(source)
+    names = scan.collect_schema().names() if names is None else names
+    return OpenTable(source.place, scan.select(choose_columns(source.place, names, columns)), source)
+
+
+@contextlib.contextmanager
+def _reading(place: str, source: _Source | None = None) -> Iterator[None]:
+    """Turn what goes wrong while a file is read into an error that names it."""
     try:
-        source = _Source(place)
-        if kind == "parquet":
-            frame = pl.read_parquet(source.handle(), glob=False)
-            return frame, frame.columns
-        if kind == "json":
-            frame = _read_json_lines(source)
-            return frame, frame.columns
-        return _read_csv(source, _SEPARATORS[kind])
+        yield
     except FileNotFoundError:
         raise DataError("no such table", where=place) from None
     except pl.exceptions.NoDataError:
@@ -112,6 +192,9 @@ def _load(place: str) -> tuple[pl.DataFrame, list[str]]:
     except PermissionError:
         raise DataError("may not be read: permission denied", where=place) from None
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
+        if source is not None and isinstance(error, pl.exceptions.PolarsError):
+            source.explain()
+        suffix = PurePosixPath(place).suffix.lower()
         reason = str(error).splitlines()[0]
         hint = "save it as UTF-8" if re.search("utf-?8", reason, re.IGNORECASE) else ""
         raise DataError(f"cannot be read as {suffix[1:]}: {reason}", where=place, hint=hint) from None
@@ -120,68 +203,87 @@ def _load(place: str) -> tuple[pl.DataFrame, list[str]]:
 class _Source:
     """A file that is there, is a file, and is not empty.
 
-    Attributes:
+    Args:
         place: Its name.
+        kind: parquet, csv, tsv or json.
 
     Raises:
         DataError: It is a folder, a pipe or a device, or empty.
         OSError: It cannot be read.
     """
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, kind: str) -> None:
         self.place = place
-        self._content = read_bytes(place) if is_remote(place) else None
-        if self._content is None:
+        self.kind = kind
+        self.content = read_bytes(place) if is_remote(place) else None
+        if self.content is None:
             status = os.stat(place)
             if not stat.S_ISREG(status.st_mode):
                 what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
                 raise DataError(f"is {what}, not a file", where=place, hint="give one file")
             size = status.st_size
         else:
-            size = len(self._content)
+            size = len(self.content)
         if size == 0:
             raise DataError("is empty", where=place)
 
     def handle(self) -> str | io.BytesIO:
         """What polars reads."""
-        return self.place if self._content is None else io.BytesIO(self._content)
-
-    def content(self) -> bytes:
-        """All bytes."""
-        return Path(self.place).read_bytes() if self._content is None else self._content
+        return self.place if self.content is None else io.BytesIO(self.content)
 
     def stream(self) -> io.BufferedReader | io.BytesIO:
         """The bytes, from the start."""
-        return Path(self.place).open("rb") if self._content is None else io.BytesIO(self._content)
+        return Path(self.place).open("rb") if self.content is None else io.BytesIO(self.content)
+
+    def explain(self) -> None:
+        """Name the line that keeps the file from being read, where one does.
+
+        Raises:
+            DataError: There is one.
+        """
+        if self.kind in _SEPARATORS:
+            _refuse_long_line(self)
+        elif self.kind == "json":
+            _refuse_other_json(self)
 
 
-def _read_csv(source: _Source, separator: str) -> tuple[pl.DataFrame, list[str]]:
+def _scan_csv(source: _Source) -> tuple[pl.LazyFrame, list[str]]:
     """Cells as text. Polars renames repeated columns and keeps doubled quotes; the second value has the true names."""
     with source.stream() as stream:
         if stream.read(2) in (b"\xff\xfe", b"\xfe\xff"):
             raise DataError("is UTF-16 text", where=source.place, hint="save it as UTF-8")
-    try:
-        frame = pl.read_csv(source.handle(), separator=separator, infer_schema=False, encoding="utf8", glob=False)
-    except pl.exceptions.ComputeError:
-        _refuse_long_line(source, separator)
-        raise
-    blank = _blank_lines_at_end(source)
-    if blank and frame.tail(blank).select(pl.all_horizontal(pl.all().is_null())).to_series().all():
-        frame = frame.head(frame.height - blank)
-    names = frame.columns
+    separator = _SEPARATORS[source.kind]
+    scan = pl.scan_csv(source.handle(), separator=separator, infer_schema=False, encoding="utf8", glob=False)
+    columns = scan.collect_schema().names()
+    names = columns
     if any(re.search(r'_duplicated_\d+$|"', name) for name in names):
         with io.TextIOWrapper(source.stream(), encoding="utf-8-sig", newline="") as lines:
             header = next((cells for cells in csv.reader(lines, delimiter=separator) if cells), names)
         names = header if len(header) == len(names) else names
         if len(set(names)) == len(names):
-            frame.columns = names
-    return frame, names
+            scan = scan.rename(dict(zip(columns, names, strict=True)))
+    return _without_blank_lines_at_end(scan, source), names
 
 
-def _refuse_long_line(source: _Source, separator: str) -> None:
+def _without_blank_lines_at_end(scan: pl.LazyFrame, source: _Source) -> pl.LazyFrame:
+    """Leave out the empty lines after the last row, each of which polars reads as a row of nulls."""
+    with source.stream() as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - 4096))
+        tail = stream.read().replace(b"\r\n", b"\n")
+    blank = len(tail) - len(tail.rstrip(b"\n")) - 1
+    if blank < 1:
+        return scan
+    rows = scan.select(pl.len()).collect().item()
+    last = scan.slice(max(0, rows - blank)).collect()
+    empty = last.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    return scan.head(rows - last.height) if empty.all() else scan
+
+
+def _refuse_long_line(source: _Source) -> None:
     """Name the first line that has more cells than the header, where that is what is wrong."""
     with io.TextIOWrapper(source.stream(), encoding="utf-8-sig", newline="") as lines:
-        rows = csv.reader(lines, delimiter=separator)
+        rows = csv.reader(lines, delimiter=_SEPARATORS[source.kind])
         try:
             width = len(next(rows, []))
             for cells in rows:
@@ -195,27 +297,25 @@ def _refuse_long_line(source: _Source, separator: str) -> None:
             return
 
 
-def _blank_lines_at_end(source: _Source) -> int:
-    """How many empty lines follow the last row; polars reads each as a row of nulls."""
+def _scan_json_lines(source: _Source) -> pl.LazyFrame:
+    """A first pass finds the columns and their types, so that a part's types do not depend on where it is cut."""
     with source.stream() as stream:
-        size = stream.seek(0, os.SEEK_END)
-        stream.seek(max(0, size - 4096))
-        tail = stream.read().replace(b"\r\n", b"\n")
-    return max(0, len(tail) - len(tail.rstrip(b"\n")) - 1)
+        if stream.read(len(_BOM)) == _BOM:
+            source.content = stream.read()
+    with source.stream() as stream:
+        if not any(line.strip() for line in stream):
+            raise DataError("is empty", where=source.place)
+    schema = pl.scan_ndjson(source.handle(), infer_schema_length=None).collect_schema()
+    return pl.scan_ndjson(source.handle(), schema=schema)
 
 
-def _read_json_lines(source: _Source) -> pl.DataFrame:
-    content = source.content().removeprefix(_BOM)
-    if not content.strip():
-        raise DataError("is empty", where=source.place)
-    try:
-        return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
-    except pl.exceptions.PolarsError:
-        for number, line in enumerate(content.split(b"\n"), 1):
-            reason = _no_json_object(line)
+def _refuse_other_json(source: _Source) -> None:
+    """Name the first line that is no JSON object."""
+    with source.stream() as stream:
+        for number, line in enumerate(stream, 1):
+            reason = _no_json_object(line.rstrip(b"\n"))
             if reason:
-                raise DataError(f"line {number} is no JSON object: {reason}", where=source.place) from None
-        raise
+                raise DataError(f"line {number} is no JSON object: {reason}", where=source.place)
 
 
 def _no_json_object(line: bytes) -> str:
@@ -243,8 +343,6 @@ def _from_pandas(table: object, columns: Sequence[str] | None) -> pl.DataFrame:
     frame: pd.DataFrame = table
     names = [str(name) for name in frame.columns]
     chosen = choose_columns("the DataFrame", names, columns)
-    if len(frame) == 0:
-        raise DataError("has no rows", where="the DataFrame")
     return pl.DataFrame([_from_series(name, frame.iloc[:, names.index(name)]) for name in chosen])
 
 
@@ -275,3 +373,82 @@ def _spelled(value: Any) -> str | None:
     if isinstance(value, os.PathLike):
         return str(os.fspath(value))
     raise TypeError(f"a {type(value).__name__}")
+
+
+class TableWriter:
+    """Writes a Parquet file from parts of any size: the same rows give the same bytes, however they are cut.
+
+    Row groups hold `ROW_GROUP` rows, the last apart; LZ4 compresses, since the next steps read every column and it
+    costs them nothing. A row group is encoded in a thread while the caller makes the next one.
+
+    Args:
+        path: The file.
+        words: Columns with few different words, which are stored once per row group.
+        counting: Columns of whole numbers that mostly grow by little, of which the steps are stored.
+    """
+
+    def __init__(self, path: Path, *, words: Sequence[str] = (), counting: Sequence[str] = ()) -> None:
+        self._path = path
+        self._words = list(words)
+        self._counting = list(counting)
+        self._parts: list[pl.DataFrame] = []
+        self._height = 0
+        self._file: Any = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="polyhead-write")
+        self._pending: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._submit(pl.concat(self._parts))
+                self._wait()
+        finally:
+            self._thread.shutdown()
+            if self._file is not None:
+                self._file.close()
+
+    def write(self, rows: pl.DataFrame) -> None:
+        """Append rows; the first call, even without any, says what the columns are."""
+        if self._file is None:
+            self._open(rows)
+        self._parts.append(rows)
+        self._height += rows.height
+        while self._height >= ROW_GROUP:
+            whole = pl.concat(self._parts)
+            self._submit(whole.head(ROW_GROUP))
+            self._parts = [whole.slice(ROW_GROUP)]
+            self._height -= ROW_GROUP
+
+    def _open(self, rows: pl.DataFrame) -> None:
+        import pyarrow.parquet as pq
+
+        self._file = pq.ParquetWriter(
+            self._path,
+            _as_arrow(rows.clear()).schema,
+            compression="lz4",
+            use_dictionary=self._words,
+            column_encoding=dict.fromkeys(self._counting, "DELTA_BINARY_PACKED"),
+            write_statistics=False,
+            store_schema=False,
+        )
+
+    def _submit(self, rows: pl.DataFrame) -> None:
+        self._wait()
+        if rows.height:
+            self._pending = self._thread.submit(self._encode, rows)
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+    def _encode(self, rows: pl.DataFrame) -> None:
+        self._file.write_table(_as_arrow(rows.rechunk()), row_group_size=ROW_GROUP)
+
+
+def _as_arrow(rows: pl.DataFrame) -> Any:
+    """An Arrow table in types that every reader of Parquet knows."""
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())

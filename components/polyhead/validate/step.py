@@ -2,43 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from polyhead.contracts.config import Config
-from polyhead.contracts.features import Feature, ImageFeature
-from polyhead.contracts.targets import Target
+from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
     KEY,
     REJECTED_TABLE,
     ROW,
     SPLIT,
-    ColumnSummary,
     ValidationReport,
+    picture_column,
 )
 from polyhead.errors import DataError, Problem
-from polyhead.progress import progress, say
+from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import new_artifact, sha256_of
-from polyhead.storage.parallel import available_cpus, ordered_map
-from polyhead.storage.pictures import PictureError, PictureFolder, examine_picture
+from polyhead.storage.parallel import available_cpus
+from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.places import check_scheme, folder_of, join
-from polyhead.storage.rejected import Rejected
-from polyhead.storage.tables import Table, read_table
-from polyhead.validate.coerce import Coerced, coerce, keys, split_names, words
+from polyhead.storage.rejected import SCHEMA, Rejected, RejectionCounts
+from polyhead.storage.tables import OpenTable, Table, TableWriter, open_table
+from polyhead.validate.pictures import Pictures
+from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
+from polyhead.validate.rows import KEY_HASH, RowPlan
+from polyhead.validate.statistics import ColumnStatistics
+
+BATCH_ROWS = 65_536
+"""Rows that are looked at together; no result depends on it."""
+
+_PICTURED_ROWS = 2_048
 
 
-def run(*, config: Config, out: str | Path, table: Table | None = None, workers: int | None = None) -> ValidationReport:
+def run(
+    *,
+    config: Config,
+    out: str | Path,
+    table: Table | None = None,
+    workers: int | None = None,
+    batch_rows: int | None = None,
+) -> ValidationReport:
     """Check a table and write the clean one.
+
+    The table is read once, in parts, and memory does not grow with it, apart from eight bytes for every key, about
+    250 for every different picture, and the classes of its targets. Where two keys are the same it is read once more.
 
     Args:
         config: The configuration.
         out: Where the artifact shall stand; see `polyhead.contracts.validation` for its files.
         table: Replaces the config's table: a path, a `gs://` place, or a pandas or polars DataFrame (whose
             image root is the config's `image_root`, by default the working directory).
-        workers: Threads that decode pictures. Default: the processors at hand.
+        workers: Threads that look at pictures. Default: the processors at hand.
+        batch_rows: Rows that are looked at together; no result depends on it. Default: 65,536, with pictures 2,048.
 
     Returns:
         The report of a table that passed.
@@ -49,26 +70,30 @@ def run(*, config: Config, out: str | Path, table: Table | None = None, workers:
         ArtifactError: `out` holds something else.
     """
     source: Table = config.table if table is None else table
-    frame = read_table(source, config.columns)
     root = image_root(config, source)
-    name = source if isinstance(source, str) else "DataFrame"
+    opened = open_table(source, config.columns)
+    plan = RowPlan(
+        opened.schema,
+        config,
+        key=config.key,
+        members={**config.features, **config.targets},
+        split=config.split.column,
+    )
     with new_artifact(out, ValidationReport) as directory:
-        clean, rejected = _clean(frame, config)
-        checked = _check_pictures(clean, rejected, config, root, workers or available_cpus())
-        keep = clean.filter(~pl.col(ROW).is_in(rejected.rows))
-        keep.write_parquet(directory / CLEAN_TABLE, compression="zstd", statistics=True)
-        rejected.frame().write_parquet(directory / REJECTED_TABLE, compression="zstd")
-        problems, warnings = _verdict(config, frame.height, keep, rejected)
+        cleaning = _Cleaning(config, opened, plan, root, workers or available_cpus(), batch_rows)
+        found = cleaning.write(directory)
+        problems, warnings = _verdict(config, found)
         report = ValidationReport(
             made_from={"config": config.data_fingerprint()},
-            table=name,
+            table=source if isinstance(source, str) else "DataFrame",
             image_root=root,
-            rows_read=frame.height,
-            rows_clean=keep.height,
-            rows_rejected=len(rejected.rows),
-            rejections=rejected.summary(),
-            columns=_summaries(keep, config),
-            images_checked=checked,
+            rows_read=found.rows_read,
+            rows_clean=found.rows_clean,
+            rows_rejected=found.rejections.rows,
+            rejections=found.rejections.summary(),
+            columns=[column.summary() for column in found.columns.values()],
+            images=config.validate_.images,
+            images_checked=cleaning.pictures.files,
             warnings=warnings,
             passed=not problems,
             clean_sha256=sha256_of(directory / CLEAN_TABLE),
@@ -78,7 +103,7 @@ def run(*, config: Config, out: str | Path, table: Table | None = None, workers:
     for warning in warnings:
         say(f"warning: {warning}")
     if problems:
-        hint = f"every rejected row stands in {Path(out) / REJECTED_TABLE}" if rejected.rows else ""
+        hint = f"every rejected row stands in {Path(out) / REJECTED_TABLE}" if report.rows_rejected else ""
         raise DataError([*problems, Problem("nothing was fitted or trained", hint=hint)] if hint else problems)
     return report
 
@@ -89,17 +114,6 @@ def image_root(config: Config, table: Table) -> str:
     root = config.image_root or "."
     check_scheme(root)
     return join(folder, root)
-
-
-def _clean(frame: pl.DataFrame, config: Config) -> tuple[pl.DataFrame, Rejected]:
-    """Every row in canonical types, and the cells that do not fit."""
-    collected = _Columns(frame)
-    collected.take_keys(config.key)
-    for name, member in (*config.features.items(), *config.targets.items()):
-        collected.take(config.column_of(name), name, member)
-    if config.split.column is not None:
-        collected.take_split(config.split.column)
-    return collected.finish()
 
 
 def clean_features(frame: pl.DataFrame, config: Config) -> tuple[pl.DataFrame, Rejected]:
@@ -115,117 +129,150 @@ def clean_features(frame: pl.DataFrame, config: Config) -> tuple[pl.DataFrame, R
     Raises:
         DataError: A column's type as a whole cannot hold its kind.
     """
-    collected = _Columns(frame)
-    collected.take_keys(config.key if config.key in frame.columns else None)
-    for name, member in config.features.items():
-        collected.take(config.column_of(name), name, member)
-    return collected.finish()
+    key = config.key if config.key in frame.columns else None
+    plan = RowPlan(frame.schema, config, key=key, members=config.features)
+    batch = plan.computed(frame.lazy()).collect()
+    if key is None:
+        return plan.rows(batch, 0)
+    hashes = KeyHashes()
+    hashes.add(batch[KEY_HASH])
+    return plan.rows(batch, 0, RepeatedKeys(hashes.suspects()).repeated(batch[KEY], batch[KEY_HASH]))
 
 
-class _Columns:
-    """Collects columns in canonical types, with the cells that do not fit and the columns that cannot.
+@dataclass
+class _Found:
+    """What one pass over a table found."""
 
-    A row whose key is rejected keeps the key's name, so that its other problems can be looked up.
-    """
+    columns: dict[str, ColumnStatistics]
+    rejections: RejectionCounts
+    keys: KeyHashes
+    rows_read: int = 0
+    rows_clean: int = 0
 
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame = frame
-        self._position = pl.Series(ROW, range(frame.height), dtype=pl.Int64)
-        self._columns: list[pl.Series] = []
-        self._coerced: list[tuple[str, Coerced]] = []
-        self._problems: list[Problem] = []
-        self._names = self._position.cast(pl.String)
 
-    def take_keys(self, column: str | None) -> None:
-        if column is None:
-            self._columns.append(self._names.alias(KEY))
-        else:
-            self._add(column, KEY, keys)
-            if not self._problems:
-                self._names = words(self._frame[column])
+class _Cleaning:
+    """Streams a table into the clean table and the rejected cells."""
 
-    def take(self, column: str, name: str, member: Feature | Target) -> None:
-        self._add(column, name, lambda values: coerce(values, member))
+    def __init__(
+        self, config: Config, table: OpenTable, plan: RowPlan, root: str, workers: int, batch_rows: int | None
+    ) -> None:
+        self.pictures = Pictures(
+            PictureFolder(root),
+            max_pixels=config.validate_.max_pixels,
+            decode=config.validate_.images == "decode",
+            workers=workers,
+        )
+        self._config = config
+        self._table = table
+        self._plan = plan
+        self._images = list(config.features_of(ImageFeature))
+        self._batch_rows = batch_rows or (_PICTURED_ROWS if self._images else BATCH_ROWS)
 
-    def take_split(self, column: str) -> None:
-        self._add(column, SPLIT, split_names)
+    def write(self, directory: Path) -> _Found:
+        """Write both tables; once more where keys seem to repeat, since only then their rows can be told."""
+        found = self._pass(directory, np.empty(0, np.uint64))
+        suspects = found.keys.suspects()
+        if len(suspects):
+            say("some keys occur more than once: reading again to find where")
+            found = self._pass(directory, suspects)
+        return found
 
-    def _add(self, column: str, name: str, function: Callable[[pl.Series], Coerced]) -> None:
-        try:
-            coerced = function(self._frame[column])
-        except DataError as error:
-            self._problems += error.problems
+    def _pass(self, directory: Path, suspects: Hashes) -> _Found:
+        columns = {name: ColumnStatistics(name, "feature", f.kind) for name, f in self._config.features.items()}
+        columns |= {name: ColumnStatistics(name, "target", t.kind) for name, t in self._config.targets.items()}
+        found = _Found(columns, RejectionCounts(), KeyHashes())
+        label = "check images" if self._images else "check rows"
+        words = [name for name, column in columns.items() if column.kind in ("category", "binary", "multiclass")]
+        words += [f"{picture_column(name)}.{field}" for name in self._images for field in ("format", "mode")]
+        with (
+            TableWriter(directory / CLEAN_TABLE, words=[*words, SPLIT], counting=[ROW]) as clean_file,
+            TableWriter(directory / REJECTED_TABLE, words=["column", "reason", "detail"]) as rejected_file,
+            progress(label, total=self._table.rows, unit="rows") as advance,
+        ):
+            rejected_file.write(pl.DataFrame(schema=SCHEMA))
+            for rows, rejected in self._with_pictures(self._rows(found, RepeatedKeys(suspects)), advance):
+                cells = rejected.frame()
+                keep = rows.filter(~pl.col(ROW).is_in(rejected.rows)) if rejected.rows else rows
+                clean_file.write(self._with_facts(keep))
+                rejected_file.write(cells)
+                found.rejections.add(cells)
+                found.rows_read += rows.height
+                found.rows_clean += keep.height
+                for name, column in columns.items():
+                    column.add(keep[name])
+                advance(rows.height)
+        return found
+
+    def _rows(self, found: _Found, keys: RepeatedKeys) -> Iterator[tuple[pl.DataFrame, Rejected]]:
+        first = 0
+        for batch in self._table.batches(self._batch_rows, self._plan.computed):
+            repeated = None
+            if self._plan.keyed:
+                found.keys.add(batch[KEY_HASH])
+                repeated = keys.repeated(batch[KEY], batch[KEY_HASH])
+            yield self._plan.rows(batch, first, repeated)
+            first += batch.height
+
+    def _with_pictures(
+        self, parts: Iterable[tuple[pl.DataFrame, Rejected]], advance: Advance
+    ) -> Iterator[tuple[pl.DataFrame, Rejected]]:
+        """The same parts, with the pictures that cannot be used among the rejected cells."""
+        if not self._images:
+            yield from parts
             return
-        self._columns.append(coerced.values.alias(name))
-        self._coerced.append((column, coerced))
+        started = time.monotonic()
+        for part in self.pictures.looked_at((part, [part[0][name] for name in self._images]) for part in parts):
+            if part is None:
+                seconds = max(time.monotonic() - started, 1e-9)
+                files, size = self.pictures.files / seconds, self.pictures.bytes / seconds / 1e6
+                advance(0, f"{files:,.0f} images/s, {size:,.1f} MB/s")
+                continue
+            rows, rejected = part
+            for name in self._images:
+                for place, error in self.pictures.faults(rows[name]):
+                    row, key, path = rows.select(ROW, KEY, name).row(place)
+                    rejected.add_cell(row, key, self._config.column_of(name), error.reason, path, error.detail)
+            yield part
 
-    def finish(self) -> tuple[pl.DataFrame, Rejected]:
-        if self._problems:
-            raise DataError(self._problems)
-        rejected = Rejected()
-        for column, coerced in self._coerced:
-            for fault in coerced.faults:
-                rejected.add(fault.mask, self._names, column, fault.reason, self._frame[column], fault.detail)
-        clean = pl.DataFrame([self._position, *self._columns])
-        return clean.with_columns(self._names.alias(KEY)), rejected
-
-
-def _check_pictures(clean: pl.DataFrame, rejected: Rejected, config: Config, root: str, workers: int) -> int:
-    """Decode every different picture once; returns how many."""
-    features = config.features_of(ImageFeature)
-    paths = sorted({path for name in features for path in clean[name].drop_nulls()})
-    if not paths:
-        return 0
-    limit, folder = config.validate_.max_pixels, PictureFolder(root)
-
-    def fault_of(path: str) -> tuple[str, str] | None:
-        try:
-            examine_picture(folder.read(path), max_pixels=limit, decode=True)
-        except PictureError as error:
-            return error.reason, error.detail
-        return None
-
-    faults: dict[str, tuple[str, str]] = {}
-    with progress("check images", total=len(paths), unit="images") as advance:
-        for path, fault in zip(paths, ordered_map(fault_of, paths, workers=workers), strict=True):
-            if fault is not None:
-                faults[path] = fault
-            advance(1)
-    for name in features:
-        for row, key, path in clean.select(ROW, KEY, name).filter(pl.col(name).is_in(list(faults))).iter_rows():
-            reason, detail = faults[path]
-            rejected.add_cell(row, key, config.column_of(name), reason, path, detail)
-    return len(paths)
+    def _with_facts(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows whose pictures are all fine, with what was found out about them beside each path."""
+        columns = []
+        for column in rows:
+            columns.append(column)
+            if column.name in self._images:
+                columns.append(self.pictures.facts(column).alias(picture_column(column.name)))
+        return pl.DataFrame(columns)
 
 
-def _verdict(config: Config, rows: int, clean: pl.DataFrame, rejected: Rejected) -> tuple[list[Problem], list[str]]:
+def _verdict(config: Config, found: _Found) -> tuple[list[Problem], list[str]]:
     """What stops the run, and what deserves a look.
 
     Once too many rows are rejected the rest of the table says little, so only the rejections are told.
     """
-    share = len(rejected.rows) / rows
+    rejected = found.rejections.rows
+    share = rejected / found.rows_read
     strict = config.validate_.on_bad_row == "fail"
     allowed = 0.0 if strict else config.validate_.max_rejected
-    if clean.height == 0 or share > allowed:
+    if found.rows_clean == 0 or share > allowed:
         rule = "validate.on_bad_row is fail" if strict else f"validate.max_rejected is {allowed:.1%}"
-        count = "all" if clean.height == 0 else f"{len(rejected.rows):,} of"
+        count = "all" if found.rows_clean == 0 else f"{rejected:,} of"
         counted = [
             Problem(f"{r.reason} in {_rows(r.rows)}, first: {r.example}", f"column '{r.column}'")
-            for r in rejected.summary()[:10]
+            for r in found.rejections.summary()[:10]
         ]
-        return [Problem(f"{count} {_rows(rows)} are rejected ({share:.1%}), {rule}"), *counted], []
+        return [Problem(f"{count} {_rows(found.rows_read)} are rejected ({share:.1%}), {rule}"), *counted], []
     problems: list[Problem] = []
     warnings: list[str] = []
     for name, target in config.targets.items():
-        values, where = clean[name].drop_nulls(), f"target '{name}'"
+        column, where = found.columns[name], f"target '{name}'"
         if target.kind in ("binary", "multiclass"):
-            _check_classes(name, target.kind, values, problems, warnings)
-        elif len(values) == 0:
+            _check_classes(name, target.kind, column.classes, problems, warnings)
+        elif column.missing == found.rows_clean:
             problems.append(Problem("no row has a value", where, "give labels, or remove the target"))
-        elif target.kind == "regression" and values.n_unique() == 1:
-            problems.append(Problem(f"every row has the value {values[0]:g}", where, "nothing to learn"))
+        elif target.kind == "regression" and column.minimum == column.maximum:
+            problems.append(Problem(f"every row has the value {column.minimum:g}", where, "nothing to learn"))
     for name in config.features:
-        if clean[name].null_count() == clean.height:
+        if found.columns[name].missing == found.rows_clean:
             warnings.append(f"feature '{name}' has no value in any row")
     return problems, warnings
 
@@ -234,40 +281,19 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
-def _check_classes(name: str, kind: str, values: pl.Series, problems: list[Problem], warnings: list[str]) -> None:
-    counts = values.value_counts(sort=True)
-    labels = counts[values.name].to_list()
+def _check_classes(name: str, kind: str, counts: dict[str, int], problems: list[Problem], warnings: list[str]) -> None:
+    labels = sorted(counts)
     where = f"target '{name}'"
     if len(labels) == 0:
         problems.append(Problem("no row has a label", where, "give labels, or remove the target"))
     elif len(labels) == 1:
         problems.append(Problem(f"has one class only, '{labels[0]}'", where, "a head needs at least two classes"))
     elif kind == "binary" and len(labels) > 2:
-        shown = ", ".join(sorted(labels)[:6])
+        shown = ", ".join(labels[:6])
         problems.append(Problem(f"has {len(labels)} labels ({shown}), binary means two", where, "use kind: multiclass"))
-    lonely = sorted(counts.filter(pl.col("count") == 1)[values.name])
+    lonely = [label for label in labels if counts[label] == 1]
     if lonely and len(labels) > 1:
         shown = ", ".join(f"'{label}'" for label in lonely[:6]) + (", …" if len(lonely) > 6 else "")
         warnings.append(
             f"target '{name}' has classes with a single row ({shown}): they cannot be both learned and tested"
         )
-
-
-def _summaries(clean: pl.DataFrame, config: Config) -> list[ColumnSummary]:
-    summaries = []
-    for role, members in (("feature", config.features), ("target", config.targets)):
-        for name, member in members.items():
-            values = clean[name].drop_nulls()
-            numeric = values.dtype == pl.Float64 and len(values) > 0
-            summaries.append(
-                ColumnSummary(
-                    name=name,
-                    role=role,
-                    kind=member.kind,
-                    missing=clean[name].null_count(),
-                    distinct=values.n_unique() if values.dtype == pl.String and member.kind != "image" else None,
-                    minimum=float(values.min()) if numeric else None,  # type: ignore[arg-type]  # float64 by numeric
-                    maximum=float(values.max()) if numeric else None,  # type: ignore[arg-type]
-                )
-            )
-    return summaries

@@ -1,0 +1,119 @@
+"""Rows of a table into clean rows and rejected cells."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import polars as pl
+
+from polyhead.contracts.config import Config
+from polyhead.contracts.features import Feature
+from polyhead.contracts.targets import Target
+from polyhead.contracts.validation import KEY, ROW, SPLIT
+from polyhead.errors import DataError, Problem
+from polyhead.storage.rejected import Rejected
+from polyhead.validate.coerce import Coercion, Source, coercion, details, key_coercion, split_coercion
+from polyhead.validate.repeats import hashed
+
+KEY_HASH = "key hash"
+"""A column of `RowPlan.computed`. Features and targets have no space in their names."""
+
+
+class _Part(NamedTuple):
+    """One column of the clean rows: its name there, the table's column, and how it comes about."""
+
+    name: str
+    column: str
+    coercion: Coercion
+
+
+class RowPlan:
+    """What to compute of a table of one schema, and how its batches become clean rows and rejected cells.
+
+    Args:
+        schema: The table's columns and types.
+        config: The configuration.
+        key: The key column. None names rows by their position.
+        members: The features and targets wanted.
+        split: The split column, if it is wanted.
+
+    Raises:
+        DataError: Columns whose type as a whole cannot hold their kind, all of them.
+    """
+
+    def __init__(
+        self,
+        schema: Mapping[str, pl.DataType],
+        config: Config,
+        *,
+        key: str | None,
+        members: Mapping[str, Feature | Target],
+        split: str | None = None,
+    ) -> None:
+        self._schema = schema
+        self._problems: list[Problem] = []
+        self._parts: list[_Part] = []
+        self.keyed = key is not None
+        if key is not None:
+            self._take(KEY, key, key_coercion)
+        for name, member in members.items():
+            self._take(name, config.column_of(name), functools.partial(coercion, member=member))
+        if split is not None:
+            self._take(SPLIT, split, split_coercion)
+        if self._problems:
+            raise DataError(self._problems)
+
+    def _take(self, name: str, column: str, make: Callable[[Source], Coercion]) -> None:
+        source = Source(column, self._schema[column], pl.col(_received(name)), pl.col(name))
+        try:
+            self._parts.append(_Part(name, column, make(source)))
+        except DataError as error:
+            self._problems += error.problems
+
+    def computed(self, table: pl.LazyFrame) -> pl.LazyFrame:
+        """What the columnar engine makes of a table, row by row, for `rows`."""
+        received = [pl.col(part.column).alias(_received(part.name)) for part in self._parts]
+        values = [part.coercion.values.alias(part.name) for part in self._parts]
+        faults = [part.coercion.fault.alias(_fault(part.name)) for part in self._parts if part.coercion.rules]
+        hashes = [hashed(pl.col(KEY)).alias(KEY_HASH)] if self.keyed else []
+        return table.select(received).with_columns(values).with_columns(*faults, *hashes)
+
+    def rows(self, batch: pl.DataFrame, first: int, repeated: pl.Series | None = None) -> tuple[pl.DataFrame, Rejected]:
+        """The rows of one batch and their rejected cells.
+
+        A row whose key is rejected keeps the key's name, so that its other problems can be looked up.
+
+        Args:
+            batch: Some rows of what `computed` gives.
+            first: Position in the table of its first row.
+            repeated: Boolean, which rows have the key of an earlier one. Default: none.
+
+        Returns:
+            `__row__`, `__key__` and the canonical columns of all rows, where a rejected cell holds anything; and the
+            rejected cells.
+        """
+        position = pl.int_range(first, first + batch.height, dtype=pl.Int64, eager=True).alias(ROW)
+        names = (batch[KEY] if self.keyed else position.cast(pl.String)).alias(KEY)
+        rejected = Rejected(first)
+        for name, column, made in self._parts:
+            faults = batch[_fault(name)] if made.rules else None
+            if faults is not None and faults.max():
+                for number, rule in enumerate(made.rules, 1):
+                    rows = (faults == number).arg_true()
+                    said = details(rule, batch[name].gather(rows))
+                    rejected.add_cells(rows, names, column, rule.reason, batch[_received(name)], said)
+            if name == KEY and repeated is not None:
+                rows = repeated.arg_true()
+                said = pl.Series(["an earlier row has this key"]).new_from_index(0, len(rows))
+                rejected.add_cells(rows, names, column, "duplicate_key", batch[_received(name)], said)
+        return pl.DataFrame([position, names, *(batch[name] for name, _, _ in self._parts if name != KEY)]), rejected
+
+
+def _received(name: str) -> str:
+    return f"received {name}"
+
+
+def _fault(name: str) -> str:
+    return f"fault {name}"
