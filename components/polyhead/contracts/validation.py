@@ -34,11 +34,6 @@ PICTURE_FIELDS = {
 
 
 def picture_column(name: str) -> str:
-    """The clean table's column of facts about the pictures of an image feature."""
-    return f"{name}__picture"
-
-
-def picture_column(name: str) -> str:
     """The clean table's column of what validation saw of an image feature's files."""
     return f"{name}__picture"
 
