@@ -72,3 +72,8 @@ yaml_noise = st.one_of(
         max_size=25,
     ).map("".join),
 )
+
+# Cells of which every kind of column takes some and refuses others.
+bad_and_good_cells = st.sampled_from(
+    ["1", "2.5", "x", "inf", "nan", "", None, "-1", "red", "yes", "a|b", "[]", "train", "val", "valid", " ", "a", "b"]
+)

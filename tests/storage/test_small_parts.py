@@ -9,6 +9,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from polyhead.contracts.config import load_config
 from polyhead.contracts.validation import CLEAN_TABLE
@@ -16,7 +18,7 @@ from polyhead.errors import ArtifactError
 from polyhead.storage import places
 from polyhead.storage.clean import open_clean
 from polyhead.storage.parallel import ordered_map
-from polyhead.storage.rejected import SCHEMA, Rejected
+from polyhead.storage.rejected import SCHEMA, Rejected, RejectionCounts
 from polyhead.validate import step as validate
 
 
@@ -109,6 +111,26 @@ def test_nothing_rejected_is_an_empty_table() -> None:
     assert Rejected().frame().schema == SCHEMA
     assert Rejected().frame().height == 0
     assert Rejected().summary() == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from("ab"), st.sampled_from("xy")), max_size=20, unique=True),
+    st.lists(st.integers(0, 9), max_size=3),
+)
+def test_rejections_count_the_same_in_parts(cells: list[tuple[int, str, str]], cuts: list[int]) -> None:
+    """The first row of each column and reason is the example; rows with several problems count once."""
+    rejected = Rejected()
+    for row, column, reason in cells:
+        rejected.add_cell(row, f"k{row}", column, reason, "v", "d")
+    counts, frame = RejectionCounts(), rejected.frame()
+    for low, high in itertools.pairwise([-1, *sorted(cuts), 9]):
+        counts.add(frame.filter((pl.col("row") > low) & (pl.col("row") <= high)))
+    assert counts.summary() == rejected.summary()
+    assert counts.rows == len({row for row, _, _ in cells}) == len(rejected.rows)
+    for group in counts.summary():
+        rows = [row for row, column, reason in cells if (column, reason) == (group.column, group.reason)]
+        assert (group.rows, group.example) == (len(rows), f"key k{min(rows)}, 'v': d")
 
 
 def test_a_changed_or_lost_clean_table_is_refused(tiny) -> None:

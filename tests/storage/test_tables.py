@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import gzip
+import itertools
 import json
 import os
 from decimal import Decimal
@@ -13,13 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import phrases
 
 from polyhead.errors import DataError
-from polyhead.storage.tables import read_table
+from polyhead.storage import tables
+from polyhead.storage.tables import TableWriter, open_table, read_table
 
 
 @pytest.fixture
@@ -256,3 +260,111 @@ def test_json_lines_lose_no_row(records: list[dict[str, Any]]) -> None:
         path = os.path.join(folder, "t.jsonl")
         Path(path).write_text("\n".join(json.dumps(record) for record in [{"a": 1}, *records]), encoding="utf-8")
         assert read_table(path).height == len(records) + 1
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl", "t.parquet", "frame"])
+@pytest.mark.parametrize("rows", [1, 3, 7, 50])
+def test_parts_of_a_table_are_the_table(tmp_path: Path, name: str, rows: int) -> None:
+    """In order, of the size that was asked for, in the same types, and as many rows as were promised."""
+    frame = pl.DataFrame({"a": [f"x\ny{i}" if i % 3 else None for i in range(20)], "b": [str(i) for i in range(20)]})
+    table: Any = str(tmp_path / name)
+    match name:
+        case "t.csv":
+            frame.write_csv(table)
+        case "t.tsv":
+            frame.write_csv(table, separator="\t")
+        case "t.jsonl":
+            frame.write_ndjson(table)
+        case "t.parquet":
+            frame.write_parquet(table, row_group_size=6)
+        case _:
+            table = frame
+    opened = open_table(table, ["b", "a"])
+    parts = list(opened.batches(rows))
+    assert [part.height for part in parts] == [rows] * (20 // rows) + [20 % rows] * (20 % rows > 0)
+    assert {tuple(part.schema.items()) for part in parts} == {tuple(opened.schema.items())}
+    assert opened.rows == 20
+    assert pl.concat(parts).equals(read_table(table, ["b", "a"]))
+    assert pl.concat(parts).equals(frame.select("b", "a"))
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(phrases, phrases), min_size=1, max_size=8), st.sampled_from(["", "\n", "\n\n\n"]))
+def test_the_rows_of_a_csv_file_are_counted_as_they_are_read(rows: list[tuple[str, str]], end: str) -> None:
+    """Line breaks in quotes and blank lines at the end included."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        pd.DataFrame(rows, columns=["a", "b"]).to_csv(path, index=False)
+        path.write_text(path.read_text(encoding="utf-8") + end, encoding="utf-8")
+        opened = open_table(str(path))
+        assert opened.rows == len(rows) == sum(part.height for part in opened.batches(3))
+
+
+def test_what_is_wrong_far_down_is_found_when_it_is_read(put: Any) -> None:
+    """With its line, after the parts before it."""
+    place = put("t.csv", "a,b\n" + "1,2\n" * 100_000 + "3,4,5\n")
+    with pytest.raises(DataError, match="line 100002 has 3 cells, the header has 2"):
+        list(open_table(place).batches(10))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.none() | phrases, max_size=40), st.lists(st.integers(0, 9), min_size=1, max_size=12), st.integers(1, 9)
+)
+def test_a_written_table_is_the_same_bytes_however_it_was_cut(
+    words: list[str | None], cuts: list[int], group: int
+) -> None:
+    """In row groups of one size, the last apart; pyarrow and polars read back what was written."""
+    import tempfile
+
+    rows = len(words)
+    frame = pl.DataFrame(
+        {
+            "row": pl.int_range(rows, eager=True),
+            "word": pl.Series(words, dtype=pl.String),
+            "set": pl.Series([(word or "").split() for word in words], dtype=pl.List(pl.String)),
+        }
+    )
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "ROW_GROUP", group)
+        contents = []
+        for number, sizes in enumerate(([rows], itertools.cycle([*cuts, 1]))):
+            path, first = Path(folder) / f"{number}.parquet", 0
+            with TableWriter(path, words=["word"], counting=["row"]) as file:
+                file.write(frame.clear())
+                for size in sizes:
+                    file.write(frame[first : first + size])
+                    first += size
+                    if first >= rows:
+                        break
+            contents.append(path.read_bytes())
+            metadata = pq.ParquetFile(path).metadata
+            heights = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+            assert heights == [group] * (rows // group) + [rows % group] * (rows % group > 0)
+            assert pl.read_parquet(path).equals(frame)
+            assert pq.read_table(path).to_pydict() == frame.to_dict(as_series=False)
+        assert contents[0] == contents[1]
+
+
+def test_a_table_that_cannot_be_written_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong in the writing thread reaches the caller, and what the caller raises is not hidden."""
+    rows = pl.DataFrame({"a": [1]})
+
+    def write(place: Path, *, fail: bool = False) -> None:
+        with TableWriter(place) as file:
+            file.write(rows)
+            if fail:
+                raise KeyError
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(FileNotFoundError):
+        write(tmp_path / "none" / "t.parquet")
+    with pytest.raises(KeyError):
+        write(tmp_path / "t.parquet", fail=True)
+    monkeypatch.setattr(TableWriter, "_encode", full)
+    with pytest.raises(OSError, match="No space left"):
+        write(tmp_path / "t.parquet")

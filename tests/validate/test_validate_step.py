@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import polars as pl
 import pytest
+import xxhash
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from PIL import Image
 from polyhead.contracts.config import load_config, parse_config
 from polyhead.contracts.validation import CLEAN_TABLE, REJECTED_TABLE, ValidationReport
 from polyhead.errors import ArtifactError, DataError
+from polyhead.storage.pictures import PictureFolder
 from polyhead.validate import step
 
 LOOSE = {"max_rejected": 1.0}
@@ -179,6 +182,73 @@ def test_every_broken_picture_has_its_reason(tiny: Any) -> None:
     assert rejected(data)[3][5] == "101 x 100 pixels, validate.max_pixels is 10,000"
     assert report.images_checked == 23
     assert report.rows_clean == 14
+
+
+def test_a_damaged_picture_passes_by_its_header_and_is_refused_when_decoded(tiny: Any) -> None:
+    """The report says how pictures were checked; either way the content is hashed."""
+    data = tiny(change=put("photo", {1: "images/cut.jpg"}), validate=LOOSE)
+    Image.effect_noise((64, 48), 90).save(data.folder / "images" / "whole.jpg")
+    content = (data.folder / "images" / "whole.jpg").read_bytes()[:-500]
+    (data.folder / "images" / "cut.jpg").write_bytes(content)
+    report = run(data)
+    assert (report.images, report.images_checked, report.rows_rejected) == ("header", 24, 0)
+    assert clean(data)["photo__picture"][1] == {
+        "size": len(content), "width": 64, "height": 48, "format": "JPEG", "mode": "L", "orientation": 1,
+        "content_hash": xxhash.xxh3_128_hexdigest(content), "perceptual_hash": None,
+    }  # fmt: skip
+    config = load_config(data.config)
+    deep = config.model_copy(update={"validate_": config.validate_.model_copy(update={"images": "decode"})})
+    report = step.run(config=deep, table=str(data.table), out=data.folder / "D")
+    assert (report.images, report.images_checked, report.rows_rejected) == ("decode", 24, 1)
+    assert rejected(data, "D")[0][:4] == (1, "row001", "photo", "image_unreadable")
+    assert clean(data, "D")["photo__picture"].struct.field("perceptual_hash").null_count() == 0
+
+
+def test_the_clean_table_tells_what_was_seen_of_every_picture(tiny: Any) -> None:
+    """Size, format, mode and orientation as the file system and Pillow have them; null where the path is."""
+    data = tiny(change=put("photo", {0: "images/turned.jpg", 1: None, 2: "images/clear.webp", 3: "images/turned.jpg"}))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 30), "red").save(data.folder / "images" / "turned.jpg", exif=exif)
+    Image.new("RGBA", (10, 20)).save(data.folder / "images" / "clear.webp", lossless=True)
+    run(data)
+    frame = clean(data)
+    for path, facts in frame.select("photo", "photo__picture").iter_rows():
+        if path is None:
+            assert facts is None
+            continue
+        place = data.folder / path
+        with Image.open(place) as image:
+            assert (facts["width"], facts["height"], facts["format"], facts["mode"]) == (
+                *image.size, image.format, image.mode,
+            )  # fmt: skip
+            assert facts["orientation"] == image.getexif().get(0x0112, 1)
+        assert facts["size"] == place.stat().st_size
+        assert facts["content_hash"] == xxhash.xxh3_128_hexdigest(place.read_bytes())
+    assert frame["photo__picture"].null_count() == 1
+    assert frame["photo__picture"][0]["orientation"] == 6
+    assert frame["photo__picture"][0] == frame["photo__picture"][3]
+
+
+def test_every_different_picture_is_read_once(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows, columns and batches share it, and where repeated keys make the table be read again."""
+    reads: Counter[str] = Counter()
+    read = PictureFolder.read
+
+    def counted(folder: PictureFolder, path: str) -> bytes:
+        reads[path] += 1
+        return read(folder, path)
+
+    monkeypatch.setattr(PictureFolder, "read", counted)
+    data = tiny(
+        change=lambda frame: frame.assign(
+            photo=[f"images/{i % 5:03d}.png" for i in range(24)], id=["a", "a", *range(22)]
+        ),
+        validate=LOOSE,
+    )
+    report = run(data, batch_rows=4)
+    assert reads == {f"images/{i:03d}.png": 1 for i in range(5)}
+    assert (report.images_checked, report.rows_rejected) == (5, 1)
 
 
 def test_image_root_is_relative_to_the_tables_folder(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:

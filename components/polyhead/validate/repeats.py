@@ -21,19 +21,24 @@ class KeyHashes:
 
     What is kept is eight bytes a row. Two keys of one hash are only suspects, since different keys may share one; a
     second look at the rows, with `RepeatedKeys`, tells. A table whose keys are all different needs none.
+
+    Args:
+        rows: Most hashes that will be added.
     """
 
-    def __init__(self) -> None:
-        self._batches: list[Hashes] = []
+    def __init__(self, rows: int) -> None:
+        self._hashes: Hashes = np.empty(rows, np.uint64)
+        self._count = 0
 
     def add(self, hashes: pl.Series) -> None:
         """Note the hashes of more rows; null is none."""
-        self._batches.append(hashes.drop_nulls().to_numpy())
+        known = hashes.drop_nulls().to_numpy()
+        self._hashes[self._count : self._count + len(known)] = known
+        self._count += len(known)
 
     def suspects(self) -> Hashes:
-        """The hashes that occur more than once, sorted. Empties the collection."""
-        hashes = np.concatenate([*self._batches, np.empty(0, np.uint64)])
-        self._batches.clear()
+        """The hashes that occur more than once, sorted; nothing can be added afterwards."""
+        hashes = self._hashes[: self._count]
         hashes.sort()
         return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
 

@@ -72,13 +72,13 @@ class RowPlan:
         except DataError as error:
             self._problems += error.problems
 
-    def computed(self, table: pl.LazyFrame) -> pl.LazyFrame:
-        """What the columnar engine makes of a table, row by row, for `rows`."""
+    def computed(self, table: pl.DataFrame) -> pl.DataFrame:
+        """What the columnar engine makes of some rows of the table, all columns at the same time, for `rows`."""
         received = [pl.col(part.column).alias(_received(part.name)) for part in self._parts]
         values = [part.coercion.values.alias(part.name) for part in self._parts]
         faults = [part.coercion.fault.alias(_fault(part.name)) for part in self._parts if part.coercion.rules]
         hashes = [hashed(pl.col(KEY)).alias(KEY_HASH)] if self.keyed else []
-        return table.select(received).with_columns(values).with_columns(*faults, *hashes)
+        return table.lazy().select(received).with_columns(values).with_columns(*faults, *hashes).collect()
 
     def rows(self, batch: pl.DataFrame, first: int, repeated: pl.Series | None = None) -> tuple[pl.DataFrame, Rejected]:
         """The rows of one batch and their rejected cells.
@@ -86,7 +86,7 @@ class RowPlan:
         A row whose key is rejected keeps the key's name, so that its other problems can be looked up.
 
         Args:
-            batch: Some rows of what `computed` gives.
+            batch: What `computed` gives.
             first: Position in the table of its first row.
             repeated: Boolean, which rows have the key of an earlier one. Default: none.
 

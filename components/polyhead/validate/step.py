@@ -28,16 +28,13 @@ from polyhead.storage.parallel import available_cpus
 from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.places import check_scheme, folder_of, join
 from polyhead.storage.rejected import SCHEMA, Rejected, RejectionCounts
-from polyhead.storage.tables import OpenTable, Table, TableWriter, open_table
+from polyhead.storage.tables import ROW_GROUP, OpenTable, Table, TableWriter, open_table
 from polyhead.validate.pictures import Pictures
 from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
 from polyhead.validate.rows import KEY_HASH, RowPlan
 from polyhead.validate.statistics import ColumnStatistics
 
-BATCH_ROWS = 65_536
-"""Rows that are looked at together; no result depends on it."""
-
-_PICTURED_ROWS = 2_048
+_PICTURED_ROWS = 2_048  # so that progress is seen to go on
 
 
 def run(
@@ -59,7 +56,7 @@ def run(
         table: Replaces the config's table: a path, a `gs://` place, or a pandas or polars DataFrame (whose
             image root is the config's `image_root`, by default the working directory).
         workers: Threads that look at pictures. Default: the processors at hand.
-        batch_rows: Rows that are looked at together; no result depends on it. Default: 65,536, with pictures 2,048.
+        batch_rows: Rows that are looked at together; no result depends on it. Default: 131,072, with pictures 2,048.
 
     Returns:
         The report of a table that passed.
@@ -131,10 +128,10 @@ def clean_features(frame: pl.DataFrame, config: Config) -> tuple[pl.DataFrame, R
     """
     key = config.key if config.key in frame.columns else None
     plan = RowPlan(frame.schema, config, key=key, members=config.features)
-    batch = plan.computed(frame.lazy()).collect()
+    batch = plan.computed(frame)
     if key is None:
         return plan.rows(batch, 0)
-    hashes = KeyHashes()
+    hashes = KeyHashes(batch.height)
     hashes.add(batch[KEY_HASH])
     return plan.rows(batch, 0, RepeatedKeys(hashes.suspects()).repeated(batch[KEY], batch[KEY_HASH]))
 
@@ -166,7 +163,7 @@ class _Cleaning:
         self._table = table
         self._plan = plan
         self._images = list(config.features_of(ImageFeature))
-        self._batch_rows = batch_rows or (_PICTURED_ROWS if self._images else BATCH_ROWS)
+        self._batch_rows = batch_rows or (_PICTURED_ROWS if self._images else ROW_GROUP)
 
     def write(self, directory: Path) -> _Found:
         """Write both tables; once more where keys seem to repeat, since only then their rows can be told."""
@@ -180,7 +177,7 @@ class _Cleaning:
     def _pass(self, directory: Path, suspects: Hashes) -> _Found:
         columns = {name: ColumnStatistics(name, "feature", f.kind) for name, f in self._config.features.items()}
         columns |= {name: ColumnStatistics(name, "target", t.kind) for name, t in self._config.targets.items()}
-        found = _Found(columns, RejectionCounts(), KeyHashes())
+        found = _Found(columns, RejectionCounts(), KeyHashes(self._table.rows if self._plan.keyed else 0))
         label = "check images" if self._images else "check rows"
         words = [name for name, column in columns.items() if column.kind in ("category", "binary", "multiclass")]
         words += [f"{picture_column(name)}.{field}" for name in self._images for field in ("format", "mode")]
@@ -205,7 +202,8 @@ class _Cleaning:
 
     def _rows(self, found: _Found, keys: RepeatedKeys) -> Iterator[tuple[pl.DataFrame, Rejected]]:
         first = 0
-        for batch in self._table.batches(self._batch_rows, self._plan.computed):
+        for part in self._table.batches(self._batch_rows):
+            batch = self._plan.computed(part)
             repeated = None
             if self._plan.keyed:
                 found.keys.add(batch[KEY_HASH])
@@ -220,12 +218,12 @@ class _Cleaning:
         if not self._images:
             yield from parts
             return
-        started = time.monotonic()
+        started, told = time.monotonic(), 0
         for part in self.pictures.looked_at((part, [part[0][name] for name in self._images]) for part in parts):
             if part is None:
-                seconds = max(time.monotonic() - started, 1e-9)
-                files, size = self.pictures.files / seconds, self.pictures.bytes / seconds / 1e6
-                advance(0, f"{files:,.0f} images/s, {size:,.1f} MB/s")
+                rate = self.pictures.files / max(time.monotonic() - started, 1e-9)
+                advance(0, f"{rate:,.0f} images/s", size=self.pictures.bytes - told)
+                told = self.pictures.bytes
                 continue
             rows, rejected = part
             for name in self._images:
