@@ -30,7 +30,7 @@ from polyhead.storage.artifact import new_artifact, sha256_of, write_whole
 from polyhead.storage.clean import open_clean
 from polyhead.storage.parallel import available_cpus, ordered_map
 from polyhead.storage.pictures import PictureFolder
-from polyhead.storage.rejected import Cell, Rejected
+from polyhead.storage.rejected import Cell, Rejected, too_many
 
 _ROW_BYTES = 256
 _NOTE = ".finished.json"
@@ -180,26 +180,13 @@ def _check_rejected(config: Config, report: ValidationReport, rejected: Rejected
         DataError: The rejected rows then stand at `place`.
     """
     place.unlink(missing_ok=True)
+    counts = sorted([*report.rejections, *rejected.summary()], key=lambda counted: -counted.rows)
     rows = report.rows_rejected + len(rejected.rows)
-    strict = config.validate_.on_bad_row == "fail"
-    allowed = 0.0 if strict else config.validate_.max_rejected
-    if not rejected.rows or rows / report.rows_read <= allowed:
-        return
-    write_whole(place, rejected.parquet())
-    rule = "validate.on_bad_row is fail" if strict else f"validate.max_rejected is {allowed:.1%}"
-    found = [
-        Problem(f"{r.reason} in {r.rows:,} rows, first: {r.example}", f"column '{r.column}'")
-        for r in rejected.summary()
-    ]
-    raise DataError(
-        [
-            Problem(
-                f"{rows:,} of {report.rows_read:,} rows are rejected by now ({rows / report.rows_read:.1%}), {rule}"
-            ),
-            *found,
-            Problem("nothing was trained", hint=f"every row rejected since validation stands in {place}"),
-        ]
-    )
+    stops = too_many(config.validate_, counts, rejected=rows, rows=report.rows_read) if rejected.rows else []
+    if stops:
+        write_whole(place, rejected.parquet())
+        hint = f"every row rejected since validation stands in {place}; the finished shards are kept"
+        raise DataError([*stops, Problem("nothing was trained", hint=hint)])
 
 
 class _Task(NamedTuple):

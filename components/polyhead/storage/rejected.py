@@ -6,7 +6,9 @@ import io
 
 import polars as pl
 
+from polyhead.contracts.config import ValidateSection
 from polyhead.contracts.validation import Rejection
+from polyhead.errors import Problem
 
 SCHEMA = {
     "row": pl.Int64,
@@ -135,6 +137,34 @@ class RejectionCounts:
     def summary(self) -> list[Rejection]:
         """Counts by column and reason, the most frequent first."""
         return sorted(self._groups.values(), key=lambda group: (-group.rows, group.column, group.reason))
+
+
+def too_many(section: ValidateSection, rejections: list[Rejection], *, rejected: int, rows: int) -> list[Problem]:
+    """What stops a run that has lost so many rows.
+
+    Args:
+        section: What the config allows.
+        rejections: Counts by column and reason, the most frequent first.
+        rejected: Rows rejected so far.
+        rows: Rows that the table had.
+
+    Returns:
+        The rule that is broken, then the most frequent reasons; empty where so many are allowed.
+    """
+    strict = section.on_bad_row == "fail"
+    allowed = 0.0 if strict else section.max_rejected
+    if rejected < rows and rejected <= allowed * rows:
+        return []
+    rule = "validate.on_bad_row is fail" if strict else f"validate.max_rejected is {allowed:.1%}"
+    count = "all" if rejected == rows else f"{rejected:,} of"
+    reasons = [
+        Problem(f"{r.reason} in {_rows(r.rows)}, first: {r.example}", f"column '{r.column}'") for r in rejections[:10]
+    ]
+    return [Problem(f"{count} {_rows(rows)} are rejected ({rejected / rows:.1%}), {rule}"), *reasons]
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _shown(values: pl.Series) -> pl.Series:

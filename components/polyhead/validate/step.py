@@ -27,7 +27,7 @@ from polyhead.storage.artifact import new_artifact, sha256_of
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.places import check_scheme, folder_of, join
-from polyhead.storage.rejected import SCHEMA, Rejected, RejectionCounts
+from polyhead.storage.rejected import SCHEMA, Rejected, RejectionCounts, too_many
 from polyhead.storage.tables import ROW_GROUP, OpenTable, Table, TableWriter, open_table
 from polyhead.validate.pictures import Pictures
 from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
@@ -247,18 +247,10 @@ def _verdict(config: Config, found: _Found) -> tuple[list[Problem], list[str]]:
 
     Once too many rows are rejected the rest of the table says little, so only the rejections are told.
     """
-    rejected = found.rejections.rows
-    share = rejected / found.rows_read
-    strict = config.validate_.on_bad_row == "fail"
-    allowed = 0.0 if strict else config.validate_.max_rejected
-    if found.rows_clean == 0 or share > allowed:
-        rule = "validate.on_bad_row is fail" if strict else f"validate.max_rejected is {allowed:.1%}"
-        count = "all" if found.rows_clean == 0 else f"{rejected:,} of"
-        counted = [
-            Problem(f"{r.reason} in {_rows(r.rows)}, first: {r.example}", f"column '{r.column}'")
-            for r in found.rejections.summary()[:10]
-        ]
-        return [Problem(f"{count} {_rows(found.rows_read)} are rejected ({share:.1%}), {rule}"), *counted], []
+    rejections = found.rejections
+    stops = too_many(config.validate_, rejections.summary(), rejected=rejections.rows, rows=found.rows_read)
+    if stops:
+        return stops, []
     problems: list[Problem] = []
     warnings: list[str] = []
     for name, target in config.targets.items():
@@ -273,10 +265,6 @@ def _verdict(config: Config, found: _Found) -> tuple[list[Problem], list[str]]:
         if found.columns[name].missing == found.rows_clean:
             warnings.append(f"feature '{name}' has no value in any row")
     return problems, warnings
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _check_classes(name: str, kind: str, counts: dict[str, int], problems: list[Problem], warnings: list[str]) -> None:
