@@ -8,7 +8,10 @@ import resource
 import struct
 import subprocess
 import sys
+import threading
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,15 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from PIL.ExifTags import Base as ExifTag
 
-from polyhead.storage.pictures import FORMATS, PictureError, PictureFolder, decode_picture
+from polyhead.storage.parallel import Budget
+from polyhead.storage.pictures import (
+    FORMATS,
+    PictureError,
+    PictureFolder,
+    content_hash,
+    decode_picture,
+    examine_picture,
+)
 
 LIMIT = 1_000_000
 
@@ -259,3 +270,101 @@ def test_a_root_that_is_a_link_is_a_root(root: Path, tmp_path: Path) -> None:
     assert decode_picture(PictureFolder(str(tmp_path / "alias")).read("a.png"), max_pixels=LIMIT).shape == (16, 24, 3)
     with pytest.raises(PictureError, match="image_outside_root"):
         decode_picture(PictureFolder(str(tmp_path / "alias")).read("out.png"), max_pixels=LIMIT)
+
+
+def by_pillow(content: bytes, factor: int) -> np.ndarray:
+    """A JPEG file decoded by Pillow at a fraction of its size, upright."""
+    with Image.open(io.BytesIO(content)) as image:
+        orientation = image.getexif().get(ExifTag.Orientation, 1)
+        image.draft(None, (image.width // factor, image.height // factor))
+        exif = Image.Exif()
+        exif[ExifTag.Orientation] = orientation
+        upright = image.convert("RGB")
+        upright.info["exif"] = exif.tobytes()
+        return np.asarray(ImageOps.exif_transpose(upright))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"subsampling": 1, "quality": 30}])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize(("at_least", "factor"), [(None, 1), ((70, 30), 2), ((60, 51), 2), ((33, 26), 4), ((8, 8), 8)])
+def test_a_jpeg_is_decoded_no_larger_than_needed(
+    at_least: tuple[int, int] | None, factor: int, orientation: int, options: dict[str, object]
+) -> None:
+    """At the smallest of its reductions that is large enough both ways once upright, to the pixels that Pillow gets."""
+    exif = Image.Exif()
+    exif[ExifTag.Orientation] = orientation
+    size = (101, 141) if orientation < 5 else (141, 101)
+    content = encoded(gradient(*size), "JPEG", exif=exif, **options)
+    pixels = decode_picture(content, max_pixels=LIMIT, at_least=at_least)
+    assert pixels.shape == (-(-141 // factor), -(-101 // factor), 3)
+    assert np.array_equal(pixels, by_pillow(content, factor))
+
+
+def test_unusual_jpeg_files_are_scaled_too() -> None:
+    """CMYK and gray files, and one that draws a warning, are decoded as Pillow decodes them."""
+    noise = Image.effect_noise((160, 120), 40)
+    warned = bytearray(encoded(noise.convert("RGB"), "JPEG"))
+    warned[-2:-2] = b"junk behind the picture"
+    for content in (encoded(noise, "JPEG"), encoded(noise.convert("CMYK"), "JPEG"), bytes(warned)):
+        pixels = decode_picture(content, max_pixels=LIMIT, at_least=(50, 50))
+        assert np.array_equal(pixels, by_pillow(content, 2))
+
+
+def test_a_cut_jpeg_is_no_picture_at_any_size() -> None:
+    """Half a file is not half a picture."""
+    content = encoded(Image.effect_noise((160, 120), 40).convert("RGB"), "JPEG")
+    for at_least in (None, (20, 20)):
+        with pytest.raises(PictureError, match="image_unreadable"):
+            decode_picture(content[: len(content) // 2], max_pixels=LIMIT, at_least=at_least)
+
+
+def test_facts_are_those_of_the_file() -> None:
+    """Sizes are as stored, before the picture is turned; the hash is that of XXH3's own command."""
+    exif = Image.Exif()
+    exif[ExifTag.Orientation] = 6
+    content = encoded(gradient(), "JPEG", exif=exif)
+    facts = examine_picture(content, max_pixels=LIMIT, decode=False)
+    assert (facts.width, facts.height, facts.size) == (24, 16, len(content))
+    assert (facts.format, facts.mode, facts.orientation, facts.perceptual_hash) == ("JPEG", "RGB", 6, None)
+    assert examine_picture(encoded(gradient().convert("L"), "PNG"), max_pixels=LIMIT, decode=True).mode == "L"
+    assert content_hash(b"") == "99aa06d3014798d86001c324468d497f"
+    assert facts.content_hash == content_hash(content) != content_hash(content + b" ")
+
+
+def test_a_perceptual_hash_survives_scaling_and_saving_again() -> None:
+    """A miniature or a worse copy differs in few of the 64 bits, the negative and another picture in many."""
+    picture = Image.effect_mandelbrot((300, 240), (-2.2, -1.4, 0.8, 1.4), 90).convert("RGB")
+
+    def hashed(image: Image.Image, kind: str = "PNG", **options: object) -> int:
+        facts = examine_picture(encoded(image, kind, **options), max_pixels=LIMIT, decode=True)
+        assert facts.perceptual_hash is not None
+        return facts.perceptual_hash
+
+    original = hashed(picture)
+    for copy in (hashed(picture.resize((75, 60))), hashed(picture, "JPEG", quality=30)):
+        assert (copy ^ original).bit_count() <= 6
+    for other in (hashed(ImageOps.mirror(picture).rotate(90)), hashed(Image.effect_noise((90, 80), 90))):
+        assert (other ^ original).bit_count() > 12
+    left_to_right = hashed(Image.linear_gradient("L").rotate(90))
+    assert left_to_right in (0, 2**64 - 1)
+
+
+def test_threads_share_a_budget() -> None:
+    """Never more is held than the limit, but a single larger amount is held alone."""
+    budget, held, most = Budget(10), 0, []
+    lock = threading.Lock()
+
+    def work(amount: int) -> None:
+        nonlocal held
+        with budget.hold(amount):
+            with lock:
+                held += amount
+                most.append((held, amount))
+            time.sleep(0.002)
+            with lock:
+                held -= amount
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, [3, 4, 5, 25, 1, 10, 7, 2] * 5))
+    assert all(total <= 10 or total == amount == 25 for total, amount in most)
+    assert any(total > amount for total, amount in most)
