@@ -23,13 +23,15 @@ from polyhead.contracts.preprocessing import (
     CategoryStatistics,
     ClassStatistics,
     LabelStatistics,
+    NumericStatistics,
     Preprocessing,
     RegressionStatistics,
     TextStatistics,
 )
 from polyhead.errors import ArtifactError
 from polyhead.model import backend
-from polyhead.preprocess import fit, tokenizer
+from polyhead.preprocess import tokenizer
+from polyhead.preprocess.fit import CategoryFit, NumericFit, TextFit
 from polyhead.preprocess.vocabulary import write_vocabulary
 
 DOCUMENTS = [
@@ -63,11 +65,21 @@ def tf() -> Any:
     return tf
 
 
+def gathered(fit: Any, values: pl.Series) -> Any:
+    """A fit that has seen the values."""
+    fit.update(values)
+    return fit
+
+
+def numeric(values: list[float | None]) -> NumericStatistics:
+    return gathered(NumericFit(), pl.Series(values, dtype=pl.Float64)).finish()
+
+
 def text_transform(folder: Path, train: list[str], ngrams: int, min_documents: int = 1) -> Any:
     from polyhead.preprocess.layers import TextTransform
 
     feature = TextFeature(kind="text", ngrams=ngrams, min_documents=min_documents)
-    vocabulary = fit.fit_text(pl.Series(train, dtype=pl.String), feature)
+    vocabulary = gathered(TextFit(feature), pl.Series(train, dtype=pl.String)).vocabulary()
     statistics = TextStatistics(
         count=len(train),
         missing=0,
@@ -161,7 +173,7 @@ def test_category_ids(tf: Any, tmp_path: Path) -> None:
     from polyhead.preprocess.layers import CategoryTransform
 
     train = pl.Series(["red", "red", "Ölgrün", "7", "7", "7", None])
-    vocabulary = fit.fit_category(train, CategoryFeature(kind="category"))
+    vocabulary = gathered(CategoryFit(CategoryFeature(kind="category")), train).vocabulary()
     statistics = CategoryStatistics(count=6, missing=1, vocabulary=write_vocabulary(tmp_path, "colour", vocabulary))
     transform = CategoryTransform(statistics, tmp_path)
     rows = ["", "   ", "blue", "7", "red", "Ölgrün", " red\t", "\u00a0red\u2003", "\u3000", "RED", "r ed"]
@@ -207,7 +219,7 @@ def check_scaling(train: list[float], others: list[float], apply: Any) -> None:
 
     known = np.array(train, np.float32).astype(np.float64)
     rows = np.array([*train, *others], np.float32)
-    scaled = apply(NumericTransform(fit.fit_numeric(pl.Series(known.tolist(), dtype=pl.Float64))), rows)
+    scaled = apply(NumericTransform(numeric(known.tolist())), rows)
     assert scaled.dtype == np.float32
     wide = rows.astype(np.float64)
     for column, view in ((0, lambda x: x), (1, lambda x: np.sign(x) * np.log1p(np.abs(x)))):
@@ -221,11 +233,11 @@ def test_a_missing_number_is_zero_and_marked(tf: Any) -> None:
     """NaN becomes (0, 0, 1); a feature without any value still gives finite numbers."""
     from polyhead.preprocess.layers import NumericTransform
 
-    transform = NumericTransform(fit.fit_numeric(pl.Series([1.0, 3.0, None], dtype=pl.Float64)))
+    transform = NumericTransform(numeric([1.0, 3.0, None]))
     result = transform(tf.constant([math.nan, 1.0, 3.0], tf.float32)).numpy()
     assert result[0].tolist() == [0.0, 0.0, 1.0]
     np.testing.assert_allclose(result[1:], [[-1, -1, 0], [1, 1, 0]], atol=1e-6)
-    nothing = NumericTransform(fit.fit_numeric(pl.Series([None, None], dtype=pl.Float64)))
+    nothing = NumericTransform(numeric([None, None]))
     assert nothing(tf.constant([math.nan, 2.0])).numpy()[0].tolist() == [0.0, 0.0, 1.0]
     assert np.isfinite(nothing(tf.constant([math.nan, 2.0])).numpy()).all()
 

@@ -17,7 +17,7 @@ from polyhead.preprocess.part import Part, State
 
 _LIMBS, _LIMB_BITS = 3, 21
 _CHUNK = 1 << (53 - 2 * (_LIMB_BITS - 1))
-_BLOCK = 16 * _CHUNK
+_BLOCK = 8 * _CHUNK
 _POINT = 1200  # bits behind the binary point of the sum, more than any limb of the smallest float64 has
 _TINY, _LIFT = -400, 800  # squares of numbers below 2^_TINY could vanish; they are lifted by 2^_LIFT
 _ROUNDING = 1.5 * 2.0**52  # added to a number and subtracted again, it leaves the nearest whole number
@@ -38,10 +38,9 @@ class Moments(Part):
     def update(self, values: NDArray[np.float64]) -> None:
         """Take more numbers: finite, of magnitude below 2^500."""
         self.count += len(values)
-        for start in range(0, len(values), _BLOCK):
-            rest = values[start : start + _BLOCK]
-            while len(rest):
-                rest = self._take(rest)
+        while len(values):
+            blocks = [values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK)]
+            values = np.concatenate([self._take(block) for block in blocks])
 
     def _take(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Add the numbers that three limbs can hold; the others, all of them smaller, are given back."""
