@@ -20,6 +20,8 @@ A missing value is an absent entry.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from polyhead.contracts.artifact import Contract, Record
 from polyhead.contracts.config import Split
 from polyhead.contracts.preprocessing import ImageStatistics
@@ -61,6 +63,9 @@ class ShardManifest(Contract):
         warnings: All warnings so far.
     """
 
+    FORMAT_VERSION: ClassVar[int] = 2
+
+    format_version: int = 2
     shards: list[Shard]
     rows: dict[str, int]
     rows_read: int
