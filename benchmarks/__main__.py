@@ -74,19 +74,21 @@ def main() -> int:
     """Run the cases that are asked for; 1 where one of them failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each case that count (default: 5)")
-    parser.add_argument("--only", default="", metavar="WORD", help="run the cases whose name contains this")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="WORD", help="run the cases with one of these in their names"
+    )
     parser.add_argument("--list", action="store_true", help="print the names of all cases")
     parser.add_argument("--quick", action="store_true", help="one round on a hundredth of the data; keeps nothing")
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error(f"--rounds must be at least 1, received {arguments.rounds}")
     known = makers()
-    chosen = {name: make for name, make in known.items() if arguments.only in name}
+    chosen = {name: make for name, make in known.items() if any(word in name for word in arguments.only)}
     if arguments.list:
         print("\n".join(known))
         return 0
     if not chosen:
-        parser.error(f"no case has {arguments.only!r} in its name; --list prints them")
+        parser.error(f"no case has {' or '.join(map(repr, arguments.only))} in its name; --list prints them")
     if arguments.quick:
         os.environ[QUICK] = "1"
     return _run(chosen, list(known), 1 if arguments.quick else arguments.rounds, keep=not arguments.quick)

@@ -28,7 +28,7 @@ def img2dataset(folder: Path) -> dict[str, Any]:
 
 def tensorflow_datasets(folder: Path) -> dict[str, Any]:
     """Against TensorFlow Datasets."""
-    return _against("tensorflow_datasets", "tensorflow_datasets", 5.5, folder)
+    return _against("tensorflow_datasets", "TensorFlow Datasets", 5.5, folder)
 
 
 def hugging_face(folder: Path) -> dict[str, Any]:

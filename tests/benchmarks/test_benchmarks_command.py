@@ -21,7 +21,7 @@ def test_every_case_has_a_name_of_its_module(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--only", "nothing"], "no case has 'nothing' in its name; --list prints them"),
+        (["--only", "no", "none"], "no case has 'no' or 'none' in its name; --list prints them"),
         (["--rounds", "0"], "--rounds must be at least 1, received 0"),
     ],
 )
@@ -56,6 +56,16 @@ def test_a_run_goes_on_after_a_case_that_cannot_be_run(monkeypatch, capsys, tmp_
     (kept,) = command.results.read(tmp_path / "results.json")
     assert (kept.id, len(kept.ours), kept.machine) == ("a.good", 2, {"processor": "small"})
     assert "a.good" in (tmp_path / "README.md").read_text()
+
+
+def test_a_run_of_some_cases_leaves_the_results_of_the_others(monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "makers", lambda: {name: case(object) for name in ("a.one", "a.two", "b.three")})
+    monkeypatch.setattr(command, "machine", dict)
+    monkeypatch.setattr(command, "HERE", tmp_path)
+    run(monkeypatch, "--rounds", "1")
+    run(monkeypatch, "--rounds", "2", "--only", "two", "b.")
+    kept = command.results.read(tmp_path / "results.json")
+    assert [(result.id, len(result.ours)) for result in kept] == [("a.one", 1), ("a.two", 2), ("b.three", 2)]
 
 
 def test_a_smoke_run_keeps_nothing(monkeypatch, tmp_path):
