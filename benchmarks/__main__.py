@@ -19,7 +19,7 @@ from benchmarks.harness import PEERS_PYTHON, Case, MissingPeersError, SideError,
 
 HERE = Path(__file__).parent
 AREAS = ("sharding", "fitting")
-"""The modules with cases, in the page's order; each has `CASES`, functions that make a case in a folder."""
+"""The modules with cases, in the page's order; `CASES` there has functions that make a case in a folder, by name."""
 
 PACKAGES = (
     "polyhead polars pyarrow simplejpeg cykooz.resizer numpy pandas scikit-learn tensorflow-cpu tensorflow "
@@ -40,7 +40,7 @@ print(json.dumps(found))
 def makers() -> dict[str, Callable[[Path], dict[str, Any]]]:
     """What makes each case, by the case's id, in the order of the page."""
     modules = {area: importlib.import_module(f"benchmarks.{area}") for area in AREAS}
-    return {f"{area}.{make.__name__}": make for area, module in modules.items() for make in module.CASES}
+    return {f"{area}.{name}": make for area, module in modules.items() for name, make in module.CASES.items()}
 
 
 def machine() -> dict[str, str]:

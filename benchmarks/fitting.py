@@ -73,4 +73,4 @@ def texts(_: Path) -> dict[str, Any]:
     }
 
 
-CASES = (numbers, texts)
+CASES = {"numbers": numbers, "texts": texts}

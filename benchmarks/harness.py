@@ -70,7 +70,8 @@ class Case:
         unit: What is counted, for example images.
         count: How many of them one run does.
         peer: The name of the other way.
-        ours: One run of Polyhead. Unless it gives a `Sample`, as `own_process` does, it is timed where it stands.
+        ours: One run of Polyhead. Unless it gives a `Sample`, as `own_process` does, it is timed where it stands; a
+            number that it gives is that of the items it did.
         theirs: One run of the peer, doing the same work; likewise.
         asked: The measures that become figures, each with the ratio asked for. Default: seconds, nothing asked.
         peer_count: How many items a run of the peer does. Default: `count`.
@@ -156,7 +157,10 @@ def _sampled(run: Callable[[], object]) -> Sample:
     cpu, started = cpu_seconds(), time.perf_counter()
     given = run()
     seconds = time.perf_counter() - started
-    return given if isinstance(given, Sample) else Sample(seconds=seconds, cpu_seconds=cpu_seconds() - cpu)
+    if isinstance(given, Sample):
+        return given
+    count = given if isinstance(given, int) else None
+    return Sample(seconds=seconds, cpu_seconds=cpu_seconds() - cpu, count=count)
 
 
 def figures(case: Case, ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[Figure]:

@@ -16,7 +16,7 @@ class Result:
     """One case, measured.
 
     Attributes:
-        id: The module and function that make the case, such as `sharding.img2dataset`.
+        id: The module and the case's name in it, such as `sharding.img2dataset`.
         name: As the case has it; likewise unit, count, peer, peer_count and note.
         machine: What it ran on.
         ours: Polyhead's sample of each round.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +19,15 @@ from benchmarks.side import available_cpus, report
 
 SIZE = 224
 IMAGES = 2_200
+NAME = f"photos to {SIZE} x {SIZE} JPEG"
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "photos"
 
 
-def img2dataset(folder: Path) -> dict[str, Any]:
-    """Against img2dataset."""
-    return _against("img2dataset", "img2dataset", 4.0, folder)
-
-
-def tensorflow_datasets(folder: Path) -> dict[str, Any]:
-    """Against TensorFlow Datasets."""
-    return _against("tensorflow_datasets", "TensorFlow Datasets", 5.5, folder)
-
-
-def hugging_face(folder: Path) -> dict[str, Any]:
-    """Against Hugging Face datasets."""
-    return _against("hugging_face", "Hugging Face datasets, to Parquet", 2.5, folder)
-
-
-def pillow_loop(folder: Path) -> dict[str, Any]:
-    """Against a loop of the user's own."""
-    return _against("pillow_loop", "a loop with Pillow and tf.io.TFRecordWriter", 6.0, folder)
-
-
-def codec(folder: Path) -> dict[str, Any]:
+def _codec(folder: Path) -> dict[str, Any]:
     """Against the limit: decoding, resizing and encoding, and nothing else."""
     place = _prepared(folder, scaled(IMAGES))
     return {
-        "name": _NAME,
+        "name": NAME,
         "unit": "images",
         "count": scaled(IMAGES),
         "peer": "the codec alone",
@@ -56,7 +38,7 @@ def codec(folder: Path) -> dict[str, Any]:
     }
 
 
-def start_up(folder: Path) -> dict[str, Any]:
+def _start_up(folder: Path) -> dict[str, Any]:
     """The command on ten rows, against the time that a person does not mind."""
     place, limit = _prepared(folder, 10), 1.5
     options = ("--data", place / "validate", "--preprocessing", place / "preprocess", "--out", place / "shard")
@@ -77,37 +59,8 @@ def start_up(folder: Path) -> dict[str, Any]:
     }
 
 
-def images_6000(folder: Path) -> dict[str, Any]:
-    """Three times as many."""
-    return _size(6_000, folder)
-
-
-def images_20000(folder: Path) -> dict[str, Any]:
-    """Ten times as many."""
-    return _size(20_000, folder)
-
-
-def images_60000(folder: Path) -> dict[str, Any]:
-    """Thirty times as many."""
-    return _size(60_000, folder)
-
-
-CASES = (
-    img2dataset,
-    tensorflow_datasets,
-    hugging_face,
-    pillow_loop,
-    codec,
-    start_up,
-    images_6000,
-    images_20000,
-    images_60000,
-)
-
-_NAME = f"photos to {SIZE} x {SIZE} JPEG"
-
-
 def _against(name: str, title: str, asked: float, folder: Path) -> dict[str, Any]:
+    """The same photos through another tool, start included as its users wait for it."""
     from benchmarks.peers.sharding import PEERS
 
     count = scaled(IMAGES)
@@ -121,7 +74,7 @@ def _against(name: str, title: str, asked: float, folder: Path) -> dict[str, Any
 
     measures: dict[Measure, Asked] = {"process_seconds": asked, "seconds": None, "peak_bytes": 4.0}
     return {
-        "name": _NAME,
+        "name": NAME,
         "unit": "images",
         "count": count,
         "peer": title,
@@ -136,7 +89,7 @@ def _size(images: int, folder: Path) -> dict[str, Any]:
     """Many photos against 2,000: the time for one and the memory for all shall be the same."""
     count, few = scaled(images), scaled(2_000)
     return {
-        "name": _NAME,
+        "name": NAME,
         "unit": "images",
         "count": count,
         "peer": f"Polyhead on {few:,} images",
@@ -161,7 +114,7 @@ def _prepared(folder: Path, count: int) -> Path:
     if place.exists():
         return place
     place.mkdir()
-    found = _photos(folder)
+    found = photos(folder)
     paths = [found[i % len(found)] for i in range(count)]
     (place / "paths.txt").write_text("\n".join(map(str, paths)))
     (place / "photos.csv").write_text(
@@ -179,7 +132,7 @@ def _prepared(folder: Path, count: int) -> Path:
     return place
 
 
-def _photos(folder: Path) -> list[Path]:
+def photos(folder: Path) -> list[Path]:
     """The photos beside the checkout, or made-up ones of their usual size where there are none."""
     import numpy as np
     from PIL import Image
@@ -245,6 +198,18 @@ def _limit(place: Path) -> Callable[[], int]:
 
     return work
 
+
+CASES = {
+    "img2dataset": partial(_against, "img2dataset", "img2dataset", 4.0),
+    "tensorflow_datasets": partial(_against, "tensorflow_datasets", "TensorFlow Datasets", 5.5),
+    "hugging_face": partial(_against, "hugging_face", "Hugging Face datasets, to Parquet", 2.5),
+    "pillow_loop": partial(_against, "pillow_loop", "a loop with Pillow and tf.io.TFRecordWriter", 6.0),
+    "codec": _codec,
+    "start_up": _start_up,
+    "images_6000": partial(_size, 6_000),
+    "images_20000": partial(_size, 20_000),
+    "images_60000": partial(_size, 60_000),
+}
 
 SIDES = {"ours": _step, "codec": _limit}
 

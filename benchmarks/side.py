@@ -21,7 +21,7 @@ def available_cpus() -> int:
 def cpu_seconds() -> float:
     """CPU time of this process with all its threads, and of its children that have ended."""
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return time.process_time() + times.children_user + times.children_system
 
 
 def report(work: Callable[[], int | tuple[int, float]]) -> None:

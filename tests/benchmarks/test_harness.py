@@ -82,14 +82,15 @@ def test_sides_take_turns_and_the_first_round_does_not_count():
 
 
 def test_a_side_that_gives_no_sample_is_timed_where_it_stands():
-    (ours,), _ = measure(case(ours=lambda: sum(range(1000)), theirs=lambda: None), 1, warm_up=False)
+    (ours,), _ = measure(case(ours=lambda: list(range(1000)), theirs=lambda: None), 1, warm_up=False)
     assert ours.seconds > 0
     assert ours.cpu_seconds >= 0
     assert ours.peak_bytes is None
 
 
-def test_a_side_that_did_less_than_it_should_is_an_error():
-    short = case(ours=lambda: Sample(count=100), theirs=lambda: Sample(count=99))
+@pytest.mark.parametrize("theirs", [lambda: Sample(count=99), lambda: 99])
+def test_a_side_that_did_less_than_it_should_is_an_error(theirs):
+    short = case(ours=lambda: Sample(count=100), theirs=theirs)
     with pytest.raises(SideError, match="theirs did 99 of 100 images"):
         measure(short, 1)
 
