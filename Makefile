@@ -3,12 +3,14 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint golden bench lock clean
+.PHONY: help setup demo test lint golden bench bench-peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 UV = VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv
 STAMP := $(VENV)/.setup
+PEERS := .venv-peers
+PEERS_STAMP := $(PEERS)/.setup
 LOCKED = --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--python-version 3.11 --custom-compile-command "make lock" --quiet $(LOCK_FLAGS)
 
@@ -17,7 +19,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 help: ## Show this help
 	@printf 'make TARGET [PYTHON=python3.12]\n\n'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## Create .venv with the locked dependencies and this project, editable
 
@@ -36,16 +38,20 @@ lint: $(STAMP) ## Check style, format, types and layers
 golden: $(STAMP) ## Refresh the generated files: schema, compiled pipeline, component READMEs
 	$(BIN)/python tests/golden/refresh.py
 
-bench: $(STAMP) ## Measure against named peers and limits; ARGS="name" for one of them
+bench: $(STAMP) ## Measure against named peers and limits; ARGS="--only words" for some of them, ARGS=--help for more
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-peers: $(PEERS_STAMP) ## Create .venv-peers with the locked packages that bench measures against
 
 lock: $(STAMP) ## Recompile the lock files; LOCK_FLAGS=--upgrade takes newer versions
 	$(UV) pip compile pyproject.toml $(LOCKED) -o requirements.txt
 	$(UV) pip compile pyproject.toml --group dev -c requirements.txt $(LOCKED) -o requirements-dev.txt
 	echo uv | $(UV) pip compile - $(LOCKED) -o requirements-uv.txt
+	$(UV) pip compile benchmarks/peers/requirements.in --override benchmarks/peers/overrides.in $(LOCKED) \
+	  -o requirements-peers.txt
 
-clean: ## Remove .venv, caches and builds; keep what runs wrote
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## Remove .venv, .venv-peers, caches and builds; keep what runs wrote
+	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A Python that works: the one given, or the first of these in a supported version.
@@ -65,4 +71,9 @@ $(STAMP): requirements-dev.txt requirements-uv.txt pyproject.toml $(BIN)/python
 	$(UV) pip sync --require-hashes requirements-dev.txt || { \
 	  echo "error: the dependencies could not be installed; behind a mirror set UV_DEFAULT_INDEX (uv does not read pip.conf)" >&2; exit 1; }
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(PEERS_STAMP): requirements-peers.txt | $(STAMP)
+	$(BIN)/python -m venv --clear $(PEERS)
+	VIRTUAL_ENV="$(CURDIR)/$(PEERS)" $(BIN)/uv pip sync --require-hashes requirements-peers.txt
 	@touch $@

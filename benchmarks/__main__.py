@@ -1,127 +1,122 @@
-"""`make bench`: time every case against its peer, interleaved, and write benchmarks/results.json and README.md.
-
-A ratio of 2 means that Polyhead is twice as fast. The machine's speed drifts; the ratio of two runs side by side
-does not.
-"""
+"""`make bench`: run every case against its peer and write results.json, README.md and the chart beside this file."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import platform
-import statistics
+import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from benchmarks import fitting, sharding
+from benchmarks import QUICK, readme, results
+from benchmarks.harness import PEERS_PYTHON, Case, MissingPeersError, SideError, figures, measure
 
 HERE = Path(__file__).parent
+AREAS = ("sharding", "fitting")
+"""The modules with cases, in the page's order; `CASES` there has functions that make a case in a folder, by name."""
+
+PACKAGES = (
+    "polyhead polars pyarrow simplejpeg cykooz.resizer numpy pandas scikit-learn tensorflow-cpu tensorflow "
+    "img2dataset opencv-python-headless tensorflow-datasets datasets pandera pillow"
+)
+_VERSIONS = """
+import importlib.metadata, json, platform, sys
+found = {"python": platform.python_version()}
+for name in sys.argv[1:]:
+    try:
+        found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        pass
+print(json.dumps(found))
+"""
 
 
-@dataclass(frozen=True)
-class Case:
-    """One thing done two ways.
-
-    Attributes:
-        name: What is done.
-        unit: What is counted, for example images.
-        count: How many of them one run does.
-        peer: The name of the other way.
-        ours: One run of Polyhead.
-        theirs: One run of the peer, doing the same work.
-    """
-
-    name: str
-    unit: str
-    count: int
-    peer: str
-    ours: Callable[[], object]
-    theirs: Callable[[], object]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """Medians over all rounds of one case."""
-
-    name: str
-    unit: str
-    count: int
-    peer: str
-    ours_per_second: float
-    peer_per_second: float
-    ratio: float
-
-
-def measure(case: Case, rounds: int) -> Figure:
-    """Time a case and its peer in turns, after one round that warms both up."""
-    seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
-    for _ in range(rounds + 1):
-        for side, run in (("ours", case.ours), ("theirs", case.theirs)):
-            started = time.perf_counter()
-            run()
-            seconds[side].append(time.perf_counter() - started)
-    ours, theirs = (seconds[side][1:] for side in ("ours", "theirs"))
-    return Figure(
-        name=case.name,
-        unit=case.unit,
-        count=case.count,
-        peer=case.peer,
-        ours_per_second=case.count / statistics.median(ours),
-        peer_per_second=case.count / statistics.median(theirs),
-        ratio=statistics.median(t / o for o, t in zip(ours, theirs, strict=True)),
-    )
+def makers() -> dict[str, Callable[[Path], dict[str, Any]]]:
+    """What makes each case, by the case's id, in the order of the page."""
+    modules = {area: importlib.import_module(f"benchmarks.{area}") for area in AREAS}
+    return {f"{area}.{name}": make for area, module in modules.items() for name, make in module.CASES.items()}
 
 
 def machine() -> dict[str, str]:
-    """What the figures were measured on."""
-    packages = ("polars", "pillow", "cykooz.resizer", "scikit-learn", "pandas", "tensorflow")
-    return {
-        "processors": str(os.cpu_count()),
-        "architecture": platform.machine(),
-        "python": platform.python_version(),
-        **{package: version(package) for package in packages},
+    """What the cases run on: the machine, and the packages of both environments."""
+    described = {
+        "processor": _processor(),
+        "processors": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "Polyhead's environment": _versions(sys.executable),
     }
+    if PEERS_PYTHON.exists():
+        described["peers' environment"] = _versions(str(PEERS_PYTHON))
+    return described
 
 
-def table(figures: list[Figure], described: dict[str, str], rounds: int) -> str:
-    """The results as Markdown."""
-    rows = "\n".join(
-        f"| {f.name} | {f.count:,} {f.unit} | {f.ours_per_second:,.0f} | {f.peer} | {f.peer_per_second:,.0f} "
-        f"| **{f.ratio:.1f}×** |"
-        for f in figures
-    )
-    versions = ", ".join(f"{name} {value}" for name, value in described.items())
-    return (
-        "# Benchmarks\n\n"
-        "Written by `make bench`. Each ratio is the median over interleaved runs of both sides on one machine.\n\n"
-        "| what | size | Polyhead per second | against | peer per second | ratio |\n|---|---|---|---|---|---|\n"
-        f"{rows}\n\n{rounds} rounds; {versions}.\n"
-    )
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-def main() -> None:
-    """Run all cases."""
+def _versions(python: str) -> str:
+    printed = subprocess.run([python, "-c", _VERSIONS, *PACKAGES.split()], check=True, capture_output=True, text=True)
+    return ", ".join(f"{name} {version}" for name, version in json.loads(printed.stdout).items())
+
+
+def main() -> int:
+    """Run the cases that are asked for; 1 where one of them failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="timed rounds of each case (default: 5)")
-    parser.add_argument("--only", default="", help="run the cases whose name contains this")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each case that count (default: 5)")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="WORD", help="run the cases with one of these in their names"
+    )
+    parser.add_argument("--list", action="store_true", help="print the names of all cases")
+    parser.add_argument("--quick", action="store_true", help="one round on a hundredth of the data; keeps nothing")
     arguments = parser.parse_args()
-    figures = []
-    with tempfile.TemporaryDirectory() as folder:
-        for make in (*sharding.CASES, *fitting.CASES):
-            case = Case(**make(Path(folder)))
-            if arguments.only in case.name:
-                figures.append(measure(case, arguments.rounds))
-                print(f"{case.name}: {figures[-1].ratio:.2f}x {case.peer}")
-    described = machine()
-    results = {"machine": described, "rounds": arguments.rounds, "figures": [asdict(figure) for figure in figures]}
-    (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    (HERE / "README.md").write_text(table(figures, described, arguments.rounds))
+    if arguments.rounds < 1:
+        parser.error(f"--rounds must be at least 1, received {arguments.rounds}")
+    known = makers()
+    chosen = {name: make for name, make in known.items() if any(word in name for word in arguments.only)}
+    if arguments.list:
+        print("\n".join(known))
+        return 0
+    if not chosen:
+        parser.error(f"no case has {' or '.join(map(repr, arguments.only))} in its name; --list prints them")
+    if arguments.quick:
+        os.environ[QUICK] = "1"
+    return _run(chosen, list(known), 1 if arguments.quick else arguments.rounds, keep=not arguments.quick)
+
+
+def _run(chosen: dict[str, Callable[[Path], dict[str, Any]]], known: list[str], rounds: int, *, keep: bool) -> int:
+    described, failed = machine(), 0
+    with tempfile.TemporaryDirectory(prefix="polyhead-bench-") as folder:
+        for name, make in chosen.items():
+            try:
+                case = Case.of(make(Path(folder)))
+                samples = measure(case, rounds, warm_up=keep)
+            except MissingPeersError as missing:
+                print(f"{name}: skipped: {missing}", flush=True)
+                continue
+            except SideError as error:
+                print(f"{name}: failed: {error}", file=sys.stderr, flush=True)
+                failed = 1
+                continue
+            for figure in figures(case, *samples):
+                print(f"{name}: {figure.measure} {figure.ratio:.2f} [{figure.low:.2f}, {figure.high:.2f}]", flush=True)
+            if keep:
+                result = results.Result.of(name, case, *samples, described)
+                kept = results.merged(results.read(HERE / "results.json"), [result], known)
+                results.write(HERE / "results.json", kept)
+                readme.write(HERE, kept)
+    return failed
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

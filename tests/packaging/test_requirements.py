@@ -14,7 +14,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME = PYPROJECT["project"]["dependencies"]
 DEV = PYPROJECT["dependency-groups"]["dev"]
-FILES = ("requirements.txt", "requirements-dev.txt", "requirements-uv.txt")
+FILES = ("requirements.txt", "requirements-dev.txt", "requirements-uv.txt", "requirements-peers.txt")
+PEERS = [
+    line
+    for line in (ROOT / "benchmarks/peers/requirements.in").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#") and ";" not in line
+]
 PYTHONS = ("3.11", "3.12", "3.13")
 
 
@@ -65,7 +70,13 @@ def test_every_entry_is_one_exact_version_with_hashes(name):
 
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize(
-    ("name", "wanted"), [("requirements.txt", RUNTIME), ("requirements-dev.txt", [*RUNTIME, *DEV])], ids=FILES[:2]
+    ("name", "wanted"),
+    [
+        ("requirements.txt", RUNTIME),
+        ("requirements-dev.txt", [*RUNTIME, *DEV]),
+        ("requirements-peers.txt", PEERS),
+    ],
+    ids=["requirements.txt", "requirements-dev.txt", "requirements-peers.txt"],
 )
 def test_every_dependency_is_locked_within_its_range(name, wanted, python):
     locked = versions(name, python)
