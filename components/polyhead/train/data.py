@@ -10,7 +10,7 @@ from polyhead.contracts.config import Config, Split
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.preprocess.layers import FeatureTransforms, TargetTransforms
-from polyhead.shard.reading import fits_memory, parse, records, shuffled_records
+from polyhead.shard.reading import batches_in, fits_memory, parse, records, shuffled_records
 
 _PARALLEL_BATCHES = 2
 
@@ -44,11 +44,26 @@ class Feed:
         self._features = FeatureTransforms(preprocessing, preprocessing_dir, stored=True)
         self._targets = TargetTransforms(preprocessing)
 
-    def training(self) -> tf.data.Dataset:
-        """The train rows, in another order each epoch."""
+    @property
+    def steps(self) -> int:
+        """Batches of one epoch."""
+        return batches_in(self._manifest.rows["train"], self._config.train.batch_size)
+
+    def training(self, *, epochs_done: int = 0) -> tf.data.Dataset:
+        """The train rows of all epochs that are left, in another order each epoch.
+
+        Args:
+            epochs_done: Epochs to leave out; what comes after them is as if they had been read.
+        """
         train = self._config.train
         examples = shuffled_records(
-            self._manifest, self._directory, "train", batch_size=train.batch_size, seed=train.seed
+            self._manifest,
+            self._directory,
+            "train",
+            batch_size=train.batch_size,
+            seed=train.seed,
+            epochs=train.epochs,
+            skip=epochs_done * self.steps,
         )
         return self._transformed(examples)
 

@@ -15,6 +15,7 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.errors import DataError
 from polyhead.model.heads import head_loss
+from polyhead.train.data import Feed
 from polyhead.train.score import JointScore
 
 _WARMUP_SHARE = 0.1
@@ -40,7 +41,7 @@ def fit(
     model: keras.Model,
     preprocessing: Preprocessing,
     config: Config,
-    training: tf.data.Dataset,
+    feed: Feed,
     score: JointScore | None,
     on_epoch: Callable[[Epoch], None],
 ) -> Fitted:
@@ -54,14 +55,13 @@ def fit(
         model: From `polyhead.model.build.build_core`.
         preprocessing: The fitted statistics.
         config: The `train` section.
-        training: Batches of `(inputs, targets, weights)`.
+        feed: The train rows.
         score: Of the validation rows; None where there are none.
         on_epoch: Called after each epoch.
 
     Raises:
         DataError: The loss became infinite or NaN.
     """
-    steps = int(training.cardinality())
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     model.compile(
         optimizer=_optimizer(config),
@@ -70,12 +70,11 @@ def fit(
         jit_compile="auto" if on_gpu else False,  # XLA makes steps on CPUs slower, and its compilation takes seconds
     )
     watcher = _Watcher(score, config, on_epoch)
-    # Repeated, so that one iterator lives through all epochs: starting one costs as much as many steps.
     model.fit(
-        training.repeat(),
+        feed.training(),
         epochs=config.train.epochs,
-        steps_per_epoch=steps,
-        callbacks=[_Rate(steps * config.train.epochs, config.train.learning_rate), watcher],
+        steps_per_epoch=feed.steps,
+        callbacks=[_Rate(feed.steps * config.train.epochs, config.train.learning_rate), watcher],
         shuffle=False,
         verbose=0,
     )

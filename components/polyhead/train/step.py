@@ -67,7 +67,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
                 model,
                 fitted,
                 config,
-                feed.training(),
+                feed,
                 score,
                 lambda epoch: advance(1, f"joint score {epoch.score:.3f}"),
             )
