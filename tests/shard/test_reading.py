@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polyhead.contracts.shards import Shard, ShardManifest
-from polyhead.shard import order
-from polyhead.shard.order import shuffled_rows, shuffled_windows, windows
-from polyhead.shard.tfrecord import frame, record_places
+from polyhead.shard import epochs
+from polyhead.shard.epochs import shuffled_rows, shuffled_windows, windows
+from polyhead.shard.tfrecord import record_places
 
 BATCH = 7
 EPOCHS = 3
@@ -30,7 +30,7 @@ def shard_of(number: int, rows: int, size: int) -> Shard:
     return Shard(path=f"train-{number}", split="train", rows=rows, bytes=size, sha256="")
 
 
-shards = st.lists(st.tuples(st.integers(0, 9), st.integers(1, order.WINDOW_BYTES * 2)), max_size=90).map(
+shards = st.lists(st.tuples(st.integers(0, 9), st.integers(1, epochs.WINDOW_BYTES * 2)), max_size=90).map(
     lambda sizes: [shard_of(number, *size) for number, size in enumerate(sizes)]
 )
 
@@ -48,7 +48,7 @@ def read(tf: Any, written: tuple[ShardManifest, Path], monkeypatch: pytest.Monke
     from polyhead.shard.reading import shuffled_records
 
     manifest, place = written
-    monkeypatch.setattr(order, "WINDOW_SHARDS", 2)
+    monkeypatch.setattr(epochs, "WINDOW_SHARDS", 2)
 
     def batches(skip: int = 0, seed: int = 1, batch_size: int = BATCH) -> Batches:
         data = shuffled_records(manifest, place, "train", batch_size=batch_size, seed=seed, epochs=EPOCHS, skip=skip)
@@ -70,14 +70,14 @@ def test_an_epoch_holds_every_shard_with_rows_once(shards: list[Shard], seed: in
     grouped = shuffled_windows(shards, seed, epoch)
     assert Counter(shard.path for group in grouped for shard in group) == Counter(s.path for s in shards if s.rows)
     for group in grouped:
-        assert 0 < len(group) <= order.WINDOW_SHARDS
-        assert len(group) == 1 or sum(shard.bytes for shard in group) <= order.WINDOW_BYTES
+        assert 0 < len(group) <= epochs.WINDOW_SHARDS
+        assert len(group) == 1 or sum(shard.bytes for shard in group) <= epochs.WINDOW_BYTES
     assert [shard for group in windows(shards) for shard in group] == [shard for shard in shards if shard.rows]
 
 
 def test_the_order_follows_from_seed_and_epoch_alone() -> None:
     """The same seed and epoch give the same order of shards and rows; another of either gives another."""
-    shards = [shard_of(number, 100, order.WINDOW_BYTES) for number in range(50)]
+    shards = [shard_of(number, 100, epochs.WINDOW_BYTES) for number in range(50)]
     orders = {
         (seed, epoch): (
             [group[0].path for group in shuffled_windows(shards, seed, epoch)],
@@ -94,17 +94,18 @@ def test_the_order_follows_from_seed_and_epoch_alone() -> None:
         assert sorted(first) == list(range(100))
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(contents=st.lists(st.binary(max_size=300), min_size=1, max_size=20))
-def test_record_places_are_where_the_records_lie(
-    contents: list[bytes], tmp_path_factory: pytest.TempPathFactory
+def test_record_places_are_where_tensorflows_writer_puts_records(
+    tf: Any, tmp_path: Path, contents: list[bytes]
 ) -> None:
     """Every record, empty ones too, is found at its place, whatever it holds."""
-    path = tmp_path_factory.mktemp("places") / "records"
-    path.write_bytes(b"".join(map(frame, contents)))
-    places = record_places(path)
+    path = tmp_path / "records"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for content in contents:
+            writer.write(content)
     whole = path.read_bytes()
-    assert [whole[offset : offset + length] for offset, length in places] == contents
+    assert [whole[offset : offset + length] for offset, length in record_places(path)] == contents
 
 
 def test_fixed_order_is_that_of_the_files(tf: Any, written: tuple[ShardManifest, Path]) -> None:
@@ -123,13 +124,13 @@ def test_every_epoch_holds_every_row_once_in_another_order(tf: Any, written: Any
     """Three epochs are three different orders of the same records, mixed over shards; read again they are the same."""
     batches = read()
     steps = len(batches) // EPOCHS
-    epochs = [[row for batch in batches[i * steps : (i + 1) * steps] for row in batch] for i in range(EPOCHS)]
+    passes = [[row for batch in batches[i * steps : (i + 1) * steps] for row in batch] for i in range(EPOCHS)]
     expected = by_tensorflow(tf, written)
-    assert all(sorted(epoch) == sorted(expected) for epoch in epochs)
-    assert len({tuple(epoch) for epoch in [*epochs, expected]}) == EPOCHS + 1
+    assert all(sorted(epoch) == sorted(expected) for epoch in passes)
+    assert len({tuple(epoch) for epoch in [*passes, expected]}) == EPOCHS + 1
     assert read() == batches
     assert read(seed=2) != batches
-    assert [row for batch in read(batch_size=16) for row in batch] == [row for epoch in epochs for row in epoch]
+    assert [row for batch in read(batch_size=16) for row in batch] == [row for epoch in passes for row in epoch]
     manifest, place = written
     home = {
         record: shard.path
@@ -137,7 +138,7 @@ def test_every_epoch_holds_every_row_once_in_another_order(tf: Any, written: Any
         for record in expected
         if record in (place / shard.path).read_bytes()
     }
-    assert len({home[record] for record in epochs[0][:BATCH]}) == 2
+    assert len({home[record] for record in passes[0][:BATCH]}) == 2
 
 
 def test_batches_after_any_skip_are_the_tail_of_the_undisturbed_run(read: Read) -> None:

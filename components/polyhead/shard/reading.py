@@ -23,7 +23,7 @@ from polyhead.contracts.features import Feature
 from polyhead.contracts.shards import Shard, ShardManifest
 from polyhead.contracts.targets import Target
 from polyhead.errors import ArtifactError
-from polyhead.shard.order import shuffled_rows, shuffled_windows, windows
+from polyhead.shard.epochs import shuffled_rows, shuffled_windows, windows
 from polyhead.shard.tfrecord import record_places
 from polyhead.storage.artifact import sha256_of
 from polyhead.storage.parallel import available_cpus, ordered_map
@@ -97,7 +97,7 @@ def shuffled_records(
 ) -> tf.data.Dataset:
     """Serialised examples of one split, epoch after epoch, each in another order; string (batch,).
 
-    Shards are permuted, and the rows of neighbours mixed (`polyhead.shard.order`). The last batch of an epoch may be
+    Shards are permuted, and the rows of neighbours mixed (`polyhead.shard.epochs`). The last batch of an epoch may be
     smaller.
 
     Args:

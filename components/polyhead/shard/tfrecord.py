@@ -15,14 +15,18 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-_LENGTH = struct.Struct("<Q")
 _HEADER, _FOOTER = 12, 4
 
 
 def frame(record: bytes) -> bytes:
     """One record with its header and footer: 16 bytes longer than the record."""
-    length = _LENGTH.pack(len(record))
+    length = struct.pack("<Q", len(record))
     return b"".join((length, _masked_crc(length), record, _masked_crc(record)))
+
+
+def _masked_crc(data: bytes) -> bytes:
+    crc = google_crc32c.value(data)
+    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def record_places(path: Path) -> NDArray[np.int64]:
@@ -36,12 +40,7 @@ def record_places(path: Path) -> NDArray[np.int64]:
     ends = array("q", [0])
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         while ends[-1] < len(content):
-            (length,) = _LENGTH.unpack_from(content, ends[-1])
+            (length,) = struct.unpack_from("<Q", content, ends[-1])
             ends.append(ends[-1] + _HEADER + length + _FOOTER)
     edges = np.array(ends, np.int64)
     return np.stack([edges[:-1] + _HEADER, np.diff(edges) - _HEADER - _FOOTER], 1)
-
-
-def _masked_crc(data: bytes) -> bytes:
-    crc = google_crc32c.value(data)
-    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)

@@ -16,7 +16,7 @@ from polyhead.contracts.bundle import (
     Epoch,
     ModelBundle,
 )
-from polyhead.contracts.config import Config, require_config
+from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import DataError
@@ -29,7 +29,8 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     """Train the model.
 
     Args:
-        config: The configuration of the earlier steps; its `model` and `train` sections may differ from theirs.
+        config: The configuration of the earlier steps. Its `model` and `train` sections may differ from theirs, and
+            it may leave out features and targets: these are not read, and the model does not know them.
         shards: The artifact of `shard`.
         preprocessing: The artifact of `preprocess` that the shards were made from.
         out: Where the artifact shall stand; see `polyhead.contracts.bundle` for its files.
@@ -42,7 +43,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     manifest = ShardManifest.read(shards)
     made_from, given = manifest.made_from["preprocessing"], fitted.fingerprint()
     require_same("preprocessing", made_from, given, maker=str(shards), user=str(preprocessing))
-    require_config(config, fitted, preprocessing)
+    chosen = fitted.chosen(config, preprocessing)
     if manifest.rows["train"] == 0:
         raise DataError("hold no train rows", where=str(shards), hint="change the config's split")
     say("loading TensorFlow")
@@ -59,13 +60,13 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     with new_artifact(out, ModelBundle) as directory:
         keras.utils.set_random_seed(config.train.seed)
         tf.config.experimental.enable_op_determinism()
-        feed = Feed(config, fitted, Path(preprocessing), manifest, Path(shards))
-        model = build_core(fitted, config)
-        score = JointScore(fitted, feed.fixed("val"), in_memory=feed.is_small("val")) if manifest.rows["val"] else None
+        feed = Feed(config, chosen, Path(preprocessing), manifest, Path(shards))
+        model = build_core(chosen, config)
+        score = JointScore(chosen, feed.fixed("val"), in_memory=feed.is_small("val")) if manifest.rows["val"] else None
         with progress("train", total=config.train.epochs, unit="epochs") as advance:
             result = fit(
                 model,
-                fitted,
+                chosen,
                 config,
                 feed,
                 score,
@@ -73,10 +74,11 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
             )
         _bundle_inputs(directory, config, Path(preprocessing), result.epochs)
         model.save(directory / CORE_MODEL)
-        export_serving(model, fitted, Path(preprocessing), directory / SERVING_MODEL)
+        export_serving(model, chosen, Path(preprocessing), directory / SERVING_MODEL)
         bundle = ModelBundle(
             made_from={
                 **manifest.made_from,
+                "config": config.data_fingerprint(),
                 "shards": manifest.fingerprint(),
             },
             heads={name: target.kind for name, target in config.targets.items()},
