@@ -30,7 +30,6 @@ from polyhead.storage.parallel import available_cpus, ordered_map
 
 Batch = dict[str, tf.Tensor]
 
-_MEMORY_BYTES = 512 * 2**20
 _PARALLEL_READS = 2
 
 
@@ -64,11 +63,6 @@ def _digest(path: Path) -> str | None:
 @functools.cache
 def _digest_of_state(path: Path, state: tuple[int, ...]) -> str:  # noqa: ARG001  # the state is a part of the key
     return sha256_of(path)
-
-
-def fits_memory(shards: Sequence[Shard]) -> bool:
-    """Whether shards are small enough to be kept in memory: half a gibibyte at most."""
-    return sum(shard.bytes for shard in shards) <= _MEMORY_BYTES
 
 
 def records(manifest: ShardManifest, directory: Path, split: Split, *, batch_size: int) -> tf.data.Dataset:

@@ -10,9 +10,10 @@ from polyhead.contracts.config import Config, Split
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.preprocess.layers import FeatureTransforms, TargetTransforms
-from polyhead.shard.reading import batches_in, fits_memory, parse, records, shuffled_records
+from polyhead.shard.reading import batches_in, parse, records, shuffled_records
 
 _PARALLEL_BATCHES = 2
+_MEMORY_BYTES = 512 * 2**20
 
 
 class Feed:
@@ -73,8 +74,10 @@ class Feed:
         return self._transformed(records(self._manifest, self._directory, split, batch_size=batch_size))
 
     def is_small(self, split: Split) -> bool:
-        """Whether a split's shards fit into memory beside the model."""
-        return fits_memory(self._manifest.of(split))
+        """Whether a split's inputs fit into memory beside the model: half a gibibyte, pictures as pixels."""
+        pictures = [feature.size for feature in self._preprocessing.features.values() if feature.kind == "image"]
+        pixels = self._manifest.rows[split] * sum(height * width * 3 for height, width in pictures)
+        return pixels + sum(shard.bytes for shard in self._manifest.of(split)) <= _MEMORY_BYTES
 
     def _transformed(self, examples: tf.data.Dataset) -> tf.data.Dataset:
         preprocessing = self._preprocessing
