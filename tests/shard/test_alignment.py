@@ -96,19 +96,3 @@ def test_tensorflow_alone_reads_the_shards(
                 assert pixels == bytes(colour_of(number, "left")) * (128 * 96)
             seen += 1
     assert seen == 130
-
-
-def test_two_epochs_differ_in_order_only(tf: Any, written: tuple[Any, ShardManifest, Path]) -> None:
-    """Reading the train rows twice gives the same rows in another order; another process with the seed repeats it."""
-    from polyhead.shard.reading import shuffled_records
-
-    _, manifest, place = written
-
-    def epochs() -> list[list[bytes]]:
-        data = shuffled_records(manifest, place, "train", batch_size=16, seed=1)
-        return [[record for batch in data.as_numpy_iterator() for record in batch] for _ in range(2)]
-
-    first, second = epochs()
-    assert first != second
-    assert sorted(first) == sorted(second)
-    assert epochs() == [first, second]

@@ -10,7 +10,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from polyhead.contracts.artifact import Contract, Record
+from polyhead.contracts.config import Config, require_config
+from polyhead.errors import ArtifactError
 
 CORE_MODEL = "core.keras"
 SERVING_MODEL = "serving"
@@ -61,3 +65,20 @@ class ModelBundle(Contract):
     def made_by(cls) -> str:
         """The command that writes this artifact."""
         return "polyhead train"
+
+    def config(self, directory: str | Path) -> Config:
+        """The configuration that the model was trained by, which names its features and targets.
+
+        Args:
+            directory: Where this bundle stands.
+
+        Raises:
+            ArtifactError: The file is missing, damaged or another's.
+        """
+        path = Path(directory) / BUNDLED_CONFIG
+        try:
+            config = Config.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise ArtifactError("is missing or damaged", where=str(path), hint="run polyhead train again") from None
+        require_config(config, self, directory)
+        return config

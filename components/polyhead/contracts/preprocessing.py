@@ -8,13 +8,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from polyhead.contracts.artifact import Contract, Record
-from polyhead.contracts.features import Feature
+from polyhead.contracts.config import Config
+from polyhead.contracts.features import Feature, Section
 from polyhead.contracts.targets import Target
+from polyhead.errors import ArtifactError, Problem, did_you_mean
 
 SPLITS_TABLE = "splits.parquet"
 
@@ -214,3 +218,55 @@ class Preprocessing(Contract):
     def made_by(cls) -> str:
         """The command that writes this artifact."""
         return "polyhead preprocess"
+
+    def chosen(self, config: Config, place: str | Path) -> Preprocessing:
+        """The part that a config uses: its features and targets, in the order that they have here.
+
+        So a model may be trained on fewer columns than the shards hold. What the config uses, the key and the split
+        must be as they were. The result is a view for work in memory: it is nobody's artifact.
+
+        Args:
+            config: The configuration.
+            place: Where this artifact stands, for messages.
+
+        Raises:
+            ArtifactError: The config and this artifact differ; all differences at once.
+        """
+        problems = [
+            *_differences("features", config.features, self.features, place),
+            *_differences("targets", config.targets, self.targets, place),
+        ]
+        whole = config.model_copy(update={"features": self.features, "targets": self.targets})
+        if whole.data_fingerprint() != self.made_from.get("config"):
+            problems.append(Problem(f"{place} was made with another key or split", "key, split", _SAME_CONFIG))
+        if problems:
+            raise ArtifactError(problems)
+
+        def part(members: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+            return {name: member for name, member in members.items() if name in names}
+
+        return self.model_copy(
+            update={
+                "features": part(self.features, config.features),
+                "feature_statistics": part(self.feature_statistics, config.features),
+                "targets": part(self.targets, config.targets),
+                "target_statistics": part(self.target_statistics, config.targets),
+            }
+        )
+
+
+_SAME_CONFIG = "start again at polyhead validate, or give the config that it was made from"
+
+
+def _differences(
+    group: str, wanted: Mapping[str, Section], held: Mapping[str, Section], place: str | Path
+) -> Iterator[Problem]:
+    """What a config declares that an artifact lacks or has otherwise."""
+    for name, member in wanted.items():
+        where = f"{group}.{name}"
+        if name not in held:
+            yield Problem(f"{place} has no '{name}'", where, did_you_mean(name, list(held)))
+        elif member != held[name]:
+            ours, theirs = member.model_dump(), held[name].model_dump()
+            keys = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
+            yield Problem(f"{place} was made with another {', '.join(keys)}", where, _SAME_CONFIG)

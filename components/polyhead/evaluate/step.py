@@ -43,7 +43,8 @@ def run(
     """Evaluate a model on the test split.
 
     Args:
-        config: Its `evaluate` and `gate` sections; the rest as in the earlier steps.
+        config: Its `evaluate` and `gate` sections; features and targets as the model was trained on them, the rest as
+            in the earlier steps.
         bundle: The artifact of `train`.
         shards: The artifact of `shard`.
         preprocessing: The artifact of `preprocess`.
@@ -60,7 +61,7 @@ def run(
     given = fitted.fingerprint()
     for maker, made_from in ((str(bundle), trained.made_from), (str(shards), manifest.made_from)):
         require_same("preprocessing", made_from["preprocessing"], given, maker=maker, user=str(preprocessing))
-    require_config(config, fitted, preprocessing)
+    require_config(config, trained, bundle)
     if manifest.rows["test"] == 0:
         raise DataError("hold no test rows", where=str(shards), hint="change the config's split")
     epochs = _epochs(Path(bundle) / HISTORY)

@@ -48,28 +48,25 @@ class Predictor:
 
     Attributes:
         bundle: Its contract.
-        preprocessing: The statistics that the network was fitted with.
+        preprocessing: The statistics of the features and targets that the network knows.
 
     Raises:
-        ArtifactError: The model file or the preprocessing is missing or was changed.
+        ArtifactError: The model file, the preprocessing or the configuration is missing or was changed.
     """
 
     def __init__(self, directory: str | Path) -> None:
         directory = Path(directory)
         self.bundle = ModelBundle.read(directory)
-        self.preprocessing = Preprocessing.read(directory / BUNDLED_PREPROCESSING)
-        require_same(
-            "preprocessing",
-            self.bundle.made_from["preprocessing"],
-            self.preprocessing.fingerprint(),
-            maker=str(directory),
-            user=str(directory / BUNDLED_PREPROCESSING),
-        )
+        bundled = directory / BUNDLED_PREPROCESSING
+        fitted = Preprocessing.read(bundled)
+        made_from = self.bundle.made_from["preprocessing"]
+        require_same("preprocessing", made_from, fitted.fingerprint(), maker=str(directory), user=str(bundled))
+        self.preprocessing = fitted.chosen(self.bundle.config(directory), bundled)
         path = directory / CORE_MODEL
         if not path.is_file() or sha256_of(path) != self.bundle.core_sha256:
             raise ArtifactError("is missing or was changed", where=str(path), hint="run polyhead train again")
         self._core = keras.saving.load_model(path, custom_objects=CUSTOM_LAYERS, compile=False, safe_mode=True)
-        self._transforms = FeatureTransforms(self.preprocessing, directory / BUNDLED_PREPROCESSING, stored=True)
+        self._transforms = FeatureTransforms(self.preprocessing, bundled, stored=True)
         self._categories = [name for name, feature in self.preprocessing.features.items() if feature.kind == "category"]
         self._step = tf.function(self._predict_batch, autograph=False, reduce_retracing=True)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from polyhead.contracts.artifact import Record
-from polyhead.contracts.bundle import BUNDLED_CONFIG, ModelBundle
-from polyhead.contracts.config import Config, require_config
+from polyhead.contracts.bundle import ModelBundle
+from polyhead.contracts.config import Config
 from polyhead.contracts.validation import KEY, ROW, Rejection
 from polyhead.errors import ArtifactError, DataError
 from polyhead.evaluate.outcomes import prediction_columns
@@ -69,7 +69,7 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
     out = Path(out)
     if out.is_dir():
         raise ArtifactError("is a folder, give a file", where=str(out), hint=f"-o {out / 'predictions.parquet'}")
-    config = _bundled_config(Path(bundle))
+    config = ModelBundle.read(bundle).config(bundle)
     name = table if isinstance(table, str) else "the DataFrame"
     frame = read_table(table)
     choose_columns(name, frame.columns, [config.column_of(feature) for feature in config.features])
@@ -113,17 +113,6 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
         rejected_path=None if rejected_path is None else str(rejected_path),
         rejections=rejected.summary(),
     )
-
-
-def _bundled_config(bundle: Path) -> Config:
-    trained = ModelBundle.read(bundle)
-    path = bundle / BUNDLED_CONFIG
-    try:
-        config = Config.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise ArtifactError("is missing or damaged", where=str(path), hint="run polyhead train again") from None
-    require_config(config, trained, bundle)
-    return config
 
 
 class _Examples:

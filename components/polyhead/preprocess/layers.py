@@ -6,11 +6,15 @@ its graph. Inputs are batches by feature name; a missing number is NaN and any o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import simplejpeg
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from polyhead.contracts.features import Feature, ImageFeature
 from polyhead.contracts.preprocessing import (
@@ -31,6 +35,8 @@ from polyhead.preprocess.tokenizer import SHORTEST_WORD, WORD_CHARACTERS
 from polyhead.preprocess.vocabulary import read_vocabulary
 
 Batch = dict[str, tf.Tensor]
+
+_ALIGNMENT = 64
 
 _SPACE = r"[\p{Z}\t-\r\x{85}]+"
 _BEFORE_LOWER = {r"\x00": " ", "I": "i", "İ": "i̇", "J": "j", "Ì": "ì", "Í": "í", "Ĩ": "ĩ", "Į": "į"}
@@ -145,6 +151,7 @@ class StoredPictures(tf.Module):  # type: ignore[misc]
         super().__init__()
         self._size = feature.size
         self._store = feature.store
+        self._free: list[NDArray[np.uint8]] = []
 
     def __call__(self, contents: tf.Tensor) -> tf.Tensor:
         """String (batch,) to uint8 (batch, height, width, 3)."""
@@ -153,19 +160,41 @@ class StoredPictures(tf.Module):  # type: ignore[misc]
             black = tf.constant(bytes(height * width * 3))
             filled = tf.where(tf.equal(contents, ""), black, contents)
             return tf.reshape(tf.io.decode_raw(filled, tf.uint8), [-1, height, width, 3])
-        black = tf.zeros([height, width, 3], tf.uint8)
-        decode: Callable[[tf.Tensor], tf.Tensor] = (
-            (lambda content: tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"))
-            if self._store == "jpeg"
-            else (lambda content: tf.io.decode_png(content, channels=3))
-        )
-        return tf.map_fn(
-            lambda content: tf.ensure_shape(
-                tf.cond(tf.equal(content, ""), lambda: black, lambda: decode(content)), [height, width, 3]
-            ),
-            contents,
-            fn_output_signature=tf.TensorSpec([height, width, 3], tf.uint8),
-        )
+        if self._store == "png":
+            black = tf.io.encode_png(tf.zeros([height, width, 3], tf.uint8))
+            return tf.map_fn(
+                lambda content: tf.ensure_shape(tf.io.decode_png(content, channels=3), [height, width, 3]),
+                tf.where(tf.equal(contents, ""), black, contents),
+                fn_output_signature=tf.TensorSpec([height, width, 3], tf.uint8),
+            )
+        pixels = tf.numpy_function(self._decoded, [contents], tf.uint8, stateful=False)
+        return tf.ensure_shape(pixels, [None, height, width, 3])
+
+    def _decoded(self, contents: NDArray[np.object_]) -> NDArray[np.uint8]:
+        """A batch of JPEG files decoded in place: the accurate decoder of libjpeg-turbo, without the lock."""
+        pixels = self._memory(len(contents))
+        for picture, content in zip(pixels, contents, strict=True):
+            if content:
+                simplejpeg.decode_jpeg(content, "RGB", buffer=picture)
+            else:
+                picture[:] = 0
+        return pixels
+
+    def _memory(self, count: int) -> NDArray[np.uint8]:
+        """Room for some pictures, which serves again once no array or tensor holds it any more.
+
+        The operating system would clear fresh memory first, which costs a twentieth of decoding. It begins at an
+        address that TensorFlow takes over without copying.
+        """
+        height, width = self._size
+        size = count * height * width * 3
+        memory = self._free.pop() if self._free else np.empty(0, np.uint8)
+        if memory.size < size + _ALIGNMENT:
+            memory = np.empty(size + _ALIGNMENT, np.uint8)
+        lent: Any = (ctypes.c_uint8 * memory.size).from_buffer(memory.data)
+        weakref.finalize(lent, self._free.append, memory)
+        start = -memory.ctypes.data % _ALIGNMENT
+        return np.frombuffer(lent, np.uint8)[start : start + size].reshape(count, height, width, 3)
 
 
 class FeatureTransforms(tf.Module):  # type: ignore[misc]

@@ -1,37 +1,49 @@
-"""Shards back into batches, with TensorFlow's own reader and parser."""
+"""Shards back into batches of examples, from any step on.
+
+A batch is a function of its number: the rows' order follows from the seed, the epoch and the manifest alone, and a
+record is read from the place that the framing names. So nothing before the first wanted batch is read, and no
+shuffle buffer is filled. The operating system keeps in memory what fits; a cache would be a second copy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import functools
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from polyhead.contracts.config import Split
 from polyhead.contracts.features import Feature
 from polyhead.contracts.shards import Shard, ShardManifest
 from polyhead.contracts.targets import Target
 from polyhead.errors import ArtifactError
+from polyhead.shard.epochs import shuffled_rows, shuffled_windows, windows
+from polyhead.shard.tfrecord import record_places
 from polyhead.storage.artifact import sha256_of
+from polyhead.storage.parallel import available_cpus, ordered_map
 
 Batch = dict[str, tf.Tensor]
 
-_CACHE_BYTES = 512 * 2**20
-_SHUFFLE_BYTES = 1024 * 2**20
+_PARALLEL_READS = 2
 
 
 def shard_paths(manifest: ShardManifest, directory: Path, split: Split) -> list[str]:
-    """The files of one split.
+    """The files of one split that hold rows.
+
+    A file is digested once in a process, and again only when its size, time or place on the disk has changed.
 
     Raises:
         ArtifactError: A file is missing or is not the one that the manifest names; all of them at once.
     """
     shards = manifest.of(split)
-    wrong = [
-        shard.path
-        for shard in shards
-        if not (directory / shard.path).is_file() or sha256_of(directory / shard.path) != shard.sha256
-    ]
+    digests = ordered_map(_digest, [directory / shard.path for shard in shards], workers=available_cpus())
+    wrong = [shard.path for shard, digest in zip(shards, digests, strict=True) if digest != shard.sha256]
     if wrong:
         raise ArtifactError(
             f"{', '.join(wrong)}: missing, or changed after the manifest was written",
@@ -41,32 +53,163 @@ def shard_paths(manifest: ShardManifest, directory: Path, split: Split) -> list[
     return [str(directory / shard.path) for shard in shards if shard.rows]
 
 
-def fits_memory(shards: Sequence[Shard]) -> bool:
-    """Whether shards are small enough to be kept in memory: half a gibibyte at most."""
-    return sum(shard.bytes for shard in shards) <= _CACHE_BYTES
+def _digest(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    state = path.stat()
+    return _digest_of_state(path, (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino))
+
+
+@functools.cache
+def _digest_of_state(path: Path, state: tuple[int, ...]) -> str:  # noqa: ARG001  # the state is a part of the key
+    return sha256_of(path)
 
 
 def records(manifest: ShardManifest, directory: Path, split: Split, *, batch_size: int) -> tf.data.Dataset:
-    """Serialised examples of one split in the shards' order, string (batch,)."""
-    rows = sum(shard.rows for shard in manifest.of(split))
-    return _batched(tf.data.TFRecordDataset(shard_paths(manifest, directory, split)), rows, batch_size)
+    """Serialised examples of one split in the shards' order, string (batch,).
+
+    Raises:
+        ArtifactError: See `shard_paths`.
+    """
+    shard_paths(manifest, directory, split)
+    rows = manifest.rows[split]
+    reader = _Reader(
+        directory, rows, batch_size, lambda _: windows(manifest.of(split)), lambda rows, *_: np.arange(rows)
+    )
+    return reader.batches(0, batches_in(rows, batch_size))
 
 
 def shuffled_records(
-    manifest: ShardManifest, directory: Path, split: Split, *, batch_size: int, seed: int
+    manifest: ShardManifest,
+    directory: Path,
+    split: Split,
+    *,
+    batch_size: int,
+    seed: int,
+    epochs: int = 1,
+    skip: int = 0,
 ) -> tf.data.Dataset:
-    """Serialised examples of one split, in another order each time it is read; string (batch,).
+    """Serialised examples of one split, epoch after epoch, each in another order; string (batch,).
 
-    Files that fit half a gibibyte are kept in memory. Rows lie in the shards in hashed order already, so the
-    shuffle buffer, a gibibyte at most, decides only how much two epochs differ.
+    Shards are permuted, and the rows of neighbours mixed (`polyhead.shard.epochs`). The last batch of an epoch may be
+    smaller.
+
+    Args:
+        manifest: The shards.
+        directory: Where they lie.
+        split: Which of them.
+        batch_size: Rows in a batch.
+        seed: Of the order.
+        epochs: How often every row comes.
+        skip: Batches left out at the beginning, over epochs. Shards in which no other batch lies are not opened
+            for them.
+
+    Raises:
+        ArtifactError: See `shard_paths`.
     """
-    shards = manifest.of(split)
-    size, rows = sum(shard.bytes for shard in shards), sum(shard.rows for shard in shards)
-    data = tf.data.TFRecordDataset(shard_paths(manifest, directory, split))
-    if fits_memory(shards):
-        data = data.cache()
-    buffer = max(1, min(rows, rows * _SHUFFLE_BYTES // max(size, 1)))
-    return _batched(data.shuffle(buffer, seed=seed, reshuffle_each_iteration=True), rows, batch_size)
+    shard_paths(manifest, directory, split)
+    rows, shards = manifest.rows[split], manifest.of(split)
+    reader = _Reader(
+        directory,
+        rows,
+        batch_size,
+        lambda epoch: shuffled_windows(shards, seed, epoch),
+        lambda rows, epoch, window: shuffled_rows(rows, seed, epoch, window),
+    )
+    return reader.batches(skip, epochs * batches_in(rows, batch_size))
+
+
+def batches_in(rows: int, batch_size: int) -> int:
+    """Batches of an epoch, the last and smaller one included."""
+    return -(-rows // batch_size)
+
+
+class _Reader:
+    """Batches by number.
+
+    Args:
+        directory: Where the shards lie.
+        rows: Of an epoch.
+        batch_size: Rows in a batch.
+        windows_of: An epoch's shards in order, in groups that are opened together.
+        order_of: The order of a window's rows, from their number, the epoch and the window.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        rows: int,
+        batch_size: int,
+        windows_of: Callable[[int], list[list[Shard]]],
+        order_of: Callable[[int, int, int], NDArray[np.int64]],
+    ) -> None:
+        self._directory = directory
+        self._rows = rows
+        self._batch_size = batch_size
+        self._order_of = order_of
+        self._epoch = functools.lru_cache(maxsize=2)(lambda epoch: _Epoch(windows_of(epoch)))
+        self._window = functools.lru_cache(maxsize=2)(self._opened)
+        self._opening = threading.Lock()
+
+    def batches(self, start: int, stop: int) -> tf.data.Dataset:
+        """Batches of a range of numbers, counted over epochs."""
+
+        def read(number: tf.Tensor) -> tf.Tensor:
+            return tf.ensure_shape(tf.numpy_function(self._batch, [number], tf.string, stateful=False), [None])
+
+        data = tf.data.Dataset.range(start, max(start, stop))
+        return _steady(data.map(read, num_parallel_calls=_PARALLEL_READS, deterministic=True))
+
+    def _batch(self, number: int) -> NDArray[np.object_]:
+        epoch, batch = divmod(int(number), batches_in(self._rows, self._batch_size))
+        at, end = batch * self._batch_size, min((batch + 1) * self._batch_size, self._rows)
+        found: list[bytes] = []
+        while at < end:
+            with self._opening:
+                starts = self._epoch(epoch).starts
+                index = int(np.searchsorted(starts, at, side="right")) - 1
+                window = self._window(epoch, index)
+            stop = min(end, int(starts[index + 1]))
+            found += window.read(at - int(starts[index]), stop - int(starts[index]))
+            at = stop
+        return np.array(found, object)
+
+    def _opened(self, epoch: int, index: int) -> _Window:
+        shards = self._epoch(epoch).windows[index]
+        order = self._order_of(sum(shard.rows for shard in shards), epoch, index)
+        return _Window([self._directory / shard.path for shard in shards], order)
+
+
+class _Epoch:
+    """The windows of an epoch.
+
+    Attributes:
+        windows: Their shards.
+        starts: The first row of each, counted in the epoch's order, and the epoch's rows at the end.
+    """
+
+    def __init__(self, grouped: list[list[Shard]]) -> None:
+        self.windows = grouped
+        self.starts = np.cumsum([0, *(sum(shard.rows for shard in shards) for shards in grouped)])
+
+
+class _Window:
+    """A few shards and the places of their records, in order."""
+
+    def __init__(self, paths: list[Path], order: NDArray[np.int64]) -> None:
+        self._paths = paths
+        places = [record_places(path) for path in paths]
+        self._file = np.repeat(np.arange(len(paths)), [len(place) for place in places])[order]
+        self._place = np.concatenate(places)[order]
+
+    def read(self, start: int, stop: int) -> list[bytes]:
+        """The records at a range of positions."""
+        chosen = zip(self._file[start:stop].tolist(), self._place[start:stop].tolist(), strict=True)
+        with contextlib.ExitStack() as files:
+            descriptor = functools.cache(
+                lambda file: files.enter_context(self._paths[file].open("rb", buffering=0)).fileno()
+            )
+            return [os.pread(descriptor(file), length, offset) for file, (offset, length) in chosen]
 
 
 def parse(
@@ -105,15 +248,14 @@ def parse(
 
 def batches_of(examples: Sequence[bytes], batch_size: int) -> tf.data.Dataset:
     """Serialised examples that are in memory already, string (batch,)."""
-    return _batched(tf.data.Dataset.from_tensor_slices(list(examples)), len(examples), batch_size)
+    return _steady(tf.data.Dataset.from_tensor_slices(list(examples)).batch(batch_size))
 
 
-def _batched(data: tf.data.Dataset, rows: int, batch_size: int) -> tf.data.Dataset:
-    """Batches of a known number, in a fixed order and with fixed parallelism.
+def _steady(data: tf.data.Dataset) -> tf.data.Dataset:
+    """A dataset with a fixed order and fixed parallelism.
 
     Autotuning is off because it can stall for seconds when an iterator is dropped.
     """
-    data = data.batch(batch_size).apply(tf.data.experimental.assert_cardinality(-(-rows // batch_size)))
     options = tf.data.Options()
     options.deterministic = True
     options.autotune.enabled = False

@@ -31,7 +31,7 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
         contract: The artifact's contract class.
         resume: A fingerprint of all that decides the artifact's bytes. When it is given, what an earlier, broken
             attempt with the same fingerprint left is kept and found in the directory again; what one with
-            another fingerprint left is removed. Such an artifact is flat: files, no folders.
+            another fingerprint left is removed.
 
     Yields:
         A directory beside `out`, on the same file system; empty unless resumed.
@@ -86,7 +86,10 @@ def _resumed(out: Path, fingerprint: str) -> tuple[Path, int]:
     note = aside / _FINGERPRINT
     if not note.is_file() or note.read_text() != fingerprint:
         for path in aside.iterdir():
-            path.unlink()
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
         write_whole(note, fingerprint.encode())
     return aside, lock
 

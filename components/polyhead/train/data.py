@@ -10,9 +10,10 @@ from polyhead.contracts.config import Config, Split
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.preprocess.layers import FeatureTransforms, TargetTransforms
-from polyhead.shard.reading import fits_memory, parse, records, shuffled_records
+from polyhead.shard.reading import batches_in, parse, records, shuffled_records
 
 _PARALLEL_BATCHES = 2
+_MEMORY_BYTES = 512 * 2**20
 
 
 class Feed:
@@ -44,11 +45,26 @@ class Feed:
         self._features = FeatureTransforms(preprocessing, preprocessing_dir, stored=True)
         self._targets = TargetTransforms(preprocessing)
 
-    def training(self) -> tf.data.Dataset:
-        """The train rows, in another order each epoch."""
+    @property
+    def steps(self) -> int:
+        """Batches of one epoch."""
+        return batches_in(self._manifest.rows["train"], self._config.train.batch_size)
+
+    def training(self, *, epochs_done: int = 0) -> tf.data.Dataset:
+        """The train rows of all epochs that are left, in another order each epoch.
+
+        Args:
+            epochs_done: Epochs to leave out; what comes after them is as if they had been read.
+        """
         train = self._config.train
         examples = shuffled_records(
-            self._manifest, self._directory, "train", batch_size=train.batch_size, seed=train.seed
+            self._manifest,
+            self._directory,
+            "train",
+            batch_size=train.batch_size,
+            seed=train.seed,
+            epochs=train.epochs,
+            skip=epochs_done * self.steps,
         )
         return self._transformed(examples)
 
@@ -58,8 +74,10 @@ class Feed:
         return self._transformed(records(self._manifest, self._directory, split, batch_size=batch_size))
 
     def is_small(self, split: Split) -> bool:
-        """Whether a split's shards fit into memory beside the model."""
-        return fits_memory(self._manifest.of(split))
+        """Whether a split's inputs fit into memory beside the model: half a gibibyte, pictures as pixels."""
+        pictures = [feature.size for feature in self._preprocessing.features.values() if feature.kind == "image"]
+        pixels = self._manifest.rows[split] * sum(height * width * 3 for height, width in pictures)
+        return pixels + sum(shard.bytes for shard in self._manifest.of(split)) <= _MEMORY_BYTES
 
     def _transformed(self, examples: tf.data.Dataset) -> tf.data.Dataset:
         preprocessing = self._preprocessing

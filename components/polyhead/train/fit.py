@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,6 +16,8 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.errors import DataError
 from polyhead.model.heads import head_loss
+from polyhead.train.checkpoint import Checkpoint
+from polyhead.train.data import Feed
 from polyhead.train.score import JointScore
 
 _WARMUP_SHARE = 0.1
@@ -40,9 +43,10 @@ def fit(
     model: keras.Model,
     preprocessing: Preprocessing,
     config: Config,
-    training: tf.data.Dataset,
+    feed: Feed,
     score: JointScore | None,
     on_epoch: Callable[[Epoch], None],
+    checkpoint: Path,
 ) -> Fitted:
     """Train a network in place and leave it with its best epoch's weights.
 
@@ -54,14 +58,14 @@ def fit(
         model: From `polyhead.model.build.build_core`.
         preprocessing: The fitted statistics.
         config: The `train` section.
-        training: Batches of `(inputs, targets, weights)`.
+        feed: The train rows.
         score: Of the validation rows; None where there are none.
-        on_epoch: Called after each epoch.
+        on_epoch: Called after each epoch, and for those that an earlier attempt had finished.
+        checkpoint: A file that keeps the state after each epoch. Where it is there, training goes on from it.
 
     Raises:
         DataError: The loss became infinite or NaN.
     """
-    steps = int(training.cardinality())
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     model.compile(
         optimizer=_optimizer(config),
@@ -69,19 +73,22 @@ def fit(
         loss_weights={name: target.loss_weight for name, target in preprocessing.targets.items()},
         jit_compile="auto" if on_gpu else False,  # XLA makes steps on CPUs slower, and its compilation takes seconds
     )
-    watcher = _Watcher(score, config, on_epoch)
-    # Repeated, so that one iterator lives through all epochs: starting one costs as much as many steps.
-    model.fit(
-        training.repeat(),
-        epochs=config.train.epochs,
-        steps_per_epoch=steps,
-        callbacks=[_Rate(steps * config.train.epochs, config.train.learning_rate), watcher],
-        shuffle=False,
-        verbose=0,
-    )
+    model.optimizer.build(model.trainable_variables)
+    watcher = _Watcher(score, config, on_epoch, Checkpoint(checkpoint, model))
+    epochs_done = len(watcher.epochs)
+    if not watcher.is_done:
+        model.fit(
+            feed.training(epochs_done=epochs_done),
+            initial_epoch=epochs_done,
+            epochs=config.train.epochs,
+            steps_per_epoch=feed.steps,
+            callbacks=[_Rate(feed.steps, config), watcher],
+            shuffle=False,
+            verbose=0,
+        )
     if watcher.best_weights is not None:
         model.set_weights(watcher.best_weights)
-    return Fitted(watcher.epochs, watcher.best_epoch, watcher.best_score)
+    return Fitted(watcher.epochs, watcher.best.epoch, watcher.best.score)
 
 
 def _optimizer(config: Config) -> keras.optimizers.Optimizer:
@@ -108,31 +115,50 @@ def learning_rate_at(step: int, total: int, peak: float) -> float:
 class _Rate(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is untyped
     """Sets the learning rate of every step. A schedule inside the graph would be traced once per variable."""
 
-    def __init__(self, total: int, peak: float) -> None:
+    def __init__(self, steps: int, config: Config) -> None:
         super().__init__()
-        self._total = total
-        self._peak = peak
-        self._step = 0
+        self._steps = steps
+        self._total = steps * config.train.epochs
+        self._peak = config.train.learning_rate
+        self._start = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Keras' hook."""
+        self._start = epoch * self._steps
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Keras' hook."""
-        self.model.optimizer.learning_rate.assign(learning_rate_at(self._step, self._total, self._peak))
-        self._step += 1
+        self.model.optimizer.learning_rate.assign(learning_rate_at(self._start + batch, self._total, self._peak))
 
 
 class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is untyped
-    """Scores every epoch, keeps the best weights, stops in time."""
+    """Scores every epoch, keeps the best weights and the state, stops in time."""
 
-    def __init__(self, score: JointScore | None, config: Config, on_epoch: Callable[[Epoch], None]) -> None:
+    def __init__(
+        self, score: JointScore | None, config: Config, on_epoch: Callable[[Epoch], None], checkpoint: Checkpoint
+    ) -> None:
         super().__init__()
         self._score = score
-        self._patience = config.train.patience
+        self._train = config.train
         self._heads = list(config.targets)
         self._on_epoch = on_epoch
-        self.epochs: list[Epoch] = []
-        self.best_epoch = 0
-        self.best_score = float("inf")
-        self.best_weights: list[Any] | None = None
+        self._checkpoint = checkpoint
+        self.epochs, self.best_weights = checkpoint.read()
+        for record in self.epochs:
+            on_epoch(record)
+
+    @property
+    def best(self) -> Epoch:
+        """The first epoch with the best score; without validation rows the last one."""
+        return min(self.epochs, key=lambda record: record.score) if self._score else self.epochs[-1]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no epoch is to follow."""
+        if not self.epochs:
+            return False
+        waited = len(self.epochs) - self.best.epoch if self._score else 0
+        return len(self.epochs) == self._train.epochs or waited >= self._train.patience
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Keras' hook."""
@@ -147,9 +173,8 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
             )
         record = Epoch(epoch=epoch + 1, score=score, losses=losses, val_losses=val_losses)
         self.epochs.append(record)
-        if self._score is None or score < self.best_score:
-            self.best_epoch, self.best_score = record.epoch, score
-            self.best_weights = self.model.get_weights() if self._score else None
+        if self._score and self.best is record:
+            self.best_weights = self.model.get_weights()
+        self._checkpoint.write(self.epochs, self.best_weights)
         self._on_epoch(record)
-        if self._score is not None and record.epoch - self.best_epoch >= self._patience:
-            self.model.stop_training = True
+        self.model.stop_training = self.is_done

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
 
+from polyhead import __version__
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import (
     BUNDLED_CONFIG,
@@ -16,20 +18,27 @@ from polyhead.contracts.bundle import (
     Epoch,
     ModelBundle,
 )
-from polyhead.contracts.config import Config, require_config
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.config import Config
+from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import DataError
 from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import new_artifact, sha256_of
 
+_CHECKPOINT = ".checkpoint.npz"
+_FILES = (CORE_MODEL, SERVING_MODEL, BUNDLED_PREPROCESSING, BUNDLED_CONFIG, HISTORY)
+
 
 def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: str | Path) -> ModelBundle:
     """Train the model.
 
+    A training that was killed goes on after its last whole epoch when it is called again with the same input and
+    `out`, and ends with the weights of one that was not, on the same machine.
+
     Args:
-        config: The configuration of the earlier steps; its `model` and `train` sections may differ from theirs.
+        config: The configuration of the earlier steps. Its `model` and `train` sections may differ from theirs, and
+            it may leave out features and targets: these are not read, and the model does not know them.
         shards: The artifact of `shard`.
         preprocessing: The artifact of `preprocess` that the shards were made from.
         out: Where the artifact shall stand; see `polyhead.contracts.bundle` for its files.
@@ -42,7 +51,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     manifest = ShardManifest.read(shards)
     made_from, given = manifest.made_from["preprocessing"], fitted.fingerprint()
     require_same("preprocessing", made_from, given, maker=str(shards), user=str(preprocessing))
-    require_config(config, fitted, preprocessing)
+    chosen = fitted.chosen(config, preprocessing)
     if manifest.rows["train"] == 0:
         raise DataError("hold no train rows", where=str(shards), hint="change the config's split")
     say("loading TensorFlow")
@@ -56,27 +65,29 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     from polyhead.train.fit import fit
     from polyhead.train.score import JointScore
 
-    with new_artifact(out, ModelBundle) as directory:
+    with new_artifact(out, ModelBundle, resume=_fingerprint(config, fitted, manifest)) as directory:
         keras.utils.set_random_seed(config.train.seed)
         tf.config.experimental.enable_op_determinism()
-        feed = Feed(config, fitted, Path(preprocessing), manifest, Path(shards))
-        model = build_core(fitted, config)
-        score = JointScore(fitted, feed.fixed("val"), in_memory=feed.is_small("val")) if manifest.rows["val"] else None
+        feed = Feed(config, chosen, Path(preprocessing), manifest, Path(shards))
+        model = build_core(chosen, config)
+        score = JointScore(chosen, feed.fixed("val"), in_memory=feed.is_small("val")) if manifest.rows["val"] else None
         with progress("train", total=config.train.epochs, unit="epochs") as advance:
             result = fit(
                 model,
-                fitted,
+                chosen,
                 config,
-                feed.training(),
+                feed,
                 score,
                 lambda epoch: advance(1, f"joint score {epoch.score:.3f}"),
+                directory / _CHECKPOINT,
             )
         _bundle_inputs(directory, config, Path(preprocessing), result.epochs)
         model.save(directory / CORE_MODEL)
-        export_serving(model, fitted, Path(preprocessing), directory / SERVING_MODEL)
+        export_serving(model, chosen, Path(preprocessing), directory / SERVING_MODEL)
         bundle = ModelBundle(
             made_from={
                 **manifest.made_from,
+                "config": config.data_fingerprint(),
                 "shards": manifest.fingerprint(),
             },
             heads={name: target.kind for name, target in config.targets.items()},
@@ -87,6 +98,9 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
             seed=config.train.seed,
             core_sha256=sha256_of(directory / CORE_MODEL),
         )
+        for path in directory.iterdir():
+            if path.name not in _FILES:
+                path.unlink()
         bundle.write(directory)
     say(
         f"{bundle.epochs} epochs, best {bundle.best_epoch} with joint score {bundle.best_score:.3f} "
@@ -95,8 +109,27 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     return bundle
 
 
+def _fingerprint(config: Config, fitted: Preprocessing, manifest: ShardManifest) -> str:
+    """SHA-256 of all that decides how the training goes, the machine apart."""
+    import keras
+    import tensorflow as tf
+
+    decides = (
+        fitted.fingerprint(),
+        manifest.fingerprint(),
+        config.data_fingerprint(),
+        config.model.model_dump_json(),
+        config.train.model_dump_json(),
+        __version__,
+        keras.__version__,
+        tf.__version__,
+    )
+    return hashlib.sha256(repr(decides).encode()).hexdigest()
+
+
 def _bundle_inputs(directory: Path, config: Config, preprocessing: Path, epochs: list[Epoch]) -> None:
     (directory / BUNDLED_CONFIG).write_text(config.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
     records = [epoch.model_dump(mode="json") for epoch in epochs]
     (directory / HISTORY).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
-    shutil.copytree(preprocessing, directory / BUNDLED_PREPROCESSING, ignore=shutil.ignore_patterns("splits.parquet"))
+    bundled = directory / BUNDLED_PREPROCESSING
+    shutil.copytree(preprocessing, bundled, ignore=shutil.ignore_patterns(SPLITS_TABLE), dirs_exist_ok=True)

@@ -1,0 +1,173 @@
+"""A training that is killed goes on after its last whole epoch and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from polyhead.contracts.bundle import Epoch, ModelBundle
+from polyhead.contracts.config import Config, load_config
+from polyhead.preprocess import step as preprocess_step
+from polyhead.shard import step as shard_step
+from polyhead.train import step as train_step
+from polyhead.validate import step as validate_step
+
+EPOCHS = 5
+
+
+class Killed(BaseException):
+    """Stands for a signal."""
+
+
+@pytest.fixture
+def prepared(tiny: Any) -> Any:
+    """A tiny data set with everything random in training: hidden and mirrored pictures, dropout, three batches."""
+    data = tiny(train={"epochs": EPOCHS, "batch_size": 6, "patience": EPOCHS}, model={"width": 8})
+    config = load_config(data.config)
+    photo = config.features["photo"].model_copy(update={"flip": True})
+    config = config.model_copy(update={"features": {**config.features, "photo": photo}})
+    place = data.folder
+    validate_step.run(config=config, table=str(data.table), out=place / "V")
+    preprocess_step.run(config=config, data=place / "V", out=place / "P")
+    shard_step.run(config=config, data=place / "V", preprocessing=place / "P", out=place / "S")
+    return place, config
+
+
+@pytest.fixture(autouse=True)
+def _without_serving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the SavedModel out, which takes longer than these trainings."""
+    from polyhead.train import export
+
+    monkeypatch.setattr(export, "export_serving", lambda *arguments: arguments[-1].mkdir(exist_ok=True))
+
+
+def train(place: Path, config: Config, out: str) -> ModelBundle:
+    return train_step.run(config=config, shards=place / "S", preprocessing=place / "P", out=place / out)
+
+
+def killed_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> list[int]:
+    """Stop the training at the end of an epoch; gives what the progress bar was told."""
+    told: list[int] = []
+
+    @contextlib.contextmanager
+    def progress(*_: Any, **__: Any) -> Iterator[Any]:
+        def advance(count: int, _: str) -> None:
+            told.append(count)
+            if len(told) == epochs:
+                raise Killed
+
+        yield advance
+
+    monkeypatch.setattr(train_step, "progress", progress)
+    return told
+
+
+def weights(bundle: Path) -> list[Any]:
+    from polyhead.model.bundle import Predictor
+
+    return list(Predictor(bundle)._core.get_weights())
+
+
+@pytest.mark.parametrize("epochs", [1, 3, EPOCHS])
+def test_a_killed_training_ends_with_the_same_weights(
+    prepared: Any, monkeypatch: pytest.MonkeyPatch, epochs: int
+) -> None:
+    """Weights, history and files are those of an undisturbed training, and only the epochs left are trained."""
+    place, config = prepared
+    train(place, config, "whole")
+    with monkeypatch.context() as patch:
+        killed_after(patch, epochs)
+        with pytest.raises(Killed):
+            train(place, config, "killed")
+    assert not (place / "killed").exists()
+    trained = counted_epochs(monkeypatch)
+    bundle = train(place, config, "killed")
+    assert len(trained) == EPOCHS - epochs
+    assert (place / "killed/history.json").read_bytes() == (place / "whole/history.json").read_bytes()
+    for one, other in zip(weights(place / "killed"), weights(place / "whole"), strict=True):
+        np.testing.assert_array_equal(one, other)
+    names = [sorted(path.name for path in (place / out).iterdir()) for out in ("killed", "whole")]
+    assert names[0] == names[1]
+    assert bundle.epochs == EPOCHS
+    assert sorted(path.name for path in place.iterdir() if path.name.startswith(".")) == []
+
+
+def counted_epochs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The epochs that are trained from now on."""
+    from polyhead.train import fit
+
+    trained: list[int] = []
+    really = fit._Watcher.on_epoch_end
+
+    def counted(self: Any, epoch: int, logs: Any = None) -> None:
+        trained.append(epoch)
+        really(self, epoch, logs)
+
+    monkeypatch.setattr(fit._Watcher, "on_epoch_end", counted)
+    return trained
+
+
+def test_other_settings_start_over(prepared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an attempt with other settings left, folders too, is not gone on with."""
+    place, config = prepared
+    with monkeypatch.context() as patch:
+        killed_after(patch, 2)
+        with pytest.raises(Killed):
+            train(place, config, "M")
+    (place / ".M.resumable" / "serving").mkdir()
+    trained = counted_epochs(monkeypatch)
+    train(place, config.with_seed(7), "M")
+    assert trained == list(range(EPOCHS))
+
+
+def test_a_training_that_had_stopped_early_is_not_gone_on_with(prepared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after its patience was spent, it ends with the best epoch's weights and trains no more."""
+    place, config = prepared
+    config = config.model_copy(update={"train": config.train.model_copy(update={"patience": 1, "learning_rate": 1.0})})
+    whole = train(place, config, "whole")
+    assert whole.epochs < EPOCHS
+    with monkeypatch.context() as patch:
+        killed_after(patch, whole.epochs)
+        with pytest.raises(Killed):
+            train(place, config, "killed")
+    trained = counted_epochs(monkeypatch)
+    bundle = train(place, config, "killed")
+    assert trained == []
+    assert (bundle.epochs, bundle.best_epoch, bundle.best_score) == (whole.epochs, whole.best_epoch, whole.best_score)
+    for one, other in zip(weights(place / "killed"), weights(place / "whole"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_checkpoint_gives_back_what_it_was_given(tmp_path: Path) -> None:
+    """Variables of model and optimizer, random states among them, best weights and records; a cut file is none."""
+    import keras
+
+    from polyhead.train.checkpoint import Checkpoint
+
+    def built() -> keras.Model:
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dropout(0.5, seed=1)])
+        model.compile(optimizer=keras.optimizers.AdamW(), loss="mse")
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    path = tmp_path / "state"
+    first, second = built(), built()
+    records = [Epoch(epoch=1, score=0.1 + 0.2, losses={"a": 1 / 3}, val_losses={})]
+    assert Checkpoint(path, first).read() == ([], None)
+    first.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
+    Checkpoint(path, first).write(records, [np.arange(3.0)])
+    epochs, best = Checkpoint(path, second).read()
+    assert epochs == records
+    assert best is not None
+    assert [array.tolist() for array in best] == [[0.0, 1.0, 2.0]]
+    for one, other in zip(
+        [*first.variables, *first.optimizer.variables], [*second.variables, *second.optimizer.variables], strict=False
+    ):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
+    path.write_bytes(path.read_bytes()[:-40])
+    assert Checkpoint(path, second).read() == ([], None)
