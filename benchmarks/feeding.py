@@ -7,9 +7,11 @@ one side in a process of its own and prints its figure as JSON. Processor time i
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -203,7 +205,8 @@ def main() -> None:
     arguments = parser.parse_args()
     names = [arguments.side] if arguments.side else list(SIDES)
     with tempfile.TemporaryDirectory() as place:
-        runs = {name: SIDES[name](Path(place)) for name in names}
+        with contextlib.redirect_stdout(sys.stderr):  # Keras prints how many files it found
+            runs = {name: SIDES[name](Path(place)) for name in names}
         found: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(arguments.rounds + 1):
             for name, run in runs.items():
