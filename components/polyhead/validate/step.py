@@ -34,7 +34,7 @@ from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
 from polyhead.validate.rows import KEY_HASH, RowPlan
 from polyhead.validate.statistics import ColumnStatistics
 
-_PICTURED_ROWS = 2_048  # so that progress is seen to go on
+_PICTURED_ROWS = 1_024  # so that progress is seen to go on
 
 
 def run(
@@ -56,7 +56,7 @@ def run(
         table: Replaces the config's table: a path, a `gs://` place, or a pandas or polars DataFrame (whose
             image root is the config's `image_root`, by default the working directory).
         workers: Threads that look at pictures. Default: the processors at hand.
-        batch_rows: Rows that are looked at together; no result depends on it. Default: 131,072, with pictures 2,048.
+        batch_rows: Rows that are looked at together; no result depends on it. Default: 131,072, with pictures 1,024.
 
     Returns:
         The report of a table that passed.
