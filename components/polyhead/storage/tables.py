@@ -113,8 +113,9 @@ class OpenTable:
         """
         with _reading(self.name, self._source):
             if self._source is None or self._source.kind == "parquet":
-                for first in range(0, self.rows, rows):
-                    yield self._scan.slice(first, rows).collect()
+                slice_rows = max(1, ROW_GROUP // rows) * rows  # each is looked for in its row group from the start
+                for first in range(0, self.rows, slice_rows):
+                    yield from self._scan.slice(first, slice_rows).collect().iter_slices(rows)
                 return
             for batch in self._scan.collect_batches(chunk_size=rows, maintain_order=True, lazy=True):
                 if batch.height:

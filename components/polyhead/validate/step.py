@@ -34,7 +34,7 @@ from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
 from polyhead.validate.rows import KEY_HASH, RowPlan
 from polyhead.validate.statistics import ColumnStatistics
 
-_PICTURED_ROWS = 2_048  # so that progress is seen to go on
+_PICTURED_ROWS = 1_024  # so that progress is seen to go on
 
 
 def run(
@@ -56,7 +56,7 @@ def run(
         table: Replaces the config's table: a path, a `gs://` place, or a pandas or polars DataFrame (whose
             image root is the config's `image_root`, by default the working directory).
         workers: Threads that look at pictures. Default: the processors at hand.
-        batch_rows: Rows that are looked at together; no result depends on it. Default: 131,072, with pictures 2,048.
+        batch_rows: Rows that are looked at together; no result depends on it. Default: 131,072, with pictures 1,024.
 
     Returns:
         The report of a table that passed.
@@ -163,6 +163,7 @@ class _Cleaning:
         self._table = table
         self._plan = plan
         self._images = list(config.features_of(ImageFeature))
+        self._note = ""
         self._batch_rows = batch_rows or (_PICTURED_ROWS if self._images else ROW_GROUP)
 
     def write(self, directory: Path) -> _Found:
@@ -197,7 +198,7 @@ class _Cleaning:
                 found.rows_clean += keep.height
                 for name, column in columns.items():
                     column.add(keep[name])
-                advance(rows.height)
+                advance(rows.height, self._note)
         return found
 
     def _rows(self, found: _Found, keys: RepeatedKeys) -> Iterator[tuple[pl.DataFrame, Rejected]]:
@@ -222,7 +223,8 @@ class _Cleaning:
         for part in self.pictures.looked_at((part, [part[0][name] for name in self._images]) for part in parts):
             if part is None:
                 rate = self.pictures.files / max(time.monotonic() - started, 1e-9)
-                advance(0, f"{rate:,.0f} images/s", size=self.pictures.bytes - told)
+                self._note = f"{rate:,.0f} images/s"
+                advance(0, self._note, size=self.pictures.bytes - told)
                 told = self.pictures.bytes
                 continue
             rows, rejected = part
