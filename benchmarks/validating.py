@@ -1,9 +1,9 @@
 """Validating a million rows without pictures against pandera on pandas.
 
 `python -m benchmarks.validating table PATH` writes the table, `... faulty PATH` the same with a bad cell in one row of
-a thousand. `python -m benchmarks.validating SIDE PATH` runs one side, twice, in a process of its own and prints what
-the second time took as JSON. The sides do the same checks: types, missing values, ranges, allowed values and a key
-without repeats, and name every bad row.
+a thousand.
+`python -m benchmarks.validating SIDE PATH` runs one side, twice, and prints what the second time took. The sides do the
+same checks: types, missing values, ranges, allowed values and a key without repeats, and name every bad row.
 
     ours     Polyhead's whole step: report, clean rows and rejected cells are written
     theirs   pandera's checks of all columns, and nothing written
@@ -12,13 +12,16 @@ without repeats, and name every bad row.
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from benchmarks import scaled
+from benchmarks.harness import own_process
+from benchmarks.side import report
 
 ROWS = 1_000_000
 COLOURS = ["black", "blue", "brown", "green", "grey", "pink", "red", "white"]
@@ -46,22 +49,23 @@ def table(path: Path, *, faulty: bool = False) -> None:
     import numpy as np
     import polars as pl
 
+    rows = scaled(ROWS)
     generator = np.random.default_rng(0)
-    row = pl.int_range(ROWS, eager=True)
+    row = pl.int_range(rows, eager=True)
     frame = pl.DataFrame(
         {
             "id": "row" + row.cast(pl.String).str.zfill(9),
-            "a": generator.normal(size=ROWS).clip(-6, 6),
-            "b": generator.gamma(2.0, size=ROWS).clip(0, 100),
-            "c": generator.integers(0, 101, ROWS).astype(np.float64),
-            "d": generator.uniform(-1, 1, ROWS),
-            "colour": np.array(COLOURS)[generator.integers(0, len(COLOURS), ROWS)],
-            "sold": np.array(["no", "yes"])[generator.integers(0, 2, ROWS)],
+            "a": generator.normal(size=rows).clip(-6, 6),
+            "b": generator.gamma(2.0, size=rows).clip(0, 100),
+            "c": generator.integers(0, 101, rows).astype(np.float64),
+            "d": generator.uniform(-1, 1, rows),
+            "colour": np.array(COLOURS)[generator.integers(0, len(COLOURS), rows)],
+            "sold": np.array(["no", "yes"])[generator.integers(0, 2, rows)],
         }
     )
     frame = frame.with_columns(pl.when(row % 40 != 0).then("a"), pl.when(row % 50 != 0).then("b").alias("b"))
     if faulty:
-        bad = pl.Series(generator.permutation(np.arange(ROWS) < ROWS // 1000)) & (row % 40 != 0)
+        bad = pl.Series(generator.permutation(np.arange(rows) < rows // 1000)) & (row % 40 != 0)
         kind = row % 4
         frame = frame.with_columns(
             pl.when(bad & (kind == 0)).then(99.0).otherwise("a").alias("a"),
@@ -126,19 +130,39 @@ def _checked(path: Path) -> tuple[Any, Any]:
 SIDES: dict[str, Callable[[Path], int]] = {"ours": ours, "theirs": theirs, "kept": kept}
 
 
-def main() -> None:
-    """Write a table, or run one side and print what it took."""
-    what, path = sys.argv[1], Path(sys.argv[2])
-    if what in ("table", "faulty"):
-        table(path, faulty=what == "faulty")
-        return
-    SIDES[what](path)
-    cpu, started = time.process_time(), time.perf_counter()
-    clean = SIDES[what](path)
-    taken = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
-    print(f"{clean:,} clean rows", file=sys.stderr)
-    print(json.dumps({"count": ROWS, **taken}))
+def _case(what: str, side: str, title: str, folder: Path) -> dict[str, Any]:
+    theirs = own_process("benchmarks.validating", side, folder / what / "table.parquet", peers=True)
+    path = folder / what / "table.parquet"
+    path.parent.mkdir(exist_ok=True)
+    table(path, faulty=what == "faulty")
+    return {
+        "name": f"a table without pictures, {what}",
+        "unit": "rows",
+        "count": scaled(ROWS),
+        "peer": title,
+        "ours": own_process("benchmarks.validating", "ours", path),
+        "theirs": theirs,
+        "asked": {"seconds": 3.0, "peak_bytes": None},
+        "note": SIDES[side].__doc__,
+    }
+
+
+CASES = {
+    "sound": partial(_case, "sound", "theirs", "pandera on pandas"),
+    "faulty": partial(_case, "faulty", "theirs", "pandera on pandas"),
+    "kept": partial(_case, "faulty", "kept", "pandera on pandas, kept as Polyhead keeps it"),
+}
+
+
+def _once(side: str, path: Path) -> int:
+    SIDES[side](path)
+    return scaled(ROWS)
 
 
 if __name__ == "__main__":
-    main()
+    what, place = sys.argv[1], Path(sys.argv[2])
+    if what in ("table", "faulty"):
+        table(place, faulty=what == "faulty")
+    else:
+        SIDES[what](place)
+        report(partial(_once, what, place))
