@@ -233,7 +233,8 @@ def _watched(command: list[str]) -> tuple[Sample, str]:
     """Run a command to its end; what it took, and what it printed on stdout."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         before, started = _children_cpu_seconds(), time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=err, start_new_session=True)
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=err, start_new_session=True)
         memory = _Memory(process.pid)
         try:
             while process.poll() is None:

@@ -128,7 +128,9 @@ def test_other_settings_start_over(prepared: Any, monkeypatch: pytest.MonkeyPatc
 def test_a_training_that_had_stopped_early_is_not_gone_on_with(prepared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed after its patience was spent, it ends with the best epoch's weights and trains no more."""
     place, config = prepared
-    config = config.model_copy(update={"train": config.train.model_copy(update={"patience": 1, "learning_rate": 1e-30})})
+    config = config.model_copy(
+        update={"train": config.train.model_copy(update={"patience": 1, "learning_rate": 1e-30})}
+    )
     whole = train(place, config, "whole")
     assert whole.epochs == 2 < EPOCHS  # no step of that size changes a weight
     with monkeypatch.context() as patch:

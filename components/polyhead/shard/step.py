@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,10 +22,10 @@ from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, Shard, ShardManife
 from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, ValidationReport, picture_column
 from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.progress import Advance, progress, say
-from polyhead.shard.kept import KeptPictures, PictureName, PicturePlace, write_picture_index
+from polyhead.shard.kept import KeptPictures, PicturePlace, write_picture_index
 from polyhead.shard.order import PlannedShard, RowOrder, Spool
-from polyhead.shard.rows import RowEncoder, RowError
-from polyhead.shard.tfrecord import frame
+from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
+from polyhead.shard.tfrecord import HEADER, frame
 from polyhead.shard.timing import Stopwatch
 from polyhead.storage.artifact import new_artifact, sha256_of, write_whole
 from polyhead.storage.clean import open_clean
@@ -204,7 +205,7 @@ class _Encoded:
 
     task: _Task
     records: list[bytes] = field(default_factory=list)
-    pictures: list[dict[PictureName, bytes]] = field(default_factory=list)
+    pictures: list[list[PicturePlace]] = field(default_factory=list)
     rejected: list[Cell] = field(default_factory=list)
     clock: Stopwatch = field(default_factory=Stopwatch)
     decoded: int = 0
@@ -306,11 +307,17 @@ class _Writer:
                 encoded.rejected.append((row[ROW], row[KEY], column, cause.reason, made.path, cause.detail))
                 continue
             encoded.records.append(frame(made.example))
-            encoded.pictures.append(made.pictures)
+            encoded.pictures.append(_places(made))
             encoded.decoded += made.decoded
             encoded.kept += made.kept
             encoded.bytes_read += made.bytes_read
         return encoded
+
+
+def _places(row: EncodedRow) -> list[PicturePlace]:
+    """Where the pictures of a row lie in its record."""
+    starts = dict(zip(map(id, row.example), itertools.accumulate(map(len, row.example), initial=HEADER), strict=False))
+    return [(name, starts[id(stored)], len(stored)) for name, stored in row.pictures.items()]
 
 
 class _OpenShard:
@@ -331,8 +338,7 @@ class _OpenShard:
         for record, pictures in zip(encoded.records, encoded.pictures, strict=True):
             self._file.write(record)
             self._digest.update(record)
-            for name, stored in pictures.items():
-                self._places.append((name, self._size + record.index(stored), len(stored)))
+            self._places += [(name, self._size + offset, length) for name, offset, length in pictures]
             self._size += len(record)
         self._rows += len(encoded.records)
         self._rejected += encoded.rejected

@@ -17,7 +17,8 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-_HEADER, _FOOTER = 12, 4
+HEADER, _FOOTER = 12, 4
+"""Bytes before a record, and behind it."""
 
 
 def frame(record: Sequence[bytes]) -> bytes:
@@ -50,6 +51,6 @@ def record_places(path: Path) -> NDArray[np.int64]:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         while ends[-1] < len(content):
             (length,) = struct.unpack_from("<Q", content, ends[-1])
-            ends.append(ends[-1] + _HEADER + length + _FOOTER)
+            ends.append(ends[-1] + HEADER + length + _FOOTER)
     edges = np.array(ends, np.int64)
-    return np.stack([edges[:-1] + _HEADER, np.diff(edges) - _HEADER - _FOOTER], 1)
+    return np.stack([edges[:-1] + HEADER, np.diff(edges) - HEADER - _FOOTER], 1)

@@ -252,6 +252,7 @@ class PictureFolder:
     def __init__(self, root: str) -> None:
         self._root = root
         self._real = "" if is_remote(root) else os.path.realpath(root)
+        self._inside: set[str] = set()
 
     def read(self, path: str) -> bytes:
         """The bytes of one picture file.
@@ -262,7 +263,7 @@ class PictureFolder:
         Raises:
             PictureError: It is missing, outside the root, no regular file, or cannot be read.
         """
-        place = join(self._root, path)
+        place = join(self._real or self._root, path)
         return self._read_remote(path, place) if is_remote(place) else self._read_local(place)
 
     def _read_remote(self, path: str, place: str) -> bytes:
@@ -278,17 +279,39 @@ class PictureFolder:
 
     def _read_local(self, place: str) -> bytes:
         try:
-            real = os.path.realpath(place)
-            if os.path.commonpath([real, self._real]) != self._real:
-                raise PictureError("image_outside_root", f"leads to {real}, outside {self._root}")
-            if not stat.S_ISREG(os.stat(real).st_mode):
-                raise PictureError("image_not_a_file", "is a folder, a pipe or a device")
-            with open(real, "rb", buffering=0) as file:
-                return file.read()
+            folder = os.path.dirname(place)
+            if folder not in self._inside or stat.S_ISLNK(os.lstat(place).st_mode):
+                place = self._resolved(place)
+                self._inside.add(os.path.dirname(place))
+            file = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would make us wait
+            try:
+                status = os.fstat(file)
+                if not stat.S_ISREG(status.st_mode):
+                    raise PictureError("image_not_a_file", "is a folder, a pipe or a device")
+                return _whole(file, status.st_size)
+            finally:
+                os.close(file)
         except FileNotFoundError:
             raise PictureError("image_missing", "no such file") from None
         except (OSError, ValueError) as error:
             raise PictureError("image_unreadable", str(error)) from None
+
+    def _resolved(self, place: str) -> str:
+        real = os.path.realpath(place)
+        if os.path.commonpath([real, self._real]) != self._real:
+            raise PictureError("image_outside_root", f"leads to {real}, outside {self._root}")
+        return real
+
+
+def _whole(file: int, size: int) -> bytes:
+    """All bytes of an open file, of about the given size."""
+    content = os.read(file, size + 1)
+    if len(content) == size:
+        return content
+    parts = [content]
+    while parts[-1]:
+        parts.append(os.read(file, 2**20))
+    return b"".join(parts)
 
 
 def _exif_orientation(image: Image.Image) -> int:
