@@ -44,8 +44,8 @@ class RowOrder:
     """The order of the rows in the shards: by split, then by a hash of the key, so any shard is a fair sample.
 
     Args:
-        splits: `__row__`, `__key__` and `__split__` of every clean row, in the clean table's order. What is kept of
-            it in memory is 8 bytes a row.
+        splits: `__row__`, `__key__` and `__split__` of every clean row, in the clean table's order. Sixteen bytes a
+            row are kept in memory.
         rows_per_shard: Most rows of a shard.
 
     Attributes:
