@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from hypothesis import strategies as st
@@ -25,13 +26,15 @@ calm_numbers = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False, allow_i
 
 # Configurations: a plain word that is a string to YAML 1.1 and to Polyhead alike, and values of that kind.
 plain_words = st.from_regex(r"[a-z]{4,9}[xz]", fullmatch=True)
+_NUMBER_TO_US = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")  # and a word to PyYAML, which wants a point and a sign
+yaml_texts = st.text(st.characters(exclude_categories=("Cs", "Cn", "Cc"), include_characters="\n\t"), max_size=20)
 yaml_scalars = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-(10**12), 10**12),
     st.floats(allow_nan=False, allow_infinity=False),
     plain_words,
-    st.text(st.characters(exclude_categories=("Cs", "Cn", "Cc"), include_characters="\n\t"), max_size=20),
+    yaml_texts.filter(lambda text: not _NUMBER_TO_US.fullmatch(text)),
 )
 yaml_values: st.SearchStrategy[Any] = st.recursive(
     yaml_scalars,

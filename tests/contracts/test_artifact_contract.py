@@ -94,8 +94,8 @@ def test_a_folder_that_is_no_artifact_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"format_version": 2}, "has format version 2, this Polyhead reads 1"),
-        ({"format_version": None}, "has format version None, this Polyhead reads 1"),
+        ({"format_version": 3}, "has format version 3, this Polyhead reads 2"),
+        ({"format_version": None}, "has format version None, this Polyhead reads 2"),
         ({"rows_read": "many"}, "is damaged at rows_read: Input should be a valid integer"),
         ({"surplus": 1}, "is damaged at surplus: Extra inputs are not permitted"),
         ({"rejections": [{"column": "a"}]}, "is damaged at rejections.0.reason: Field required"),

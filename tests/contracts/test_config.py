@@ -71,7 +71,12 @@ def test_table_features_and_targets_are_enough() -> None:
     """Every other key has a default."""
     config = parse_config(MINIMAL)
     assert config.split.shares.model_dump() == {"train": 0.7, "val": 0.15, "test": 0.15}
-    assert config.validate_.model_dump() == {"on_bad_row": "reject", "max_rejected": 0.1, "max_pixels": 100_000_000}
+    assert config.validate_.model_dump() == {
+        "on_bad_row": "reject",
+        "max_rejected": 0.1,
+        "max_pixels": 100_000_000,
+        "images": "header",
+    }
     assert config.key is None
     assert config.image_root is None
 

@@ -136,7 +136,7 @@ def test_json_is_all_there_is_on_stdout(finished):
 def test_progress_names_every_step_in_order(finished):
     steps = [line for line in finished.stderr.splitlines() if line in CONTRACTS]
     assert steps == list(CONTRACTS)
-    assert re.search(r"(?m)^  check images \d+/\d+ images", finished.stderr)
+    assert re.search(r"(?m)^  check images \d+/\d+ rows \([\d,]+ images/s, [\d,]+ MB/s\)", finished.stderr)
     assert re.search(r"(?m)^  train 1/1 epochs", finished.stderr)
     assert "KFP" not in finished.stderr
     assert "\x1b" not in finished.stderr
@@ -283,7 +283,7 @@ def test_an_interrupted_run_keeps_the_finished_steps(tmp_path, monkeypatch):
     """Ctrl-C in the middle loses nothing that a step has finished."""
     from kfp.local import config as kfp_config
 
-    def interrupted():
+    def interrupted(**_: str):
         artifact = Path(kfp_config.LocalExecutionConfig.instance.pipeline_root, "run", "validate", "data")
         artifact.mkdir(parents=True)
         (artifact / "ValidationReport.json").write_text("{}")

@@ -25,6 +25,12 @@ def shard_bytes(manifest: ShardManifest, place: Path) -> dict[str, bytes]:
     return {shard.path: (place / shard.path).read_bytes() for shard in manifest.shards}
 
 
+def cut_short(picture: Path) -> None:
+    """Write a picture whose header is sound and whose end is missing."""
+    Image.effect_noise((90, 80), 50).save(picture)
+    picture.write_bytes(picture.read_bytes()[:-500])
+
+
 def test_one_and_four_workers_write_the_same_artifact(prepared: Any) -> None:
     """Every file of the artifact is byte-identical whatever the number of workers."""
     _, one = prepared.shard("one", workers=1)
@@ -98,9 +104,7 @@ def test_pictures_that_vanish_become_rejected_rows(fresh: Any) -> None:
 def test_damage_behind_the_header_is_found_here(tmp_path: Path, prepare_rows: Any) -> None:
     """Validation reads headers only; a picture that cannot be decoded is rejected with its reason, and counted."""
     (tmp_path / "pictures").mkdir()
-    picture = tmp_path / "pictures" / "right3.png"
-    Image.effect_noise((90, 80), 50).save(picture)
-    picture.write_bytes(picture.read_bytes()[:-500])
+    cut_short(tmp_path / "pictures" / "right3.png")
     data = prepare_rows(tmp_path, range(30))
     assert ValidationReport.read(data.data).rows_rejected == 0
     manifest, place = data.shard()
@@ -150,16 +154,18 @@ def test_all_pictures_of_a_split_vanish(fresh: Any, tf: Any) -> None:
 
 
 def test_rejections_of_validation_are_carried_on(fresh: Any) -> None:
-    """The manifest counts the rows that validation rejected too."""
+    """The manifest counts the rows that validation rejected too, one line for each column and reason."""
     (fresh.folder / "pictures" / "left1.png").write_bytes(b"")
+    cut_short(fresh.folder / "pictures" / "left4.png")
     out = fresh.folder / "again"
     validate_step.run(config=fresh.config, table=str(fresh.folder / "table.jsonl"), out=out / "v", workers=1)
     preprocess_step.run(config=fresh.config, data=out / "v", out=out / "p")
     (fresh.folder / "pictures" / "left2.png").unlink()
     manifest = shard_step.run(config=fresh.config, data=out / "v", preprocessing=out / "p", out=out / "s", workers=1)
     assert manifest.rows_read == 30
-    assert manifest.rows_rejected == 2
-    assert [(item.reason, item.rows) for item in manifest.rejections] == [("image_unreadable", 1), ("image_missing", 1)]
+    assert manifest.rows_rejected == 3
+    assert [(item.reason, item.rows) for item in manifest.rejections] == [("image_unreadable", 2), ("image_missing", 1)]
+    assert manifest.rejections[0].example.startswith("key k0001")
 
 
 def test_a_changed_clean_table_is_refused(fresh: Any) -> None:

@@ -56,7 +56,7 @@ class ShardManifest(Contract):
         shards: In the order of their names, split by split.
         rows: Rows in each split.
         rows_read: Rows that the table had.
-        rejections: All rejections so far, those of `validate` first.
+        rejections: Counts by column and reason of all rejections so far, those of `validate` among them.
         rows_rejected: Rows rejected so far, over all reasons.
         pictures: How each image feature was decoded, and how near that is to a careful reference; from `preprocess`.
         pictures_sha256: Digest of `pictures.arrow`.

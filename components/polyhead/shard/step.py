@@ -19,7 +19,7 @@ from polyhead.contracts.config import SPLITS, Config, require_config
 from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.preprocessing import SPLITS_TABLE, ImageStatistics, Preprocessing
 from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, Shard, ShardManifest, ShardTimings
-from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, ValidationReport, picture_column
+from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, Rejection, ValidationReport, picture_column
 from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.progress import Advance, progress, say
 from polyhead.shard.kept import KeptPictures, PicturePlace, write_picture_index
@@ -31,7 +31,7 @@ from polyhead.storage.artifact import new_artifact, sha256_of, write_whole
 from polyhead.storage.clean import open_clean
 from polyhead.storage.parallel import available_cpus, ordered_map
 from polyhead.storage.pictures import PictureFolder
-from polyhead.storage.rejected import Cell, Rejected, too_many
+from polyhead.storage.rejected import Cell, Rejected, RejectionCounts, too_many
 
 _ROW_BYTES = 256
 _NOTE = ".finished.json"
@@ -97,7 +97,11 @@ def run(
                 advance,
             )
         rejected = writer.rejected
-        _check_rejected(config, report, rejected, out.with_name(f"{out.name}.{REJECTED_TABLE}"))
+        rejections = RejectionCounts()
+        rejections.include(report.rejections)
+        rejections.add(rejected.frame())
+        told = out.with_name(f"{out.name}.{REJECTED_TABLE}")
+        _check_rejected(config, report, rejected, rejections.summary(), told)
         rejected.frame().write_parquet(directory / REJECTED_TABLE, compression="zstd")
         shards = [finished.shard for finished in writer.finished]
         manifest = ShardManifest(
@@ -106,7 +110,7 @@ def run(
             rows={split: sum(shard.rows for shard in shards if shard.split == split) for split in SPLITS},
             rows_read=report.rows_read,
             rows_rejected=report.rows_rejected + len(rejected.rows),
-            rejections=[*report.rejections, *rejected.summary()],
+            rejections=rejections.summary(),
             pictures=images,
             pictures_sha256=write_picture_index(directory, (finished.pictures for finished in writer.finished)),
             warnings=fitted.warnings,
@@ -174,16 +178,17 @@ def _estimated_bytes(config: Config) -> int:
     return int(pictures) + _ROW_BYTES
 
 
-def _check_rejected(config: Config, report: ValidationReport, rejected: Rejected, place: Path) -> None:
+def _check_rejected(
+    config: Config, report: ValidationReport, rejected: Rejected, rejections: list[Rejection], place: Path
+) -> None:
     """Stop where validation, had it seen what was found since, would have stopped.
 
     Raises:
         DataError: The rejected rows then stand at `place`.
     """
     place.unlink(missing_ok=True)
-    counts = sorted([*report.rejections, *rejected.summary()], key=lambda counted: -counted.rows)
     rows = report.rows_rejected + len(rejected.rows)
-    stops = too_many(config.validate_, counts, rejected=rows, rows=report.rows_read) if rejected.rows else []
+    stops = too_many(config.validate_, rejections, rejected=rows, rows=report.rows_read) if rejected.rows else []
     if stops:
         write_whole(place, rejected.parquet())
         hint = f"every row rejected since validation stands in {place}; the finished shards are kept"

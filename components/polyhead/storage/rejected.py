@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -113,6 +114,10 @@ class RejectionCounts:
     def __init__(self) -> None:
         self.rows = 0
         self._groups: dict[tuple[str, str], Rejection] = {}
+
+    def include(self, earlier: Sequence[Rejection]) -> None:
+        """Begin with what was counted before, of other cells."""
+        self._groups |= {(counted.column, counted.reason): counted for counted in earlier}
 
     def add(self, cells: pl.DataFrame) -> None:
         """Count the cells of later rows.
