@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -36,27 +36,33 @@ def picture_name(recipe: str, content_hash: str) -> PictureName:
     return xxhash.xxh3_128_intdigest(f"{recipe}{content_hash}".encode())
 
 
-def write_picture_index(directory: Path, places: Iterable[Iterable[PicturePlace]]) -> str:
+def picture_index(shard: int, pictures: Iterable[PicturePlace]) -> pl.DataFrame:
+    """The pictures of one shard, as the index holds them.
+
+    Args:
+        shard: Its place in the manifest.
+        pictures: What it holds.
+    """
+    mask = 2**64 - 1
+    rows = [(name >> 64, name & mask, shard, offset, length) for name, offset, length in pictures]
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+def write_picture_index(directory: Path, indexes: Sequence[pl.DataFrame]) -> str:
     """Write the index of an artifact; a picture that lies in several places is named once, by the first.
 
     Args:
         directory: The artifact.
-        places: The pictures of each shard, in the manifest's order.
+        indexes: `picture_index` of each shard.
 
     Returns:
         SHA-256 of the file: Arrow IPC, uncompressed, sorted by `high` and `low`.
     """
-    mask = 2**64 - 1
-    frame = pl.DataFrame(
-        [
-            (name >> 64, name & mask, shard, offset, length)
-            for shard, pictures in enumerate(places)
-            for name, offset, length in pictures
-        ],
-        schema=_SCHEMA,
-        orient="row",
+    ordered = (
+        pl.concat([pl.DataFrame(schema=_SCHEMA), *indexes])
+        .sort("high", "low", "shard", "offset")
+        .unique(["high", "low"], keep="first", maintain_order=True)
     )
-    ordered = frame.sort("high", "low", "shard", "offset").unique(["high", "low"], keep="first", maintain_order=True)
     ordered.rechunk().write_ipc(directory / PICTURE_INDEX, compression="uncompressed")
     return sha256_of(directory / PICTURE_INDEX)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,7 +18,7 @@ ORDER_SALT = 1 << 64
 """Salt of the rows' order, above every split seed that a config would name, so that order and split are unrelated."""
 
 _RANK = "__rank__"
-_SPOOL_BYTES = 128 * 2**20
+_SPOOL_BYTES = 4 * 2**20
 _MOST_SPOOLS = 256
 
 
@@ -89,17 +88,16 @@ class RowOrder:
             spool.add(batch.with_columns(pl.Series(_RANK, ranks)))
             at += batch.height
         assert at == len(self._ranks)
-        spool.close()
         return spool
 
 
 class Spool:
-    """The rows of a table by shard. Several neighbouring shards share a file; a single file stays in memory.
+    """The rows of a table by shard. Neighbouring shards share files; what fits into one stays in memory.
 
     Args:
         shards: All shards, in order.
-        count: Files.
-        folder: Where they lie.
+        count: Groups of neighbouring shards.
+        folder: Where the files lie.
     """
 
     def __init__(self, shards: list[PlannedShard], count: int, folder: Path) -> None:
@@ -108,39 +106,28 @@ class Spool:
         self._ends = np.array([group[-1].end for group in self._groups])
         self._folder = folder
         self._parts: list[pl.DataFrame] = []
-        self._writers: dict[int, Any] = {}
+        self._files: dict[int, list[Path]] = {number: [] for number in range(len(self._groups))}
 
     def add(self, batch: pl.DataFrame) -> None:
         """Take some rows, each with its rank."""
         if len(self._groups) <= 1:
             self._parts.append(batch)
             return
-        import pyarrow.ipc
-
         numbers = np.searchsorted(self._ends, batch[_RANK].to_numpy(), side="right")
-        for number in np.unique(numbers):
-            part = batch.filter(pl.Series(numbers == number)).to_arrow(compat_level=pl.CompatLevel.oldest())
-            if number not in self._writers:
-                self._writers[number] = pyarrow.ipc.new_stream(str(self._path(int(number))), part.schema)
-            self._writers[number].write_table(part)
-
-    def close(self) -> None:
-        """No more rows."""
-        for writer in self._writers.values():
-            writer.close()
+        for number in np.unique(numbers).tolist():
+            path = self._folder / f".spool-{number:05d}-{len(self._files[number]):05d}.arrow"
+            batch.filter(pl.Series(numbers == number)).write_ipc(path, compression="uncompressed")
+            self._files[number].append(path)
 
     def rows(self) -> Iterator[tuple[PlannedShard, pl.DataFrame]]:
         """Every shard with its rows in order. Each can be had once."""
         for number, group in enumerate(self._groups):
-            if self._writers:
-                rows = pl.read_ipc_stream(self._path(number))
-                self._path(number).unlink()
-            else:
-                rows, self._parts = pl.concat(self._parts), []
-            rows = rows.sort(_RANK).drop(_RANK)
+            parts, self._parts = self._parts, []
+            parts += map(pl.read_ipc, self._files[number])
+            rows = pl.concat(parts).sort(_RANK).drop(_RANK)
+            parts.clear()
+            for path in self._files[number]:
+                path.unlink()
             first = group[0].start
             for shard in group:
                 yield shard, rows[shard.start - first : shard.end - first]
-
-    def _path(self, number: int) -> Path:
-        return self._folder / f".spool-{number:05d}.arrow"

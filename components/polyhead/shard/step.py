@@ -22,7 +22,7 @@ from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, Shard, ShardManife
 from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, Rejection, ValidationReport, picture_column
 from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.progress import Advance, progress, say
-from polyhead.shard.kept import KeptPictures, PicturePlace, write_picture_index
+from polyhead.shard.kept import KeptPictures, PicturePlace, picture_index, write_picture_index
 from polyhead.shard.order import PlannedShard, RowOrder, Spool
 from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
 from polyhead.shard.tfrecord import HEADER, frame
@@ -103,7 +103,7 @@ def run(
         told = out.with_name(f"{out.name}.{REJECTED_TABLE}")
         _check_rejected(config, report, rejected, rejections.summary(), told)
         rejected.frame().write_parquet(directory / REJECTED_TABLE, compression="zstd")
-        shards = [finished.shard for finished in writer.finished]
+        shards = writer.shards
         manifest = ShardManifest(
             made_from={**fitted.made_from, "preprocessing": fitted.fingerprint()},
             shards=shards,
@@ -112,7 +112,7 @@ def run(
             rows_rejected=report.rows_rejected + len(rejected.rows),
             rejections=rejections.summary(),
             pictures=images,
-            pictures_sha256=write_picture_index(directory, (finished.pictures for finished in writer.finished)),
+            pictures_sha256=write_picture_index(directory, writer.indexes),
             warnings=fitted.warnings,
         )
         timings = writer.timings()
@@ -222,13 +222,15 @@ class _Writer:
     """Writes the shards of one artifact.
 
     Attributes:
-        finished: Every shard, in order.
+        shards: Every shard, in order.
+        indexes: The pictures of each.
         rejected: The rows that are in none.
         resumed: Shards that an earlier attempt had finished.
     """
 
     def __init__(self, config: Config, encoder: RowEncoder, directory: Path, workers: int) -> None:
-        self.finished: list[_Finished] = []
+        self.shards: list[Shard] = []
+        self.indexes: list[pl.DataFrame] = []
         self.rejected = Rejected()
         self.resumed = 0
         self._config = config
@@ -287,7 +289,8 @@ class _Writer:
         )
 
     def _finish(self, finished: _Finished) -> None:
-        self.finished.append(finished)
+        self.indexes.append(picture_index(len(self.shards), finished.pictures))
+        self.shards.append(finished.shard)
         for cell in finished.rejected:
             self.rejected.add_cell(*cell)
 
