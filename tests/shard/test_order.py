@@ -29,24 +29,22 @@ def table(rows: int) -> pl.DataFrame:
     )
 
 
-def shards_of(
-    rows: pl.DataFrame, folder: Path, *, per_shard: int, batch: int, table_bytes: int
-) -> dict[str, pl.DataFrame]:
+def shards_of(rows: pl.DataFrame, folder: Path, *, per_shard: int, batch: int) -> dict[str, pl.DataFrame]:
     planned = RowOrder(rows.select("__row__", "__key__", "__split__"), per_shard)
     folder.mkdir()
-    spool = planned.spool(rows.iter_slices(batch), folder, table_bytes)
+    spool = planned.spool(rows.iter_slices(batch), folder)
     return {shard.name: part for shard, part in spool.rows()}
 
 
-@pytest.mark.parametrize("table_bytes", [1, 10**6])
+@pytest.mark.parametrize("spool_bytes", [1000, 10**6])
 @pytest.mark.parametrize("batch", [1, 7, 1000])
 def test_rows_lie_by_split_and_hash_of_their_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, table_bytes: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, spool_bytes: int
 ) -> None:
     """Whatever the pieces the table came in, and whether it went through files."""
-    monkeypatch.setattr(order, "_SPOOL_BYTES", 10**5)
+    monkeypatch.setattr(order, "_SPOOL_BYTES", spool_bytes)
     rows = table(400)
-    shards = shards_of(rows, tmp_path / "spool", per_shard=30, batch=batch, table_bytes=table_bytes)
+    shards = shards_of(rows, tmp_path / "spool", per_shard=30, batch=batch)
     places = rows.with_columns(hash_positions(ORDER_SALT, rows["__key__"]).alias("place"))
     for split in SPLITS:
         expected = places.filter(pl.col("__split__") == split).sort("place").drop("place")
@@ -66,7 +64,6 @@ def test_rows_that_share_a_place_lie_by_key(tmp_path: Path, monkeypatch: pytest.
         tmp_path / "s",
         per_shard=1000,
         batch=50,
-        table_bytes=1,
     )
     for part in shards.values():
         assert part["__key__"].is_sorted()
@@ -75,6 +72,6 @@ def test_rows_that_share_a_place_lie_by_key(tmp_path: Path, monkeypatch: pytest.
 def test_no_rows_of_a_split_are_no_shards(tmp_path: Path) -> None:
     """A split without rows has no file."""
     rows = table(50).filter(pl.col("__split__") != "val")
-    shards = shards_of(rows, tmp_path / "spool", per_shard=10, batch=20, table_bytes=1)
+    shards = shards_of(rows, tmp_path / "spool", per_shard=10, batch=20)
     assert {name.partition("-")[0] for name in shards} == {"train", "test"}
     assert sum(part.height for part in shards.values()) == rows.height

@@ -71,24 +71,26 @@ class RowOrder:
                 self.shards.append(PlannedShard(f"{split}-{index:05d}-of-{count:05d}.tfrecord", split, *ends))
             start += rows
 
-    def spool(self, batches: Iterable[pl.DataFrame], folder: Path, table_bytes: int) -> Spool:
+    def spool(self, batches: Iterable[pl.DataFrame], folder: Path) -> Spool:
         """Sort the rows of the clean table into the shards' order.
 
         Args:
             batches: The clean table in pieces, in its order.
-            folder: For what does not fit into memory; its files begin with a dot.
-            table_bytes: About how many bytes the table takes in memory.
+            folder: For what shall not be in memory all the time; its files begin with a dot.
         """
-        count = min(_MOST_SPOOLS, len(self.shards), -(-table_bytes // _SPOOL_BYTES))
-        spool = Spool(self.shards, max(1, count), folder)
+        spool: Spool | None = None
         at = 0
         for batch in batches:
+            if spool is None:
+                table_bytes = batch.estimated_size() * len(self._ranks) / max(1, batch.height)
+                count = min(_MOST_SPOOLS, len(self.shards), int(table_bytes // _SPOOL_BYTES) + 1)
+                spool = Spool(self.shards, count, folder)
             ranks = self._ranks[at : at + batch.height]
             assert (self._rows[at : at + batch.height] == batch[ROW].to_numpy()).all()
             spool.add(batch.with_columns(pl.Series(_RANK, ranks)))
             at += batch.height
         assert at == len(self._ranks)
-        return spool
+        return spool or Spool(self.shards, 1, folder)
 
 
 class Spool:

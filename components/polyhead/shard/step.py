@@ -36,6 +36,7 @@ from polyhead.storage.rejected import Cell, Rejected, RejectionCounts, too_many
 _ROW_BYTES = 256
 _NOTE = ".finished.json"
 _STORED_SHARE = {"raw": 1.0, "png": 0.6, "jpeg": 0.25}
+_PART_ROWS = 16_384
 _TASK_BYTES, _TASK_ROWS = 2**19, 512
 """What a thread is handed at a time, about: enough that handing over costs nothing beside the work."""
 
@@ -92,10 +93,8 @@ def run(
         writer = _Writer(config, encoder, directory, workers or available_cpus())
         with progress("shard", total=clean.rows, unit="rows") as advance:
             columns = [ROW, KEY, *config.features, *config.targets, *map(picture_column, images)]
-            writer.write(
-                order.spool((clean.read(part, *columns) for part in clean.parts()), directory, clean.memory_bytes),
-                advance,
-            )
+            parts = (clean.read(part, *columns) for part in clean.parts(_PART_ROWS))
+            writer.write(order.spool(parts, directory), advance)
         rejected = writer.rejected
         rejections = RejectionCounts()
         rejections.include(report.rejections)
