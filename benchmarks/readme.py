@@ -162,7 +162,12 @@ def chart(results: Iterable[Result]) -> str:
     words = base.mark_text(align="left", dx=4, color=LIGHT["ink"]).encode(x="beside:Q", text="text:N")
     line = alt.Chart(alt.InlineData(values=[{"share": 1}])).mark_rule(color=LIGHT["ink"], strokeDash=[3, 3])
     layers = shares + words + line.encode(x="share:Q")
-    spec = layers.properties(width=360, height={"step": 24}, background=LIGHT["paper"], padding=12)
+    spec = layers.properties(
+        width=360,
+        height={"step": 24},
+        background=LIGHT["paper"],
+        padding={"left": 120, "right": 60, "top": 12, "bottom": 12},
+    )
     return str(vl_convert.vegalite_to_svg(spec.configure(font=FONT).configure_view(stroke=None).to_dict()))
 
 
