@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from polyhead.storage.artifact import write_whole
 from polyhead.storage.parallel import available_cpus, ordered_map
 from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.rejected import Rejected
-from polyhead.storage.tables import Table, choose_columns, read_table
+from polyhead.storage.tables import Table, choose_columns, parquet_bytes, read_table
 from polyhead.validate.step import clean_features, image_root
 
 _ROWS_AT_ONCE = 256
@@ -99,11 +98,11 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
             advance(part.height)
     rejected_path = out.with_name(f"{out.stem}.rejected.parquet") if rejected.rows else None
     if rejected_path is not None:
-        write_whole(rejected_path, rejected.parquet())
+        write_whole(rejected_path, parquet_bytes(rejected.frame()))
         say(f"warning: {len(rejected.rows):,} of {frame.height:,} rows rejected, see {rejected_path}")
     if not parts:
         raise DataError("no row can be predicted", where=name, hint=f"see {rejected_path}")
-    write_whole(out, _parquet(pl.concat(parts)))
+    write_whole(out, parquet_bytes(pl.concat(parts)))
     say(f"{frame.height - len(rejected.rows):,} rows predicted into {out}")
     return Predictions(
         path=str(out),
@@ -140,9 +139,3 @@ class _Examples:
     def _encoded(self, rows: pl.DataFrame) -> Iterator[EncodedRow | RowError]:
         encode = self._encoder
         return ordered_map(lambda row: encode(row, Stopwatch()), rows.iter_rows(named=True), workers=self._workers)
-
-
-def _parquet(table: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    table.write_parquet(buffer, compression="zstd")
-    return buffer.getvalue()

@@ -32,6 +32,7 @@ from polyhead.storage.clean import open_clean
 from polyhead.storage.parallel import available_cpus, ordered_map
 from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.rejected import Cell, Rejected, RejectionCounts, too_many
+from polyhead.storage.tables import parquet_bytes
 
 _ROW_BYTES = 256
 _NOTE = ".finished.json"
@@ -189,7 +190,7 @@ def _check_rejected(
     rows = report.rows_rejected + len(rejected.rows)
     stops = too_many(config.validate_, rejections, rejected=rows, rows=report.rows_read) if rejected.rows else []
     if stops:
-        write_whole(place, rejected.parquet())
+        write_whole(place, parquet_bytes(rejected.frame()))
         hint = f"every row rejected since validation stands in {place}; the finished shards are kept"
         raise DataError([*stops, Problem("nothing was trained", hint=hint)])
 

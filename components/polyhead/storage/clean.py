@@ -33,11 +33,6 @@ class ParquetTable:
         """The rows as a query that has read nothing yet."""
         return pl.scan_parquet(self.path, glob=False)
 
-    @property
-    def memory_bytes(self) -> int:
-        """What all rows would take in memory, about."""
-        return _UNPACKED * self.path.stat().st_size
-
     def parts(self, rows: int | None = None) -> Iterator[range]:
         """Consecutive ranges of rows.
 
@@ -58,8 +53,8 @@ class ParquetTable:
         return self.scan().slice(part.start, len(part)).select(columns).collect()
 
     def _part_rows(self) -> int:
-        rows = ROW_GROUP
-        while rows > 1 and rows * self.memory_bytes > _PART_BYTES * self.rows:
+        rows, unpacked = ROW_GROUP, _UNPACKED * self.path.stat().st_size
+        while rows > 1 and rows * unpacked > _PART_BYTES * self.rows:
             rows //= 2
         return rows
 

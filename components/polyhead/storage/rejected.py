@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import polars as pl
@@ -90,12 +89,6 @@ class Rejected:
         """One line per rejected cell, by row, then column and reason."""
         cells = pl.concat([*self._frames, pl.DataFrame(self._cells, schema=SCHEMA, orient="row")])
         return cells.sort("row", "column", "reason", maintain_order=True)
-
-    def parquet(self) -> bytes:
-        """`frame` as a Parquet file."""
-        buffer = io.BytesIO()
-        self.frame().write_parquet(buffer, compression="zstd")
-        return buffer.getvalue()
 
     def summary(self) -> list[Rejection]:
         """Counts by column and reason, the most frequent first."""

@@ -131,6 +131,13 @@ class OpenTable:
             return self._scan.collect()
 
 
+def parquet_bytes(table: pl.DataFrame) -> bytes:
+    """A small table as a Parquet file."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
+
+
 def choose_columns(name: str, names: Sequence[str], columns: Sequence[str] | None) -> list[str]:
     """The columns to keep of those that a table has; a column without a name is nobody's.
 
