@@ -8,11 +8,12 @@ import keyword
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
 from polyhead.contracts.artifact import Contract
+from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
 from polyhead.contracts.features import (
     CategoryFeature,
@@ -146,6 +147,7 @@ class Config(Section):
     gate: dict[str, dict[str, str]] = Field(
         {}, description='Per head and metric: ">= 0.6", "<= 0.2" or "beats baseline".'
     )
+    cluster: ClusterSection = ClusterSection()
 
     def column_of(self, name: str) -> str:
         """The table's column behind a feature or target name."""
@@ -270,12 +272,19 @@ def _keys(model: type[Section]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _sections() -> dict[str, type[Section]]:
-    found: dict[str, type[Section]] = {}
-    for name, field in Config.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            found[field.alias or name] = field.annotation
-    return found
+def _section_at(path: list[str]) -> type[Section] | None:
+    """The part of the configuration at a path that leads through sections and lists of them."""
+    found: Any = Config
+    for part in path:
+        if part.isdigit():
+            continue
+        if isinstance(found, type) and issubclass(found, Section):
+            fields = {field.alias or name: field.annotation for name, field in found.model_fields.items()}
+            found = fields.get(part)
+            found = next((one for one in get_args(found) if one is not type(None)), found)  # of `… | None`, `list[…]`
+        else:
+            return None
+    return found if isinstance(found, type) and issubclass(found, Section) else None
 
 
 def _is_other_branch(detail: Any) -> bool:
@@ -288,7 +297,7 @@ def _is_other_branch(detail: Any) -> bool:
 
 def _problem(document: Document, detail: Any) -> Problem:
     """One pydantic error as a problem in the user's words."""
-    path = [str(part) for part in detail["loc"] if not str(part).startswith(("dict[", "literal["))]
+    path = [str(part) for part in detail["loc"] if not str(part).startswith(("dict[", "literal[", "[key]"))]
     if len(path) >= 3 and path[0] in ("features", "targets") and path[2] in _KINDS:
         del path[2]  # pydantic inserts the union's tag
     kind, received = detail["type"], detail["input"]
@@ -312,11 +321,14 @@ def _problem(document: Document, detail: Any) -> Problem:
     shown = shown if len(shown) <= 60 else shown[:57] + "…"
     if kind == "value_error":
         return Problem(message, document.where(path))
+    if kind == "string_type" and path[0] == "cluster" and path[-2:-1] == ["env"]:
+        return Problem("is no text", document.where(path), "put it in quotes")  # it may be secret: not shown
     if kind == "string_type" and isinstance(received, (bool, int, float)):
         hint = GATE_HINT if path[0] == "gate" else f'put it in quotes: "{received}"'
         return Problem(f"received {received!r}, which is no text", document.where(path), hint)
     hint = _SHAPE_HINTS.get(path[-1]) or _SHAPE_HINTS.get(kind, "")
-    if kind in ("model_attributes_type", "model_type", "dict_type") and len(path) == 2:
+    is_member = len(path) == 2 and path[0] in ("features", "targets")
+    if is_member and kind in ("model_attributes_type", "model_type", "dict_type"):
         message, hint = "Needs keys and values", f"write {{kind: …}}, one of: {', '.join(known)}"
     return Problem(f"{message[0].lower()}{message[1:]}, received {shown}", document.where(path), hint)
 
@@ -333,19 +345,15 @@ _SHAPE_HINTS = {
 
 def _siblings(document: Document, path: list[str]) -> list[str]:
     """The keys that are valid beside an unknown one."""
-    if len(path) == 1:
-        return _keys(Config)
     if path[0] in ("features", "targets") and len(path) == 3:
         kind = document.get([*path[:-1], "kind"])
         return _keys(_KINDS[kind]) if kind in _KINDS else []
-    if path[:2] == ["split", "fractions"]:
-        return _keys(Fractions)
-    section = _sections().get(path[0])
+    section = _section_at(path[:-1])
     return _keys(section) if section else []
 
 
 def _cross_checks(document: Document) -> list[Problem]:
-    """What no single field can see: names, columns used twice, slices, gate rules, tied sizes.
+    """What no single field can see: names, columns used twice, slices, gate rules, tied sizes, the cluster's pods.
 
     Works on the raw document, so that these are reported beside a wrong field elsewhere.
     """
@@ -355,6 +363,7 @@ def _cross_checks(document: Document) -> list[Problem]:
         *_check_slices(document),
         *_check_gate(document),
         *_check_tied(document),
+        *check_cluster(document),
     ]
 
 
