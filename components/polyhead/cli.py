@@ -252,22 +252,39 @@ def evaluate(
 @app.command("compile", rich_help_panel="The cluster")
 def compile_(
     config: ConfigArgument,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The YAML file to write.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="The YAML file to write.")] = None,
     table: TableOption = None,
-    image: Annotated[str | None, typer.Option(help="Container image of every step.")] = None,
+    image: Annotated[str | None, typer.Option(help="Container image of every step, by tag or digest.")] = None,
+    target: Annotated[str, typer.Option(help="What shall run it: kfp, vertex, kubernetes or local.")] = "kfp",
+    pipeline_root: Annotated[
+        str | None, typer.Option(metavar="URI", help="Object store for the artifacts, such as gs://bucket/path.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what each step asks for; write nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compile the training pipeline into one YAML file for a Kubeflow Pipelines cluster."""
+    """Compile the training pipeline into one YAML file for a cluster."""
     from polyhead.progress import say
-    from polyhead_pipelines.compiling import compile_training
-    from polyhead_pipelines.training import DEFAULT_IMAGE
+    from polyhead_pipelines.compiling import compile_training, compiled_training
+    from polyhead_pipelines.resources import TARGETS
 
-    image = image or DEFAULT_IMAGE
-    compile_training(config, out, table=table, image=image)
-    if as_json:
-        _print_json({"pipeline": str(out), "image": image})
+    known = next((one for one in TARGETS if one == target), None)
+    if known is None:
+        raise typer.BadParameter(f"'{target}' is not one of: {', '.join(TARGETS)}", param_hint="--target")
+    if dry_run:
+        compiled = compiled_training(config, table=table, image=image, target=known, pipeline_root=pipeline_root)
+        for warning in compiled.warnings:
+            say(f"warning: {warning}")
+        if not as_json:
+            from polyhead_pipelines.dry_run import print_plan
+
+            print_plan(compiled)
+    elif out is None:
+        raise typer.BadParameter("Missing option '-o' / '--out'.")
     else:
-        say(f"wrote {out}, to run in the image {image}")
+        compiled = compile_training(config, out, table=table, image=image, target=known, pipeline_root=pipeline_root)
+        say(f"wrote {out}, to run in the image {compiled.image}")
+    if as_json:
+        _print_json({"pipeline": None if dry_run else str(out), **compiled.summary()})
 
 
 @app.command(rich_help_panel="The cluster")

@@ -9,6 +9,7 @@ from kfp import dsl
 from polyhead import __version__
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.bundle import ModelBundle
+from polyhead.contracts.cluster import ClusterSection, Step
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
@@ -19,6 +20,7 @@ from polyhead.preprocess.component import component as preprocess_component
 from polyhead.shard.component import component as shard_component
 from polyhead.train.component import component as train_component
 from polyhead.validate.component import component as validate_component
+from polyhead_pipelines.resources import Target, settle
 
 NAME = "polyhead-training"
 MAX_CONFIG = 100_000
@@ -38,7 +40,7 @@ class Stage:
         contract: What stands at the artifact's root.
     """
 
-    name: str
+    name: Step
     output: str
     contract: type[Contract]
 
@@ -52,13 +54,22 @@ STAGES = (
 )
 
 
-def training_pipeline(config_text: str, table_place: str, image: str = DEFAULT_IMAGE) -> Any:
+def training_pipeline(
+    config_text: str,
+    table_place: str,
+    image: str = DEFAULT_IMAGE,
+    *,
+    cluster: ClusterSection | None = None,
+    target: Target = "local",
+) -> Any:
     """The pipeline for one configuration.
 
     Args:
         config_text: The configuration file's text, the default of the pipeline parameter `config`.
         table_place: The table, the default of the pipeline parameter `table`.
         image: Container image of every step.
+        cluster: What the steps ask for. Default: as an empty section.
+        target: Whom they ask: `kfp`, `vertex` or `local`.
 
     Returns:
         A KFP graph component, to be compiled or called.
@@ -73,14 +84,18 @@ def training_pipeline(config_text: str, table_place: str, image: str = DEFAULT_I
     validate, preprocess = validate_component(image), preprocess_component(image)
     shard, train, evaluate = shard_component(image), train_component(image), evaluate_component(image)
 
+    asked = cluster or ClusterSection()
+
+    def settled(task: dsl.PipelineTask, step: Step) -> dsl.PipelineTask:
+        return settle(task, step, asked, target)
+
     @dsl.pipeline(name=NAME, description="From a table to a trained, evaluated multi-head model.")
     def training(config: str = config_text, table: str = table_place, reuse: str = "") -> None:
-        # Never from the cache: it knows the table's place, not what stands there now.
-        checked = validate(config=config, table=table).set_caching_options(False)
-        data = checked.outputs["data"]
-        fitted = preprocess(config=config, data=data).outputs["preprocessing"]
-        shards = shard(config=config, data=data, preprocessing=fitted, reuse=reuse).outputs["shards"]
-        bundle = train(config=config, shards=shards, preprocessing=fitted).outputs["bundle"]
-        evaluate(config=config, bundle=bundle, shards=shards, preprocessing=fitted)
+        data = settled(validate(config=config, table=table), "validate").outputs["data"]
+        fitted = settled(preprocess(config=config, data=data), "preprocess").outputs["preprocessing"]
+        sharded = settled(shard(config=config, data=data, preprocessing=fitted, reuse=reuse), "shard")
+        shards = sharded.outputs["shards"]
+        bundle = settled(train(config=config, shards=shards, preprocessing=fitted), "train").outputs["bundle"]
+        settled(evaluate(config=config, bundle=bundle, shards=shards, preprocessing=fitted), "evaluate")
 
     return training

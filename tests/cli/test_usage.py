@@ -22,7 +22,7 @@ COMMANDS = {
     "train": ["CONFIG", "--shards", "--preprocessing", "--out", "--seed", "--json"],
     "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--json"],
     "run": ["CONFIG", "--table", "--out", "--seed", "--runner", "--json"],
-    "compile": ["CONFIG", "--out", "-o", "--table", "--image", "--json"],
+    "compile": ["CONFIG", "--out", "-o", "--table", "--image", "--target", "--pipeline-root", "--dry-run", "--json"],
     "predict": ["BUNDLE", "TABLE", "--out", "-o", "--workers", "--json"],
 }
 
@@ -45,6 +45,7 @@ USAGE_ERRORS = [
     (["evaluate", "a.yaml", "--shards", "S", "--preprocessing", "P", "--out", "E"], "Missing option '--bundle'"),
     (["compile", "a.yaml"], "Missing option '-o' / '--out'"),
     (["predict", "B", "t.csv"], "Missing option '-o' / '--out'"),
+    (["compile", "a.yaml", "-o", "b.yaml", "--target", "argo"], "'argo' is not one of: kfp, vertex, kubernetes, local"),
     (["predict", "B"], "Missing argument 'TABLE'"),
     (["schema", "a.yaml"], "unexpected extra argument"),
 ]
@@ -67,7 +68,7 @@ def test_the_commands_are_these(polyhead):
 def test_help_names_every_option(polyhead, command):
     result = polyhead(command, "--help")
     assert (result.code, result.err) == (0, "")
-    shown = set(re.findall(r"(?<![\w-])(?:--?[a-z]+|TABLE|CONFIG|BUNDLE)\b", result.out))
+    shown = set(re.findall(r"(?<![\w-])(?:--?[a-z]+(?:-[a-z]+)*|TABLE|CONFIG|BUNDLE)\b", result.out))
     assert shown - {"-h"} == {"--help", *COMMANDS[command]}
 
 
