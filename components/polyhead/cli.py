@@ -265,7 +265,7 @@ def compile_(
     """Compile the training pipeline into one YAML file for a cluster."""
     from polyhead.progress import say
     from polyhead_pipelines.compiling import compile_training, compiled_training
-    from polyhead_pipelines.resources import TARGETS
+    from polyhead_pipelines.targets import TARGETS
 
     known = next((one for one in TARGETS if one == target), None)
     if known is None:

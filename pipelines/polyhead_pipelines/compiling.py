@@ -9,17 +9,17 @@ from typing import Any
 
 import yaml
 from google.protobuf import json_format
-from pydantic import TypeAdapter, ValidationError
 
-from polyhead.contracts.cluster import ClusterSection, PipelineRoot, StepSettings
+from polyhead.contracts.cluster import StepSettings
 from polyhead.contracts.config import parse_config, read_config_text
-from polyhead.contracts.document import Document, parse_yaml
+from polyhead.contracts.document import parse_yaml
 from polyhead.errors import ConfigError
 from polyhead.progress import say
 from polyhead.storage.artifact import write_whole
 from polyhead.storage.places import is_remote
 from polyhead_pipelines.manifest import job_manifest
-from polyhead_pipelines.resources import Target, carried_settings, check_target, largest
+from polyhead_pipelines.resources import carried_settings, largest
+from polyhead_pipelines.targets import Target, carries, target_problems, target_warnings
 from polyhead_pipelines.training import DEFAULT_IMAGE, STAGES, training_pipeline
 
 _PARAMETERS = (
@@ -136,13 +136,16 @@ def compiled_training(
     place = table or checked.table
     cluster = checked.cluster if image is None else checked.cluster.model_copy(update={"image": None})
     image = image or cluster.image or DEFAULT_IMAGE
-    warnings = check_target(cluster, target, document.where)
-    root = _pipeline_root(cluster, target, pipeline_root, document)
+    problems = target_problems(cluster, target, document, pipeline_root)
+    if problems:
+        raise ConfigError(problems)
+    warnings = target_warnings(cluster, target)
+    root = (pipeline_root or cluster.pipeline_root) if carries(target, "pipeline_root") == "yes" else None
     names = [stage.name for stage in STAGES]
     if target == "kubernetes":
         asked: dict[str, StepSettings] = {"all in one": largest(cluster, names, target)}
         documents = job_manifest(
-            text, cluster, name=config.stem, table=place, image=image, steps=names, where=document.where
+            text, cluster, name=config.stem, table=place, image=image, steps=names, document=document
         )
     else:
         asked = {name: carried_settings(cluster, name, target) for name in names}
@@ -154,22 +157,6 @@ def compiled_training(
     if target != "local":
         warnings += _warnings(place, asked, image, target)
     return Compiled(target, _yaml(target, documents), image, root, cluster.service_account, asked, warnings)
-
-
-def _pipeline_root(cluster: ClusterSection, target: Target, given: str | None, document: Document) -> str | None:
-    """Where artifacts go: the option, or the configuration's; on Kubernetes and here no object store does."""
-    where = "--pipeline-root" if given or not cluster.pipeline_root else document.where(["cluster", "pipeline_root"])
-    root = given or cluster.pipeline_root
-    if root:
-        try:
-            TypeAdapter(PipelineRoot).validate_python(root)
-        except ValidationError as error:
-            raise ConfigError(str(error.errors()[0]["msg"]).removeprefix("Value error, "), where=where) from None
-    if target == "vertex" and not (root or "").startswith("gs://"):
-        what = f"received '{root}', and Vertex AI keeps artifacts on gs:// only" if root else "is missing for Vertex AI"
-        hint = "give --pipeline-root gs://bucket/path, or cluster: {pipeline_root: gs://bucket/path}"
-        raise ConfigError(what, where=where, hint=hint)
-    return root if target in ("kfp", "vertex") else None
 
 
 def _warnings(table: str, steps: dict[str, StepSettings], image: str, target: Target) -> list[str]:

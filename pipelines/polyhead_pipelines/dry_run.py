@@ -12,7 +12,7 @@ from rich.table import Table
 
 from polyhead.contracts.cluster import ClaimMount, Source, StepSettings, Toleration
 from polyhead_pipelines.compiling import Compiled
-from polyhead_pipelines.resources import Target, accelerator_name
+from polyhead_pipelines.targets import Target, accelerator_name
 
 
 def print_plan(compiled: Compiled) -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from polyhead import __version__
 from polyhead.contracts.cluster import ClusterSection, Step, StepSettings, seconds
+from polyhead.contracts.document import Document
 from polyhead.errors import ConfigError, Problem
-from polyhead_pipelines.resources import accelerator_name, carried_settings, largest
+from polyhead_pipelines.resources import carried_settings, largest
+from polyhead_pipelines.targets import accelerator_name
 
 CONFIG_FOLDER, CONFIG_FILE = "/etc/polyhead", "polyhead.yaml"
 WORKSPACE = "/workspace"
@@ -29,7 +31,7 @@ def job_manifest(
     table: str,
     image: str,
     steps: Sequence[Step],
-    where: Callable[[Sequence[str]], str],
+    document: Document,
 ) -> list[dict[str, Any]]:
     """What `kubectl apply` takes: a config map with the configuration, a service account, a claim, the Job.
 
@@ -44,12 +46,12 @@ def job_manifest(
         table: A place that the pod can read.
         image: The container's image.
         steps: The steps that the Job runs.
-        where: Names a path in the configuration file, as `Document.where` does.
+        document: The configuration file, for the lines of problems.
 
     Raises:
         ConfigError: Two steps give one variable or folder different contents: one pod runs them all.
     """
-    _check_shared(cluster, steps, where)
+    _check_shared(cluster, steps, document)
     settings = largest(cluster, steps, "kubernetes")
     base = f"polyhead-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')[:_NAME_LENGTH].strip('-')}".strip("-")
     stored_config = f"{base}-{_digest(config_text)}"
@@ -205,7 +207,7 @@ def _environment(settings: StepSettings) -> list[dict[str, Any]]:
     return sorted(variables, key=lambda one: str(one["name"]))
 
 
-def _check_shared(cluster: ClusterSection, steps: Sequence[Step], where: Callable[[Sequence[str]], str]) -> None:
+def _check_shared(cluster: ClusterSection, steps: Sequence[Step], document: Document) -> None:
     """Refuse what steps can have each for itself, and one pod cannot."""
     first: dict[tuple[str, str], tuple[Step, object]] = {}
     problems = []
@@ -223,7 +225,7 @@ def _check_shared(cluster: ClusterSection, steps: Sequence[Step], where: Callabl
             if former != value:
                 what = f"{kind} '{name}' differs between {other} and {step}, and one pod runs them all"
                 problems.append(
-                    Problem(what, where(["cluster", "steps", step]), "give both the same, or compile for kfp")
+                    Problem(what, document.where(["cluster", "steps", step]), "give both the same, or compile for kfp")
                 )
     if problems:
         raise ConfigError(problems)

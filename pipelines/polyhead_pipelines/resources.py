@@ -1,12 +1,12 @@
 """What each step asks for: one table of defaults, the configuration's `cluster` over it, and how a target is told.
 
-`settle` puts a step's settings on a KFP task. `check_target` says beforehand what a target cannot carry.
+`settle` puts a step's settings on a KFP task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from kfp import dsl
 
@@ -20,10 +20,7 @@ from polyhead.contracts.cluster import (
     seconds,
     size,
 )
-from polyhead.errors import ConfigError, Problem, did_you_mean
-
-Target = Literal["kfp", "vertex", "kubernetes", "local"]
-TARGETS: tuple[Target, ...] = get_args(Target)
+from polyhead_pipelines.targets import Target, accelerator_name, carries, given_settings, values_of
 
 _LIGHT = StepSettings(
     cpu_request="2", cpu_limit="4", memory_request="2Gi", memory_limit="4Gi", retry=Retry(), run_as_user=1000,
@@ -53,56 +50,6 @@ DEFAULTS: dict[Step, StepSettings] = {
 }
 """What a step asks for where the configuration says nothing: the one place for these numbers."""
 
-ACCELERATORS = (
-    "nvidia-a100-80gb", "nvidia-b200", "nvidia-gb200", "nvidia-h100-80gb", "nvidia-h100-mega-80gb", "nvidia-h200-141gb",
-    "nvidia-l4", "nvidia-rtx-pro-6000", "nvidia-tesla-a100", "nvidia-tesla-p100", "nvidia-tesla-p4", "nvidia-tesla-t4",
-    "nvidia-tesla-v100",
-)  # fmt: skip
-"""Accelerators of Vertex AI, spelled as GKE's node labels are; Vertex writes them in capitals with underscores."""
-
-_REFUSED: dict[tuple[Target, str], tuple[str, str]] = {
-    ("vertex", "secrets"): (
-        "Vertex AI has no Kubernetes secrets",
-        "keep the secret in Secret Manager, for the service account to read, and remove this for vertex",
-    ),
-    ("vertex", "config_maps"): ("Vertex AI has no config maps", "give the values in env, or remove this for vertex"),
-    ("vertex", "volumes"): (
-        "Vertex AI mounts no volume claims",
-        "put the table in a bucket, --table gs://…, and remove this for vertex",
-    ),
-}
-"""What a step would miss: what the target lacks, and what to do instead."""
-
-_IGNORED: dict[tuple[Target, str], str] = {
-    ("kfp", "priority_class"): "Kubeflow Pipelines cannot set it; make it the cluster's default, or use kubernetes",
-    ("kfp", "workspace"): "artifacts go to pipeline_root",
-    ("vertex", "disk"): "Vertex AI gives each step a disk of its own",
-    ("vertex", "image_pull_policy"): "Vertex AI always pulls",
-    ("vertex", "image_pull_secrets"): "Vertex AI pulls by the rights of its service agent",
-    ("vertex", "node_selector"): "Vertex AI picks the machine by cpu_limit, memory_limit and accelerator",
-    ("vertex", "priority_class"): "Vertex AI has none",
-    ("vertex", "run_as_group"): "the image's own user runs",
-    ("vertex", "run_as_user"): "the image's own user runs",
-    ("vertex", "shared_memory"): "Vertex AI sizes it itself",
-    ("vertex", "timeout"): "a Kubeflow pipeline cannot tell it to Vertex AI",
-    ("vertex", "tolerations"): "Vertex AI has no taints",
-    ("vertex", "workspace"): "artifacts go to pipeline_root",
-    ("kubernetes", "caching"): "a Job runs every step",
-    ("kubernetes", "image"): "one image runs every step: give it as cluster.image, or by --image",
-    ("kubernetes", "parallelism"): "one node runs every step",
-    ("kubernetes", "pipeline_root"): "artifacts go to the workspace",
-}
-"""What a target does without, with no harm to the result, and why."""
-
-
-def carries(target: Target, setting: str) -> str:
-    """How a target takes a setting of `cluster`: `"yes"`, `"ignored: …"` or `"refused: …"`."""
-    if target == "local":
-        return "ignored: the steps are processes of this machine"
-    if (target, setting) in _REFUSED:
-        return f"refused: {_REFUSED[target, setting][0]}"
-    return f"ignored: {_IGNORED[target, setting]}" if (target, setting) in _IGNORED else "yes"
-
 
 def settings_of(cluster: ClusterSection, step: Step) -> StepSettings:
     """What a step asks for: its defaults, over them what holds for every step, over that its own.
@@ -110,9 +57,9 @@ def settings_of(cluster: ClusterSection, step: Step) -> StepSettings:
     A single value takes the place of the one below it; mappings and lists add up. Where a level gives only one of
     request and limit, it is both. Steps that read or write places outside the pipeline are never cached.
     """
-    merged = _values(DEFAULTS[step])
+    merged = values_of(DEFAULTS[step])
     for level in (cluster, cluster.steps.of(step)):
-        given = {name: value for name, value in _given(level).items() if name in merged and value is not None}
+        given = {name: value for name, value in given_settings(level).items() if name in merged and value is not None}
         for resource in ("cpu", "memory"):
             request, limit = f"{resource}_request", f"{resource}_limit"
             only = given.get(request, given.get(limit))
@@ -140,70 +87,7 @@ def carried_settings(cluster: ClusterSection, step: Step, target: Target) -> Ste
     if target == "local":
         return StepSettings(caching=settings.caching)
     dropped = {name for name in StepSettings.model_fields if carries(target, name) != "yes"}
-    return StepSettings.model_validate({k: v for k, v in _values(settings).items() if k not in dropped})
-
-
-def check_target(cluster: ClusterSection, target: Target, where: Callable[[Sequence[str]], str]) -> list[str]:
-    """What of the configuration's `cluster` a target cannot carry.
-
-    Args:
-        cluster: The section.
-        target: Where the pipeline shall run.
-        where: Names a path in the configuration file, as `Document.where` does.
-
-    Returns:
-        A sentence for each setting that the target ignores.
-
-    Raises:
-        ConfigError: A step would miss something on that target; all problems at once.
-    """
-    if target == "local":
-        return []
-    problems: list[Problem] = []
-    warnings: list[str] = []
-    for path, settings in _levels(cluster):
-        for name in _given(settings):
-            place = [*path, name]
-            if (target, name) in _REFUSED:
-                what, hint = _REFUSED[target, name]
-                problems.append(Problem(what, where(place), hint))
-            elif (target, name) in _IGNORED and not (name == "image" and path == ("cluster",)):
-                warnings.append(f"{'.'.join(place)} is ignored for {target}: {_IGNORED[target, name]}")
-        if settings.accelerator is not None:
-            place = [*path, "accelerator"]
-            problems += _accelerator_problems(settings, target, where, place)
-            any_node = not (settings.node_selector or cluster.node_selector)
-            if target != "vertex" and settings.accelerator.type and any_node:
-                warnings.append(
-                    f"{'.'.join(place)}.type is not asked for: without a node_selector any node with "
-                    f"{settings.accelerator.resource} will do"
-                )
-        if target == "kfp":
-            for i, volume in enumerate(settings.volumes):
-                if volume.read_only:
-                    what, hint = "Kubeflow Pipelines cannot mount a claim read-only", "remove read_only for kfp"
-                    problems.append(Problem(what, where([*path, "volumes", str(i), "read_only"]), hint))
-    account = cluster.service_account
-    if account is not None and ("@" in account) != (target == "vertex"):
-        what = "Vertex AI wants an address" if target == "vertex" else "Kubernetes wants a name, not an address"
-        hint = "write name@project.iam.gserviceaccount.com" if target == "vertex" else "write the account's name"
-        problems.append(Problem(f"received '{account}': {what}", where(["cluster", "service_account"]), hint))
-    if problems:
-        raise ConfigError(problems)
-    return warnings
-
-
-def _accelerator_problems(
-    settings: StepSettings, target: Target, where: Callable[[Sequence[str]], str], place: list[str]
-) -> Iterator[Problem]:
-    accelerator = settings.accelerator
-    if target != "vertex" or accelerator is None:
-        return
-    if accelerator.type is None:
-        yield Problem("Vertex AI needs the accelerator's type", where(place), "add type: nvidia-l4, or another")
-    elif accelerator.type not in ACCELERATORS:
-        what = f"Vertex AI has no accelerator '{accelerator.type}'"
-        yield Problem(what, where([*place, "type"]), did_you_mean(accelerator.type, ACCELERATORS))
+    return StepSettings.model_validate({k: v for k, v in values_of(settings).items() if k not in dropped})
 
 
 def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, target: Target) -> dsl.PipelineTask:
@@ -241,15 +125,6 @@ def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, target: 
     if target == "kfp":
         _settle_pod(task, settings)
     return task
-
-
-def accelerator_name(settings: StepSettings, target: Target) -> str:
-    """What a target calls the accelerator of a step: `nvidia.com/gpu` on Kubernetes, `NVIDIA_L4` on Vertex AI."""
-    accelerator = settings.accelerator
-    assert accelerator is not None
-    if target != "vertex":
-        return accelerator.resource
-    return str(accelerator.type).replace("-", "_").upper()
 
 
 def _settle_pod(task: dsl.PipelineTask, settings: StepSettings) -> None:
@@ -308,7 +183,7 @@ def largest(cluster: ClusterSection, steps: Sequence[Step], target: Target) -> S
 
     merged: dict[str, Any] = {}
     for one in each:
-        for name, value in _values(one).items():
+        for name, value in values_of(one).items():
             merged[name] = (
                 value if name not in merged else merged[name] if value is None else _added(merged[name], value)
             )
@@ -325,19 +200,3 @@ def largest(cluster: ClusterSection, steps: Sequence[Step], target: Target) -> S
         "timeout": f"{sum(seconds(t) for t in timeouts if t)}s" if all(timeouts) else None,
     }
     return StepSettings.model_validate(merged)
-
-
-def _levels(cluster: ClusterSection) -> Iterator[tuple[tuple[str, ...], StepSettings]]:
-    """Every place where settings can stand, with its path in the configuration file."""
-    yield ("cluster",), cluster
-    for step in DEFAULTS:
-        yield ("cluster", "steps", step), cluster.steps.of(step)
-
-
-def _given(settings: StepSettings) -> dict[str, Any]:
-    """What the configuration says at a level, in the order of the model, without what it leaves out."""
-    return {name: value for name, value in _values(settings).items() if name in settings.model_fields_set}
-
-
-def _values(settings: StepSettings) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in type(settings).model_fields}

@@ -20,7 +20,8 @@ from polyhead.preprocess.component import component as preprocess_component
 from polyhead.shard.component import component as shard_component
 from polyhead.train.component import component as train_component
 from polyhead.validate.component import component as validate_component
-from polyhead_pipelines.resources import Target, settle
+from polyhead_pipelines.resources import settle
+from polyhead_pipelines.targets import Target
 
 NAME = "polyhead-training"
 MAX_CONFIG = 100_000

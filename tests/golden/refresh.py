@@ -81,7 +81,8 @@ def without_versions(text: str) -> str:
 def settings_page() -> str:
     """What stands in `cluster`, for people: settings, defaults, and what each target does with them."""
     from polyhead.contracts import cluster
-    from polyhead_pipelines.resources import DEFAULTS, carries
+    from polyhead_pipelines.resources import DEFAULTS
+    from polyhead_pipelines.targets import carries
 
     def rows(model: Any, *, beside: Any = None) -> list[str]:
         return [
