@@ -52,7 +52,7 @@ def _dag(
     yield from _definitions(name, component)
     yield from _outputs(name, component)
     tasks = component["dag"]["tasks"]
-    for task_name, task in tasks.items():
+    for task_name, task in sorted(tasks.items()):
         place = f"{name}/{task_name}"
         given = task.get("inputs", {})
         condition = task.get("triggerPolicy", {}).get("condition", "")
@@ -140,7 +140,7 @@ def _has_numbers(value: Any, *, inside: bool = False) -> bool:
 
 
 def _containers(spec: dict[str, Any], target: str) -> Iterator[str]:
-    for name, executor in spec["deploymentSpec"]["executors"].items():
+    for name, executor in sorted(spec["deploymentSpec"]["executors"].items()):
         container = executor.get("container")
         if container is None:  # an importer
             continue
@@ -165,13 +165,13 @@ def _texts(value: Any, place: str = "") -> Iterator[str]:
         if is_secret("", value):
             yield f"{place}: a secret in plain text"
     elif isinstance(value, (dict, list)):
-        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+        for key, one in sorted(value.items()) if isinstance(value, dict) else enumerate(value):
             yield from _texts(one, f"{place}.{key}" if place else str(key))
 
 
 def _pods(documents: Sequence[dict[str, Any]]) -> Iterator[str]:
     pods = documents[-1].get("platforms", {}).get("kubernetes", {}).get("deploymentSpec", {}).get("executors", {})
-    for name, executor in documents[0]["deploymentSpec"]["executors"].items():
+    for name, executor in sorted(documents[0]["deploymentSpec"]["executors"].items()):
         if "container" not in executor:
             continue
         context = pods.get(name, {}).get("securityContext", {})

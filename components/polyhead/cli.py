@@ -259,6 +259,9 @@ def compile_(
     pipeline_root: Annotated[
         str | None, typer.Option(metavar="URI", help="Object store for the artifacts, such as gs://bucket/path.")
     ] = None,
+    partitions: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Workers that share the look at the pictures and sharding.")
+    ] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what each step asks for; write nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -270,8 +273,15 @@ def compile_(
     known = next((one for one in TARGETS if one == target), None)
     if known is None:
         raise typer.BadParameter(f"'{target}' is not one of: {', '.join(TARGETS)}", param_hint="--target")
+    options: dict[str, Any] = {
+        "table": table,
+        "image": image,
+        "target": known,
+        "pipeline_root": pipeline_root,
+        "partitions": partitions,
+    }
     if dry_run:
-        compiled = compiled_training(config, table=table, image=image, target=known, pipeline_root=pipeline_root)
+        compiled = compiled_training(config, **options)
         for warning in compiled.warnings:
             say(f"warning: {warning}")
         if not as_json:
@@ -281,7 +291,7 @@ def compile_(
     elif out is None:
         raise typer.BadParameter("Missing option '-o' / '--out'.")
     else:
-        compiled = compile_training(config, out, table=table, image=image, target=known, pipeline_root=pipeline_root)
+        compiled = compile_training(config, out, **options)
         say(f"wrote {out}, to run in the image {compiled.image}")
     if as_json:
         _print_json({"pipeline": None if dry_run else str(out), **compiled.summary()})

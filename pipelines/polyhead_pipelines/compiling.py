@@ -84,6 +84,7 @@ def compile_training(
     image: str | None = None,
     target: Target = "kfp",
     pipeline_root: str | None = None,
+    partitions: int = 1,
 ) -> Compiled:
     """Compile the training pipeline of a configuration into a file, and tell what may not be meant.
 
@@ -98,7 +99,9 @@ def compile_training(
     """
     if out.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"ends in '{out.suffix}'", where=str(out), hint="give a name that ends in .yaml")
-    compiled = compiled_training(config, table=table, image=image, target=target, pipeline_root=pipeline_root)
+    compiled = compiled_training(
+        config, table=table, image=image, target=target, pipeline_root=pipeline_root, partitions=partitions
+    )
     write_whole(out, compiled.text.encode())
     for warning in compiled.warnings:
         say(f"warning: {warning}")
@@ -112,6 +115,7 @@ def compiled_training(
     image: str | None = None,
     target: Target = "kfp",
     pipeline_root: str | None = None,
+    partitions: int = 1,
 ) -> Compiled:
     """Compile the training pipeline of a configuration; the same input gives the same bytes.
 
@@ -126,6 +130,8 @@ def compiled_training(
         target: `kfp`: two documents, the pipeline and its pods. `vertex`: one document in Vertex AI's words. `local`:
             one document without resources. `kubernetes`: a Job that runs everything, with all that it needs.
         pipeline_root: Replaces `cluster.pipeline_root`. Vertex AI needs one on `gs://`.
+        partitions: Workers that share the look at the pictures and sharding, the default of the parameter `partitions`;
+            with 1 there is none. A Job on one node has one.
 
     Raises:
         ConfigError: The configuration is wrong, or the target cannot carry it; all problems at once.
@@ -140,6 +146,8 @@ def compiled_training(
     if problems:
         raise ConfigError(problems)
     warnings = target_warnings(cluster, target)
+    if target == "kubernetes" and partitions > 1:
+        warnings.append("--partitions is ignored for kubernetes: one node runs every step")
     root = (pipeline_root or cluster.pipeline_root) if carries(target, "pipeline_root") == "yes" else None
     names = [stage.name for stage in STAGES]
     if target == "kubernetes":
@@ -149,7 +157,15 @@ def compiled_training(
         )
     else:
         asked = {name: carried_settings(cluster, name, target) for name in names}
-        pipeline = training_pipeline(text, place, image, cluster=cluster, target=target)
+        pipeline = training_pipeline(
+            text,
+            place,
+            image,
+            partitions=partitions,
+            parallelism=cluster.parallelism or 0,
+            cluster=cluster,
+            target=target,
+        )
         spec = json_format.MessageToDict(pipeline.pipeline_spec)
         documents = [{**spec, "defaultPipelineRoot": root} if root else spec]
         if target == "kfp":

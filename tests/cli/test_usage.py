@@ -22,7 +22,18 @@ COMMANDS = {
     "train": ["CONFIG", "--shards", "--preprocessing", "--out", "--seed", "--json"],
     "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--json"],
     "run": ["CONFIG", "--table", "--out", "--seed", "--runner", "--json"],
-    "compile": ["CONFIG", "--out", "-o", "--table", "--image", "--target", "--pipeline-root", "--dry-run", "--json"],
+    "compile": [
+        "CONFIG",
+        "--out",
+        "-o",
+        "--table",
+        "--image",
+        "--target",
+        "--pipeline-root",
+        "--partitions",
+        "--dry-run",
+        "--json",
+    ],
     "predict": ["BUNDLE", "TABLE", "--out", "-o", "--workers", "--json"],
 }
 

@@ -2,6 +2,7 @@
 
     tests/golden/polyhead.schema.json      what `polyhead schema` prints
     tests/golden/houses.<target>.yaml      pipelines/configs/houses.yaml compiled, without the versions in it
+    tests/golden/houses.partitions.yaml    the same for kfp, with four workers
     tests/golden/settings.<target>.yaml    the same of the configurations with every setting of `cluster`, beside them
     docs/cluster-settings.md               from the models of `cluster`, its defaults and what each target carries
     components/polyhead/<step>/README.md   from the compiled component, the contract and the command's help
@@ -23,11 +24,12 @@ ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path("tests/golden")
 HOUSES = ROOT / "pipelines" / "configs" / "houses.yaml"
 
-COMPILED: dict[str, tuple[Path, dict[str, str]]] = {
+COMPILED: dict[str, tuple[Path, dict[str, Any]]] = {
     "houses.kfp.yaml": (HOUSES, {"target": "kfp"}),
     "houses.vertex.yaml": (HOUSES, {"target": "vertex", "pipeline_root": "gs://bucket/polyhead"}),
     "houses.local.yaml": (HOUSES, {"target": "local"}),
     "houses.kubernetes.yaml": (HOUSES, {"target": "kubernetes"}),
+    "houses.partitions.yaml": (HOUSES, {"target": "kfp", "partitions": 4}),
     "settings.kfp.yaml": (ROOT / GOLDEN / "settings.yaml", {"target": "kfp"}),
     "settings.vertex.yaml": (ROOT / GOLDEN / "settings-vertex.yaml", {"target": "vertex"}),
     "settings.kubernetes.yaml": (ROOT / GOLDEN / "settings.yaml", {"target": "kubernetes"}),

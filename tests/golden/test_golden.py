@@ -23,7 +23,7 @@ ROOT = refresh.ROOT
 PATHS = [
     Path("tests/golden/polyhead.schema.json"),
     Path("docs/cluster-settings.md"),
-    *(Path(f"tests/golden/houses.{target}.yaml") for target in ("kfp", "vertex", "local", "kubernetes")),
+    *(Path(f"tests/golden/houses.{target}.yaml") for target in ("kfp", "vertex", "local", "kubernetes", "partitions")),
     *(Path(f"tests/golden/settings.{target}.yaml") for target in ("kfp", "vertex", "kubernetes")),
     *(
         Path(f"components/polyhead/{step}/README.md")
