@@ -13,7 +13,7 @@ import os
 import stat
 import struct
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from polyhead.storage.ahead import ReadAhead
-from polyhead.storage.objects import read_bytes
+from polyhead.storage.objects import list_objects, read_bytes
 from polyhead.storage.parallel import Budget, ordered_map
 from polyhead.storage.places import is_remote, join
 
@@ -305,6 +305,32 @@ class PictureFolder:
         if not self._real or is_remote(path):
             return self._read_remote(path)
         return self._read_local(join(self._real, path))
+
+    def sizes(self, paths: Sequence[str]) -> Iterator[int]:
+        """The bytes of picture files, for planning; 0 where that is not known.
+
+        Args:
+            paths: As the table has them.
+
+        Raises:
+            StorageError: The store does not answer.
+        """
+        if not self._real:
+            yield from self._listed_sizes([join(self._root, path) for path in paths])
+            return
+        for path in paths:
+            try:
+                yield 0 if is_remote(path) else os.stat(join(self._real, path)).st_size
+            except (OSError, ValueError):
+                yield 0
+
+    def _listed_sizes(self, places: Sequence[str]) -> Iterator[int]:
+        sizes = dict.fromkeys(places, 0)
+        with contextlib.suppress(PermissionError):  # objects may be read that may not be listed
+            for found in list_objects(self._root):
+                if found.place in sizes:
+                    sizes[found.place] = found.size
+        yield from map(sizes.__getitem__, places)
 
     def _read_remote(self, path: str, admit: Callable[[int], None] | None = None) -> bytes:
         place = join(self._root, path)

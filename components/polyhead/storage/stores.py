@@ -154,7 +154,7 @@ class _Failure:
 
 def _failure(error: BaseException) -> _Failure | None:
     """What failed; None where the error is none of a store."""
-    import requests
+    import requests  # type: ignore[import-untyped]
     import urllib3
     from google.api_core.exceptions import GoogleAPICallError
     from google.auth.exceptions import GoogleAuthError, TransportError
@@ -197,7 +197,8 @@ def _obstore_failure(text: str, *, missing: bool) -> _Failure:
 
 
 def _status_failure(status: int, *words: str, no_bucket: bool = False, retries: int = 0) -> _Failure:
-    phrase = HTTPStatus(status).phrase if status in iter(HTTPStatus) else "unknown status"
+    known = {known.value: known.phrase for known in HTTPStatus}
+    phrase = known.get(status, "unknown status")
     return _Failure(
         ", ".join((f"{status} {phrase}", *words)),
         status=HTTPStatus.PRECONDITION_FAILED if "ConditionalRequestConflict" in words else status,
