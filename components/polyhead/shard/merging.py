@@ -17,6 +17,7 @@ from polyhead.errors import ArtifactError
 from polyhead.progress import Advance
 from polyhead.shard.timing import STAGES
 from polyhead.storage.artifact import unchanged
+from polyhead.storage.rejected import in_order
 
 _AGAIN = "write this partition again"
 
@@ -83,7 +84,7 @@ class Parts:
             pl.read_parquet(unchanged(directory / REJECTED_TABLE, part.rejected_sha256, hint=_AGAIN))
             for directory, part in self._found
         ]
-        return pl.concat(tables).sort("row", "column", "reason", maintain_order=True)
+        return in_order(tables)
 
     def pictures(self) -> list[pl.DataFrame]:
         """Where the pictures of every part lie in the joined shards.

@@ -32,11 +32,11 @@ from polyhead.shard.kept import KeptPictures, write_picture_index
 from polyhead.shard.merging import Parts
 from polyhead.shard.order import RowOrder
 from polyhead.shard.rows import RowEncoder
-from polyhead.shard.writing import ROW_BYTES, ShardWriter, rows_per_shard
+from polyhead.shard.writing import ShardWriter, rows_per_shard
 from polyhead.storage.artifact import new_artifact, sha256_of, unchanged, write_whole
 from polyhead.storage.clean import open_clean
 from polyhead.storage.parallel import available_cpus
-from polyhead.storage.partitions import balanced, tell_plan
+from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan
 from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.rejected import RejectionCounts, too_many
 from polyhead.storage.tables import parquet_bytes

@@ -26,10 +26,8 @@ from polyhead.shard.tfrecord import HEADER, frame
 from polyhead.shard.timing import Stopwatch
 from polyhead.storage.artifact import sha256_of, write_whole
 from polyhead.storage.parallel import ordered_map
+from polyhead.storage.partitions import ROW_BYTES
 from polyhead.storage.rejected import Cell, Rejected
-
-ROW_BYTES = 256
-"""What a row is reckoned to cost beside its pictures."""
 
 _NOTE = ".finished.json"
 _STORED_SHARE = {"raw": 1.0, "png": 0.6, "jpeg": 0.25}

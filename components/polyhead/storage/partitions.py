@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from polyhead.contracts.partitions import Partition, Plan
 from polyhead.progress import say
 
+ROW_BYTES = 256
+"""What a row is reckoned to cost beside its pictures."""
+
 
 def balanced(sizes: NDArray[np.int64], count: int) -> list[Partition]:
     """Cut a row of items so that the largest partition is as small as neighbours can make it.
