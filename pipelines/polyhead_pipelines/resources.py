@@ -26,6 +26,9 @@ _LIGHT = StepSettings(
     cpu_request="2", cpu_limit="4", memory_request="2Gi", memory_limit="4Gi", retry=Retry(), run_as_user=1000,
     run_as_group=1000,
 )  # fmt: skip
+_SMALL = _LIGHT.model_copy(
+    update={"cpu_request": "500m", "cpu_limit": "1", "memory_request": "512Mi", "memory_limit": "1Gi"}
+)
 _HEAVY = _LIGHT.model_copy(update={"memory_request": "4Gi", "memory_limit": "8Gi"})
 
 DEFAULTS: dict[Step, StepSettings] = {
@@ -43,10 +46,9 @@ DEFAULTS: dict[Step, StepSettings] = {
         }
     ),
     "evaluate": _HEAVY,
-    "publish": _LIGHT.model_copy(
-        update={"cpu_request": "500m", "cpu_limit": "1", "memory_request": "512Mi", "memory_limit": "1Gi"}
-    ),
+    "publish": _SMALL,
     "predict": _HEAVY,
+    "summarise": _SMALL,
 }
 """What a step asks for where the configuration says nothing: the one place for these numbers."""
 

@@ -67,7 +67,7 @@ def test_every_step_has_defaults_that_a_pod_can_be_made_of():
 def test_an_empty_section_is_the_defaults(step):
     """Steps that read or write places outside the pipeline are never cached, the others as the cluster has it."""
     asked = settings_of(ClusterSection(), step)
-    never = step in ("validate", "publish", "predict")
+    never = step in ("validate", "publish", "predict", "summarise")
     assert asked == DEFAULTS[step].model_copy(update={"caching": False if never else None})
 
 
@@ -109,7 +109,7 @@ def test_caching_can_be_turned_off_and_never_on_for_what_changes_outside():
     """`caching: true` for every step leaves out the steps that read or write places outside the pipeline."""
     on, off = cluster_of("caching: true"), cluster_of("caching: false")
     assert {step: settings_of(on, step).caching for step in STEPS} == {
-        step: step not in ("validate", "publish", "predict") for step in STEPS
+        step: step not in ("validate", "publish", "predict", "summarise") for step in STEPS
     }
     assert not any(settings_of(off, step).caching for step in STEPS)
 

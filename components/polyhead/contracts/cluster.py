@@ -14,10 +14,10 @@ from polyhead.contracts.document import Document
 from polyhead.contracts.features import Section
 from polyhead.errors import Problem
 
-Step = Literal["validate", "preprocess", "shard", "train", "evaluate", "publish", "predict"]
-STEPS: tuple[Step, ...] = ("validate", "preprocess", "shard", "train", "evaluate", "publish", "predict")
-NEVER_CACHED: tuple[Step, ...] = ("validate", "publish", "predict")
-"""Steps that read or write places outside the pipeline: a cache knows the place, not what stands there now."""
+Step = Literal["validate", "preprocess", "shard", "train", "evaluate", "publish", "predict", "summarise"]
+STEPS: tuple[Step, ...] = ("validate", "preprocess", "shard", "train", "evaluate", "publish", "predict", "summarise")
+NEVER_CACHED: tuple[Step, ...] = ("validate", "publish", "predict", "summarise")
+"""Steps that read or write what stands outside the pipeline: a cache knows its place, not what is there now."""
 
 _BYTES = {"M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -241,6 +241,7 @@ class StepOverrides(Section):
     evaluate: StepSettings = StepSettings()
     publish: StepSettings = StepSettings()
     predict: StepSettings = StepSettings()
+    summarise: StepSettings = StepSettings()
 
     def of(self, step: Step) -> StepSettings:
         """The settings of one step."""
