@@ -95,7 +95,7 @@ def test_metadata_names_the_dependencies_and_the_extras(metadata):
     plain = {(canonicalize_name(one.name), str(one.specifier)) for one in required if one.marker is None}
     declared = [Requirement(line) for line in PROJECT["dependencies"]]
     assert plain == {(canonicalize_name(one.name), str(one.specifier)) for one in declared}
-    assert ("kfp", "<3,>=2.16") in plain
+    assert ("kfp", "<3,>=2.17") in plain
     assert sorted(metadata.get_all("Provides-Extra")) == ["docker", "gpu"]
     extras = {str(one.marker): str(one).partition(";")[0].strip() for one in required if one.marker is not None}
     assert extras == {

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from polyhead.contracts.config import Config, parse_config
-from polyhead.contracts.shards import ShardManifest
+from polyhead.contracts.shards import ShardManifest, ShardPlan
 from polyhead.model import backend
 from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step
@@ -59,6 +59,36 @@ class Prepared:
         place = self.folder / out
         manifest = shard_step.run(
             config=self.config, data=self.data, preprocessing=self.preprocessing, out=place, workers=workers
+        )
+        return manifest, place
+
+    def plan(self, partitions: int, out: str = "plan") -> tuple[ShardPlan, Path]:
+        """Plan the same work for several workers."""
+        place = self.folder / out
+        planned = shard_step.plan(
+            config=self.config, data=self.data, preprocessing=self.preprocessing, partitions=partitions, out=place
+        )
+        return planned, place
+
+    def part(self, plan: Path, name: str, out: str = "", **options: Any) -> Path:
+        """Write one partition."""
+        place = plan.parent / (out or f"{plan.name}-{name}")
+        shard_step.write_partition(
+            config=self.config,
+            data=self.data,
+            preprocessing=self.preprocessing,
+            plan=plan,
+            partition=name,
+            out=place,
+            **options,
+        )
+        return place
+
+    def merge(self, plan: Path, parts: Sequence[Path], out: str = "merged") -> tuple[ShardManifest, Path]:
+        """Join partitions."""
+        place = self.folder / out
+        manifest = shard_step.merge(
+            config=self.config, data=self.data, preprocessing=self.preprocessing, plan=plan, parts=parts, out=place
         )
         return manifest, place
 

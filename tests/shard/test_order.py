@@ -32,7 +32,7 @@ def table(rows: int) -> pl.DataFrame:
 def shards_of(rows: pl.DataFrame, folder: Path, *, per_shard: int, batch: int) -> dict[str, pl.DataFrame]:
     planned = RowOrder(rows.select("__row__", "__key__", "__split__"), per_shard)
     folder.mkdir()
-    spool = planned.spool(rows.iter_slices(batch), folder)
+    spool = planned.spool(rows.iter_slices(batch), folder, planned.shards)
     return {shard.name: part for shard, part in spool.rows()}
 
 

@@ -16,6 +16,13 @@ Every example has `key` (bytes) and, by the names of the config:
     target/<multilabel>  bytes list; target/<multilabel>/known int64 1 where the set is known
     target/<regression>  float, on the table's scale
 A missing value is an absent entry.
+
+Several workers share the work by a plan. Each partition is a run of rows in the shards' order; a merge joins them into
+the very artifact that one worker writes.
+    <plan>/ShardPlan.json
+    <part>/ShardPart.json
+    <part>/<split>-00000-of-00003.tfrecord   the partition's rows of that shard
+    <part>/rejected.parquet, <part>/pictures.arrow, <part>/timings.json   of the partition's rows
 """
 
 from __future__ import annotations
@@ -24,6 +31,7 @@ from typing import ClassVar
 
 from polyhead.contracts.artifact import Contract, Record
 from polyhead.contracts.config import Split
+from polyhead.contracts.partitions import Part, Plan
 from polyhead.contracts.preprocessing import ImageStatistics
 from polyhead.contracts.validation import Rejection
 
@@ -85,8 +93,67 @@ class ShardManifest(Contract):
         return [shard for shard in self.shards if shard.split == split]
 
 
+class PlannedShard(Record):
+    """A shard to be written, or a part of one.
+
+    Attributes:
+        name: Of its file.
+        split: train, val or test.
+        start: Rank of its first row among all rows of the table.
+        end: Rank behind its last row.
+    """
+
+    name: str
+    split: Split
+    start: int
+    end: int
+
+    def cut(self, start: int, end: int) -> PlannedShard | None:
+        """The rows of it between two ranks; None where there are none."""
+        first, last = max(self.start, start), min(self.end, end)
+        return self.model_copy(update={"start": first, "end": last}) if first < last else None
+
+
+class ShardPlan(Plan):
+    """Who writes which rows. A partition's items are rows, by their rank in the shards' order.
+
+    Attributes:
+        shards: All shards of the table, split by split.
+    """
+
+    shards: list[PlannedShard]
+
+    @classmethod
+    def made_by(cls) -> str:
+        """The command that writes this artifact."""
+        return "polyhead shard-plan"
+
+
+class ShardPart(Part):
+    """The rows of one partition.
+
+    Attributes:
+        shards: What it holds of each shard that it has rows of, in order.
+        rows_rejected: Rows of it whose picture could not be used.
+        rejected_sha256: Digest of `rejected.parquet`.
+        pictures_sha256: Digest of `pictures.arrow`.
+    """
+
+    shards: list[Shard]
+    rows_rejected: int
+    rejected_sha256: str
+    pictures_sha256: str
+
+    @classmethod
+    def made_by(cls) -> str:
+        """The command that writes this artifact."""
+        return "polyhead shard-partition"
+
+
 class ShardTimings(Record):
     """What one run of `shard` did, and where its time went. Shards of an earlier attempt are not in it.
+
+    Of merged partitions these are sums.
 
     Attributes:
         seconds: Wall time of each stage (read, decode, resize, encode, write), summed over the threads.

@@ -8,6 +8,14 @@
                          null where the path is: what one look at the file told, so that no later step needs another.
                          Rows lie in the table's order, in row groups of 131,072, the last one apart
 <out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem
+
+Several workers can look at the pictures before that, by a plan. Then `validate` looks at none of these itself, and
+writes the same bytes.
+<plan>/PicturePlan.json
+<plan>/paths.parquet     `path` string, every different one of the table, in the order of their first rows
+<part>/PicturePart.json
+<part>/pictures.parquet  `path` string, `picture` a struct of `PICTURE_FIELDS`, null where the file cannot be used;
+                         then `reason` and `detail` say why. In the plan's order
 """
 
 from __future__ import annotations
@@ -15,9 +23,12 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from polyhead.contracts.artifact import Contract, Record
+from polyhead.contracts.partitions import Part, Plan
 
 CLEAN_TABLE = "clean.parquet"
 REJECTED_TABLE = "rejected.parquet"
+PATHS_TABLE = "paths.parquet"
+PICTURES_TABLE = "pictures.parquet"
 ROW, KEY, SPLIT = "__row__", "__key__", "__split__"
 PICTURE_FIELDS = {
     "size": "Int64",
@@ -115,3 +126,41 @@ class ValidationReport(Contract):
     def made_by(cls) -> str:
         """The command that writes this artifact."""
         return "polyhead validate"
+
+
+class PicturePlan(Plan):
+    """Who looks at which pictures. A partition's items are lines of `paths.parquet`.
+
+    Attributes:
+        image_root: Where image paths start.
+        images: How pictures are checked.
+        max_pixels: Largest picture that is accepted.
+        paths_sha256: Digest of `paths.parquet`.
+    """
+
+    image_root: str
+    images: Literal["header", "decode"]
+    max_pixels: int
+    paths_sha256: str
+
+    @classmethod
+    def made_by(cls) -> str:
+        """The command that writes this artifact."""
+        return "polyhead validate-plan"
+
+
+class PicturePart(Part):
+    """What the pictures of one partition told.
+
+    Attributes:
+        pictures: How many were looked at.
+        pictures_sha256: Digest of `pictures.parquet`.
+    """
+
+    pictures: int
+    pictures_sha256: str
+
+    @classmethod
+    def made_by(cls) -> str:
+        """The command that writes this artifact."""
+        return "polyhead validate-partition"

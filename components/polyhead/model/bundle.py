@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.errors import ArtifactError
 from polyhead.model.layers import CUSTOM_LAYERS
 from polyhead.preprocess.layers import FeatureTransforms
 from polyhead.preprocess.outputs import predictions
 from polyhead.shard.reading import parse
-from polyhead.storage.artifact import sha256_of
+from polyhead.storage.artifact import unchanged
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,7 @@ class Predictor:
         made_from = self.bundle.made_from["preprocessing"]
         require_same("preprocessing", made_from, fitted.fingerprint(), maker=str(directory), user=str(bundled))
         self.preprocessing = fitted.chosen(self.bundle.config(directory), bundled)
-        path = directory / CORE_MODEL
-        if not path.is_file() or sha256_of(path) != self.bundle.core_sha256:
-            raise ArtifactError("is missing or was changed", where=str(path), hint="run polyhead train again")
+        path = unchanged(directory / CORE_MODEL, self.bundle.core_sha256, hint="run polyhead train again")
         self._core = keras.saving.load_model(path, custom_objects=CUSTOM_LAYERS, compile=False, safe_mode=True)
         self._transforms = FeatureTransforms(self.preprocessing, bundled, stored=True)
         self._categories = [name for name, feature in self.preprocessing.features.items() if feature.kind == "category"]

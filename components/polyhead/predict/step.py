@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple, Self
 
+import numpy as np
 import polars as pl
 
-from polyhead.contracts.artifact import Record
+from polyhead.contracts.artifact import Record, require_same
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config
-from polyhead.contracts.validation import KEY, ROW, Rejection
+from polyhead.contracts.features import ImageFeature
+from polyhead.contracts.prediction import PREDICTIONS_TABLE, ROWS_AT_ONCE, PredictionPart, PredictionPlan
+from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, Rejection
 from polyhead.errors import ArtifactError, DataError
 from polyhead.evaluate.outcomes import prediction_columns
 from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
 from polyhead.shard.timing import Stopwatch
-from polyhead.storage.artifact import write_whole
+from polyhead.storage.artifact import new_artifact, sha256_of, unchanged, write_whole
+from polyhead.storage.clean import ParquetTable
 from polyhead.storage.parallel import available_cpus, ordered_map
+from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan
 from polyhead.storage.pictures import PictureFolder
-from polyhead.storage.rejected import Rejected
+from polyhead.storage.rejected import Rejected, RejectionCounts, in_order
 from polyhead.storage.tables import Table, choose_columns, parquet_bytes, read_table
 from polyhead.validate.step import clean_features, image_root
 
-_ROWS_AT_ONCE = 256
 _BATCH = 128
+_PLAN_AGAIN = "make the plan again"
+_PART_AGAIN = "predict this partition again"
 
 
 class Predictions(Record):
@@ -65,73 +72,237 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
         DataError: The table cannot be read, lacks feature columns, or no row can be used.
         ArtifactError: `bundle` is none, or `out` is a folder.
     """
+    out = _file(out)
+    config = ModelBundle.read(bundle).config(bundle)
+    clean = _Clean.of(config, table)
+    model = _Model(bundle, config, clean.image_root, workers)
+    predicted = model.predict(clean.rows.iter_slices(ROWS_AT_ONCE), clean.rows.height)
+    cells = in_order([clean.rejected, model.rejected.frame()])
+    return _write([predicted], cells, name=clean.name, rows_read=clean.rows_read, out=out)
+
+
+def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) -> PredictionPlan:
+    """Clean a table and cut its rows into partitions of about the same bytes of pictures.
+
+    Args:
+        bundle: The artifact of `train`.
+        table: As for `run`.
+        partitions: Most partitions, at least 1.
+        out: Where the plan shall stand.
+
+    Raises:
+        DataError: The table cannot be read or lacks feature columns.
+        ArtifactError: `bundle` is none, or `out` holds something else.
+    """
+    trained = ModelBundle.read(bundle)
+    config = trained.config(bundle)
+    clean = _Clean.of(config, table)
+    folder = PictureFolder(clean.image_root)
+    sizes = np.full(clean.rows.height, ROW_BYTES, np.int64)
+    for name in config.features_of(ImageFeature):
+        paths = clean.rows[name]
+        sizes[paths.is_not_null().to_numpy()] += np.fromiter(folder.sizes(paths.drop_nulls()), np.int64)
+    with new_artifact(out, PredictionPlan) as directory:
+        clean.rows.write_parquet(directory / CLEAN_TABLE, compression="lz4")
+        clean.rejected.write_parquet(directory / REJECTED_TABLE, compression="zstd")
+        planned = PredictionPlan(
+            made_from={"bundle": trained.fingerprint()},
+            partitions=balanced(np.add.reduceat(sizes, np.arange(0, len(sizes), ROWS_AT_ONCE)), partitions),
+            table=clean.name,
+            image_root=clean.image_root,
+            rows_read=clean.rows_read,
+            rows=clean.rows.height,
+            clean_sha256=sha256_of(directory / CLEAN_TABLE),
+            rejected_sha256=sha256_of(directory / REJECTED_TABLE),
+        )
+        planned.write(directory)
+    tell_plan(planned, f"times {ROWS_AT_ONCE} rows")
+    return planned
+
+
+def predict_partition(
+    *, bundle: str | Path, plan: str | Path, partition: str, out: str | Path, workers: int | None = None
+) -> PredictionPart:
+    """Predict the rows of one partition.
+
+    Args:
+        bundle: The artifact of `train` that the plan was made with.
+        plan: The artifact of `plan`.
+        partition: Its name there.
+        out: Where the artifact shall stand.
+        workers: Threads that decode pictures. Default: the processors at hand.
+
+    Raises:
+        ArtifactError: The plan is damaged or of another bundle, there is no such partition, or `out` holds something
+            else.
+    """
+    trained, planned = ModelBundle.read(bundle), PredictionPlan.read(plan)
+    require_same("bundle", planned.made_from["bundle"], trained.fingerprint(), maker=str(plan), user=str(bundle))
+    own = planned.partition(partition)
+    table = ParquetTable(unchanged(Path(plan) / CLEAN_TABLE, planned.clean_sha256, hint=_PLAN_AGAIN), planned.rows)
+    rows = range(planned.rows)[own.start * ROWS_AT_ONCE : own.end * ROWS_AT_ONCE]
+    with new_artifact(out, PredictionPart) as directory:
+        model = _Model(bundle, trained.config(bundle), planned.image_root, workers)
+        groups = (table.read(rows[at : at + ROWS_AT_ONCE], pl.all()) for at in range(0, len(rows), ROWS_AT_ONCE))
+        predicted = model.predict(groups, len(rows))
+        rejected = model.rejected.frame()
+        predicted.write_parquet(directory / PREDICTIONS_TABLE, compression="lz4")
+        rejected.write_parquet(directory / REJECTED_TABLE, compression="zstd")
+        part = PredictionPart(
+            made_from={**planned.made_from, "plan": planned.fingerprint()},
+            partition=own,
+            rows_predicted=predicted.height,
+            rows_rejected=len(model.rejected.rows),
+            predictions_sha256=sha256_of(directory / PREDICTIONS_TABLE),
+            rejected_sha256=sha256_of(directory / REJECTED_TABLE),
+        )
+        part.write(directory)
+    say(f"{part.rows_predicted:,} rows of partition {partition} predicted, {part.rows_rejected:,} rejected")
+    return part
+
+
+def merge(*, plan: str | Path, parts: Sequence[str | Path], out: str | Path) -> Predictions:
+    """Join the predictions of all partitions into the files that `run` writes, byte for byte.
+
+    Args:
+        plan: The artifact of `plan`.
+        parts: The artifacts of `predict_partition`, in any order.
+        out: The Parquet file to write; a former one is replaced.
+
+    Raises:
+        ArtifactError: A partition is missing or given twice, a part was changed or does not hold each of its rows
+            once, or `out` is a folder.
+        DataError: No row can be used.
+    """
+    out = _file(out)
+    planned = PredictionPlan.read(plan)
+    table = unchanged(Path(plan) / REJECTED_TABLE, planned.rejected_sha256, hint=_PLAN_AGAIN)
+    predicted, rejected = [], [pl.read_parquet(table)]
+    for directory, part in PredictionPart.all_of(planned, parts):
+        own = part.partition
+        rows = len(range(planned.rows)[own.start * ROWS_AT_ONCE : own.end * ROWS_AT_ONCE])
+        if part.rows_predicted + part.rows_rejected != rows:
+            held = part.rows_predicted + part.rows_rejected
+            what = f"holds {held:,} rows, its partition {own.name} has {rows:,}"
+            raise ArtifactError(what, where=str(directory), hint=_PART_AGAIN)
+        predictions = unchanged(directory / PREDICTIONS_TABLE, part.predictions_sha256, hint=_PART_AGAIN)
+        predicted.append(pl.read_parquet(predictions))
+        rejected.append(pl.read_parquet(unchanged(directory / REJECTED_TABLE, part.rejected_sha256, hint=_PART_AGAIN)))
+    return _write(predicted, in_order(rejected), name=planned.table, rows_read=planned.rows_read, out=out)
+
+
+def _file(out: str | Path) -> Path:
     out = Path(out)
     if out.is_dir():
-        raise ArtifactError("is a folder, give a file", where=str(out), hint=f"-o {out / 'predictions.parquet'}")
-    config = ModelBundle.read(bundle).config(bundle)
-    name = table if isinstance(table, str) else "the DataFrame"
-    frame = read_table(table)
-    choose_columns(name, frame.columns, [config.column_of(feature) for feature in config.features])
-    clean, rejected = clean_features(frame, config)
-    usable = clean.filter(~pl.col(ROW).is_in(rejected.rows))
-    say("loading TensorFlow")
-    backend.load()
-    from polyhead.model.bundle import Predictor
-    from polyhead.shard.reading import batches_of
+        raise ArtifactError("is a folder, give a file", where=str(out), hint=f"-o {out / PREDICTIONS_TABLE}")
+    return out
 
-    predictor = Predictor(bundle)
-    folder, limit = PictureFolder(image_root(config, table)), config.validate_.max_pixels
-    encoder = RowEncoder(predictor.preprocessing, folder, max_pixels=limit, targets=False)
-    examples_of = _Examples(config, encoder, rejected, workers or available_cpus()).of
-    parts: list[pl.DataFrame] = []
-    with progress("predict", total=usable.height, unit="rows") as advance:
-        for part in usable.iter_slices(_ROWS_AT_ONCE):
-            kept, examples = examples_of(part)
-            for batch in predictor.predict(batches_of(examples, _BATCH)) if examples else ():
-                columns = [
-                    column
-                    for name, statistics in predictor.preprocessing.target_statistics.items()
-                    for column in prediction_columns(name, statistics, batch.outputs)
-                ]
-                rows, kept = kept[: len(batch.keys)], kept[len(batch.keys) :]
-                parts.append(pl.DataFrame([rows[ROW].alias("row"), rows[KEY].alias("key"), *columns]))
-            advance(part.height)
-    rejected_path = out.with_name(f"{out.stem}.rejected.parquet") if rejected.rows else None
+
+def _write(
+    predicted: Sequence[pl.DataFrame], rejected: pl.DataFrame, *, name: str, rows_read: int, out: Path
+) -> Predictions:
+    """Write both tables and say so.
+
+    Raises:
+        DataError: No row was predicted; the rejected ones are written then.
+    """
+    rows_rejected = rejected["row"].n_unique()
+    rejected_path = out.with_name(f"{out.stem}.{REJECTED_TABLE}") if rows_rejected else None
     if rejected_path is not None:
-        write_whole(rejected_path, parquet_bytes(rejected.frame()))
-        say(f"warning: {len(rejected.rows):,} of {frame.height:,} rows rejected, see {rejected_path}")
-    if not parts:
+        write_whole(rejected_path, parquet_bytes(rejected))
+        say(f"warning: {rows_rejected:,} of {rows_read:,} rows rejected, see {rejected_path}")
+    whole = [part for part in predicted if part.height]
+    if not whole:
         raise DataError("no row can be predicted", where=name, hint=f"see {rejected_path}")
-    write_whole(out, parquet_bytes(pl.concat(parts)))
-    say(f"{frame.height - len(rejected.rows):,} rows predicted into {out}")
+    write_whole(out, parquet_bytes(pl.concat(whole)))
+    counts = RejectionCounts()
+    counts.add(rejected)
+    say(f"{rows_read - rows_rejected:,} rows predicted into {out}")
     return Predictions(
         path=str(out),
-        rows_read=frame.height,
-        rows_predicted=frame.height - len(rejected.rows),
-        rows_rejected=len(rejected.rows),
+        rows_read=rows_read,
+        rows_predicted=rows_read - rows_rejected,
+        rows_rejected=rows_rejected,
         rejected_path=None if rejected_path is None else str(rejected_path),
-        rejections=rejected.summary(),
+        rejections=counts.summary(),
     )
 
 
-class _Examples:
-    """Clean rows to examples, pictures read as the shard step reads them."""
+class _Clean(NamedTuple):
+    """The rows of a table whose cells fit, and the cells that do not."""
 
-    def __init__(self, config: Config, encoder: RowEncoder, rejected: Rejected, workers: int) -> None:
+    name: str
+    image_root: str
+    rows_read: int
+    rows: pl.DataFrame
+    rejected: pl.DataFrame
+
+    @classmethod
+    def of(cls, config: Config, table: Table) -> Self:
+        name = table if isinstance(table, str) else "the DataFrame"
+        frame = read_table(table)
+        choose_columns(name, frame.columns, [config.column_of(feature) for feature in config.features])
+        clean, rejected = clean_features(frame, config)
+        usable = clean.filter(~pl.col(ROW).is_in(rejected.rows))
+        return cls(name, image_root(config, table), frame.height, usable, rejected.frame())
+
+
+class _Model:
+    """A trained bundle that predicts clean rows.
+
+    Attributes:
+        rejected: The rows whose picture cannot be used.
+    """
+
+    def __init__(self, bundle: str | Path, config: Config, image_root: str, workers: int | None) -> None:
+        say("loading TensorFlow")
+        backend.load()
+        from polyhead.model.bundle import Predictor
+
+        self.rejected = Rejected()
+        self._predictor = Predictor(bundle)
         self._config = config
-        self._encoder = encoder
-        self._rejected = rejected
-        self._workers = workers
+        self._workers = workers or available_cpus()
+        folder, limit = PictureFolder(image_root), config.validate_.max_pixels
+        self._encoder = RowEncoder(self._predictor.preprocessing, folder, max_pixels=limit, targets=False)
 
-    def of(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[bytes]]:
-        """The rows whose pictures can be read, and their serialised examples."""
+    def predict(self, groups: Iterable[pl.DataFrame], rows: int) -> pl.DataFrame:
+        """Predict groups of rows.
+
+        Args:
+            groups: At most `ROWS_AT_ONCE` clean rows each.
+            rows: How many in all.
+
+        Returns:
+            `row`, `key` and the predicted columns of the rows that could be used; no column where there are none.
+        """
+        from polyhead.shard.reading import batches_of
+
+        heads = self._predictor.preprocessing.target_statistics
+        parts: list[pl.DataFrame] = []
+        with progress("predict", total=rows, unit="rows") as advance:
+            for group in groups:
+                kept, examples = self._examples(group)
+                for batch in self._predictor.predict(batches_of(examples, _BATCH)) if examples else ():
+                    columns = [
+                        column
+                        for name, statistics in heads.items()
+                        for column in prediction_columns(name, statistics, batch.outputs)
+                    ]
+                    own, kept = kept[: len(batch.keys)], kept[len(batch.keys) :]
+                    parts.append(pl.DataFrame([own[ROW].alias("row"), own[KEY].alias("key"), *columns]))
+                advance(group.height)
+        return pl.concat(parts) if parts else pl.DataFrame()
+
+    def _examples(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[bytes]]:
+        """The rows whose pictures can be read, and their serialised examples, made as the shard step makes them."""
         examples: list[bytes] = []
         keep: list[bool] = []
         for row, made in zip(rows.iter_rows(named=True), self._encoded(rows), strict=True):
             keep.append(not isinstance(made, RowError))
             if isinstance(made, RowError):
                 column, cause = self._config.column_of(made.name), made.cause
-                self._rejected.add_cell(row[ROW], row[KEY], column, cause.reason, made.path, cause.detail)
+                self.rejected.add_cell(row[ROW], row[KEY], column, cause.reason, made.path, cause.detail)
             else:
                 examples.append(b"".join(made.example))
         return rows.filter(pl.Series(keep, dtype=pl.Boolean)), examples

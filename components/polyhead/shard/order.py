@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyhead.contracts.config import SPLITS, Split
+from polyhead.contracts.config import SPLITS
+from polyhead.contracts.shards import PlannedShard
 from polyhead.contracts.validation import KEY, ROW, SPLIT
 from polyhead.preprocess.split import hash_positions
 
@@ -20,23 +20,6 @@ ORDER_SALT = 1 << 64
 _RANK = "__rank__"
 _SPOOL_BYTES = 4 * 2**20
 _MOST_SPOOLS = 256
-
-
-@dataclass(frozen=True)
-class PlannedShard:
-    """A shard to be written.
-
-    Attributes:
-        name: Of its file.
-        split: train, val or test.
-        start: Rank of its first row among all rows of the table.
-        end: Rank behind its last row.
-    """
-
-    name: str
-    split: Split
-    start: int
-    end: int
 
 
 class RowOrder:
@@ -67,30 +50,40 @@ class RowOrder:
             rows = int((splits[SPLIT] == split).sum())
             count = -(-rows // rows_per_shard)
             for index in range(count):
-                ends = (start + rows * place // count for place in (index, index + 1))
-                self.shards.append(PlannedShard(f"{split}-{index:05d}-of-{count:05d}.tfrecord", split, *ends))
+                first, last = (start + rows * place // count for place in (index, index + 1))
+                name = f"{split}-{index:05d}-of-{count:05d}.tfrecord"
+                self.shards.append(PlannedShard(name=name, split=split, start=first, end=last))
             start += rows
 
-    def spool(self, batches: Iterable[pl.DataFrame], folder: Path) -> Spool:
-        """Sort the rows of the clean table into the shards' order.
+    def in_order(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A value of every clean row, in the clean table's order, brought into the shards' order."""
+        ordered = np.empty_like(values)
+        ordered[self._ranks] = values
+        return ordered
+
+    def spool(self, batches: Iterable[pl.DataFrame], folder: Path, shards: list[PlannedShard]) -> Spool:
+        """Sort rows of the clean table into the shards' order.
 
         Args:
             batches: The clean table in pieces, in its order.
             folder: For what shall not be in memory all the time; its files begin with a dot.
+            shards: Neighbouring shards, the outer ones whole or cut: the rows that are wanted.
         """
+        start, end = (shards[0].start, shards[-1].end) if shards else (0, 0)
         spool: Spool | None = None
         at = 0
         for batch in batches:
             if spool is None:
-                table_bytes = batch.estimated_size() * len(self._ranks) / max(1, batch.height)
-                count = min(_MOST_SPOOLS, len(self.shards), int(table_bytes // _SPOOL_BYTES) + 1)
-                spool = Spool(self.shards, count, folder)
+                wanted_bytes = batch.estimated_size() * (end - start) / max(1, batch.height)
+                count = min(_MOST_SPOOLS, len(shards), int(wanted_bytes // _SPOOL_BYTES) + 1)
+                spool = Spool(shards, count, folder)
             ranks = self._ranks[at : at + batch.height]
             assert (self._rows[at : at + batch.height] == batch[ROW].to_numpy()).all()
-            spool.add(batch.with_columns(pl.Series(_RANK, ranks)))
+            ranked = batch.with_columns(pl.Series(_RANK, ranks))
+            spool.add(ranked.filter(pl.col(_RANK).is_between(start, end, closed="left")))
             at += batch.height
         assert at == len(self._ranks)
-        return spool or Spool(self.shards, 1, folder)
+        return spool or Spool(shards, 1, folder)
 
 
 class Spool:

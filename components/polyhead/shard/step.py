@@ -3,43 +3,45 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from polyhead import __version__
-from polyhead.contracts.artifact import Record, require_same
+from polyhead.contracts.artifact import require_same
 from polyhead.contracts.config import SPLITS, Config, require_config
-from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.preprocessing import SPLITS_TABLE, ImageStatistics, Preprocessing
-from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, Shard, ShardManifest, ShardTimings
-from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, Rejection, ValidationReport, picture_column
-from polyhead.errors import ArtifactError, DataError, Problem
-from polyhead.progress import Advance, progress, say
-from polyhead.shard.kept import KeptPictures, PicturePlace, picture_index, write_picture_index
-from polyhead.shard.order import PlannedShard, RowOrder, Spool
-from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
-from polyhead.shard.tfrecord import HEADER, frame
-from polyhead.shard.timing import Stopwatch
-from polyhead.storage.artifact import new_artifact, sha256_of, write_whole
+from polyhead.contracts.shards import (
+    PICTURE_INDEX,
+    TIMINGS,
+    PlannedShard,
+    Shard,
+    ShardManifest,
+    ShardPart,
+    ShardPlan,
+    ShardTimings,
+)
+from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, ValidationReport, picture_column
+from polyhead.errors import DataError, Problem
+from polyhead.progress import progress, say
+from polyhead.shard.kept import KeptPictures, write_picture_index
+from polyhead.shard.merging import Parts
+from polyhead.shard.order import RowOrder
+from polyhead.shard.rows import RowEncoder
+from polyhead.shard.writing import ShardWriter, rows_per_shard
+from polyhead.storage.artifact import new_artifact, sha256_of, unchanged, write_whole
 from polyhead.storage.clean import open_clean
-from polyhead.storage.parallel import available_cpus, ordered_map
+from polyhead.storage.parallel import available_cpus
+from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan
 from polyhead.storage.pictures import PictureFolder
-from polyhead.storage.rejected import Cell, Rejected, RejectionCounts, too_many
+from polyhead.storage.rejected import RejectionCounts, too_many
 from polyhead.storage.tables import parquet_bytes
 
-_ROW_BYTES = 256
-_NOTE = ".finished.json"
-_STORED_SHARE = {"raw": 1.0, "png": 0.6, "jpeg": 0.25}
 _PART_ROWS = 16_384
-_TASK_BYTES, _TASK_ROWS = 2**19, 512
-"""What a thread is handed at a time, about: enough that handing over costs nothing beside the work."""
 
 
 def run(
@@ -73,63 +75,261 @@ def run(
         DataError: More rows were rejected, those of `validate` counted, than the config allows. The finished shards
             are kept for the next call, and the rejected rows stand beside `out`, in `<out>.rejected.parquet`.
     """
-    clean = open_clean(data)
-    report = clean.report
-    fitted = Preprocessing.read(preprocessing)
-    require_same(
-        "validation", fitted.made_from["validation"], report.clean_sha256, maker=str(preprocessing), user=str(data)
-    )
-    require_config(config, fitted, preprocessing)
-    images = {name: of for name, of in fitted.feature_statistics.items() if isinstance(of, ImageStatistics)}
-    order = RowOrder(_splits(Path(preprocessing), fitted), _rows_per_shard(config))
+    rows = _Rows(config, data, preprocessing)
     out = Path(out)
-    with (
-        new_artifact(out, ShardManifest, resume=_fingerprint(config, report, fitted)) as directory,
-        KeptPictures.of(reuse or out) as kept,
-    ):
-        if reuse and kept is None:
-            say(f"warning: {reuse} holds no shards that can be used: every picture is decoded")
-        folder, limit = PictureFolder(report.image_root), config.validate_.max_pixels
-        encoder = RowEncoder(fitted, folder, max_pixels=limit, targets=True, kept=kept)
-        writer = _Writer(config, encoder, directory, workers or available_cpus())
-        with progress("shard", total=clean.rows, unit="rows") as advance:
-            columns = [ROW, KEY, *config.features, *config.targets, *map(picture_column, images)]
-            parts = (clean.read(part, *columns) for part in clean.parts(_PART_ROWS))
-            writer.write(order.spool(parts, directory), advance)
-        rejected = writer.rejected
-        rejections = RejectionCounts()
-        rejections.include(report.rejections)
-        rejections.add(rejected.frame())
-        told = out.with_name(f"{out.name}.{REJECTED_TABLE}")
-        _check_rejected(config, report, rejected, rejections.summary(), told)
-        rejected.frame().write_parquet(directory / REJECTED_TABLE, compression="zstd")
-        shards = writer.shards
-        manifest = ShardManifest(
-            made_from={**fitted.made_from, "preprocessing": fitted.fingerprint()},
-            shards=shards,
-            rows={split: sum(shard.rows for shard in shards if shard.split == split) for split in SPLITS},
-            rows_read=report.rows_read,
-            rows_rejected=report.rows_rejected + len(rejected.rows),
-            rejections=rejections.summary(),
-            pictures=images,
-            pictures_sha256=write_picture_index(directory, writer.indexes),
-            warnings=fitted.warnings,
-        )
-        timings = writer.timings()
-        (directory / TIMINGS).write_text(timings.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        belongs = {REJECTED_TABLE, PICTURE_INDEX, TIMINGS, *(shard.path for shard in shards)}
-        for path in directory.iterdir():
-            if path.name not in belongs:
-                path.unlink()
-        manifest.write(directory)
+    with new_artifact(out, ShardManifest, resume=rows.fingerprint()) as directory:
+        writer = rows.write(rows.order.shards, directory, workers, reuse=reuse, former=out)
+        joined = _Joined(writer.shards, writer.indexes, writer.rejected.frame(), writer.timings())
+        manifest = _finish(config, rows.clean.report, rows.fitted, joined, directory, out)
     if writer.resumed:
-        say(f"{writer.resumed} of {len(shards)} shards were finished by an earlier attempt")
-    size = sum(shard.bytes for shard in shards) / 2**20
-    say(f"{sum(manifest.rows.values()):,} rows in {len(shards)} shards, {size:,.1f} MiB")
-    _tell_pictures(manifest, timings)
-    if rejected.rows:
-        say(f"warning: {len(rejected.rows):,} rows rejected since validation, see {out / REJECTED_TABLE}")
+        say(f"{writer.resumed} of {len(manifest.shards)} shards were finished by an earlier attempt")
+    _tell(manifest, joined, out)
     return manifest
+
+
+def plan(*, config: Config, data: str | Path, preprocessing: str | Path, partitions: int, out: str | Path) -> ShardPlan:
+    """Cut the work into partitions of about the same bytes of pictures.
+
+    Args:
+        config: The configuration of the earlier steps.
+        data: The artifact of `validate`.
+        preprocessing: The artifact of `preprocess`.
+        partitions: Most partitions, at least 1.
+        out: Where the plan shall stand.
+
+    Raises:
+        ArtifactError: The artifacts do not belong together, or `out` holds something else.
+    """
+    rows = _Rows(config, data, preprocessing)
+    pictures = [pl.col(picture_column(name)).struct.field("size").fill_null(0) for name in rows.images]
+    size = pl.sum_horizontal(pl.repeat(ROW_BYTES, pl.len()), *pictures)
+    with new_artifact(out, ShardPlan) as directory:
+        read = [rows.clean.read(part, size) for part in rows.clean.parts()]
+        sizes = pl.concat(read).to_series().to_numpy() if read else np.empty(0, np.int64)
+        planned = ShardPlan(
+            made_from=rows.made_from(),
+            partitions=balanced(rows.order.in_order(sizes.astype(np.int64)), partitions),
+            shards=rows.order.shards,
+        )
+        planned.write(directory)
+    tell_plan(planned, "rows")
+    return planned
+
+
+def write_partition(
+    *,
+    config: Config,
+    data: str | Path,
+    preprocessing: str | Path,
+    plan: str | Path,
+    partition: str,
+    out: str | Path,
+    reuse: str | Path = "",
+    workers: int | None = None,
+) -> ShardPart:
+    """Write the rows of one partition. A killed partition goes on like a killed step.
+
+    Args:
+        config: The configuration of the earlier steps.
+        data: The artifact of `validate`.
+        preprocessing: The artifact of `preprocess`.
+        plan: The artifact of `plan`.
+        partition: Its name there.
+        out: Where the artifact shall stand.
+        reuse: Earlier shards to copy unchanged pictures from. Default: none.
+        workers: Threads that decode and resize. Default: the processors at hand.
+
+    Raises:
+        ArtifactError: The artifacts do not belong together, there is no such partition, or `out` holds something
+            else.
+    """
+    rows = _Rows(config, data, preprocessing)
+    planned = ShardPlan.read(plan)
+    for name, made_from in rows.made_from().items():
+        require_same(name, planned.made_from[name], made_from, maker=str(plan), user=str(preprocessing))
+    own = planned.partition(partition)
+    shards = [cut for shard in planned.shards if (cut := shard.cut(own.start, own.end))]
+    with new_artifact(out, ShardPart, resume=f"{rows.fingerprint()} {planned.fingerprint()} {partition}") as directory:
+        writer = rows.write(shards, directory, workers, reuse=reuse)
+        writer.rejected.frame().write_parquet(directory / REJECTED_TABLE, compression="zstd")
+        part = ShardPart(
+            made_from={"plan": planned.fingerprint(), **rows.made_from()},
+            partition=own,
+            shards=writer.shards,
+            rows_rejected=len(writer.rejected.rows),
+            rejected_sha256=sha256_of(directory / REJECTED_TABLE),
+            pictures_sha256=write_picture_index(directory, writer.indexes),
+        )
+        _close(directory, part.shards, writer.timings())
+        part.write(directory)
+    say(f"{sum(shard.rows for shard in part.shards):,} rows of partition {partition}, {part.rows_rejected:,} rejected")
+    return part
+
+
+def merge(
+    *,
+    config: Config,
+    data: str | Path,
+    preprocessing: str | Path,
+    plan: str | Path,
+    parts: Sequence[str | Path],
+    out: str | Path,
+) -> ShardManifest:
+    """Join the parts of all partitions into the artifact that `run` writes, byte for byte.
+
+    Args:
+        config: The configuration of the earlier steps.
+        data: The artifact of `validate`.
+        preprocessing: The artifact of `preprocess`.
+        plan: The artifact of `plan`.
+        parts: The artifacts of `write_partition`, in any order.
+        out: Where the artifact shall stand.
+
+    Raises:
+        ArtifactError: The artifacts do not belong together; a partition is missing or given twice; a part was
+            changed, or does not hold each of its rows once; or `out` holds something else.
+        DataError: More rows were rejected, those of `validate` counted, than the config allows; as for `run`.
+    """
+    report, fitted, planned = ValidationReport.read(data), Preprocessing.read(preprocessing), ShardPlan.read(plan)
+    fingerprint = planned.made_from["preprocessing"]
+    require_same("preprocessing", fingerprint, fitted.fingerprint(), maker=str(plan), user=str(preprocessing))
+    require_config(config, fitted, preprocessing)
+    found = Parts(ShardPart.all_of(planned, parts), planned.shards)
+    out = Path(out)
+    with new_artifact(out, ShardManifest) as directory:
+        with progress("join", total=planned.partitions[-1].end, unit="rows") as advance:
+            shards = found.write(directory, advance)
+        joined = _Joined(shards, found.pictures(), found.rejected(), found.timings())
+        manifest = _finish(config, report, fitted, joined, directory, out)
+    _tell(manifest, joined, out)
+    return manifest
+
+
+class _Rows:
+    """The clean rows, and all that decides what becomes of them."""
+
+    def __init__(self, config: Config, data: str | Path, preprocessing: str | Path) -> None:
+        self.clean = open_clean(data)
+        self.fitted = Preprocessing.read(preprocessing)
+        validation = self.fitted.made_from["validation"]
+        require_same("validation", validation, self.clean.report.clean_sha256, maker=str(preprocessing), user=str(data))
+        require_config(config, self.fitted, preprocessing)
+        self.images = _images(self.fitted)
+        splits = unchanged(
+            Path(preprocessing) / SPLITS_TABLE, self.fitted.splits_sha256, hint="run polyhead preprocess again"
+        )
+        self.order = RowOrder(pl.read_parquet(splits), rows_per_shard(config))
+        self._config = config
+
+    def made_from(self) -> dict[str, str]:
+        """Fingerprints of what the rows come from."""
+        return {**self.fitted.made_from, "preprocessing": self.fitted.fingerprint()}
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all that decides the shards' bytes, the pictures' content apart."""
+        decides = (
+            self.fitted.fingerprint(),
+            self.clean.report.fingerprint(),
+            self._config.data_fingerprint(),
+            self._config.shard.model_dump_json(),
+            self._config.validate_.max_pixels,
+            __version__,
+        )
+        return hashlib.sha256(repr(decides).encode()).hexdigest()
+
+    def write(
+        self,
+        shards: list[PlannedShard],
+        directory: Path,
+        workers: int | None,
+        *,
+        reuse: str | Path,
+        former: str | Path = "",
+    ) -> ShardWriter:
+        """Write neighbouring shards, the outer ones whole or cut, as far as they are not finished.
+
+        Args:
+            shards: Which.
+            directory: Where the files shall lie.
+            workers: Threads that decode and resize. None for the processors at hand.
+            reuse: Earlier shards, as the user named them.
+            former: What is used where the user named none, if it is there.
+        """
+        config = self._config
+        place = reuse or former
+        with KeptPictures.of(place) if place else nullcontext() as kept:
+            if reuse and kept is None:
+                say(f"warning: {reuse} holds no shards that can be used: every picture is decoded")
+            folder, limit = PictureFolder(self.clean.report.image_root), config.validate_.max_pixels
+            encoder = RowEncoder(self.fitted, folder, max_pixels=limit, targets=True, kept=kept)
+            writer = ShardWriter(config, encoder, directory, workers or available_cpus())
+            total = shards[-1].end - shards[0].start if shards else 0
+            with progress("shard", total=total, unit="rows") as advance:
+                columns = [ROW, KEY, *config.features, *config.targets, *map(picture_column, self.images)]
+                parts = (self.clean.read(part, *columns) for part in self.clean.parts(_PART_ROWS))
+                writer.write(self.order.spool(parts, directory, shards), advance)
+        return writer
+
+
+class _Joined(NamedTuple):
+    """All shards of a table, and what is known of them."""
+
+    shards: list[Shard]
+    indexes: list[pl.DataFrame]
+    rejected: pl.DataFrame
+    timings: ShardTimings
+
+
+def _finish(
+    config: Config, report: ValidationReport, fitted: Preprocessing, joined: _Joined, directory: Path, out: Path
+) -> ShardManifest:
+    """Make an artifact of a directory that holds every shard.
+
+    Raises:
+        DataError: Too many rows were rejected.
+    """
+    rejections = RejectionCounts()
+    rejections.include(report.rejections)
+    rejections.add(joined.rejected)
+    rows_rejected = report.rows_rejected + rejections.rows
+    _check_rejected(config, report, joined.rejected, rejections, out.with_name(f"{out.name}.{REJECTED_TABLE}"))
+    joined.rejected.write_parquet(directory / REJECTED_TABLE, compression="zstd")
+    manifest = ShardManifest(
+        made_from={**fitted.made_from, "preprocessing": fitted.fingerprint()},
+        shards=joined.shards,
+        rows={split: sum(shard.rows for shard in joined.shards if shard.split == split) for split in SPLITS},
+        rows_read=report.rows_read,
+        rows_rejected=rows_rejected,
+        rejections=rejections.summary(),
+        pictures=_images(fitted),
+        pictures_sha256=write_picture_index(directory, joined.indexes),
+        warnings=fitted.warnings,
+    )
+    _close(directory, joined.shards, joined.timings)
+    manifest.write(directory)
+    return manifest
+
+
+def _close(directory: Path, shards: list[Shard], timings: ShardTimings) -> None:
+    """Write the timings, and remove what helped to make the shards."""
+    (directory / TIMINGS).write_text(timings.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    belongs = {REJECTED_TABLE, PICTURE_INDEX, TIMINGS, *(shard.path for shard in shards)}
+    for path in directory.iterdir():
+        if path.name not in belongs:
+            path.unlink()
+
+
+def _images(fitted: Preprocessing) -> dict[str, ImageStatistics]:
+    return {name: of for name, of in fitted.feature_statistics.items() if isinstance(of, ImageStatistics)}
+
+
+def _tell(manifest: ShardManifest, joined: _Joined, out: Path) -> None:
+    size = sum(shard.bytes for shard in manifest.shards) / 2**20
+    say(f"{sum(manifest.rows.values()):,} rows in {len(manifest.shards)} shards, {size:,.1f} MiB")
+    _tell_pictures(manifest, joined.timings)
+    rejected = joined.rejected["row"].n_unique()
+    if rejected:
+        say(f"warning: {rejected:,} rows rejected since validation, see {out / REJECTED_TABLE}")
 
 
 def _tell_pictures(manifest: ShardManifest, timings: ShardTimings) -> None:
@@ -145,247 +345,20 @@ def _tell_pictures(manifest: ShardManifest, timings: ShardTimings) -> None:
             say(f"{name}: {decoded}, median {statistics.quality.median:.1f} dB against a full-size reference")
 
 
-def _fingerprint(config: Config, report: ValidationReport, fitted: Preprocessing) -> str:
-    """SHA-256 of all that decides the shards' bytes, the pictures' content apart."""
-    decides = (
-        fitted.fingerprint(),
-        report.fingerprint(),
-        config.data_fingerprint(),
-        config.shard.model_dump_json(),
-        config.validate_.max_pixels,
-        __version__,
-    )
-    return hashlib.sha256(repr(decides).encode()).hexdigest()
-
-
-def _splits(directory: Path, fitted: Preprocessing) -> pl.DataFrame:
-    path = directory / SPLITS_TABLE
-    if not path.is_file() or sha256_of(path) != fitted.splits_sha256:
-        raise ArtifactError("is missing or was changed", where=str(path), hint="run polyhead preprocess again")
-    return pl.read_parquet(path)
-
-
-def _rows_per_shard(config: Config) -> int:
-    return max(1, config.shard.megabytes * 2**20 // _estimated_bytes(config))
-
-
-def _estimated_bytes(config: Config) -> int:
-    """Bytes of one row, about: what a shard's number of rows is reckoned from, so it does not depend on the data."""
-    pictures = sum(
-        feature.size[0] * feature.size[1] * 3 * _STORED_SHARE[feature.store]
-        for feature in config.features_of(ImageFeature).values()
-    )
-    return int(pictures) + _ROW_BYTES
-
-
 def _check_rejected(
-    config: Config, report: ValidationReport, rejected: Rejected, rejections: list[Rejection], place: Path
+    config: Config, report: ValidationReport, cells: pl.DataFrame, rejections: RejectionCounts, place: Path
 ) -> None:
     """Stop where validation, had it seen what was found since, would have stopped.
 
     Raises:
-        DataError: The rejected rows then stand at `place`.
+        DataError: The rejected cells then stand at `place`.
     """
     place.unlink(missing_ok=True)
-    rows = report.rows_rejected + len(rejected.rows)
-    stops = too_many(config.validate_, rejections, rejected=rows, rows=report.rows_read) if rejected.rows else []
+    if not rejections.rows:
+        return
+    rows = report.rows_rejected + rejections.rows
+    stops = too_many(config.validate_, rejections.summary(), rejected=rows, rows=report.rows_read)
     if stops:
-        write_whole(place, parquet_bytes(rejected.frame()))
+        write_whole(place, parquet_bytes(cells))
         hint = f"every row rejected since validation stands in {place}; the finished shards are kept"
         raise DataError([*stops, Problem("nothing was trained", hint=hint)])
-
-
-class _Task(NamedTuple):
-    """Some neighbouring rows of one shard; none where an earlier attempt has finished it."""
-
-    shard: PlannedShard
-    rows: pl.DataFrame
-    finished: _Finished | None
-    ends_shard: bool
-
-
-@dataclass
-class _Encoded:
-    """What became of a task: framed records with the pictures that they hold, and the rows that cannot be records."""
-
-    task: _Task
-    records: list[bytes] = field(default_factory=list)
-    pictures: list[list[PicturePlace]] = field(default_factory=list)
-    rejected: list[Cell] = field(default_factory=list)
-    clock: Stopwatch = field(default_factory=Stopwatch)
-    decoded: int = 0
-    kept: int = 0
-    bytes_read: int = 0
-
-
-class _Writer:
-    """Writes the shards of one artifact.
-
-    Attributes:
-        shards: Every shard, in order.
-        indexes: The pictures of each.
-        rejected: The rows that are in none.
-        resumed: Shards that an earlier attempt had finished.
-    """
-
-    def __init__(self, config: Config, encoder: RowEncoder, directory: Path, workers: int) -> None:
-        self.shards: list[Shard] = []
-        self.indexes: list[pl.DataFrame] = []
-        self.rejected = Rejected()
-        self.resumed = 0
-        self._config = config
-        self._encoder = encoder
-        self._directory = directory
-        self._workers = workers
-        self._clock = Stopwatch()
-        self._counts = Counter[str]()
-        self._seconds = 0.0
-
-    def write(self, spool: Spool, advance: Advance) -> None:
-        """Write every shard that is not finished."""
-        started = time.perf_counter()
-        open_shard: _OpenShard | None = None
-        try:
-            for encoded in ordered_map(self._encode, self._tasks(spool), workers=self._workers):
-                task = encoded.task
-                if task.finished is not None:
-                    self.resumed += 1
-                    self._finish(task.finished)
-                    advance(task.shard.end - task.shard.start)
-                    continue
-                open_shard = open_shard or _OpenShard(self._directory, task.shard)
-                self._clock.start()
-                open_shard.write(encoded)
-                self._clock.lap("write")
-                self._count(encoded)
-                advance(task.rows.height, size=encoded.bytes_read)
-                if task.ends_shard:
-                    self._finish(open_shard.finish())
-                    open_shard = None
-        finally:
-            if open_shard is not None:
-                open_shard.close()
-            self._seconds = time.perf_counter() - started
-
-    def _count(self, encoded: _Encoded) -> None:
-        self._clock.add(encoded.clock)
-        self._counts["rows"] += len(encoded.records)
-        self._counts["decoded"] += encoded.decoded
-        self._counts["kept"] += encoded.kept
-        self._counts["bytes_read"] += encoded.bytes_read
-        self._counts["bytes_written"] += sum(map(len, encoded.records))
-
-    def timings(self) -> ShardTimings:
-        """Where the time went."""
-        return ShardTimings(
-            seconds={stage: round(seconds, 3) for stage, seconds in self._clock.seconds.items()},
-            wall_seconds=round(self._seconds, 3),
-            workers=self._workers,
-            rows=self._counts["rows"],
-            decoded=self._counts["decoded"],
-            kept=self._counts["kept"],
-            bytes_read=self._counts["bytes_read"],
-            bytes_written=self._counts["bytes_written"],
-        )
-
-    def _finish(self, finished: _Finished) -> None:
-        self.indexes.append(picture_index(len(self.shards), finished.pictures))
-        self.shards.append(finished.shard)
-        for cell in finished.rejected:
-            self.rejected.add_cell(*cell)
-
-    def _tasks(self, spool: Spool) -> Iterator[_Task]:
-        size = max(1, min(_TASK_ROWS, _TASK_BYTES // _estimated_bytes(self._config)))
-        for shard, rows in spool.rows():
-            finished = _Finished.read(self._directory, shard.name)
-            if finished is not None:
-                yield _Task(shard, rows, finished, ends_shard=True)
-                continue
-            for start in range(0, rows.height, size):
-                yield _Task(shard, rows[start : start + size], None, ends_shard=start + size >= rows.height)
-
-    def _encode(self, task: _Task) -> _Encoded:
-        encoded = _Encoded(task)
-        if task.finished is not None:
-            return encoded
-        for row in task.rows.iter_rows(named=True):
-            made = self._encoder(row, encoded.clock)
-            if isinstance(made, RowError):
-                column, cause = self._config.column_of(made.name), made.cause
-                encoded.rejected.append((row[ROW], row[KEY], column, cause.reason, made.path, cause.detail))
-                continue
-            encoded.records.append(frame(made.example))
-            encoded.pictures.append(_places(made))
-            encoded.decoded += made.decoded
-            encoded.kept += made.kept
-            encoded.bytes_read += made.bytes_read
-        return encoded
-
-
-def _places(row: EncodedRow) -> list[PicturePlace]:
-    """Where the pictures of a row lie in its record."""
-    starts = dict(zip(map(id, row.example), itertools.accumulate(map(len, row.example), initial=HEADER), strict=False))
-    return [(name, starts[id(stored)], len(stored)) for name, stored in row.pictures.items()]
-
-
-class _OpenShard:
-    """A shard that is being written."""
-
-    def __init__(self, directory: Path, planned: PlannedShard) -> None:
-        self._directory = directory
-        self._planned = planned
-        self._file = (directory / planned.name).open("wb")
-        self._digest = hashlib.sha256()
-        self._size = 0
-        self._rows = 0
-        self._places: list[PicturePlace] = []
-        self._rejected: list[Cell] = []
-
-    def write(self, encoded: _Encoded) -> None:
-        """Append the records of a task."""
-        for record, pictures in zip(encoded.records, encoded.pictures, strict=True):
-            self._file.write(record)
-            self._digest.update(record)
-            self._places += [(name, self._size + offset, length) for name, offset, length in pictures]
-            self._size += len(record)
-        self._rows += len(encoded.records)
-        self._rejected += encoded.rejected
-
-    def finish(self) -> _Finished:
-        """Note beside the file that it is whole."""
-        self.close()
-        shard = Shard(
-            path=self._planned.name,
-            split=self._planned.split,
-            rows=self._rows,
-            bytes=self._size,
-            sha256=self._digest.hexdigest(),
-        )
-        finished = _Finished(shard=shard, rejected=self._rejected, pictures=self._places)
-        finished.write(self._directory)
-        return finished
-
-    def close(self) -> None:
-        """No more records."""
-        self._file.close()
-
-
-class _Finished(Record):
-    """A finished shard, noted beside it until the artifact is whole, so that a killed step goes on from there."""
-
-    shard: Shard
-    rejected: list[Cell]
-    pictures: list[PicturePlace]
-
-    def write(self, directory: Path) -> None:
-        write_whole(directory / (self.shard.path + _NOTE), self.model_dump_json().encode())
-
-    @classmethod
-    def read(cls, directory: Path, name: str) -> Self | None:
-        """The note of a shard whose file is as it says; None where there is none."""
-        try:
-            finished = cls.model_validate_json((directory / (name + _NOTE)).read_bytes())
-        except (OSError, ValueError):
-            return None
-        path = directory / name
-        return finished if path.is_file() and sha256_of(path) == finished.shard.sha256 else None

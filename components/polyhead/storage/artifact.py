@@ -148,6 +148,22 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def unchanged(path: Path, sha256: str, *, hint: str) -> Path:
+    """A file of an artifact, if it is what the contract says.
+
+    Args:
+        path: The file.
+        sha256: Its digest in the contract.
+        hint: What to do where it is not.
+
+    Raises:
+        ArtifactError: It is missing or was changed.
+    """
+    if not path.is_file() or sha256_of(path) != sha256:
+        raise ArtifactError("is missing or was changed", where=str(path), hint=hint)
+    return path
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a single file so that it appears whole: aside first, then a rename.
 

@@ -13,7 +13,7 @@ import os
 import stat
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -265,6 +265,19 @@ class PictureFolder:
         """
         place = join(self._real or self._root, path)
         return self._read_remote(path, place) if is_remote(place) else self._read_local(place)
+
+    def sizes(self, paths: Iterable[str]) -> Iterator[int]:
+        """The bytes of picture files, for planning; 0 where that is not known.
+
+        Args:
+            paths: As the table has them.
+        """
+        for path in paths:
+            place = join(self._real or self._root, path)
+            try:
+                yield 0 if is_remote(place) else os.stat(place).st_size
+            except (OSError, ValueError):
+                yield 0
 
     def _read_remote(self, path: str, place: str) -> bytes:
         inside = not is_remote(path) or path.startswith(self._root.rstrip("/") + "/")

@@ -87,14 +87,18 @@ class Rejected:
 
     def frame(self) -> pl.DataFrame:
         """One line per rejected cell, by row, then column and reason."""
-        cells = pl.concat([*self._frames, pl.DataFrame(self._cells, schema=SCHEMA, orient="row")])
-        return cells.sort("row", "column", "reason", maintain_order=True)
+        return in_order([*self._frames, pl.DataFrame(self._cells, schema=SCHEMA, orient="row")])
 
     def summary(self) -> list[Rejection]:
         """Counts by column and reason, the most frequent first."""
         counts = RejectionCounts()
         counts.add(self.frame())
         return counts.summary()
+
+
+def in_order(cells: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Rejected cells from several places as one table, by row, then column and reason."""
+    return pl.concat(cells).sort("row", "column", "reason", maintain_order=True)
 
 
 class RejectionCounts:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -37,7 +37,7 @@ _FIELDS = np.dtype(
 
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
     """What looking at one path gave."""
 
     path: str
@@ -52,19 +52,31 @@ class Pictures:
         max_pixels: Largest height times width that is accepted.
         decode: Whether to decode whole pictures; otherwise their headers are read, and all bytes hashed.
         workers: Threads.
+        told: What others found out, in the order in which the paths will be asked for. A path that is not the next
+            one there is looked at.
 
     Attributes:
         files: Different paths looked at.
         bytes: What was read, in total.
     """
 
-    def __init__(self, folder: PictureFolder, *, max_pixels: int, decode: bool, workers: int) -> None:
+    def __init__(
+        self,
+        folder: PictureFolder,
+        *,
+        max_pixels: int,
+        decode: bool,
+        workers: int,
+        told: Iterator[Look] | None = None,
+    ) -> None:
         self.files = 0
         self.bytes = 0
         self._folder = folder
         self._max_pixels = max_pixels
         self._decode = decode
         self._workers = workers
+        self._told = told or iter(())
+        self._next = next(self._told, None)
         self._facts: dict[bytes, bytes] = {}
         self._faults: dict[bytes, PictureError] = {}
         self._words: list[str] = []
@@ -79,33 +91,44 @@ class Pictures:
         Yields:
             None after every picture that was looked at, and each batch once all its pictures were.
         """
-        for result in ordered_map(self._look, self._items(batches), workers=self._workers):
-            if isinstance(result, _Look):
+        for result in ordered_map(self._handle, self._items(batches), workers=self._workers):
+            if isinstance(result, Look):
                 self._remember(result)
                 yield None
             else:
                 yield result
 
-    def _items(self, batches: Iterable[tuple[Batch, Sequence[pl.Series]]]) -> Iterator[str | tuple[Batch]]:
+    def looks(self, paths: Iterable[str]) -> Iterator[Look]:
+        """Look at different paths, in their order."""
+        yield from ordered_map(self._look, paths, workers=self._workers)
+
+    def _items(self, batches: Iterable[tuple[Batch, Sequence[pl.Series]]]) -> Iterator[str | Look | tuple[Batch]]:
         for batch, columns in batches:
-            for column in columns:
-                for path in column.drop_nulls().unique(maintain_order=True):
-                    name = _name(path)
-                    if name not in self._facts and name not in self._faults and name not in self._asked:
-                        self._asked.add(name)
-                        yield path
+            for name, path in new_paths(columns, self._is_known):
+                self._asked.add(name)
+                if self._next is not None and self._next.path == path:
+                    yield self._next
+                    self._next = next(self._told, None)
+                else:
+                    yield path
             yield (batch,)
 
-    def _look(self, item: str | tuple[Batch]) -> _Look | Batch:
-        if isinstance(item, tuple):
-            return item[0]
-        try:
-            content = self._folder.read(item)
-            return _Look(item, examine_picture(content, max_pixels=self._max_pixels, decode=self._decode))
-        except PictureError as error:
-            return _Look(item, error)
+    def _is_known(self, name: bytes) -> bool:
+        return name in self._facts or name in self._faults or name in self._asked
 
-    def _remember(self, look: _Look) -> None:
+    def _handle(self, item: str | Look | tuple[Batch]) -> Look | Batch:
+        if isinstance(item, str):
+            return self._look(item)
+        return item if isinstance(item, Look) else item[0]
+
+    def _look(self, path: str) -> Look:
+        try:
+            content = self._folder.read(path)
+            return Look(path, examine_picture(content, max_pixels=self._max_pixels, decode=self._decode))
+        except PictureError as error:
+            return Look(path, error)
+
+    def _remember(self, look: Look) -> None:
         name, found = _name(look.path), look.found
         self._asked.discard(name)
         self.files += 1
@@ -162,6 +185,45 @@ class Pictures:
         structs = pl.DataFrame(columns).to_struct().cast(PICTURE_TYPE)
         places = pl.Series(np.cumsum(paths.is_not_null().to_numpy()) - 1, dtype=pl.Int64)
         return structs.gather(places.set(paths.is_null(), None)) if len(known) else _nothing(len(paths))
+
+
+def new_paths(columns: Sequence[pl.Series], known: Callable[[bytes], bool]) -> Iterator[tuple[bytes, str]]:
+    """The paths of one batch of rows that were in none before, in the order in which they are looked at.
+
+    Args:
+        columns: Columns of paths, null where missing.
+        known: Whether a path was there before, by its hash. It is asked anew for every path.
+
+    Yields:
+        The hash of a path, 128 bits, and the path.
+    """
+    for column in columns:
+        for path in column.drop_nulls().unique(maintain_order=True):
+            name = _name(path)
+            if not known(name):
+                yield name, path
+
+
+def looks_table(looks: Sequence[Look]) -> pl.DataFrame:
+    """What looking at paths gave, as `pictures.parquet` holds it."""
+    found = [look.found for look in looks]
+    errors = [one if isinstance(one, PictureError) else None for one in found]
+    return pl.DataFrame(
+        {
+            "path": pl.Series([look.path for look in looks], dtype=pl.String),
+            "picture": pl.Series(
+                [asdict(one) if isinstance(one, PictureFacts) else None for one in found], dtype=PICTURE_TYPE
+            ),
+            "reason": pl.Series([error and error.reason for error in errors], dtype=pl.String),
+            "detail": pl.Series([error and error.detail for error in errors], dtype=pl.String),
+        }
+    )
+
+
+def looks_of(table: pl.DataFrame) -> Iterator[Look]:
+    """What `looks_table` was made of."""
+    for path, picture, reason, detail in table.iter_rows():
+        yield Look(path, PictureError(reason, detail) if picture is None else PictureFacts(**picture))
 
 
 def _nothing(rows: int) -> pl.Series:

@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from polyhead.contracts.config import Config
+from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
     KEY,
+    PATHS_TABLE,
+    PICTURES_TABLE,
     REJECTED_TABLE,
     ROW,
     SPLIT,
+    PicturePart,
+    PicturePlan,
     ValidationReport,
     picture_column,
 )
-from polyhead.errors import DataError, Problem
+from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.progress import Advance, progress, say
-from polyhead.storage.artifact import new_artifact, sha256_of
+from polyhead.storage.artifact import new_artifact, sha256_of, unchanged
 from polyhead.storage.parallel import available_cpus
-from polyhead.storage.pictures import PictureFolder
+from polyhead.storage.partitions import balanced, tell_plan
+from polyhead.storage.pictures import PictureError, PictureFolder
 from polyhead.storage.places import check_scheme, folder_of, join
 from polyhead.storage.rejected import SCHEMA, Rejected, RejectionCounts, too_many
 from polyhead.storage.tables import ROW_GROUP, OpenTable, Table, TableWriter, open_table
-from polyhead.validate.pictures import Pictures
+from polyhead.validate.pictures import Look, Pictures, looks_of, looks_table, new_paths
 from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
 from polyhead.validate.rows import KEY_HASH, RowPlan
 from polyhead.validate.statistics import ColumnStatistics
 
 _PICTURED_ROWS = 1_024  # so that progress is seen to go on
+_AGAIN = "look at this partition again"
+_LOOK_BYTES = 4_096  # what opening a file is reckoned to cost beside reading it
 
 
 def run(
@@ -44,6 +51,8 @@ def run(
     table: Table | None = None,
     workers: int | None = None,
     batch_rows: int | None = None,
+    plan: str | Path = "",
+    parts: Sequence[str | Path] = (),
 ) -> ValidationReport:
     """Check a table and write the clean one.
 
@@ -57,6 +66,9 @@ def run(
             image root is the config's `image_root`, by default the working directory).
         workers: Threads that look at pictures. Default: the processors at hand.
         batch_rows: Rows that are looked at together; no result depends on it. Default: 131,072, with pictures 1,024.
+        plan: The artifact of `plan_pictures`, where others looked at the pictures before.
+        parts: The artifacts of `look_at_partition`, one for each partition of the plan, in any order. A picture that
+            the table names now and did not then is looked at.
 
     Returns:
         The report of a table that passed.
@@ -64,20 +76,23 @@ def run(
     Raises:
         DataError: The table cannot be used at all, or too many rows are bad; then the artifact, with every
             rejected row, is written before the error is raised.
-        ArtifactError: `out` holds something else.
+        ArtifactError: `out` holds something else; or a part is missing, is there twice, was changed or is of another
+            plan, config or folder of pictures.
     """
     source: Table = config.table if table is None else table
     root = image_root(config, source)
     opened = open_table(source, config.columns)
-    plan = RowPlan(
+    rows = RowPlan(
         opened.schema,
         config,
         key=config.key,
         members={**config.features, **config.targets},
         split=config.split.column,
     )
+    told = _told(config, root, plan, parts) if plan else None
     with new_artifact(out, ValidationReport) as directory:
-        cleaning = _Cleaning(config, opened, plan, root, workers or available_cpus(), batch_rows)
+        pictures = _pictures(config, root, workers, told)
+        cleaning = _Cleaning(config, opened, rows, pictures, batch_rows)
         found = cleaning.write(directory)
         problems, warnings = _verdict(config, found)
         report = ValidationReport(
@@ -103,6 +118,125 @@ def run(
         hint = f"every rejected row stands in {Path(out) / REJECTED_TABLE}" if report.rows_rejected else ""
         raise DataError([*problems, Problem("nothing was fitted or trained", hint=hint)] if hint else problems)
     return report
+
+
+def plan_pictures(*, config: Config, partitions: int, out: str | Path, table: Table | None = None) -> PicturePlan:
+    """Cut the pictures of a table into partitions of about the same bytes, to be looked at by several workers.
+
+    Args:
+        config: The configuration, with at least one image feature.
+        partitions: Most partitions, at least 1.
+        out: Where the plan shall stand.
+        table: Replaces the config's table, as for `run`.
+
+    Raises:
+        DataError: The table cannot be used.
+        ArtifactError: `out` holds something else.
+    """
+    source: Table = config.table if table is None else table
+    root = image_root(config, source)
+    images = config.features_of(ImageFeature)
+    opened = open_table(source, [config.column_of(name) for name in images])
+    rows = RowPlan(opened.schema, config, key=None, members=images)
+    names: set[bytes] = set()
+    paths: list[str] = []
+    with progress("list images", total=opened.rows, unit="rows") as advance:
+        for part in opened.batches(_PICTURED_ROWS):
+            batch = rows.computed(part)
+            for name, path in new_paths([batch[name] for name in images], names.__contains__):
+                names.add(name)
+                paths.append(path)
+            advance(part.height)
+    with new_artifact(out, PicturePlan) as directory:
+        pl.DataFrame({"path": paths}, schema={"path": pl.String}).write_parquet(directory / PATHS_TABLE)
+        sizes = np.fromiter(PictureFolder(root).sizes(paths), np.int64, len(paths))
+        planned = PicturePlan(
+            made_from={"config": config.data_fingerprint()},
+            partitions=balanced(sizes + _LOOK_BYTES, partitions),
+            image_root=root,
+            images=config.validate_.images,
+            max_pixels=config.validate_.max_pixels,
+            paths_sha256=sha256_of(directory / PATHS_TABLE),
+        )
+        planned.write(directory)
+    tell_plan(planned, "images")
+    return planned
+
+
+def look_at_partition(
+    *, config: Config, plan: str | Path, partition: str, out: str | Path, workers: int | None = None
+) -> PicturePart:
+    """Look at the pictures of one partition.
+
+    Args:
+        config: The configuration that the plan was made with.
+        plan: The artifact of `plan_pictures`.
+        partition: Its name there.
+        out: Where the artifact shall stand.
+        workers: Threads. Default: the processors at hand.
+
+    Raises:
+        ArtifactError: The plan is damaged or of another config, there is no such partition, or `out` holds something
+            else.
+    """
+    planned = _read_plan(config, PicturePlan.read(plan).image_root, plan)
+    own = planned.partition(partition)
+    table = unchanged(Path(plan) / PATHS_TABLE, planned.paths_sha256, hint="make the plan again")
+    paths = pl.read_parquet(table)["path"][own.start : own.end]
+    pictures = _pictures(config, planned.image_root, workers)
+    with new_artifact(out, PicturePart) as directory:
+        looks: list[Look] = []
+        with progress("check images", total=len(paths), unit="images") as advance:
+            for look in pictures.looks(paths):
+                looks.append(look)
+                advance(1, size=0 if isinstance(look.found, PictureError) else look.found.size)
+        looks_table(looks).write_parquet(directory / PICTURES_TABLE)
+        part = PicturePart(
+            made_from={**planned.made_from, "plan": planned.fingerprint()},
+            partition=own,
+            pictures=len(looks),
+            pictures_sha256=sha256_of(directory / PICTURES_TABLE),
+        )
+        part.write(directory)
+    faulty = sum(isinstance(look.found, PictureError) for look in looks)
+    say(f"{len(looks):,} pictures of partition {partition}, {faulty:,} cannot be used")
+    return part
+
+
+def _read_plan(config: Config, root: str, place: str | Path) -> PicturePlan:
+    """A plan, if it is one for this config and folder of pictures."""
+    planned = PicturePlan.read(place)
+    require_config(config, planned, place)
+    section = config.validate_
+    if (planned.image_root, planned.images, planned.max_pixels) != (root, section.images, section.max_pixels):
+        raise ArtifactError(
+            f"is for pictures in {planned.image_root} checked by {planned.images} up to {planned.max_pixels:,} pixels, "
+            f"not for those in {root} checked by {section.images} up to {section.max_pixels:,}",
+            where=str(place),
+            hint="make the plan again",
+        )
+    return planned
+
+
+def _told(config: Config, root: str, plan: str | Path, parts: Sequence[str | Path]) -> Iterator[Look]:
+    """What the workers of a plan found out, in its order; every part is checked before the first is given."""
+    found = PicturePart.all_of(_read_plan(config, root, plan), parts)
+    for directory, part in found:
+        unchanged(directory / PICTURES_TABLE, part.pictures_sha256, hint=_AGAIN)
+        if part.pictures != part.partition.end - part.partition.start:
+            what = f"looked at {part.pictures:,} pictures of {part.partition.end - part.partition.start:,}"
+            raise ArtifactError(what, where=str(directory), hint=_AGAIN)
+    return (look for directory, _ in found for look in looks_of(pl.read_parquet(directory / PICTURES_TABLE)))
+
+
+def _pictures(config: Config, root: str, workers: int | None, told: Iterator[Look] | None = None) -> Pictures:
+    return Pictures(
+        PictureFolder(root),
+        max_pixels=config.validate_.max_pixels,
+        decode=config.validate_.images == "decode",
+        workers=workers or available_cpus(),
+        told=told,
+    )
 
 
 def image_root(config: Config, table: Table) -> str:
@@ -151,14 +285,9 @@ class _Cleaning:
     """Streams a table into the clean table and the rejected cells."""
 
     def __init__(
-        self, config: Config, table: OpenTable, plan: RowPlan, root: str, workers: int, batch_rows: int | None
+        self, config: Config, table: OpenTable, plan: RowPlan, pictures: Pictures, batch_rows: int | None
     ) -> None:
-        self.pictures = Pictures(
-            PictureFolder(root),
-            max_pixels=config.validate_.max_pixels,
-            decode=config.validate_.images == "decode",
-            workers=workers,
-        )
+        self.pictures = pictures
         self._config = config
         self._table = table
         self._plan = plan

@@ -1,0 +1,64 @@
+"""The contracts by which several workers share `predict`; together they write the files that one worker writes.
+
+<plan>/PredictionPlan.json
+<plan>/clean.parquet         `__row__`, `__key__` and the features of every row whose cells fit
+<plan>/rejected.parquet      the others, as in `polyhead.contracts.validation`
+<part>/PredictionPart.json
+<part>/predictions.parquet   of the partition's rows, as in `polyhead.contracts.evaluation`
+<part>/rejected.parquet      those of its rows whose picture cannot be used
+"""
+
+from __future__ import annotations
+
+from polyhead.contracts.partitions import Part, Plan
+
+PREDICTIONS_TABLE = "predictions.parquet"
+ROWS_AT_ONCE = 256
+"""Rows that go through the model together. A partition ends only between such groups, since the last bits of a
+prediction depend on the rows beside it."""
+
+
+class PredictionPlan(Plan):
+    """Who predicts which rows. A partition's items are groups of `ROWS_AT_ONCE` rows of `clean.parquet`.
+
+    Attributes:
+        table: The table as it was named.
+        image_root: Where its image paths start.
+        rows_read: Rows in the table.
+        rows: Rows in `clean.parquet`.
+        clean_sha256: Digest of `clean.parquet`.
+        rejected_sha256: Digest of `rejected.parquet`.
+    """
+
+    table: str
+    image_root: str
+    rows_read: int
+    rows: int
+    clean_sha256: str
+    rejected_sha256: str
+
+    @classmethod
+    def made_by(cls) -> str:
+        """The command that writes this artifact."""
+        return "polyhead predict-plan"
+
+
+class PredictionPart(Part):
+    """The predictions of one partition.
+
+    Attributes:
+        rows_predicted: Rows in `predictions.parquet`.
+        rows_rejected: Rows of the partition whose picture cannot be used.
+        predictions_sha256: Digest of `predictions.parquet`.
+        rejected_sha256: Digest of `rejected.parquet`.
+    """
+
+    rows_predicted: int
+    rows_rejected: int
+    predictions_sha256: str
+    rejected_sha256: str
+
+    @classmethod
+    def made_by(cls) -> str:
+        """The command that writes this artifact."""
+        return "polyhead predict-partition"

@@ -1,0 +1,251 @@
+"""Rows into TFRecord files: encoded in threads, written in order, each file noted as finished beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import polars as pl
+
+from polyhead.contracts.artifact import Record
+from polyhead.contracts.config import Config
+from polyhead.contracts.features import ImageFeature
+from polyhead.contracts.shards import PlannedShard, Shard, ShardTimings
+from polyhead.contracts.validation import KEY, ROW
+from polyhead.progress import Advance
+from polyhead.shard.kept import PicturePlace, picture_index
+from polyhead.shard.order import Spool
+from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
+from polyhead.shard.tfrecord import HEADER, frame
+from polyhead.shard.timing import Stopwatch
+from polyhead.storage.artifact import sha256_of, write_whole
+from polyhead.storage.parallel import ordered_map
+from polyhead.storage.partitions import ROW_BYTES
+from polyhead.storage.rejected import Cell, Rejected
+
+_NOTE = ".finished.json"
+_STORED_SHARE = {"raw": 1.0, "png": 0.6, "jpeg": 0.25}
+_TASK_BYTES, _TASK_ROWS = 2**19, 512
+"""What a thread is handed at a time, about: enough that handing over costs nothing beside the work."""
+
+
+def rows_per_shard(config: Config) -> int:
+    """Most rows of a shard: it follows from the config alone, so it does not depend on the data."""
+    return max(1, config.shard.megabytes * 2**20 // _estimated_bytes(config))
+
+
+def _estimated_bytes(config: Config) -> int:
+    """Bytes of one row, about."""
+    pictures = sum(
+        feature.size[0] * feature.size[1] * 3 * _STORED_SHARE[feature.store]
+        for feature in config.features_of(ImageFeature).values()
+    )
+    return int(pictures) + ROW_BYTES
+
+
+class _Task(NamedTuple):
+    """Some neighbouring rows of one shard; none where an earlier attempt has finished it."""
+
+    shard: PlannedShard
+    rows: pl.DataFrame
+    finished: _Finished | None
+    ends_shard: bool
+
+
+@dataclass
+class _Encoded:
+    """What became of a task: framed records with the pictures that they hold, and the rows that cannot be records."""
+
+    task: _Task
+    records: list[bytes] = field(default_factory=list)
+    pictures: list[list[PicturePlace]] = field(default_factory=list)
+    rejected: list[Cell] = field(default_factory=list)
+    clock: Stopwatch = field(default_factory=Stopwatch)
+    decoded: int = 0
+    kept: int = 0
+    bytes_read: int = 0
+
+
+class ShardWriter:
+    """Writes shards, or a partition's parts of them.
+
+    Args:
+        config: The configuration.
+        encoder: Makes examples of rows.
+        directory: Where the files lie.
+        workers: Threads.
+
+    Attributes:
+        shards: Every shard, in order.
+        indexes: The pictures of each.
+        rejected: The rows that are in none.
+        resumed: Shards that an earlier attempt had finished.
+    """
+
+    def __init__(self, config: Config, encoder: RowEncoder, directory: Path, workers: int) -> None:
+        self.shards: list[Shard] = []
+        self.indexes: list[pl.DataFrame] = []
+        self.rejected = Rejected()
+        self.resumed = 0
+        self._config = config
+        self._encoder = encoder
+        self._directory = directory
+        self._workers = workers
+        self._clock = Stopwatch()
+        self._counts = Counter[str]()
+        self._seconds = 0.0
+
+    def write(self, spool: Spool, advance: Advance) -> None:
+        """Write every shard that is not finished."""
+        started = time.perf_counter()
+        open_shard: _OpenShard | None = None
+        try:
+            for encoded in ordered_map(self._encode, self._tasks(spool), workers=self._workers):
+                task = encoded.task
+                if task.finished is not None:
+                    self.resumed += 1
+                    self._finish(task.finished)
+                    advance(task.shard.end - task.shard.start)
+                    continue
+                open_shard = open_shard or _OpenShard(self._directory, task.shard)
+                self._clock.start()
+                open_shard.write(encoded)
+                self._clock.lap("write")
+                self._count(encoded)
+                advance(task.rows.height, size=encoded.bytes_read)
+                if task.ends_shard:
+                    self._finish(open_shard.finish())
+                    open_shard = None
+        finally:
+            if open_shard is not None:
+                open_shard.close()
+            self._seconds = time.perf_counter() - started
+
+    def _count(self, encoded: _Encoded) -> None:
+        self._clock.add(encoded.clock)
+        self._counts["rows"] += len(encoded.records)
+        self._counts["decoded"] += encoded.decoded
+        self._counts["kept"] += encoded.kept
+        self._counts["bytes_read"] += encoded.bytes_read
+        self._counts["bytes_written"] += sum(map(len, encoded.records))
+
+    def timings(self) -> ShardTimings:
+        """Where the time went."""
+        return ShardTimings(
+            seconds={stage: round(seconds, 3) for stage, seconds in self._clock.seconds.items()},
+            wall_seconds=round(self._seconds, 3),
+            workers=self._workers,
+            rows=self._counts["rows"],
+            decoded=self._counts["decoded"],
+            kept=self._counts["kept"],
+            bytes_read=self._counts["bytes_read"],
+            bytes_written=self._counts["bytes_written"],
+        )
+
+    def _finish(self, finished: _Finished) -> None:
+        self.indexes.append(picture_index(len(self.shards), finished.pictures))
+        self.shards.append(finished.shard)
+        for cell in finished.rejected:
+            self.rejected.add_cell(*cell)
+
+    def _tasks(self, spool: Spool) -> Iterator[_Task]:
+        size = max(1, min(_TASK_ROWS, _TASK_BYTES // _estimated_bytes(self._config)))
+        for shard, rows in spool.rows():
+            finished = _Finished.read(self._directory, shard.name)
+            if finished is not None:
+                yield _Task(shard, rows, finished, ends_shard=True)
+                continue
+            for start in range(0, rows.height, size):
+                yield _Task(shard, rows[start : start + size], None, ends_shard=start + size >= rows.height)
+
+    def _encode(self, task: _Task) -> _Encoded:
+        encoded = _Encoded(task)
+        if task.finished is not None:
+            return encoded
+        for row in task.rows.iter_rows(named=True):
+            made = self._encoder(row, encoded.clock)
+            if isinstance(made, RowError):
+                column, cause = self._config.column_of(made.name), made.cause
+                encoded.rejected.append((row[ROW], row[KEY], column, cause.reason, made.path, cause.detail))
+                continue
+            encoded.records.append(frame(made.example))
+            encoded.pictures.append(_places(made))
+            encoded.decoded += made.decoded
+            encoded.kept += made.kept
+            encoded.bytes_read += made.bytes_read
+        return encoded
+
+
+def _places(row: EncodedRow) -> list[PicturePlace]:
+    """Where the pictures of a row lie in its record."""
+    starts = dict(zip(map(id, row.example), itertools.accumulate(map(len, row.example), initial=HEADER), strict=False))
+    return [(name, starts[id(stored)], len(stored)) for name, stored in row.pictures.items()]
+
+
+class _OpenShard:
+    """A shard that is being written."""
+
+    def __init__(self, directory: Path, planned: PlannedShard) -> None:
+        self._directory = directory
+        self._planned = planned
+        self._file = (directory / planned.name).open("wb")
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._rows = 0
+        self._places: list[PicturePlace] = []
+        self._rejected: list[Cell] = []
+
+    def write(self, encoded: _Encoded) -> None:
+        """Append the records of a task."""
+        for record, pictures in zip(encoded.records, encoded.pictures, strict=True):
+            self._file.write(record)
+            self._digest.update(record)
+            self._places += [(name, self._size + offset, length) for name, offset, length in pictures]
+            self._size += len(record)
+        self._rows += len(encoded.records)
+        self._rejected += encoded.rejected
+
+    def finish(self) -> _Finished:
+        """Note beside the file that it is whole."""
+        self.close()
+        shard = Shard(
+            path=self._planned.name,
+            split=self._planned.split,
+            rows=self._rows,
+            bytes=self._size,
+            sha256=self._digest.hexdigest(),
+        )
+        finished = _Finished(shard=shard, rejected=self._rejected, pictures=self._places)
+        finished.write(self._directory)
+        return finished
+
+    def close(self) -> None:
+        """No more records."""
+        self._file.close()
+
+
+class _Finished(Record):
+    """A finished shard, noted beside it until the artifact is whole, so that a killed step goes on from there."""
+
+    shard: Shard
+    rejected: list[Cell]
+    pictures: list[PicturePlace]
+
+    def write(self, directory: Path) -> None:
+        write_whole(directory / (self.shard.path + _NOTE), self.model_dump_json().encode())
+
+    @classmethod
+    def read(cls, directory: Path, name: str) -> Self | None:
+        """The note of a shard whose file is as it says; None where there is none."""
+        try:
+            finished = cls.model_validate_json((directory / (name + _NOTE)).read_bytes())
+        except (OSError, ValueError):
+            return None
+        path = directory / name
+        return finished if path.is_file() and sha256_of(path) == finished.shard.sha256 else None
