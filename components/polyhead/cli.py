@@ -392,11 +392,11 @@ def submit(
     if upload_only:
         uploaded = cluster.upload(definition)
         say(f"version {uploaded.version} of {definition.name} {'was there already' if uploaded.found else 'uploaded'}")
-        _print_link(uploaded.link, asdict(uploaded), as_json)
+        _print_json(asdict(uploaded)) if as_json else _print_link(uploaded.link)
     elif cron:
         scheduled = cluster.schedule(request, cron)
         say(f"runs start at '{cron}': second, minute, hour, day, month, weekday, in the server's time zone")
-        _print_link(scheduled.link, asdict(scheduled), as_json)
+        _print_json(asdict(scheduled)) if as_json else _print_link(scheduled.link)
     else:
         _start(cluster, request, wait, timeout, as_json)
 
@@ -486,30 +486,26 @@ def _start(server: Server, request: Request, wait: bool, timeout: float | None, 
     from polyhead_pipelines.waiting import explain, wait_for
 
     run = server.start(request)
-    say(f"run {run.run_id} {'is there already' if run.found else 'started'}")
     status = run.status
+    say(f"run {run.run_id} {'is there already' if run.found else 'started'}")
     if not as_json:
-        _print_link(run.link, {}, as_json)
+        _print_link(run.link)
     if wait:
         try:
             status = wait_for(server, run, request.definition, timeout)
         except (KeyboardInterrupt, PolyheadError):
-            say(f"the run goes on; to wait again, submit the same with --run-id {run.run_id} --wait")
+            say(f"the run is not stopped; to wait again, submit the same with --run-id {run.run_id} --wait")
             raise
     if as_json:
-        outcome = {"run_id": run.run_id, "link": run.link, "found": run.found, **asdict(status)}
-        _print_link(run.link, outcome, as_json)
+        _print_json({"run_id": run.run_id, "link": run.link, "found": run.found, **asdict(status)})
     if wait and status.exit_code:
         show_error("the run", explain(run, status))
         raise typer.Exit(status.exit_code)
 
 
-def _print_link(link: str, outcome: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        _print_json(outcome)
-    else:
-        sys.stdout.write(f"{link}\n")
-        sys.stdout.flush()
+def _print_link(link: str) -> None:
+    sys.stdout.write(f"{link}\n")
+    sys.stdout.flush()  # it may be long until the next line
 
 
 def _finish(result: BaseModel, as_json: bool) -> None:

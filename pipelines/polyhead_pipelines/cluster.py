@@ -283,8 +283,8 @@ class Cluster:
             sort_by="created_at asc",
         )
         for run in marked:
-            if not run.description.startswith(_mark(key)):  # a database may take letters of either case for the same
-                continue
+            if not (run.description or "").startswith(_mark(key)):
+                continue  # a database may take letters of either case for the same
             if run.description != _mark(key) + digest:
                 raise SubmitError(
                     f"run {run.run_id} was started under '{key}', with another pipeline or other arguments",

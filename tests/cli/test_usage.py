@@ -23,6 +23,11 @@ COMMANDS = {
     "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--json"],
     "run": ["CONFIG", "--table", "--out", "--seed", "--runner", "--json"],
     "compile": ["CONFIG", "--out", "-o", "--table", "--image", "--json"],
+    "submit": [
+        *("--target", "--host", "--namespace", "--project", "--region", "--token-file", "--cookie-file", "--ca-cert"),
+        *("--table", "--image", "--param", "--experiment", "--run-name", "--run-id", "--pipeline-root"),
+        *("--service-account", "--no-cache", "--wait", "--timeout", "--schedule", "--upload-only", "--json"),
+    ],
     "predict": ["BUNDLE", "TABLE", "--out", "-o", "--workers", "--json"],
 }
 
@@ -44,6 +49,7 @@ USAGE_ERRORS = [
     (["train", "a.yaml", "--preprocessing", "P", "--out", "T"], "Missing option '--shards'"),
     (["evaluate", "a.yaml", "--shards", "S", "--preprocessing", "P", "--out", "E"], "Missing option '--bundle'"),
     (["compile", "a.yaml"], "Missing option '-o' / '--out'"),
+    (["submit", "--host", "h"], "Missing argument 'FILE'"),
     (["predict", "B", "t.csv"], "Missing option '-o' / '--out'"),
     (["predict", "B"], "Missing argument 'TABLE'"),
     (["schema", "a.yaml"], "unexpected extra argument"),
@@ -67,7 +73,7 @@ def test_the_commands_are_these(polyhead):
 def test_help_names_every_option(polyhead, command):
     result = polyhead(command, "--help")
     assert (result.code, result.err) == (0, "")
-    shown = set(re.findall(r"(?<![\w-])(?:--?[a-z]+|TABLE|CONFIG|BUNDLE)\b", result.out))
+    shown = set(re.findall(r"(?<![\w-])(?:--?[a-z]+(?:-[a-z]+)*|TABLE|CONFIG|BUNDLE)\b", result.out))
     assert shown - {"-h"} == {"--help", *COMMANDS[command]}
 
 

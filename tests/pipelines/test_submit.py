@@ -23,62 +23,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from kfp_server import Server, run, running
+from submitted import PIPELINE, PLATFORM, TABLE, lines
 
 import polyhead as package
 from polyhead_pipelines import access, waiting
 
 TOKEN = "ya29.never-shown"
-
-
-def component(**parameters: str) -> dict[str, Any]:
-    declared = {name: {"parameterType": kind} for name, kind in parameters.items()}
-    return {"inputDefinitions": {"parameters": declared}} if declared else {}
-
-
-PIPELINE: dict[str, Any] = {
-    "pipelineInfo": {"name": "mugs"},
-    "schemaVersion": "2.1.0",
-    "sdkVersion": "kfp-2.16.1",
-    "root": {
-        "dag": {
-            "tasks": {
-                "prepare": {"taskInfo": {"name": "prepare"}, "componentRef": {"name": "comp-prepare"}},
-                "for-loop-1": {
-                    "taskInfo": {"name": "for-loop-1"},
-                    "componentRef": {"name": "comp-for-loop-1"},
-                    "dependentTasks": ["prepare"],
-                    "cachingOptions": {"enableCache": True},
-                    "parameterIterator": {"items": {"raw": "[1, 2]"}, "itemInput": "item"},
-                },
-            }
-        },
-        "inputDefinitions": {
-            "parameters": {
-                "table": {"parameterType": "STRING"},
-                "epochs": {"parameterType": "NUMBER_INTEGER", "defaultValue": 3},
-                "rate": {"parameterType": "NUMBER_DOUBLE", "defaultValue": 0.1},
-                "fast": {"parameterType": "BOOLEAN", "defaultValue": False},
-                "sizes": {"parameterType": "LIST", "isOptional": True},
-                "more": {"parameterType": "STRUCT", "isOptional": True},
-            }
-        },
-    },
-    "components": {
-        "comp-prepare": {"executorLabel": "exec-prepare"},
-        "comp-train": {"executorLabel": "exec-train"},
-        "comp-for-loop-1": {
-            **component(item="NUMBER_INTEGER"),
-            "dag": {"tasks": {"train": {"taskInfo": {"name": "train"}, "componentRef": {"name": "comp-train"}}}},
-        },
-    },
-    "deploymentSpec": {
-        "executors": {
-            f"exec-{name}": {"container": {"image": "polyhead:1", "command": ["true"]}} for name in ("prepare", "train")
-        }
-    },
-}
-PLATFORM = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-train": {"podMetadata": {}}}}}}}
-TABLE = ("--param", "table=gs://b/t.parquet")
 
 
 @pytest.fixture
@@ -107,10 +57,6 @@ def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
         "KF_PIPELINES_SA_TOKEN_PATH",
     ):
         monkeypatch.delenv(name, raising=False)
-
-
-def lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines()]
 
 
 # --- starting
@@ -426,7 +372,7 @@ def test_a_server_that_refuses_ends_the_wait_and_says_how_to_go_on(polyhead, ser
     result = polyhead("submit", pipeline, "--host", server.host, *TABLE, "--wait")
     run_id = server.runs[0]["run_id"]
     assert result.code == 1
-    assert f"the run goes on; to wait again, submit the same with --run-id {run_id} --wait" in lines(result.err)
+    assert f"the run is not stopped; to wait again, submit the same with --run-id {run_id} --wait" in lines(result.err)
     assert "--token-file" in result.err
 
 
@@ -445,7 +391,7 @@ def test_an_interrupt_ends_with_130_and_says_how_to_go_on(server, pipeline, tmp_
         out, err = process.communicate(timeout=60)
     run_id = server.runs[0]["run_id"]
     assert (process.returncode, out) == (130, f"{server.host}/#/runs/details/{run_id}\n")
-    assert f"the run goes on; to wait again, submit the same with --run-id {run_id} --wait" in lines(err)
+    assert f"the run is not stopped; to wait again, submit the same with --run-id {run_id} --wait" in lines(err)
     assert "Traceback" not in err
     assert "run_service_terminate_run" not in dict(server.requests)
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from test_submit import PIPELINE, PLATFORM, TABLE, lines
+from submitted import PIPELINE, PLATFORM, TABLE, lines
 
 from polyhead_pipelines import waiting
 
