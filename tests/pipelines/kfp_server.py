@@ -317,6 +317,10 @@ class Server:
             check(parsed, "V2beta1Filter", "filter", request=True)
             for predicate in parsed["predicates"]:
                 wanted = [item for item in wanted if _matches(item, predicate)]
+        if order := query.get("sort_by"):
+            key, _, direction = order.partition(" ")
+            _expect(direction in ("", "asc", "desc"), "sort_by", f"'{order}'")
+            wanted = sorted(wanted, key=lambda item: str(item[key]), reverse=direction == "desc")
         bound = {key: query.get(key, "") for key in ("filter", "sort_by")}
         offset = 0
         if query.get("page_token"):

@@ -413,14 +413,17 @@ def test_a_run_id_starts_one_run(polyhead, server, pipeline):
 
 
 def test_the_oldest_of_several_runs_under_an_id_is_the_one(polyhead, server, pipeline):
-    """Two that were started at the same moment, told over several pages."""
+    """A second one that was started at the same moment is passed over, and so are other ids on the pages before."""
     polyhead("submit", pipeline, "--host", server.host, *TABLE, "--run-id", "a")
+    (first,) = server.runs
+    first["created_at"] = "2030-01-02T00:00:00Z"
     for number in range(2 * kfp_server.PAGE):
-        server.runs.insert(
-            0, {**server.runs[-1], "run_id": str(number), "description": f"polyhead run-id A of {number}"}
-        )
+        server.runs.append({**first, "run_id": str(number), "description": f"polyhead run-id A of {number}"})
+        server.runs[-1]["created_at"] = "2030-01-01T00:00:00Z"
+    server.runs.insert(0, {**first, "run_id": "second", "created_at": "2030-01-02T00:00:01Z"})
     result = polyhead("submit", pipeline, "--host", server.host, *TABLE, "--run-id", "a", "--json")
-    assert json.loads(result.out)["run_id"] == server.runs[-1]["run_id"]
+    assert json.loads(result.out)["run_id"] == first["run_id"]
+    assert len(server.asked("run_service_create_run")) == 1
 
 
 def test_a_run_id_of_another_pipeline_or_other_arguments_is_refused(polyhead, server, pipeline):
@@ -523,9 +526,8 @@ def test_a_schedule_that_is_none_is_refused_before_anything_is_sent(polyhead, se
 def test_an_upload_is_a_version_and_the_same_again_is_none(polyhead, server, pipeline, tmp_path):
     """Versions are named after the package's version and the content; how the file is written does not matter."""
     first = polyhead("submit", pipeline, "--host", server.host, "--upload-only", "--json")
-    (tmp_path / pipeline).write_text(
-        "# another comment\n" + yaml.safe_dump(PIPELINE, indent=4, default_flow_style=None)
-    )
+    turned = dict(reversed(PIPELINE.items()))
+    (tmp_path / pipeline).write_text("# a comment\n" + yaml.safe_dump(turned, indent=4, sort_keys=False))
     second = polyhead("submit", pipeline, "--host", server.host, "--upload-only", "--json")
     assert (first.code, second.code) == (0, 0)
     told = json.loads(first.out)

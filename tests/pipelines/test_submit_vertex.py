@@ -182,6 +182,7 @@ def test_a_job_is_created_and_its_link_printed(submit, vertex):
 def test_waiting_tells_the_steps_and_ends_with_0(submit, vertex):
     """A step that the loop repeats has a number."""
     vertex.script = [
+        job("QUEUED"),
         job("RUNNING", prepare=("RUNNING", "")),
         job("SUCCEEDED", prepare=("SUCCEEDED", ""), train=("SUCCEEDED", "")),
     ]
