@@ -28,6 +28,11 @@ COMMANDS = {
         *("CONFIG", "--out", "-o", "--table", "--image", "--target", "--pipeline-root", "--partitions", "--dry-run"),
         "--json",
     ],
+    "submit": [
+        *("--target", "--host", "--namespace", "--project", "--region", "--token-file", "--cookie-file", "--ca-cert"),
+        *("--table", "--image", "--param", "--experiment", "--run-name", "--run-id", "--pipeline-root"),
+        *("--service-account", "--no-cache", "--wait", "--timeout", "--schedule", "--upload-only", "--json"),
+    ],
     "predict": ["BUNDLE", "TABLE", "--out", "-o", "--workers", "--json"],
 }
 
@@ -51,6 +56,7 @@ USAGE_ERRORS = [
     (["publish", "a.yaml", "--bundle", "T", "--out", "P"], "Missing option '--evaluation'"),
     (["rollback", "a.yaml"], "Missing argument 'VERSION'"),
     (["compile", "a.yaml"], "Missing option '-o' / '--out'"),
+    (["submit", "--host", "h"], "Missing argument 'FILE'"),
     (["predict", "B", "t.csv"], "Missing option '-o' / '--out'"),
     (["compile", "a.yaml", "-o", "b.yaml", "--target", "argo"], "'argo' is not one of: kfp, vertex, kubernetes, local"),
     (["predict", "B"], "Missing argument 'TABLE'"),
