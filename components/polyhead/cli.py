@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +19,15 @@ if TYPE_CHECKING:
 
     from polyhead.contracts.config import Config
     from polyhead_pipelines.local import LocalRun
+    from polyhead_pipelines.runners import Runner
+
+
+class RunnerName(StrEnum):
+    """Where `run` and `demo` carry the steps out."""
+
+    SUBPROCESS = "subprocess"
+    DOCKER = "docker"
+
 
 app = typer.Typer(
     name="polyhead",
@@ -37,6 +48,18 @@ DataOption = Annotated[Path, typer.Option(metavar="V", help="The folder that val
 PreprocessingOption = Annotated[Path, typer.Option(metavar="P", help="The folder that preprocess wrote.")]
 ShardsOption = Annotated[Path, typer.Option(metavar="S", help="The folder that shard wrote.")]
 SeedOption = Annotated[int | None, typer.Option(min=0, metavar="N", help="Replaces train.seed.")]
+RunnerOption = Annotated[
+    RunnerName, typer.Option(help="Where each step runs: in a process of this environment, or in a container.")
+]
+_DOCKER = "Docker"
+ImageOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IMAGE",
+        help="The containers' image. Default: polyhead:<version>, with --gpus polyhead:<version>-gpu.",
+        rich_help_panel=_DOCKER,
+    ),
+]
 
 
 def main() -> None:
@@ -77,17 +100,20 @@ def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the sample and the results.")] = Path(
         "polyhead-demo"
     ),
+    runner: RunnerOption = RunnerName.SUBPROCESS,
+    image: ImageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the embedded sample (600 mugs, four things to predict) and run the whole pipeline on it."""
     from polyhead.errors import ArtifactError
     from polyhead.sample import write_sample
 
+    place = _runner(runner, image=image)
     try:
         config = write_sample(out / "sample")
     except OSError as error:
         raise ArtifactError(f"cannot be written: {error.strerror}", where=str(out), hint="give another --out") from None
-    _run(config, None, out, None, as_json)
+    _run(config, None, out, None, place, as_json)
 
 
 @app.command(rich_help_panel="Start here")
@@ -127,13 +153,37 @@ def run(
     table: TableOption = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for one artifact per step.")] = Path("polyhead-out"),
     seed: SeedOption = None,
-    runner: Annotated[str, typer.Option(help="Where the steps run: subprocess.")] = "subprocess",
+    runner: RunnerOption = RunnerName.SUBPROCESS,
+    image: ImageOption = None,
+    gpus: Annotated[
+        str | None, typer.Option(metavar="N", help="GPUs that a step gets, or all.", rich_help_panel=_DOCKER)
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Most memory of a container, such as 4g.", rich_help_panel=_DOCKER),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The containers' network. Default: none where table and pictures are local, else Docker's default.",
+            rich_help_panel=_DOCKER,
+        ),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=VALUE]",
+            help="A variable for the steps, by default with its value here; repeat for several. "
+            "A file that the value names is mounted.",
+            rich_help_panel=_DOCKER,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole pipeline on this machine, by KFP's local runner, and print every head beside its baseline."""
-    if runner != "subprocess":
-        raise typer.BadParameter(f"'{runner}' is not one of: subprocess", param_hint="--runner")
-    _run(config, table, out, seed, as_json)
+    place = _runner(runner, image=image, gpus=gpus, memory=memory, network=network, env=env)
+    _run(config, table, out, seed, place, as_json)
 
 
 @app.command(rich_help_panel="Start here")
@@ -291,7 +341,45 @@ def _place(path: Path, config: Config, table: str | None) -> str:
     return table if table is not None else join(str(path.parent.absolute()), config.table)
 
 
-def _run(path: Path, table: str | None, out: Path, seed: int | None, as_json: bool) -> None:
+def _runner(
+    name: RunnerName,
+    *,
+    image: str | None = None,
+    gpus: str | None = None,
+    memory: str | None = None,
+    network: str | None = None,
+    env: list[str] | None = None,
+) -> Runner | None:
+    """The runner that the options ask for; None for the usual one."""
+    if name != RunnerName.DOCKER:
+        options = {"--image": image, "--gpus": gpus, "--memory": memory, "--network": network, "--env": env}
+        given = [option for option, value in options.items() if value]
+        if given:
+            raise typer.BadParameter("is for --runner docker", param_hint=given[0])
+        return None
+    if gpus is not None and gpus != "all" and not (gpus.isascii() and gpus.isdigit() and int(gpus) > 0):
+        raise typer.BadParameter(f"'{gpus}' is neither a number of GPUs nor all", param_hint="--gpus")
+    if memory is not None and re.fullmatch(r"[1-9][0-9]*[bkmg]?", memory) is None:
+        raise typer.BadParameter(f"'{memory}' is no size such as 512m or 4g", param_hint="--memory")
+    environment = {}
+    for word in env or []:
+        variable, given_here, value = word.partition("=")
+        if not variable or not (given_here or variable in os.environ):
+            raise typer.BadParameter(f"'{word}' is not set here and has no =VALUE", param_hint="--env")
+        environment[variable] = value if given_here else os.environ[variable]
+    from polyhead_pipelines.runners import ALL_GPUS, Containers
+    from polyhead_pipelines.training import DEFAULT_IMAGE
+
+    return Containers(
+        image or f"{DEFAULT_IMAGE}{'-gpu' if gpus else ''}",
+        gpus=ALL_GPUS if gpus == "all" else int(gpus or 0),
+        memory=memory,
+        network=network,
+        environment=environment,
+    )
+
+
+def _run(path: Path, table: str | None, out: Path, seed: int | None, runner: Runner | None, as_json: bool) -> None:
     from polyhead.contracts.config import parse_config, read_config_text
     from polyhead.storage.places import join
 
@@ -302,13 +390,13 @@ def _run(path: Path, table: str | None, out: Path, seed: int | None, as_json: bo
         text = config.with_seed(seed).model_dump_json(by_alias=True)
     from polyhead_pipelines.local import run_training
 
-    finished = run_training(text, place, out)
+    finished = run_training(text, place, out, runner)
     if as_json:
         _print_json(_summary(finished))
     else:
         from polyhead.results import print_results
 
-        print_results(finished.report, finished.out, finished.seconds)
+        print_results(finished.report, finished.out, finished.seconds, finished.steps)
 
 
 def _summary(finished: LocalRun) -> dict[str, Any]:
@@ -320,6 +408,10 @@ def _summary(finished: LocalRun) -> dict[str, Any]:
         "report": str(finished.out / "evaluate" / REPORT_PAGE),
         "verdict": finished.report.verdict,
         "seconds": round(finished.seconds, 1),
+        "steps": [
+            {"step": use.step, "seconds": round(use.seconds, 1), "peak_memory_bytes": use.peak_memory}
+            for use in finished.steps
+        ],
         "heads": {
             name: {
                 "kind": head.kind,
