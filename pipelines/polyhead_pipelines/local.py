@@ -39,6 +39,8 @@ _NO_OUTPUT = "Tried to get output"
 _STEP_STARTS = "Executing task"
 _STEP_LINE = "    "  # KFP indents what a step prints
 _FOUND_IMAGE = "Found image "
+_KILLED_LINE = "Killed"  # the shell's word
+_INPUT_BEGINS, _INPUT_ENDS = "Got executor_input:", "}"
 
 
 @dataclass(frozen=True)
@@ -165,12 +167,11 @@ def _explain(relay: Relay, failure: Exception | None, finished: list[Stage], kno
     step = named[1] if named else unfinished[0]
     printed = _last_lines(relay.log, step)
     what, hint = (known.what, known.hint) if known else ("stopped without an error of its own", "")
-    if printed:
+    if printed and not (known and printed == _KILLED_LINE):
         what += f"; its last lines:\n{printed}"
-    elif failure is None or relay.error or _NO_OUTPUT in reason:
-        what = f"{known.what} and without its output" if known else "ended without its output"
     elif not known:
-        what += f": {reason}"
+        silent = failure is None or relay.error or _NO_OUTPUT in reason
+        what = "ended without its output" if silent else f"{what}: {reason}"
     return PipelineError(what, where=f"step '{step}'", hint=hint)
 
 
@@ -181,7 +182,11 @@ def _last_lines(log: list[str], step: str) -> str:
     own = [i for i in begins if f"'{step}'" in lines[i]] or begins or [0]
     end = next((i for i in begins if i > own[-1]), len(lines))
     printed = [line.removeprefix(_STEP_LINE) for line in lines[own[-1] : end] if line.startswith(_STEP_LINE)]
-    return "\n".join([line for line in printed if not line.startswith(_FOUND_IMAGE)][-_LOG_LINES:])
+    for i, line in enumerate(printed):
+        if _INPUT_BEGINS in line and _INPUT_ENDS in printed[i:]:
+            printed = printed[printed.index(_INPUT_ENDS, i) + 1 :]
+            break
+    return "\n".join([line for line in printed if not line.startswith(_FOUND_IMAGE)][-_LOG_LINES:]).strip()
 
 
 @contextlib.contextmanager

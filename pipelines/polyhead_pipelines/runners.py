@@ -220,8 +220,8 @@ def _find(client: docker.DockerClient, image: str) -> str:
         found = client.images.get(image)
     except ImageNotFound:
         raise PipelineError("no such image on this machine", where=image, hint=build) from None
-    except APIError as error:
-        raise PipelineError(f"is no image: {error.explanation}", where=image, hint=build) from None
+    except APIError:
+        raise PipelineError("is not the name of an image", where=image, hint=build) from None
     names = [*found.tags, *(found.attrs.get("RepoDigests") or [])]
     if not names:
         raise PipelineError("the image has no tag", where=image, hint="give it one: docker tag")
