@@ -47,6 +47,9 @@ WorkersOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Thr
 DataOption = Annotated[Path, typer.Option(metavar="V", help="The folder that validate wrote.")]
 PreprocessingOption = Annotated[Path, typer.Option(metavar="P", help="The folder that preprocess wrote.")]
 ShardsOption = Annotated[Path, typer.Option(metavar="S", help="The folder that shard wrote.")]
+DestinationOption = Annotated[
+    str | None, typer.Option(metavar="PLACE", help="Replaces the configuration's publish.to.")
+]
 SeedOption = Annotated[int | None, typer.Option(min=0, metavar="N", help="Replaces train.seed.")]
 RunnerOption = Annotated[
     RunnerName, typer.Option(help="Where each step runs: in a process of this environment, or in a container.")
@@ -299,6 +302,40 @@ def evaluate(
     _finish(result, as_json)
 
 
+@app.command(rich_help_panel="One step at a time")
+def publish(
+    config: ConfigArgument,
+    bundle: Annotated[Path, typer.Option(metavar="T", help="The folder that train wrote.")],
+    evaluation: Annotated[Path, typer.Option(metavar="E", help="The folder that evaluate wrote.")],
+    out: Annotated[Path, typer.Option(metavar="P", help="The folder to write.")],
+    to: DestinationOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a bundle that passed the gate to its version's folder, and point latest.json to it."""
+    from polyhead.progress import step
+    from polyhead.publish.step import run as publish_model
+
+    with step("publish"):
+        checked = _load(config)
+        place = _destination(config, checked, to)
+        result = publish_model(config=checked, bundle=bundle, evaluation=evaluation, destination=place, out=out)
+    _finish(result, as_json)
+
+
+@app.command(rich_help_panel="One step at a time")
+def rollback(
+    config: ConfigArgument,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A version that was published.")],
+    to: DestinationOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a version in force again that was published before."""
+    from polyhead.publish.step import roll_back
+
+    checked = _load(config)
+    _finish(roll_back(config=checked, version=version, destination=_destination(config, checked, to)), as_json)
+
+
 @app.command("compile", rich_help_panel="The cluster")
 def compile_(
     config: ConfigArgument,
@@ -377,6 +414,13 @@ def _runner(
         network=network,
         environment=environment,
     )
+
+
+def _destination(path: Path, config: Config, to: str | None) -> str:
+    """Where to publish: the option as given, or the config's, relative to the config file; empty where neither is."""
+    from polyhead.storage.places import join
+
+    return to or (join(str(path.parent.absolute()), config.publish.to) if config.publish.to else "")
 
 
 def _run(path: Path, table: str | None, out: Path, seed: int | None, runner: Runner | None, as_json: bool) -> None:

@@ -69,6 +69,16 @@ class ArtifactError(PolyheadError):
     subject = "an artifact"
 
 
+class StorageError(PolyheadError):
+    """An object store does not answer, refuses a request, or hands out damaged bytes."""
+
+    subject = "an object store"
+
+
+class ConflictError(StorageError):
+    """A place changed under the hands of whoever wanted to write or read it."""
+
+
 class PipelineError(PolyheadError):
     """A pipeline step stopped without an error of its own, or without its outputs."""
 

@@ -21,6 +21,8 @@ COMMANDS = {
     "shard": ["CONFIG", "--data", "--preprocessing", "--workers", "--out", "--reuse", "--json"],
     "train": ["CONFIG", "--shards", "--preprocessing", "--out", "--seed", "--json"],
     "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--json"],
+    "publish": ["CONFIG", "--bundle", "--evaluation", "--out", "--to", "--json"],
+    "rollback": ["CONFIG", "VERSION", "--to", "--json"],
     "run": ["CONFIG", "--table", "--out", "--seed", "--runner", "--json"],
     "compile": ["CONFIG", "--out", "-o", "--table", "--image", "--json"],
     "predict": ["BUNDLE", "TABLE", "--out", "-o", "--workers", "--json"],
@@ -43,6 +45,8 @@ USAGE_ERRORS = [
     (["shard", "a.yaml", "--data", "V", "--out", "S"], "Missing option '--preprocessing'"),
     (["train", "a.yaml", "--preprocessing", "P", "--out", "T"], "Missing option '--shards'"),
     (["evaluate", "a.yaml", "--shards", "S", "--preprocessing", "P", "--out", "E"], "Missing option '--bundle'"),
+    (["publish", "a.yaml", "--bundle", "T", "--out", "P"], "Missing option '--evaluation'"),
+    (["rollback", "a.yaml"], "Missing argument 'VERSION'"),
     (["compile", "a.yaml"], "Missing option '-o' / '--out'"),
     (["predict", "B", "t.csv"], "Missing option '-o' / '--out'"),
     (["predict", "B"], "Missing argument 'TABLE'"),
@@ -67,7 +71,7 @@ def test_the_commands_are_these(polyhead):
 def test_help_names_every_option(polyhead, command):
     result = polyhead(command, "--help")
     assert (result.code, result.err) == (0, "")
-    shown = set(re.findall(r"(?<![\w-])(?:--?[a-z]+|TABLE|CONFIG|BUNDLE)\b", result.out))
+    shown = set(re.findall(r"(?<![\w-])(?:--?[a-z]+|TABLE|CONFIG|BUNDLE|VERSION)\b", result.out))
     assert shown - {"-h"} == {"--help", *COMMANDS[command]}
 
 

@@ -24,25 +24,33 @@ HOUSES = ROOT / "pipelines" / "configs" / "houses.yaml"
 
 PARAMETERS = {
     "config": "the configuration file's text",
+    "destination": "the folder of versions; empty for the configuration's `publish.to`",
     "reuse": "a folder of earlier shards, to copy unchanged pictures from; empty for none, which is the default",
     "table": "a place that the step can read, such as `gs://bucket/houses.parquet`",
     "metrics": "every metric as `<head>.<metric>`, for the KFP user interface",
     "report": "`report.html`, for the KFP user interface",
 }
+LINE = 120
 TYPES = {"String": "text", "system.Artifact": "Artifact"}
 
 
 def generated() -> dict[Path, str]:
     """Every generated file: its path from the repository's root, and its content."""
-    from polyhead_pipelines.training import STAGES
-
     files = {
         GOLDEN / "polyhead.schema.json": schema_file(),
         GOLDEN / "houses.pipeline.yaml": pipeline_file(),
     }
-    for stage in STAGES:
+    for stage in stages():
         files[Path("components/polyhead", stage.name, "README.md")] = component_page(stage)
     return files
+
+
+def stages() -> list[Any]:
+    """Every step that has a README: those of the pipeline, and publish."""
+    from polyhead.contracts.publication import Publication
+    from polyhead_pipelines.training import STAGES, Stage
+
+    return [*STAGES, Stage("publish", "publication", Publication)]
 
 
 def schema_file() -> str:
@@ -70,10 +78,8 @@ def without_versions(text: str) -> str:
 
 def component_page(stage: Any) -> str:
     """A step's README."""
-    from polyhead_pipelines.training import STAGES
-
     component = importlib.import_module(f"polyhead.{stage.name}.component").component("polyhead").component_spec
-    outputs = {one.output: one for one in STAGES}
+    outputs = {one.output: one for one in stages()}
 
     def rows(members: dict[str, Any]) -> list[str]:
         lines = []
@@ -83,7 +89,10 @@ def component_page(stage: Any) -> str:
             lines.append(f"| `{name}` | {_type(member.type)} | {meaning} |")
         return lines
 
-    arguments = ", ".join(f"{name}={name}" for name in component.inputs)
+    call = f"{stage.name}({', '.join(f'{name}={name}' for name in component.inputs)})"
+    code = [f'{stage.output} = {call}.outputs["{stage.output}"]']
+    if len(code[0]) > LINE:
+        code = [f"task = {call}", f'{stage.output} = task.outputs["{stage.output}"]']
     usage, options = _command(stage.name)
     about, tree = _contract(stage.contract)
     return "\n".join(
@@ -112,7 +121,7 @@ def component_page(stage: Any) -> str:
             f"{stage.name} = component(image)  # a container image that has Polyhead installed",
             "",
             "# in a function decorated with kfp.dsl.pipeline:",
-            f'{stage.output} = {stage.name}({arguments}).outputs["{stage.output}"]',
+            *code,
             "```",
             "",
             "| Input | Type | What it is |",

@@ -127,6 +127,23 @@ class EvaluateSection(Section):
     )
 
 
+class PublishSection(Section):
+    """Where a model goes that passed the gate."""
+
+    to: str | None = Field(
+        None,
+        min_length=1,
+        description="A folder of versions: a local one, relative to this file, or gs://, s3:// or minio://.",
+    )
+    ungated: bool = Field(False, description="Publish although the config has no gate.")
+
+    @model_validator(mode="after")
+    def _known_scheme(self) -> PublishSection:
+        if self.to and "://" in self.to and not re.match(r"(?:gs|s3|minio)://[^/]", self.to):
+            raise ValueError(f"cannot publish to {self.to}: give a local path, gs://, s3:// or minio://bucket/folder")
+        return self
+
+
 class Config(Section):
     """The whole of `polyhead.yaml`. `table`, `features` and `targets` alone make a good model."""
 
@@ -146,6 +163,7 @@ class Config(Section):
     gate: dict[str, dict[str, str]] = Field(
         {}, description='Per head and metric: ">= 0.6", "<= 0.2" or "beats baseline".'
     )
+    publish: PublishSection = PublishSection()
 
     def column_of(self, name: str) -> str:
         """The table's column behind a feature or target name."""
@@ -345,7 +363,7 @@ def _siblings(document: Document, path: list[str]) -> list[str]:
 
 
 def _cross_checks(document: Document) -> list[Problem]:
-    """What no single field can see: names, columns used twice, slices, gate rules, tied sizes.
+    """What no single field can see: names, columns used twice, slices, gate rules, a gate to publish by, tied sizes.
 
     Works on the raw document, so that these are reported beside a wrong field elsewhere.
     """
@@ -354,6 +372,7 @@ def _cross_checks(document: Document) -> list[Problem]:
         *_check_columns(document),
         *_check_slices(document),
         *_check_gate(document),
+        *_check_publish(document),
         *_check_tied(document),
     ]
 
@@ -433,6 +452,14 @@ def _check_gate(document: Document) -> Iterator[Problem]:
                 yield Problem(f"a {kind} head has no metric '{metric}'", where, did_you_mean(metric, metrics))
             if isinstance(rule, str) and not GATE_RULE.fullmatch(rule):
                 yield Problem(f"received {rule!r}", where, GATE_HINT)
+
+
+def _check_publish(document: Document) -> Iterator[Problem]:
+    """A model without a gate is refused after hours of training, so this is told before."""
+    publish = document.mapping(["publish"])
+    if publish.get("to") and not publish.get("ungated") and not any(document.mapping(["gate"]).values()):
+        hint = "add rules to gate, or write publish.ungated: true"
+        yield Problem("there is no gate to pass", document.where(["publish", "to"]), hint)
 
 
 def _check_tied(document: Document) -> Iterator[Problem]:

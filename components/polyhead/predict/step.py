@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
@@ -23,7 +24,7 @@ from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
 from polyhead.shard.timing import Stopwatch
 from polyhead.storage.artifact import new_artifact, sha256_of, unchanged, write_whole
 from polyhead.storage.clean import ParquetTable
-from polyhead.storage.parallel import available_cpus, ordered_map
+from polyhead.storage.parallel import available_cpus
 from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan
 from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.rejected import Rejected, RejectionCounts, in_order
@@ -64,7 +65,7 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
 
     Args:
         bundle: The artifact of `train`.
-        table: A path, a `gs://` place, or a pandas or polars DataFrame.
+        table: A path, a remote place, or a pandas or polars DataFrame.
         out: The Parquet file to write; a former one is replaced.
         workers: Threads that decode pictures. Default: the processors at hand.
 
@@ -101,7 +102,7 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
     sizes = np.full(clean.rows.height, ROW_BYTES, np.int64)
     for name in config.features_of(ImageFeature):
         paths = clean.rows[name]
-        sizes[paths.is_not_null().to_numpy()] += np.fromiter(folder.sizes(paths.drop_nulls()), np.int64)
+        sizes[paths.is_not_null().to_numpy()] += np.fromiter(folder.sizes(paths.drop_nulls().to_list()), np.int64)
     with new_artifact(out, PredictionPlan) as directory:
         clean.rows.write_parquet(directory / CLEAN_TABLE, compression="lz4")
         clean.rejected.write_parquet(directory / REJECTED_TABLE, compression="zstd")
@@ -280,9 +281,11 @@ class _Model:
 
         heads = self._predictor.preprocessing.target_statistics
         parts: list[pl.DataFrame] = []
+        groups, coming = itertools.tee(groups)
+        encoded = self._encoded(row for group in coming for row in group.iter_rows(named=True))
         with progress("predict", total=rows, unit="rows") as advance:
             for group in groups:
-                kept, examples = self._examples(group)
+                kept, examples = self._examples(group, itertools.islice(encoded, group.height))
                 for batch in self._predictor.predict(batches_of(examples, _BATCH)) if examples else ():
                     columns = [
                         column
@@ -294,11 +297,13 @@ class _Model:
                 advance(group.height)
         return pl.concat(parts) if parts else pl.DataFrame()
 
-    def _examples(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[bytes]]:
+    def _examples(
+        self, rows: pl.DataFrame, encoded: Iterable[EncodedRow | RowError]
+    ) -> tuple[pl.DataFrame, list[bytes]]:
         """The rows whose pictures can be read, and their serialised examples, made as the shard step makes them."""
         examples: list[bytes] = []
         keep: list[bool] = []
-        for row, made in zip(rows.iter_rows(named=True), self._encoded(rows), strict=True):
+        for row, made in zip(rows.iter_rows(named=True), encoded, strict=True):
             keep.append(not isinstance(made, RowError))
             if isinstance(made, RowError):
                 column, cause = self._config.column_of(made.name), made.cause
@@ -307,6 +312,6 @@ class _Model:
                 examples.append(b"".join(made.example))
         return rows.filter(pl.Series(keep, dtype=pl.Boolean)), examples
 
-    def _encoded(self, rows: pl.DataFrame) -> Iterator[EncodedRow | RowError]:
+    def _encoded(self, rows: Iterable[dict[str, Any]]) -> Iterator[EncodedRow | RowError]:
         encode = self._encoder
-        return ordered_map(lambda row: encode(row, Stopwatch()), rows.iter_rows(named=True), workers=self._workers)
+        return encode.map(lambda row: encode(row, Stopwatch()), rows, lambda row: [row], workers=self._workers)

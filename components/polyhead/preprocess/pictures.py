@@ -12,7 +12,7 @@ from PIL import Image
 from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.preprocessing import PictureQuality
 from polyhead.shard.pictures import resize
-from polyhead.storage.parallel import available_cpus, ordered_map
+from polyhead.storage.parallel import available_cpus
 from polyhead.storage.pictures import PictureError, PictureFolder, Pixels, decode_picture
 
 _EQUAL = 99.0
@@ -43,7 +43,8 @@ def choose_decoding(
         wanted = reference(full, feature.size)
         return psnr(resize(scaled, feature.size), wanted), psnr(resize(full, feature.size), wanted)
 
-    measured = [pair for pair in ordered_map(of, paths, workers=available_cpus()) if pair is not None]
+    pairs = folder.map(of, paths, lambda path: [path], workers=available_cpus())
+    measured = [pair for pair in pairs if pair is not None]
     by_scaling, at_full = ([pair[way] for pair in measured] for way in (0, 1))
     if feature.decode == "auto" and (not measured or statistics.median(by_scaling) >= feature.min_psnr):
         return "scaled", _quality(by_scaling)

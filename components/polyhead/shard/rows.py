@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.preprocessing import ImageStatistics, Preprocessing
@@ -15,6 +15,9 @@ from polyhead.shard.kept import KeptPictures, PictureName, picture_name
 from polyhead.shard.pictures import PictureEncoder
 from polyhead.shard.timing import Stopwatch
 from polyhead.storage.pictures import PictureError, PictureFolder, content_hash
+
+In = TypeVar("In")
+Out = TypeVar("Out")
 
 
 class RowError(Exception):
@@ -105,8 +108,7 @@ class RowEncoder:
                 entries[f"feature/{name}"] = value if isinstance(value, float) else value.encode()
                 continue
             facts = row.get(picture_column(name))
-            named = None if facts is None else picture_name(encoder.recipe, facts["content_hash"])
-            stored = self._kept.get(named) if self._kept is not None and named is not None else None
+            named, stored = self._held(encoder, facts)
             if stored is None:
                 clock.start()
                 try:
@@ -125,6 +127,46 @@ class RowEncoder:
             entries[f"feature/{name}"] = stored
         self._add_targets(entries, row)
         return EncodedRow(encode_example(entries), pictures, decoded, kept, bytes_read)
+
+    def map(
+        self,
+        function: Callable[[In], Out],
+        items: Iterable[In],
+        rows: Callable[[In], Iterable[Mapping[str, Any]]],
+        *,
+        workers: int,
+    ) -> Iterator[Out]:
+        """`ordered_map`, while the remote pictures of the rows that come next are being read.
+
+        Args:
+            function: Called with one item; it may encode the rows of that item.
+            items: Read only as fast as results are taken, and as little ahead as that needs.
+            rows: The rows of an item.
+            workers: Threads that call `function`.
+
+        Raises:
+            Exception: Whatever `function` raised, at the item's turn.
+        """
+
+        def paths(item: In) -> Iterator[str]:
+            return (path for row in rows(item) for path in self._to_read(row))
+
+        return self._folder.map(function, items, paths, workers=workers)
+
+    def _to_read(self, row: Mapping[str, Any]) -> Iterator[str]:
+        """The pictures of a row that no earlier shard holds."""
+        for name, encoder in self._encoders.items():
+            if row[name] is not None and self._held(encoder, row.get(picture_column(name)))[1] is None:
+                yield row[name]
+
+    def _held(
+        self, encoder: PictureEncoder, facts: Mapping[str, Any] | None
+    ) -> tuple[PictureName | None, bytes | None]:
+        """The name of a picture whose file was validated, and what earlier shards hold of it."""
+        if facts is None:
+            return None, None
+        named = picture_name(encoder.recipe, facts["content_hash"])
+        return named, None if self._kept is None else self._kept.get(named)
 
     def _add_targets(self, entries: dict[str, Value], row: Mapping[str, Any]) -> None:
         for name, target in self._targets.items():

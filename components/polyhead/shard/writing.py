@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import polars as pl
 
@@ -25,7 +25,6 @@ from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
 from polyhead.shard.tfrecord import HEADER, frame
 from polyhead.shard.timing import Stopwatch
 from polyhead.storage.artifact import sha256_of, write_whole
-from polyhead.storage.parallel import ordered_map
 from polyhead.storage.partitions import ROW_BYTES
 from polyhead.storage.rejected import Cell, Rejected
 
@@ -56,6 +55,10 @@ class _Task(NamedTuple):
     rows: pl.DataFrame
     finished: _Finished | None
     ends_shard: bool
+
+    def named(self) -> Iterator[dict[str, Any]]:
+        """The rows that are to be encoded."""
+        return self.rows.iter_rows(named=True) if self.finished is None else iter(())
 
 
 @dataclass
@@ -106,7 +109,7 @@ class ShardWriter:
         started = time.perf_counter()
         open_shard: _OpenShard | None = None
         try:
-            for encoded in ordered_map(self._encode, self._tasks(spool), workers=self._workers):
+            for encoded in self._encoder.map(self._encode, self._tasks(spool), _Task.named, workers=self._workers):
                 task = encoded.task
                 if task.finished is not None:
                     self.resumed += 1
@@ -166,9 +169,7 @@ class ShardWriter:
 
     def _encode(self, task: _Task) -> _Encoded:
         encoded = _Encoded(task)
-        if task.finished is not None:
-            return encoded
-        for row in task.rows.iter_rows(named=True):
+        for row in task.named():
             made = self._encoder(row, encoded.clock)
             if isinstance(made, RowError):
                 column, cause = self._config.column_of(made.name), made.cause

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polyhead.contracts.artifact import Contract
-from polyhead.errors import ArtifactError
+from polyhead.errors import ArtifactError, ConflictError
+from polyhead.storage.places import is_remote
 
 _FINGERPRINT = ".fingerprint"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -26,39 +27,88 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
     An artifact of the same kind that stands at `out` already is replaced; anything else there is refused
     before any work is done. When the block raises, `out` stays as it was.
 
+    A remote artifact is written into a temporary folder of this machine and uploaded when the block ends well, its
+    contract last; see `polyhead.storage.objects.upload_folder`. Only a broken upload takes the former one away.
+
     Args:
-        out: Where the artifact shall stand. Its parent is created.
+        out: Where the artifact shall stand: a folder, whose parent is created, or a remote prefix.
         contract: The artifact's contract class.
         resume: A fingerprint of all that decides the artifact's bytes. When it is given, what an earlier, broken
             attempt with the same fingerprint left is kept and found in the directory again; what one with
             another fingerprint left is removed.
 
     Yields:
-        A directory beside `out`, on the same file system; empty unless resumed.
+        A directory beside `out`, on the same file system, or a temporary one; empty unless resumed.
 
     Raises:
         ArtifactError: `out` holds something else, cannot be written, or is being written by another process; or the
             disk is full.
+        StorageError: The store does not take it, or another process writes there.
     """
+    if isinstance(out, str) and is_remote(out):
+        with _new_remote_artifact(out.rstrip("/"), contract, resume) as aside:
+            yield aside
+        return
     out = Path(out).absolute()
     check_free(out, contract)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside, lock = _resumed(out, resume) if resume else (_fresh(out), None)
-    except OSError as error:
-        raise ArtifactError(f"cannot be written: {error.strerror}", where=str(out)) from None
-    try:
+    with _workroom(out, resume, where=str(out)) as aside:
         aside.chmod(0o777 & ~_umask())
         yield aside
         (aside / _FINGERPRINT).unlink(missing_ok=True)
         replace_artifact(aside, out)
+
+
+@contextlib.contextmanager
+def _new_remote_artifact(out: str, contract: type[Contract], resume: str) -> Iterator[Path]:
+    from polyhead.storage.objects import list_objects, stat, upload_folder
+
+    last = f"{contract.__name__}.json"
+    if next(list_objects(out), None) is not None and stat(f"{out}/{last}") is None:
+        raise _holds_other(out, contract, "give another --out, or remove the objects")
+    with _workroom(_remembered(out), resume, where=out) as aside:
+        yield aside
+        (aside / _FINGERPRINT).unlink(missing_ok=True)
+        upload_folder(aside, out, last=last)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remembered(place: str) -> Path:
+    """Where this user's broken attempts at a remote artifact are kept on this machine.
+
+    Raises:
+        ArtifactError: That folder cannot be made, or somebody else has made it.
+    """
+    root = Path(tempfile.gettempdir(), f"polyhead-{os.getuid()}")
+    hint = "set TMPDIR to a folder of your own"
+    try:
+        root.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ArtifactError(f"cannot be written: {error.strerror}", where=str(root), hint=hint) from None
+    if root.is_symlink() or root.stat().st_uid != os.getuid():
+        raise ArtifactError("belongs to somebody else", where=str(root), hint=hint)
+    return root / hashlib.sha256(place.encode()).hexdigest()[:32]
+
+
+@contextlib.contextmanager
+def _workroom(out: Path, resume: str, *, where: str) -> Iterator[Path]:
+    """A folder beside `out` to work in; when the block raises, it stays if it can be resumed.
+
+    Raises:
+        ArtifactError: It cannot be made, another process has it, or the disk is full.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        aside, lock = _resumed(out, resume, where) if resume else (_fresh(out), None)
+    except OSError as error:
+        raise ArtifactError(f"cannot be written: {error.strerror}", where=where) from None
+    try:
+        yield aside
     except OSError as error:
         if error.errno not in _FULL:
             raise
         kept = "; what is finished is kept for the next call" if resume else ""
-        raise ArtifactError(
-            f"{error.strerror}{kept}", where=str(out), hint="free space, or give another --out"
-        ) from None
+        hint = "free space, or set TMPDIR" if is_remote(where) else "free space, or give another --out"
+        raise ArtifactError(f"{error.strerror}{kept}", where=where, hint=hint) from None
     finally:
         if lock is None:
             shutil.rmtree(aside, ignore_errors=True)
@@ -66,11 +116,53 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
             os.close(lock)
 
 
+@contextlib.contextmanager
+def opened_artifact(place: str | Path, contract: type[Contract]) -> Iterator[Path]:
+    """An artifact as a local folder: itself, or a copy in a temporary folder that is gone when the block ends.
+
+    Args:
+        place: A folder or a remote prefix.
+        contract: The artifact's contract class.
+
+    Yields:
+        The folder. A copy has all files of one writer: where another one is at work, the place is refused.
+
+    Raises:
+        ArtifactError: There is no such artifact, or it is being written.
+        StorageError: The store does not give it.
+    """
+    if not (isinstance(place, str) and is_remote(place)):
+        yield Path(place)
+        return
+    from polyhead.storage.objects import download_folder, is_claim, stat
+
+    place = place.rstrip("/")
+    last = f"{contract.__name__}.json"
+    with tempfile.TemporaryDirectory(prefix="polyhead-") as folder:
+        copy = Path(folder, place.rpartition("/")[2])
+        before = stat(f"{place}/{last}")
+        if before is None:
+            hint = f"give the place that {contract.made_by()} wrote"
+            raise ArtifactError(f"no {last} there", where=place, hint=hint)
+        try:
+            download_folder(place, copy)
+        except (FileNotFoundError, ConflictError):
+            raise _being_written(place, contract) from None
+        if is_claim((copy / last).read_bytes()) or stat(f"{place}/{last}") != before:
+            raise _being_written(place, contract)
+        yield copy
+
+
+def _being_written(place: str, contract: type[Contract]) -> ArtifactError:
+    hint = f"wait for its writer; if that one was killed, run {contract.made_by()} again"
+    return ArtifactError("is being written", where=place, hint=hint)
+
+
 def _fresh(out: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
 
 
-def _resumed(out: Path, fingerprint: str) -> tuple[Path, int]:
+def _resumed(out: Path, fingerprint: str, where: str) -> tuple[Path, int]:
     """The folder of broken attempts, emptied unless of this fingerprint, and a lock that dies with the process."""
     aside = out.parent / f".{out.name}.resumable"
     aside.mkdir(exist_ok=True)
@@ -82,7 +174,7 @@ def _resumed(out: Path, fingerprint: str) -> tuple[Path, int]:
         moved = True
     if moved:
         os.close(lock)
-        raise ArtifactError("is being written by another process", where=str(out), hint="wait for it") from None
+        raise ArtifactError("is being written by another process", where=where, hint="wait for it") from None
     note = aside / _FINGERPRINT
     if not note.is_file() or note.read_text() != fingerprint:
         for path in aside.iterdir():
@@ -109,11 +201,12 @@ def check_free(out: Path, contract: type[Contract]) -> None:
     except OSError as error:
         raise ArtifactError(f"cannot be read: {error.strerror}", where=str(out), hint="give another --out") from None
     if holds_something and not (out / f"{contract.__name__}.json").is_file():
-        raise ArtifactError(
-            f"already holds something else than the output of {contract.made_by()}",
-            where=str(out),
-            hint="give another --out, or empty the folder",
-        )
+        raise _holds_other(str(out), contract, "give another --out, or empty the folder")
+
+
+def _holds_other(place: str, contract: type[Contract], hint: str) -> ArtifactError:
+    what = f"already holds something else than the output of {contract.made_by()}"
+    return ArtifactError(what, where=place, hint=hint)
 
 
 def replace_artifact(aside: Path, out: Path) -> None:
@@ -164,8 +257,12 @@ def unchanged(path: Path, sha256: str, *, hint: str) -> Path:
     return path
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | Path) -> None:
     """Write a single file so that it appears whole: aside first, then a rename.
+
+    Args:
+        path: Where.
+        content: Its bytes, or a file that has them.
 
     Raises:
         ArtifactError: The place cannot be written.
@@ -175,7 +272,11 @@ def write_whole(path: Path, content: bytes) -> None:
         descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
+                if isinstance(content, Path):
+                    with content.open("rb") as source:
+                        shutil.copyfileobj(source, file)
+                else:
+                    file.write(content)
             os.chmod(aside, 0o666 & ~_umask())
             os.replace(aside, path)
         except BaseException:

@@ -13,8 +13,9 @@ import os
 import stat
 import struct
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import simplejpeg
@@ -22,11 +23,16 @@ import xxhash
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from polyhead.storage.parallel import Budget
-from polyhead.storage.places import is_remote, join, read_bytes
+from polyhead.storage.ahead import ReadAhead
+from polyhead.storage.objects import list_objects, read_bytes
+from polyhead.storage.parallel import Budget, ordered_map
+from polyhead.storage.places import is_remote, join
 
 Pixels = NDArray[np.uint8]
 """An upright RGB picture, (height, width, 3), contiguous."""
+
+In = TypeVar("In")
+Out = TypeVar("Out")
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 REDUCTIONS = (8, 4, 2)
@@ -246,13 +252,43 @@ class PictureFolder:
     """Where the image paths of a table start.
 
     Args:
-        root: A local folder or a `gs://` prefix.
+        root: A local folder or a remote prefix.
     """
 
     def __init__(self, root: str) -> None:
         self._root = root
         self._real = "" if is_remote(root) else os.path.realpath(root)
         self._inside: set[str] = set()
+        self._ahead: ReadAhead | None = None
+
+    def map(
+        self,
+        function: Callable[[In], Out],
+        items: Iterable[In],
+        paths: Callable[[In], Iterable[str]],
+        *,
+        workers: int,
+    ) -> Iterator[Out]:
+        """`ordered_map`, while the remote pictures of the items that come next are being read.
+
+        Args:
+            function: Called with one item; it may `read` the paths of that item.
+            items: Read only as fast as results are taken, and as little ahead as that needs.
+            paths: The paths that an item's call is going to read.
+            workers: Threads that call `function`.
+
+        Raises:
+            Exception: Whatever `function` raised, at the item's turn.
+        """
+        if self._real or self._ahead is not None:
+            yield from ordered_map(function, items, workers=workers)
+            return
+        with ReadAhead(self._read_remote) as ahead:
+            self._ahead = ahead
+            try:
+                yield from ahead.map(function, items, paths, workers=workers)
+            finally:
+                self._ahead = None
 
     def read(self, path: str) -> bytes:
         """The bytes of one picture file.
@@ -262,29 +298,47 @@ class PictureFolder:
 
         Raises:
             PictureError: It is missing, outside the root, no regular file, or cannot be read.
+            StorageError: The store does not answer.
         """
-        place = join(self._real or self._root, path)
-        return self._read_remote(path, place) if is_remote(place) else self._read_local(place)
+        if self._ahead is not None:
+            return self._ahead.read(path)
+        if not self._real or is_remote(path):
+            return self._read_remote(path)
+        return self._read_local(join(self._real, path))
 
-    def sizes(self, paths: Iterable[str]) -> Iterator[int]:
+    def sizes(self, paths: Sequence[str]) -> Iterator[int]:
         """The bytes of picture files, for planning; 0 where that is not known.
 
         Args:
             paths: As the table has them.
+
+        Raises:
+            StorageError: The store does not answer.
         """
+        if not self._real:
+            yield from self._listed_sizes([join(self._root, path) for path in paths])
+            return
         for path in paths:
-            place = join(self._real or self._root, path)
             try:
-                yield 0 if is_remote(place) else os.stat(place).st_size
+                yield 0 if is_remote(path) else os.stat(join(self._real, path)).st_size
             except (OSError, ValueError):
                 yield 0
 
-    def _read_remote(self, path: str, place: str) -> bytes:
+    def _listed_sizes(self, places: Sequence[str]) -> Iterator[int]:
+        sizes = dict.fromkeys(places, 0)
+        with contextlib.suppress(PermissionError):  # objects may be read that may not be listed
+            for found in list_objects(self._root):
+                if found.place in sizes:
+                    sizes[found.place] = found.size
+        yield from map(sizes.__getitem__, places)
+
+    def _read_remote(self, path: str, admit: Callable[[int], None] | None = None) -> bytes:
+        place = join(self._root, path)
         inside = not is_remote(path) or path.startswith(self._root.rstrip("/") + "/")
-        if not inside or ".." in place.split("/"):
+        if not inside or not is_remote(place) or ".." in place.split("/"):
             raise PictureError("image_outside_root", f"leads out of {self._root}")
         try:
-            return read_bytes(place)
+            return read_bytes(place, admit)
         except FileNotFoundError:
             raise PictureError("image_missing", "no such object") from None
         except OSError as error:

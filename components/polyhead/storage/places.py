@@ -1,41 +1,79 @@
-"""Places that data comes from: a local path or a `gs://` object."""
+"""Places that data comes from and goes to: local paths, and objects in the buckets of a store."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
+import re
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from polyhead.errors import DataError
 
-if TYPE_CHECKING:
-    from google.cloud import storage
+SCHEMES = ("gs", "s3", "minio")
+"""Google Cloud Storage, Amazon S3 and what speaks its protocol, and the S3 store of a Kubeflow Pipelines cluster."""
 
-GS = "gs://"
+_REMOTE = tuple(f"{scheme}://" for scheme in SCHEMES)
+_SETTINGS = re.compile(r"\?(?:.*&)?(?:endpoint|region|disableSSL|s3ForcePathStyle|hostname_immutable)=")
+
+
+class RemotePlace(NamedTuple):
+    """The parts of a remote place.
+
+    Attributes:
+        scheme: One of `SCHEMES`.
+        bucket: Its bucket.
+        key: The object's name there, or the prefix of several; it does not begin with a slash.
+    """
+
+    scheme: str
+    bucket: str
+    key: str
 
 
 def is_remote(place: str) -> bool:
     """Whether a place is an object in a bucket."""
-    return place.startswith(GS)
+    return place.startswith(_REMOTE)
+
+
+def parts_of(place: str) -> RemotePlace:
+    """The parts of a remote place.
+
+    Raises:
+        DataError: It names no bucket, or holds settings of the store.
+    """
+    scheme, _, rest = place.partition("://")
+    bucket, _, key = rest.partition("/")
+    if not bucket:
+        raise DataError("names no bucket", where=place, hint=f"write {scheme}://bucket/object")
+    if _SETTINGS.search(place):
+        raise DataError(
+            "holds settings of the store after a question mark",
+            where=place,
+            hint="leave them out, and set AWS_ENDPOINT_URL_S3 and AWS_REGION in the environment",
+        )
+    return RemotePlace(scheme, bucket, key.strip("/"))
 
 
 def check_scheme(place: str) -> None:
-    """Refuse a scheme that nothing here can read.
+    """Refuse a place that nothing here can read.
 
     Raises:
-        DataError: The place has a scheme other than `gs://`.
+        DataError: The place has another scheme than those of `SCHEMES`, or names no bucket.
     """
     scheme, separator, _ = place.partition("://")
-    if separator and scheme != "gs":
-        raise DataError(f"cannot read {scheme}:// places", where=place, hint="give a local path or gs://bucket/object")
+    if separator and scheme not in SCHEMES:
+        known = ", ".join(f"{known}://" for known in SCHEMES)
+        raise DataError(f"cannot read {scheme}:// places", where=place, hint=f"give a local path, or one of: {known}")
+    if separator:
+        parts_of(place)
 
 
 def folder_of(place: str) -> str:
     """The folder that a table's place lies in."""
     if is_remote(place):
-        return GS + str(PurePosixPath(place.removeprefix(GS)).parent)
+        scheme, _, rest = place.partition("://")
+        return f"{scheme}://{PurePosixPath(rest).parent}"
     return str(Path(place).absolute().parent)
 
 
@@ -56,47 +94,3 @@ def relative_to(place: str, folder: Path) -> str:
     with contextlib.suppress(ValueError):
         return absolute.relative_to(folder.absolute()).as_posix()
     return str(absolute)
-
-
-def read_bytes(place: str) -> bytes:
-    """The whole content of a place.
-
-    Args:
-        place: A local path, or `gs://bucket/object`; the latter by the platform's default credentials.
-
-    Raises:
-        FileNotFoundError: There is nothing.
-        OSError: It cannot be read.
-    """
-    if not is_remote(place):
-        return Path(place).read_bytes()
-    from google.api_core import exceptions
-
-    bucket, _, name = place.removeprefix(GS).partition("/")
-    try:
-        content: bytes = gs_client().bucket(bucket).blob(name).download_as_bytes()
-    except exceptions.NotFound:
-        raise FileNotFoundError(place) from None
-    except exceptions.GoogleAPIError as error:
-        raise OSError(f"{place}: {error}") from None
-    return content
-
-
-@functools.cache
-def gs_client() -> storage.Client:
-    """The client of this process, by the platform's default credentials.
-
-    Raises:
-        DataError: There are no credentials.
-    """
-    from google.auth.exceptions import DefaultCredentialsError
-    from google.cloud import storage
-
-    try:
-        return storage.Client()
-    except DefaultCredentialsError:
-        raise DataError(
-            "no Google Cloud credentials",
-            where=GS,
-            hint="run: gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS",
-        ) from None

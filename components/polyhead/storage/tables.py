@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Self
 import polars as pl
 
 from polyhead.errors import DataError, Problem, did_you_mean
-from polyhead.storage.places import check_scheme, is_remote, read_bytes
+from polyhead.storage.objects import download_file
+from polyhead.storage.places import check_scheme, is_remote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,12 +54,14 @@ def open_table(table: Table, columns: Sequence[str] | None = None) -> OpenTable:
     """Open a table, with CSV cells as text, so that `007` stays `007`.
 
     Args:
-        table: A path or `gs://` place ending in .parquet, .pq, .csv, .tsv, .jsonl or .ndjson; or a DataFrame.
+        table: A path, or a `gs://`, `s3://` or `minio://` place, ending in .parquet, .pq, .csv, .tsv, .jsonl or
+            .ndjson; or a DataFrame.
         columns: Columns to keep, in this order. Default: all.
 
     Returns:
         The table, its rows in order. Empty CSV cells are null; blank lines at a file's end are no rows. An object in
-        a bucket and a JSON Lines file that begins with a byte order mark are held in memory.
+        a bucket is copied once into a temporary file, which is gone with the table; a JSON Lines file that begins with
+        a byte order mark is held in memory.
 
     Raises:
         DataError: There is no such table, it cannot be parsed, has no rows, or lacks columns or has two of one name
@@ -226,25 +230,23 @@ class _Source:
     def __init__(self, place: str, kind: str) -> None:
         self.place = place
         self.kind = kind
-        self.content = read_bytes(place) if is_remote(place) else None
-        if self.content is None:
-            status = os.stat(place)
-            if not stat.S_ISREG(status.st_mode):
-                what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-                raise DataError(f"is {what}, not a file", where=place, hint="give one file")
-            size = status.st_size
-        else:
-            size = len(self.content)
-        if size == 0:
+        self.content: bytes | None = None
+        self._copy = _copied(place) if is_remote(place) else None
+        self._path = place if self._copy is None else self._copy.name
+        status = os.stat(self._path)
+        if not stat.S_ISREG(status.st_mode):
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+            raise DataError(f"is {what}, not a file", where=place, hint="give one file")
+        if status.st_size == 0:
             raise DataError("is empty", where=place)
 
     def handle(self) -> str | io.BytesIO:
         """What polars reads."""
-        return self.place if self.content is None else io.BytesIO(self.content)
+        return self._path if self.content is None else io.BytesIO(self.content)
 
     def stream(self) -> io.BufferedReader | io.BytesIO:
         """The bytes, from the start."""
-        return Path(self.place).open("rb") if self.content is None else io.BytesIO(self.content)
+        return Path(self._path).open("rb") if self.content is None else io.BytesIO(self.content)
 
     def explain(self) -> None:
         """Name the line that keeps the file from being read, where one does.
@@ -256,6 +258,14 @@ class _Source:
             _refuse_long_line(self)
         elif self.kind == "json":
             _refuse_other_json(self)
+
+
+def _copied(place: str) -> tempfile._TemporaryFileWrapper[bytes]:
+    """A temporary file with an object's bytes, all of one version; it goes when nobody holds it any more."""
+    file = tempfile.NamedTemporaryFile(prefix="polyhead-", suffix=PurePosixPath(place).suffix)  # noqa: SIM115
+    download_file(place, file)
+    file.flush()
+    return file
 
 
 def _scan_csv(source: _Source) -> tuple[pl.LazyFrame, list[str]]:

@@ -12,7 +12,6 @@ import polars as pl
 import xxhash
 
 from polyhead.contracts.validation import PICTURE_FIELDS
-from polyhead.storage.parallel import ordered_map
 from polyhead.storage.pictures import PictureError, PictureFacts, PictureFolder, examine_picture
 
 PICTURE_TYPE = pl.Struct({name: getattr(pl, dtype) for name, dtype in PICTURE_FIELDS.items()})
@@ -91,7 +90,7 @@ class Pictures:
         Yields:
             None after every picture that was looked at, and each batch once all its pictures were.
         """
-        for result in ordered_map(self._handle, self._items(batches), workers=self._workers):
+        for result in self._folder.map(self._handle, self._items(batches), _wanted, workers=self._workers):
             if isinstance(result, Look):
                 self._remember(result)
                 yield None
@@ -100,7 +99,7 @@ class Pictures:
 
     def looks(self, paths: Iterable[str]) -> Iterator[Look]:
         """Look at different paths, in their order."""
-        yield from ordered_map(self._look, paths, workers=self._workers)
+        yield from self._folder.map(self._look, paths, _wanted, workers=self._workers)
 
     def _items(self, batches: Iterable[tuple[Batch, Sequence[pl.Series]]]) -> Iterator[str | Look | tuple[Batch]]:
         for batch, columns in batches:
@@ -224,6 +223,11 @@ def looks_of(table: pl.DataFrame) -> Iterator[Look]:
     """What `looks_table` was made of."""
     for path, picture, reason, detail in table.iter_rows():
         yield Look(path, PictureError(reason, detail) if picture is None else PictureFacts(**picture))
+
+
+def _wanted(item: object) -> Sequence[str]:
+    """The pictures to read for an item of work."""
+    return [item] if isinstance(item, str) else []
 
 
 def _nothing(rows: int) -> pl.Series:

@@ -1,0 +1,617 @@
+"""Objects in a store, and files on a disk, by the same few calls: look, list, read, write on a condition, copy folders.
+
+Every call makes its requests again while a store fails in passing, checks what arrived against the store's checksum,
+and ends with an error that names the place (`polyhead.storage.stores`). Google Cloud Storage is listed and written by
+Google's own library, everything else goes through obstore.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import mimetypes
+import os
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from polyhead.errors import ConflictError, StorageError
+from polyhead.storage.artifact import replace_artifact, write_whole
+from polyhead.storage.parallel import ordered_map
+from polyhead.storage.places import is_remote, parts_of
+from polyhead.storage.stores import DamagedError, Tries, asked, gs_client, store_of
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, GetResult, ObjectMeta, PutMode
+
+_PIECE = 16 * 2**20
+"""Bytes of a large object that are asked for at once, and sent at once."""
+
+_LARGE = 64 * 2**20
+"""Bytes of a file from which an S3 store gets it in parts, which knows no precondition."""
+
+_WRITERS, _READERS = 8, 16
+_WRITER = "polyhead-writer"
+"""Metadata: a random word of the call that wrote an object, by which it knows its own work after a lost answer."""
+
+_CLAIM = b'{"being_written_by": "'
+_MD5 = re.compile(r'"?([0-9a-f]{32})"?')
+
+_not_md5: set[tuple[str, str]] = set()
+"""Buckets whose ETags look like MD5 and are not, as with some kinds of encryption."""
+
+
+@dataclass(frozen=True)
+class ObjectStat:
+    """What a store knows of an object.
+
+    Attributes:
+        place: Where it is.
+        size: Bytes.
+        version: Changes whenever its content does: the generation in Google Cloud Storage, the ETag in an S3 store.
+        checksum: `crc32c:` or `md5:` and the digest in hexadecimal; empty where the store gives none.
+    """
+
+    place: str
+    size: int
+    version: str
+    checksum: str = ""
+
+
+def stat(place: str) -> ObjectStat | None:
+    """What is known of an object or a local file; None where there is none.
+
+    Raises:
+        PermissionError: It may not be looked at.
+        StorageError: The store does not tell.
+    """
+    if not is_remote(place):
+        return _local_stat(Path(place))
+    scheme, bucket, key = parts_of(place)
+    try:
+        if scheme == "gs":
+            blob = gs_client().bucket(bucket).blob(key)
+            asked(place, lambda: blob.reload(retry=None))
+            return _blob_stat(blob)
+        import obstore
+
+        return _meta_stat(place, asked(place, lambda: obstore.head(store_of(scheme, bucket), key)))
+    except FileNotFoundError:
+        return None
+
+
+def list_objects(place: str) -> Iterator[ObjectStat]:
+    """The objects under a prefix, or the files under a local folder, with those in folders below, by name.
+
+    Args:
+        place: The prefix, a whole name of a folder: `gs://bucket/a` does not have what is under `gs://bucket/ab`.
+
+    Raises:
+        PermissionError: It may not be listed.
+        StorageError: The store does not tell.
+    """
+    if not is_remote(place):
+        for path in sorted(Path(place).rglob("*"), key=lambda path: path.as_posix().encode()):
+            found = _local_stat(path)
+            if found is not None:
+                yield found
+        return
+    scheme, bucket, key = parts_of(place)
+    prefix = f"{key}/" if key else ""
+    if scheme == "gs":
+        yield from _list_gs(place, bucket, prefix)
+        return
+    import obstore
+
+    pages = iter(obstore.list(store_of(scheme, bucket, steadfast=True), prefix or None, chunk_size=1000))
+    while (page := asked(place, lambda: next(pages, None))) is not None:
+        for meta in page:
+            yield _meta_stat(f"{scheme}://{bucket}/{meta['path']}", meta)
+
+
+def _list_gs(place: str, bucket: str, prefix: str) -> Iterator[ObjectStat]:
+    tries = Tries(place)
+    fields = "items(name,size,generation,crc32c),nextPageToken"
+    blobs = iter(gs_client().list_blobs(bucket, prefix=prefix, fields=fields, retry=tries.policy()))
+    while True:
+        try:
+            blob = next(blobs, None)
+        except Exception as error:
+            raise tries.explained(error) from None
+        if blob is None:
+            return
+        if not blob.name.endswith("/"):  # what consoles leave to show an empty folder
+            yield _blob_stat(blob)
+
+
+def read_bytes(place: str, admit: Callable[[int], None] | None = None) -> bytes:
+    """The whole content of an object or a local file.
+
+    Args:
+        place: Where it is.
+        admit: Called before every attempt at a remote object with 0, and with its size before its bytes are taken. It
+            may wait, for as long as it likes, and what it raises ends the reading.
+
+    Raises:
+        FileNotFoundError: There is none.
+        PermissionError: It may not be read.
+        OSError: A local file cannot be read, or an object's name cannot be asked for.
+        StorageError: The store does not give it, or gives it damaged.
+    """
+    if not is_remote(place):
+        return Path(place).read_bytes()
+    import obstore
+    from obstore.exceptions import BaseError
+
+    scheme, bucket, key = parts_of(place)
+    store, key = store_of(scheme, bucket), _known(key)
+    checking = _Checking((scheme, bucket))
+
+    def opened() -> GetResult:
+        if admit is not None:
+            admit(0)
+        return obstore.get(store, key)
+
+    def taken(result: GetResult) -> bytes:
+        found = _meta_stat(place, result.meta)
+        content = bytes(result.bytes())
+        checking.check(len(content), found.size, _digest(found.checksum, content), found.checksum)
+        return content
+
+    if admit is not None:
+        result = asked(place, opened)
+        admit(result.meta["size"])
+        with contextlib.suppress(BaseError, DamagedError):  # then it is asked for anew, with all its time
+            return taken(result)
+    return asked(place, lambda: taken(opened()))
+
+
+def write_object(place: str, content: bytes | Path, *, absent: bool = False, replacing: str | None = None) -> str:
+    """Write one object or local file, which appears whole or not at all.
+
+    Args:
+        place: Where.
+        content: Its bytes, or the local file that has them. A large file is sent in pieces, and a broken connection
+            goes on with the piece it broke in.
+        absent: Write only if nothing is there.
+        replacing: Write only if what is there is still of this version. Local files are kept from other Polyhead
+            processes on this machine meanwhile.
+
+    Returns:
+        The new version.
+
+    Raises:
+        ConflictError: The condition does not hold.
+        PermissionError: It may not be written.
+        StorageError: The store does not take it.
+        ArtifactError: The local file cannot be written.
+    """
+    if not is_remote(place):
+        return _write_local(Path(place), content, absent, replacing)
+    writing = _Writing(place, content, absent, replacing)
+    return writing.to_gs() if parts_of(place).scheme == "gs" else writing.to_s3()
+
+
+def delete_object(place: str, version: str) -> None:
+    """Remove an object; one that is not there is fine.
+
+    Args:
+        place: Which.
+        version: The version to remove. Google Cloud Storage keeps one that was written since, S3 stores do not.
+
+    Raises:
+        ConflictError: It was written since.
+        PermissionError: It may not be removed.
+        StorageError: The store does not do it.
+    """
+    scheme, bucket, key = parts_of(place)
+    try:
+        if scheme == "gs":
+            blob = gs_client().bucket(bucket).blob(key)
+            asked(place, lambda: blob.delete(if_generation_match=int(version), retry=None))
+        else:
+            import obstore
+
+            asked(place, lambda: obstore.delete(store_of(scheme, bucket), key))
+    except FileNotFoundError:
+        return
+
+
+def upload_folder(directory: Path, place: str, *, last: str) -> str:
+    """Put all files of a folder at a place, so that its reader finds them whole or not at all.
+
+    The file `last` is what a reader looks for first, an artifact's contract. While the others are sent, a claim stands
+    in its place, and it is put there when they are complete; what else was there before is removed. Every file is
+    written on the condition that nobody else wrote it meanwhile. So of two writers at the same time the later one
+    wins, the earlier one stops with a `ConflictError`, and no place ever has `last` of one and files of the other.
+    An S3 store takes files above 64 MiB without that condition. A local place is replaced by a rename.
+
+    Args:
+        directory: The folder. Folders without files are left out.
+        place: Where its files shall be.
+        last: The name of the file that is written last, without folders.
+
+    Returns:
+        The version of `last`.
+
+    Raises:
+        ConflictError: Another process writes there.
+        PermissionError: It may not be written.
+        StorageError: The store does not take it.
+        FileNotFoundError: There is no file `last`.
+    """
+    files = {path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()}
+    if last not in files:
+        raise FileNotFoundError(directory / last)
+    if not is_remote(place):
+        return _copy_folder(directory, Path(place).absolute(), last)
+    root = place.rstrip("/")
+    former = stat(f"{root}/{last}")
+    claim = _CLAIM + uuid.uuid4().hex.encode() + b'"}\n'
+    claimed = write_object(f"{root}/{last}", claim, **_unless_changed(former))
+    there = {found.place.removeprefix(f"{root}/"): found for found in list_objects(root)}
+
+    def send(name: str) -> None:
+        write_object(f"{root}/{name}", files[name], **_unless_changed(there.get(name)))
+
+    for _ in ordered_map(send, [name for name in files if name != last], workers=_WRITERS):
+        pass
+    stale = [found for name, found in there.items() if name not in files]
+    for _ in ordered_map(lambda found: delete_object(found.place, found.version), stale, workers=_WRITERS):
+        pass
+    return write_object(f"{root}/{last}", files[last], replacing=claimed)
+
+
+def is_claim(content: bytes) -> bool:
+    """Whether an object stands for a folder that is being written, or whose writer died."""
+    return content.startswith(_CLAIM)
+
+
+def download_folder(place: str, directory: Path) -> list[ObjectStat]:
+    """Copy all objects under a prefix, or all files of a folder, into a local folder that appears whole.
+
+    Args:
+        place: The prefix or folder.
+        directory: The folder to make; a former one is replaced.
+
+    Returns:
+        What was copied, by name.
+
+    Raises:
+        FileNotFoundError: Nothing is there.
+        ConflictError: An object changed meanwhile.
+        PermissionError: An object may not be read.
+        StorageError: The store does not give one, or gives it damaged, or its name cannot be a file's.
+    """
+    found = list(list_objects(place))
+    if not found:
+        raise FileNotFoundError(place)
+    directory = directory.absolute()
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".partial", dir=directory.parent))
+
+    def fetch(thing: ObjectStat) -> None:
+        name = thing.place.removeprefix(place.rstrip("/") + "/")
+        if any(part in ("", ".", "..") for part in name.split("/")):
+            raise StorageError("has a name that no file can have", where=thing.place)
+        path = aside / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            _fetch(thing, file)
+
+    try:
+        for _ in ordered_map(fetch, found, workers=_READERS):
+            pass
+        aside.chmod(0o755)
+        replace_artifact(aside, directory)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return found
+
+
+def download_file(place: str, file: IO[bytes]) -> ObjectStat:
+    """Copy one object into an open file, a piece at a time: all pieces are of one version of it.
+
+    Args:
+        place: A remote place.
+        file: Written from where it stands.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ConflictError: It changed meanwhile.
+        PermissionError: It may not be read.
+        StorageError: The store does not give it, or gives it damaged.
+    """
+    found = stat(place)
+    if found is None:
+        raise FileNotFoundError(place)
+    _fetch(found, file)
+    return found
+
+
+def _fetch(thing: ObjectStat, file: IO[bytes]) -> None:
+    """Copy one version of an object into a file, and check it; the file's own end is where it begins."""
+    if not is_remote(thing.place):
+        with Path(thing.place).open("rb") as source:
+            shutil.copyfileobj(source, file)
+        return
+    bucket = parts_of(thing.place)[:2]
+    checking, start = _Checking(bucket), file.tell()
+
+    def fetch() -> None:
+        file.seek(start)
+        file.truncate()
+        digest = _Digest(thing.checksum)
+        for first in range(0, thing.size, _PIECE):
+            piece = _piece(thing, first, min(first + _PIECE, thing.size))
+            digest.update(piece)
+            file.write(piece)
+        checking.check(file.tell() - start, thing.size, digest.value(), thing.checksum)
+
+    asked(thing.place, fetch)
+
+
+def _piece(thing: ObjectStat, start: int, end: int) -> bytes:
+    import obstore
+
+    scheme, bucket, key = parts_of(thing.place)
+    options: GetOptions = {"range": (start, end)}
+    if scheme == "gs":
+        options["version"] = thing.version
+    else:
+        options["if_match"] = thing.version
+    store = store_of(scheme, bucket)
+
+    def read() -> bytes:
+        content = bytes(obstore.get(store, _known(key), options=options).bytes())
+        if len(content) != end - start:
+            raise DamagedError
+        return content
+
+    try:
+        return asked(thing.place, read)
+    except FileNotFoundError:  # its generation is gone
+        raise ConflictError("was replaced or removed while it was read", where=thing.place) from None
+
+
+def _known(key: str) -> str:
+    """A key that obstore can ask for.
+
+    Raises:
+        OSError: It cannot.
+    """
+    if any(part in ("", ".", "..") for part in key.split("/")) or re.search(r"[\x00-\x1f\x7f]", key):
+        raise OSError("its name has an empty part, '.', '..' or a control character, which cannot be asked for")
+    return key
+
+
+class _Digest:
+    """A checksum of bytes that come in pieces, of the kind that an expected one is."""
+
+    def __init__(self, expected: str) -> None:
+        self._kind, _, _ = expected.partition(":")
+        self._hash: Any = None
+        if self._kind == "crc32c":
+            import google_crc32c
+
+            self._hash = google_crc32c.Checksum()
+        elif self._kind == "md5":
+            self._hash = hashlib.md5(usedforsecurity=False)
+
+    def update(self, piece: bytes) -> None:
+        if self._hash is not None:
+            self._hash.update(piece)
+
+    def value(self) -> str:
+        return "" if self._hash is None else f"{self._kind}:{self._hash.digest().hex()}"
+
+
+def _digest(expected: str, content: bytes) -> str:
+    digest = _Digest(expected)
+    digest.update(content)
+    return digest.value()
+
+
+class _Checking:
+    """Compares what arrives with what a store says it has, attempt by attempt.
+
+    An ETag that looks like an MD5 need not be one: where another attempt brings the same bytes, it is not, and the
+    bucket's ETags are no more compared.
+
+    Args:
+        bucket: Scheme and name.
+    """
+
+    def __init__(self, bucket: tuple[str, str]) -> None:
+        self._bucket = bucket
+        self._seen: set[str] = set()
+
+    def check(self, size: int, expected_size: int, digest: str, expected: str) -> None:
+        """Refuse damaged bytes.
+
+        Raises:
+            DamagedError: The size or the digest is another.
+        """
+        if size != expected_size:
+            raise DamagedError
+        if digest == expected or (expected.startswith("md5:") and self._bucket in _not_md5):
+            return
+        if expected.startswith("md5:") and digest in self._seen:
+            _not_md5.add(self._bucket)
+            return
+        self._seen.add(digest)
+        raise DamagedError
+
+
+class _Writing:
+    """One object on its way into a store."""
+
+    def __init__(self, place: str, content: bytes | Path, absent: bool, replacing: str | None) -> None:
+        self._place = place
+        self._content = content
+        self._absent = absent
+        self._replacing = replacing
+        self._token = uuid.uuid4().hex
+        self._scheme, self._bucket, self._key = parts_of(place)
+
+    def to_gs(self) -> str:
+        """Send it to Google Cloud Storage; its generation."""
+        condition = 0 if self._absent else None if self._replacing is None else int(self._replacing)
+        tries = Tries(self._place)
+        for session in range(3, 0, -1):
+            blob = gs_client().bucket(self._bucket).blob(self._key, chunk_size=_PIECE)
+            blob.metadata = {_WRITER: self._token}
+            options = {
+                "content_type": self._content_type(),
+                "if_generation_match": condition,
+                "checksum": "crc32c",
+                "retry": tries.policy(),
+            }
+            try:
+                if isinstance(self._content, Path):
+                    blob.upload_from_filename(str(self._content), **options)
+                else:
+                    blob.upload_from_string(self._content, **options)
+                return str(blob.generation)
+            except Exception as error:
+                failed = tries.explained(error)
+            lost = isinstance(failed, FileNotFoundError)  # an upload that the store has ended or forgotten
+            if tries.count > 1 and (lost or isinstance(failed, ConflictError)) and (written := self._own_work()):
+                return written
+            if not (lost and session > 1):
+                raise failed from None
+        raise AssertionError("unreachable")
+
+    def to_s3(self) -> str:
+        """Send it to an S3 store; its ETag."""
+        import obstore
+
+        mode: PutMode = "overwrite"
+        if self._absent:
+            mode = "create"
+        elif self._replacing is not None:
+            mode = {"e_tag": self._replacing}
+        large = isinstance(self._content, Path) and self._content.stat().st_size > _LARGE
+        if large and mode != "overwrite":
+            found = stat(self._place)
+            if found is not None if self._absent else found is None or found.version != self._replacing:
+                raise ConflictError("was written by another process meanwhile", where=self._place)
+        store = store_of(self._scheme, self._bucket, steadfast=large)
+        failed = False
+
+        def put() -> str:
+            nonlocal failed
+            try:
+                done = obstore.put(
+                    store,
+                    self._key,
+                    self._content,
+                    attributes={_WRITER: self._token, "Content-Type": self._content_type()},
+                    mode="overwrite" if large else mode,
+                    use_multipart=large,
+                    chunk_size=_PIECE,
+                )
+            except Exception:
+                failed = True
+                raise
+            return _etag(done["e_tag"])
+
+        try:
+            return asked(self._place, put)
+        except ConflictError:
+            written = self._own_work() if failed else ""
+            if written:
+                return written
+            raise
+
+    def _own_work(self) -> str:
+        """The version of what stands there, if an attempt of ours put it there without our hearing of it."""
+        try:
+            if self._scheme == "gs":
+                blob = gs_client().bucket(self._bucket).blob(self._key)
+                asked(self._place, lambda: blob.reload(retry=None))
+                return str(blob.generation) if (blob.metadata or {}).get(_WRITER) == self._token else ""
+            import obstore
+
+            store = store_of(self._scheme, self._bucket)
+            found = asked(self._place, lambda: obstore.get(store, self._key, options={"head": True}))
+            return _etag(found.meta["e_tag"]) if found.attributes.get(_WRITER) == self._token else ""
+        except FileNotFoundError:
+            return ""
+
+    def _content_type(self) -> str:
+        return mimetypes.guess_type(self._key)[0] or "application/octet-stream"
+
+
+def _unless_changed(found: ObjectStat | None) -> Mapping[str, Any]:
+    """The condition that an object is still what it was."""
+    return {"absent": True} if found is None else {"replacing": found.version}
+
+
+def _blob_stat(blob: Any) -> ObjectStat:
+    checksum = f"crc32c:{base64.b64decode(blob.crc32c).hex()}" if blob.crc32c else ""
+    return ObjectStat(f"gs://{blob.bucket.name}/{blob.name}", int(blob.size), str(blob.generation), checksum)
+
+
+def _meta_stat(place: str, meta: ObjectMeta) -> ObjectStat:
+    md5 = _MD5.fullmatch(meta["e_tag"] or "")
+    return ObjectStat(place, meta["size"], _etag(meta["e_tag"]), f"md5:{md5[1]}" if md5 else "")
+
+
+def _etag(given: str | None) -> str:
+    """An ETag in quotes, as preconditions want it, whether or not a listing left them out."""
+    return f'"{(given or "").strip(chr(34))}"'
+
+
+def _local_stat(path: Path) -> ObjectStat | None:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not path.is_file():
+        return None
+    return ObjectStat(str(path), status.st_size, f"{status.st_mtime_ns:x}-{status.st_ino:x}")
+
+
+def _write_local(path: Path, content: bytes | Path, absent: bool, replacing: str | None) -> str:
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _only_here(path.parent):
+        found = _local_stat(path)
+        if (absent and found is not None) or (replacing is not None and (not found or found.version != replacing)):
+            raise ConflictError("was written by another process meanwhile", where=str(path))
+        write_whole(path, content)
+        written = _local_stat(path)
+    assert written is not None
+    return written.version
+
+
+@contextlib.contextmanager
+def _only_here(folder: Path) -> Iterator[None]:
+    """Keep other processes of ours from writing into a folder; it ends with this one."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _copy_folder(directory: Path, out: Path, last: str) -> str:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+    try:
+        shutil.copytree(directory, aside, dirs_exist_ok=True)
+        replace_artifact(aside, out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    written = _local_stat(out / last)
+    assert written is not None
+    return written.version

@@ -1,0 +1,324 @@
+"""Clients of object stores: who we are to them, what is tried again, and how their failures read.
+
+Credentials come from each platform's default chain alone: for `gs://` Google's Application Default Credentials, for
+`s3://` and `minio://` the AWS environment, a web identity, a container's or an instance's role. A message never
+repeats what a store answered beyond its status and its word for the error: an answer can hold signatures and tokens.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from polyhead.errors import ConflictError, PolyheadError, StorageError
+from polyhead.storage.places import parts_of
+
+if TYPE_CHECKING:
+    from google.api_core.retry import Retry
+    from google.cloud import storage
+    from obstore.store import ClientConfig, GCSStore, RetryConfig, S3Store
+
+Out = TypeVar("Out")
+
+DEADLINE = 120.0
+"""Seconds after a request's first attempt from which no other is begun."""
+
+FIRST_WAIT, LONGEST_WAIT = 0.25, 8.0
+"""Seconds: attempts are a random time apart, at most this long, twice as long each time up to the second."""
+
+MINIO_ENDPOINT = "http://minio-service.kubeflow:9000"
+"""Where Kubeflow Pipelines keeps its artifacts unless the environment names another place."""
+
+_FEW = 5
+"""Attempts where another one seldom helps: nothing listens at the address, or the bytes stay damaged."""
+
+_PASSING = (408, 429, 500, 502, 503, 504)
+_PASSING_CODES = ("RequestTimeout", "SlowDown", "InternalError")
+_MINIO_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_SKIP_SIGNATURE",
+)
+
+
+class DamagedError(Exception):
+    """The bytes that arrived are not those that the store says it has."""
+
+
+def asked(place: str, request: Callable[[], Out]) -> Out:
+    """What a request to a store gives, made again while it fails in passing.
+
+    Args:
+        place: What it is about.
+        request: Makes it once, in any of the stores' libraries, without their own retries.
+
+    Raises:
+        FileNotFoundError: There is no such object.
+        PermissionError: It may not be read or written.
+        ConflictError: A precondition does not hold.
+        StorageError: The store fails for good, or for longer than `DEADLINE`.
+    """
+    from google.api_core.retry import exponential_sleep_generator, retry_target
+
+    tries = Tries(place)
+    try:
+        waits = exponential_sleep_generator(FIRST_WAIT, LONGEST_WAIT)
+        given: Out = retry_target(request, tries.again, waits, timeout=DEADLINE)
+    except Exception as error:
+        raise tries.explained(error) from None
+    return given
+
+
+class Tries:
+    """Counts the attempts at one request, decides whether another makes sense, and says in the end what was wrong.
+
+    Args:
+        place: What the request is about.
+
+    Attributes:
+        count: Failed attempts so far.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.count = 0
+        self._place = place
+        self._last: BaseException | None = None
+
+    def again(self, error: BaseException) -> bool:
+        """Whether to try once more after an attempt that failed."""
+        self._last = error
+        failure = _failure(error)
+        if failure is None:
+            return False
+        self.count += 1 + failure.retries
+        return failure.passing and not (failure.stubborn and self.count >= _FEW)
+
+    def policy(self) -> Retry:
+        """The same as a policy for a request that Google's library makes again by itself."""
+        from google.api_core.retry import Retry
+
+        return Retry(predicate=self.again, initial=FIRST_WAIT, maximum=LONGEST_WAIT, timeout=DEADLINE)
+
+    def explained(self, error: Exception) -> Exception:
+        """What to raise for what came out in the end: an error that names the place, the attempts and the cause."""
+        from google.api_core.exceptions import RetryError
+
+        last = self._last if isinstance(error, RetryError) and self._last is not None else error
+        failure = _failure(last)
+        if failure is None or isinstance(error, PolyheadError):
+            return error
+        scheme, bucket, _ = parts_of(self._place)
+        if failure.no_bucket:
+            return StorageError(f"there is no bucket '{bucket}'", where=self._place)
+        if failure.status == HTTPStatus.NOT_FOUND:
+            return FileNotFoundError(self._place)
+        if failure.status == HTTPStatus.FORBIDDEN:
+            return PermissionError(f"{self._place}: {failure.cause}")
+        if failure.status in (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.NOT_MODIFIED):
+            return ConflictError("was written by another process meanwhile", where=self._place)
+        attempts = f" after {self.count} attempts" if self.count > 1 else ""
+        return StorageError(f"{failure.cause}{attempts}", where=self._place, hint=_hint(scheme, failure))
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What is known of a request that failed.
+
+    Attributes:
+        cause: For a person, without anything secret.
+        status: The HTTP status, if one came.
+        passing: Whether it may go well the next time.
+        stubborn: Whether it seldom does.
+        retries: Attempts that the library made beside the first.
+        no_bucket: Whether the whole bucket is missing.
+        credentials: Whether there are none, or they are refused.
+    """
+
+    cause: str
+    status: int | None = None
+    passing: bool = False
+    stubborn: bool = False
+    retries: int = 0
+    no_bucket: bool = False
+    credentials: bool = False
+
+
+def _failure(error: BaseException) -> _Failure | None:
+    """What failed; None where the error is none of a store."""
+    import requests  # type: ignore[import-untyped]
+    import urllib3
+    from google.api_core.exceptions import GoogleAPICallError
+    from google.auth.exceptions import GoogleAuthError, TransportError
+    from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+    from obstore.exceptions import BaseError
+
+    if isinstance(error, DamagedError | DataCorruption):
+        return _Failure("the bytes that came are not those that the store says it has", passing=True, stubborn=True)
+    if isinstance(error, BaseError | FileNotFoundError):
+        return _obstore_failure(str(error), missing=isinstance(error, FileNotFoundError))
+    if isinstance(error, GoogleAPICallError):
+        words = [detail["reason"] for detail in error.errors if isinstance(detail, dict) and "reason" in detail]
+        no_bucket = "bucket does not exist" in str(error).lower()
+        return _status_failure(int(error.code or 0), *words[:1], no_bucket=no_bucket)
+    if isinstance(error, InvalidResponse):
+        return _status_failure(error.response.status_code)
+    if isinstance(error, TransportError):
+        return _Failure("Google's credentials could not be refreshed", passing=True, stubborn=True, credentials=True)
+    if isinstance(error, GoogleAuthError):
+        return _Failure("Google's credentials are not valid", status=401, credentials=True)
+    if isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError | ConnectionError):
+        return _dropped(str(error))
+    return None
+
+
+def _obstore_failure(text: str, *, missing: bool) -> _Failure:
+    status, code = re.search(r"status code: (\d{3})", text), re.search(r"<Code>(\w+)</Code>", text)
+    made = re.search(r"\bretries: (\d+)", text)
+    retries = int(made[1]) if made else 0
+    if re.search(r"token request|169\.254\.169\.254|169\.254\.170\.2|[Cc]redential", text) and not code:
+        return _Failure("no credentials were found", status=401, credentials=True)
+    if missing:
+        return _status_failure(404, no_bucket=code is not None and code[1] == "NoSuchBucket")
+    if status is not None:
+        return _status_failure(int(status[1]), *(code.groups() if code else ()), retries=retries)
+    if "HTTP error" in text:
+        return _dropped(text, retries)
+    first = re.sub(r"https?://\S+", "…", text.splitlines()[0] if text else "")
+    return _Failure(first[:200].partition(" error: ")[2] or first[:200])
+
+
+def _status_failure(status: int, *words: str, no_bucket: bool = False, retries: int = 0) -> _Failure:
+    known = {known.value: known.phrase for known in HTTPStatus}
+    phrase = known.get(status, "unknown status")
+    return _Failure(
+        ", ".join((f"{status} {phrase}", *words)),
+        status=HTTPStatus.PRECONDITION_FAILED if "ConditionalRequestConflict" in words else status,
+        passing=status in _PASSING or any(word in _PASSING_CODES for word in words),
+        retries=retries,
+        no_bucket=status == HTTPStatus.NOT_FOUND and no_bucket,
+        credentials=status == HTTPStatus.UNAUTHORIZED,
+    )
+
+
+def _dropped(text: str, retries: int = 0) -> _Failure:
+    """A request that no whole answer came to, by what the library says of it."""
+    if re.search(r"dns error|NameResolutionError|Name or service not known", text):
+        return _Failure("the name of its host is not known", passing=True, stubborn=True, retries=retries)
+    if re.search(r"kind: Connect|NewConnectionError|Connection refused", text):
+        return _Failure("nothing answers at its address", passing=True, stubborn=True, retries=retries)
+    if re.search(r"kind: Timeout|timed out|TimedOut", text):
+        return _Failure("no answer came in time", passing=True, retries=retries)
+    return _Failure("the connection was dropped", passing=True, retries=retries)
+
+
+def _hint(scheme: str, failure: _Failure) -> str:
+    if failure.credentials and scheme == "gs":
+        return "run: gcloud auth application-default login, or give the job a service account that may use the bucket"
+    if failure.credentials:
+        return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the job a role"
+    if failure.stubborn and scheme != "gs":
+        return f"the endpoint is {endpoint_of(scheme) or 'that of AWS'}; AWS_ENDPOINT_URL_S3 names another"
+    return ""
+
+
+def endpoint_of(scheme: str) -> str:
+    """Where the S3 store of a scheme is; empty for AWS' own.
+
+    `AWS_ENDPOINT_URL_S3` and `AWS_ENDPOINT_URL` name it. For `minio://` follow, as in Kubeflow Pipelines, the service
+    `minio-service` of the pod's own namespace and `MINIO_ENDPOINT`.
+
+    Args:
+        scheme: s3 or minio.
+    """
+    named = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    if named or scheme == "s3":
+        return named
+    host, port = os.environ.get("MINIO_SERVICE_SERVICE_HOST"), os.environ.get("MINIO_SERVICE_SERVICE_PORT")
+    return f"http://{host}:{port}" if host and port else MINIO_ENDPOINT
+
+
+@functools.cache
+def store_of(scheme: str, bucket: str, *, steadfast: bool = False) -> GCSStore | S3Store:
+    """The fast client of a bucket, one for all threads.
+
+    Args:
+        scheme: One of `SCHEMES`.
+        bucket: Its name.
+        steadfast: Whether it makes requests again by itself, for calls that are several requests.
+
+    Raises:
+        StorageError: There are no credentials.
+    """
+    from obstore.store import GCSStore, S3Store
+
+    retry: RetryConfig = {"max_retries": 10 if steadfast else 0, "retry_timeout": timedelta(seconds=DEADLINE)}
+    client: ClientConfig = {"connect_timeout": "10s", "read_timeout": "30s", "timeout": "300s"}
+    if scheme == "gs":
+        emulator = os.environ.get("STORAGE_EMULATOR_HOST")
+        if emulator:
+            client["allow_http"] = True
+            return GCSStore(bucket, base_url=emulator, skip_signature=True, client_options=client, retry_config=retry)
+        credentials = _google_credentials()
+        return GCSStore(bucket, credential_provider=credentials, client_options=client, retry_config=retry)
+    endpoint = endpoint_of(scheme)
+    if scheme == "minio" and not any(os.environ.get(name) for name in _MINIO_CREDENTIALS):
+        raise StorageError(
+            "no credentials were found",
+            where=f"{scheme}://{bucket}",
+            hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; Kubeflow Pipelines keeps them in the secret "
+            "mlpipeline-minio-artifact",
+        )
+    client["allow_http"] = endpoint.startswith("http://")
+    authorities = os.environ.get("AWS_CA_BUNDLE")
+    if authorities:
+        client["root_certificate"] = Path(authorities).read_bytes()
+    if endpoint:
+        return S3Store(bucket, endpoint=endpoint, client_options=client, retry_config=retry)
+    return S3Store(bucket, client_options=client, retry_config=retry)
+
+
+def _google_credentials() -> Any:
+    """What gives the fast client its tokens: the default credentials of Google's own library."""
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
+    from google.cloud import storage
+    from obstore.auth.google import GoogleCredentialProvider
+
+    try:
+        credentials, _ = google.auth.default(scopes=storage.Client.SCOPE)
+    except DefaultCredentialsError:
+        raise _no_google_credentials() from None
+    return GoogleCredentialProvider(credentials=credentials)
+
+
+@functools.cache
+def gs_client() -> storage.Client:
+    """Google's own client of this process.
+
+    Raises:
+        StorageError: There are no credentials.
+    """
+    from google.auth.exceptions import DefaultCredentialsError
+    from google.cloud import storage
+
+    try:
+        return storage.Client()
+    except DefaultCredentialsError:
+        raise _no_google_credentials() from None
+
+
+def _no_google_credentials() -> StorageError:
+    return StorageError(
+        "no Google Cloud credentials",
+        where="gs://",
+        hint="run: gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS",
+    )
