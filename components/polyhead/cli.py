@@ -59,7 +59,7 @@ ImageOption = Annotated[
     str | None,
     typer.Option(
         metavar="IMAGE",
-        help="The containers' image. Default: polyhead:<version>, with --gpus polyhead:<version>-gpu.",
+        help="The containers' image. Default: this version's, polyhead:<version>.",
         rich_help_panel=_DOCKER,
     ),
 ]
@@ -159,7 +159,12 @@ def run(
     runner: RunnerOption = RunnerName.SUBPROCESS,
     image: ImageOption = None,
     gpus: Annotated[
-        str | None, typer.Option(metavar="N", help="GPUs that a step gets, or all.", rich_help_panel=_DOCKER)
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="GPUs that a step gets, or all; the default image is then that for GPUs.",
+            rich_help_panel=_DOCKER,
+        ),
     ] = None,
     memory: Annotated[
         str | None,
@@ -392,17 +397,17 @@ def _runner(
         options = {"--image": image, "--gpus": gpus, "--memory": memory, "--network": network, "--env": env}
         given = [option for option, value in options.items() if value]
         if given:
-            raise typer.BadParameter("is for --runner docker", param_hint=given[0])
+            raise typer.BadParameter("is for --runner docker", param_hint=f"'{given[0]}'")
         return None
     if gpus is not None and gpus != "all" and not (gpus.isascii() and gpus.isdigit() and int(gpus) > 0):
-        raise typer.BadParameter(f"'{gpus}' is neither a number of GPUs nor all", param_hint="--gpus")
+        raise typer.BadParameter(f"'{gpus}' is neither a number of GPUs nor all", param_hint="'--gpus'")
     if memory is not None and re.fullmatch(r"[1-9][0-9]*[bkmg]?", memory) is None:
-        raise typer.BadParameter(f"'{memory}' is no size such as 512m or 4g", param_hint="--memory")
+        raise typer.BadParameter(f"'{memory}' is no size such as 512m or 4g", param_hint="'--memory'")
     environment = {}
     for word in env or []:
         variable, given_here, value = word.partition("=")
         if not variable or not (given_here or variable in os.environ):
-            raise typer.BadParameter(f"'{word}' is not set here and has no =VALUE", param_hint="--env")
+            raise typer.BadParameter(f"'{word}' is not set here and has no =VALUE", param_hint="'--env'")
         environment[variable] = value if given_here else os.environ[variable]
     from polyhead_pipelines.runners import ALL_GPUS, Containers
     from polyhead_pipelines.training import DEFAULT_IMAGE

@@ -212,8 +212,7 @@ class Relay:
 
     Attributes:
         step: Name of the step that runs or ran last.
-        failed: Name of the step that ran when a child reported an error; empty before that.
-        error: Problems of that error, or None.
+        error: Problems of the error that a child reported, or None.
         subject: What that error is about.
         uses: What each finished step took, in the order in which they finished.
         log: Lines that were no events.
@@ -223,7 +222,6 @@ class Relay:
         self._rewrite = rewrite
         self.error: list[Problem] | None = None
         self.step = ""
-        self.failed = ""
         self.subject = ""
         self.uses: list[StepUse] = []
         self.log: list[str] = []
@@ -248,7 +246,7 @@ class Relay:
             self._print(f"  [dim]{name}{self.uses[-1]}[/]")
         elif "problems" in event:
             self.error = [Problem(*map(self._rewrite, parts)) for parts in event["problems"]]
-            self.subject, self.failed = event["error"], self.step
+            self.subject = event["error"]
         else:
             self._advance(event)
 

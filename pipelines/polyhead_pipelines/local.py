@@ -156,32 +156,28 @@ def _explain(relay: Relay, failure: Exception | None, finished: list[Stage], kno
         finished: The stages whose artifacts are there.
         known: What the runner knows of the step that failed.
     """
-    unfinished = [stage.name for stage in STAGES if stage not in finished] or [relay.step]
-    # A step can end without its artifact and be taken for finished. Then the next one fails for want of it.
-    if relay.error and relay.failed.partition(" ")[0] not in unfinished[1:]:
+    if relay.error:
         error = PipelineError(relay.error)
         error.subject = relay.subject
         return error
     reason = _COLOUR.sub("", str(failure))
-    named = None if relay.error else _FAILED_TASK.search(reason)
-    step = named[1] if named else unfinished[0]
-    printed = _last_lines(relay.log, step)
+    named = _FAILED_TASK.search(reason)
+    step = named[1] if named else next((stage.name for stage in STAGES if stage not in finished), relay.step)
+    printed = _last_lines(relay.log)
     what, hint = (known.what, known.hint) if known else ("stopped without an error of its own", "")
     if printed and not (known and printed == _KILLED_LINE):
         what += f"; its last lines:\n{printed}"
     elif not known:
-        silent = failure is None or relay.error or _NO_OUTPUT in reason
+        silent = failure is None or _NO_OUTPUT in reason
         what = "ended without its output" if silent else f"{what}: {reason}"
     return PipelineError(what, where=f"step '{step}'", hint=hint)
 
 
-def _last_lines(log: list[str], step: str) -> str:
-    """What a step printed last, without what KFP printed."""
+def _last_lines(log: list[str]) -> str:
+    """What the last step printed last, without what KFP printed."""
     lines = [_COLOUR.sub("", line).rstrip() for line in log]
-    begins = [i for i, line in enumerate(lines) if _STEP_STARTS in line]
-    own = [i for i in begins if f"'{step}'" in lines[i]] or begins or [0]
-    end = next((i for i in begins if i > own[-1]), len(lines))
-    printed = [line.removeprefix(_STEP_LINE) for line in lines[own[-1] : end] if line.startswith(_STEP_LINE)]
+    start = max((i for i, line in enumerate(lines) if _STEP_STARTS in line), default=0)
+    printed = [line.removeprefix(_STEP_LINE) for line in lines[start:] if line.startswith(_STEP_LINE)]
     for i, line in enumerate(printed):
         if _INPUT_BEGINS in line and _INPUT_ENDS in printed[i:]:
             printed = printed[printed.index(_INPUT_ENDS, i) + 1 :]
