@@ -65,6 +65,10 @@ ShardsOption = Annotated[Path, typer.Option(metavar="S", help="The folder that s
 DestinationOption = Annotated[
     str | None, typer.Option(metavar="PLACE", help="Replaces the configuration's publish.to.")
 ]
+PartitionsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Workers that share a step's rows.")]
+BundleOption = Annotated[
+    str | None, typer.Option(metavar="T", help="Predict the table with this trained bundle, instead of training.")
+]
 SeedOption = Annotated[int | None, typer.Option(min=0, metavar="N", help="Replaces train.seed.")]
 RunnerOption = Annotated[
     RunnerName, typer.Option(help="Where each step runs: in a process of this environment, or in a container.")
@@ -366,15 +370,14 @@ def compile_(
     pipeline_root: Annotated[
         str | None, typer.Option(metavar="URI", help="Object store for the artifacts, such as gs://bucket/path.")
     ] = None,
-    partitions: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Workers that share the look at the pictures and sharding.")
-    ] = 1,
+    partitions: PartitionsOption = 1,
+    bundle: BundleOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what each step asks for; write nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compile the training pipeline into one YAML file for a cluster."""
+    """Compile the training pipeline, or the one that predicts, into one YAML file for a cluster."""
     from polyhead.progress import say
-    from polyhead_pipelines.compiling import compile_training, compiled_training
+    from polyhead_pipelines.compiling import compile_pipeline, compiled_pipeline
     from polyhead_pipelines.targets import TARGETS
 
     known = next((one for one in TARGETS if one == target), None)
@@ -386,9 +389,10 @@ def compile_(
         "target": known,
         "pipeline_root": pipeline_root,
         "partitions": partitions,
+        "bundle": bundle,
     }
     if dry_run:
-        compiled = compiled_training(config, **options)
+        compiled = compiled_pipeline(config, **options)
         for warning in compiled.warnings:
             say(f"warning: {warning}")
         if not as_json:
@@ -398,7 +402,7 @@ def compile_(
     elif out is None:
         raise typer.BadParameter("Missing option '-o' / '--out'.")
     else:
-        compiled = compile_training(config, out, **options)
+        compiled = compile_pipeline(config, out, **options)
         say(f"wrote {out}, to run in the image {compiled.image}")
     if as_json:
         _print_json({"pipeline": None if dry_run else str(out), **compiled.summary()})
@@ -423,6 +427,10 @@ def submit(
     ca_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file of authorities to trust.")] = None,
     table: TableOption = None,
     image: Annotated[str | None, typer.Option(help="Container image of every step.")] = None,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Workers that share a step's rows. Default: 1.")
+    ] = None,
+    bundle: BundleOption = None,
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A pipeline parameter; repeat for several.")
     ] = None,
@@ -488,7 +496,15 @@ def submit(
     access = Access(token_file, cookie_file, ca_cert)
     cron = parse_schedule(schedule) if schedule else ""
     kind: Literal["kfp", "vertex"] = "vertex" if target == "vertex" else "kfp"
-    definition = read_definition(file, table=table, image=image, target=kind, pipeline_root=pipeline_root or None)
+    definition = read_definition(
+        file,
+        target=kind,
+        pipeline_root=pipeline_root or None,
+        table=table,
+        image=image,
+        partitions=partitions,
+        bundle=bundle,
+    )
     if no_cache:
         definition = definition.without_cache()
     request = Request(
