@@ -369,6 +369,9 @@ def submit(
     ca_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file of authorities to trust.")] = None,
     table: TableOption = None,
     image: Annotated[str | None, typer.Option(help="Container image of every step.")] = None,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Workers that share the look at the pictures and sharding.")
+    ] = None,
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A pipeline parameter; repeat for several.")
     ] = None,
@@ -434,7 +437,9 @@ def submit(
     access = Access(token_file, cookie_file, ca_cert)
     cron = parse_schedule(schedule) if schedule else ""
     kind: Literal["kfp", "vertex"] = "vertex" if target == "vertex" else "kfp"
-    definition = read_definition(file, table=table, image=image, target=kind, pipeline_root=pipeline_root or None)
+    definition = read_definition(
+        file, table=table, image=image, target=kind, pipeline_root=pipeline_root or None, partitions=partitions
+    )
     if no_cache:
         definition = definition.without_cache()
     request = Request(

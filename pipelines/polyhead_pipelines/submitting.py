@@ -117,6 +117,7 @@ def read_definition(
     image: str | None = None,
     target: Literal["kfp", "vertex"] = "kfp",
     pipeline_root: str | None = None,
+    partitions: int | None = None,
 ) -> Definition:
     """The pipeline of a file: a compiled one as it is, or what a configuration compiles to.
 
@@ -126,27 +127,33 @@ def read_definition(
         image: Replaces the image that a configuration's steps run in.
         target: What a configuration is compiled for.
         pipeline_root: Replaces the configuration's.
+        partitions: Workers that share a configuration's look at the pictures and sharding. Default: 1.
 
     Raises:
         ConfigError: The configuration is wrong, or the target cannot carry it.
-        SubmitError: The file is a compiled pipeline, and a table or an image is given.
+        SubmitError: The file is a compiled pipeline, and a table, an image or partitions are given.
     """
     compiled = _compiled(path)
     if compiled is None:
         from polyhead_pipelines.compiling import compiled_training  # KFP takes seconds; a compiled file needs it not
 
-        made = compiled_training(path, table=table, image=image, target=target, pipeline_root=pipeline_root)
+        made = compiled_training(
+            path, table=table, image=image, target=target, pipeline_root=pipeline_root, partitions=partitions or 1
+        )
         for warning in made.warnings:
             say(f"warning: {warning}")
         spec, *others = yaml.safe_load_all(made.text)
         return Definition(spec, others[0] if others else {}, made.service_account or "")
-    problems = []
-    if table is not None:
-        problems.append(Problem("is for a configuration, and this file is compiled", "--table", "use --param table=…"))
-    if image is not None:
-        problems.append(
-            Problem("is for a configuration, and this file is compiled", "--image", "compile it with another image")
-        )
+    hints = {
+        "--table": (table, "use --param table=…"),
+        "--image": (image, "compile it with another image"),
+        "--partitions": (partitions, "use --param partitions=…, if it was compiled with several"),
+    }
+    problems = [
+        Problem("is for a configuration, and this file is compiled", option, hint)
+        for option, (value, hint) in hints.items()
+        if value is not None
+    ]
     if problems:
         raise SubmitError(problems)
     return compiled
