@@ -33,7 +33,7 @@ COMMANDS = {
     ],
     "submit": [
         *("--target", "--host", "--namespace", "--project", "--region", "--token-file", "--cookie-file", "--ca-cert"),
-        *("--table", "--image", "--param", "--experiment", "--run-name", "--run-id", "--pipeline-root"),
+        *("--table", "--image", "--partitions", "--param", "--experiment", "--run-name", "--run-id", "--pipeline-root"),
         *("--service-account", "--no-cache", "--wait", "--timeout", "--schedule", "--upload-only", "--json"),
     ],
     "predict": ["BUNDLE", "TABLE", "--out", "-o", "--workers", "--json"],
