@@ -29,11 +29,12 @@ COMMANDS = {
     ],
     "compile": [
         *("CONFIG", "--out", "-o", "--table", "--image", "--target", "--pipeline-root", "--partitions", "--dry-run"),
-        "--json",
+        *("--bundle", "--json"),
     ],
     "submit": [
         *("--target", "--host", "--namespace", "--project", "--region", "--token-file", "--cookie-file", "--ca-cert"),
-        *("--table", "--image", "--partitions", "--param", "--experiment", "--run-name", "--run-id", "--pipeline-root"),
+        *("--table", "--image", "--partitions", "--bundle", "--param", "--experiment", "--run-name", "--run-id"),
+        "--pipeline-root",
         *("--service-account", "--no-cache", "--wait", "--timeout", "--schedule", "--upload-only", "--json"),
     ],
     "predict": ["BUNDLE", "TABLE", "--out", "-o", "--workers", "--json"],
