@@ -122,6 +122,7 @@ def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the sample and the results.")] = Path(
         "polyhead-demo"
     ),
+    partitions: PartitionsOption = 1,
     runner: RunnerOption = RunnerName.SUBPROCESS,
     image: ImageOption = None,
     as_json: JsonOption = False,
@@ -135,7 +136,7 @@ def demo(
         config = write_sample(out / "sample")
     except OSError as error:
         raise ArtifactError(f"cannot be written: {error.strerror}", where=str(out), hint="give another --out") from None
-    _run(config, None, out, None, place, as_json)
+    _run(config, out, place, as_json, partitions=partitions)
 
 
 @app.command(rich_help_panel="Start here")
@@ -175,6 +176,7 @@ def run(
     table: TableOption = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for one artifact per step.")] = Path("polyhead-out"),
     seed: SeedOption = None,
+    partitions: PartitionsOption = 1,
     runner: RunnerOption = RunnerName.SUBPROCESS,
     image: ImageOption = None,
     gpus: Annotated[
@@ -210,7 +212,7 @@ def run(
 ) -> None:
     """Run the whole pipeline on this machine, by KFP's local runner, and print every head beside its baseline."""
     place = _runner(runner, image=image, gpus=gpus, memory=memory, network=network, env=env)
-    _run(config, table, out, seed, place, as_json)
+    _run(config, out, place, as_json, table=table, seed=seed, partitions=partitions)
 
 
 @app.command(rich_help_panel="Start here")
@@ -602,18 +604,28 @@ def _destination(path: Path, config: Config, to: str | None) -> str:
     return to or (join(str(path.parent.absolute()), config.publish.to) if config.publish.to else "")
 
 
-def _run(path: Path, table: str | None, out: Path, seed: int | None, runner: Runner | None, as_json: bool) -> None:
+def _run(
+    path: Path,
+    out: Path,
+    runner: Runner | None,
+    as_json: bool,
+    *,
+    table: str | None = None,
+    seed: int | None = None,
+    partitions: int,
+) -> None:
     from polyhead.contracts.config import parse_config, read_config_text
     from polyhead.storage.places import join
 
     text = read_config_text(path)
     config = parse_config(text, name=path.name)
     place = join(str(Path.cwd()), _place(path, config, table))
+    publish_to = _destination(path, config, None)
     if seed is not None:
         text = config.with_seed(seed).model_dump_json(by_alias=True)
     from polyhead_pipelines.local import run_training
 
-    finished = run_training(text, place, out, runner)
+    finished = run_training(text, place, out, runner, partitions=partitions, publish_to=publish_to)
     if as_json:
         _print_json(_summary(finished))
     else:

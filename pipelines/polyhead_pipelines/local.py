@@ -7,6 +7,7 @@ look.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import importlib
 import importlib.util
@@ -22,15 +23,16 @@ from pathlib import Path
 
 from kfp import local
 
-from polyhead.contracts.config import parse_config
+from polyhead.contracts.cluster import Step
+from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.features import ImageFeature
 from polyhead.errors import ArtifactError, PipelineError, PolyheadError, Problem
 from polyhead.progress import Relay, StepUse, say
 from polyhead.storage.artifact import check_free, replace_artifact
-from polyhead.storage.places import folder_of, join
+from polyhead.storage.places import folder_of, is_remote, join
 from polyhead_pipelines.runners import Processes, Runner
-from polyhead_pipelines.training import STAGES, Stage, training_pipeline
+from polyhead_pipelines.training import Stage, stages_of, training_pipeline
 
 _LOG_LINES = 25
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -60,7 +62,15 @@ class LocalRun:
     steps: tuple[StepUse, ...]
 
 
-def run_training(config_text: str, table: str, out: Path, runner: Runner | None = None) -> LocalRun:
+def run_training(
+    config_text: str,
+    table: str,
+    out: Path,
+    runner: Runner | None = None,
+    *,
+    partitions: int = 1,
+    publish_to: str = "",
+) -> LocalRun:
     """Run the whole pipeline.
 
     Artifacts of a former run in `out` are replaced step by step as the new ones are finished; when a step fails,
@@ -71,6 +81,9 @@ def run_training(config_text: str, table: str, out: Path, runner: Runner | None 
         table: An absolute path or a `gs://` place.
         out: The folder for the artifacts.
         runner: Where the steps are carried out. Default: in processes of this environment.
+        partitions: Workers that share the look at the pictures and sharding. KFP runs two at a time.
+        publish_to: Where a bundle that passed is published, an absolute path or a remote place, where the
+            configuration has `publish.to`.
 
     Raises:
         PolyheadError: What a step reported, or a PipelineError where a step stopped without saying why, or where the
@@ -78,21 +91,25 @@ def run_training(config_text: str, table: str, out: Path, runner: Runner | None 
     """
     started = time.monotonic()
     out = out.absolute()
-    for stage in STAGES:
+    config = parse_config(config_text)
+    stages = stages_of(config)
+    for stage in stages:
         check_free(out / stage.name, stage.contract)
-    former = [stage.name for stage in STAGES if (out / stage.name).exists()]
+    former = [stage.name for stage in stages if (out / stage.name).exists()]
     reuse = str(out / "shard") if "shard" in former else ""
-    with (runner or Processes()).open(_reads(config_text, table, reuse)) as session:
-        pipeline = training_pipeline(config_text, table, session.image)
+    writes = [publish_to] if config.publish.to and not is_remote(publish_to) else []
+    for folder in (out, *map(Path, writes)):
         try:
-            out.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ArtifactError(
-                f"cannot be a folder: {error.strerror}", where=str(out), hint="give another --out"
-            ) from None
+            hint = "give another --out" if folder == out else "name another place in publish.to"
+            raise ArtifactError(f"cannot be a folder: {error.strerror}", where=str(folder), hint=hint) from None
+    with (runner or Processes()).open(_reads(config, table, reuse), writes) as session:
+        pipeline = training_pipeline(config_text, table, session.image, partitions=partitions, publish_place=publish_to)
         with tempfile.TemporaryDirectory(prefix=".pipeline-", dir=out) as root:
             artifacts, workspace = Path(root, "artifacts"), Path(root, "workspace")
-            inside = re.compile(re.escape(f"{artifacts}/") + r"[^/]+/(\w+)/\w+")
+            names = "|".join(stage.name for stage in stages)
+            inside = re.compile(re.escape(f"{artifacts}/") + rf"[^/]+/({names})/\w+")
             relay = Relay(lambda text: inside.sub(lambda found: str(out / found[1]), text))
             failure: Exception | None = None
             finished: list[Stage] = []
@@ -108,18 +125,18 @@ def run_training(config_text: str, table: str, out: Path, runner: Runner | None 
             finally:  # also when the user interrupts: what is finished is kept
                 session.stop()
                 relay.close()
-                finished += [stage for stage in STAGES if _collect(stage, artifacts, out)]
-        if failure is not None or len(finished) < len(STAGES):
+                finished += [stage for stage in stages if _collect(stage, artifacts, out)]
+        if failure is not None or len(finished) < len(stages):
             stale = [name for name in former if name not in {stage.name for stage in finished}]
             if stale:
                 say(f"note: {', '.join(stale)} in {out} are from an earlier run")
-            raise _explain(relay, failure, finished, session.explain(failure))
+            missing = [stage.name for stage in stages if stage not in finished]
+            raise _explain(relay, failure, missing, session.explain(failure))
     return LocalRun(out, EvaluationReport.read(out / "evaluate"), time.monotonic() - started, tuple(relay.uses))
 
 
-def _reads(config_text: str, table: str, reuse: str) -> list[str]:
+def _reads(config: Config, table: str, reuse: str) -> list[str]:
     """What the steps read beside each other's artifacts."""
-    config = parse_config(config_text)
     places = [table]
     if config.features_of(ImageFeature):
         places.append(join(folder_of(table), config.image_root or "."))
@@ -147,13 +164,13 @@ def _collect(stage: Stage, artifacts: Path, out: Path) -> bool:
     return True
 
 
-def _explain(relay: Relay, failure: Exception | None, finished: list[Stage], known: Problem | None) -> PolyheadError:
+def _explain(relay: Relay, failure: Exception | None, missing: list[Step], known: Problem | None) -> PolyheadError:
     """The step's own error, or all that is known of a step that stopped without one.
 
     Args:
         relay: What the steps told.
         failure: What KFP raised.
-        finished: The stages whose artifacts are there.
+        missing: The steps whose artifacts are not there.
         known: What the runner knows of the step that failed.
     """
     if relay.error:
@@ -162,7 +179,7 @@ def _explain(relay: Relay, failure: Exception | None, finished: list[Stage], kno
         return error
     reason = _COLOUR.sub("", str(failure))
     named = _FAILED_TASK.search(reason)
-    step = named[1] if named else next((stage.name for stage in STAGES if stage not in finished), relay.step)
+    step = named[1] if named else next(iter(missing), relay.step)
     printed = _last_lines(relay.log)
     what, hint = (known.what, known.hint) if known else ("stopped without an error of its own", "")
     if printed and not (known and printed == _KILLED_LINE):
@@ -188,9 +205,13 @@ def _last_lines(log: list[str]) -> str:
 @contextlib.contextmanager
 def _kfp_output(relay: Relay) -> Iterator[None]:
     """Send what KFP and its child processes print to the relay."""
+    printing = builtins.print
     with warnings.catch_warnings(), contextlib.redirect_stdout(_Lines(relay)):
         warnings.simplefilter("ignore")  # the runner warns about images and resources, which it does not use
-        yield
+        try:
+            yield
+        finally:
+            builtins.print = printing  # KFP leaves its own there after a loop
 
 
 class _Lines(io.TextIOBase):

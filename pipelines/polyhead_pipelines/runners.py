@@ -59,11 +59,12 @@ class Session:
 class Runner(Protocol):
     """Where steps are carried out."""
 
-    def open(self, reads: Sequence[str]) -> AbstractContextManager[Session]:
+    def open(self, reads: Sequence[str], writes: Sequence[str]) -> AbstractContextManager[Session]:
         """Get ready for one run.
 
         Args:
             reads: What the steps read beside each other's outputs: absolute paths and remote places.
+            writes: Folders that they write to beside their outputs, absolute paths.
         """
         ...
 
@@ -73,7 +74,7 @@ class Processes:
     """Each step a process of this environment."""
 
     @contextlib.contextmanager
-    def open(self, reads: Sequence[str]) -> Iterator[Session]:  # noqa: ARG002  # a process reads what this one can
+    def open(self, reads: Sequence[str], writes: Sequence[str]) -> Iterator[Session]:  # noqa: ARG002  # it may all
         """Let the steps report their progress as events while the session is open."""
         former = os.environ.get(MODE)
         os.environ[MODE] = "json"
@@ -109,7 +110,7 @@ class Containers:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @contextlib.contextmanager
-    def open(self, reads: Sequence[str]) -> Iterator[Session]:
+    def open(self, reads: Sequence[str], writes: Sequence[str]) -> Iterator[Session]:
         """Check that there are a daemon, the image and all that is read, and remove what still runs at the end.
 
         Raises:
@@ -126,7 +127,7 @@ class Containers:
             image, name, started = _find(client, self.image), uuid.uuid4().hex, time.time()
             label = f"{_RUN_LABEL}={name}"
             stop = functools.partial(_remove, client, label)
-            arguments = self._arguments(reads, info.get("SecurityOptions") or [])
+            arguments = self._arguments(reads, writes, info.get("SecurityOptions") or [])
             session = Session(
                 image,
                 local.DockerRunner(labels={_RUN_LABEL: name}, **arguments),
@@ -141,7 +142,7 @@ class Containers:
         finally:
             client.close()
 
-    def _arguments(self, reads: Sequence[str], security: Sequence[str]) -> dict[str, Any]:
+    def _arguments(self, reads: Sequence[str], writes: Sequence[str], security: Sequence[str]) -> dict[str, Any]:
         """What Docker is told of every container."""
         from docker.types import DeviceRequest, Mount
 
@@ -158,7 +159,10 @@ class Containers:
             "entrypoint": [],  # KFP gives a whole command, which Docker would append to the image's
             "environment": {**environment, MODE: "json"},
             "group_add": [] if rootless else sorted(set(os.getgroups()) - {os.getgid()}),
-            "mounts": [Mount(place, os.path.realpath(place), type="bind", read_only=True) for place in places],
+            "mounts": [
+                *(Mount(place, os.path.realpath(place), type="bind", read_only=True) for place in places),
+                *(Mount(place, os.path.realpath(place), type="bind") for place in writes),
+            ],
             "read_only": True,
             "security_opt": ["no-new-privileges"],
             "shm_size": SHARED_MEMORY,

@@ -13,7 +13,7 @@ import polyhead as package
 
 # Every command with the words that others script against.
 COMMANDS = {
-    "demo": ["--out", "--runner", "--image", "--json"],
+    "demo": ["--out", "--partitions", "--runner", "--image", "--json"],
     "init": ["TABLE", "--target", "--out", "-o", "--force", "--json"],
     "schema": [],
     "validate": ["CONFIG", "--table", "--out", "--workers", "--json"],
@@ -24,7 +24,7 @@ COMMANDS = {
     "publish": ["CONFIG", "--bundle", "--evaluation", "--out", "--to", "--json"],
     "rollback": ["CONFIG", "VERSION", "--to", "--json"],
     "run": [
-        *("CONFIG", "--table", "--out", "--seed", "--json"),
+        *("CONFIG", "--table", "--out", "--seed", "--partitions", "--json"),
         *("--runner", "--image", "--gpus", "--memory", "--network", "--env"),
     ],
     "compile": [
