@@ -17,8 +17,9 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from polyhead.storage.stores import DamagedError, Tries, asked, gs_client, store
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, ObjectMeta, PutMode
+    from obstore.store import GCSStore, S3Store
 
 _PIECE = 16 * 2**20
 """Bytes of a large object that are asked for at once, and sent at once."""
@@ -108,12 +110,28 @@ def list_objects(place: str) -> Iterator[ObjectStat]:
     if scheme == "gs":
         yield from _list_gs(place, bucket, prefix)
         return
+    store = store_of(scheme, bucket)
+    waiting: ObjectMeta | None = None
+    while metas := asked(place, partial(_page, store, prefix, waiting["path"] if waiting else None)):
+        for meta in metas:
+            if waiting is not None and not _marks_folder(waiting, meta, key):
+                yield _meta_stat(f"{scheme}://{bucket}/{waiting['path']}", waiting)
+            waiting = meta
+    if waiting is not None and not _marks_folder(waiting, None, key):
+        yield _meta_stat(f"{scheme}://{bucket}/{waiting['path']}", waiting)
+
+
+def _page(store: GCSStore | S3Store, prefix: str, after: str | None) -> Sequence[ObjectMeta]:
+    """Objects that follow a name; a listing that breaks is begun again there."""
     import obstore
 
-    pages = iter(obstore.list(store_of(scheme, bucket, steadfast=True), prefix or None, chunk_size=1000))
-    while (page := asked(place, lambda: next(pages, None))) is not None:
-        for meta in page:
-            yield _meta_stat(f"{scheme}://{bucket}/{meta['path']}", meta)
+    return next(iter(obstore.list(store, prefix or None, offset=after, chunk_size=1000)), [])
+
+
+def _marks_folder(meta: ObjectMeta, following: ObjectMeta | None, prefix: str) -> bool:
+    """Whether an object is what consoles leave to show a folder: its name ends in a slash, which obstore hides."""
+    below = following is not None and following["path"].startswith(meta["path"] + "/")
+    return meta["size"] == 0 and (below or meta["path"] == prefix)
 
 
 def _list_gs(place: str, bucket: str, prefix: str) -> Iterator[ObjectStat]:
@@ -127,7 +145,7 @@ def _list_gs(place: str, bucket: str, prefix: str) -> Iterator[ObjectStat]:
             raise tries.explained(error) from None
         if blob is None:
             return
-        if not blob.name.endswith("/"):  # what consoles leave to show an empty folder
+        if not blob.name.endswith("/"):  # what consoles leave to show a folder
             yield _blob_stat(blob)
 
 
@@ -152,7 +170,7 @@ def read_bytes(place: str, admit: Callable[[int], None] | None = None) -> bytes:
 
     scheme, bucket, key = parts_of(place)
     store, key = store_of(scheme, bucket), _known(key)
-    checking = _Checking((scheme, bucket))
+    checking = _Checking(place)
 
     def opened() -> GetResult:
         if admit is not None:
@@ -222,6 +240,9 @@ def delete_object(place: str, version: str) -> None:
             asked(place, lambda: obstore.delete(store_of(scheme, bucket), key))
     except FileNotFoundError:
         return
+    except ConflictError:
+        if stat(place) is not None:
+            raise
 
 
 def upload_folder(directory: Path, place: str, *, last: str) -> str:
@@ -342,8 +363,7 @@ def _fetch(thing: ObjectStat, file: IO[bytes]) -> None:
         with Path(thing.place).open("rb") as source:
             shutil.copyfileobj(source, file)
         return
-    bucket = parts_of(thing.place)[:2]
-    checking, start = _Checking(bucket), file.tell()
+    checking, start = _Checking(thing.place), file.tell()
 
     def fetch() -> None:
         file.seek(start)
@@ -422,15 +442,16 @@ def _digest(expected: str, content: bytes) -> str:
 class _Checking:
     """Compares what arrives with what a store says it has, attempt by attempt.
 
-    An ETag that looks like an MD5 need not be one: where another attempt brings the same bytes, it is not, and the
-    bucket's ETags are no more compared.
+    An ETag that looks like an MD5 need not be one: where another attempt brings the same bytes, and as many as the
+    store says when it is only looked at, it is not, and the bucket's ETags are no more compared.
 
     Args:
-        bucket: Scheme and name.
+        place: What is read.
     """
 
-    def __init__(self, bucket: tuple[str, str]) -> None:
-        self._bucket = bucket
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._bucket = parts_of(place)[:2]
         self._seen: set[str] = set()
 
     def check(self, size: int, expected_size: int, digest: str, expected: str) -> None:
@@ -444,8 +465,12 @@ class _Checking:
         if digest == expected or (expected.startswith("md5:") and self._bucket in _not_md5):
             return
         if expected.startswith("md5:") and digest in self._seen:
-            _not_md5.add(self._bucket)
-            return
+            told = None
+            with contextlib.suppress(StorageError, PermissionError):
+                told = stat(self._place)
+            if told is not None and told.size == size:
+                _not_md5.add(self._bucket)
+                return
         self._seen.add(digest)
         raise DamagedError
 

@@ -192,6 +192,8 @@ def _obstore_failure(text: str, *, missing: bool) -> _Failure:
         return _status_failure(int(status[1]), *(code.groups() if code else ()), retries=retries)
     if "HTTP error" in text:
         return _dropped(text, retries)
+    if re.search("invalid .*response", text):
+        return _Failure("the answer cannot be read", passing=True, stubborn=True, retries=retries)
     first = re.sub(r"https?://\S+", "…", text.splitlines()[0] if text else "")
     return _Failure(first[:200].partition(" error: ")[2] or first[:200])
 
