@@ -48,6 +48,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No credentials or addresses but a test's own, and hardly any time between attempts."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_", "MINIO_", "STORAGE_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(stores, "FIRST_WAIT", 0.005)
     monkeypatch.setattr(stores, "LONGEST_WAIT", 0.02)
     _forget()

@@ -71,7 +71,7 @@ def stat(place: str) -> ObjectStat | None:
     """What is known of an object or a local file; None where there is none.
 
     Raises:
-        PermissionError: It may not be looked at.
+        DeniedError: It may not be looked at.
         StorageError: The store does not tell.
     """
     if not is_remote(place):
@@ -96,7 +96,7 @@ def list_objects(place: str) -> Iterator[ObjectStat]:
         place: The prefix, a whole name of a folder: `gs://bucket/a` does not have what is under `gs://bucket/ab`.
 
     Raises:
-        PermissionError: It may not be listed.
+        DeniedError: It may not be listed.
         StorageError: The store does not tell.
     """
     if not is_remote(place):
@@ -125,7 +125,8 @@ def _page(store: GCSStore | S3Store, prefix: str, after: str | None) -> Sequence
     """Objects that follow a name; a listing that breaks is begun again there."""
     import obstore
 
-    return next(iter(obstore.list(store, prefix or None, offset=after, chunk_size=1000)), [])
+    metas = next(iter(obstore.list(store, prefix or None, offset=after, chunk_size=1000)), [])
+    return metas[1:] if metas and metas[0]["path"] == after else metas  # a folder's mark sorts behind its own path
 
 
 def _marks_folder(meta: ObjectMeta, following: ObjectMeta | None, prefix: str) -> bool:
@@ -159,7 +160,7 @@ def read_bytes(place: str, admit: Callable[[int], None] | None = None) -> bytes:
 
     Raises:
         FileNotFoundError: There is none.
-        PermissionError: It may not be read.
+        DeniedError: It may not be read.
         OSError: A local file cannot be read, or an object's name cannot be asked for.
         StorageError: The store does not give it, or gives it damaged.
     """
@@ -207,7 +208,7 @@ def write_object(place: str, content: bytes | Path, *, absent: bool = False, rep
 
     Raises:
         ConflictError: The condition does not hold.
-        PermissionError: It may not be written.
+        DeniedError: It may not be written.
         StorageError: The store does not take it.
         ArtifactError: The local file cannot be written.
     """
@@ -226,7 +227,7 @@ def delete_object(place: str, version: str) -> None:
 
     Raises:
         ConflictError: It was written since.
-        PermissionError: It may not be removed.
+        DeniedError: It may not be removed.
         StorageError: The store does not do it.
     """
     scheme, bucket, key = parts_of(place)
@@ -264,7 +265,7 @@ def upload_folder(directory: Path, place: str, *, last: str) -> str:
 
     Raises:
         ConflictError: Another process writes there.
-        PermissionError: It may not be written.
+        DeniedError: It may not be written.
         StorageError: The store does not take it.
         FileNotFoundError: There is no file `last`.
     """
@@ -308,7 +309,7 @@ def download_folder(place: str, directory: Path) -> list[ObjectStat]:
     Raises:
         FileNotFoundError: Nothing is there.
         ConflictError: An object changed meanwhile.
-        PermissionError: An object may not be read.
+        DeniedError: An object may not be read.
         StorageError: The store does not give one, or gives it damaged, or its name cannot be a file's.
     """
     found = list(list_objects(place))
@@ -347,7 +348,7 @@ def download_file(place: str, file: IO[bytes]) -> ObjectStat:
     Raises:
         FileNotFoundError: There is none.
         ConflictError: It changed meanwhile.
-        PermissionError: It may not be read.
+        DeniedError: It may not be read.
         StorageError: The store does not give it, or gives it damaged.
     """
     found = stat(place)
@@ -466,7 +467,7 @@ class _Checking:
             return
         if expected.startswith("md5:") and digest in self._seen:
             told = None
-            with contextlib.suppress(StorageError, PermissionError):
+            with contextlib.suppress(StorageError):
                 told = stat(self._place)
             if told is not None and told.size == size:
                 _not_md5.add(self._bucket)
@@ -490,7 +491,7 @@ class _Writing:
         """Send it to Google Cloud Storage; its generation."""
         condition = 0 if self._absent else None if self._replacing is None else int(self._replacing)
         tries = Tries(self._place)
-        for session in range(3, 0, -1):
+        for _ in range(3):
             blob = gs_client().bucket(self._bucket).blob(self._key, chunk_size=_PIECE)
             blob.metadata = {_WRITER: self._token}
             options = {
@@ -510,8 +511,12 @@ class _Writing:
             lost = isinstance(failed, FileNotFoundError)  # an upload that the store has ended or forgotten
             if tries.count > 1 and (lost or isinstance(failed, ConflictError)) and (written := self._own_work()):
                 return written
-            if not (lost and session > 1):
+            if not lost:
                 raise failed from None
+            if session == 1:
+                raise StorageError(
+                    f"there is no bucket '{self._bucket}', or it loses uploads", where=self._place
+                ) from None
         raise AssertionError("unreachable")
 
     def to_s3(self) -> str:
@@ -527,7 +532,7 @@ class _Writing:
         if large and mode != "overwrite":
             found = stat(self._place)
             if found is not None if self._absent else found is None or found.version != self._replacing:
-                raise ConflictError("was written by another process meanwhile", where=self._place)
+                raise ConflictError("was written or removed by another process meanwhile", where=self._place)
         store = store_of(self._scheme, self._bucket, steadfast=large)
         failed = False
 
@@ -550,11 +555,11 @@ class _Writing:
 
         try:
             return asked(self._place, put)
-        except ConflictError:
+        except (ConflictError, FileNotFoundError):
             written = self._own_work() if failed else ""
             if written:
                 return written
-            raise
+            raise ConflictError("was written or removed by another process meanwhile", where=self._place) from None
 
     def _own_work(self) -> str:
         """The version of what stands there, if an attempt of ours put it there without our hearing of it."""
@@ -611,7 +616,7 @@ def _write_local(path: Path, content: bytes | Path, absent: bool, replacing: str
     with _only_here(path.parent):
         found = _local_stat(path)
         if (absent and found is not None) or (replacing is not None and (not found or found.version != replacing)):
-            raise ConflictError("was written by another process meanwhile", where=str(path))
+            raise ConflictError("was written or removed by another process meanwhile", where=str(path))
         write_whole(path, content)
         written = _local_stat(path)
     assert written is not None
