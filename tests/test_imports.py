@@ -19,6 +19,7 @@ HEAVY = TENSORFLOW | {
     "google.cloud",
     "jinja2",
     "kfp",
+    "kfp_server_api",
     "numpy",
     "pandas",
     "polars",
@@ -41,6 +42,7 @@ COMMANDS = (
     "evaluate",
     "run",
     "compile",
+    "submit",
     "predict",
 )
 COMMAND = "from polyhead.cli import main; main()"

@@ -89,6 +89,12 @@ class PipelineError(PolyheadError):
     subject = "the pipeline"
 
 
+class SubmitError(PolyheadError):
+    """A pipelines server cannot be reached or refuses a request, or what shall be sent to it is wrong."""
+
+    subject = "the submission"
+
+
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """The sentence that names the nearest known word, or lists the known ones.
 

@@ -1,26 +1,122 @@
-"""The training pipeline as one YAML file."""
+"""The training pipeline as one YAML file, for each place that can run it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from google.protobuf import json_format
 
+from polyhead.contracts.cluster import StepSettings
 from polyhead.contracts.config import parse_config, read_config_text
+from polyhead.contracts.document import parse_yaml
 from polyhead.errors import ConfigError
 from polyhead.progress import say
 from polyhead.storage.artifact import write_whole
 from polyhead.storage.places import is_remote
-from polyhead_pipelines.training import DEFAULT_IMAGE, training_pipeline
+from polyhead_pipelines.manifest import job_manifest
+from polyhead_pipelines.resources import carried_settings, largest
+from polyhead_pipelines.targets import Target, carries, target_problems, target_warnings
+from polyhead_pipelines.training import DEFAULT_IMAGE, STAGES, training_pipeline
 
-_HEADER = (
-    "# Polyhead's training pipeline. Parameters: config (the configuration's text), table (where the table is),\n"
-    "# reuse (a folder of earlier shards to copy unchanged pictures from; empty for none).\n"
+_PARAMETERS = (
+    "# Parameters: config (the configuration's text), table (where the table is), reuse (a folder of earlier shards\n"
+    "# to copy unchanged pictures from; empty for none).\n"
 )
+_HEADERS: dict[Target, str] = {
+    "kfp": "# Polyhead's training pipeline for Kubeflow Pipelines; the second document is about its pods.\n"
+    + _PARAMETERS,
+    "vertex": "# Polyhead's training pipeline for Vertex AI Pipelines.\n" + _PARAMETERS,
+    "local": "# Polyhead's training pipeline for the local runners of the KFP SDK.\n" + _PARAMETERS,
+    "kubernetes": "# Polyhead's training pipeline as one Job: kubectl apply -n NAMESPACE -f THIS_FILE\n",
+}
 
 
-def compile_training(config: Path, out: Path, *, table: str | None = None, image: str = DEFAULT_IMAGE) -> None:
+@dataclass(frozen=True)
+class Compiled:
+    """A pipeline ready to be written.
+
+    Attributes:
+        target: What it is for.
+        text: The YAML.
+        image: Container image of the steps that have none of their own.
+        pipeline_root: Where artifacts go; None leaves that to the cluster.
+        service_account: What the steps run as; None leaves that to the cluster.
+        steps: What each step asks of the target; for `kubernetes` one pod for all of them.
+        warnings: What may not be meant, a sentence each.
+    """
+
+    target: Target
+    text: str
+    image: str
+    pipeline_root: str | None
+    service_account: str | None
+    steps: dict[str, StepSettings]
+    warnings: list[str]
+
+    def summary(self) -> dict[str, Any]:
+        """All but the text, as `polyhead compile --json` prints it; what a step does not have is left out."""
+        return {
+            "target": self.target,
+            "image": self.image,
+            "pipeline_root": self.pipeline_root,
+            "service_account": self.service_account,
+            "steps": {
+                step: {
+                    name: value
+                    for name, value in settings.model_dump(mode="json", exclude_none=True).items()
+                    if value not in ({}, [])
+                }
+                for step, settings in self.steps.items()
+            },
+            "warnings": self.warnings,
+        }
+
+
+def compile_training(
+    config: Path,
+    out: Path,
+    *,
+    table: str | None = None,
+    image: str | None = None,
+    target: Target = "kfp",
+    pipeline_root: str | None = None,
+    partitions: int = 1,
+) -> Compiled:
+    """Compile the training pipeline of a configuration into a file, and tell what may not be meant.
+
+    Args:
+        config: The configuration file.
+        out: The file to write, ending in .yaml or .yml.
+        table: As `compiled_training` has it, and so have the others.
+
+    Raises:
+        ConfigError: The configuration is wrong, the target cannot carry it, or `out` has another ending.
+        ArtifactError: `out` cannot be written.
+    """
+    if out.suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"ends in '{out.suffix}'", where=str(out), hint="give a name that ends in .yaml")
+    compiled = compiled_training(
+        config, table=table, image=image, target=target, pipeline_root=pipeline_root, partitions=partitions
+    )
+    write_whole(out, compiled.text.encode())
+    for warning in compiled.warnings:
+        say(f"warning: {warning}")
+    return compiled
+
+
+def compiled_training(
+    config: Path,
+    *,
+    table: str | None = None,
+    image: str | None = None,
+    target: Target = "kfp",
+    pipeline_root: str | None = None,
+    partitions: int = 1,
+) -> Compiled:
     """Compile the training pipeline of a configuration; the same input gives the same bytes.
 
     The configuration's text travels as the default of the parameter `config`. Its table is the default of `table`,
@@ -28,24 +124,87 @@ def compile_training(config: Path, out: Path, *, table: str | None = None, image
 
     Args:
         config: The configuration file.
-        out: The file to write, ending in .yaml or .yml.
         table: Replaces the configuration's table.
-        image: Container image of every step.
+        image: Container image of every step, by tag or digest; replaces `cluster.image`, but not a step's own.
+            Default: this version's.
+        target: `kfp`: two documents, the pipeline and its pods. `vertex`: one document in Vertex AI's words. `local`:
+            one document without resources. `kubernetes`: a Job that runs everything, with all that it needs.
+        pipeline_root: Replaces `cluster.pipeline_root`. Vertex AI needs one on `gs://`.
+        partitions: Workers that share the look at the pictures and sharding, the default of the parameter `partitions`;
+            with 1 there is none. A Job on one node has one.
 
     Raises:
-        ConfigError: The configuration is wrong, or `out` has another ending.
-        ArtifactError: `out` cannot be written.
+        ConfigError: The configuration is wrong, or the target cannot carry it; all problems at once.
     """
-    if out.suffix not in (".yaml", ".yml"):
-        raise ConfigError(f"ends in '{out.suffix}'", where=str(out), hint="give a name that ends in .yaml")
     text = read_config_text(config)
     checked = parse_config(text, name=config.name)
+    document = parse_yaml(text, name=config.name)
     place = table or checked.table
-    pipeline = training_pipeline(text, place, image)
+    cluster = checked.cluster if image is None else checked.cluster.model_copy(update={"image": None})
+    image = image or cluster.image or DEFAULT_IMAGE
+    problems = target_problems(cluster, target, document, pipeline_root)
+    if problems:
+        raise ConfigError(problems)
+    warnings = target_warnings(cluster, target)
+    if target == "kubernetes" and partitions > 1:
+        warnings.append("--partitions is ignored for kubernetes: one node runs every step")
+    root = (pipeline_root or cluster.pipeline_root) if carries(target, "pipeline_root") == "yes" else None
+    names = [stage.name for stage in STAGES]
+    if target == "kubernetes":
+        asked: dict[str, StepSettings] = {"all in one": largest(cluster, names, target)}
+        documents = job_manifest(
+            text, cluster, name=config.stem, table=place, image=image, steps=names, document=document
+        )
+    else:
+        asked = {name: carried_settings(cluster, name, target) for name in names}
+        pipeline = training_pipeline(
+            text,
+            place,
+            image,
+            partitions=partitions,
+            parallelism=cluster.parallelism or 0,
+            cluster=cluster,
+            target=target,
+        )
+        spec = json_format.MessageToDict(pipeline.pipeline_spec)
+        documents = [{**spec, "defaultPipelineRoot": root} if root else spec]
+        if target == "kfp":
+            documents.append(json_format.MessageToDict(pipeline.platform_spec))
+    if target != "local":
+        warnings += _warnings(place, asked, image, target)
+    return Compiled(target, _yaml(target, documents), image, root, cluster.service_account, asked, warnings)
+
+
+def _warnings(table: str, steps: dict[str, StepSettings], image: str, target: Target) -> list[str]:
+    found = []
+    volumes = [volume.mount for volume in next(iter(steps.values())).volumes]  # validate's, which reads the table
+    if not is_remote(table) and not any(table.startswith(f"{mount}/") for mount in volumes):
+        found.append(f"the table '{table}' is a local path, which {target} cannot read: give --table gs://…")
+    for one in dict.fromkeys([image, *(settings.image for settings in steps.values() if settings.image)]):
+        name = one.rpartition("/")[2]
+        if "@" not in one and (":" not in name or name.endswith(":latest")):
+            found.append(f"the image '{one}' can change under its name: give a version's tag or a digest, @sha256:…")
+    return found
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text of several lines as such, so that commands and the configuration can be read."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _yaml(target: Target, documents: Sequence[dict[str, Any]]) -> str:
     # KFP's own writer copies parameter defaults into the comments at the file's head line by line, and every line
     # of a multi-line default after the first would stand there as YAML.
-    spec = json_format.MessageToDict(pipeline.pipeline_spec)
-    body = yaml.safe_dump(spec, sort_keys=True, allow_unicode=True, width=100)
-    write_whole(out, f"{_HEADER}{body}".encode())
-    if not is_remote(place) and not Path(place).is_absolute():
-        say(f"warning: the table '{place}' is a relative path; on a cluster give the parameter `table` a gs:// place")
+    by_name = target != "kubernetes"  # which has its own customary order
+    bodies = [
+        yaml.dump(document, Dumper=_Dumper, sort_keys=by_name, allow_unicode=True, width=100, default_flow_style=False)
+        for document in documents
+    ]
+    return _HEADERS[target] + "---\n".join(bodies)

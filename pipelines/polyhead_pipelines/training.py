@@ -1,6 +1,10 @@
-"""The training pipeline: validate → preprocess → shard → train → evaluate."""
+"""The training pipeline: validate → preprocess → shard → train → evaluate.
+
+With several partitions, several workers look at the pictures and shard: a plan, a loop over its partitions, a merge.
+"""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,18 +13,24 @@ from kfp import dsl
 from polyhead import __version__
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.bundle import ModelBundle
+from polyhead.contracts.cluster import ClusterSection, Step
+from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.evaluation import EvaluationReport
+from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ConfigError
-from polyhead.evaluate.component import component as evaluate_component
-from polyhead.preprocess.component import component as preprocess_component
-from polyhead.shard.component import component as shard_component
-from polyhead.train.component import component as train_component
-from polyhead.validate.component import component as validate_component
+from polyhead.evaluate import component as evaluate_components
+from polyhead.preprocess import component as preprocess_components
+from polyhead.shard import component as shard_components
+from polyhead.train import component as train_components
+from polyhead.validate import component as validate_components
+from polyhead_pipelines.resources import settle
+from polyhead_pipelines.targets import Target
 
 NAME = "polyhead-training"
+_DESCRIPTION = "From a table to a trained, evaluated multi-head model."
 MAX_CONFIG = 100_000
 """Characters of a configuration, as JSON: KFP hands a step its parameters in one argument of a command."""
 
@@ -38,7 +48,7 @@ class Stage:
         contract: What stands at the artifact's root.
     """
 
-    name: str
+    name: Step
     output: str
     contract: type[Contract]
 
@@ -52,35 +62,111 @@ STAGES = (
 )
 
 
-def training_pipeline(config_text: str, table_place: str, image: str = DEFAULT_IMAGE) -> Any:
+def training_pipeline(
+    config_text: str,
+    table_place: str,
+    image: str = DEFAULT_IMAGE,
+    *,
+    partitions: int = 1,
+    parallelism: int = 0,
+    cluster: ClusterSection | None = None,
+    target: Target = "local",
+) -> Any:
     """The pipeline for one configuration.
 
     Args:
         config_text: The configuration file's text, the default of the pipeline parameter `config`.
         table_place: The table, the default of the pipeline parameter `table`.
         image: Container image of every step.
+        partitions: Workers that share the look at the pictures and sharding, the default of the pipeline parameter
+            `partitions`. With 1 there is no such parameter, and each step is one task.
+        parallelism: Most partitions at a time. 0 leaves it to the cluster.
+        cluster: What the steps ask for. Default: the configuration's section.
+        target: Who is told of it: `kfp`, `vertex`, or `local`, which needs none.
 
     Returns:
         A KFP graph component, to be compiled or called.
 
     Raises:
-        ConfigError: The text is longer than a pipeline parameter can be.
+        ConfigError: The text is wrong, or longer than a pipeline parameter can be.
     """
     size = len(json.dumps(config_text))
     if size > MAX_CONFIG:
         what = f"has {size:,} characters, a pipeline carries {MAX_CONFIG:,} at most"
         raise ConfigError(what, hint="shorten its lists and comments, or run the steps one at a time")
-    validate, preprocess = validate_component(image), preprocess_component(image)
-    shard, train, evaluate = shard_component(image), train_component(image), evaluate_component(image)
+    config = parse_config(config_text)
+    tasks = _Tasks(config, image, parallelism, cluster or config.cluster, target)
+    if partitions == 1:
 
-    @dsl.pipeline(name=NAME, description="From a table to a trained, evaluated multi-head model.")
-    def training(config: str = config_text, table: str = table_place, reuse: str = "") -> None:
-        # Never from the cache: it knows the table's place, not what stands there now.
-        checked = validate(config=config, table=table).set_caching_options(False)
-        data = checked.outputs["data"]
-        fitted = preprocess(config=config, data=data).outputs["preprocessing"]
-        shards = shard(config=config, data=data, preprocessing=fitted, reuse=reuse).outputs["shards"]
-        bundle = train(config=config, shards=shards, preprocessing=fitted).outputs["bundle"]
-        evaluate(config=config, bundle=bundle, shards=shards, preprocessing=fitted)
+        @dsl.pipeline(name=NAME, description=_DESCRIPTION)
+        def training(config: str = config_text, table: str = table_place, reuse: str = "") -> None:
+            tasks.make(config, table, reuse)
+
+    else:
+
+        @dsl.pipeline(name=NAME, description=_DESCRIPTION)
+        def training(
+            config: str = config_text, table: str = table_place, reuse: str = "", partitions: int = partitions
+        ) -> None:
+            tasks.make(config, table, reuse, partitions)
 
     return training
+
+
+class _Tasks:
+    """The tasks of a pipeline. What is handed from one to the next are KFP's channels.
+
+    Args:
+        config: The configuration.
+        image: Container image of every task.
+        parallelism: Most partitions at a time.
+        cluster: What the steps ask for.
+        target: Who is told of it.
+    """
+
+    def __init__(self, config: Config, image: str, parallelism: int, cluster: ClusterSection, target: Target) -> None:
+        self._image = image
+        self._parallelism = parallelism
+        self._pictured = bool(config.features_of(ImageFeature))
+        self._cluster = cluster
+        self._target = target
+
+    def make(self, config: Any, table: Any, reuse: Any, partitions: Any = None) -> None:
+        """Make every task; without partitions each step is one."""
+        data = self._validate(config, table, partitions)
+        fitted = self._settled("preprocess", preprocess_components.component, config=config, data=data)
+        preprocessing = fitted.outputs["preprocessing"]
+        shards = self._shard({"config": config, "data": data, "preprocessing": preprocessing}, reuse, partitions)
+        given = {"config": config, "shards": shards, "preprocessing": preprocessing}
+        trained = self._settled("train", train_components.component, **given)
+        self._settled("evaluate", evaluate_components.component, **given, bundle=trained.outputs["bundle"])
+
+    def _settled(self, step: Step, component: Callable[[str], Any], **inputs: Any) -> Any:
+        """A task of a step, or of a part of it, with what the step asks for."""
+        return settle(component(self._image)(**inputs), step, self._cluster, self._target)
+
+    def _validate(self, config: Any, table: Any, partitions: Any) -> Any:
+        given = {"config": config, "table": table}
+        if partitions is None or not self._pictured:
+            return self._settled("validate", validate_components.component, **given).outputs["data"]
+        planned = self._settled("validate", validate_components.plan_component, **given, partitions=partitions)
+        plan = planned.outputs["plan"]
+        with dsl.ParallelFor(planned.outputs["Output"], parallelism=self._parallelism) as partition:
+            looked = self._settled(
+                "validate", validate_components.partition_component, config=config, plan=plan, partition=partition
+            )
+        looks = dsl.Collected(looked.outputs["looks"])
+        made = self._settled("validate", validate_components.merge_component, **given, plan=plan, looks=looks)
+        return made.outputs["data"]
+
+    def _shard(self, given: dict[str, Any], reuse: Any, partitions: Any) -> Any:
+        if partitions is None:
+            return self._settled("shard", shard_components.component, **given, reuse=reuse).outputs["shards"]
+        planned = self._settled("shard", shard_components.plan_component, **given, partitions=partitions)
+        given["plan"] = planned.outputs["plan"]
+        with dsl.ParallelFor(planned.outputs["Output"], parallelism=self._parallelism) as partition:
+            part = self._settled(
+                "shard", shard_components.partition_component, **given, partition=partition, reuse=reuse
+            )
+        parts = dsl.Collected(part.outputs["part"])
+        return self._settled("shard", shard_components.merge_component, **given, parts=parts).outputs["shards"]

@@ -21,8 +21,18 @@ COMMANDS = {
     "shard": ["CONFIG", "--data", "--preprocessing", "--workers", "--out", "--reuse", "--json"],
     "train": ["CONFIG", "--shards", "--preprocessing", "--out", "--seed", "--json"],
     "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--json"],
+    "publish": ["CONFIG", "--bundle", "--evaluation", "--out", "--to", "--json"],
+    "rollback": ["CONFIG", "VERSION", "--to", "--json"],
     "run": ["CONFIG", "--table", "--out", "--seed", "--runner", "--json"],
-    "compile": ["CONFIG", "--out", "-o", "--table", "--image", "--json"],
+    "compile": [
+        *("CONFIG", "--out", "-o", "--table", "--image", "--target", "--pipeline-root", "--partitions", "--dry-run"),
+        "--json",
+    ],
+    "submit": [
+        *("--target", "--host", "--namespace", "--project", "--region", "--token-file", "--cookie-file", "--ca-cert"),
+        *("--table", "--image", "--param", "--experiment", "--run-name", "--run-id", "--pipeline-root"),
+        *("--service-account", "--no-cache", "--wait", "--timeout", "--schedule", "--upload-only", "--json"),
+    ],
     "predict": ["BUNDLE", "TABLE", "--out", "-o", "--workers", "--json"],
 }
 
@@ -43,8 +53,12 @@ USAGE_ERRORS = [
     (["shard", "a.yaml", "--data", "V", "--out", "S"], "Missing option '--preprocessing'"),
     (["train", "a.yaml", "--preprocessing", "P", "--out", "T"], "Missing option '--shards'"),
     (["evaluate", "a.yaml", "--shards", "S", "--preprocessing", "P", "--out", "E"], "Missing option '--bundle'"),
+    (["publish", "a.yaml", "--bundle", "T", "--out", "P"], "Missing option '--evaluation'"),
+    (["rollback", "a.yaml"], "Missing argument 'VERSION'"),
     (["compile", "a.yaml"], "Missing option '-o' / '--out'"),
+    (["submit", "--host", "h"], "Missing argument 'FILE'"),
     (["predict", "B", "t.csv"], "Missing option '-o' / '--out'"),
+    (["compile", "a.yaml", "-o", "b.yaml", "--target", "argo"], "'argo' is not one of: kfp, vertex, kubernetes, local"),
     (["predict", "B"], "Missing argument 'TABLE'"),
     (["schema", "a.yaml"], "unexpected extra argument"),
 ]
@@ -67,7 +81,7 @@ def test_the_commands_are_these(polyhead):
 def test_help_names_every_option(polyhead, command):
     result = polyhead(command, "--help")
     assert (result.code, result.err) == (0, "")
-    shown = set(re.findall(r"(?<![\w-])(?:--?[a-z]+|TABLE|CONFIG|BUNDLE)\b", result.out))
+    shown = set(re.findall(r"(?<![\w-])(?:--?[a-z]+(?:-[a-z]+)*|TABLE|CONFIG|BUNDLE|VERSION)\b", result.out))
     assert shown - {"-h"} == {"--help", *COMMANDS[command]}
 
 

@@ -1,7 +1,10 @@
 """Write the generated files of the repository: `make golden`.
 
     tests/golden/polyhead.schema.json      what `polyhead schema` prints
-    tests/golden/houses.pipeline.yaml      pipelines/configs/houses.yaml compiled, without the versions in it
+    tests/golden/houses.<target>.yaml      pipelines/configs/houses.yaml compiled, without the versions in it
+    tests/golden/houses.partitions.yaml    the same for kfp, with four workers
+    tests/golden/settings.<target>.yaml    the same of the configurations with every setting of `cluster`, beside them
+    docs/cluster-settings.md               from the models of `cluster`, its defaults and what each target carries
     components/polyhead/<step>/README.md   from the compiled component, the contract and the command's help
 
 `python refresh.py --list` prints their paths and writes nothing.
@@ -13,7 +16,6 @@ import importlib
 import json
 import re
 import sys
-import tempfile
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -22,27 +24,46 @@ ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path("tests/golden")
 HOUSES = ROOT / "pipelines" / "configs" / "houses.yaml"
 
+COMPILED: dict[str, tuple[Path, dict[str, Any]]] = {
+    "houses.kfp.yaml": (HOUSES, {"target": "kfp"}),
+    "houses.vertex.yaml": (HOUSES, {"target": "vertex", "pipeline_root": "gs://bucket/polyhead"}),
+    "houses.local.yaml": (HOUSES, {"target": "local"}),
+    "houses.kubernetes.yaml": (HOUSES, {"target": "kubernetes"}),
+    "houses.partitions.yaml": (HOUSES, {"target": "kfp", "partitions": 4}),
+    "settings.kfp.yaml": (ROOT / GOLDEN / "settings.yaml", {"target": "kfp"}),
+    "settings.vertex.yaml": (ROOT / GOLDEN / "settings-vertex.yaml", {"target": "vertex"}),
+    "settings.kubernetes.yaml": (ROOT / GOLDEN / "settings.yaml", {"target": "kubernetes"}),
+}
+"""Compiled files beside this one: from which configuration, and how."""
+
 PARAMETERS = {
     "config": "the configuration file's text",
+    "destination": "the folder of versions; empty for the configuration's `publish.to`",
     "reuse": "a folder of earlier shards, to copy unchanged pictures from; empty for none, which is the default",
     "table": "a place that the step can read, such as `gs://bucket/houses.parquet`",
     "metrics": "every metric as `<head>.<metric>`, for the KFP user interface",
     "report": "`report.html`, for the KFP user interface",
 }
+LINE = 120
 TYPES = {"String": "text", "system.Artifact": "Artifact"}
 
 
 def generated() -> dict[Path, str]:
     """Every generated file: its path from the repository's root, and its content."""
-    from polyhead_pipelines.training import STAGES
-
-    files = {
-        GOLDEN / "polyhead.schema.json": schema_file(),
-        GOLDEN / "houses.pipeline.yaml": pipeline_file(),
-    }
-    for stage in STAGES:
+    files = {GOLDEN / "polyhead.schema.json": schema_file(), Path("docs/cluster-settings.md"): settings_page()}
+    for name, (config, options) in COMPILED.items():
+        files[GOLDEN / name] = compiled_file(config, **options)
+    for stage in stages():
         files[Path("components/polyhead", stage.name, "README.md")] = component_page(stage)
     return files
+
+
+def stages() -> list[Any]:
+    """Every step that has a README: those of the pipeline, and publish."""
+    from polyhead.contracts.publication import Publication
+    from polyhead_pipelines.training import STAGES, Stage
+
+    return [*STAGES, Stage("publish", "publication", Publication)]
 
 
 def schema_file() -> str:
@@ -52,28 +73,102 @@ def schema_file() -> str:
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def pipeline_file() -> str:
-    """The compiled Houses pipeline; KFP's version and the image are named by words that do not change."""
-    from polyhead_pipelines.compiling import compile_training
+def compiled_file(config: Path, **options: Any) -> str:
+    """A compiled pipeline; KFP's version, Polyhead's and what hangs on it are words that do not change."""
+    from polyhead_pipelines.compiling import compiled_training
 
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "pipeline.yaml")
-        compile_training(HOUSES, out)
-        return without_versions(out.read_text(encoding="utf-8"))
+    return without_versions(compiled_training(config, **options).text)
 
 
 def without_versions(text: str) -> str:
-    """A compiled pipeline with `sdkVersion` and the images' tags normalised."""
+    """A compiled pipeline with `sdkVersion`, the image's tag, the version's label and the Job's digest normalised."""
     text = re.sub(r"(?m)^sdkVersion: kfp-.*$", "sdkVersion: kfp-VERSION", text)
-    return re.sub(r"(?m)^( +image: polyhead):.*$", r"\1:VERSION", text)
+    text = re.sub(r"(?m)^( +(?:- )?image: polyhead):.*$", r"\1:VERSION", text)
+    text = re.sub(r"(?m)^( +app.kubernetes.io/version): .*$", r"\1: VERSION", text)
+    return re.sub(r"(?m)(^kind: Job\nmetadata:\n  name: .*-)[0-9a-f]{8}$", r"\1DIGEST", text)
+
+
+def settings_page() -> str:
+    """What stands in `cluster`, for people: settings, defaults, and what each target does with them."""
+    from polyhead.contracts import cluster
+    from polyhead_pipelines.resources import DEFAULTS
+    from polyhead_pipelines.targets import carries
+
+    def rows(model: Any, *, beside: Any = None) -> list[str]:
+        return [
+            f"| `{name}` | {_one_line(field.description or (field.annotation.__doc__ or ''))} |"
+            for name, field in model.model_fields.items()
+            if beside is None or name not in beside.model_fields
+        ]
+
+    targets = ("kfp", "vertex", "kubernetes")
+    settings, whole = cluster.StepSettings, cluster.ClusterSection
+    carried = {name: [carries(target, name) for target in targets] for name in whole.model_fields if name != "steps"}
+    shown = [name for name in settings.model_fields if any(getattr(one, name) for one in DEFAULTS.values())]
+    lines = [
+        "<!-- Generated by make golden: change the models, the defaults or the tables of the targets instead. -->",
+        "",
+        "# The section `cluster` of polyhead.yaml",
+        "",
+        "What stands in `cluster` holds for every step. `cluster.steps.<step>` says what one step needs otherwise:",
+        "a single value takes the place of that of all, mappings and lists add up. Where only one of request and limit",
+        "is given, it is both. `polyhead compile CONFIG --dry-run` prints what comes of it.",
+        "",
+        "## For every step, or for one",
+        "",
+        "| Setting | What it is |",
+        "|---|---|",
+        *rows(settings),
+        "",
+        "## For the whole run",
+        "",
+        "| Setting | What it is |",
+        "|---|---|",
+        *rows(whole, beside=settings),
+    ]
+    for title, model in (
+        ("`accelerator`", cluster.Accelerator),
+        ("`retry`", cluster.Retry),
+        ("An entry of `tolerations`", cluster.Toleration),
+        ("An entry of `secrets` or `config_maps`", cluster.Source),
+        ("An entry of `volumes`", cluster.ClaimMount),
+        ("`workspace`", cluster.Workspace),
+    ):
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            _one_line(model.__doc__),
+            "",
+            "| Key | What it is |",
+            "|---|---|",
+            *rows(model),
+        ]
+    lines += [
+        "",
+        "## Defaults",
+        "",
+        f"| Step | {' | '.join(f'`{name}`' for name in shown)} |",
+        "|---" * (len(shown) + 1) + "|",
+    ]
+    for step, one in DEFAULTS.items():
+        values = [getattr(one, name) for name in shown]
+        cells = [f"{v.count}, after {v.backoff}" if isinstance(v, cluster.Retry) else str(v or "") for v in values]
+        lines.append(f"| {step} | {' | '.join(cells)} |")
+    lines += ["", "## What each target does with it", "", f"| Setting | {' | '.join(targets)} |", "|---|---|---|---|"]
+    for name, words in carried.items():
+        lines.append(f"| `{name}` | {' | '.join(words)} |")
+    return "\n".join([*lines, ""])
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def component_page(stage: Any) -> str:
     """A step's README."""
-    from polyhead_pipelines.training import STAGES
-
     component = importlib.import_module(f"polyhead.{stage.name}.component").component("polyhead").component_spec
-    outputs = {one.output: one for one in STAGES}
+    outputs = {one.output: one for one in stages()}
 
     def rows(members: dict[str, Any]) -> list[str]:
         lines = []
@@ -83,7 +178,10 @@ def component_page(stage: Any) -> str:
             lines.append(f"| `{name}` | {_type(member.type)} | {meaning} |")
         return lines
 
-    arguments = ", ".join(f"{name}={name}" for name in component.inputs)
+    call = f"{stage.name}({', '.join(f'{name}={name}' for name in component.inputs)})"
+    code = [f'{stage.output} = {call}.outputs["{stage.output}"]']
+    if len(code[0]) > LINE:
+        code = [f"task = {call}", f'{stage.output} = task.outputs["{stage.output}"]']
     usage, options = _command(stage.name)
     about, tree = _contract(stage.contract)
     return "\n".join(
@@ -112,7 +210,7 @@ def component_page(stage: Any) -> str:
             f"{stage.name} = component(image)  # a container image that has Polyhead installed",
             "",
             "# in a function decorated with kfp.dsl.pipeline:",
-            f'{stage.output} = {stage.name}({arguments}).outputs["{stage.output}"]',
+            *code,
             "```",
             "",
             "| Input | Type | What it is |",

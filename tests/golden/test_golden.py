@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import refresh
@@ -19,10 +22,12 @@ from polyhead_pipelines.training import DEFAULT_IMAGE, STAGES
 ROOT = refresh.ROOT
 PATHS = [
     Path("tests/golden/polyhead.schema.json"),
-    Path("tests/golden/houses.pipeline.yaml"),
+    Path("docs/cluster-settings.md"),
+    *(Path(f"tests/golden/houses.{target}.yaml") for target in ("kfp", "vertex", "local", "kubernetes", "partitions")),
+    *(Path(f"tests/golden/settings.{target}.yaml") for target in ("kfp", "vertex", "kubernetes")),
     *(
         Path(f"components/polyhead/{step}/README.md")
-        for step in ("validate", "preprocess", "shard", "train", "evaluate")
+        for step in ("validate", "preprocess", "shard", "train", "evaluate", "publish")
     ),
 ]
 
@@ -32,20 +37,36 @@ def generated() -> dict[Path, str]:
     return refresh.generated()
 
 
+TARGETS = {"kfp": [], "vertex": ["--pipeline-root", "gs://bucket/polyhead"], "local": [], "kubernetes": []}
+
+
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
-    _compile(out, hash_seed="0")
-    return out
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The Houses pipeline as the command compiles it, for each target."""
+    folder = tmp_path_factory.mktemp("compiled")
+    _compile(folder, hash_seed="0")
+    return {target: folder / f"{target}.yaml" for target in TARGETS}
 
 
-def _compile(out: Path, *, hash_seed: str) -> None:
+@pytest.fixture(scope="module")
+def pipeline(compiled) -> dict[str, Any]:
+    """What is the same for every target that KFP compiles."""
+    return yaml.safe_load(compiled["local"].read_text(encoding="utf-8"))
+
+
+def _compile(folder: Path, *, hash_seed: str) -> None:
+    code = """
+import json, sys
+from polyhead.cli import app
+for target, options in json.loads(sys.argv[2]).items():
+    app(["compile", sys.argv[1], "-o", f"{target}.yaml", "--target", target, *options], standalone_mode=False)
+"""
     subprocess.run(
-        [sys.executable, "-c", "from polyhead.cli import main; main()", "compile", str(refresh.HOUSES), "-o", out],
+        [sys.executable, "-c", code, str(refresh.HOUSES), json.dumps(TARGETS)],
         check=True,
         capture_output=True,
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
-        cwd=out.parent,
+        cwd=folder,
     )
 
 
@@ -67,22 +88,57 @@ def test_list_prints_the_paths_and_writes_nothing():
 
 
 def test_another_hash_seed_compiles_the_same_bytes(compiled, tmp_path):
-    again = tmp_path / "pipeline.yaml"
-    _compile(again, hash_seed="4242")
-    assert again.read_bytes() == compiled.read_bytes()
+    """For each target: nothing in a file hangs on the order of a set."""
+    _compile(tmp_path, hash_seed="4242")
+    for target, path in compiled.items():
+        assert (tmp_path / f"{target}.yaml").read_bytes() == path.read_bytes(), target
 
 
-def test_only_the_versions_are_normalised(compiled, generated):
-    lines = compiled.read_text(encoding="utf-8").splitlines()
-    golden = generated[Path("tests/golden/houses.pipeline.yaml")].splitlines()
-    changed = [(line, shown) for line, shown in zip(lines, golden, strict=True) if line != shown]
-    image = (f"        image: {DEFAULT_IMAGE}", "        image: polyhead:VERSION")
-    assert changed[:-1] == [image] * len(STAGES)
-    assert re.fullmatch(r"sdkVersion: kfp-2\.\d+\.\d+", changed[-1][0])
+def test_the_settings_compile_to_the_same_bytes_in_another_process(generated, tmp_path):
+    """The files with every setting of `cluster`, whose golden bytes this process has made."""
+    code = """
+import json, refresh
+made = {name: refresh.compiled_file(config, **options) for name, (config, options) in refresh.COMPILED.items()}
+print(json.dumps(made))
+"""
+    again = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONHASHSEED": "77"},
+        cwd=ROOT / "tests" / "golden",
+    )
+    for name, text in json.loads(again.stdout).items():
+        assert text == generated[refresh.GOLDEN / name], name
 
 
-def test_the_compiled_pipeline_loads_back(compiled):
-    loaded = components.load_component_from_file(str(compiled))
+def test_only_versions_are_normalised(compiled, generated):
+    """A golden file differs from what the command writes in the versions and what is made of them, nowhere else."""
+    words = {
+        "image": rf" +(?:- )?image: {re.escape(DEFAULT_IMAGE)}",
+        "sdk": r"sdkVersion: kfp-2\.\d+\.\d+",
+        "label": r" +app\.kubernetes\.io/version: .+",
+        "job": r"  name: polyhead-houses-[0-9a-f]{8}",
+    }
+    expected = {
+        "kfp": {"image": len(STAGES), "sdk": 1},
+        "vertex": {"image": len(STAGES), "sdk": 1},
+        "local": {"image": len(STAGES), "sdk": 1},
+        "kubernetes": {"image": 1, "label": 5, "job": 1},
+    }
+    for target, path in compiled.items():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        golden = generated[Path(f"tests/golden/houses.{target}.yaml")].splitlines()
+        changed = [line for line, shown in zip(lines, golden, strict=True) if line != shown]
+        kinds = [next(kind for kind, word in words.items() if re.fullmatch(word, line)) for line in changed]
+        assert Counter(kinds) == expected[target], target
+
+
+@pytest.mark.parametrize("target", ["kfp", "vertex", "local"])
+def test_the_compiled_pipeline_loads_back(compiled, target):
+    """KFP reads the file as a pipeline with the parameters that it was compiled with."""
+    loaded = components.load_component_from_file(str(compiled[target]))
     assert loaded.name == "polyhead-training"
     assert set(loaded.component_spec.inputs) == {"config", "table", "reuse"}
     assert loaded.component_spec.inputs["config"].default == refresh.HOUSES.read_text(encoding="utf-8")
@@ -90,16 +146,40 @@ def test_the_compiled_pipeline_loads_back(compiled):
     assert loaded.component_spec.inputs["reuse"].default == ""
 
 
-def test_the_pipeline_has_one_task_and_one_container_per_step(compiled):
-    spec = yaml.safe_load(compiled.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("target", ["kfp", "vertex"])
+def test_targets_differ_in_what_steps_ask_for_and_nowhere_else(compiled, pipeline, target):
+    """Without resources, retries and the pipeline root, each file is the local one: the same components and wiring."""
+    first, *_ = yaml.safe_load_all(compiled[target].read_text(encoding="utf-8"))
+    assert first.pop("defaultPipelineRoot", None) == ({"vertex": "gs://bucket/polyhead"}.get(target))
+    for executor in first["deploymentSpec"]["executors"].values():
+        assert executor["container"].pop("resources")
+    for task in first["root"]["dag"]["tasks"].values():
+        assert task.pop("retryPolicy")
+    assert first == pipeline
+
+
+def test_only_kfp_has_a_second_document(compiled):
+    """Vertex AI refuses a file with two, and the local runner has no pods."""
+    documents = {
+        target: list(yaml.safe_load_all(path.read_text(encoding="utf-8"))) for target, path in compiled.items()
+    }
+    assert {target: len(found) for target, found in documents.items() if target != "kubernetes"} == {
+        "kfp": 2,
+        "vertex": 1,
+        "local": 1,
+    }
+    assert list(documents["kfp"][1]) == ["platforms"]
+
+
+def test_the_pipeline_has_one_task_and_one_container_per_step(pipeline):
     steps = [stage.name for stage in STAGES]
-    assert sorted(spec["root"]["dag"]["tasks"]) == sorted(steps)
-    assert sorted(spec["components"]) == sorted(f"comp-{step}" for step in steps)
-    assert sorted(spec["deploymentSpec"]["executors"]) == sorted(f"exec-{step}" for step in steps)
+    assert sorted(pipeline["root"]["dag"]["tasks"]) == sorted(steps)
+    assert sorted(pipeline["components"]) == sorted(f"comp-{step}" for step in steps)
+    assert sorted(pipeline["deploymentSpec"]["executors"]) == sorted(f"exec-{step}" for step in steps)
 
 
-def test_the_tasks_are_wired_from_validate_to_evaluate(compiled):
-    tasks = yaml.safe_load(compiled.read_text(encoding="utf-8"))["root"]["dag"]["tasks"]
+def test_the_tasks_are_wired_from_validate_to_evaluate(pipeline):
+    tasks = pipeline["root"]["dag"]["tasks"]
     wires = {
         (name, given): made["taskOutputArtifact"]["producerTask"]
         for name, task in tasks.items()
@@ -117,16 +197,15 @@ def test_the_tasks_are_wired_from_validate_to_evaluate(compiled):
     }
 
 
-def test_containers_install_nothing_and_fetch_nothing(compiled):
-    executors = yaml.safe_load(compiled.read_text(encoding="utf-8"))["deploymentSpec"]["executors"]
-    for executor in executors.values():
+def test_containers_install_nothing_and_fetch_nothing(pipeline):
+    for executor in pipeline["deploymentSpec"]["executors"].values():
         container = executor["container"]
         command = "\n".join([*container["command"], *container["args"]])
         assert "kfp.dsl.executor_main" in command
         assert not re.search(r"\bpip\b|ensurepip|://", command)
 
 
-@pytest.mark.parametrize("step", [stage.name for stage in STAGES])
+@pytest.mark.parametrize("step", [*(stage.name for stage in refresh.stages()), "summarise"])
 def test_a_component_is_thin(step):
     """At most 15 lines of body, no branching."""
     tree = ast.parse((ROOT / "components" / "polyhead" / step / "component.py").read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ class Record(BaseModel):
 
 
 class Contract(Record):
-    """Base of the five artifact contracts.
+    """Base of the artifact contracts.
 
     The file at the artifact's root is called after the class, `ValidationReport.json` and so on. It holds
     relative paths and no times, so that the same input gives the same bytes.
@@ -37,10 +37,14 @@ class Contract(Record):
     polyhead_version: str = __version__
     made_from: dict[str, str] = {}
 
-    def write(self, directory: Path) -> None:
-        """Write the JSON file into a directory: the contract's order, two spaces, a newline at the end, UTF-8."""
+    def content(self) -> bytes:
+        """The JSON file: the contract's order, two spaces, a newline at the end, UTF-8."""
         text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
-        (directory / f"{type(self).__name__}.json").write_text(text + "\n", encoding="utf-8")
+        return f"{text}\n".encode()
+
+    def write(self, directory: Path) -> None:
+        """Write the JSON file into a directory."""
+        (directory / f"{type(self).__name__}.json").write_bytes(self.content())
 
     @classmethod
     def read(cls, directory: str | Path) -> Self:
@@ -52,7 +56,7 @@ class Contract(Record):
         directory = Path(directory)
         name = f"{cls.__name__}.json"
         try:
-            data: Any = json.loads((directory / name).read_text(encoding="utf-8"))
+            content = (directory / name).read_bytes()
         except FileNotFoundError:
             others = sorted(path.stem for path in directory.glob("*.json")) if directory.is_dir() else []
             received = f"; it holds {', '.join(others)}" if others else "" if directory.is_dir() else ", no such folder"
@@ -60,21 +64,38 @@ class Contract(Record):
             near += [directory.parent] if (directory.parent / name).is_file() else []
             hint = f"did you mean {near[0]}?" if near else f"give the folder that {cls.made_by()} wrote"
             raise ArtifactError(f"no {name} there{received}", where=str(directory), hint=hint) from None
-        except (OSError, ValueError, RecursionError) as error:
+        except OSError as error:
             raise ArtifactError(f"cannot be read: {error}", where=str(directory / name)) from None
+        return cls.parse(content, str(directory / name))
+
+    @classmethod
+    def parse(cls, content: bytes, place: str) -> Self:
+        """Read the content of the JSON file at an artifact's root.
+
+        Args:
+            content: UTF-8.
+            place: What to call the file in messages.
+
+        Raises:
+            ArtifactError: It is damaged, or of a newer format.
+        """
+        try:
+            data: Any = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise ArtifactError(f"cannot be read: {error}", where=place) from None
         version = data.get("format_version") if isinstance(data, dict) else None
         if version != cls.FORMAT_VERSION:
             raise ArtifactError(
                 f"has format version {version!r}, this Polyhead reads {cls.FORMAT_VERSION}",
-                where=str(directory / name),
+                where=place,
                 hint=f"run {cls.made_by()} again",
             )
         try:
             return cls.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise ArtifactError(f"is damaged at {place}: {first['msg']}", where=str(directory / name)) from None
+            where = ".".join(str(part) for part in first["loc"])
+            raise ArtifactError(f"is damaged at {where}: {first['msg']}", where=place) from None
 
     @classmethod
     def made_by(cls) -> str:

@@ -8,11 +8,12 @@ import keyword
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
 from polyhead.contracts.artifact import Contract
+from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
 from polyhead.contracts.features import (
     CategoryFeature,
@@ -127,6 +128,23 @@ class EvaluateSection(Section):
     )
 
 
+class PublishSection(Section):
+    """Where a model goes that passed the gate."""
+
+    to: str | None = Field(
+        None,
+        min_length=1,
+        description="A folder of versions: a local one, relative to this file, or gs://, s3:// or minio://.",
+    )
+    ungated: bool = Field(False, description="Publish although the config has no gate.")
+
+    @model_validator(mode="after")
+    def _known_scheme(self) -> PublishSection:
+        if self.to and "://" in self.to and not re.match(r"(?:gs|s3|minio)://[^/]", self.to):
+            raise ValueError(f"cannot publish to {self.to}: give a local path, gs://, s3:// or minio://bucket/folder")
+        return self
+
+
 class Config(Section):
     """The whole of `polyhead.yaml`. `table`, `features` and `targets` alone make a good model."""
 
@@ -148,6 +166,8 @@ class Config(Section):
     gate: dict[str, dict[str, str]] = Field(
         {}, description='Per head and metric: ">= 0.6", "<= 0.2" or "beats baseline".'
     )
+    publish: PublishSection = PublishSection()
+    cluster: ClusterSection = ClusterSection()
 
     def column_of(self, name: str) -> str:
         """The table's column behind a feature or target name."""
@@ -272,12 +292,19 @@ def _keys(model: type[Section]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _sections() -> dict[str, type[Section]]:
-    found: dict[str, type[Section]] = {}
-    for name, field in Config.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            found[field.alias or name] = field.annotation
-    return found
+def _section_at(path: list[str]) -> type[Section] | None:
+    """The part of the configuration at a path that leads through sections and lists of them."""
+    found: Any = Config
+    for part in path:
+        if part.isdigit():
+            continue
+        if isinstance(found, type) and issubclass(found, Section):
+            fields = {field.alias or name: field.annotation for name, field in found.model_fields.items()}
+            found = fields.get(part)
+            found = next((one for one in get_args(found) if one is not type(None)), found)  # of `… | None`, `list[…]`
+        else:
+            return None
+    return found if isinstance(found, type) and issubclass(found, Section) else None
 
 
 def _is_other_branch(detail: Any) -> bool:
@@ -290,7 +317,7 @@ def _is_other_branch(detail: Any) -> bool:
 
 def _problem(document: Document, detail: Any) -> Problem:
     """One pydantic error as a problem in the user's words."""
-    path = [str(part) for part in detail["loc"] if not str(part).startswith(("dict[", "literal["))]
+    path = [str(part) for part in detail["loc"] if not str(part).startswith(("dict[", "literal[", "[key]"))]
     if len(path) >= 3 and path[0] in ("features", "targets") and path[2] in _KINDS:
         del path[2]  # pydantic inserts the union's tag
     kind, received = detail["type"], detail["input"]
@@ -314,11 +341,14 @@ def _problem(document: Document, detail: Any) -> Problem:
     shown = shown if len(shown) <= 60 else shown[:57] + "…"
     if kind == "value_error":
         return Problem(message, document.where(path))
+    if kind == "string_type" and path[0] == "cluster" and path[-2:-1] == ["env"]:
+        return Problem("is no text", document.where(path), "put it in quotes")  # it may be secret: not shown
     if kind == "string_type" and isinstance(received, (bool, int, float)):
         hint = GATE_HINT if path[0] == "gate" else f'put it in quotes: "{received}"'
         return Problem(f"received {received!r}, which is no text", document.where(path), hint)
     hint = _SHAPE_HINTS.get(path[-1]) or _SHAPE_HINTS.get(kind, "")
-    if kind in ("model_attributes_type", "model_type", "dict_type") and len(path) == 2:
+    is_member = len(path) == 2 and path[0] in ("features", "targets")
+    if is_member and kind in ("model_attributes_type", "model_type", "dict_type"):
         message, hint = "Needs keys and values", f"write {{kind: …}}, one of: {', '.join(known)}"
     return Problem(f"{message[0].lower()}{message[1:]}, received {shown}", document.where(path), hint)
 
@@ -335,19 +365,15 @@ _SHAPE_HINTS = {
 
 def _siblings(document: Document, path: list[str]) -> list[str]:
     """The keys that are valid beside an unknown one."""
-    if len(path) == 1:
-        return _keys(Config)
     if path[0] in ("features", "targets") and len(path) == 3:
         kind = document.get([*path[:-1], "kind"])
         return _keys(_KINDS[kind]) if kind in _KINDS else []
-    if path[:2] == ["split", "fractions"]:
-        return _keys(Fractions)
-    section = _sections().get(path[0])
+    section = _section_at(path[:-1])
     return _keys(section) if section else []
 
 
 def _cross_checks(document: Document) -> list[Problem]:
-    """What no single field can see: names, columns used twice, slices, gate rules, tied sizes.
+    """What no single field can see: names, columns used twice, slices, the gate, publishing, tied sizes, pods.
 
     Works on the raw document, so that these are reported beside a wrong field elsewhere.
     """
@@ -356,7 +382,9 @@ def _cross_checks(document: Document) -> list[Problem]:
         *_check_columns(document),
         *_check_slices(document),
         *_check_gate(document),
+        *_check_publish(document),
         *_check_tied(document),
+        *check_cluster(document),
     ]
 
 
@@ -435,6 +463,14 @@ def _check_gate(document: Document) -> Iterator[Problem]:
                 yield Problem(f"a {kind} head has no metric '{metric}'", where, did_you_mean(metric, metrics))
             if isinstance(rule, str) and not GATE_RULE.fullmatch(rule):
                 yield Problem(f"received {rule!r}", where, GATE_HINT)
+
+
+def _check_publish(document: Document) -> Iterator[Problem]:
+    """A model without a gate is refused after hours of training, so this is told before."""
+    publish = document.mapping(["publish"])
+    if publish.get("to") and not publish.get("ungated") and not any(document.mapping(["gate"]).values()):
+        hint = "add rules to gate, or write publish.ungated: true"
+        yield Problem("there is no gate to pass", document.where(["publish", "to"]), hint)
 
 
 def _check_tied(document: Document) -> Iterator[Problem]:

@@ -40,7 +40,7 @@ class PredictionPlan(Plan):
     @classmethod
     def made_by(cls) -> str:
         """The command that writes this artifact."""
-        return "polyhead predict plan"
+        return "polyhead predict-plan"
 
 
 class PredictionPart(Part):
@@ -61,4 +61,4 @@ class PredictionPart(Part):
     @classmethod
     def made_by(cls) -> str:
         """The command that writes this artifact."""
-        return "polyhead predict partition"
+        return "polyhead predict-partition"

@@ -126,7 +126,7 @@ class ShardPlan(Plan):
     @classmethod
     def made_by(cls) -> str:
         """The command that writes this artifact."""
-        return "polyhead shard plan"
+        return "polyhead shard-plan"
 
 
 class ShardPart(Part):
@@ -147,7 +147,7 @@ class ShardPart(Part):
     @classmethod
     def made_by(cls) -> str:
         """The command that writes this artifact."""
-        return "polyhead shard partition"
+        return "polyhead shard-partition"
 
 
 class ShardTimings(Record):

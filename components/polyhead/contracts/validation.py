@@ -146,7 +146,7 @@ class PicturePlan(Plan):
     @classmethod
     def made_by(cls) -> str:
         """The command that writes this artifact."""
-        return "polyhead validate plan"
+        return "polyhead validate-plan"
 
 
 class PicturePart(Part):
@@ -163,4 +163,4 @@ class PicturePart(Part):
     @classmethod
     def made_by(cls) -> str:
         """The command that writes this artifact."""
-        return "polyhead validate partition"
+        return "polyhead validate-partition"

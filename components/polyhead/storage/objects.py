@@ -513,11 +513,7 @@ class _Writing:
                 return written
             if not lost:
                 raise failed from None
-            if session == 1:
-                raise StorageError(
-                    f"there is no bucket '{self._bucket}', or it loses uploads", where=self._place
-                ) from None
-        raise AssertionError("unreachable")
+        raise StorageError(f"there is no bucket '{self._bucket}', or it loses uploads", where=self._place)
 
     def to_s3(self) -> str:
         """Send it to an S3 store; its ETag."""

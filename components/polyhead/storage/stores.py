@@ -154,7 +154,7 @@ class _Failure:
 
 def _failure(error: BaseException) -> _Failure | None:
     """What failed; None where the error is none of a store."""
-    import requests  # type: ignore[import-untyped]
+    import requests
     import urllib3
     from google.api_core.exceptions import GoogleAPICallError
     from google.auth.exceptions import GoogleAuthError, TransportError

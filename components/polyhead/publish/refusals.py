@@ -1,0 +1,59 @@
+"""What must hold before a bundle is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from polyhead.contracts.artifact import require_same
+from polyhead.contracts.bundle import CORE_MODEL, SERVING_MODEL, ModelBundle
+from polyhead.contracts.config import Config, require_config
+from polyhead.contracts.evaluation import EvaluationReport
+from polyhead.errors import ArtifactError, Problem
+from polyhead.storage.artifact import unchanged
+
+_SAVED_MODEL = "saved_model.pb"
+
+
+def check_bundle(config: Config, bundle: Path, evaluation: Path) -> tuple[ModelBundle, EvaluationReport]:
+    """Read a bundle and its evaluation, and refuse what must not be published.
+
+    The bundle must be whole, the evaluation its own and by the config's rules, and the verdict `passed`. `ungated` is
+    enough where the config says `publish.ungated: true`.
+
+    Args:
+        config: As for `evaluate`.
+        bundle: The artifact of `train`.
+        evaluation: The artifact of `evaluate`.
+
+    Raises:
+        ArtifactError: Something does not hold; every rule of the gate that failed is named.
+    """
+    trained = ModelBundle.read(bundle)
+    require_config(config, trained, bundle)
+    hint = "run polyhead train again"
+    unchanged(bundle / CORE_MODEL, trained.core_sha256, hint=hint)
+    serving = bundle / SERVING_MODEL / _SAVED_MODEL
+    if not serving.is_file():
+        raise ArtifactError("is missing", where=str(serving), hint=hint)
+    report = EvaluationReport.read(evaluation)
+    judged = report.made_from.get("bundle", "unknown")
+    require_same("bundle", judged, trained.fingerprint(), maker=str(evaluation), user=str(bundle))
+    problems = list(_refusals(config, report, str(evaluation)))
+    if problems:
+        raise ArtifactError(problems)
+    return trained, report
+
+
+def _refusals(config: Config, report: EvaluationReport, where: str) -> Iterator[Problem]:
+    rules = {(head, metric, rule) for head, metrics in config.gate.items() for metric, rule in metrics.items()}
+    if rules != {(check.head, check.metric, check.rule) for check in report.gate}:
+        yield Problem("was judged by other rules than the config's gate", where, "run polyhead evaluate again")
+    elif report.verdict == "ungated" and not config.publish.ungated:
+        hint = "add rules to the config's gate and run polyhead evaluate again, or write publish.ungated: true"
+        yield Problem("has no verdict, the config has no gate", where, hint)
+    for check in report.gate:
+        if not check.passed:
+            value = "is not defined" if check.value is None else f"is {check.value:.6g}"
+            what = f"did not pass the gate: {check.head}.{check.metric} {value}, the rule is {check.rule}"
+            yield Problem(what, where)

@@ -1,0 +1,145 @@
+"""A destination: folders of versions, and the pointer to the one in force.
+
+A version's folder is whole before the pointer names it, and is never written again. The pointer moves by
+compare-and-swap: against what was read, or not at all. So two publishers can work at once. Each copies into its own
+folder, and of their two moves one comes after the other, with both in the history.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from polyhead.contracts.artifact import require_same
+from polyhead.contracts.bundle import ModelBundle
+from polyhead.contracts.evaluation import EvaluationReport
+from polyhead.contracts.publication import LATEST, PUBLISHED_EVALUATION, Latest, version_of
+from polyhead.errors import ArtifactError, ConflictError, did_you_mean
+from polyhead.storage import objects
+
+_CONTRACT = f"{ModelBundle.__name__}.json"
+_ATTEMPTS = 20
+
+
+def put_version(destination: str, fingerprint: str, bundle: Path, evaluation: Path) -> bool:
+    """Copy a bundle and its evaluation into the folder of its version.
+
+    Args:
+        destination: The folder of versions.
+        fingerprint: Of the bundle.
+        bundle: The artifact of `train`.
+        evaluation: The artifact of `evaluate`.
+
+    Returns:
+        False where the version was there already.
+
+    Raises:
+        ArtifactError: The folder holds another bundle, or cannot be written.
+        StorageError: The store does not take it, or another publisher copies the same bundle.
+    """
+    version = version_of(fingerprint)
+    place = f"{destination}/{version}"
+    found = _read_bundle(destination, version)
+    if found is not None:
+        if found.fingerprint() != fingerprint:
+            what = f"holds bundle {found.fingerprint()[:20]}, which begins as {fingerprint[:20]} does"
+            raise ArtifactError(what, where=place, hint="give another destination")
+        return False
+    with tempfile.TemporaryDirectory() as folder, _using(place):
+        whole = Path(folder, version)
+        shutil.copytree(bundle.absolute(), whole, copy_function=os.symlink)
+        report = whole / PUBLISHED_EVALUATION
+        report.parent.mkdir()
+        shutil.copyfile(evaluation / report.name, report)
+        objects.upload_folder(whole, place, last=_CONTRACT)
+    return True
+
+
+def read_version(destination: str, version: str) -> tuple[str, EvaluationReport]:
+    """The fingerprint and the evaluation of a version that is there.
+
+    Raises:
+        ArtifactError: There is no such version; the message names the nearest, or all that were in force.
+    """
+    bundle = _read_bundle(destination, version)
+    if bundle is None or version_of(bundle.fingerprint()) != version:
+        latest, _ = read_latest(destination)
+        known = list(dict.fromkeys(release.version for release in latest.history)) if latest else []
+        hint = did_you_mean(version, known) or "nothing is published there"
+        raise ArtifactError(f"holds no version '{version}'", where=destination, hint=hint)
+    place = f"{destination}/{version}/{PUBLISHED_EVALUATION}"
+    with _using(place):
+        report = EvaluationReport.parse(objects.read_bytes(place), place)
+    fingerprint = bundle.fingerprint()
+    require_same("bundle", report.made_from.get("bundle", "unknown"), fingerprint, maker=place, user=version)
+    return fingerprint, report
+
+
+def _read_bundle(destination: str, version: str) -> ModelBundle | None:
+    """The contract in a version's folder; None where there is none, or the folder is being copied."""
+    place = f"{destination}/{version}/{_CONTRACT}"
+    with _using(place):
+        content = objects.read_bytes(place) if objects.stat(place) else b""
+    return ModelBundle.parse(content, place) if content and not objects.is_claim(content) else None
+
+
+@contextlib.contextmanager
+def _using(place: str) -> Iterator[None]:
+    """What the system says of a place, as an error of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise ArtifactError(f"cannot be used: {error.strerror or error}", where=place) from None
+
+
+def read_latest(destination: str) -> tuple[Latest | None, str | None]:
+    """The pointer and the object version it was read at; None where nothing is published.
+
+    Raises:
+        ArtifactError: The file is something else.
+    """
+    place = f"{destination}/{LATEST}"
+    with _using(place):
+        found = objects.stat(place)
+        if found is None:
+            return None, None
+        content = objects.read_bytes(place)  # after stat: a pointer that moves in between fails the comparison later
+    try:
+        return Latest.parse(content, place), found.version
+    except ArtifactError as error:
+        hint = "give another destination, or use the Polyhead that wrote it"
+        raise ArtifactError(error.problems[0].what, where=place, hint=hint) from None
+
+
+def move_latest(destination: str, follow: Callable[[Latest | None], Latest | None]) -> tuple[Latest, bool]:
+    """Move the pointer.
+
+    Args:
+        destination: The folder of versions.
+        follow: Given the pointer that is there, the one that shall follow, or None to leave it. It is asked again
+            whenever another publisher was faster.
+
+    Returns:
+        The pointer now in force, and whether this call moved it.
+
+    Raises:
+        ArtifactError: The pointer is something else, cannot be written, or never stood still.
+    """
+    place = f"{destination}/{LATEST}"
+    wanted: Latest | None = None
+    for _ in range(_ATTEMPTS):
+        former, version = read_latest(destination)
+        if former is not None and former == wanted:
+            return former, True  # written, but the answer was lost on the way
+        wanted = follow(former)
+        if wanted is None:
+            assert former is not None
+            return former, False
+        with _using(place), contextlib.suppress(ConflictError):
+            objects.write_object(place, wanted.content(), absent=version is None, replacing=version)
+            return wanted, True
+    raise ArtifactError(f"was moved by others {_ATTEMPTS} times in a row", where=place, hint="try again")

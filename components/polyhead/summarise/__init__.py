@@ -1,0 +1,1 @@
+"""summarise: how a run ended, for people → a page of Markdown."""

@@ -1,0 +1,141 @@
+"""What opens a pipelines server, and what it means when one refuses or cannot be reached."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyhead.errors import SubmitError
+
+POD_TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
+"""Where a pod finds a service account token for Kubeflow Pipelines, when its manifest asks for one."""
+
+BUSY = (429, 500, 502, 503, 504)
+"""HTTP states that may be others a moment later."""
+
+_MOST = 500
+
+
+class UnavailableError(SubmitError):
+    """The server does not answer now and may do so later: no connection, too many requests, a server's own error."""
+
+
+class MissingError(SubmitError):
+    """The server has no such thing."""
+
+
+class ExistsError(SubmitError):
+    """The server has such a thing already."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """What opens a server.
+
+    Attributes:
+        token_file: A file with a bearer token. It is read for every request, since tokens are replaced when they
+            are old.
+        cookie_file: A file with the value of a Cookie header, for servers behind a login page.
+        ca_cert: A PEM file of the certificate authorities to trust in the place of the public ones.
+
+    Raises:
+        SubmitError: A file cannot be used.
+    """
+
+    token_file: Path | None = None
+    cookie_file: Path | None = None
+    ca_cert: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.ca_cert is not None:
+            try:
+                ssl.create_default_context(cafile=self.ca_cert)
+            except OSError as error:  # what ssl raises for a file without certificates is one, too
+                what = f"no certificates can be read: {error.strerror or error}"
+                raise SubmitError(what, where=str(self.ca_cert), hint="--ca-cert is a PEM file") from None
+
+    @property
+    def token(self) -> str:
+        """The bearer token, or nothing.
+
+        Without a token file: the environment's KFP_EXISTING_TOKEN, the file that its KF_PIPELINES_SA_TOKEN_PATH names,
+        the token of the pod.
+        """
+        if self.token_file is not None:
+            return _secret(self.token_file)
+        if token := os.environ.get("KFP_EXISTING_TOKEN"):
+            return token
+        if path := os.environ.get("KF_PIPELINES_SA_TOKEN_PATH"):
+            return _secret(Path(path))
+        return _secret(POD_TOKEN) if POD_TOKEN.is_file() else ""
+
+    @property
+    def cookie(self) -> str:
+        """The Cookie header's value, or nothing."""
+        return _secret(self.cookie_file) if self.cookie_file else ""
+
+
+def _secret(path: Path) -> str:
+    try:
+        text = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SubmitError(f"cannot be read: {getattr(error, 'strerror', 'not text')}", where=str(path)) from None
+    if not text or not text.isprintable():
+        raise SubmitError("does not hold one line of text", where=str(path), hint="write nothing but the secret there")
+    return text
+
+
+def refused(
+    host: str, status: int, body: str | None, *, hints: Mapping[int, str], secrets: tuple[str, ...]
+) -> SubmitError:
+    """The error for a request that a server refused.
+
+    Args:
+        host: The server.
+        status: The HTTP state.
+        body: What the server answered: JSON with a message, or any text.
+        hints: What to do next, by state.
+        secrets: What was sent in confidence, and is not shown where the server repeats it.
+    """
+    said = " ".join(_message(body).split())
+    for secret in filter(None, secrets):
+        said = said.replace(secret, "…")
+    said = said if len(said) <= _MOST else f"{said[:_MOST]}…"
+    kind = UnavailableError if status in BUSY else {404: MissingError, 409: ExistsError}.get(status, SubmitError)
+    return kind(f"answered {status}: {said or 'nothing'}", where=host, hint=hints.get(status, ""))
+
+
+def _message(body: str | None) -> str:
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        answer = json.loads(body or "")
+        error = answer.get("error")  # Google's APIs nest the message there
+        return str(answer.get("message") or answer.get("error_message") or error.get("message") or error)
+    return body or ""
+
+
+def unreachable(host: str, error: Exception) -> SubmitError:
+    """The error for a request that found no server, a server that is not trusted, or no answer.
+
+    Args:
+        host: The server.
+        error: What the HTTP library raised.
+    """
+    cause = _innermost(error)
+    what = getattr(cause, "strerror", None) or str(cause)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        what = f"its certificate is not trusted: {cause.verify_message}"
+        return SubmitError(what, where=host, hint="give its certificate authority by --ca-cert")
+    if isinstance(cause, ssl.SSLError):
+        return SubmitError(f"the secure connection fails: {what}", where=host, hint="is it http://?")
+    return UnavailableError(f"cannot be reached: {what}", where=host, hint="is the address right, and the server up?")
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What is at the bottom of an HTTP library's error."""
+    inner = getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, Exception)), error.__cause__)
+    return _innermost(inner) if isinstance(inner, BaseException) else error

@@ -1,0 +1,204 @@
+"""What each step asks for: one table of defaults, the configuration's `cluster` over it, and how a target is told.
+
+`settle` puts a step's settings on a KFP task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kfp import dsl
+
+from polyhead.contracts.cluster import (
+    NEVER_CACHED,
+    ClusterSection,
+    Retry,
+    Step,
+    StepSettings,
+    processors,
+    seconds,
+    size,
+)
+from polyhead_pipelines.targets import Target, accelerator_name, carries, given_settings, values_of
+
+_LIGHT = StepSettings(
+    cpu_request="2", cpu_limit="4", memory_request="2Gi", memory_limit="4Gi", retry=Retry(), run_as_user=1000,
+    run_as_group=1000,
+)  # fmt: skip
+_SMALL = _LIGHT.model_copy(
+    update={"cpu_request": "500m", "cpu_limit": "1", "memory_request": "512Mi", "memory_limit": "1Gi"}
+)
+_HEAVY = _LIGHT.model_copy(update={"memory_request": "4Gi", "memory_limit": "8Gi"})
+
+DEFAULTS: dict[Step, StepSettings] = {
+    "validate": _LIGHT,
+    "preprocess": _HEAVY,
+    "shard": _LIGHT,
+    "train": _HEAVY.model_copy(
+        update={
+            "cpu_request": "4",
+            "cpu_limit": "8",
+            "memory_request": "8Gi",
+            "memory_limit": "16Gi",
+            "shared_memory": "1Gi",  # NCCL, where a pod has several GPUs
+            "retry": Retry(count=1),
+        }
+    ),
+    "evaluate": _HEAVY,
+    "publish": _SMALL,
+    "predict": _HEAVY,
+    "summarise": _SMALL,
+}
+"""What a step asks for where the configuration says nothing: the one place for these numbers."""
+
+
+def settings_of(cluster: ClusterSection, step: Step) -> StepSettings:
+    """What a step asks for: its defaults, over them what holds for every step, over that its own.
+
+    A single value takes the place of the one below it; mappings and lists add up. Where a level gives only one of
+    request and limit, it is both. Steps that read or write places outside the pipeline are never cached.
+    """
+    merged = values_of(DEFAULTS[step])
+    for level in (cluster, cluster.steps.of(step)):
+        given = {name: value for name, value in given_settings(level).items() if name in merged and value is not None}
+        for resource in ("cpu", "memory"):
+            request, limit = f"{resource}_request", f"{resource}_limit"
+            only = given.get(request, given.get(limit))
+            if only is not None:
+                given |= {request: given.get(request, only), limit: given.get(limit, only)}
+        for name, value in given.items():
+            merged[name] = _added(merged[name], value)
+    if step in NEVER_CACHED:
+        merged["caching"] = False
+    return StepSettings.model_validate(merged)
+
+
+def _added(below: Any, value: Any) -> Any:
+    """A value over another: mappings and lists add up, each entry once, anything else takes the other's place."""
+    if isinstance(value, dict):
+        return {**(below or {}), **value}
+    if isinstance(value, list):
+        return [*below, *(entry for entry in value if entry not in below)]
+    return value
+
+
+def carried_settings(cluster: ClusterSection, step: Step, target: Target) -> StepSettings:
+    """What of a step's settings a target is told; of `local` nothing but what must not come from a cache."""
+    settings = settings_of(cluster, step)
+    if target == "local":
+        return StepSettings(caching=settings.caching)
+    dropped = {name for name in StepSettings.model_fields if carries(target, name) != "yes"}
+    return StepSettings.model_validate({k: v for k, v in values_of(settings).items() if k not in dropped})
+
+
+def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, target: Target) -> dsl.PipelineTask:
+    """Put on a task what its step asks for.
+
+    Args:
+        task: A task of the step, or of a part of it (plan, partition, merge).
+        step: Whose settings it gets.
+        cluster: The configuration's section.
+        target: `kfp` gets resources and everything that Kubernetes needs to know, `vertex` resources in Vertex AI's
+            words, `local` nothing that the local runner does not know. `kubernetes` is not compiled from tasks.
+
+    Returns:
+        The task.
+    """
+    settings = carried_settings(cluster, step, target)
+    if settings.caching is not None:
+        task.set_caching_options(settings.caching)
+    if target == "local":
+        return task
+    if settings.image:
+        task.set_container_image(settings.image)
+    if settings.cpu_request and settings.cpu_limit:
+        task.set_cpu_request(settings.cpu_request).set_cpu_limit(settings.cpu_limit)
+    if settings.memory_request and settings.memory_limit:
+        task.set_memory_request(settings.memory_request).set_memory_limit(settings.memory_limit)
+    if settings.accelerator:
+        name = accelerator_name(settings, target)
+        task.set_accelerator_type(name).set_accelerator_limit(settings.accelerator.count)
+    if settings.retry and settings.retry.count:
+        retry = settings.retry
+        task.set_retry(retry.count, f"{seconds(retry.backoff)}s", retry.factor, f"{seconds(retry.max_backoff)}s")
+    for variable, value in sorted(settings.env.items()):
+        task.set_env_variable(variable, value)
+    if target == "kfp":
+        _settle_pod(task, settings)
+    return task
+
+
+def _settle_pod(task: dsl.PipelineTask, settings: StepSettings) -> None:
+    """What stands in the second document: the pod around the step's container."""
+    from kfp import kubernetes
+
+    # Asking for any of this also makes the backend drop all capabilities of the container.
+    kubernetes.set_security_context(
+        task, run_as_user=settings.run_as_user, run_as_group=settings.run_as_group, run_as_non_root=True
+    )
+    if settings.shared_memory:
+        kubernetes.empty_dir_mount(task, "polyhead-shared-memory", "/dev/shm", "Memory", settings.shared_memory)  # noqa: S108
+    if settings.disk:
+        kubernetes.empty_dir_mount(task, "polyhead-scratch", "/tmp", size_limit=settings.disk)  # noqa: S108
+    if settings.timeout:
+        kubernetes.set_timeout(task, seconds(settings.timeout))
+    for label, value in sorted(settings.node_selector.items()):
+        kubernetes.add_node_selector(task, label, value)
+    for one in settings.tolerations:
+        kubernetes.add_toleration(task, one.key, one.operator, one.value, one.effect, one.seconds)
+    if settings.image_pull_policy:
+        kubernetes.set_image_pull_policy(task, settings.image_pull_policy)
+    if settings.image_pull_secrets:
+        kubernetes.set_image_pull_secrets(task, settings.image_pull_secrets)
+    _settle_sources(task, settings)
+
+
+def _settle_sources(task: dsl.PipelineTask, settings: StepSettings) -> None:
+    """Secrets, config maps and claims: the pipeline names them, the cluster holds them."""
+    from kfp import kubernetes
+
+    for secret in settings.secrets:
+        for variable, key in sorted(secret.env.items()):
+            kubernetes.use_secret_as_env(task, secret.name, {key: variable})
+        if secret.mount:
+            kubernetes.use_secret_as_volume(task, secret.name, secret.mount)
+    for config_map in settings.config_maps:
+        for variable, key in sorted(config_map.env.items()):
+            kubernetes.use_config_map_as_env(task, config_map.name, {key: variable})
+        if config_map.mount:
+            kubernetes.use_config_map_as_volume(task, config_map.name, config_map.mount)
+    for volume in settings.volumes:
+        kubernetes.mount_pvc(task, volume.claim, volume.mount, volume.sub_path)
+
+
+def largest(cluster: ClusterSection, steps: Sequence[Step], target: Target) -> StepSettings:
+    """What one machine needs that runs several steps one after the other: of each resource the most that one asks for.
+
+    Mappings and lists add up; the timeout is the sum where every step has one; the retries are those of the step
+    with the fewest, since a retry runs every step again.
+    """
+    each = [carried_settings(cluster, step, target) for step in steps]
+
+    def most(name: str, measure: Callable[[Any], float]) -> Any:
+        return max((v for v in (getattr(one, name) for one in each) if v is not None), key=measure, default=None)
+
+    merged: dict[str, Any] = {}
+    for one in each:
+        for name, value in values_of(one).items():
+            merged[name] = (
+                value if name not in merged else merged[name] if value is None else _added(merged[name], value)
+            )
+    timeouts = [one.timeout for one in each]
+    merged |= {
+        "cpu_request": most("cpu_request", processors),
+        "cpu_limit": most("cpu_limit", processors),
+        "memory_request": most("memory_request", size),
+        "memory_limit": most("memory_limit", size),
+        "shared_memory": most("shared_memory", size),
+        "disk": most("disk", size),
+        "accelerator": most("accelerator", lambda one: one.count),
+        "retry": most("retry", lambda one: -one.count),
+        "timeout": f"{sum(seconds(t) for t in timeouts if t)}s" if all(timeouts) else None,
+    }
+    return StepSettings.model_validate(merged)

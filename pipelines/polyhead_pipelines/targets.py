@@ -1,0 +1,168 @@
+"""The places that can run a pipeline, and what of the configuration's `cluster` each of them carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from polyhead.contracts.cluster import STEPS, ClusterSection, PipelineRoot, StepSettings
+from polyhead.contracts.document import Document
+from polyhead.errors import Problem, did_you_mean
+
+Target = Literal["kfp", "vertex", "kubernetes", "local"]
+TARGETS: tuple[Target, ...] = get_args(Target)
+
+ACCELERATORS = (
+    "nvidia-a100-80gb", "nvidia-b200", "nvidia-gb200", "nvidia-h100-80gb", "nvidia-h100-mega-80gb", "nvidia-h200-141gb",
+    "nvidia-l4", "nvidia-rtx-pro-6000", "nvidia-tesla-a100", "nvidia-tesla-p100", "nvidia-tesla-p4", "nvidia-tesla-t4",
+    "nvidia-tesla-v100",
+)  # fmt: skip
+"""Accelerators of Vertex AI, spelled as GKE's node labels are; Vertex writes them in capitals with underscores."""
+
+_REFUSED: dict[tuple[Target, str], tuple[str, str]] = {
+    ("vertex", "secrets"): (
+        "Vertex AI has no Kubernetes secrets",
+        "keep the secret in Secret Manager, for the service account to read, and remove this for vertex",
+    ),
+    ("vertex", "config_maps"): ("Vertex AI has no config maps", "give the values in env, or remove this for vertex"),
+    ("vertex", "volumes"): (
+        "Vertex AI mounts no volume claims",
+        "put the table in a bucket, --table gs://…, and remove this for vertex",
+    ),
+}
+"""What a step would miss: what the target lacks, and what to do instead."""
+
+_IGNORED: dict[tuple[Target, str], str] = {
+    ("kfp", "priority_class"): "Kubeflow Pipelines cannot set it; make it the cluster's default, or use kubernetes",
+    ("kfp", "workspace"): "artifacts go to pipeline_root",
+    ("vertex", "disk"): "Vertex AI gives each step a disk of its own",
+    ("vertex", "image_pull_policy"): "Vertex AI always pulls",
+    ("vertex", "image_pull_secrets"): "Vertex AI pulls by the rights of its service agent",
+    ("vertex", "node_selector"): "Vertex AI picks the machine by cpu_limit, memory_limit and accelerator",
+    ("vertex", "priority_class"): "Vertex AI has none",
+    ("vertex", "run_as_group"): "the image's own user runs",
+    ("vertex", "run_as_user"): "the image's own user runs",
+    ("vertex", "shared_memory"): "Vertex AI sizes it itself",
+    ("vertex", "timeout"): "a Kubeflow pipeline cannot tell it to Vertex AI",
+    ("vertex", "tolerations"): "Vertex AI has no taints",
+    ("vertex", "workspace"): "artifacts go to pipeline_root",
+    ("kubernetes", "caching"): "a Job runs every step",
+    ("kubernetes", "image"): "one image runs every step: give it as cluster.image, or by --image",
+    ("kubernetes", "parallelism"): "one node runs every step",
+    ("kubernetes", "pipeline_root"): "artifacts go to the workspace",
+}
+"""What a target does without, with no harm to the result, and why."""
+
+
+def carries(target: Target, setting: str) -> str:
+    """How a target takes a setting of `cluster`: `"yes"`, `"ignored: …"` or `"refused: …"`."""
+    if target == "local":
+        return "ignored: the steps are processes of this machine"
+    if (target, setting) in _REFUSED:
+        return f"refused: {_REFUSED[target, setting][0]}"
+    return f"ignored: {_IGNORED[target, setting]}" if (target, setting) in _IGNORED else "yes"
+
+
+def accelerator_name(settings: StepSettings, target: Target) -> str:
+    """What a target calls the accelerator of a step: `nvidia.com/gpu` on Kubernetes, `NVIDIA_L4` on Vertex AI."""
+    accelerator = settings.accelerator
+    assert accelerator is not None
+    if target != "vertex":
+        return accelerator.resource
+    return str(accelerator.type).replace("-", "_").upper()
+
+
+def target_problems(cluster: ClusterSection, target: Target, document: Document, root: str | None) -> list[Problem]:
+    """What a step would miss on a target, in the order of the file; empty where the target can run the pipeline.
+
+    Args:
+        cluster: The configuration's section.
+        target: Where the pipeline shall run.
+        document: The configuration file, for the lines.
+        root: What the user gave in the place of `cluster.pipeline_root`, or None.
+    """
+    if target == "local":
+        return []
+    problems = list(_root_problems(cluster, target, document, root))
+    for path, settings in _levels(cluster):
+        for name in given_settings(settings):
+            if (target, name) in _REFUSED:
+                what, hint = _REFUSED[target, name]
+                problems.append(Problem(what, document.where([*path, name]), hint))
+        if target == "vertex":
+            problems += _accelerator_problems(settings, document, [*path, "accelerator"])
+        for i, volume in enumerate(settings.volumes if target == "kfp" else []):
+            if volume.read_only:
+                what, hint = "Kubeflow Pipelines cannot mount a claim read-only", "remove read_only for kfp"
+                problems.append(Problem(what, document.where([*path, "volumes", str(i), "read_only"]), hint))
+    account = cluster.service_account
+    if account is not None and ("@" in account) != (target == "vertex"):
+        what = "Vertex AI wants an address" if target == "vertex" else "Kubernetes wants a name, not an address"
+        hint = "write name@project.iam.gserviceaccount.com" if target == "vertex" else "write the account's name"
+        problems.append(Problem(f"received '{account}': {what}", document.where(["cluster", "service_account"]), hint))
+    return sorted(problems, key=lambda problem: document.order(problem.where))
+
+
+def target_warnings(cluster: ClusterSection, target: Target) -> list[str]:
+    """A sentence for each setting that a target does without."""
+    if target == "local":
+        return []
+    warnings = []
+    for path, settings in _levels(cluster):
+        for name in given_settings(settings):
+            of_all = name == "image" and path == ("cluster",)  # the one image that a Job has
+            if (target, name) in _IGNORED and not of_all:
+                warnings.append(f"{'.'.join([*path, name])} is ignored for {target}: {_IGNORED[target, name]}")
+        accelerator = settings.accelerator
+        selected = target == "vertex" or settings.node_selector or cluster.node_selector
+        if accelerator is not None and accelerator.type and not selected:
+            warnings.append(
+                f"{'.'.join(path)}.accelerator.type is not asked for: without a node_selector any node with "
+                f"{accelerator.resource} will do"
+            )
+    return warnings
+
+
+def _root_problems(cluster: ClusterSection, target: Target, document: Document, given: str | None) -> Iterator[Problem]:
+    root = given or cluster.pipeline_root
+    where = "--pipeline-root" if given or root is None else document.where(["cluster", "pipeline_root"])
+    if target == "vertex" and not (root or "").startswith("gs://"):
+        what = f"received '{root}', and Vertex AI keeps artifacts on gs:// only" if root else "is missing for Vertex AI"
+        yield Problem(what, where, "give --pipeline-root gs://bucket/path, or cluster: {pipeline_root: gs://…}")
+    elif root:
+        try:
+            TypeAdapter(PipelineRoot).validate_python(root)
+        except ValidationError as error:
+            yield Problem(error.errors()[0]["msg"].removeprefix("Value error, "), where)
+
+
+def _accelerator_problems(settings: StepSettings, document: Document, place: list[str]) -> Iterator[Problem]:
+    accelerator = settings.accelerator
+    if accelerator is None:
+        return
+    if accelerator.type is None:
+        hint = "add type: nvidia-l4, or another"
+        yield Problem("Vertex AI needs the accelerator's type", document.where(place), hint)
+    elif accelerator.type not in ACCELERATORS:
+        what = f"Vertex AI has no accelerator '{accelerator.type}'"
+        yield Problem(what, document.where([*place, "type"]), did_you_mean(accelerator.type, ACCELERATORS))
+
+
+def _levels(cluster: ClusterSection) -> Iterator[tuple[tuple[str, ...], StepSettings]]:
+    """Every place where settings can stand, with its path in the configuration file."""
+    yield ("cluster",), cluster
+    for step in STEPS:
+        yield ("cluster", "steps", step), cluster.steps.of(step)
+
+
+def given_settings(settings: StepSettings) -> dict[str, Any]:
+    """What the configuration says at a level, in the order of the model, without what it leaves out."""
+    given = settings.model_fields_set
+    return {name: value for name, value in values_of(settings).items() if name in given and value is not None}
+
+
+def values_of(settings: StepSettings) -> dict[str, Any]:
+    """The fields of a section by name, in the order of the model."""
+    return {name: getattr(settings, name) for name in type(settings).model_fields}
