@@ -79,6 +79,10 @@ class ConflictError(StorageError):
     """A place changed under the hands of whoever wanted to write or read it."""
 
 
+class DeniedError(StorageError, PermissionError):
+    """A store does not let us."""
+
+
 class PipelineError(PolyheadError):
     """A pipeline step stopped without an error of its own, or without its outputs."""
 

@@ -182,10 +182,10 @@ def test_a_file_that_may_not_be_read(put: Any) -> None:
 
 def test_places_that_nothing_reads() -> None:
     """Other schemes are named."""
-    for place in ("s3://bucket/t.csv", "https://example.org/t.csv"):
+    for place in ("ftp://bucket/t.csv", "https://example.org/t.csv"):
         what, hint = refusal(place)
         assert what == f"cannot read {place.split(':')[0]}:// places"
-        assert hint == "give a local path or gs://bucket/object"
+        assert hint == "give a local path, or one of: gs://, s3://, minio://"
 
 
 def test_columns_are_chosen_in_order_and_all_missing_ones_named(put: Any) -> None:

@@ -263,11 +263,15 @@ def test_image_root_is_relative_to_the_tables_folder(tiny: Any, monkeypatch: pyt
     assert step.image_root(config.model_copy(update={"image_root": None}), "gs://bucket/x/t.csv") == "gs://bucket/x"
 
 
-@pytest.mark.parametrize("root", ["s3://bucket/x", "https://example.org"])
+@pytest.mark.parametrize("root", ["ftp://bucket/x", "https://example.org"])
 def test_an_image_root_that_nothing_reads_is_refused(tiny: Any, root: str) -> None:
     """Instead of ten thousand missing files."""
     assert refused(tiny(image_root=root)) == [
-        (root, f"cannot read {root.split(':', maxsplit=1)[0]}:// places", "give a local path or gs://bucket/object")
+        (
+            root,
+            f"cannot read {root.split(':', maxsplit=1)[0]}:// places",
+            "give a local path, or one of: gs://, s3://, minio://",
+        )
     ]
 
 

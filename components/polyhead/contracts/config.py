@@ -148,7 +148,9 @@ class PublishSection(Section):
 class Config(Section):
     """The whole of `polyhead.yaml`. `table`, `features` and `targets` alone make a good model."""
 
-    table: str = Field(min_length=1, description="Parquet, CSV or JSON Lines; relative to this file; gs:// too.")
+    table: str = Field(
+        min_length=1, description="Parquet, CSV or JSON Lines; relative to this file; gs://, s3:// and minio:// too."
+    )
     image_root: str | None = Field(
         None, description="Where image paths start, relative to the table's folder. Default: that folder."
     )

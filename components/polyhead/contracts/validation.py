@@ -93,7 +93,7 @@ class ValidationReport(Contract):
 
     Attributes:
         table: The table as it was named.
-        image_root: Where its image paths start: an absolute folder or a `gs://` prefix.
+        image_root: Where its image paths start: an absolute folder or a remote prefix.
         rows_read: Rows in the table.
         rows_clean: Rows kept.
         rows_rejected: Rows set aside; each stands in `rejected.parquet` with every reason.

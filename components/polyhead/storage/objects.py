@@ -17,8 +17,9 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from polyhead.storage.stores import DamagedError, Tries, asked, gs_client, store
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, ObjectMeta, PutMode
+    from obstore.store import GCSStore, S3Store
 
 _PIECE = 16 * 2**20
 """Bytes of a large object that are asked for at once, and sent at once."""
@@ -69,7 +71,7 @@ def stat(place: str) -> ObjectStat | None:
     """What is known of an object or a local file; None where there is none.
 
     Raises:
-        PermissionError: It may not be looked at.
+        DeniedError: It may not be looked at.
         StorageError: The store does not tell.
     """
     if not is_remote(place):
@@ -94,7 +96,7 @@ def list_objects(place: str) -> Iterator[ObjectStat]:
         place: The prefix, a whole name of a folder: `gs://bucket/a` does not have what is under `gs://bucket/ab`.
 
     Raises:
-        PermissionError: It may not be listed.
+        DeniedError: It may not be listed.
         StorageError: The store does not tell.
     """
     if not is_remote(place):
@@ -108,12 +110,29 @@ def list_objects(place: str) -> Iterator[ObjectStat]:
     if scheme == "gs":
         yield from _list_gs(place, bucket, prefix)
         return
+    store = store_of(scheme, bucket)
+    waiting: ObjectMeta | None = None
+    while metas := asked(place, partial(_page, store, prefix, waiting["path"] if waiting else None)):
+        for meta in metas:
+            if waiting is not None and not _marks_folder(waiting, meta, key):
+                yield _meta_stat(f"{scheme}://{bucket}/{waiting['path']}", waiting)
+            waiting = meta
+    if waiting is not None and not _marks_folder(waiting, None, key):
+        yield _meta_stat(f"{scheme}://{bucket}/{waiting['path']}", waiting)
+
+
+def _page(store: GCSStore | S3Store, prefix: str, after: str | None) -> Sequence[ObjectMeta]:
+    """Objects that follow a name; a listing that breaks is begun again there."""
     import obstore
 
-    pages = iter(obstore.list(store_of(scheme, bucket, steadfast=True), prefix or None, chunk_size=1000))
-    while (page := asked(place, lambda: next(pages, None))) is not None:
-        for meta in page:
-            yield _meta_stat(f"{scheme}://{bucket}/{meta['path']}", meta)
+    metas = next(iter(obstore.list(store, prefix or None, offset=after, chunk_size=1000)), [])
+    return metas[1:] if metas and metas[0]["path"] == after else metas  # a folder's mark sorts behind its own path
+
+
+def _marks_folder(meta: ObjectMeta, following: ObjectMeta | None, prefix: str) -> bool:
+    """Whether an object is what consoles leave to show a folder: its name ends in a slash, which obstore hides."""
+    below = following is not None and following["path"].startswith(meta["path"] + "/")
+    return meta["size"] == 0 and (below or meta["path"] == prefix)
 
 
 def _list_gs(place: str, bucket: str, prefix: str) -> Iterator[ObjectStat]:
@@ -127,7 +146,7 @@ def _list_gs(place: str, bucket: str, prefix: str) -> Iterator[ObjectStat]:
             raise tries.explained(error) from None
         if blob is None:
             return
-        if not blob.name.endswith("/"):  # what consoles leave to show an empty folder
+        if not blob.name.endswith("/"):  # what consoles leave to show a folder
             yield _blob_stat(blob)
 
 
@@ -141,7 +160,7 @@ def read_bytes(place: str, admit: Callable[[int], None] | None = None) -> bytes:
 
     Raises:
         FileNotFoundError: There is none.
-        PermissionError: It may not be read.
+        DeniedError: It may not be read.
         OSError: A local file cannot be read, or an object's name cannot be asked for.
         StorageError: The store does not give it, or gives it damaged.
     """
@@ -152,7 +171,7 @@ def read_bytes(place: str, admit: Callable[[int], None] | None = None) -> bytes:
 
     scheme, bucket, key = parts_of(place)
     store, key = store_of(scheme, bucket), _known(key)
-    checking = _Checking((scheme, bucket))
+    checking = _Checking(place)
 
     def opened() -> GetResult:
         if admit is not None:
@@ -189,7 +208,7 @@ def write_object(place: str, content: bytes | Path, *, absent: bool = False, rep
 
     Raises:
         ConflictError: The condition does not hold.
-        PermissionError: It may not be written.
+        DeniedError: It may not be written.
         StorageError: The store does not take it.
         ArtifactError: The local file cannot be written.
     """
@@ -208,7 +227,7 @@ def delete_object(place: str, version: str) -> None:
 
     Raises:
         ConflictError: It was written since.
-        PermissionError: It may not be removed.
+        DeniedError: It may not be removed.
         StorageError: The store does not do it.
     """
     scheme, bucket, key = parts_of(place)
@@ -222,6 +241,9 @@ def delete_object(place: str, version: str) -> None:
             asked(place, lambda: obstore.delete(store_of(scheme, bucket), key))
     except FileNotFoundError:
         return
+    except ConflictError:
+        if stat(place) is not None:
+            raise
 
 
 def upload_folder(directory: Path, place: str, *, last: str) -> str:
@@ -243,7 +265,7 @@ def upload_folder(directory: Path, place: str, *, last: str) -> str:
 
     Raises:
         ConflictError: Another process writes there.
-        PermissionError: It may not be written.
+        DeniedError: It may not be written.
         StorageError: The store does not take it.
         FileNotFoundError: There is no file `last`.
     """
@@ -287,7 +309,7 @@ def download_folder(place: str, directory: Path) -> list[ObjectStat]:
     Raises:
         FileNotFoundError: Nothing is there.
         ConflictError: An object changed meanwhile.
-        PermissionError: An object may not be read.
+        DeniedError: An object may not be read.
         StorageError: The store does not give one, or gives it damaged, or its name cannot be a file's.
     """
     found = list(list_objects(place))
@@ -326,7 +348,7 @@ def download_file(place: str, file: IO[bytes]) -> ObjectStat:
     Raises:
         FileNotFoundError: There is none.
         ConflictError: It changed meanwhile.
-        PermissionError: It may not be read.
+        DeniedError: It may not be read.
         StorageError: The store does not give it, or gives it damaged.
     """
     found = stat(place)
@@ -342,8 +364,7 @@ def _fetch(thing: ObjectStat, file: IO[bytes]) -> None:
         with Path(thing.place).open("rb") as source:
             shutil.copyfileobj(source, file)
         return
-    bucket = parts_of(thing.place)[:2]
-    checking, start = _Checking(bucket), file.tell()
+    checking, start = _Checking(thing.place), file.tell()
 
     def fetch() -> None:
         file.seek(start)
@@ -422,15 +443,16 @@ def _digest(expected: str, content: bytes) -> str:
 class _Checking:
     """Compares what arrives with what a store says it has, attempt by attempt.
 
-    An ETag that looks like an MD5 need not be one: where another attempt brings the same bytes, it is not, and the
-    bucket's ETags are no more compared.
+    An ETag that looks like an MD5 need not be one: where another attempt brings the same bytes, and as many as the
+    store says when it is only looked at, it is not, and the bucket's ETags are no more compared.
 
     Args:
-        bucket: Scheme and name.
+        place: What is read.
     """
 
-    def __init__(self, bucket: tuple[str, str]) -> None:
-        self._bucket = bucket
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._bucket = parts_of(place)[:2]
         self._seen: set[str] = set()
 
     def check(self, size: int, expected_size: int, digest: str, expected: str) -> None:
@@ -444,8 +466,12 @@ class _Checking:
         if digest == expected or (expected.startswith("md5:") and self._bucket in _not_md5):
             return
         if expected.startswith("md5:") and digest in self._seen:
-            _not_md5.add(self._bucket)
-            return
+            told = None
+            with contextlib.suppress(StorageError):
+                told = stat(self._place)
+            if told is not None and told.size == size:
+                _not_md5.add(self._bucket)
+                return
         self._seen.add(digest)
         raise DamagedError
 
@@ -465,7 +491,7 @@ class _Writing:
         """Send it to Google Cloud Storage; its generation."""
         condition = 0 if self._absent else None if self._replacing is None else int(self._replacing)
         tries = Tries(self._place)
-        for session in range(3, 0, -1):
+        for _ in range(3):
             blob = gs_client().bucket(self._bucket).blob(self._key, chunk_size=_PIECE)
             blob.metadata = {_WRITER: self._token}
             options = {
@@ -485,9 +511,9 @@ class _Writing:
             lost = isinstance(failed, FileNotFoundError)  # an upload that the store has ended or forgotten
             if tries.count > 1 and (lost or isinstance(failed, ConflictError)) and (written := self._own_work()):
                 return written
-            if not (lost and session > 1):
+            if not lost:
                 raise failed from None
-        raise AssertionError("unreachable")
+        raise StorageError(f"there is no bucket '{self._bucket}', or it loses uploads", where=self._place)
 
     def to_s3(self) -> str:
         """Send it to an S3 store; its ETag."""
@@ -502,7 +528,7 @@ class _Writing:
         if large and mode != "overwrite":
             found = stat(self._place)
             if found is not None if self._absent else found is None or found.version != self._replacing:
-                raise ConflictError("was written by another process meanwhile", where=self._place)
+                raise ConflictError("was written or removed by another process meanwhile", where=self._place)
         store = store_of(self._scheme, self._bucket, steadfast=large)
         failed = False
 
@@ -525,11 +551,11 @@ class _Writing:
 
         try:
             return asked(self._place, put)
-        except ConflictError:
+        except (ConflictError, FileNotFoundError):
             written = self._own_work() if failed else ""
             if written:
                 return written
-            raise
+            raise ConflictError("was written or removed by another process meanwhile", where=self._place) from None
 
     def _own_work(self) -> str:
         """The version of what stands there, if an attempt of ours put it there without our hearing of it."""
@@ -586,7 +612,7 @@ def _write_local(path: Path, content: bytes | Path, absent: bool, replacing: str
     with _only_here(path.parent):
         found = _local_stat(path)
         if (absent and found is not None) or (replacing is not None and (not found or found.version != replacing)):
-            raise ConflictError("was written by another process meanwhile", where=str(path))
+            raise ConflictError("was written or removed by another process meanwhile", where=str(path))
         write_whole(path, content)
         written = _local_stat(path)
     assert written is not None

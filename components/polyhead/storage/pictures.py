@@ -23,6 +23,7 @@ import xxhash
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from polyhead.errors import DeniedError
 from polyhead.storage.ahead import ReadAhead
 from polyhead.storage.objects import list_objects, read_bytes
 from polyhead.storage.parallel import Budget, ordered_map
@@ -326,7 +327,7 @@ class PictureFolder:
 
     def _listed_sizes(self, places: Sequence[str]) -> Iterator[int]:
         sizes = dict.fromkeys(places, 0)
-        with contextlib.suppress(PermissionError):  # objects may be read that may not be listed
+        with contextlib.suppress(DeniedError):  # objects may be read that may not be listed
             for found in list_objects(self._root):
                 if found.place in sizes:
                     sizes[found.place] = found.size
@@ -341,6 +342,8 @@ class PictureFolder:
             return read_bytes(place, admit)
         except FileNotFoundError:
             raise PictureError("image_missing", "no such object") from None
+        except DeniedError as error:
+            raise PictureError("image_unreadable", error.problems[0].what) from None
         except OSError as error:
             raise PictureError("image_unreadable", str(error)) from None
 

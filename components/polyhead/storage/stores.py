@@ -17,7 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from polyhead.errors import ConflictError, PolyheadError, StorageError
+from polyhead.errors import ConflictError, DeniedError, PolyheadError, StorageError
 from polyhead.storage.places import parts_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def asked(place: str, request: Callable[[], Out]) -> Out:
 
     Raises:
         FileNotFoundError: There is no such object.
-        PermissionError: It may not be read or written.
+        DeniedError: It may not be read or written.
         ConflictError: A precondition does not hold.
         StorageError: The store fails for good, or for longer than `DEADLINE`.
     """
@@ -122,9 +122,9 @@ class Tries:
         if failure.status == HTTPStatus.NOT_FOUND:
             return FileNotFoundError(self._place)
         if failure.status == HTTPStatus.FORBIDDEN:
-            return PermissionError(f"{self._place}: {failure.cause}")
+            return DeniedError(failure.cause, where=self._place, hint=f"who is asking needs a right on '{bucket}'")
         if failure.status in (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.NOT_MODIFIED):
-            return ConflictError("was written by another process meanwhile", where=self._place)
+            return ConflictError("was written or removed by another process meanwhile", where=self._place)
         attempts = f" after {self.count} attempts" if self.count > 1 else ""
         return StorageError(f"{failure.cause}{attempts}", where=self._place, hint=_hint(scheme, failure))
 
@@ -192,6 +192,8 @@ def _obstore_failure(text: str, *, missing: bool) -> _Failure:
         return _status_failure(int(status[1]), *(code.groups() if code else ()), retries=retries)
     if "HTTP error" in text:
         return _dropped(text, retries)
+    if re.search("invalid .*response", text):
+        return _Failure("the answer cannot be read", passing=True, stubborn=True, retries=retries)
     first = re.sub(r"https?://\S+", "…", text.splitlines()[0] if text else "")
     return _Failure(first[:200].partition(" error: ")[2] or first[:200])
 

@@ -62,7 +62,7 @@ def run(
     Args:
         config: The configuration.
         out: Where the artifact shall stand; see `polyhead.contracts.validation` for its files.
-        table: Replaces the config's table: a path, a `gs://` place, or a pandas or polars DataFrame (whose
+        table: Replaces the config's table: a path, a remote place, or a pandas or polars DataFrame (whose
             image root is the config's `image_root`, by default the working directory).
         workers: Threads that look at pictures. Default: the processors at hand.
         batch_rows: Rows that are looked at together; no result depends on it. Default: 131,072, with pictures 1,024.
@@ -240,7 +240,7 @@ def _pictures(config: Config, root: str, workers: int | None, told: Iterator[Loo
 
 
 def image_root(config: Config, table: Table) -> str:
-    """The folder or `gs://` prefix that image paths are relative to."""
+    """The folder or remote prefix that image paths are relative to."""
     folder = folder_of(table) if isinstance(table, str) else str(Path.cwd())
     root = config.image_root or "."
     check_scheme(root)

@@ -1,0 +1,193 @@
+"""Artifacts at remote places: there whole or not at all, of one writer, and nothing of a user's is ever overwritten."""
+
+from __future__ import annotations
+
+import os
+import stat as modes
+import tempfile
+from pathlib import Path
+
+import pytest
+from tests.objectstores import Faults
+from tests.storage.conftest import Store
+
+from polyhead.contracts.shards import ShardManifest
+from polyhead.contracts.validation import ValidationReport
+from polyhead.errors import ArtifactError, ConflictError, StorageError
+from polyhead.storage import objects, stores
+from polyhead.storage.artifact import new_artifact, opened_artifact
+from polyhead.storage.objects import is_claim, list_objects, read_bytes, write_object
+
+
+@pytest.fixture(autouse=True)
+def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    return tmp_path / "temporary"
+
+
+def build(out: str, text: str) -> None:
+    with new_artifact(out, ValidationReport) as directory:
+        (directory / "ValidationReport.json").write_text(text, encoding="utf-8")
+        (directory / f"{text}.txt").write_text(text, encoding="utf-8")
+
+
+def content(store: Store) -> dict[str, bytes]:
+    return {found.place.removeprefix(store.root + "/"): read_bytes(found.place) for found in list_objects(store.root)}
+
+
+def test_a_remote_artifact_is_written_replaced_and_opened(store: Store, own_temporary_folder: Path) -> None:
+    """Whole each time, and no file is left on this machine."""
+    for text in ("one", "two"):
+        build(store.place("a/V"), text)
+        assert content(store) == {"a/V/ValidationReport.json": text.encode(), f"a/V/{text}.txt": text.encode()}
+        with opened_artifact(store.place("a/V/"), ValidationReport) as folder:
+            assert folder.name == "V"
+            assert sorted(os.listdir(folder)) == ["ValidationReport.json", f"{text}.txt"]
+    assert [path for path in own_temporary_folder.rglob("*") if path.is_file()] == []
+
+
+def test_nothing_is_there_before_the_end(store: Store) -> None:
+    """Neither while the block runs nor when it fails."""
+
+    def build_half() -> None:
+        with new_artifact(store.place("V"), ValidationReport) as directory:
+            (directory / "ValidationReport.json").write_text("half", encoding="utf-8")
+            assert content(store) == {}
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        build_half()
+    assert content(store) == {}
+
+
+def test_a_place_with_something_else_is_refused_untouched(store: Store) -> None:
+    """Before any work is done; an artifact of another step too."""
+    write_object(store.place("V/notes.txt"), b"mine")
+    build(store.place("W"), "one")
+    before = content(store)
+    for place, contract in (("V", ValidationReport), ("W", ShardManifest)):
+        entered = False
+        with (
+            pytest.raises(ArtifactError, match="already holds something else") as caught,
+            new_artifact(store.place(place), contract),
+        ):
+            entered = True
+        assert not entered
+        assert caught.value.problems[0].where == store.place(place)
+    assert content(store) == before
+
+
+def test_a_local_artifact_is_opened_where_it_stands(tmp_path: Path) -> None:
+    """No copy is made."""
+    with opened_artifact(str(tmp_path), ValidationReport) as folder:
+        assert folder == tmp_path
+
+
+def test_what_is_no_artifact_is_not_opened(store: Store) -> None:
+    """The message says what is missing."""
+    write_object(store.place("V/notes.txt"), b"mine")
+    with (
+        pytest.raises(ArtifactError, match=r"no .* there"),
+        opened_artifact(store.place("V"), ValidationReport),
+    ):
+        pass
+
+
+def test_a_broken_upload_is_seen_as_such_and_made_good_by_the_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader is told to wait or to run the step again; the next writer does not have to wait."""
+    build(store.place("V"), "one")
+    write = objects.write_object
+
+    def failing(place: str, *arguments: object, **options: object) -> str:
+        if place.endswith("two.txt"):
+            raise StorageError("503", where=place)
+        return write(place, *arguments, **options)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(objects, "write_object", failing)
+        with pytest.raises(StorageError, match="503"):
+            build(store.place("V"), "two")
+    assert is_claim(read_bytes(store.place("V/ValidationReport.json")))
+    with pytest.raises(ArtifactError, match=r"is being written"), opened_artifact(store.place("V"), ValidationReport):
+        pass
+    build(store.place("V"), "two")
+    with opened_artifact(store.place("V"), ValidationReport) as folder:
+        assert sorted(os.listdir(folder)) == ["ValidationReport.json", "two.txt"]
+
+
+def test_a_reader_never_gets_files_of_two_writers(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An artifact that is replaced while it is copied is refused."""
+    build(store.place("V"), "one")
+    fetch = objects._fetch
+    replaced: list[str] = []
+
+    def interrupted(thing: objects.ObjectStat, file: object) -> None:
+        fetch(thing, file)  # type: ignore[arg-type]
+        if not replaced:
+            replaced.append("two")
+            build(store.place("V"), "two")
+
+    monkeypatch.setattr(objects, "_fetch", interrupted)
+    with pytest.raises(ArtifactError, match=r"is being written"), opened_artifact(store.place("V"), ValidationReport):
+        pass
+    with opened_artifact(store.place("V"), ValidationReport) as folder:
+        assert sorted(os.listdir(folder)) == ["ValidationReport.json", "two.txt"]
+
+
+def test_the_earlier_of_two_writers_stops(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes in between wins, whole."""
+    write = objects.write_object
+    interrupted: list[str] = []
+
+    def between(place: str, *arguments: object, **options: object) -> str:
+        version = write(place, *arguments, **options)  # type: ignore[arg-type]
+        if place.endswith("one.txt") and not interrupted:
+            interrupted.append(place)
+            build(store.place("V"), "two")
+        return version
+
+    monkeypatch.setattr(objects, "write_object", between)
+    with pytest.raises(ConflictError):
+        build(store.place("V"), "one")
+    assert content(store) == {"V/ValidationReport.json": b"two", "V/two.txt": b"two"}
+
+
+def test_a_broken_attempt_goes_on_on_this_machine(store: Store, own_temporary_folder: Path) -> None:
+    """With the same fingerprint, in a folder that only this user can look into; nothing is left in the end."""
+    found: list[list[str]] = []
+
+    def attempt(fingerprint: str, file: str, fails: bool) -> None:
+        with new_artifact(store.place("V"), ValidationReport, resume=fingerprint) as folder:
+            found.append(sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")))
+            (folder / file).write_text("x")
+            if fails:
+                raise RuntimeError("broken")
+            (folder / "ValidationReport.json").write_text("x")
+
+    for fingerprint, file in (("one", "a"), ("one", "b"), ("two", "c")):
+        with pytest.raises(RuntimeError, match="broken"):
+            attempt(fingerprint, file, True)
+    (root,) = own_temporary_folder.iterdir()
+    assert modes.S_IMODE(root.stat().st_mode) == 0o700
+    attempt("two", "d", False)
+    assert found == [[], ["a"], [], ["c"]]
+    assert set(content(store)) == {"V/ValidationReport.json", "V/c", "V/d"}
+    assert [path for path in own_temporary_folder.rglob("*") if path.is_file()] == []
+
+
+def test_a_temporary_folder_of_somebody_else_is_not_used(store: Store, own_temporary_folder: Path) -> None:
+    """A link in its place leads nowhere."""
+    (own_temporary_folder / f"polyhead-{os.getuid()}").symlink_to(own_temporary_folder.parent)
+    with pytest.raises(ArtifactError, match="belongs to somebody else"), new_artifact(store.place("V"), ShardManifest):
+        pass
+
+
+def test_a_store_that_is_down_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any work is done."""
+    monkeypatch.setattr(stores, "DEADLINE", 0.1)
+    store.gate.faults = Faults(always="503")
+    with pytest.raises(StorageError, match="503 Service Unavailable"):
+        build(store.place("V"), "one")
