@@ -99,13 +99,13 @@ def run_training(
     reuse = str(out / "shard") if "shard" in former else ""
     writes = [publish_to] if config.publish.to and not is_remote(publish_to) else []
     with (runner or Processes()).open(_reads(config, table, reuse), writes) as session:
+        pipeline = training_pipeline(config_text, table, session.image, partitions=partitions, publish_place=publish_to)
         for folder in (out, *map(Path, writes)):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 hint = "give another --out" if folder == out else "name another place in publish.to"
                 raise ArtifactError(f"cannot be a folder: {error.strerror}", where=str(folder), hint=hint) from None
-        pipeline = training_pipeline(config_text, table, session.image, partitions=partitions, publish_place=publish_to)
         with tempfile.TemporaryDirectory(prefix=".pipeline-", dir=out) as root:
             artifacts, workspace = Path(root, "artifacts"), Path(root, "workspace")
             names = "|".join(stage.name for stage in stages)

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config, load_config, parse_config
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.publication import Publication
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
 from polyhead.preprocess import step as preprocess_step
@@ -170,8 +172,8 @@ def test_seed_changes_the_training_seed_and_nothing_else(polyhead, tmp_path, mon
     path = small_sample(tmp_path) if path == "sample" else path
     given: list[tuple[Config, str, Path]] = []
 
-    def run_training(text: str, table: str, out: Path, runner: object) -> None:
-        assert runner is None
+    def run_training(text: str, table: str, out: Path, runner: object, **options: object) -> None:
+        assert (runner, options) == (None, {"partitions": 1, "publish_to": ""})
         given.append((parse_config(text), table, out))
         raise KeyboardInterrupt
 
@@ -298,9 +300,74 @@ def test_an_interrupted_run_keeps_the_finished_steps(tmp_path, monkeypatch):
         (artifact / "ValidationReport.json").write_text("{}")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(polyhead_pipelines.local, "training_pipeline", lambda *_: interrupted)
+    monkeypatch.setattr(polyhead_pipelines.local, "training_pipeline", lambda *_, **__: interrupted)
     text = small_sample(tmp_path).read_text(encoding="utf-8")
     with pytest.raises(KeyboardInterrupt):
         polyhead_pipelines.local.run_training(text, "", tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["validate"]
     assert (tmp_path / "run" / "validate" / "ValidationReport.json").read_text() == "{}"
+
+
+@pytest.fixture(scope="module")
+def shared(finished: Finished) -> Path:
+    """The same run with three workers to share steps, published beside."""
+    config = change(
+        finished.config, finished.config.with_name("shared.yaml"), publish={"to": "published", "ungated": True}, gate={}
+    )
+    done = command(
+        "run", config, "--out", "shared", "--seed", "5", "--partitions", "3", "--json", cwd=finished.out.parent
+    )
+    assert done.returncode == 0, done.stderr
+    steps = [step["step"] for step in json.loads(done.stdout)["steps"]]
+    assert Counter(step.partition(" partition ")[0] for step in steps) == {
+        "validate plan": 1,
+        "validate": 4,
+        "preprocess": 1,
+        "shard plan": 1,
+        "shard": 4,
+        "train": 1,
+        "evaluate": 1,
+        "publish": 1,
+    }
+    return finished.out.parent / "shared"
+
+
+def test_sharing_changes_no_byte_and_no_prediction(finished, shared):
+    """Clean table, statistics, shards and the predictions of the trained model are those of one worker."""
+    for step in ("validate", "preprocess", "shard"):
+        assert digests(shared / step) == digests(finished.out / step), step
+    predictions = [pl.read_parquet(out / "evaluate" / "predictions.parquet") for out in (finished.out, shared)]
+    assert predictions[0].equals(predictions[1])
+
+
+def test_a_run_publishes_where_its_config_says(finished, shared):
+    """The folder is beside the config, and holds the bundle as a version that `latest.json` names."""
+    published = finished.config.parent / "published"
+    latest = json.loads((published / "latest.json").read_text())
+    assert ModelBundle.read(published / latest["version"]) == ModelBundle.read(shared / "train")
+    assert Publication.read(shared / "publish").version == latest["version"]
+
+
+def test_the_compiled_prediction_pipeline_predicts_what_the_command_predicts(finished, shared, tmp_path):
+    """Two workers under the local runner, from a file that was compiled and loaded back, with a published bundle."""
+    published = finished.config.parent / "published"
+    bundle = published / json.loads((published / "latest.json").read_text())["version"]
+    table = finished.config.parent / "many.csv"
+    rows = pl.read_csv(finished.config.parent / "mugs.csv", infer_schema=False)
+    pl.concat([rows.with_columns(pl.col("mug_id") + f"/{copy}") for copy in range(5)]).write_csv(table)
+    options = ("--target", "local", "--partitions", "2", "--bundle", bundle, "--table", table)
+    done = command("compile", finished.config, "-o", tmp_path / "prediction.yaml", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    code = """
+from kfp import components, local
+local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root="artifacts", workspace_root="workspace")
+components.load_component_from_file("prediction.yaml")()
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert len(list(tmp_path.glob("artifacts/*/for-loop-*/predict-partition/part"))) == 2
+    assert command("predict", bundle, table, "-o", tmp_path / "single.parquet", cwd=tmp_path).returncode == 0
+    [merged] = tmp_path.glob("artifacts/*/predict/predictions/predictions.parquet")
+    assert merged.read_bytes() == (tmp_path / "single.parquet").read_bytes()
+    rejected = merged.with_name("predictions.rejected.parquet").read_bytes()
+    assert rejected == (tmp_path / "single.rejected.parquet").read_bytes()
