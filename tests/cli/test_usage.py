@@ -23,6 +23,17 @@ COMMANDS = {
     "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--json"],
     "publish": ["CONFIG", "--bundle", "--evaluation", "--out", "--to", "--json"],
     "rollback": ["CONFIG", "VERSION", "--to", "--json"],
+    "validate-plan": ["CONFIG", "--out", "--partitions", "--table", "--json"],
+    "validate-partition": ["CONFIG", "PARTITION", "--plan", "--out", "--workers", "--json"],
+    "validate-merge": ["CONFIG", "--plan", "--part", "--out", "--table", "--workers", "--json"],
+    "shard-plan": ["CONFIG", "--data", "--preprocessing", "--out", "--partitions", "--json"],
+    "shard-partition": [
+        *("CONFIG", "PARTITION", "--data", "--preprocessing", "--plan", "--out", "--reuse", "--workers", "--json"),
+    ],
+    "shard-merge": ["CONFIG", "--data", "--preprocessing", "--plan", "--part", "--out", "--json"],
+    "predict-plan": ["BUNDLE", "TABLE", "--out", "--partitions", "--json"],
+    "predict-partition": ["BUNDLE", "PARTITION", "--plan", "--out", "--workers", "--json"],
+    "predict-merge": ["--plan", "--part", "--out", "-o", "--json"],
     "run": [
         *("CONFIG", "--table", "--out", "--seed", "--partitions", "--json"),
         *("--runner", "--image", "--gpus", "--memory", "--network", "--env"),
@@ -77,7 +88,7 @@ def words(text: str) -> str:
 def test_the_commands_are_these(polyhead):
     result = polyhead("--help")
     assert result.code == 0
-    listed = re.findall(r"(?m)^│ ([a-z]+) ", result.out)
+    listed = re.findall(r"(?m)^│ ([a-z-]+) ", result.out)
     assert sorted(listed) == sorted(COMMANDS)
     assert "Start with: polyhead demo" in result.out
 
@@ -86,7 +97,7 @@ def test_the_commands_are_these(polyhead):
 def test_help_names_every_option(polyhead, command):
     result = polyhead(command, "--help")
     assert (result.code, result.err) == (0, "")
-    shown = set(re.findall(r"(?<![\w-])(?:--?[a-z]+(?:-[a-z]+)*|TABLE|CONFIG|BUNDLE|VERSION)\b", result.out))
+    shown = set(re.findall(r"(?<![\w-])(?:--?[a-z]+(?:-[a-z]+)*|TABLE|CONFIG|BUNDLE|VERSION|PARTITION)\b", result.out))
     assert shown - {"-h"} == {"--help", *COMMANDS[command]}
 
 

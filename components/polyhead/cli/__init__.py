@@ -1,0 +1,58 @@
+"""The command line: every command is a thin call of a step or of the pipelines, and imports what it needs itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from polyhead import __version__
+from polyhead.cli import cluster, sharing, start, steps
+
+app = typer.Typer(
+    name="polyhead",
+    help="From a table to a trained, evaluated, servable multi-input, multi-head Keras model.\n\n"
+    "Start with: polyhead demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+)
+for part in (start, steps, sharing, cluster):
+    app.add_typer(part.app)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    from polyhead.errors import PolyheadError
+
+    try:
+        app(prog_name="polyhead")
+    except PolyheadError as error:
+        from polyhead.progress import exit_with
+
+        exit_with(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(141)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"polyhead {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,64 @@
+"""What several commands take, and how they end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from polyhead.contracts.config import Config
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file.")]
+TableOption = Annotated[str | None, typer.Option(metavar="T", help="Replaces the configuration's table.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, nothing else there.")]
+WorkersOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads. Default: all processors.")]
+DataOption = Annotated[str, typer.Option(metavar="V", help="The folder that validate wrote.")]
+PreprocessingOption = Annotated[str, typer.Option(metavar="P", help="The folder that preprocess wrote.")]
+ShardsOption = Annotated[str, typer.Option(metavar="S", help="The folder that shard wrote.")]
+ReuseOption = Annotated[
+    str, typer.Option(metavar="S", help="Earlier shards to copy unchanged pictures from. Default: those at --out.")
+]
+DestinationOption = Annotated[
+    str | None, typer.Option(metavar="PLACE", help="Replaces the configuration's publish.to.")
+]
+PartitionsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Workers that share a step's rows.")]
+BundleOption = Annotated[
+    str | None, typer.Option(metavar="T", help="Predict the table with this trained bundle, instead of training.")
+]
+SeedOption = Annotated[int | None, typer.Option(min=0, metavar="N", help="Replaces train.seed.")]
+
+
+def load(path: Path) -> Config:
+    from polyhead.contracts.config import load_config
+
+    return load_config(path)
+
+
+def table_place(path: Path, config: Config, table: str | None) -> str:
+    """The table to read: the option as given, or the config's, relative to the config file."""
+    from polyhead.storage.places import join
+
+    return table if table is not None else join(str(path.parent.absolute()), config.table)
+
+
+def destination(path: Path, config: Config, to: str | None) -> str:
+    """Where to publish: the option as given, or the config's, relative to the config file; empty where neither is."""
+    from polyhead.storage.places import join
+
+    return to or (join(str(path.parent.absolute()), config.publish.to) if config.publish.to else "")
+
+
+def finish(result: BaseModel, as_json: bool) -> None:
+    if as_json:
+        print_json(result)
+
+
+def print_json(value: BaseModel | dict[str, Any]) -> None:
+    data = value if isinstance(value, dict) else value.model_dump(mode="json", by_alias=True)
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,203 @@
+"""Steps that several workers share: a plan, each partition alone, a merge. Pipelines call the same functions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from polyhead.cli.options import (
+    ConfigArgument,
+    DataOption,
+    JsonOption,
+    PartitionsOption,
+    PreprocessingOption,
+    ReuseOption,
+    TableOption,
+    WorkersOption,
+    finish,
+    load,
+    table_place,
+)
+
+app = typer.Typer()
+_PANEL = "A step shared by several workers"
+
+PlanOption = Annotated[str, typer.Option(metavar="PLAN", help="The folder that the plan command wrote.")]
+PartitionArgument = Annotated[
+    str, typer.Argument(metavar="PARTITION", help="Its name in the plan, such as 00002-of-00008.")
+]
+PartOption = Annotated[
+    list[str], typer.Option(metavar="PART", help="The folder of a partition; repeat for each, in any order.")
+]
+OutOption = Annotated[str, typer.Option(metavar="OUT", help="The folder to write.")]
+BundleArgument = Annotated[str, typer.Argument(metavar="BUNDLE", help="The folder that train wrote.")]
+
+
+@app.command(rich_help_panel=_PANEL)
+def validate_plan(
+    config: ConfigArgument,
+    out: OutOption,
+    partitions: PartitionsOption,
+    table: TableOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Cut the pictures of a table into partitions of about the same bytes."""
+    from polyhead.progress import step
+    from polyhead.validate.step import plan_pictures
+
+    with step("validate plan"):
+        checked = load(config)
+        place = table_place(config, checked, table)
+        result = plan_pictures(config=checked, table=place, partitions=partitions, out=out)
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel=_PANEL)
+def validate_partition(
+    config: ConfigArgument,
+    partition: PartitionArgument,
+    plan: PlanOption,
+    out: OutOption,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at the pictures of one partition."""
+    from polyhead.progress import step
+    from polyhead.validate.step import look_at_partition
+
+    with step(f"validate partition {partition}"):
+        result = look_at_partition(config=load(config), plan=plan, partition=partition, out=out, workers=workers)
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel=_PANEL)
+def validate_merge(
+    config: ConfigArgument,
+    plan: PlanOption,
+    part: PartOption,
+    out: OutOption,
+    table: TableOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the table, as validate does, without another look at the pictures."""
+    from polyhead.progress import step
+    from polyhead.validate.step import run
+
+    with step("validate"):
+        checked = load(config)
+        place = table_place(config, checked, table)
+        result = run(config=checked, table=place, plan=plan, parts=part, out=out, workers=workers)
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel=_PANEL)
+def shard_plan(
+    config: ConfigArgument,
+    data: DataOption,
+    preprocessing: PreprocessingOption,
+    out: OutOption,
+    partitions: PartitionsOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Cut the rows into partitions of about the same bytes of pictures."""
+    from polyhead.progress import step
+    from polyhead.shard.step import plan
+
+    with step("shard plan"):
+        result = plan(config=load(config), data=data, preprocessing=preprocessing, partitions=partitions, out=out)
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel=_PANEL)
+def shard_partition(
+    config: ConfigArgument,
+    partition: PartitionArgument,
+    data: DataOption,
+    preprocessing: PreprocessingOption,
+    plan: PlanOption,
+    out: OutOption,
+    reuse: ReuseOption = "",
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pack the rows and resized pictures of one partition; called again, it goes on where it was killed."""
+    from polyhead.progress import step
+    from polyhead.shard.step import write_partition
+
+    places = {"data": data, "preprocessing": preprocessing, "plan": plan, "out": out, "reuse": reuse}
+    with step(f"shard partition {partition}"):
+        result = write_partition(config=load(config), partition=partition, workers=workers, **places)
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel=_PANEL)
+def shard_merge(
+    config: ConfigArgument,
+    data: DataOption,
+    preprocessing: PreprocessingOption,
+    plan: PlanOption,
+    part: PartOption,
+    out: OutOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Join the rows of all partitions into the shards that shard writes."""
+    from polyhead.progress import step
+    from polyhead.shard.step import merge
+
+    places = {"data": data, "preprocessing": preprocessing, "plan": plan, "out": out}
+    with step("shard"):
+        result = merge(config=load(config), parts=part, **places)
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel=_PANEL)
+def predict_plan(
+    bundle: BundleArgument,
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="Rows to predict; only features are needed.")],
+    out: OutOption,
+    partitions: PartitionsOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Clean a table and cut its rows into partitions of about the same bytes of pictures."""
+    from polyhead.predict.step import plan
+    from polyhead.progress import step
+
+    with step("predict plan"):
+        result = plan(bundle=bundle, table=table, partitions=partitions, out=out)
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel=_PANEL)
+def predict_partition(
+    bundle: BundleArgument,
+    partition: PartitionArgument,
+    plan: PlanOption,
+    out: OutOption,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict the rows of one partition."""
+    from polyhead.predict.step import predict_partition as predict_rows
+    from polyhead.progress import step
+
+    with step(f"predict partition {partition}"):
+        result = predict_rows(bundle=bundle, plan=plan, partition=partition, out=out, workers=workers)
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel=_PANEL)
+def predict_merge(
+    plan: PlanOption,
+    part: PartOption,
+    out: Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="The Parquet file to write.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Join the predictions of all partitions into the file that predict writes."""
+    from polyhead.predict.step import merge
+    from polyhead.progress import step
+
+    with step("predict"):
+        result = merge(plan=plan, parts=part, out=out)
+    finish(result, as_json)

@@ -1,0 +1,262 @@
+"""Where to start: the whole pipeline on this machine, a first configuration, predictions."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from polyhead.cli.options import (
+    ConfigArgument,
+    JsonOption,
+    PartitionsOption,
+    SeedOption,
+    TableOption,
+    WorkersOption,
+    destination,
+    finish,
+    print_json,
+    table_place,
+)
+
+if TYPE_CHECKING:
+    from polyhead_pipelines.local import LocalRun
+    from polyhead_pipelines.runners import Runner
+
+app = typer.Typer()
+_DOCKER = "Docker"
+
+
+class RunnerName(StrEnum):
+    """Where `run` and `demo` carry the steps out."""
+
+    SUBPROCESS = "subprocess"
+    DOCKER = "docker"
+
+
+RunnerOption = Annotated[
+    RunnerName, typer.Option(help="Where each step runs: in a process of this environment, or in a container.")
+]
+ImageOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IMAGE",
+        help="The containers' image. Default: this version's, polyhead:<version>.",
+        rich_help_panel=_DOCKER,
+    ),
+]
+
+
+@app.command(rich_help_panel="Start here")
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the sample and the results.")] = Path(
+        "polyhead-demo"
+    ),
+    partitions: PartitionsOption = 1,
+    runner: RunnerOption = RunnerName.SUBPROCESS,
+    image: ImageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the embedded sample (600 mugs, four things to predict) and run the whole pipeline on it."""
+    from polyhead.errors import ArtifactError
+    from polyhead.sample import write_sample
+
+    place = _runner(runner, image=image)
+    try:
+        config = write_sample(out / "sample")
+    except OSError as error:
+        raise ArtifactError(f"cannot be written: {error.strerror}", where=str(out), hint="give another --out") from None
+    _run(config, out, place, as_json, partitions=partitions)
+
+
+@app.command(rich_help_panel="Start here")
+def init(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="Parquet, CSV or JSON Lines.")],
+    target: Annotated[list[str], typer.Option(metavar="COL", help="A column to predict; repeat for several.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The file to write.")] = Path(
+        "polyhead.yaml"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a first configuration for a table."""
+    from polyhead.contracts.config import parse_config
+    from polyhead.errors import ConfigError
+    from polyhead.progress import say
+    from polyhead.storage.artifact import write_whole
+    from polyhead.storage.places import relative_to
+    from polyhead.storage.tables import read_table
+    from polyhead.validate.infer import infer_config
+
+    if out.exists() and not force:
+        raise ConfigError("is already there", where=str(out), hint="give another -o, or --force to replace it")
+    text = infer_config(read_table(table), relative_to(table, out.parent), target)
+    config = parse_config(text, name=out.name)
+    write_whole(out, text.encode())
+    if as_json:
+        print_json(config)
+    else:
+        sys.stdout.write(text)
+        say(f"wrote {out}; next: polyhead run {out}")
+
+
+@app.command(rich_help_panel="Start here")
+def run(
+    config: ConfigArgument,
+    table: TableOption = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for one artifact per step.")] = Path("polyhead-out"),
+    seed: SeedOption = None,
+    partitions: PartitionsOption = 1,
+    runner: RunnerOption = RunnerName.SUBPROCESS,
+    image: ImageOption = None,
+    gpus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="GPUs that a step gets, or all; the default image is then that for GPUs.",
+            rich_help_panel=_DOCKER,
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Most memory of a container, such as 4g.", rich_help_panel=_DOCKER),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The containers' network. Default: none where table and pictures are local, else Docker's default.",
+            rich_help_panel=_DOCKER,
+        ),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=VALUE]",
+            help="A variable for the steps, by default with its value here; repeat for several. "
+            "A file that the value names is mounted.",
+            rich_help_panel=_DOCKER,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the whole pipeline on this machine, by KFP's local runner, and print every head beside its baseline."""
+    place = _runner(runner, image=image, gpus=gpus, memory=memory, network=network, env=env)
+    _run(config, out, place, as_json, table=table, seed=seed, partitions=partitions)
+
+
+@app.command(rich_help_panel="Start here")
+def predict(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="The folder that train wrote.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="Rows to predict; only features are needed.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The Parquet file to write.")],
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict the rows of a table with a trained bundle."""
+    from polyhead.predict.step import run as predict_table
+    from polyhead.progress import step
+
+    with step("predict"):
+        result = predict_table(bundle=bundle, table=table, out=out, workers=workers)
+    finish(result, as_json)
+
+
+def _runner(
+    name: RunnerName,
+    *,
+    image: str | None = None,
+    gpus: str | None = None,
+    memory: str | None = None,
+    network: str | None = None,
+    env: list[str] | None = None,
+) -> Runner | None:
+    """The runner that the options ask for; None for the usual one."""
+    if name != RunnerName.DOCKER:
+        options = {"--image": image, "--gpus": gpus, "--memory": memory, "--network": network, "--env": env}
+        given = [option for option, value in options.items() if value]
+        if given:
+            raise typer.BadParameter("is for --runner docker", param_hint=f"'{given[0]}'")
+        return None
+    if gpus is not None and gpus != "all" and not (gpus.isascii() and gpus.isdigit() and int(gpus) > 0):
+        raise typer.BadParameter(f"'{gpus}' is neither a number of GPUs nor all", param_hint="'--gpus'")
+    if memory is not None and re.fullmatch(r"[1-9][0-9]*[bkmg]?", memory) is None:
+        raise typer.BadParameter(f"'{memory}' is no size such as 512m or 4g", param_hint="'--memory'")
+    environment = {}
+    for word in env or []:
+        variable, given_here, value = word.partition("=")
+        if not variable or not (given_here or variable in os.environ):
+            raise typer.BadParameter(f"'{word}' is not set here and has no =VALUE", param_hint="'--env'")
+        environment[variable] = value if given_here else os.environ[variable]
+    from polyhead_pipelines.runners import ALL_GPUS, Containers
+    from polyhead_pipelines.training import DEFAULT_IMAGE
+
+    return Containers(
+        image or f"{DEFAULT_IMAGE}{'-gpu' if gpus else ''}",
+        gpus=ALL_GPUS if gpus == "all" else int(gpus or 0),
+        memory=memory,
+        network=network,
+        environment=environment,
+    )
+
+
+def _run(
+    path: Path,
+    out: Path,
+    runner: Runner | None,
+    as_json: bool,
+    *,
+    table: str | None = None,
+    seed: int | None = None,
+    partitions: int,
+) -> None:
+    from polyhead.contracts.config import parse_config, read_config_text
+    from polyhead.storage.places import join
+
+    text = read_config_text(path)
+    config = parse_config(text, name=path.name)
+    place = join(str(Path.cwd()), table_place(path, config, table))
+    publish_to = destination(path, config, None)
+    if seed is not None:
+        text = config.with_seed(seed).model_dump_json(by_alias=True)
+    from polyhead_pipelines.local import run_training
+
+    finished = run_training(text, place, out, runner, partitions=partitions, publish_to=publish_to)
+    if as_json:
+        print_json(_summary(finished))
+    else:
+        from polyhead.results import print_results
+
+        print_results(finished.report, finished.out, finished.seconds, finished.steps)
+
+
+def _summary(finished: LocalRun) -> dict[str, Any]:
+    """What `run --json` and `demo --json` print."""
+    from polyhead.contracts.evaluation import REPORT_PAGE
+
+    return {
+        "out": str(finished.out),
+        "report": str(finished.out / "evaluate" / REPORT_PAGE),
+        "verdict": finished.report.verdict,
+        "seconds": round(finished.seconds, 1),
+        "steps": [
+            {"step": use.step, "seconds": round(use.seconds, 1), "peak_memory_bytes": use.peak_memory}
+            for use in finished.steps
+        ],
+        "heads": {
+            name: {
+                "kind": head.kind,
+                "n": head.n,
+                "metrics": {
+                    metric: {"value": numbers.value, "baseline": numbers.baseline}
+                    for metric, numbers in head.metrics.items()
+                },
+            }
+            for name, head in finished.report.heads.items()
+        },
+    }

@@ -1,0 +1,152 @@
+"""One step at a time."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from polyhead.cli.options import (
+    ConfigArgument,
+    DataOption,
+    DestinationOption,
+    JsonOption,
+    PreprocessingOption,
+    ReuseOption,
+    SeedOption,
+    ShardsOption,
+    TableOption,
+    WorkersOption,
+    destination,
+    finish,
+    load,
+    table_place,
+)
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel="One step at a time")
+def validate(
+    config: ConfigArgument,
+    out: Annotated[str, typer.Option(metavar="V", help="The folder to write.")],
+    table: TableOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a table: clean rows, rejected rows with their reasons, a report."""
+    from polyhead.progress import step
+    from polyhead.validate.step import run as validate_table
+
+    with step("validate"):
+        checked = load(config)
+        result = validate_table(config=checked, table=table_place(config, checked, table), out=out, workers=workers)
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel="One step at a time")
+def preprocess(
+    config: ConfigArgument,
+    data: DataOption,
+    out: Annotated[str, typer.Option(metavar="P", help="The folder to write.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Split the rows and fit scalers, vocabularies and class weights on the train rows."""
+    from polyhead.preprocess.step import run as preprocess_table
+    from polyhead.progress import step
+
+    with step("preprocess"):
+        result = preprocess_table(config=load(config), data=data, out=out)
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel="One step at a time")
+def shard(
+    config: ConfigArgument,
+    data: DataOption,
+    preprocessing: PreprocessingOption,
+    out: Annotated[str, typer.Option(metavar="S", help="The folder to write.")],
+    reuse: ReuseOption = "",
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pack rows and resized pictures into TFRecord shards."""
+    from polyhead.progress import step
+    from polyhead.shard.step import run as shard_table
+
+    with step("shard"):
+        result = shard_table(
+            config=load(config), data=data, preprocessing=preprocessing, out=out, reuse=reuse, workers=workers
+        )
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel="One step at a time")
+def train(
+    config: ConfigArgument,
+    shards: ShardsOption,
+    preprocessing: PreprocessingOption,
+    out: Annotated[str, typer.Option(metavar="T", help="The folder to write.")],
+    seed: SeedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the multi-head model and bundle it with its transforms."""
+    from polyhead.progress import step
+    from polyhead.train.step import run as train_model
+
+    with step("train"):
+        checked = load(config).with_seed(seed)
+        result = train_model(config=checked, shards=shards, preprocessing=preprocessing, out=out)
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel="One step at a time")
+def evaluate(
+    config: ConfigArgument,
+    bundle: Annotated[str, typer.Option(metavar="T", help="The folder that train wrote.")],
+    shards: ShardsOption,
+    preprocessing: PreprocessingOption,
+    out: Annotated[str, typer.Option(metavar="E", help="The folder to write.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Predict the test rows, measure every head beside its baseline, write the report and the verdict."""
+    from polyhead.evaluate.step import run as evaluate_model
+    from polyhead.progress import step
+
+    with step("evaluate"):
+        result = evaluate_model(config=load(config), bundle=bundle, shards=shards, preprocessing=preprocessing, out=out)
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel="One step at a time")
+def publish(
+    config: ConfigArgument,
+    bundle: Annotated[str, typer.Option(metavar="T", help="The folder that train wrote.")],
+    evaluation: Annotated[str, typer.Option(metavar="E", help="The folder that evaluate wrote.")],
+    out: Annotated[str, typer.Option(metavar="P", help="The folder to write.")],
+    to: DestinationOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a bundle that passed the gate to its version's folder, and point latest.json to it."""
+    from polyhead.progress import step
+    from polyhead.publish.step import run as publish_model
+
+    with step("publish"):
+        checked = load(config)
+        place = destination(config, checked, to)
+        result = publish_model(config=checked, bundle=bundle, evaluation=evaluation, destination=place, out=out)
+    finish(result, as_json)
+
+
+@app.command(rich_help_panel="One step at a time")
+def rollback(
+    config: ConfigArgument,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A version that was published.")],
+    to: DestinationOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a version in force again that was published before."""
+    from polyhead.publish.step import roll_back
+
+    checked = load(config)
+    finish(roll_back(config=checked, version=version, destination=destination(config, checked, to)), as_json)
