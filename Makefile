@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint golden bench bench-peers lock clean
+.PHONY: help setup demo test lint golden image image-base audit sbom bench bench-peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,6 +38,12 @@ lint: $(STAMP) ## Check style, format, types and layers
 golden: $(STAMP) ## Refresh the generated files: schema, compiled pipeline, component READMEs
 	$(BIN)/python tests/golden/refresh.py
 
+image: ## Build the image polyhead:<version>; TARGET=gpu, BASE_IMAGE=… and more: see docker/build.sh
+	docker/build.sh
+
+image-base: ## Build a base image from Debian's packages, where no image registry is reached: see docker/base.sh
+	docker/base.sh
+
 bench: $(STAMP) ## Measure against named peers and limits; ARGS="--only words" for some of them, ARGS=--help for more
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -47,6 +53,9 @@ lock: $(STAMP) ## Recompile the lock files; LOCK_FLAGS=--upgrade takes newer ver
 	$(UV) pip compile pyproject.toml $(LOCKED) -o requirements.txt
 	$(UV) pip compile pyproject.toml --group dev -c requirements.txt $(LOCKED) -o requirements-dev.txt
 	echo uv | $(UV) pip compile - $(LOCKED) -o requirements-uv.txt
+	sed -n 's/^tensorflow==\([^ ]*\).*/tensorflow-cpu==\1/p' requirements.txt | $(UV) pip compile pyproject.toml - \
+	  --override docker/overrides.in -c requirements.txt $(LOCKED) -o requirements-cpu.txt
+	$(UV) pip compile pyproject.toml --extra gpu -c requirements.txt $(LOCKED) -o requirements-gpu.txt
 	$(UV) pip compile benchmarks/peers/requirements.in --override benchmarks/peers/overrides.in $(LOCKED) \
 	  -o requirements-peers.txt
 

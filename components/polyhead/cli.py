@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,8 +22,17 @@ if TYPE_CHECKING:
 
     from polyhead.contracts.config import Config
     from polyhead_pipelines.local import LocalRun
+    from polyhead_pipelines.runners import Runner
     from polyhead_pipelines.submitting import Request
     from polyhead_pipelines.waiting import Server
+
+
+class RunnerName(StrEnum):
+    """Where `run` and `demo` carry the steps out."""
+
+    SUBPROCESS = "subprocess"
+    DOCKER = "docker"
+
 
 app = typer.Typer(
     name="polyhead",
@@ -55,7 +65,23 @@ ShardsOption = Annotated[Path, typer.Option(metavar="S", help="The folder that s
 DestinationOption = Annotated[
     str | None, typer.Option(metavar="PLACE", help="Replaces the configuration's publish.to.")
 ]
+PartitionsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Workers that share a step's rows.")]
+BundleOption = Annotated[
+    str | None, typer.Option(metavar="T", help="Predict the table with this trained bundle, instead of training.")
+]
 SeedOption = Annotated[int | None, typer.Option(min=0, metavar="N", help="Replaces train.seed.")]
+RunnerOption = Annotated[
+    RunnerName, typer.Option(help="Where each step runs: in a process of this environment, or in a container.")
+]
+_DOCKER = "Docker"
+ImageOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IMAGE",
+        help="The containers' image. Default: this version's, polyhead:<version>.",
+        rich_help_panel=_DOCKER,
+    ),
+]
 
 
 def main() -> None:
@@ -96,17 +122,21 @@ def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the sample and the results.")] = Path(
         "polyhead-demo"
     ),
+    partitions: PartitionsOption = 1,
+    runner: RunnerOption = RunnerName.SUBPROCESS,
+    image: ImageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the embedded sample (600 mugs, four things to predict) and run the whole pipeline on it."""
     from polyhead.errors import ArtifactError
     from polyhead.sample import write_sample
 
+    place = _runner(runner, image=image)
     try:
         config = write_sample(out / "sample")
     except OSError as error:
         raise ArtifactError(f"cannot be written: {error.strerror}", where=str(out), hint="give another --out") from None
-    _run(config, None, out, None, as_json)
+    _run(config, out, place, as_json, partitions=partitions)
 
 
 @app.command(rich_help_panel="Start here")
@@ -146,13 +176,43 @@ def run(
     table: TableOption = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for one artifact per step.")] = Path("polyhead-out"),
     seed: SeedOption = None,
-    runner: Annotated[str, typer.Option(help="Where the steps run: subprocess.")] = "subprocess",
+    partitions: PartitionsOption = 1,
+    runner: RunnerOption = RunnerName.SUBPROCESS,
+    image: ImageOption = None,
+    gpus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="GPUs that a step gets, or all; the default image is then that for GPUs.",
+            rich_help_panel=_DOCKER,
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Most memory of a container, such as 4g.", rich_help_panel=_DOCKER),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The containers' network. Default: none where table and pictures are local, else Docker's default.",
+            rich_help_panel=_DOCKER,
+        ),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=VALUE]",
+            help="A variable for the steps, by default with its value here; repeat for several. "
+            "A file that the value names is mounted.",
+            rich_help_panel=_DOCKER,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole pipeline on this machine, by KFP's local runner, and print every head beside its baseline."""
-    if runner != "subprocess":
-        raise typer.BadParameter(f"'{runner}' is not one of: subprocess", param_hint="--runner")
-    _run(config, table, out, seed, as_json)
+    place = _runner(runner, image=image, gpus=gpus, memory=memory, network=network, env=env)
+    _run(config, out, place, as_json, table=table, seed=seed, partitions=partitions)
 
 
 @app.command(rich_help_panel="Start here")
@@ -312,15 +372,14 @@ def compile_(
     pipeline_root: Annotated[
         str | None, typer.Option(metavar="URI", help="Object store for the artifacts, such as gs://bucket/path.")
     ] = None,
-    partitions: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Workers that share the look at the pictures and sharding.")
-    ] = 1,
+    partitions: PartitionsOption = 1,
+    bundle: BundleOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what each step asks for; write nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compile the training pipeline into one YAML file for a cluster."""
+    """Compile the training pipeline, or the one that predicts, into one YAML file for a cluster."""
     from polyhead.progress import say
-    from polyhead_pipelines.compiling import compile_training, compiled_training
+    from polyhead_pipelines.compiling import compile_pipeline, compiled_pipeline
     from polyhead_pipelines.targets import TARGETS
 
     known = next((one for one in TARGETS if one == target), None)
@@ -332,9 +391,10 @@ def compile_(
         "target": known,
         "pipeline_root": pipeline_root,
         "partitions": partitions,
+        "bundle": bundle,
     }
     if dry_run:
-        compiled = compiled_training(config, **options)
+        compiled = compiled_pipeline(config, **options)
         for warning in compiled.warnings:
             say(f"warning: {warning}")
         if not as_json:
@@ -344,7 +404,7 @@ def compile_(
     elif out is None:
         raise typer.BadParameter("Missing option '-o' / '--out'.")
     else:
-        compiled = compile_training(config, out, **options)
+        compiled = compile_pipeline(config, out, **options)
         say(f"wrote {out}, to run in the image {compiled.image}")
     if as_json:
         _print_json({"pipeline": None if dry_run else str(out), **compiled.summary()})
@@ -369,6 +429,10 @@ def submit(
     ca_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file of authorities to trust.")] = None,
     table: TableOption = None,
     image: Annotated[str | None, typer.Option(help="Container image of every step.")] = None,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Workers that share a step's rows. Default: 1.")
+    ] = None,
+    bundle: BundleOption = None,
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A pipeline parameter; repeat for several.")
     ] = None,
@@ -434,7 +498,15 @@ def submit(
     access = Access(token_file, cookie_file, ca_cert)
     cron = parse_schedule(schedule) if schedule else ""
     kind: Literal["kfp", "vertex"] = "vertex" if target == "vertex" else "kfp"
-    definition = read_definition(file, table=table, image=image, target=kind, pipeline_root=pipeline_root or None)
+    definition = read_definition(
+        file,
+        target=kind,
+        pipeline_root=pipeline_root or None,
+        table=table,
+        image=image,
+        partitions=partitions,
+        bundle=bundle,
+    )
     if no_cache:
         definition = definition.without_cache()
     request = Request(
@@ -487,6 +559,44 @@ def _place(path: Path, config: Config, table: str | None) -> str:
     return table if table is not None else join(str(path.parent.absolute()), config.table)
 
 
+def _runner(
+    name: RunnerName,
+    *,
+    image: str | None = None,
+    gpus: str | None = None,
+    memory: str | None = None,
+    network: str | None = None,
+    env: list[str] | None = None,
+) -> Runner | None:
+    """The runner that the options ask for; None for the usual one."""
+    if name != RunnerName.DOCKER:
+        options = {"--image": image, "--gpus": gpus, "--memory": memory, "--network": network, "--env": env}
+        given = [option for option, value in options.items() if value]
+        if given:
+            raise typer.BadParameter("is for --runner docker", param_hint=f"'{given[0]}'")
+        return None
+    if gpus is not None and gpus != "all" and not (gpus.isascii() and gpus.isdigit() and int(gpus) > 0):
+        raise typer.BadParameter(f"'{gpus}' is neither a number of GPUs nor all", param_hint="'--gpus'")
+    if memory is not None and re.fullmatch(r"[1-9][0-9]*[bkmg]?", memory) is None:
+        raise typer.BadParameter(f"'{memory}' is no size such as 512m or 4g", param_hint="'--memory'")
+    environment = {}
+    for word in env or []:
+        variable, given_here, value = word.partition("=")
+        if not variable or not (given_here or variable in os.environ):
+            raise typer.BadParameter(f"'{word}' is not set here and has no =VALUE", param_hint="'--env'")
+        environment[variable] = value if given_here else os.environ[variable]
+    from polyhead_pipelines.runners import ALL_GPUS, Containers
+    from polyhead_pipelines.training import DEFAULT_IMAGE
+
+    return Containers(
+        image or f"{DEFAULT_IMAGE}{'-gpu' if gpus else ''}",
+        gpus=ALL_GPUS if gpus == "all" else int(gpus or 0),
+        memory=memory,
+        network=network,
+        environment=environment,
+    )
+
+
 def _destination(path: Path, config: Config, to: str | None) -> str:
     """Where to publish: the option as given, or the config's, relative to the config file; empty where neither is."""
     from polyhead.storage.places import join
@@ -494,24 +604,34 @@ def _destination(path: Path, config: Config, to: str | None) -> str:
     return to or (join(str(path.parent.absolute()), config.publish.to) if config.publish.to else "")
 
 
-def _run(path: Path, table: str | None, out: Path, seed: int | None, as_json: bool) -> None:
+def _run(
+    path: Path,
+    out: Path,
+    runner: Runner | None,
+    as_json: bool,
+    *,
+    table: str | None = None,
+    seed: int | None = None,
+    partitions: int,
+) -> None:
     from polyhead.contracts.config import parse_config, read_config_text
     from polyhead.storage.places import join
 
     text = read_config_text(path)
     config = parse_config(text, name=path.name)
     place = join(str(Path.cwd()), _place(path, config, table))
+    publish_to = _destination(path, config, None)
     if seed is not None:
         text = config.with_seed(seed).model_dump_json(by_alias=True)
     from polyhead_pipelines.local import run_training
 
-    finished = run_training(text, place, out)
+    finished = run_training(text, place, out, runner, partitions=partitions, publish_to=publish_to)
     if as_json:
         _print_json(_summary(finished))
     else:
         from polyhead.results import print_results
 
-        print_results(finished.report, finished.out, finished.seconds)
+        print_results(finished.report, finished.out, finished.seconds, finished.steps)
 
 
 def _summary(finished: LocalRun) -> dict[str, Any]:
@@ -523,6 +643,10 @@ def _summary(finished: LocalRun) -> dict[str, Any]:
         "report": str(finished.out / "evaluate" / REPORT_PAGE),
         "verdict": finished.report.verdict,
         "seconds": round(finished.seconds, 1),
+        "steps": [
+            {"step": use.step, "seconds": round(use.seconds, 1), "peak_memory_bytes": use.peak_memory}
+            for use in finished.steps
+        ],
         "heads": {
             name: {
                 "kind": head.kind,

@@ -12,7 +12,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from rich.console import Console
@@ -101,9 +103,27 @@ def say(message: str) -> None:
     _tell({"say": message}, f"  {escape(message)}")
 
 
+@dataclass(frozen=True)
+class StepUse:
+    """What a finished step took.
+
+    Attributes:
+        step: Its name.
+        seconds: Wall time.
+        peak_memory: Most bytes that its process held in memory at a time.
+    """
+
+    step: str
+    seconds: float
+    peak_memory: int
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s, {megabytes(self.peak_memory)} at most"
+
+
 @contextlib.contextmanager
 def step(name: str) -> Iterator[None]:
-    """Announce a step, tell how long it took, and turn a user's error into a message and exit code 1.
+    """Announce a step, tell what it took, and turn a user's error into a message and exit code 1.
 
     Args:
         name: The step's name, as users know it.
@@ -114,8 +134,27 @@ def step(name: str) -> Iterator[None]:
         yield
     except PolyheadError as error:
         exit_with(error)
-    seconds = time.monotonic() - started
-    _tell({"finished": name, "seconds": seconds}, f"[dim]{name} took {seconds:.1f} s[/]")
+    use = StepUse(name, time.monotonic() - started, peak_memory())
+    _tell(
+        {"finished": use.step, "seconds": use.seconds, "peak_memory": use.peak_memory}, f"[dim]{use.step} took {use}[/]"
+    )
+
+
+def peak_memory() -> int:
+    """Most bytes that this process has held in memory at a time, since its program began."""
+    # getrusage counts what the parent held when it started this program, on Linux, and so may tell of the parent.
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def megabytes(count: int) -> str:
+    """Bytes as users read them: `212 MB`."""
+    return f"{count / 1e6:,.0f} MB"
 
 
 def _tell(event: dict[str, Any], line: str) -> None:
@@ -175,6 +214,7 @@ class Relay:
         step: Name of the step that runs or ran last.
         error: Problems of the error that a child reported, or None.
         subject: What that error is about.
+        uses: What each finished step took, in the order in which they finished.
         log: Lines that were no events.
     """
 
@@ -183,6 +223,7 @@ class Relay:
         self.error: list[Problem] | None = None
         self.step = ""
         self.subject = ""
+        self.uses: list[StepUse] = []
         self.log: list[str] = []
         self._live: Progress | None = None
         self._bars: dict[str, Any] = {}
@@ -200,7 +241,9 @@ class Relay:
             self.step = event["step"]
             self._print(f"[bold]{event['step']}[/]")
         elif "finished" in event:
-            self._print(f"  [dim]{event['seconds']:.1f} s[/]")
+            self.uses.append(StepUse(event["finished"], event["seconds"], event["peak_memory"]))
+            name = "" if event["finished"] == self.step else f"{event['finished']} took "  # steps may run side by side
+            self._print(f"  [dim]{name}{self.uses[-1]}[/]")
         elif "problems" in event:
             self.error = [Problem(*map(self._rewrite, parts)) for parts in event["problems"]]
             self.subject = event["error"]

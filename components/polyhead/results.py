@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,18 +11,20 @@ from rich.table import Table
 
 from polyhead.contracts.evaluation import REPORT_PAGE, EvaluationReport, Metric
 from polyhead.evaluate.gate import beats_baseline
+from polyhead.progress import StepUse, megabytes
 
 _STYLES = {True: "green", False: "red", None: "dim"}
 _VERDICTS = {"passed": "[green]passed[/]", "failed": "[red]failed[/]", "ungated": "ungated, the config has no gate"}
 
 
-def print_results(report: EvaluationReport, out: Path, seconds: float) -> None:
+def print_results(report: EvaluationReport, out: Path, seconds: float, steps: Sequence[StepUse]) -> None:
     """Print the table of heads and metrics to stdout.
 
     Args:
         report: The evaluation.
         out: The run's folder.
         seconds: Its wall time.
+        steps: What each step took, one at least.
     """
     console = Console(highlight=False)
     table = Table(title=f"{report.rows[report.split]:,} {report.split} rows", title_justify="left", header_style="bold")
@@ -54,6 +57,8 @@ def print_results(report: EvaluationReport, out: Path, seconds: float) -> None:
     console.print(
         f"rows:    {report.rows_read:,} read, {report.rows_rejected:,} rejected; {seconds:.0f} s", soft_wrap=True
     )
+    largest = max(steps, key=lambda use: use.peak_memory)
+    console.print(f"memory:  {megabytes(largest.peak_memory)} at most, in {largest.step}")
     console.print(f"report:  {escape(str(out / 'evaluate' / REPORT_PAGE))}", soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""The training pipeline as one YAML file, for each place that can run it."""
+"""The pipelines as one YAML file, for each place that can run it."""
 
 from __future__ import annotations
 
@@ -10,28 +10,32 @@ from typing import Any
 import yaml
 from google.protobuf import json_format
 
-from polyhead.contracts.cluster import StepSettings
-from polyhead.contracts.config import parse_config, read_config_text
+from polyhead.contracts.cluster import Step, StepSettings
+from polyhead.contracts.config import Config, parse_config, read_config_text
 from polyhead.contracts.document import parse_yaml
 from polyhead.errors import ConfigError
 from polyhead.progress import say
 from polyhead.storage.artifact import write_whole
 from polyhead.storage.places import is_remote
 from polyhead_pipelines.manifest import job_manifest
+from polyhead_pipelines.predicting import prediction_pipeline
 from polyhead_pipelines.resources import carried_settings, largest
 from polyhead_pipelines.targets import Target, carries, target_problems, target_warnings
-from polyhead_pipelines.training import DEFAULT_IMAGE, STAGES, training_pipeline
+from polyhead_pipelines.training import DEFAULT_IMAGE, stages_of, training_pipeline
 
-_PARAMETERS = (
-    "# Parameters: config (the configuration's text), table (where the table is), reuse (a folder of earlier shards\n"
-    "# to copy unchanged pictures from; empty for none).\n"
-)
 _HEADERS: dict[Target, str] = {
-    "kfp": "# Polyhead's training pipeline for Kubeflow Pipelines; the second document is about its pods.\n"
-    + _PARAMETERS,
-    "vertex": "# Polyhead's training pipeline for Vertex AI Pipelines.\n" + _PARAMETERS,
-    "local": "# Polyhead's training pipeline for the local runners of the KFP SDK.\n" + _PARAMETERS,
-    "kubernetes": "# Polyhead's training pipeline as one Job: kubectl apply -n NAMESPACE -f THIS_FILE\n",
+    "kfp": "pipeline for Kubeflow Pipelines; the second document is about its pods.",
+    "vertex": "pipeline for Vertex AI Pipelines.",
+    "local": "pipeline for the local runners of the KFP SDK.",
+    "kubernetes": "pipeline as one Job: kubectl apply -n NAMESPACE -f THIS_FILE",
+}
+_PARAMETERS = {
+    "config": "the configuration's text",
+    "table": "where the table is",
+    "reuse": "a folder of earlier shards to copy unchanged pictures from; empty for none",
+    "partitions": "workers that share a step",
+    "publish_to": "where a bundle that passed the gate is published",
+    "bundle": "what train wrote, or a published version",
 }
 
 
@@ -76,7 +80,7 @@ class Compiled:
         }
 
 
-def compile_training(
+def compile_pipeline(
     config: Path,
     out: Path,
     *,
@@ -85,13 +89,14 @@ def compile_training(
     target: Target = "kfp",
     pipeline_root: str | None = None,
     partitions: int = 1,
+    bundle: str | None = None,
 ) -> Compiled:
-    """Compile the training pipeline of a configuration into a file, and tell what may not be meant.
+    """Compile a pipeline of a configuration into a file, and tell what may not be meant.
 
     Args:
         config: The configuration file.
         out: The file to write, ending in .yaml or .yml.
-        table: As `compiled_training` has it, and so have the others.
+        table: As `compiled_pipeline` has it, and so have the others.
 
     Raises:
         ConfigError: The configuration is wrong, the target cannot carry it, or `out` has another ending.
@@ -99,8 +104,14 @@ def compile_training(
     """
     if out.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"ends in '{out.suffix}'", where=str(out), hint="give a name that ends in .yaml")
-    compiled = compiled_training(
-        config, table=table, image=image, target=target, pipeline_root=pipeline_root, partitions=partitions
+    compiled = compiled_pipeline(
+        config,
+        table=table,
+        image=image,
+        target=target,
+        pipeline_root=pipeline_root,
+        partitions=partitions,
+        bundle=bundle,
     )
     write_whole(out, compiled.text.encode())
     for warning in compiled.warnings:
@@ -108,7 +119,7 @@ def compile_training(
     return compiled
 
 
-def compiled_training(
+def compiled_pipeline(
     config: Path,
     *,
     table: str | None = None,
@@ -116,8 +127,9 @@ def compiled_training(
     target: Target = "kfp",
     pipeline_root: str | None = None,
     partitions: int = 1,
+    bundle: str | None = None,
 ) -> Compiled:
-    """Compile the training pipeline of a configuration; the same input gives the same bytes.
+    """Compile the training pipeline of a configuration, or its prediction; the same input gives the same bytes.
 
     The configuration's text travels as the default of the parameter `config`. Its table is the default of `table`,
     as written: on a cluster it must be a place that the pods can read, such as `gs://bucket/houses.parquet`.
@@ -130,8 +142,10 @@ def compiled_training(
         target: `kfp`: two documents, the pipeline and its pods. `vertex`: one document in Vertex AI's words. `local`:
             one document without resources. `kubernetes`: a Job that runs everything, with all that it needs.
         pipeline_root: Replaces `cluster.pipeline_root`. Vertex AI needs one on `gs://`.
-        partitions: Workers that share the look at the pictures and sharding, the default of the parameter `partitions`;
-            with 1 there is none. A Job on one node has one.
+        partitions: Workers that share the look at the pictures and sharding, or prediction, the default of the
+            parameter `partitions`; with 1 there is none. A Job on one node has one.
+        bundle: Compile the pipeline that predicts the table with this bundle: what train wrote, or a published
+            version. Of the configuration it takes `cluster`, and the table where none is given.
 
     Raises:
         ConfigError: The configuration is wrong, or the target cannot carry it; all problems at once.
@@ -149,30 +163,36 @@ def compiled_training(
     if target == "kubernetes" and partitions > 1:
         warnings.append("--partitions is ignored for kubernetes: one node runs every step")
     root = (pipeline_root or cluster.pipeline_root) if carries(target, "pipeline_root") == "yes" else None
-    names = [stage.name for stage in STAGES]
     if target == "kubernetes":
+        if bundle is not None:
+            raise ConfigError("a Job trains, it does not predict", where="--bundle", hint="compile for kfp or vertex")
+        names = [stage.name for stage in stages_of(checked)]
         asked: dict[str, StepSettings] = {"all in one": largest(cluster, names, target)}
         documents = job_manifest(
             text, cluster, name=config.stem, table=place, image=image, steps=names, document=document
         )
     else:
-        asked = {name: carried_settings(cluster, name, target) for name in names}
-        pipeline = training_pipeline(
-            text,
-            place,
-            image,
-            partitions=partitions,
-            parallelism=cluster.parallelism or 0,
-            cluster=cluster,
-            target=target,
-        )
+        options: dict[str, Any] = {"partitions": partitions, "cluster": cluster, "target": target}
+        if bundle is None:
+            pipeline = training_pipeline(text, place, image, **options)
+        else:
+            pipeline = prediction_pipeline(bundle, place, image, **options)
+        asked = {name: carried_settings(cluster, name, target) for name in steps_of(checked, target, bundle)}
         spec = json_format.MessageToDict(pipeline.pipeline_spec)
         documents = [{**spec, "defaultPipelineRoot": root} if root else spec]
         if target == "kfp":
             documents.append(json_format.MessageToDict(pipeline.platform_spec))
     if target != "local":
         warnings += _warnings(place, asked, image, target)
-    return Compiled(target, _yaml(target, documents), image, root, cluster.service_account, asked, warnings)
+    return Compiled(target, _yaml(target, documents, bundle), image, root, cluster.service_account, asked, warnings)
+
+
+def steps_of(config: Config, target: Target, bundle: str | None) -> list[Step]:
+    """The steps whose settings a compiled pipeline uses."""
+    if bundle is not None:
+        return ["predict"]
+    names = [stage.name for stage in stages_of(config)]
+    return names if target == "local" else [*names, "summarise"]
 
 
 def _warnings(table: str, steps: dict[str, StepSettings], image: str, target: Target) -> list[str]:
@@ -199,7 +219,7 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def _yaml(target: Target, documents: Sequence[dict[str, Any]]) -> str:
+def _yaml(target: Target, documents: Sequence[dict[str, Any]], bundle: str | None) -> str:
     # KFP's own writer copies parameter defaults into the comments at the file's head line by line, and every line
     # of a multi-line default after the first would stand there as YAML.
     by_name = target != "kubernetes"  # which has its own customary order
@@ -207,4 +227,7 @@ def _yaml(target: Target, documents: Sequence[dict[str, Any]]) -> str:
         yaml.dump(document, Dumper=_Dumper, sort_keys=by_name, allow_unicode=True, width=100, default_flow_style=False)
         for document in documents
     ]
-    return _HEADERS[target] + "---\n".join(bodies)
+    head = f"Polyhead's {'training' if bundle is None else 'prediction'} {_HEADERS[target]}"
+    parameters = documents[0].get("root", {}).get("inputDefinitions", {}).get("parameters", {})
+    lines = [head, *(f"{name}: {_PARAMETERS[name]}" for name in sorted(parameters))]
+    return "".join(f"# {line}\n" for line in lines) + "---\n".join(bodies)

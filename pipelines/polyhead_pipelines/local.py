@@ -1,16 +1,17 @@
-"""The training pipeline on this machine, by KFP's own local runner.
+"""The training pipeline on this machine, by KFP's own local runners.
 
-The runner runs each step as a process of its own, as a cluster runs each in a pod. Around it this module shows the
-step's progress and the step's error, checks that every output is there, and puts the artifacts where users look.
+A runner runs each step as a process or a container of its own, as a cluster runs each in a pod. Around it this module
+shows the step's progress and the step's error, checks that every output is there, and puts the artifacts where users
+look.
 """
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import importlib
 import importlib.util
 import io
-import os
 import re
 import sys
 import tempfile
@@ -22,19 +23,26 @@ from pathlib import Path
 
 from kfp import local
 
+from polyhead.contracts.cluster import Step
+from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.evaluation import EvaluationReport
-from polyhead.errors import ArtifactError, PipelineError, PolyheadError
-from polyhead.progress import MODE, Relay, say
+from polyhead.contracts.features import ImageFeature
+from polyhead.errors import ArtifactError, PipelineError, PolyheadError, Problem
+from polyhead.progress import Relay, StepUse, say
 from polyhead.storage.artifact import check_free, replace_artifact
-from polyhead_pipelines.training import STAGES, Stage, training_pipeline
+from polyhead.storage.places import folder_of, is_remote, join
+from polyhead_pipelines.runners import Processes, Runner
+from polyhead_pipelines.training import Stage, stages_of, training_pipeline
 
 _LOG_LINES = 25
-_IMAGE = "python"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FAILED_TASK = re.compile(r"task failed: '([^']+)'")
 _NO_OUTPUT = "Tried to get output"
 _STEP_STARTS = "Executing task"
 _STEP_LINE = "    "  # KFP indents what a step prints
+_FOUND_IMAGE = "Found image "
+_KILLED_LINE = "Killed"  # the shell's word
+_INPUT_BEGINS, _INPUT_ENDS = "Got executor_input:", "}"
 
 
 @dataclass(frozen=True)
@@ -45,14 +53,24 @@ class LocalRun:
         out: The folder that holds one artifact per step, by step name.
         report: The evaluation.
         seconds: Wall time.
+        steps: What each step took, in the order in which they finished.
     """
 
     out: Path
     report: EvaluationReport
     seconds: float
+    steps: tuple[StepUse, ...]
 
 
-def run_training(config_text: str, table: str, out: Path) -> LocalRun:
+def run_training(
+    config_text: str,
+    table: str,
+    out: Path,
+    runner: Runner | None = None,
+    *,
+    partitions: int = 1,
+    publish_to: str = "",
+) -> LocalRun:
     """Run the whole pipeline.
 
     Artifacts of a former run in `out` are replaced step by step as the new ones are finished; when a step fails,
@@ -62,47 +80,67 @@ def run_training(config_text: str, table: str, out: Path) -> LocalRun:
         config_text: The configuration.
         table: An absolute path or a `gs://` place.
         out: The folder for the artifacts.
+        runner: Where the steps are carried out. Default: in processes of this environment.
+        partitions: Workers that share the look at the pictures and sharding. KFP runs two at a time.
+        publish_to: Where a bundle that passed is published, an absolute path or a remote place, where the
+            configuration has `publish.to`.
 
     Raises:
-        PolyheadError: What a step reported, or a PipelineError where a step stopped without saying why.
+        PolyheadError: What a step reported, or a PipelineError where a step stopped without saying why, or where the
+            runner cannot start any.
     """
     started = time.monotonic()
     out = out.absolute()
-    pipeline = training_pipeline(config_text, table, _IMAGE)
-    for stage in STAGES:
+    config = parse_config(config_text)
+    stages = stages_of(config)
+    for stage in stages:
         check_free(out / stage.name, stage.contract)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ArtifactError(
-            f"cannot be a folder: {error.strerror}", where=str(out), hint="give another --out"
-        ) from None
-    former = [stage.name for stage in STAGES if (out / stage.name).exists()]
-    with tempfile.TemporaryDirectory(prefix=".pipeline-", dir=out) as root:
-        inside = re.compile(re.escape(f"{root}/artifacts/") + r"[^/]+/(\w+)/\w+")
-        relay = Relay(lambda text: inside.sub(lambda found: str(out / found[1]), text))
-        failure: Exception | None = None
-        finished: list[Stage] = []
-        try:
-            with _kfp_output(relay), _environment():
-                local.init(
-                    runner=local.SubprocessRunner(use_venv=False),
-                    pipeline_root=f"{root}/artifacts",
-                    workspace_root=f"{root}/workspace",
-                )
-                _import_dispatcher()
-                pipeline(reuse=str(out / "shard") if "shard" in former else "")
-        except Exception as error:  # KFP raises bare exceptions that name only the task
-            failure = error
-        finally:  # also when the user interrupts: what is finished is kept
-            relay.close()
-            finished += [stage for stage in STAGES if _collect(stage, Path(root), out)]
-    if failure is not None or len(finished) < len(STAGES):
-        stale = [name for name in former if name not in {stage.name for stage in finished}]
-        if stale:
-            say(f"note: {', '.join(stale)} in {out} are from an earlier run")
-        raise _explain(relay, failure, finished)
-    return LocalRun(out, EvaluationReport.read(out / "evaluate"), time.monotonic() - started)
+    former = [stage.name for stage in stages if (out / stage.name).exists()]
+    reuse = str(out / "shard") if "shard" in former else ""
+    writes = [publish_to] if config.publish.to and not is_remote(publish_to) else []
+    with (runner or Processes()).open(_reads(config, table, reuse), writes) as session:
+        for folder in (out, *map(Path, writes)):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                hint = "give another --out" if folder == out else "name another place in publish.to"
+                raise ArtifactError(f"cannot be a folder: {error.strerror}", where=str(folder), hint=hint) from None
+        pipeline = training_pipeline(config_text, table, session.image, partitions=partitions, publish_place=publish_to)
+        with tempfile.TemporaryDirectory(prefix=".pipeline-", dir=out) as root:
+            artifacts, workspace = Path(root, "artifacts"), Path(root, "workspace")
+            names = "|".join(stage.name for stage in stages)
+            inside = re.compile(re.escape(f"{artifacts}/") + rf"[^/]+/({names})/\w+")
+            relay = Relay(lambda text: inside.sub(lambda found: str(out / found[1]), text))
+            failure: Exception | None = None
+            finished: list[Stage] = []
+            try:
+                with _kfp_output(relay):
+                    for folder in (artifacts, workspace):  # Docker would make them, as root's
+                        folder.mkdir()
+                    local.init(runner=session.kfp, pipeline_root=str(artifacts), workspace_root=str(workspace))
+                    _import_dispatcher()
+                    pipeline(reuse=reuse)
+            except Exception as error:  # KFP raises bare exceptions that name only the task
+                failure = error
+            finally:  # also when the user interrupts: what is finished is kept
+                session.stop()
+                relay.close()
+                finished += [stage for stage in stages if _collect(stage, artifacts, out)]
+        if failure is not None or len(finished) < len(stages):
+            stale = [name for name in former if name not in {stage.name for stage in finished}]
+            if stale:
+                say(f"note: {', '.join(stale)} in {out} are from an earlier run")
+            missing = [stage.name for stage in stages if stage not in finished]
+            raise _explain(relay, failure, missing, session.explain(failure))
+    return LocalRun(out, EvaluationReport.read(out / "evaluate"), time.monotonic() - started, tuple(relay.uses))
+
+
+def _reads(config: Config, table: str, reuse: str) -> list[str]:
+    """What the steps read beside each other's artifacts."""
+    places = [table]
+    if config.features_of(ImageFeature):
+        places.append(join(folder_of(table), config.image_root or "."))
+    return [*places, reuse] if reuse else places
 
 
 def _import_dispatcher() -> None:
@@ -117,57 +155,63 @@ def _import_dispatcher() -> None:
         del sys.modules["docker"]
 
 
-def _collect(stage: Stage, root: Path, out: Path) -> bool:
+def _collect(stage: Stage, artifacts: Path, out: Path) -> bool:
     """Move a step's artifact to its place; False where the step left none."""
-    found = sorted(root.glob(f"artifacts/*/{stage.name}/{stage.output}"))
+    found = sorted(artifacts.glob(f"*/{stage.name}/{stage.output}"))
     if not found or not (found[-1] / f"{stage.contract.__name__}.json").is_file():
         return False
     replace_artifact(found[-1], out / stage.name)
     return True
 
 
-def _explain(relay: Relay, failure: Exception | None, finished: list[Stage]) -> PolyheadError:
-    """The step's own error, or all that is known of a step that stopped without one."""
+def _explain(relay: Relay, failure: Exception | None, missing: list[Step], known: Problem | None) -> PolyheadError:
+    """The step's own error, or all that is known of a step that stopped without one.
+
+    Args:
+        relay: What the steps told.
+        failure: What KFP raised.
+        missing: The steps whose artifacts are not there.
+        known: What the runner knows of the step that failed.
+    """
     if relay.error:
         error = PipelineError(relay.error)
         error.subject = relay.subject
         return error
     reason = _COLOUR.sub("", str(failure))
     named = _FAILED_TASK.search(reason)
-    missing = next((stage.name for stage in STAGES if stage not in finished), relay.step)
-    step = named[1] if named else missing
-    lines = [_COLOUR.sub("", line).rstrip() for line in relay.log]
+    step = named[1] if named else next(iter(missing), relay.step)
+    printed = _last_lines(relay.log)
+    what, hint = (known.what, known.hint) if known else ("stopped without an error of its own", "")
+    if printed and not (known and printed == _KILLED_LINE):
+        what += f"; its last lines:\n{printed}"
+    elif not known:
+        silent = failure is None or _NO_OUTPUT in reason
+        what = "ended without its output" if silent else f"{what}: {reason}"
+    return PipelineError(what, where=f"step '{step}'", hint=hint)
+
+
+def _last_lines(log: list[str]) -> str:
+    """What the last step printed last, without what KFP printed."""
+    lines = [_COLOUR.sub("", line).rstrip() for line in log]
     start = max((i for i, line in enumerate(lines) if _STEP_STARTS in line), default=0)
     printed = [line.removeprefix(_STEP_LINE) for line in lines[start:] if line.startswith(_STEP_LINE)]
-    if printed:
-        last = "\n".join(printed[-_LOG_LINES:])
-        what = f"stopped without an error of its own; its last lines:\n{last}"
-    elif failure is None or _NO_OUTPUT in reason:
-        what = "ended without its output"
-    else:
-        what = f"stopped without an error of its own: {reason}"
-    return PipelineError(what, where=f"step '{step}'")
-
-
-@contextlib.contextmanager
-def _environment() -> Iterator[None]:
-    former = os.environ.get(MODE)
-    os.environ[MODE] = "json"
-    try:
-        yield
-    finally:
-        if former is None:
-            del os.environ[MODE]
-        else:
-            os.environ[MODE] = former
+    for i, line in enumerate(printed):
+        if _INPUT_BEGINS in line and _INPUT_ENDS in printed[i:]:
+            printed = printed[printed.index(_INPUT_ENDS, i) + 1 :]
+            break
+    return "\n".join([line for line in printed if not line.startswith(_FOUND_IMAGE)][-_LOG_LINES:]).strip()
 
 
 @contextlib.contextmanager
 def _kfp_output(relay: Relay) -> Iterator[None]:
     """Send what KFP and its child processes print to the relay."""
+    printing = builtins.print
     with warnings.catch_warnings(), contextlib.redirect_stdout(_Lines(relay)):
         warnings.simplefilter("ignore")  # the runner warns about images and resources, which it does not use
-        yield
+        try:
+            yield
+        finally:
+            builtins.print = printing  # KFP leaves its own there after a loop
 
 
 class _Lines(io.TextIOBase):

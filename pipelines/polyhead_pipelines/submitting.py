@@ -113,40 +113,43 @@ def digest(text: str) -> str:
 def read_definition(
     path: Path,
     *,
-    table: str | None = None,
-    image: str | None = None,
     target: Literal["kfp", "vertex"] = "kfp",
     pipeline_root: str | None = None,
+    table: str | None = None,
+    image: str | None = None,
+    partitions: int | None = None,
+    bundle: str | None = None,
 ) -> Definition:
     """The pipeline of a file: a compiled one as it is, or what a configuration compiles to.
 
     Args:
         path: A configuration, or a file that `polyhead compile` or KFP wrote.
-        table: Replaces a configuration's table.
-        image: Replaces the image that a configuration's steps run in.
         target: What a configuration is compiled for.
         pipeline_root: Replaces the configuration's.
+        table: Replaces a configuration's table.
+        image: Replaces the image that a configuration's steps run in.
+        partitions: Workers that share a step of a configuration's pipeline. Default: 1.
+        bundle: Makes a configuration's pipeline the one that predicts with this bundle.
 
     Raises:
         ConfigError: The configuration is wrong, or the target cannot carry it.
-        SubmitError: The file is a compiled pipeline, and a table or an image is given.
+        SubmitError: The file is a compiled pipeline, and something is given that only a configuration takes.
     """
     compiled = _compiled(path)
+    given = {"table": table, "image": image, "partitions": partitions, "bundle": bundle}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if compiled is None:
-        from polyhead_pipelines.compiling import compiled_training  # KFP takes seconds; a compiled file needs it not
+        from polyhead_pipelines.compiling import compiled_pipeline  # KFP takes seconds; a compiled file needs it not
 
-        made = compiled_training(path, table=table, image=image, target=target, pipeline_root=pipeline_root)
+        made = compiled_pipeline(path, target=target, pipeline_root=pipeline_root, **options)
         for warning in made.warnings:
             say(f"warning: {warning}")
         spec, *others = yaml.safe_load_all(made.text)
         return Definition(spec, others[0] if others else {}, made.service_account or "")
     problems = []
-    if table is not None:
-        problems.append(Problem("is for a configuration, and this file is compiled", "--table", "use --param table=…"))
-    if image is not None:
-        problems.append(
-            Problem("is for a configuration, and this file is compiled", "--image", "compile it with another image")
-        )
+    for name in options:
+        hint = f"use --param {name}=…" if name in compiled.parameters else f"compile it with another {name}"
+        problems.append(Problem("is for a configuration, and this file is compiled", f"--{name}", hint))
     if problems:
         raise SubmitError(problems)
     return compiled

@@ -1,11 +1,14 @@
-"""The training pipeline: validate → preprocess → shard → train → evaluate.
+"""The training pipeline: validate → preprocess → shard → train → evaluate → publish, where the config says where to.
 
 With several partitions, several workers look at the pictures and shard: a plan, a loop over its partitions, a merge.
+On a cluster the last task, `summarise`, runs however the others ended.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from inspect import Parameter, Signature
 from typing import Any
 
 from kfp import dsl
@@ -18,12 +21,15 @@ from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.publication import Publication
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ConfigError
 from polyhead.evaluate import component as evaluate_components
 from polyhead.preprocess import component as preprocess_components
+from polyhead.publish import component as publish_components
 from polyhead.shard import component as shard_components
+from polyhead.summarise import component as summarise_components
 from polyhead.train import component as train_components
 from polyhead.validate import component as validate_components
 from polyhead_pipelines.resources import settle
@@ -60,6 +66,14 @@ STAGES = (
     Stage("train", "bundle", ModelBundle),
     Stage("evaluate", "evaluation", EvaluationReport),
 )
+"""What every run does."""
+
+PUBLISH = Stage("publish", "publication", Publication)
+
+
+def stages_of(config: Config) -> tuple[Stage, ...]:
+    """The steps of a configuration's pipeline that leave an artifact."""
+    return (*STAGES, PUBLISH) if config.publish.to else STAGES
 
 
 def training_pipeline(
@@ -68,7 +82,7 @@ def training_pipeline(
     image: str = DEFAULT_IMAGE,
     *,
     partitions: int = 1,
-    parallelism: int = 0,
+    publish_place: str = "",
     cluster: ClusterSection | None = None,
     target: Target = "local",
 ) -> Any:
@@ -80,9 +94,10 @@ def training_pipeline(
         image: Container image of every step.
         partitions: Workers that share the look at the pictures and sharding, the default of the pipeline parameter
             `partitions`. With 1 there is no such parameter, and each step is one task.
-        parallelism: Most partitions at a time. 0 leaves it to the cluster.
+        publish_place: Where a bundle that passed is published, the default of the pipeline parameter `publish_to`;
+            it is there where the configuration has `publish.to`. Default: that.
         cluster: What the steps ask for. Default: the configuration's section.
-        target: Who is told of it: `kfp`, `vertex`, or `local`, which needs none.
+        target: Who is told of it: `kfp`, `vertex`, or `local`, which needs none, and no summary.
 
     Returns:
         A KFP graph component, to be compiled or called.
@@ -95,22 +110,24 @@ def training_pipeline(
         what = f"has {size:,} characters, a pipeline carries {MAX_CONFIG:,} at most"
         raise ConfigError(what, hint="shorten its lists and comments, or run the steps one at a time")
     config = parse_config(config_text)
-    tasks = _Tasks(config, image, parallelism, cluster or config.cluster, target)
-    if partitions == 1:
+    parameters: dict[str, str | int] = {"config": config_text, "table": table_place, "reuse": ""}
+    if partitions > 1:
+        parameters["partitions"] = partitions
+    if config.publish.to:
+        parameters["publish_to"] = publish_place or config.publish.to
+    return _pipeline(parameters, _Tasks(config, image, cluster or config.cluster, target).make)
 
-        @dsl.pipeline(name=NAME, description=_DESCRIPTION)
-        def training(config: str = config_text, table: str = table_place, reuse: str = "") -> None:
-            tasks.make(config, table, reuse)
 
-    else:
+def _pipeline(parameters: Mapping[str, str | int], make: Callable[..., None]) -> Any:
+    """A pipeline whose parameters have these defaults: KFP reads them off the signature of a function."""
 
-        @dsl.pipeline(name=NAME, description=_DESCRIPTION)
-        def training(
-            config: str = config_text, table: str = table_place, reuse: str = "", partitions: int = partitions
-        ) -> None:
-            tasks.make(config, table, reuse, partitions)
+    def training(*given: Any) -> None:
+        make(**dict(zip(parameters, given, strict=True)))
 
-    return training
+    kind = Parameter.POSITIONAL_OR_KEYWORD
+    defaults = [Parameter(name, kind, default=it, annotation=type(it)) for name, it in parameters.items()]
+    training.__signature__ = Signature(defaults)  # type: ignore[attr-defined]
+    return dsl.pipeline(name=NAME, description=_DESCRIPTION)(training)
 
 
 class _Tasks:
@@ -119,27 +136,40 @@ class _Tasks:
     Args:
         config: The configuration.
         image: Container image of every task.
-        parallelism: Most partitions at a time.
         cluster: What the steps ask for.
         target: Who is told of it.
     """
 
-    def __init__(self, config: Config, image: str, parallelism: int, cluster: ClusterSection, target: Target) -> None:
+    def __init__(self, config: Config, image: str, cluster: ClusterSection, target: Target) -> None:
         self._image = image
-        self._parallelism = parallelism
+        self._parallelism = cluster.parallelism or 0
         self._pictured = bool(config.features_of(ImageFeature))
         self._cluster = cluster
         self._target = target
 
-    def make(self, config: Any, table: Any, reuse: Any, partitions: Any = None) -> None:
+    def make(self, config: Any, table: Any, reuse: Any, partitions: Any = None, publish_to: Any = None) -> None:
         """Make every task; without partitions each step is one."""
-        data = self._validate(config, table, partitions)
-        fitted = self._settled("preprocess", preprocess_components.component, config=config, data=data)
-        preprocessing = fitted.outputs["preprocessing"]
-        shards = self._shard({"config": config, "data": data, "preprocessing": preprocessing}, reuse, partitions)
-        given = {"config": config, "shards": shards, "preprocessing": preprocessing}
-        trained = self._settled("train", train_components.component, **given)
-        self._settled("evaluate", evaluate_components.component, **given, bundle=trained.outputs["bundle"])
+        with self._ending():
+            data = self._validate(config, table, partitions)
+            fitted = self._settled("preprocess", preprocess_components.component, config=config, data=data)
+            preprocessing = fitted.outputs["preprocessing"]
+            shards = self._shard({"config": config, "data": data, "preprocessing": preprocessing}, reuse, partitions)
+            given = {"config": config, "shards": shards, "preprocessing": preprocessing}
+            bundle = self._settled("train", train_components.component, **given).outputs["bundle"]
+            evaluated = self._settled("evaluate", evaluate_components.component, **given, bundle=bundle)
+            if publish_to is not None:
+                evaluation = evaluated.outputs["evaluation"]
+                passed = {"config": config, "bundle": bundle, "evaluation": evaluation, "destination": publish_to}
+                self._settled("publish", publish_components.component, **passed)
+
+    def _ending(self) -> AbstractContextManager[Any]:
+        """Sum up how the tasks inside ended; on this machine the runner's own messages do that."""
+        if self._target == "local":
+            return nullcontext()
+        names = {"job_name": dsl.PIPELINE_JOB_NAME_PLACEHOLDER, "job_id": dsl.PIPELINE_JOB_ID_PLACEHOLDER}
+        ends = self._settled("summarise", summarise_components.component, **names)
+        handler: AbstractContextManager[Any] = dsl.ExitHandler(ends, name="steps")
+        return handler
 
     def _settled(self, step: Step, component: Callable[[str], Any], **inputs: Any) -> Any:
         """A task of a step, or of a part of it, with what the step asks for."""

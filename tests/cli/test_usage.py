@@ -13,7 +13,7 @@ import polyhead as package
 
 # Every command with the words that others script against.
 COMMANDS = {
-    "demo": ["--out", "--json"],
+    "demo": ["--out", "--partitions", "--runner", "--image", "--json"],
     "init": ["TABLE", "--target", "--out", "-o", "--force", "--json"],
     "schema": [],
     "validate": ["CONFIG", "--table", "--out", "--workers", "--json"],
@@ -23,14 +23,18 @@ COMMANDS = {
     "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--json"],
     "publish": ["CONFIG", "--bundle", "--evaluation", "--out", "--to", "--json"],
     "rollback": ["CONFIG", "VERSION", "--to", "--json"],
-    "run": ["CONFIG", "--table", "--out", "--seed", "--runner", "--json"],
+    "run": [
+        *("CONFIG", "--table", "--out", "--seed", "--partitions", "--json"),
+        *("--runner", "--image", "--gpus", "--memory", "--network", "--env"),
+    ],
     "compile": [
         *("CONFIG", "--out", "-o", "--table", "--image", "--target", "--pipeline-root", "--partitions", "--dry-run"),
-        "--json",
+        *("--bundle", "--json"),
     ],
     "submit": [
         *("--target", "--host", "--namespace", "--project", "--region", "--token-file", "--cookie-file", "--ca-cert"),
-        *("--table", "--image", "--param", "--experiment", "--run-name", "--run-id", "--pipeline-root"),
+        *("--table", "--image", "--partitions", "--bundle", "--param", "--experiment", "--run-name", "--run-id"),
+        "--pipeline-root",
         *("--service-account", "--no-cache", "--wait", "--timeout", "--schedule", "--upload-only", "--json"),
     ],
     "predict": ["BUNDLE", "TABLE", "--out", "-o", "--workers", "--json"],
@@ -42,7 +46,8 @@ USAGE_ERRORS = [
     (["run"], "Missing argument 'CONFIG'"),
     (["run", "a.yaml", "b.yaml"], "unexpected extra argument"),
     (["run", "a.yaml", "--epochs", "3"], "No such option: --epochs"),
-    (["run", "a.yaml", "--runner", "docker"], "'docker' is not one of: subprocess"),
+    (["run", "a.yaml", "--runner", "cloud"], "'cloud' is not one of 'subprocess', 'docker'"),
+    (["demo", "--image", "mine:1"], "Invalid value for '--image': is for --runner docker"),
     (["run", "a.yaml", "--seed", "-1"], "Invalid value for '--seed'"),
     (["run", "a.yaml", "--seed", "one"], "Invalid value for '--seed'"),
     (["init", "t.csv"], "Missing option '--target'"),

@@ -30,6 +30,10 @@ COMPILED: dict[str, tuple[Path, dict[str, Any]]] = {
     "houses.local.yaml": (HOUSES, {"target": "local"}),
     "houses.kubernetes.yaml": (HOUSES, {"target": "kubernetes"}),
     "houses.partitions.yaml": (HOUSES, {"target": "kfp", "partitions": 4}),
+    "houses.prediction.yaml": (
+        HOUSES,
+        {"target": "kfp", "partitions": 4, "bundle": "gs://bucket/houses/0123456789abcdef"},
+    ),
     "settings.kfp.yaml": (ROOT / GOLDEN / "settings.yaml", {"target": "kfp"}),
     "settings.vertex.yaml": (ROOT / GOLDEN / "settings-vertex.yaml", {"target": "vertex"}),
     "settings.kubernetes.yaml": (ROOT / GOLDEN / "settings.yaml", {"target": "kubernetes"}),
@@ -60,10 +64,9 @@ def generated() -> dict[Path, str]:
 
 def stages() -> list[Any]:
     """Every step that has a README: those of the pipeline, and publish."""
-    from polyhead.contracts.publication import Publication
-    from polyhead_pipelines.training import STAGES, Stage
+    from polyhead_pipelines.training import PUBLISH, STAGES
 
-    return [*STAGES, Stage("publish", "publication", Publication)]
+    return [*STAGES, PUBLISH]
 
 
 def schema_file() -> str:
@@ -75,9 +78,9 @@ def schema_file() -> str:
 
 def compiled_file(config: Path, **options: Any) -> str:
     """A compiled pipeline; KFP's version, Polyhead's and what hangs on it are words that do not change."""
-    from polyhead_pipelines.compiling import compiled_training
+    from polyhead_pipelines.compiling import compiled_pipeline
 
-    return without_versions(compiled_training(config, **options).text)
+    return without_versions(compiled_pipeline(config, **options).text)
 
 
 def without_versions(text: str) -> str:

@@ -49,7 +49,7 @@ def test_the_target_is_kfp_unless_said_otherwise(polyhead, config, tmp_path):
     assert (tmp_path / "a.yaml").read_bytes() == (tmp_path / "b.yaml").read_bytes()
     first, second = documents(tmp_path / "a.yaml")
     assert "defaultPipelineRoot" not in first
-    assert len(second["platforms"]["kubernetes"]["deploymentSpec"]["executors"]) == len(STAGES)
+    assert len(second["platforms"]["kubernetes"]["deploymentSpec"]["executors"]) == len(STAGES) + 1
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_json_tells_what_was_compiled(polyhead, config):
     assert list(printed) == ["pipeline", "target", "image", "pipeline_root", "service_account", "steps", "warnings"]
     assert (printed["pipeline"], printed["target"], printed["image"]) == ("a.yaml", "kfp", "polyhead")
     assert printed["pipeline_root"] == "gs://b/p"
-    assert list(printed["steps"]) == [stage.name for stage in STAGES]
+    assert list(printed["steps"]) == [*(stage.name for stage in STAGES), "summarise"]
     assert printed["warnings"] == [
         "the image 'polyhead' can change under its name: give a version's tag or a digest, @sha256:…"
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -111,12 +112,19 @@ def test_no_artifact_remembers_the_working_folder(finished):
 def test_json_is_all_there_is_on_stdout(finished):
     printed = json.loads(finished.stdout)
     report = EvaluationReport.read(finished.out / "evaluate")
-    assert list(printed) == ["out", "report", "verdict", "seconds", "heads"]
+    assert list(printed) == ["out", "report", "verdict", "seconds", "steps", "heads"]
     assert printed["out"] == str(finished.out)
     assert printed["report"] == str(finished.out / "evaluate" / "report.html")
     assert printed["verdict"] == report.verdict
     assert isinstance(printed["seconds"], float)
     assert printed["seconds"] > 0
+    assert [step["step"] for step in printed["steps"]] == list(CONTRACTS)
+    for step in printed["steps"]:
+        assert list(step) == ["step", "seconds", "peak_memory_bytes"]
+        assert 0 <= step["seconds"] < printed["seconds"]
+    memory = {step["step"]: step["peak_memory_bytes"] for step in printed["steps"]}
+    assert min(memory.values()) > 20_000_000
+    assert memory["train"] > 2 * memory["preprocess"]  # TensorFlow alone
     assert {name: head["kind"] for name, head in printed["heads"].items()} == {
         "collection": "multiclass",
         "returned": "binary",
@@ -162,7 +170,8 @@ def test_seed_changes_the_training_seed_and_nothing_else(polyhead, tmp_path, mon
     path = small_sample(tmp_path) if path == "sample" else path
     given: list[tuple[Config, str, Path]] = []
 
-    def run_training(text: str, table: str, out: Path) -> None:
+    def run_training(text: str, table: str, out: Path, runner: object) -> None:
+        assert runner is None
         given.append((parse_config(text), table, out))
         raise KeyboardInterrupt
 
@@ -212,7 +221,7 @@ def test_a_step_that_crashes_is_named_with_its_last_words(polyhead, tmp_path, mo
     patch = tmp_path / "patch"
     patch.mkdir()
     (patch / "sitecustomize.py").write_text(f"import os, sys\nif 'preprocess' in sys.orig_argv: {code}\n")
-    monkeypatch.setenv("PYTHONPATH", str(patch))
+    monkeypatch.setenv("PYTHONPATH", str(patch), prepend=os.pathsep)
     result = polyhead("run", "sample/polyhead.yaml", "--out", "here")
     assert (result.code, result.out) == (1, "")
     _, _, error = result.err.partition("error: a problem with the pipeline\n  step 'preprocess': ")
@@ -290,7 +299,8 @@ def test_an_interrupted_run_keeps_the_finished_steps(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(polyhead_pipelines.local, "training_pipeline", lambda *_: interrupted)
+    text = small_sample(tmp_path).read_text(encoding="utf-8")
     with pytest.raises(KeyboardInterrupt):
-        polyhead_pipelines.local.run_training("", "", tmp_path / "run")
+        polyhead_pipelines.local.run_training(text, "", tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["validate"]
     assert (tmp_path / "run" / "validate" / "ValidationReport.json").read_text() == "{}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
 
 from polyhead import progress
 from polyhead.errors import Problem
+from polyhead.progress import StepUse
 from polyhead_pipelines.local import _kfp_output
 
 
@@ -46,3 +48,24 @@ def test_a_live_bar_takes_no_line_away_from_the_relay(screen: io.StringIO) -> No
     assert "check images" in shown
     assert "joint score 0.9" in shown
     assert "noise" not in shown
+
+
+def test_what_steps_took_is_shown_and_kept(screen: io.StringIO) -> None:
+    """A step that ends while another one runs beside it is named."""
+    relay = progress.Relay(str)
+    with _kfp_output(relay):
+        print(event(step="shard plan"))
+        print(event(finished="shard plan", seconds=0.26, peak_memory=211_600_000))
+        print(event(step="shard partition 0"))
+        print(event(step="shard partition 1"))
+        print(event(finished="shard partition 0", seconds=12.0, peak_memory=1_234_000_000))
+    relay.close()
+    assert relay.uses == [StepUse("shard plan", 0.26, 211_600_000), StepUse("shard partition 0", 12.0, 1_234_000_000)]
+    lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).rstrip() for line in screen.getvalue().splitlines()]
+    assert lines == [
+        "shard plan",
+        "  0.3 s, 212 MB at most",
+        "shard partition 0",
+        "shard partition 1",
+        "  shard partition 0 took 12.0 s, 1,234 MB at most",
+    ]

@@ -151,6 +151,20 @@ def test_a_configuration_is_compiled_and_submitted(polyhead, server, tiny):
     assert images == {"registry/polyhead:7"}
 
 
+def test_a_configuration_s_work_is_shared_by_partitions(polyhead, server, tiny):
+    """The steps of the loop are told as steps."""
+    server.script = [
+        run("SUCCEEDED", one=("SUCCEEDED", "", "shard-partition"), two=("SUCCEEDED", "", "shard-partition"))
+    ]
+    result = polyhead(
+        "submit", tiny().config, "--host", server.host, "--table", "gs://b/t.csv", "--partitions", "2", "--wait"
+    )
+    assert result.code == 0, result.err
+    root = server.runs[0]["pipeline_spec"]["pipeline_spec"]["root"]
+    assert root["inputDefinitions"]["parameters"]["partitions"]["defaultValue"] == 2
+    assert {"shard-partition SUCCEEDED, 7 s", "shard-partition #2 SUCCEEDED, 7 s"} <= set(lines(result.err))
+
+
 def test_what_a_configuration_asks_of_the_cluster_is_sent(polyhead, server, tiny):
     """The pods' settings beside the pipeline, and its service account; an option replaces that."""
     data = tiny(cluster={"service_account": "runner", "pipeline_root": "s3://b/p", "node_selector": {"pool": "batch"}})
@@ -238,12 +252,18 @@ def test_infinity_is_no_number(polyhead, server, pipeline):
     assert "--param rate: 'inf' is not a number" in result.err
 
 
-def test_a_compiled_pipeline_takes_no_table_and_no_image(polyhead, server, pipeline):
-    result = polyhead("submit", pipeline, "--host", server.host, "--table", "t.csv", "--image", "i")
+def test_a_compiled_pipeline_takes_no_option_of_a_configuration(polyhead, server, pipeline):
+    result = polyhead(
+        "submit", pipeline, "--host", server.host, "--table", "t.csv", "--image", "i", "--partitions", "2"
+    )
     assert (result.code, server.requests) == (1, [])
-    assert "--table" in result.err
+    refused = "is for a configuration, and this file is compiled"
+    assert [line for line in lines(result.err) if refused in line] == [
+        f"--table: {refused}",
+        f"--image: {refused}",
+        f"--partitions: {refused}",
+    ]
     assert "use --param table=…" in result.err
-    assert "--image" in result.err
 
 
 def test_a_wrong_configuration_is_told_as_such(polyhead, server, tmp_path):

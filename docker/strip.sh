@@ -1,0 +1,28 @@
+#!/bin/sh
+# Take what installs Python packages out of a base image: pip, setuptools, wheel and what would bring them back.
+set -eu
+
+# Debian's Python has them as packages, python.org's images as files.
+if command -v dpkg-query >/dev/null; then
+  packages=$(dpkg-query --show --showformat '${Package} ' 'python3*-venv' 'python3-*-whl' 2>/dev/null || true)
+  # shellcheck disable=SC2086  # a list of names
+  [ -z "$packages" ] || dpkg --purge $packages
+fi
+python3 - <<'END'
+import importlib.metadata
+import importlib.util
+import pathlib
+import shutil
+
+for name in ("pip", "setuptools", "wheel"):
+    try:
+        files = importlib.metadata.distribution(name).files or []
+    except importlib.metadata.PackageNotFoundError:
+        continue
+    for file in files:
+        pathlib.Path(file.locate()).unlink(missing_ok=True)
+for name in ("pip", "setuptools", "pkg_resources", "_distutils_hack", "wheel", "ensurepip"):
+    spec = importlib.util.find_spec(name)
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        shutil.rmtree(place)
+END
