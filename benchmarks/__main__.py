@@ -18,12 +18,12 @@ from benchmarks import QUICK, readme, results
 from benchmarks.harness import PEERS_PYTHON, Case, MissingPeersError, SideError, figures, measure
 
 HERE = Path(__file__).parent
-AREAS = ("sharding", "feeding", "fitting", "validating")
+AREAS = ("sharding", "feeding", "fitting", "validating", "objects")
 """The modules with cases, in the page's order; `CASES` there has functions that make a case in a folder, by name."""
 
 PACKAGES = (
-    "polyhead polars pyarrow simplejpeg cykooz.resizer numpy pandas scikit-learn tensorflow-cpu tensorflow "
-    "img2dataset opencv-python-headless tensorflow-datasets datasets pandera pillow"
+    "polyhead polars pyarrow obstore google-cloud-storage simplejpeg cykooz.resizer numpy pandas scikit-learn "
+    "tensorflow-cpu tensorflow img2dataset opencv-python-headless tensorflow-datasets datasets pandera pillow"
 )
 _VERSIONS = """
 import importlib.metadata, json, platform, sys

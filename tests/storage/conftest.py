@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from tests.objectstores import FaultyGate, S3Bench, gs_emulator
 
-from polyhead.storage import objects, stores
+from polyhead.storage import checksums, stores
 
 SECRETS = {"AWS_ACCESS_KEY_ID": "AKIAFORTESTS", "AWS_SECRET_ACCESS_KEY": "s3cr3t", "AWS_SESSION_TOKEN": "t0ken"}
 
@@ -60,7 +60,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _forget() -> None:
     stores.store_of.cache_clear()
     stores.gs_client.cache_clear()
-    objects._not_md5.clear()
+    checksums._not_md5.clear()
 
 
 @pytest.fixture

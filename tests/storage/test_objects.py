@@ -378,6 +378,22 @@ def test_minio_reads_and_writes_like_s3(s3_store: Store) -> None:
     assert [found.place for found in list_objects("minio://data")] == ["minio://data/a/b"]
 
 
+def test_s3_without_credentials_says_what_to_set(quick: None) -> None:
+    """Nothing in the environment, and no instance that has a role."""
+    with pytest.raises(StorageError, match="no credentials were found") as caught:
+        read_bytes("s3://data/x")
+    assert "AWS_ACCESS_KEY_ID" in caught.value.problems[0].hint
+
+
+def test_a_name_is_no_part_of_a_failure(s3_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever an object is called, what is wrong is what the store said."""
+    monkeypatch.setattr(stores, "DEADLINE", 0.1)
+    s3_store.gate.faults = Faults(always="503")
+    for name in ("credentials.json", "dns error", "timed out/token request"):
+        with pytest.raises(StorageError, match="503 Service Unavailable, SlowDown after"):
+            read_bytes(s3_store.place(name))
+
+
 def test_minio_without_credentials_says_where_they_are(quick: None) -> None:
     """Nobody is asked for an instance's role there."""
     with pytest.raises(StorageError, match="no credentials were found") as caught:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import fcntl
-import hashlib
 import mimetypes
 import os
 import re
@@ -25,9 +24,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from polyhead.errors import ConflictError, StorageError
 from polyhead.storage.artifact import replace_artifact, write_whole
+from polyhead.storage.checksums import Checking, DamagedError, Digest
 from polyhead.storage.parallel import ordered_map
 from polyhead.storage.places import is_remote, parts_of
-from polyhead.storage.stores import DamagedError, Tries, asked, gs_client, store_of
+from polyhead.storage.stores import Tries, asked, gs_client, store_of
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, ObjectMeta, PutMode
@@ -45,9 +45,6 @@ _WRITER = "polyhead-writer"
 
 _CLAIM = b'{"being_written_by": "'
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')
-
-_not_md5: set[tuple[str, str]] = set()
-"""Buckets whose ETags look like MD5 and are not, as with some kinds of encryption."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +168,7 @@ def read_bytes(place: str, admit: Callable[[int], None] | None = None) -> bytes:
 
     scheme, bucket, key = parts_of(place)
     store, key = store_of(scheme, bucket), _known(key)
-    checking = _Checking(place)
+    checking = Checking(f"{scheme}://{bucket}", partial(_size_of, place))
 
     def opened() -> GetResult:
         if admit is not None:
@@ -181,7 +178,9 @@ def read_bytes(place: str, admit: Callable[[int], None] | None = None) -> bytes:
     def taken(result: GetResult) -> bytes:
         found = _meta_stat(place, result.meta)
         content = bytes(result.bytes())
-        checking.check(len(content), found.size, _digest(found.checksum, content), found.checksum)
+        digest = Digest(found.checksum)
+        digest.update(content)
+        checking.check(len(content), found.size, digest.value(), found.checksum)
         return content
 
     if admit is not None:
@@ -364,12 +363,14 @@ def _fetch(thing: ObjectStat, file: IO[bytes]) -> None:
         with Path(thing.place).open("rb") as source:
             shutil.copyfileobj(source, file)
         return
-    checking, start = _Checking(thing.place), file.tell()
+    scheme, bucket, _ = parts_of(thing.place)
+    checking = Checking(f"{scheme}://{bucket}", partial(_size_of, thing.place))
+    start = file.tell()
 
     def fetch() -> None:
         file.seek(start)
         file.truncate()
-        digest = _Digest(thing.checksum)
+        digest = Digest(thing.checksum)
         for first in range(0, thing.size, _PIECE):
             piece = _piece(thing, first, min(first + _PIECE, thing.size))
             digest.update(piece)
@@ -402,6 +403,15 @@ def _piece(thing: ObjectStat, start: int, end: int) -> bytes:
         raise ConflictError("was replaced or removed while it was read", where=thing.place) from None
 
 
+def _size_of(place: str) -> int | None:
+    """Bytes of an object as its store tells them to whoever only looks; None where it does not."""
+    try:
+        found = stat(place)
+    except StorageError:
+        return None
+    return None if found is None else found.size
+
+
 def _known(key: str) -> str:
     """A key that obstore can ask for.
 
@@ -411,69 +421,6 @@ def _known(key: str) -> str:
     if any(part in ("", ".", "..") for part in key.split("/")) or re.search(r"[\x00-\x1f\x7f]", key):
         raise OSError("its name has an empty part, '.', '..' or a control character, which cannot be asked for")
     return key
-
-
-class _Digest:
-    """A checksum of bytes that come in pieces, of the kind that an expected one is."""
-
-    def __init__(self, expected: str) -> None:
-        self._kind, _, _ = expected.partition(":")
-        self._hash: Any = None
-        if self._kind == "crc32c":
-            import google_crc32c
-
-            self._hash = google_crc32c.Checksum()
-        elif self._kind == "md5":
-            self._hash = hashlib.md5(usedforsecurity=False)
-
-    def update(self, piece: bytes) -> None:
-        if self._hash is not None:
-            self._hash.update(piece)
-
-    def value(self) -> str:
-        return "" if self._hash is None else f"{self._kind}:{self._hash.digest().hex()}"
-
-
-def _digest(expected: str, content: bytes) -> str:
-    digest = _Digest(expected)
-    digest.update(content)
-    return digest.value()
-
-
-class _Checking:
-    """Compares what arrives with what a store says it has, attempt by attempt.
-
-    An ETag that looks like an MD5 need not be one: where another attempt brings the same bytes, and as many as the
-    store says when it is only looked at, it is not, and the bucket's ETags are no more compared.
-
-    Args:
-        place: What is read.
-    """
-
-    def __init__(self, place: str) -> None:
-        self._place = place
-        self._bucket = parts_of(place)[:2]
-        self._seen: set[str] = set()
-
-    def check(self, size: int, expected_size: int, digest: str, expected: str) -> None:
-        """Refuse damaged bytes.
-
-        Raises:
-            DamagedError: The size or the digest is another.
-        """
-        if size != expected_size:
-            raise DamagedError
-        if digest == expected or (expected.startswith("md5:") and self._bucket in _not_md5):
-            return
-        if expected.startswith("md5:") and digest in self._seen:
-            told = None
-            with contextlib.suppress(StorageError):
-                told = stat(self._place)
-            if told is not None and told.size == size:
-                _not_md5.add(self._bucket)
-                return
-        self._seen.add(digest)
-        raise DamagedError
 
 
 class _Writing:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from polyhead.errors import ConflictError, DeniedError, PolyheadError, StorageError
+from polyhead.storage.checksums import DamagedError
 from polyhead.storage.places import parts_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ _FEW = 5
 
 _PASSING = (408, 429, 500, 502, 503, 504)
 _PASSING_CODES = ("RequestTimeout", "SlowDown", "InternalError")
+_ASKS_WHO_WE_ARE = re.compile(
+    r"Error performing token request|(GET|PUT|POST) https?://(169\.254\.|[^ ]*/latest/(api/token|meta-data)|[^ ]*sts)"
+)
+"""In obstore's words, a request that failed was one for credentials."""
+
 _MINIO_CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -48,10 +54,6 @@ _MINIO_CREDENTIALS = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_SKIP_SIGNATURE",
 )
-
-
-class DamagedError(Exception):
-    """The bytes that arrived are not those that the store says it has."""
 
 
 def asked(place: str, request: Callable[[], Out]) -> Out:
@@ -184,7 +186,7 @@ def _obstore_failure(text: str, *, missing: bool) -> _Failure:
     status, code = re.search(r"status code: (\d{3})", text), re.search(r"<Code>(\w+)</Code>", text)
     made = re.search(r"\bretries: (\d+)", text)
     retries = int(made[1]) if made else 0
-    if re.search(r"token request|169\.254\.169\.254|169\.254\.170\.2|[Cc]redential", text) and not code:
+    if _ASKS_WHO_WE_ARE.search(text):
         return _Failure("no credentials were found", status=401, credentials=True)
     if missing:
         return _status_failure(404, no_bucket=code is not None and code[1] == "NoSuchBucket")
