@@ -44,6 +44,12 @@ image: ## Build the image polyhead:<version>; TARGET=gpu, BASE_IMAGE=… and mor
 image-base: ## Build a base image from Debian's packages, where no image registry is reached: see docker/base.sh
 	docker/base.sh
 
+audit: $(STAMP) ## Look the images' packages up among known vulnerabilities
+	$(BIN)/python docker/audit.py requirements-cpu.txt requirements-gpu.txt
+
+sbom: $(STAMP) ## Write the packages of an image as a CycloneDX bill of materials; IMAGE=polyhead:<version>-gpu
+	docker/sbom.sh $(IMAGE)
+
 bench: $(STAMP) ## Measure against named peers and limits; ARGS="--only words" for some of them, ARGS=--help for more
 	$(BIN)/python -m benchmarks $(ARGS)
 

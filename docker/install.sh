@@ -9,6 +9,7 @@ export VIRTUAL_ENV="$environment"
 uv pip sync --quiet --require-hashes ${INDEX_URL:+--default-index "$INDEX_URL"} "$lock"
 # Nothing imports these: TensorFlow names them as dependencies for building and for its own tools.
 uv pip uninstall --quiet libclang setuptools wheel
+rm -f "$environment/.lock" "$environment"/bin/activate* "$environment"/bin/*.bat
 
 cd "$environment"/lib/python3*/site-packages
 rm -rf tensorflow/include pyarrow/include

@@ -10,15 +10,19 @@ The working directory is the test's own.
 from __future__ import annotations
 
 import hashlib
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from polyhead.cli import main
 from polyhead.contracts.shards import TIMINGS
+from polyhead.sample import write_sample
 
 
 @dataclass(frozen=True)
@@ -58,3 +62,23 @@ def digests(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != TIMINGS
     }
+
+
+def change(config: Path, to: Path | None = None, **sections: Any) -> Path:
+    """A config file with some top-level sections replaced."""
+    content = {**yaml.safe_load(config.read_text(encoding="utf-8")), **sections}
+    to = to or config
+    to.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return to
+
+
+def small_sample(folder: Path) -> Path:
+    """The embedded sample, shrunk to 120 rows and one epoch."""
+    train = {"epochs": 1, "batch_size": 32, "seed": 0}
+    return change(write_sample(folder / "sample", rows=120), train=train)
+
+
+def command(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The console script in a process of its own."""
+    program = [sys.executable, "-c", "from polyhead.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(program, cwd=cwd, capture_output=True, text=True, check=False)

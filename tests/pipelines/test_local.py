@@ -11,12 +11,10 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
-import yaml
-from commandline import digests
+from commandline import change, command, digests, small_sample
 
 import polyhead_pipelines.local
 from polyhead.contracts.bundle import ModelBundle
@@ -27,7 +25,6 @@ from polyhead.contracts.publication import Publication
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
 from polyhead.preprocess import step as preprocess_step
-from polyhead.sample import write_sample
 from polyhead.shard import step as shard_step
 from polyhead.validate import step as validate_step
 
@@ -63,26 +60,6 @@ class Finished:
     config: Path
     stdout: str
     stderr: str
-
-
-def change(config: Path, to: Path | None = None, **sections: Any) -> Path:
-    """A config file with some top-level sections replaced."""
-    content = {**yaml.safe_load(config.read_text(encoding="utf-8")), **sections}
-    to = to or config
-    to.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    return to
-
-
-def small_sample(folder: Path) -> Path:
-    """The embedded sample, shrunk to 120 rows and one epoch."""
-    train = {"epochs": 1, "batch_size": 32, "seed": 0}
-    return change(write_sample(folder / "sample", rows=120), train=train)
-
-
-def command(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """The console script in a process of its own."""
-    program = [sys.executable, "-c", "from polyhead.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(program, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

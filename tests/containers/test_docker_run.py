@@ -1,0 +1,125 @@
+"""`polyhead run --runner docker` against a daemon: the same results, the user's files, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import docker
+import polars as pl
+import pytest
+from commandline import change, command, digests, small_sample
+
+from polyhead.contracts.config import load_config
+from polyhead.contracts.evaluation import EvaluationReport
+from polyhead.evaluate import step as evaluate_step
+from polyhead.preprocess import step as preprocess_step
+from polyhead.shard import step as shard_step
+from polyhead.train import step as train_step
+from polyhead.validate import step as validate_step
+
+SAME_BYTES = ("validate", "preprocess", "shard")
+RUN = "polyhead.run"
+
+
+def left(client: docker.DockerClient) -> list[str]:
+    """Containers of runs that are still there."""
+    return [container.name for container in client.containers.list(all=True, filters={"label": RUN})]
+
+
+def steps(config: Path, out: Path) -> EvaluationReport:
+    """Every step called in this process."""
+    checked = load_config(config)
+    places = {name: out / name for name in ("validate", "preprocess", "shard", "train", "evaluate")}
+    given = {"config": checked, "preprocessing": places["preprocess"]}
+    validate_step.run(config=checked, table=str(config.parent / checked.table), out=places["validate"])
+    preprocess_step.run(config=checked, data=places["validate"], out=places["preprocess"])
+    shard_step.run(**given, data=places["validate"], out=places["shard"])
+    train_step.run(**given, shards=places["shard"], out=places["train"])
+    return evaluate_step.run(**given, bundle=places["train"], shards=places["shard"], out=places["evaluate"])
+
+
+def test_containers_processes_and_plain_calls_give_the_same(image, client, tmp_path):
+    """Every metric to the last bit, on the same processor; and up to the shards every byte."""
+    config = small_sample(tmp_path)
+    for runner in ("docker", "subprocess"):
+        options = ("--image", image) if runner == "docker" else ()
+        done = command("run", config, "--runner", runner, "--out", runner, "--json", *options, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        printed = json.loads(done.stdout)
+        print(f"{runner}: {printed['steps']}")
+        assert [step["step"] for step in printed["steps"]] == ["validate", "preprocess", "shard", "train", "evaluate"]
+        assert all(step["peak_memory_bytes"] > 20_000_000 for step in printed["steps"])
+    plain = steps(config, tmp_path / "plain")
+    reports = {runner: EvaluationReport.read(tmp_path / runner / "evaluate") for runner in ("docker", "subprocess")}
+    assert reports["docker"].heads == reports["subprocess"].heads == plain.heads
+    tables = [
+        (tmp_path / run / "evaluate" / "predictions.parquet").read_bytes() for run in ("docker", "subprocess", "plain")
+    ]
+    assert tables[0] == tables[1] == tables[2]
+    for step in SAME_BYTES:
+        assert digests(tmp_path / "docker" / step) == digests(tmp_path / "subprocess" / step)
+    for path in [tmp_path / "docker", *(tmp_path / "docker").rglob("*")]:
+        assert (path.stat().st_uid, path.stat().st_gid) == (os.getuid(), os.getgid()), path
+    assert sorted(path.name for path in (tmp_path / "docker").iterdir()) == sorted(
+        ["validate", "preprocess", "shard", "train", "evaluate"]
+    )
+    assert left(client) == []
+
+
+def test_a_steps_error_reads_as_from_a_process(image, client, polyhead, tmp_path):
+    """Word for word, with the user's own paths; also where the run's folder lies among the pictures."""
+    config = small_sample(tmp_path)
+    table = config.parent / "mugs.csv"
+    pl.read_csv(table, infer_schema=False).with_columns(weight_g=pl.lit("heavy")).write_csv(table)
+    errors = []
+    for options in (("--runner", "docker", "--image", image), ()):
+        result = polyhead("run", config, "--out", config.parent / "here", *options)
+        assert (result.code, result.out) == (1, "")
+        assert "all 120 rows are rejected (100.0%)" in result.err
+        errors.append(re.sub(r"\(.*\)", "", result.err))  # rates
+    assert errors[0] == errors[1]
+    assert left(client) == []
+
+
+def test_a_container_that_runs_out_of_memory_is_named(image, client, polyhead, tmp_path):
+    small_sample(tmp_path)
+    result = polyhead("run", "sample/polyhead.yaml", "--runner", "docker", "--image", image, "--memory", "150m")
+    assert (result.code, result.out) == (1, "")
+    _, _, error = result.err.partition("error: a problem with the pipeline\n")
+    assert re.fullmatch(
+        r"  step '\w+': ran out of memory within the 150m of --memory and was killed\n"
+        "    → give a larger --memory, or make train.batch_size smaller\n",
+        error,
+    ), result.err
+    assert left(client) == []
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_run_that_is_stopped_leaves_no_container(image, client, tmp_path, stop):
+    """It was the user's, with a read-only root; then it is gone, and the artifacts of finished steps are kept."""
+    config = change(small_sample(tmp_path), train={"epochs": 500, "patience": 500})
+    program = [sys.executable, "-c", "from polyhead.cli import main; main()"]
+    arguments = ["run", str(config), "--runner", "docker", "--image", image, "--out", str(tmp_path / "here")]
+    with subprocess.Popen([*program, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "loading TensorFlow" in line:
+                break
+        (container,) = client.containers.list(filters={"label": RUN})
+        assert container.attrs["Config"]["User"] == f"{os.getuid()}:{os.getgid()}"
+        code, printed = container.exec_run(["sh", "-c", "id -u; touch /x /opt/polyhead/x 2>&1 | wc -l; touch /tmp/x"])
+        assert (code, printed.decode().split()) == (0, [str(os.getuid()), "2"])
+        started = time.monotonic()
+        process.send_signal(stop)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert time.monotonic() - started < 30
+    assert left(client) == []
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["preprocess", "shard", "validate"]
