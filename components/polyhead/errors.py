@@ -50,6 +50,19 @@ class PolyheadError(Exception):
             raise ValueError("a PolyheadError needs at least one problem")
         super().__init__("; ".join(str(problem) for problem in self.problems))
 
+    def rename(self, place: str, name: str) -> None:
+        """Call a place by another name in every problem.
+
+        Args:
+            place: As the problems call it, or the beginning of that.
+            name: As its user knows it.
+        """
+        self.problems = [
+            Problem(*(text.replace(place, name) for text in (problem.what, problem.where, problem.hint)))
+            for problem in self.problems
+        ]
+        self.args = ("; ".join(str(problem) for problem in self.problems),)
+
 
 class ConfigError(PolyheadError):
     """The configuration file is wrong."""

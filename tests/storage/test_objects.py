@@ -435,7 +435,7 @@ def test_google_without_credentials_says_what_to_run(
 @pytest.mark.parametrize(
     ("place", "what"),
     [
-        ("ftp://a/b", "cannot read ftp:// places"),
+        ("ftp://a/b", "cannot use ftp:// places"),
         ("s3:///b", "names no bucket"),
         ("minio://a/b?endpoint=minio:9000&disableSSL=true", "holds settings of the store after a question mark"),
     ],

@@ -15,8 +15,9 @@ from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError, ConflictError, StorageError
 from polyhead.storage import objects, stores
-from polyhead.storage.artifact import new_artifact, opened_artifact
+from polyhead.storage.artifact import new_artifact
 from polyhead.storage.objects import is_claim, list_objects, read_bytes, write_object
+from polyhead.storage.opened import opened_artifact
 
 
 @pytest.fixture(autouse=True)

@@ -184,7 +184,7 @@ def test_places_that_nothing_reads() -> None:
     """Other schemes are named."""
     for place in ("ftp://bucket/t.csv", "https://example.org/t.csv"):
         what, hint = refusal(place)
-        assert what == f"cannot read {place.split(':')[0]}:// places"
+        assert what == f"cannot use {place.split(':')[0]}:// places"
         assert hint == "give a local path, or one of: gs://, s3://, minio://"
 
 

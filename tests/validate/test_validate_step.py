@@ -269,7 +269,7 @@ def test_an_image_root_that_nothing_reads_is_refused(tiny: Any, root: str) -> No
     assert refused(tiny(image_root=root)) == [
         (
             root,
-            f"cannot read {root.split(':', maxsplit=1)[0]}:// places",
+            f"cannot use {root.split(':', maxsplit=1)[0]}:// places",
             "give a local path, or one of: gs://, s3://, minio://",
         )
     ]

@@ -154,7 +154,7 @@ def run(
 def predict(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="The folder that train wrote.")],
     table: Annotated[str, typer.Argument(metavar="TABLE", help="Rows to predict; only features are needed.")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The Parquet file to write.")],
+    out: Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="The Parquet file to write.")],
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from polyhead.contracts.artifact import require_same
-from polyhead.contracts.bundle import HISTORY, Epoch, ModelBundle
+from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, HISTORY, Epoch, ModelBundle
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.evaluation import (
     PREDICTIONS_TABLE,
@@ -31,12 +31,18 @@ from polyhead.evaluate.report import render_report
 from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import new_artifact
+from polyhead.storage.opened import Input, opens
 
 _BATCH = 128
 _SLICES = 20
 _BOOTSTRAP_SEED = 0
 
 
+@opens(
+    bundle=Input(ModelBundle, (CORE_MODEL, BUNDLED_CONFIG, HISTORY, f"{BUNDLED_PREPROCESSING}/*")),
+    shards=Input(ShardManifest, ("test-*",)),
+    preprocessing=Input(Preprocessing, ()),
+)
 def run(
     *, config: Config, bundle: str | Path, shards: str | Path, preprocessing: str | Path, out: str | Path
 ) -> EvaluationReport:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
 
 from polyhead.contracts.artifact import Record, require_same
-from polyhead.contracts.bundle import ModelBundle
+from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
 from polyhead.contracts.config import Config
 from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.prediction import PREDICTIONS_TABLE, ROWS_AT_ONCE, PredictionPart, PredictionPlan
@@ -24,13 +24,17 @@ from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
 from polyhead.shard.timing import Stopwatch
 from polyhead.storage.artifact import new_artifact, sha256_of, unchanged, write_whole
 from polyhead.storage.clean import ParquetTable
+from polyhead.storage.objects import list_objects
+from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan
 from polyhead.storage.pictures import PictureFolder
+from polyhead.storage.places import beside, check_scheme, is_remote, join, parts_of
 from polyhead.storage.rejected import Rejected, RejectionCounts, in_order
 from polyhead.storage.tables import Table, choose_columns, parquet_bytes, read_table
 from polyhead.validate.step import clean_features, image_root
 
+_BUNDLE = Input(ModelBundle, (CORE_MODEL, BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))
 _BATCH = 128
 _PLAN_AGAIN = "make the plan again"
 _PART_AGAIN = "predict this partition again"
@@ -57,6 +61,7 @@ class Predictions(Record):
     rejections: list[Rejection]
 
 
+@opens(bundle=_BUNDLE)
 def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | None = None) -> Predictions:
     """Predict every row of a table.
 
@@ -82,6 +87,7 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
     return _write([predicted], cells, name=clean.name, rows_read=clean.rows_read, out=out)
 
 
+@opens(bundle=Input(ModelBundle, (BUNDLED_CONFIG,)))
 def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) -> PredictionPlan:
     """Clean a table and cut its rows into partitions of about the same bytes of pictures.
 
@@ -121,6 +127,7 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
     return planned
 
 
+@opens(bundle=_BUNDLE, plan=Input(PredictionPlan, (CLEAN_TABLE,)))
 def predict_partition(
     *, bundle: str | Path, plan: str | Path, partition: str, out: str | Path, workers: int | None = None
 ) -> PredictionPart:
@@ -162,6 +169,7 @@ def predict_partition(
     return part
 
 
+@opens(plan=Input(PredictionPlan, (REJECTED_TABLE,)), parts=Input(PredictionPart))
 def merge(*, plan: str | Path, parts: Sequence[str | Path], out: str | Path) -> Predictions:
     """Join the predictions of all partitions into the files that `run` writes, byte for byte.
 
@@ -192,15 +200,20 @@ def merge(*, plan: str | Path, parts: Sequence[str | Path], out: str | Path) -> 
     return _write(predicted, in_order(rejected), name=planned.table, rows_read=planned.rows_read, out=out)
 
 
-def _file(out: str | Path) -> Path:
-    out = Path(out)
-    if out.is_dir():
-        raise ArtifactError("is a folder, give a file", where=str(out), hint=f"-o {out / PREDICTIONS_TABLE}")
-    return out
+def _file(out: str | Path) -> str:
+    place = str(out)
+    check_scheme(place)
+    if is_remote(place):
+        folder = place.endswith("/") or not parts_of(place).key or any(True for _ in list_objects(place))
+    else:
+        folder = Path(place).is_dir()
+    if folder:
+        raise ArtifactError("is a folder, give a file", where=place, hint=f"-o {join(place, PREDICTIONS_TABLE)}")
+    return place
 
 
 def _write(
-    predicted: Sequence[pl.DataFrame], rejected: pl.DataFrame, *, name: str, rows_read: int, out: Path
+    predicted: Sequence[pl.DataFrame], rejected: pl.DataFrame, *, name: str, rows_read: int, out: str
 ) -> Predictions:
     """Write both tables and say so.
 
@@ -208,7 +221,7 @@ def _write(
         DataError: No row was predicted; the rejected ones are written then.
     """
     rows_rejected = rejected["row"].n_unique()
-    rejected_path = out.with_name(f"{out.stem}.{REJECTED_TABLE}") if rows_rejected else None
+    rejected_path = beside(out, f"{PurePosixPath(out).stem}.{REJECTED_TABLE}") if rows_rejected else None
     if rejected_path is not None:
         write_whole(rejected_path, parquet_bytes(rejected))
         say(f"warning: {rows_rejected:,} of {rows_read:,} rows rejected, see {rejected_path}")
@@ -220,11 +233,11 @@ def _write(
     counts.add(rejected)
     say(f"{rows_read - rows_rejected:,} rows predicted into {out}")
     return Predictions(
-        path=str(out),
+        path=out,
         rows_read=rows_read,
         rows_predicted=rows_read - rows_rejected,
         rows_rejected=rows_rejected,
-        rejected_path=None if rejected_path is None else str(rejected_path),
+        rejected_path=rejected_path,
         rejections=counts.summary(),
     )
 

@@ -15,7 +15,7 @@ from polyhead.contracts.preprocessing import (
     RegressionStatistics,
     TargetStatistics,
 )
-from polyhead.contracts.validation import ValidationReport
+from polyhead.contracts.validation import CLEAN_TABLE, ValidationReport
 from polyhead.errors import DataError, PolyheadError, Problem
 from polyhead.preprocess.fit import CategoryFit, FeatureFit, ImageFit, TextFit
 from polyhead.preprocess.partial import Partial, gather
@@ -24,10 +24,12 @@ from polyhead.preprocess.vocabulary import write_vocabulary
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import new_artifact, sha256_of
 from polyhead.storage.clean import open_clean
+from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.pictures import PictureFolder
 
 
+@opens(data=Input(ValidationReport, (CLEAN_TABLE,)))
 def run(*, config: Config, data: str | Path, out: str | Path, workers: int | None = None) -> Preprocessing:
     """Split the rows and fit the statistics, in one pass that never holds the whole table.
 

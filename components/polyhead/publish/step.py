@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.publication import Latest, Outcome, Publication, version_of
@@ -12,8 +13,10 @@ from polyhead.progress import say
 from polyhead.publish.refusals import check_bundle
 from polyhead.publish.versions import move_latest, put_version, read_version
 from polyhead.storage.artifact import new_artifact
+from polyhead.storage.opened import Input, opens
 
 
+@opens(bundle=Input(ModelBundle), evaluation=Input(EvaluationReport, ()))
 def run(
     *, config: Config, bundle: str | Path, evaluation: str | Path, destination: str = "", out: str | Path
 ) -> Publication:

@@ -53,7 +53,8 @@ def put_version(destination: str, fingerprint: str, bundle: Path, evaluation: Pa
         whole = Path(folder, version)
         shutil.copytree(bundle.absolute(), whole, copy_function=os.symlink)
         report = whole / PUBLISHED_EVALUATION
-        report.parent.mkdir()
+        report.parent.mkdir(exist_ok=True)
+        report.unlink(missing_ok=True)  # a published version has one already
         shutil.copyfile(evaluation / report.name, report)
         objects.upload_folder(whole, place, last=_CONTRACT)
     return True

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import numpy as np
 import polars as pl
 import xxhash
 
-from polyhead.contracts.shards import PICTURE_INDEX, ShardManifest
-from polyhead.errors import ArtifactError
+from polyhead.contracts.shards import PICTURE_INDEX, Shard, ShardManifest
+from polyhead.errors import ArtifactError, ConflictError, StorageError
 from polyhead.storage.artifact import sha256_of
+from polyhead.storage.objects import download_file
+from polyhead.storage.opened import opened_artifact
+from polyhead.storage.places import is_remote, join
 
 PictureName = int
 """128 bits of what was stored: a file's content and how it was turned into bytes."""
@@ -70,34 +75,44 @@ def write_picture_index(directory: Path, indexes: Sequence[pl.DataFrame]) -> str
 class KeptPictures:
     """The pictures of an artifact of `shard`, by name. Threads may share one.
 
-    A shard is believed only if it still has the SHA-256 that its manifest names.
+    A shard is believed only if it still has the SHA-256 that its manifest names. Of remote shards the index is copied,
+    and each shard into a temporary file when a picture in it is wanted.
 
     Args:
-        directory: The artifact.
+        place: The artifact.
+        directory: A local folder that has its index.
         manifest: Its contract.
     """
 
-    def __init__(self, directory: Path, manifest: ShardManifest) -> None:
+    def __init__(self, place: str, directory: Path, manifest: ShardManifest) -> None:
         index = pl.read_ipc(directory / PICTURE_INDEX)
         self._high, self._low, self._shard, self._offset, self._length = (
             index[column].to_numpy() for column in _SCHEMA
         )
-        self._directory = directory
+        self._place = place
         self._shards = manifest.shards
-        self._files: dict[int, int | None] = {}
+        self._files: dict[int, IO[bytes] | None] = {}
         self._lock = threading.Lock()
 
     @classmethod
     @contextlib.contextmanager
-    def of(cls, directory: str | Path) -> Iterator[Self | None]:
-        """The pictures of an artifact, open during the block; None where there is none, or one that is unusable."""
-        directory = Path(directory)
+    def of(cls, place: str | Path) -> Iterator[Self | None]:
+        """The pictures of an artifact, open during the block; None where there is none, or one that is unusable.
+
+        Raises:
+            DataError: The place has a scheme that is not known, or names no bucket.
+            StorageError: The store does not give it.
+        """
+        kept = None
         try:
-            manifest = ShardManifest.read(directory)
-            unchanged = sha256_of(directory / PICTURE_INDEX) == manifest.pictures_sha256
+            with opened_artifact(place, ShardManifest, [PICTURE_INDEX]) as directory:
+                manifest = ShardManifest.read(directory)
+                if sha256_of(directory / PICTURE_INDEX) == manifest.pictures_sha256:
+                    kept = cls(str(place), directory, manifest)
+        except StorageError:
+            raise
         except (ArtifactError, OSError):
-            unchanged = False
-        kept = cls(directory, manifest) if unchanged else None
+            pass
         try:
             yield kept
         finally:
@@ -118,7 +133,7 @@ class KeptPictures:
         """Close the shards."""
         for file in self._files.values():
             if file is not None:
-                os.close(file)
+                file.close()
         self._files.clear()
 
     def _read(self, at: int) -> bytes | None:
@@ -126,14 +141,39 @@ class KeptPictures:
         if file is None:
             return None
         length = int(self._length[at])
-        content = os.pread(file, length, int(self._offset[at]))
+        content = os.pread(file.fileno(), length, int(self._offset[at]))
         return content if len(content) == length else None
 
-    def _file(self, number: int) -> int | None:
+    def _file(self, number: int) -> IO[bytes] | None:
         with self._lock:
             if number not in self._files:
-                shard = self._shards[number]
-                path = self._directory / shard.path
-                whole = path.is_file() and sha256_of(path) == shard.sha256
-                self._files[number] = os.open(path, os.O_RDONLY) if whole else None
+                self._files[number] = self._opened(self._shards[number])
             return self._files[number]
+
+    def _opened(self, shard: Shard) -> IO[bytes] | None:
+        place = join(self._place, shard.path)
+        try:
+            file = _local_copy(place) if is_remote(place) else Path(place).open("rb")  # noqa: SIM115
+        except ConflictError:
+            return None
+        except StorageError:
+            raise
+        except OSError:
+            return None
+        file.seek(0)
+        if hashlib.file_digest(file, "sha256").hexdigest() == shard.sha256:  # type: ignore[arg-type]
+            return file
+        file.close()
+        return None
+
+
+def _local_copy(place: str) -> IO[bytes]:
+    """An object in a temporary file without a name."""
+    file = tempfile.TemporaryFile(prefix="polyhead-")  # noqa: SIM115
+    try:
+        download_file(place, file)
+        file.flush()
+    except BaseException:
+        file.close()
+        raise
+    return file

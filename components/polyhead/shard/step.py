@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from polyhead.contracts.shards import (
     ShardPlan,
     ShardTimings,
 )
-from polyhead.contracts.validation import KEY, REJECTED_TABLE, ROW, ValidationReport, picture_column
+from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, ValidationReport, picture_column
 from polyhead.errors import DataError, Problem
 from polyhead.progress import progress, say
 from polyhead.shard.kept import KeptPictures, write_picture_index
@@ -35,15 +35,19 @@ from polyhead.shard.rows import RowEncoder
 from polyhead.shard.writing import ShardWriter, rows_per_shard
 from polyhead.storage.artifact import new_artifact, sha256_of, unchanged, write_whole
 from polyhead.storage.clean import open_clean
+from polyhead.storage.objects import delete_object, stat
+from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan
 from polyhead.storage.pictures import PictureFolder
+from polyhead.storage.places import beside, join
 from polyhead.storage.rejected import RejectionCounts, too_many
 from polyhead.storage.tables import parquet_bytes
 
 _PART_ROWS = 16_384
 
 
+@opens(data=Input(ValidationReport, (CLEAN_TABLE,)), preprocessing=Input(Preprocessing, (SPLITS_TABLE,)))
 def run(
     *,
     config: Config,
@@ -76,7 +80,6 @@ def run(
             are kept for the next call, and the rejected rows stand beside `out`, in `<out>.rejected.parquet`.
     """
     rows = _Rows(config, data, preprocessing)
-    out = Path(out)
     with new_artifact(out, ShardManifest, resume=rows.fingerprint()) as directory:
         writer = rows.write(rows.order.shards, directory, workers, reuse=reuse, former=out)
         joined = _Joined(writer.shards, writer.indexes, writer.rejected.frame(), writer.timings())
@@ -87,6 +90,7 @@ def run(
     return manifest
 
 
+@opens(data=Input(ValidationReport, (CLEAN_TABLE,)), preprocessing=Input(Preprocessing, (SPLITS_TABLE,)))
 def plan(*, config: Config, data: str | Path, preprocessing: str | Path, partitions: int, out: str | Path) -> ShardPlan:
     """Cut the work into partitions of about the same bytes of pictures.
 
@@ -116,6 +120,11 @@ def plan(*, config: Config, data: str | Path, preprocessing: str | Path, partiti
     return planned
 
 
+@opens(
+    data=Input(ValidationReport, (CLEAN_TABLE,)),
+    preprocessing=Input(Preprocessing, (SPLITS_TABLE,)),
+    plan=Input(ShardPlan),
+)
 def write_partition(
     *,
     config: Config,
@@ -166,6 +175,12 @@ def write_partition(
     return part
 
 
+@opens(
+    data=Input(ValidationReport, ()),
+    preprocessing=Input(Preprocessing, ()),
+    plan=Input(ShardPlan),
+    parts=Input(ShardPart),
+)
 def merge(
     *,
     config: Config,
@@ -195,7 +210,6 @@ def merge(
     require_same("preprocessing", fingerprint, fitted.fingerprint(), maker=str(plan), user=str(preprocessing))
     require_config(config, fitted, preprocessing)
     found = Parts(ShardPart.all_of(planned, parts), planned.shards)
-    out = Path(out)
     with new_artifact(out, ShardManifest) as directory:
         with progress("join", total=planned.partitions[-1].end, unit="rows") as advance:
             shards = found.write(directory, advance)
@@ -281,7 +295,7 @@ class _Joined(NamedTuple):
 
 
 def _finish(
-    config: Config, report: ValidationReport, fitted: Preprocessing, joined: _Joined, directory: Path, out: Path
+    config: Config, report: ValidationReport, fitted: Preprocessing, joined: _Joined, directory: Path, out: str | Path
 ) -> ShardManifest:
     """Make an artifact of a directory that holds every shard.
 
@@ -292,7 +306,8 @@ def _finish(
     rejections.include(report.rejections)
     rejections.add(joined.rejected)
     rows_rejected = report.rows_rejected + rejections.rows
-    _check_rejected(config, report, joined.rejected, rejections, out.with_name(f"{out.name}.{REJECTED_TABLE}"))
+    aside = beside(str(out), f"{PurePosixPath(out).name}.{REJECTED_TABLE}")
+    _check_rejected(config, report, joined.rejected, rejections, aside)
     joined.rejected.write_parquet(directory / REJECTED_TABLE, compression="zstd")
     manifest = ShardManifest(
         made_from={**fitted.made_from, "preprocessing": fitted.fingerprint()},
@@ -323,13 +338,13 @@ def _images(fitted: Preprocessing) -> dict[str, ImageStatistics]:
     return {name: of for name, of in fitted.feature_statistics.items() if isinstance(of, ImageStatistics)}
 
 
-def _tell(manifest: ShardManifest, joined: _Joined, out: Path) -> None:
+def _tell(manifest: ShardManifest, joined: _Joined, out: str | Path) -> None:
     size = sum(shard.bytes for shard in manifest.shards) / 2**20
     say(f"{sum(manifest.rows.values()):,} rows in {len(manifest.shards)} shards, {size:,.1f} MiB")
     _tell_pictures(manifest, joined.timings)
     rejected = joined.rejected["row"].n_unique()
     if rejected:
-        say(f"warning: {rejected:,} rows rejected since validation, see {out / REJECTED_TABLE}")
+        say(f"warning: {rejected:,} rows rejected since validation, see {join(str(out), REJECTED_TABLE)}")
 
 
 def _tell_pictures(manifest: ShardManifest, timings: ShardTimings) -> None:
@@ -346,14 +361,16 @@ def _tell_pictures(manifest: ShardManifest, timings: ShardTimings) -> None:
 
 
 def _check_rejected(
-    config: Config, report: ValidationReport, cells: pl.DataFrame, rejections: RejectionCounts, place: Path
+    config: Config, report: ValidationReport, cells: pl.DataFrame, rejections: RejectionCounts, place: str
 ) -> None:
     """Stop where validation, had it seen what was found since, would have stopped.
 
     Raises:
         DataError: The rejected cells then stand at `place`.
     """
-    place.unlink(missing_ok=True)
+    former = stat(place)
+    if former is not None:
+        delete_object(place, former.version)
     if not rejections.rows:
         return
     rows = report.rows_rejected + rejections.rows

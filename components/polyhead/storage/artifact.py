@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polyhead.contracts.artifact import Contract
-from polyhead.errors import ArtifactError, ConflictError
-from polyhead.storage.places import is_remote
+from polyhead.errors import ArtifactError
+from polyhead.storage.places import check_scheme, is_remote, parts_of
 
 _FINGERPRINT = ".fingerprint"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -35,7 +35,8 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
         contract: The artifact's contract class.
         resume: A fingerprint of all that decides the artifact's bytes. When it is given, what an earlier, broken
             attempt with the same fingerprint left is kept and found in the directory again; what one with
-            another fingerprint left is removed.
+            another fingerprint left is removed. For a remote place that is on the same machine, in a folder of this
+            user's below `TMPDIR`.
 
     Yields:
         A directory beside `out`, on the same file system, or a temporary one; empty unless resumed.
@@ -43,10 +44,12 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
     Raises:
         ArtifactError: `out` holds something else, cannot be written, or is being written by another process; or the
             disk is full.
+        DataError: The place has a scheme that is not known, or names no bucket.
         StorageError: The store does not take it, or another process writes there.
     """
-    if isinstance(out, str) and is_remote(out):
-        with _new_remote_artifact(out.rstrip("/"), contract, resume) as aside:
+    check_scheme(str(out))
+    if is_remote(out):
+        with _new_remote_artifact(str(out).rstrip("/"), contract, resume) as aside:
             yield aside
         return
     out = Path(out).absolute()
@@ -62,6 +65,8 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
 def _new_remote_artifact(out: str, contract: type[Contract], resume: str) -> Iterator[Path]:
     from polyhead.storage.objects import list_objects, stat, upload_folder
 
+    if not parts_of(out).key:
+        raise ArtifactError("is a bucket, not a folder in one", where=out, hint=f"give {out}/NAME")
     last = f"{contract.__name__}.json"
     if next(list_objects(out), None) is not None and stat(f"{out}/{last}") is None:
         raise _holds_other(out, contract, "give another --out, or remove the objects")
@@ -114,48 +119,6 @@ def _workroom(out: Path, resume: str, *, where: str) -> Iterator[Path]:
             shutil.rmtree(aside, ignore_errors=True)
         else:
             os.close(lock)
-
-
-@contextlib.contextmanager
-def opened_artifact(place: str | Path, contract: type[Contract]) -> Iterator[Path]:
-    """An artifact as a local folder: itself, or a copy in a temporary folder that is gone when the block ends.
-
-    Args:
-        place: A folder or a remote prefix.
-        contract: The artifact's contract class.
-
-    Yields:
-        The folder. A copy has all files of one writer: where another one is at work, the place is refused.
-
-    Raises:
-        ArtifactError: There is no such artifact, or it is being written.
-        StorageError: The store does not give it.
-    """
-    if not (isinstance(place, str) and is_remote(place)):
-        yield Path(place)
-        return
-    from polyhead.storage.objects import download_folder, is_claim, stat
-
-    place = place.rstrip("/")
-    last = f"{contract.__name__}.json"
-    with tempfile.TemporaryDirectory(prefix="polyhead-") as folder:
-        copy = Path(folder, place.rpartition("/")[2])
-        before = stat(f"{place}/{last}")
-        if before is None:
-            hint = f"give the place that {contract.made_by()} wrote"
-            raise ArtifactError(f"no {last} there", where=place, hint=hint)
-        try:
-            download_folder(place, copy)
-        except (FileNotFoundError, ConflictError):
-            raise _being_written(place, contract) from None
-        if is_claim((copy / last).read_bytes()) or stat(f"{place}/{last}") != before:
-            raise _being_written(place, contract)
-        yield copy
-
-
-def _being_written(place: str, contract: type[Contract]) -> ArtifactError:
-    hint = f"wait for its writer; if that one was killed, run {contract.made_by()} again"
-    return ArtifactError("is being written", where=place, hint=hint)
 
 
 def _fresh(out: Path) -> Path:
@@ -257,16 +220,23 @@ def unchanged(path: Path, sha256: str, *, hint: str) -> Path:
     return path
 
 
-def write_whole(path: Path, content: bytes | Path) -> None:
+def write_whole(place: str | Path, content: bytes | Path) -> None:
     """Write a single file so that it appears whole: aside first, then a rename.
 
     Args:
-        path: Where.
+        place: Where: a file, or a remote object.
         content: Its bytes, or a file that has them.
 
     Raises:
         ArtifactError: The place cannot be written.
+        StorageError: The store does not take it.
     """
+    if is_remote(place):
+        from polyhead.storage.objects import write_object
+
+        write_object(str(place), content)
+        return
+    path = Path(place)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -18,6 +18,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -218,17 +219,20 @@ def write_object(place: str, content: bytes | Path, *, absent: bool = False, rep
 
 
 def delete_object(place: str, version: str) -> None:
-    """Remove an object; one that is not there is fine.
+    """Remove an object or local file; one that is not there is fine.
 
     Args:
         place: Which.
-        version: The version to remove. Google Cloud Storage keeps one that was written since, S3 stores do not.
+        version: The version to remove. One that was written since is kept, but not by S3 stores.
 
     Raises:
         ConflictError: It was written since.
         DeniedError: It may not be removed.
         StorageError: The store does not do it.
     """
+    if not is_remote(place):
+        _delete_local(Path(place), version)
+        return
     scheme, bucket, key = parts_of(place)
     try:
         if scheme == "gs":
@@ -295,23 +299,29 @@ def is_claim(content: bytes) -> bool:
     return content.startswith(_CLAIM)
 
 
-def download_folder(place: str, directory: Path) -> list[ObjectStat]:
-    """Copy all objects under a prefix, or all files of a folder, into a local folder that appears whole.
+def download_folder(place: str, directory: Path, files: Sequence[str] = ("*",)) -> list[ObjectStat]:
+    """Copy objects under a prefix, or files of a folder, into a local folder that appears whole.
 
     Args:
         place: The prefix or folder.
         directory: The folder to make; a former one is replaced.
+        files: Patterns of the names to copy, where `*` stands for any characters, slashes too. Default: all.
 
     Returns:
         What was copied, by name.
 
     Raises:
-        FileNotFoundError: Nothing is there.
+        FileNotFoundError: Nothing of that is there.
         ConflictError: An object changed meanwhile.
         DeniedError: An object may not be read.
         StorageError: The store does not give one, or gives it damaged, or its name cannot be a file's.
     """
-    found = list(list_objects(place))
+    root = place.rstrip("/") + "/"
+
+    def named(thing: ObjectStat) -> str:
+        return thing.place.removeprefix(root)
+
+    found = [thing for thing in list_objects(place) if any(fnmatchcase(named(thing), pattern) for pattern in files)]
     if not found:
         raise FileNotFoundError(place)
     directory = directory.absolute()
@@ -319,7 +329,7 @@ def download_folder(place: str, directory: Path) -> list[ObjectStat]:
     aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".partial", dir=directory.parent))
 
     def fetch(thing: ObjectStat) -> None:
-        name = thing.place.removeprefix(place.rstrip("/") + "/")
+        name = named(thing)
         if any(part in ("", ".", "..") for part in name.split("/")):
             raise StorageError("has a name that no file can have", where=thing.place)
         path = aside / name
@@ -564,6 +574,16 @@ def _write_local(path: Path, content: bytes | Path, absent: bool, replacing: str
         written = _local_stat(path)
     assert written is not None
     return written.version
+
+
+def _delete_local(path: Path, version: str) -> None:
+    if not path.parent.is_dir():
+        return
+    with _only_here(path.parent):
+        found = _local_stat(path)
+        if found is not None and found.version != version:
+            raise ConflictError("was written by another process meanwhile", where=str(path))
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -31,9 +31,9 @@ class RemotePlace(NamedTuple):
     key: str
 
 
-def is_remote(place: str) -> bool:
-    """Whether a place is an object in a bucket."""
-    return place.startswith(_REMOTE)
+def is_remote(place: str | Path) -> bool:
+    """Whether a place is an object in a bucket. A `Path` never is."""
+    return str(place).startswith(_REMOTE)
 
 
 def parts_of(place: str) -> RemotePlace:
@@ -56,7 +56,7 @@ def parts_of(place: str) -> RemotePlace:
 
 
 def check_scheme(place: str) -> None:
-    """Refuse a place that nothing here can read.
+    """Refuse a place that nothing here can read or write.
 
     Raises:
         DataError: The place has another scheme than those of `SCHEMES`, or names no bucket.
@@ -64,7 +64,7 @@ def check_scheme(place: str) -> None:
     scheme, separator, _ = place.partition("://")
     if separator and scheme not in SCHEMES:
         known = ", ".join(f"{known}://" for known in SCHEMES)
-        raise DataError(f"cannot read {scheme}:// places", where=place, hint=f"give a local path, or one of: {known}")
+        raise DataError(f"cannot use {scheme}:// places", where=place, hint=f"give a local path, or one of: {known}")
     if separator:
         parts_of(place)
 
@@ -84,6 +84,13 @@ def join(root: str, path: str) -> str:
     if is_remote(root):
         return f"{root.rstrip('/')}/{path}" if path not in ("", ".") else root
     return os.path.normpath(os.path.join(root, path))
+
+
+def beside(place: str, name: str) -> str:
+    """A name in the folder that a place lies in."""
+    if is_remote(place):
+        return f"{place.rstrip('/').rpartition('/')[0]}/{name}"
+    return str(Path(place).with_name(name))
 
 
 def relative_to(place: str, folder: Path) -> str:

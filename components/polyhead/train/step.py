@@ -25,11 +25,13 @@ from polyhead.errors import DataError
 from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import new_artifact, sha256_of
+from polyhead.storage.opened import Input, opens
 
 _CHECKPOINT = ".checkpoint.npz"
 _FILES = (CORE_MODEL, SERVING_MODEL, BUNDLED_PREPROCESSING, BUNDLED_CONFIG, HISTORY)
 
 
+@opens(shards=Input(ShardManifest, ("train-*", "val-*")), preprocessing=Input(Preprocessing))
 def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: str | Path) -> ModelBundle:
     """Train the model.
 

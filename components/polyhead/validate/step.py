@@ -28,6 +28,7 @@ from polyhead.contracts.validation import (
 from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import new_artifact, sha256_of, unchanged
+from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.partitions import balanced, tell_plan
 from polyhead.storage.pictures import PictureError, PictureFolder
@@ -44,6 +45,7 @@ _AGAIN = "look at this partition again"
 _LOOK_BYTES = 4_096  # what opening a file is reckoned to cost beside reading it
 
 
+@opens(plan=Input(PicturePlan), parts=Input(PicturePart))
 def run(
     *,
     config: Config,
@@ -115,7 +117,7 @@ def run(
     for warning in warnings:
         say(f"warning: {warning}")
     if problems:
-        hint = f"every rejected row stands in {Path(out) / REJECTED_TABLE}" if report.rows_rejected else ""
+        hint = f"every rejected row stands in {join(str(out), REJECTED_TABLE)}" if report.rows_rejected else ""
         raise DataError([*problems, Problem("nothing was fitted or trained", hint=hint)] if hint else problems)
     return report
 
@@ -163,6 +165,7 @@ def plan_pictures(*, config: Config, partitions: int, out: str | Path, table: Ta
     return planned
 
 
+@opens(plan=Input(PicturePlan))
 def look_at_partition(
     *, config: Config, plan: str | Path, partition: str, out: str | Path, workers: int | None = None
 ) -> PicturePart:
