@@ -10,6 +10,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from commandline import polyhead  # noqa: F401
+from tests.buckets import gs_gate, gs_store, quick, s3_store, store, temporary  # noqa: F401
 
 from polyhead.contracts.config import Config, load_config
 from polyhead.evaluate import step as evaluate_step

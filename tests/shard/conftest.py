@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from tests.buckets import gs_gate, gs_store, quick, s3_store, store, temporary  # noqa: F401
 
 from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.shards import ShardManifest, ShardPlan

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.buckets import SECRETS, Store
 from tests.objectstores import KINDS, Faults, S3Bench
-from tests.storage.conftest import SECRETS, Store
 
 from polyhead.errors import ConflictError, DataError, StorageError
 from polyhead.storage import objects, stores

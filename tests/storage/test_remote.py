@@ -13,9 +13,9 @@ import pandas as pd
 import polars as pl
 import pytest
 from PIL import Image
+from tests.buckets import Store
 from tests.conftest import Tiny
 from tests.objectstores import Faults
-from tests.storage.conftest import Store
 
 from polyhead.contracts.config import load_config
 from polyhead.errors import DataError, StorageError

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import stat as modes
-import tempfile
 from pathlib import Path
 
 import pytest
+from tests.buckets import Store, left_in
 from tests.objectstores import Faults
-from tests.storage.conftest import Store
 
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
@@ -19,12 +18,7 @@ from polyhead.storage.artifact import new_artifact
 from polyhead.storage.objects import is_claim, list_objects, read_bytes, write_object
 from polyhead.storage.opened import opened_artifact
 
-
-@pytest.fixture(autouse=True)
-def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    return tmp_path / "temporary"
+pytestmark = pytest.mark.usefixtures("temporary")
 
 
 def build(out: str, text: str) -> None:
@@ -37,7 +31,7 @@ def content(store: Store) -> dict[str, bytes]:
     return {found.place.removeprefix(store.root + "/"): read_bytes(found.place) for found in list_objects(store.root)}
 
 
-def test_a_remote_artifact_is_written_replaced_and_opened(store: Store, own_temporary_folder: Path) -> None:
+def test_a_remote_artifact_is_written_replaced_and_opened(store: Store, temporary: Path) -> None:
     """Whole each time, and no file is left on this machine."""
     for text in ("one", "two"):
         build(store.place("a/V"), text)
@@ -45,7 +39,7 @@ def test_a_remote_artifact_is_written_replaced_and_opened(store: Store, own_temp
         with opened_artifact(store.place("a/V/"), ValidationReport) as folder:
             assert folder.name == "V"
             assert sorted(os.listdir(folder)) == ["ValidationReport.json", f"{text}.txt"]
-    assert [path for path in own_temporary_folder.rglob("*") if path.is_file()] == []
+    assert left_in(temporary) == []
 
 
 def test_nothing_is_there_before_the_end(store: Store) -> None:
@@ -156,7 +150,7 @@ def test_the_earlier_of_two_writers_stops(store: Store, monkeypatch: pytest.Monk
     assert content(store) == {"V/ValidationReport.json": b"two", "V/two.txt": b"two"}
 
 
-def test_a_broken_attempt_goes_on_on_this_machine(store: Store, own_temporary_folder: Path) -> None:
+def test_a_broken_attempt_goes_on_on_this_machine(store: Store, temporary: Path) -> None:
     """With the same fingerprint, in a folder that only this user can look into; nothing is left in the end."""
     found: list[list[str]] = []
 
@@ -171,17 +165,17 @@ def test_a_broken_attempt_goes_on_on_this_machine(store: Store, own_temporary_fo
     for fingerprint, file in (("one", "a"), ("one", "b"), ("two", "c")):
         with pytest.raises(RuntimeError, match="broken"):
             attempt(fingerprint, file, True)
-    (root,) = own_temporary_folder.iterdir()
+    (root,) = temporary.iterdir()
     assert modes.S_IMODE(root.stat().st_mode) == 0o700
     attempt("two", "d", False)
     assert found == [[], ["a"], [], ["c"]]
     assert set(content(store)) == {"V/ValidationReport.json", "V/c", "V/d"}
-    assert [path for path in own_temporary_folder.rglob("*") if path.is_file()] == []
+    assert left_in(temporary) == []
 
 
-def test_a_temporary_folder_of_somebody_else_is_not_used(store: Store, own_temporary_folder: Path) -> None:
+def test_a_temporary_folder_of_somebody_else_is_not_used(store: Store, temporary: Path) -> None:
     """A link in its place leads nowhere."""
-    (own_temporary_folder / f"polyhead-{os.getuid()}").symlink_to(own_temporary_folder.parent)
+    (temporary / f"polyhead-{os.getuid()}").symlink_to(temporary.parent)
     with pytest.raises(ArtifactError, match="belongs to somebody else"), new_artifact(store.place("V"), ShardManifest):
         pass
 

@@ -326,11 +326,11 @@ def _finish(
 
 
 def _close(directory: Path, shards: list[Shard], timings: ShardTimings) -> None:
-    """Write the timings, and remove what helped to make the shards."""
+    """Write the timings, and remove shards that have no row any more."""
     (directory / TIMINGS).write_text(timings.model_dump_json(indent=2) + "\n", encoding="utf-8")
     belongs = {REJECTED_TABLE, PICTURE_INDEX, TIMINGS, *(shard.path for shard in shards)}
     for path in directory.iterdir():
-        if path.name not in belongs:
+        if path.name not in belongs and not path.name.startswith("."):
             path.unlink()
 
 

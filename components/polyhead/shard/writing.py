@@ -239,13 +239,13 @@ class _Finished(Record):
     pictures: list[PicturePlace]
 
     def write(self, directory: Path) -> None:
-        write_whole(directory / (self.shard.path + _NOTE), self.model_dump_json().encode())
+        write_whole(directory / f".{self.shard.path}{_NOTE}", self.model_dump_json().encode())
 
     @classmethod
     def read(cls, directory: Path, name: str) -> Self | None:
         """The note of a shard whose file is as it says; None where there is none."""
         try:
-            finished = cls.model_validate_json((directory / (name + _NOTE)).read_bytes())
+            finished = cls.model_validate_json((directory / f".{name}{_NOTE}").read_bytes())
         except (OSError, ValueError):
             return None
         path = directory / name

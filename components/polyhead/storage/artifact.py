@@ -30,6 +30,9 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
     A remote artifact is written into a temporary folder of this machine and uploaded when the block ends well, its
     contract last; see `polyhead.storage.objects.upload_folder`. Only a broken upload takes the former one away.
 
+    What lies in the directory itself under a name that begins with a dot helps to make the artifact. It does not belong
+    to it, and is there again for a resumed attempt, after a broken upload too.
+
     Args:
         out: Where the artifact shall stand: a folder, whose parent is created, or a remote prefix.
         contract: The artifact's contract class.
@@ -57,7 +60,7 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
     with _workroom(out, resume, where=str(out)) as aside:
         aside.chmod(0o777 & ~_umask())
         yield aside
-        (aside / _FINGERPRINT).unlink(missing_ok=True)
+        _empty(aside, ".*")
         replace_artifact(aside, out)
 
 
@@ -72,7 +75,6 @@ def _new_remote_artifact(out: str, contract: type[Contract], resume: str) -> Ite
         raise _holds_other(out, contract, "give another --out, or remove the objects")
     with _workroom(_remembered(out), resume, where=out) as aside:
         yield aside
-        (aside / _FINGERPRINT).unlink(missing_ok=True)
         upload_folder(aside, out, last=last)
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -140,13 +142,18 @@ def _resumed(out: Path, fingerprint: str, where: str) -> tuple[Path, int]:
         raise ArtifactError("is being written by another process", where=where, hint="wait for it") from None
     note = aside / _FINGERPRINT
     if not note.is_file() or note.read_text() != fingerprint:
-        for path in aside.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+        _empty(aside, "*")
         write_whole(note, fingerprint.encode())
     return aside, lock
+
+
+def _empty(folder: Path, names: str) -> None:
+    """Remove what lies in a folder by a pattern of names."""
+    for path in folder.glob(names):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def check_free(out: Path, contract: type[Contract]) -> None:

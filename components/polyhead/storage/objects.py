@@ -259,7 +259,8 @@ def upload_folder(directory: Path, place: str, *, last: str) -> str:
     An S3 store takes files above 64 MiB without that condition. A local place is replaced by a rename.
 
     Args:
-        directory: The folder. Folders without files are left out.
+        directory: The folder. Folders without files are left out, and what lies in the folder itself under a name that
+            begins with a dot.
         place: Where its files shall be.
         last: The name of the file that is written last, without folders.
 
@@ -273,6 +274,7 @@ def upload_folder(directory: Path, place: str, *, last: str) -> str:
         FileNotFoundError: There is no file `last`.
     """
     files = {path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()}
+    files = {name: path for name, path in files.items() if not name.startswith(".")}
     if last not in files:
         raise FileNotFoundError(directory / last)
     if not is_remote(place):
@@ -602,6 +604,8 @@ def _copy_folder(directory: Path, out: Path, last: str) -> str:
     aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
     try:
         shutil.copytree(directory, aside, dirs_exist_ok=True)
+        for path in aside.glob(".*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         replace_artifact(aside, out)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

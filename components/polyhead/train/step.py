@@ -23,15 +23,15 @@ from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import DataError
 from polyhead.model import backend
+from polyhead.preprocess.vocabulary import FOLDER
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import new_artifact, sha256_of
 from polyhead.storage.opened import Input, opens
 
 _CHECKPOINT = ".checkpoint.npz"
-_FILES = (CORE_MODEL, SERVING_MODEL, BUNDLED_PREPROCESSING, BUNDLED_CONFIG, HISTORY)
 
 
-@opens(shards=Input(ShardManifest, ("train-*", "val-*")), preprocessing=Input(Preprocessing))
+@opens(shards=Input(ShardManifest, ("train-*", "val-*")), preprocessing=Input(Preprocessing, (f"{FOLDER}/*",)))
 def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: str | Path) -> ModelBundle:
     """Train the model.
 
@@ -100,9 +100,6 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
             seed=config.train.seed,
             core_sha256=sha256_of(directory / CORE_MODEL),
         )
-        for path in directory.iterdir():
-            if path.name not in _FILES:
-                path.unlink()
         bundle.write(directory)
     say(
         f"{bundle.epochs} epochs, best {bundle.best_epoch} with joint score {bundle.best_score:.3f} "
