@@ -64,7 +64,7 @@ class Runner(Protocol):
 
         Args:
             reads: What the steps read beside each other's outputs: absolute paths and remote places.
-            writes: Folders that they write to beside their outputs, absolute paths.
+            writes: Where they write to beside their outputs: absolute paths of folders, and remote places.
         """
         ...
 
@@ -99,7 +99,8 @@ class Containers:
         image: The image, which must be on this machine.
         gpus: GPUs that a step gets; `ALL_GPUS` for all.
         memory: Most memory of a container, as Docker writes it: `4g`. Default: as much as there is.
-        network: A Docker network. Default: none where all that is read is local, otherwise Docker's own default.
+        network: A Docker network. Default: none where all that is read and written is local, otherwise Docker's own
+            default.
         environment: Variables that the steps get. A file that a value names is mounted.
     """
 
@@ -146,7 +147,7 @@ class Containers:
         """What Docker is told of every container."""
         from docker.types import DeviceRequest, Mount
 
-        online = any(map(is_remote, reads)) if self.network is None else self.network != "none"
+        online = any(map(is_remote, (*reads, *writes))) if self.network is None else self.network != "none"
         environment = dict(self.environment)
         if online:
             environment = {name: os.environ[name] for name in _CERTIFICATES if name in os.environ} | environment
@@ -161,7 +162,7 @@ class Containers:
             "group_add": [] if rootless else sorted(set(os.getgroups()) - {os.getgid()}),
             "mounts": [
                 *(Mount(place, os.path.realpath(place), type="bind", read_only=True) for place in places),
-                *(Mount(place, os.path.realpath(place), type="bind") for place in writes),
+                *(Mount(place, os.path.realpath(place), type="bind") for place in writes if not is_remote(place)),
             ],
             "read_only": True,
             "security_opt": ["no-new-privileges"],
