@@ -78,6 +78,8 @@ def compile_(
         say(f"warning: {warning}")
     if not dry_run:
         say(f"wrote {out}, to run in the image {compiled.image}")
+        if compiled.service_account and target in ("kfp", "vertex"):
+            say(f"submit it with: --service-account {compiled.service_account}")
     elif not as_json:
         from polyhead_pipelines.dry_run import print_plan
 
