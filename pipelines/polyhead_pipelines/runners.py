@@ -37,6 +37,7 @@ _RUN_LABEL = "polyhead.run"
 _CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 _KILLED = 137
 _EVENT_SECONDS = 1.0
+_REMOVE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Containers:
                 stop,
                 functools.partial(self._explain, client, label, started),
             )
-            with _terminated_as_interrupted():
+            with _stopped_by_signals(label):
                 try:
                     yield session
                 finally:
@@ -269,13 +270,37 @@ def _last_end(client: docker.DockerClient, label: str, started: float) -> tuple[
 
 
 @contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the run as Ctrl-C does: the daemon's containers would outlive this process."""
+def _stopped_by_signals(label: str) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the containers, which get no signal themselves, and then the run.
+
+    KFP ends an interrupted loop only when each of its partitions has had its turn, so containers are removed until the
+    run is over.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    over = threading.Event()
+
+    def remove() -> None:
+        client = _connect()
+        while not over.wait(_REMOVE_SECONDS):
+            _remove(client, label)
+        client.close()
+
+    remover = threading.Thread(target=remove, daemon=True)
+
+    def interrupt(*_: object) -> None:
+        if remover.ident is None:
+            remover.start()
+        raise KeyboardInterrupt
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    former = [signal.signal(number, interrupt) for number in signals]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, former)
+        over.set()
+        if remover.ident is not None:
+            remover.join()
+        for number, handler in zip(signals, former, strict=True):
+            signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import docker
 import polars as pl
 import pytest
 from commandline import change, command, digests, small_sample
+from PIL import Image
 
 from polyhead.contracts.config import load_config
 from polyhead.contracts.evaluation import EvaluationReport
@@ -26,6 +28,7 @@ from polyhead.validate import step as validate_step
 
 STEPS = ("validate", "preprocess", "shard", "train", "evaluate")
 RUN = "polyhead.run"
+PROGRAM = [sys.executable, "-c", "from polyhead.cli import main; main()"]
 
 
 def left(client: docker.DockerClient) -> list[str]:
@@ -101,9 +104,8 @@ def test_a_container_that_runs_out_of_memory_is_named(image, client, polyhead, t
 def test_a_run_that_is_stopped_leaves_no_container(image, client, tmp_path, stop):
     """It was the user's, with a read-only root; then it is gone, and the artifacts of finished steps are kept."""
     config = change(small_sample(tmp_path), train={"epochs": 500, "patience": 500})
-    program = [sys.executable, "-c", "from polyhead.cli import main; main()"]
     arguments = ["run", str(config), "--runner", "docker", "--image", image, "--out", str(tmp_path / "here")]
-    with subprocess.Popen([*program, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*PROGRAM, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "loading TensorFlow" in line:
@@ -119,3 +121,26 @@ def test_a_run_that_is_stopped_leaves_no_container(image, client, tmp_path, stop
     assert time.monotonic() - started < 30
     assert left(client) == []
     assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["preprocess", "shard", "validate"]
+
+
+def test_a_run_that_is_stopped_in_a_loop_starts_no_further_partition(image, client, tiny, tmp_path):
+    """KFP would give each of them its turn first; none may come to its end."""
+    data = tiny(rows=60, validate={"images": "decode"})
+    large = Image.new("RGB", (8000, 8000), "red")
+    first, *others = sorted((data.folder / "images").iterdir())
+    large.save(first)
+    for path in others:
+        shutil.copyfile(first, path)
+    arguments = ["run", str(data.config), "--runner", "docker", "--image", image, "--partitions", "6"]
+    told = []
+    with subprocess.Popen([*PROGRAM, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            told.append(line)
+            if "validate partition" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        told.append(process.communicate(timeout=120)[1])
+    assert process.returncode == 130
+    assert [line for line in "".join(told).splitlines() if "partition" in line and "at most" in line] == []
+    assert left(client) == []
