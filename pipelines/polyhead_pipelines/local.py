@@ -97,10 +97,10 @@ def run_training(
         check_free(out / stage.name, stage.contract)
     former = [stage.name for stage in stages if (out / stage.name).exists()]
     reuse = str(out / "shard") if "shard" in former else ""
-    writes = [publish_to] if config.publish.to and not is_remote(publish_to) else []
+    writes = [publish_to] if config.publish.to else []
     with (runner or Processes()).open(_reads(config, table, reuse), writes) as session:
         pipeline = training_pipeline(config_text, table, session.image, partitions=partitions, publish_place=publish_to)
-        for folder in (out, *map(Path, writes)):
+        for folder in (out, *(Path(place) for place in writes if not is_remote(place))):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:

@@ -37,6 +37,7 @@ _RUN_LABEL = "polyhead.run"
 _CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 _KILLED = 137
 _EVENT_SECONDS = 1.0
+_REMOVE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Runner(Protocol):
 
         Args:
             reads: What the steps read beside each other's outputs: absolute paths and remote places.
-            writes: Folders that they write to beside their outputs, absolute paths.
+            writes: Where they write to beside their outputs: absolute paths of folders, and remote places.
         """
         ...
 
@@ -99,7 +100,8 @@ class Containers:
         image: The image, which must be on this machine.
         gpus: GPUs that a step gets; `ALL_GPUS` for all.
         memory: Most memory of a container, as Docker writes it: `4g`. Default: as much as there is.
-        network: A Docker network. Default: none where all that is read is local, otherwise Docker's own default.
+        network: A Docker network. Default: none where all that is read and written is local, otherwise Docker's own
+            default.
         environment: Variables that the steps get. A file that a value names is mounted.
     """
 
@@ -134,7 +136,7 @@ class Containers:
                 stop,
                 functools.partial(self._explain, client, label, started),
             )
-            with _terminated_as_interrupted():
+            with _stopped_by_signals(label):
                 try:
                     yield session
                 finally:
@@ -146,7 +148,7 @@ class Containers:
         """What Docker is told of every container."""
         from docker.types import DeviceRequest, Mount
 
-        online = any(map(is_remote, reads)) if self.network is None else self.network != "none"
+        online = any(map(is_remote, (*reads, *writes))) if self.network is None else self.network != "none"
         environment = dict(self.environment)
         if online:
             environment = {name: os.environ[name] for name in _CERTIFICATES if name in os.environ} | environment
@@ -161,7 +163,7 @@ class Containers:
             "group_add": [] if rootless else sorted(set(os.getgroups()) - {os.getgid()}),
             "mounts": [
                 *(Mount(place, os.path.realpath(place), type="bind", read_only=True) for place in places),
-                *(Mount(place, os.path.realpath(place), type="bind") for place in writes),
+                *(Mount(place, os.path.realpath(place), type="bind") for place in writes if not is_remote(place)),
             ],
             "read_only": True,
             "security_opt": ["no-new-privileges"],
@@ -268,13 +270,37 @@ def _last_end(client: docker.DockerClient, label: str, started: float) -> tuple[
 
 
 @contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the run as Ctrl-C does: the daemon's containers would outlive this process."""
+def _stopped_by_signals(label: str) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the containers, which get no signal themselves, and then the run.
+
+    KFP ends an interrupted loop only when each of its partitions has had its turn, so containers are removed until the
+    run is over.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    over = threading.Event()
+
+    def remove() -> None:
+        client = _connect()
+        while not over.wait(_REMOVE_SECONDS):
+            _remove(client, label)
+        client.close()
+
+    remover = threading.Thread(target=remove, daemon=True)
+
+    def interrupt(*_: object) -> None:
+        if remover.ident is None:
+            remover.start()
+        raise KeyboardInterrupt
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    former = [signal.signal(number, interrupt) for number in signals]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, former)
+        over.set()
+        if remover.ident is not None:
+            remover.join()
+        for number, handler in zip(signals, former, strict=True):
+            signal.signal(number, handler)

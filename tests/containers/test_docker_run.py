@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import docker
 import polars as pl
 import pytest
 from commandline import change, command, digests, small_sample
+from PIL import Image
 
 from polyhead.contracts.config import load_config
 from polyhead.contracts.evaluation import EvaluationReport
@@ -24,8 +26,9 @@ from polyhead.shard import step as shard_step
 from polyhead.train import step as train_step
 from polyhead.validate import step as validate_step
 
-SAME_BYTES = ("validate", "preprocess", "shard")
+STEPS = ("validate", "preprocess", "shard", "train", "evaluate")
 RUN = "polyhead.run"
+PROGRAM = [sys.executable, "-c", "from polyhead.cli import main; main()"]
 
 
 def left(client: docker.DockerClient) -> list[str]:
@@ -36,7 +39,7 @@ def left(client: docker.DockerClient) -> list[str]:
 def steps(config: Path, out: Path) -> EvaluationReport:
     """Every step called in this process."""
     checked = load_config(config)
-    places = {name: out / name for name in ("validate", "preprocess", "shard", "train", "evaluate")}
+    places = {name: out / name for name in STEPS}
     given = {"config": checked, "preprocessing": places["preprocess"]}
     validate_step.run(config=checked, table=str(config.parent / checked.table), out=places["validate"])
     preprocess_step.run(config=checked, data=places["validate"], out=places["preprocess"])
@@ -46,30 +49,26 @@ def steps(config: Path, out: Path) -> EvaluationReport:
 
 
 def test_containers_processes_and_plain_calls_give_the_same(image, client, tmp_path):
-    """Every metric to the last bit, on the same processor; and up to the shards every byte."""
+    """Every metric to the last bit, on the same processor; up to the shards every byte; with several workers too."""
     config = small_sample(tmp_path)
-    for runner in ("docker", "subprocess"):
-        options = ("--image", image) if runner == "docker" else ()
-        done = command("run", config, "--runner", runner, "--out", runner, "--json", *options, cwd=tmp_path)
+    docker_options = ("--runner", "docker", "--image", image)
+    runs = {"docker": docker_options, "shared": (*docker_options, "--partitions", "3"), "subprocess": ()}
+    for name, options in runs.items():
+        done = command("run", config, "--out", name, "--json", *options, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        printed = json.loads(done.stdout)
-        print(f"{runner}: {printed['steps']}")
-        assert [step["step"] for step in printed["steps"]] == ["validate", "preprocess", "shard", "train", "evaluate"]
-        assert all(step["peak_memory_bytes"] > 20_000_000 for step in printed["steps"])
+        used = {step["step"]: step["peak_memory_bytes"] for step in json.loads(done.stdout)["steps"]}
+        assert set(used) >= set(STEPS)
+        assert all(peak > 20_000_000 for peak in used.values())
     plain = steps(config, tmp_path / "plain")
-    reports = {runner: EvaluationReport.read(tmp_path / runner / "evaluate") for runner in ("docker", "subprocess")}
-    assert reports["docker"].heads == reports["subprocess"].heads == plain.heads
-    tables = [
-        (tmp_path / run / "evaluate" / "predictions.parquet").read_bytes() for run in ("docker", "subprocess", "plain")
-    ]
-    assert tables[0] == tables[1] == tables[2]
-    for step in SAME_BYTES:
-        assert digests(tmp_path / "docker" / step) == digests(tmp_path / "subprocess" / step)
-    for path in [tmp_path / "docker", *(tmp_path / "docker").rglob("*")]:
-        assert (path.stat().st_uid, path.stat().st_gid) == (os.getuid(), os.getgid()), path
-    assert sorted(path.name for path in (tmp_path / "docker").iterdir()) == sorted(
-        ["validate", "preprocess", "shard", "train", "evaluate"]
-    )
+    predictions = (tmp_path / "plain" / "evaluate" / "predictions.parquet").read_bytes()
+    for name in runs:
+        assert EvaluationReport.read(tmp_path / name / "evaluate").heads == plain.heads
+        assert (tmp_path / name / "evaluate" / "predictions.parquet").read_bytes() == predictions
+        for step in ("validate", "preprocess", "shard"):
+            assert digests(tmp_path / name / step) == digests(tmp_path / "plain" / step)
+        assert sorted(path.name for path in (tmp_path / name).iterdir()) == sorted(STEPS)
+        for path in [tmp_path / name, *(tmp_path / name).rglob("*")]:
+            assert (path.stat().st_uid, path.stat().st_gid) == (os.getuid(), os.getgid()), path
     assert left(client) == []
 
 
@@ -105,9 +104,8 @@ def test_a_container_that_runs_out_of_memory_is_named(image, client, polyhead, t
 def test_a_run_that_is_stopped_leaves_no_container(image, client, tmp_path, stop):
     """It was the user's, with a read-only root; then it is gone, and the artifacts of finished steps are kept."""
     config = change(small_sample(tmp_path), train={"epochs": 500, "patience": 500})
-    program = [sys.executable, "-c", "from polyhead.cli import main; main()"]
     arguments = ["run", str(config), "--runner", "docker", "--image", image, "--out", str(tmp_path / "here")]
-    with subprocess.Popen([*program, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*PROGRAM, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "loading TensorFlow" in line:
@@ -123,3 +121,26 @@ def test_a_run_that_is_stopped_leaves_no_container(image, client, tmp_path, stop
     assert time.monotonic() - started < 30
     assert left(client) == []
     assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["preprocess", "shard", "validate"]
+
+
+def test_a_run_that_is_stopped_in_a_loop_starts_no_further_partition(image, client, tiny, tmp_path):
+    """KFP would give each of them its turn first; none may come to its end."""
+    data = tiny(rows=60, validate={"images": "decode"})
+    large = Image.new("RGB", (8000, 8000), "red")
+    first, *others = sorted((data.folder / "images").iterdir())
+    large.save(first)
+    for path in others:
+        shutil.copyfile(first, path)
+    arguments = ["run", str(data.config), "--runner", "docker", "--image", image, "--partitions", "6"]
+    told = []
+    with subprocess.Popen([*PROGRAM, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            told.append(line)
+            if "validate partition" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        told.append(process.communicate(timeout=120)[1])
+    assert process.returncode == 130
+    assert [line for line in "".join(told).splitlines() if "partition" in line and "at most" in line] == []
+    assert left(client) == []

@@ -14,7 +14,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME = PYPROJECT["project"]["dependencies"]
 DEV = PYPROJECT["dependency-groups"]["dev"]
-FILES = ("requirements.txt", "requirements-dev.txt", "requirements-uv.txt", "requirements-peers.txt")
+GPU = PYPROJECT["project"]["optional-dependencies"]["gpu"]
+FILES = (
+    "requirements.txt",
+    "requirements-cpu.txt",
+    "requirements-dev.txt",
+    "requirements-gpu.txt",
+    "requirements-peers.txt",
+    "requirements-uv.txt",
+)
 PEERS = [
     line
     for line in (ROOT / "benchmarks/peers/requirements.in").read_text(encoding="utf-8").splitlines()
@@ -74,9 +82,10 @@ def test_every_entry_is_one_exact_version_with_hashes(name):
     [
         ("requirements.txt", RUNTIME),
         ("requirements-dev.txt", [*RUNTIME, *DEV]),
+        ("requirements-gpu.txt", [*RUNTIME, *GPU]),
         ("requirements-peers.txt", PEERS),
     ],
-    ids=["requirements.txt", "requirements-dev.txt", "requirements-peers.txt"],
+    ids=["requirements.txt", "requirements-dev.txt", "requirements-gpu.txt", "requirements-peers.txt"],
 )
 def test_every_dependency_is_locked_within_its_range(name, wanted, python):
     locked = versions(name, python)
@@ -91,6 +100,15 @@ def test_every_dependency_is_locked_within_its_range(name, wanted, python):
 def test_development_runs_on_the_locked_runtime(python):
     runtime, development = versions("requirements.txt", python), versions("requirements-dev.txt", python)
     assert {name: development.get(name) for name in runtime} == runtime
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_images_run_the_locked_runtime(python):
+    """One has the same TensorFlow from its package without CUDA, the other has CUDA beside it."""
+    runtime, cpu, gpu = (versions(f"requirements{part}.txt", python) for part in ("", "-cpu", "-gpu"))
+    assert cpu == {"tensorflow-cpu" if name == "tensorflow" else name: version for name, version in runtime.items()}
+    assert {name: version for name, version in gpu.items() if not name.startswith("nvidia-")} == runtime
+    assert {"nvidia-cudnn-cu12", "nvidia-nccl-cu12"} <= gpu.keys()
 
 
 def test_the_bootstrap_file_holds_uv_alone():

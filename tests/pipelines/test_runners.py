@@ -135,6 +135,15 @@ def test_a_table_in_a_bucket_needs_the_network_and_the_hosts_certificates(
     assert f"SSL_CERT_FILE={bundle}" in body["Env"]
 
 
+@pytest.mark.parametrize("to", ["gs://bucket/models", "published"])
+def test_a_place_to_publish_to_is_written_to(polyhead, docker, tiny, tmp_path, to):
+    """A bucket over the network, a folder by a mount."""
+    body = asked(polyhead, docker, "--out", "here", config=tiny(publish={"to": to, "ungated": True}).config)
+    written = [mount["Target"] for mount in body["HostConfig"]["Mounts"] if not mount["ReadOnly"]]
+    online = body["HostConfig"].get("NetworkMode") != "none"
+    assert (written, online) == (([], True) if "://" in to else ([str(tmp_path / to)], False))
+
+
 def test_under_rootless_docker_the_containers_root_is_the_user(polyhead, docker, tiny):
     docker.security.append("name=rootless")
     assert asked(polyhead, docker, config=tiny().config)["User"] == "0:0"

@@ -130,7 +130,7 @@ def run(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The containers' network. Default: none where table and pictures are local, else Docker's default.",
+            help="The containers' network. Default: none where all places are local, else Docker's default.",
             rich_help_panel=_DOCKER,
         ),
     ] = None,
