@@ -52,6 +52,7 @@ COMMANDS = {
 }
 
 USAGE_ERRORS = [
+    (["run", "polyhead.yaml", "--out", "gs://bucket/out"], "'--out': must be a local folder"),
     (["nonsense"], "No such command 'nonsense'"),
     (["--nonsense"], "No such option: --nonsense"),
     (["run"], "Missing argument 'CONFIG'"),

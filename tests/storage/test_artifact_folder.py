@@ -35,6 +35,15 @@ def test_a_new_artifact_stands_at_out_and_nothing_beside_it(tmp_path: Path) -> N
     assert os.listdir(out.parent) == ["V"]
 
 
+def test_what_helps_to_make_an_artifact_does_not_belong_to_it(tmp_path: Path) -> None:
+    """Names in its folder that begin with a dot; those in folders below do."""
+    with new_artifact(tmp_path / "V", ValidationReport) as directory:
+        for name in ("ValidationReport.json", ".state", ".notes/a", "words/.a"):
+            (directory / name).parent.mkdir(exist_ok=True)
+            (directory / name).write_text("x")
+    assert set(content(tmp_path)) == {"V/ValidationReport.json", "V/words/.a"}
+
+
 def test_nothing_stands_at_out_before_the_end(tmp_path: Path) -> None:
     """A reader never sees half an artifact."""
     with new_artifact(tmp_path / "V", ValidationReport) as directory:

@@ -121,6 +121,20 @@ def test_a_condition_on_what_is_gone_does_not_hold(store: Store) -> None:
     assert stat(store.place("x")) is None
 
 
+@pytest.mark.parametrize("where", ["gs", "disk"])
+def test_only_the_version_that_was_seen_is_removed(gs_store: Store, tmp_path: Path, where: str) -> None:
+    """What was written since stays; the same calls for local files, of which a missing folder has none."""
+    root = gs_store.root if where == "gs" else str(tmp_path / "x")
+    delete_object(f"{root}/a", "1")
+    first = write_object(f"{root}/a", b"1")
+    second = write_object(f"{root}/a", b"22")
+    with pytest.raises(ConflictError):
+        delete_object(f"{root}/a", first)
+    assert read_bytes(f"{root}/a") == b"22"
+    delete_object(f"{root}/a", second)
+    assert stat(f"{root}/a") is None
+
+
 @pytest.mark.parametrize("kind", ["lost", "drop", "503", "429"])
 def test_a_writer_knows_its_own_work_after_a_failed_attempt(store: Store, kind: str) -> None:
     """Where the answer to a write on a condition is lost, the second attempt meets its own object: no conflict."""

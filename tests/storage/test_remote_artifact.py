@@ -173,6 +173,31 @@ def test_a_broken_attempt_goes_on_on_this_machine(store: Store, temporary: Path)
     assert left_in(temporary) == []
 
 
+def test_a_broken_upload_loses_no_work(store: Store, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next attempt finds all of it, what helps to make the artifact too, which never comes into the bucket."""
+    found: list[list[str]] = []
+
+    def attempt() -> None:
+        with new_artifact(store.place("V"), ValidationReport, resume="one") as folder:
+            found.append(sorted(path.name for path in folder.iterdir() if path.name != ".fingerprint"))
+            (folder / ".notes").mkdir(exist_ok=True)
+            for name in (".notes/a", ".state", "table", "ValidationReport.json"):
+                (folder / name).write_text(name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stores, "DEADLINE", 0.1)
+        patched.setattr(objects, "list_objects", lambda _: iter(()))
+        patched.setattr(objects, "stat", lambda _: None)
+        store.gate.faults = Faults(always="503")
+        with pytest.raises(StorageError, match="503"):
+            attempt()
+    store.gate.faults = Faults()
+    attempt()
+    assert found == [[], [".notes", ".state", "ValidationReport.json", "table"]]
+    assert set(content(store)) == {"V/ValidationReport.json", "V/table"}
+    assert left_in(temporary) == []
+
+
 def test_a_temporary_folder_of_somebody_else_is_not_used(store: Store, temporary: Path) -> None:
     """A link in its place leads nowhere."""
     (temporary / f"polyhead-{os.getuid()}").symlink_to(temporary.parent)

@@ -18,9 +18,11 @@ ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The conf
 TableOption = Annotated[str | None, typer.Option(metavar="T", help="Replaces the configuration's table.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, nothing else there.")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads. Default: all processors.")]
-DataOption = Annotated[str, typer.Option(metavar="V", help="The folder that validate wrote.")]
-PreprocessingOption = Annotated[str, typer.Option(metavar="P", help="The folder that preprocess wrote.")]
-ShardsOption = Annotated[str, typer.Option(metavar="S", help="The folder that shard wrote.")]
+DataOption = Annotated[str, typer.Option(metavar="V", help="The folder that validate wrote, here or in a bucket.")]
+PreprocessingOption = Annotated[
+    str, typer.Option(metavar="P", help="The folder that preprocess wrote, here or in a bucket.")
+]
+ShardsOption = Annotated[str, typer.Option(metavar="S", help="The folder that shard wrote, here or in a bucket.")]
 ReuseOption = Annotated[
     str, typer.Option(metavar="S", help="Earlier shards to copy unchanged pictures from. Default: those at --out.")
 ]
@@ -31,7 +33,20 @@ PartitionsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Workers
 BundleOption = Annotated[
     str | None, typer.Option(metavar="T", help="Predict the table with this trained bundle, instead of training.")
 ]
+BundleArgument = Annotated[
+    str, typer.Argument(metavar="BUNDLE", help="What train wrote, or a published version, here or in a bucket.")
+]
+PredictionsOption = Annotated[
+    str, typer.Option("-o", "--out", metavar="FILE", help="The Parquet file to write, here or in a bucket.")
+]
 SeedOption = Annotated[int | None, typer.Option(min=0, metavar="N", help="Replaces train.seed.")]
+
+
+def local_folder(text: str | Path) -> Path:
+    """A folder of this machine, from the words of an option."""
+    if "://" in str(text):
+        raise typer.BadParameter("must be a local folder; only single steps write elsewhere")
+    return Path(text)
 
 
 def load(path: Path) -> Config:

@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from polyhead.cli.options import (
+    BundleArgument,
     ConfigArgument,
     DataOption,
     JsonOption,
     PartitionsOption,
+    PredictionsOption,
     PreprocessingOption,
     ReuseOption,
     TableOption,
@@ -23,15 +25,16 @@ from polyhead.cli.options import (
 app = typer.Typer()
 _PANEL = "A step shared by several workers"
 
-PlanOption = Annotated[str, typer.Option(metavar="PLAN", help="The folder that the plan command wrote.")]
+PlanOption = Annotated[
+    str, typer.Option(metavar="PLAN", help="The folder that the plan command wrote, here or in a bucket.")
+]
 PartitionArgument = Annotated[
     str, typer.Argument(metavar="PARTITION", help="Its name in the plan, such as 00002-of-00008.")
 ]
 PartOption = Annotated[
-    list[str], typer.Option(metavar="PART", help="The folder of a partition; repeat for each, in any order.")
+    list[str], typer.Option(metavar="PART", help="What a partition command wrote; repeat for each, in any order.")
 ]
-OutOption = Annotated[str, typer.Option(metavar="OUT", help="The folder to write.")]
-BundleArgument = Annotated[str, typer.Argument(metavar="BUNDLE", help="The folder that train wrote.")]
+OutOption = Annotated[str, typer.Option(metavar="OUT", help="The folder to write, here or in a bucket.")]
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -191,7 +194,7 @@ def predict_partition(
 def predict_merge(
     plan: PlanOption,
     part: PartOption,
-    out: Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="The Parquet file to write.")],
+    out: PredictionsOption,
     as_json: JsonOption = False,
 ) -> None:
     """Join the predictions of all partitions into the file that predict writes."""

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polyhead.cli.options import (
+    BundleArgument,
     ConfigArgument,
     JsonOption,
     PartitionsOption,
+    PredictionsOption,
     SeedOption,
     TableOption,
     WorkersOption,
     destination,
     finish,
+    local_folder,
     print_json,
     table_place,
 )
@@ -54,9 +57,9 @@ ImageOption = Annotated[
 
 @app.command(rich_help_panel="Start here")
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the sample and the results.")] = Path(
-        "polyhead-demo"
-    ),
+    out: Annotated[
+        Path, typer.Option(parser=local_folder, metavar="DIR", help="Local folder for the sample and the results.")
+    ] = Path("polyhead-demo"),
     partitions: PartitionsOption = 1,
     runner: RunnerOption = RunnerName.SUBPROCESS,
     image: ImageOption = None,
@@ -109,7 +112,9 @@ def init(
 def run(
     config: ConfigArgument,
     table: TableOption = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for one artifact per step.")] = Path("polyhead-out"),
+    out: Annotated[
+        Path, typer.Option(parser=local_folder, metavar="DIR", help="Local folder for one artifact per step.")
+    ] = Path("polyhead-out"),
     seed: SeedOption = None,
     partitions: PartitionsOption = 1,
     runner: RunnerOption = RunnerName.SUBPROCESS,
@@ -152,9 +157,9 @@ def run(
 
 @app.command(rich_help_panel="Start here")
 def predict(
-    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="The folder that train wrote.")],
+    bundle: BundleArgument,
     table: Annotated[str, typer.Argument(metavar="TABLE", help="Rows to predict; only features are needed.")],
-    out: Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="The Parquet file to write.")],
+    out: PredictionsOption,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -29,7 +29,7 @@ app = typer.Typer()
 @app.command(rich_help_panel="One step at a time")
 def validate(
     config: ConfigArgument,
-    out: Annotated[str, typer.Option(metavar="V", help="The folder to write.")],
+    out: Annotated[str, typer.Option(metavar="V", help="The folder to write, here or in a bucket.")],
     table: TableOption = None,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
@@ -48,7 +48,7 @@ def validate(
 def preprocess(
     config: ConfigArgument,
     data: DataOption,
-    out: Annotated[str, typer.Option(metavar="P", help="The folder to write.")],
+    out: Annotated[str, typer.Option(metavar="P", help="The folder to write, here or in a bucket.")],
     as_json: JsonOption = False,
 ) -> None:
     """Split the rows and fit scalers, vocabularies and class weights on the train rows."""
@@ -65,7 +65,7 @@ def shard(
     config: ConfigArgument,
     data: DataOption,
     preprocessing: PreprocessingOption,
-    out: Annotated[str, typer.Option(metavar="S", help="The folder to write.")],
+    out: Annotated[str, typer.Option(metavar="S", help="The folder to write, here or in a bucket.")],
     reuse: ReuseOption = "",
     workers: WorkersOption = None,
     as_json: JsonOption = False,
@@ -86,7 +86,7 @@ def train(
     config: ConfigArgument,
     shards: ShardsOption,
     preprocessing: PreprocessingOption,
-    out: Annotated[str, typer.Option(metavar="T", help="The folder to write.")],
+    out: Annotated[str, typer.Option(metavar="T", help="The folder to write, here or in a bucket.")],
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -103,10 +103,10 @@ def train(
 @app.command(rich_help_panel="One step at a time")
 def evaluate(
     config: ConfigArgument,
-    bundle: Annotated[str, typer.Option(metavar="T", help="The folder that train wrote.")],
+    bundle: Annotated[str, typer.Option(metavar="T", help="The folder that train wrote, here or in a bucket.")],
     shards: ShardsOption,
     preprocessing: PreprocessingOption,
-    out: Annotated[str, typer.Option(metavar="E", help="The folder to write.")],
+    out: Annotated[str, typer.Option(metavar="E", help="The folder to write, here or in a bucket.")],
     as_json: JsonOption = False,
 ) -> None:
     """Predict the test rows, measure every head beside its baseline, write the report and the verdict."""
@@ -121,9 +121,9 @@ def evaluate(
 @app.command(rich_help_panel="One step at a time")
 def publish(
     config: ConfigArgument,
-    bundle: Annotated[str, typer.Option(metavar="T", help="The folder that train wrote.")],
-    evaluation: Annotated[str, typer.Option(metavar="E", help="The folder that evaluate wrote.")],
-    out: Annotated[str, typer.Option(metavar="P", help="The folder to write.")],
+    bundle: Annotated[str, typer.Option(metavar="T", help="The folder that train wrote, here or in a bucket.")],
+    evaluation: Annotated[str, typer.Option(metavar="E", help="The folder that evaluate wrote, here or in a bucket.")],
+    out: Annotated[str, typer.Option(metavar="P", help="The folder to write, here or in a bucket.")],
     to: DestinationOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -20,7 +20,7 @@ class Record(BaseModel):
 
 
 class Contract(Record):
-    """Base of the artifact contracts.
+    """Base of the artifact contracts. An artifact is a folder, or all objects below a remote prefix.
 
     The file at the artifact's root is called after the class, `ValidationReport.json` and so on. It holds
     relative paths and no times, so that the same input gives the same bytes.
