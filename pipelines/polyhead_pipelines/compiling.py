@@ -14,7 +14,6 @@ from polyhead.contracts.cluster import Step, StepSettings
 from polyhead.contracts.config import Config, parse_config, read_config_text
 from polyhead.contracts.document import parse_yaml
 from polyhead.errors import ConfigError
-from polyhead.progress import say
 from polyhead.storage.artifact import write_whole
 from polyhead.storage.places import is_remote
 from polyhead_pipelines.manifest import job_manifest
@@ -79,47 +78,22 @@ class Compiled:
             "warnings": self.warnings,
         }
 
+    def write(self, out: Path) -> None:
+        """Write the YAML into a file, which appears whole.
+
+        Args:
+            out: The file, ending in .yaml or .yml, by which KFP and kubectl know it.
+
+        Raises:
+            ConfigError: `out` has another ending.
+            ArtifactError: It cannot be written.
+        """
+        if out.suffix not in (".yaml", ".yml"):
+            raise ConfigError(f"ends in '{out.suffix}'", where=str(out), hint="give a name that ends in .yaml")
+        write_whole(out, self.text.encode())
+
 
 def compile_pipeline(
-    config: Path,
-    out: Path,
-    *,
-    table: str | None = None,
-    image: str | None = None,
-    target: Target = "kfp",
-    pipeline_root: str | None = None,
-    partitions: int = 1,
-    bundle: str | None = None,
-) -> Compiled:
-    """Compile a pipeline of a configuration into a file, and tell what may not be meant.
-
-    Args:
-        config: The configuration file.
-        out: The file to write, ending in .yaml or .yml.
-        table: As `compiled_pipeline` has it, and so have the others.
-
-    Raises:
-        ConfigError: The configuration is wrong, the target cannot carry it, or `out` has another ending.
-        ArtifactError: `out` cannot be written.
-    """
-    if out.suffix not in (".yaml", ".yml"):
-        raise ConfigError(f"ends in '{out.suffix}'", where=str(out), hint="give a name that ends in .yaml")
-    compiled = compiled_pipeline(
-        config,
-        table=table,
-        image=image,
-        target=target,
-        pipeline_root=pipeline_root,
-        partitions=partitions,
-        bundle=bundle,
-    )
-    write_whole(out, compiled.text.encode())
-    for warning in compiled.warnings:
-        say(f"warning: {warning}")
-    return compiled
-
-
-def compiled_pipeline(
     config: Path,
     *,
     table: str | None = None,

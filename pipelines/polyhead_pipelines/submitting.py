@@ -139,9 +139,9 @@ def read_definition(
     given = {"table": table, "image": image, "partitions": partitions, "bundle": bundle}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if compiled is None:
-        from polyhead_pipelines.compiling import compiled_pipeline  # KFP takes seconds; a compiled file needs it not
+        from polyhead_pipelines.compiling import compile_pipeline  # KFP takes seconds; a compiled file needs it not
 
-        made = compiled_pipeline(path, target=target, pipeline_root=pipeline_root, **options)
+        made = compile_pipeline(path, target=target, pipeline_root=pipeline_root, **options)
         for warning in made.warnings:
             say(f"warning: {warning}")
         spec, *others = yaml.safe_load_all(made.text)

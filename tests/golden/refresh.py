@@ -78,9 +78,9 @@ def schema_file() -> str:
 
 def compiled_file(config: Path, **options: Any) -> str:
     """A compiled pipeline; KFP's version, Polyhead's and what hangs on it are words that do not change."""
-    from polyhead_pipelines.compiling import compiled_pipeline
+    from polyhead_pipelines.compiling import compile_pipeline
 
-    return without_versions(compiled_pipeline(config, **options).text)
+    return without_versions(compile_pipeline(config, **options).text)
 
 
 def without_versions(text: str) -> str:

@@ -169,6 +169,13 @@ def test_a_local_table_is_warned_of_where_it_cannot_be_read(polyhead, config, ta
     assert (sentence in result.err) is warned
 
 
+def test_the_account_that_a_file_cannot_hold_is_told(polyhead, config):
+    """Whoever submits the file must name it; where it stands in what is written, nothing is said."""
+    config.write_text(f"{CONFIG}cluster: {{service_account: trainer}}\n")
+    assert "submit it with: --service-account trainer" in polyhead("compile", config, "-o", "a.yaml").err
+    assert "--service-account" not in polyhead("compile", config, "-o", "a.yaml", "--target", "kubernetes").err
+
+
 def test_json_tells_what_was_compiled(polyhead, config):
     """Warnings are in it and on stderr; stdout is JSON alone."""
     result = polyhead("compile", config, "-o", "a.yaml", "--image", "polyhead", "--pipeline-root", "gs://b/p", "--json")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -55,33 +55,35 @@ def compile_(
 ) -> None:
     """Compile the training pipeline, or the one that predicts, into one YAML file for a cluster."""
     from polyhead.progress import say
-    from polyhead_pipelines.compiling import compile_pipeline, compiled_pipeline
+    from polyhead_pipelines.compiling import compile_pipeline
     from polyhead_pipelines.targets import TARGETS
 
     known = next((one for one in TARGETS if one == target), None)
     if known is None:
         raise typer.BadParameter(f"'{target}' is not one of: {', '.join(TARGETS)}", param_hint="--target")
-    options: dict[str, Any] = {
-        "table": table,
-        "image": image,
-        "target": known,
-        "pipeline_root": pipeline_root,
-        "partitions": partitions,
-        "bundle": bundle,
-    }
-    if dry_run:
-        compiled = compiled_pipeline(config, **options)
-        for warning in compiled.warnings:
-            say(f"warning: {warning}")
-        if not as_json:
-            from polyhead_pipelines.dry_run import print_plan
-
-            print_plan(compiled)
-    elif out is None:
+    if out is None and not dry_run:
         raise typer.BadParameter("Missing option '-o' / '--out'.")
-    else:
-        compiled = compile_pipeline(config, out, **options)
+    compiled = compile_pipeline(
+        config,
+        table=table,
+        image=image,
+        target=known,
+        pipeline_root=pipeline_root,
+        partitions=partitions,
+        bundle=bundle,
+    )
+    if out is not None and not dry_run:
+        compiled.write(out)
+    for warning in compiled.warnings:
+        say(f"warning: {warning}")
+    if not dry_run:
         say(f"wrote {out}, to run in the image {compiled.image}")
+        if compiled.service_account and target in ("kfp", "vertex"):
+            say(f"submit it with: --service-account {compiled.service_account}")
+    elif not as_json:
+        from polyhead_pipelines.dry_run import print_plan
+
+        print_plan(compiled)
     if as_json:
         print_json({"pipeline": None if dry_run else str(out), **compiled.summary()})
 

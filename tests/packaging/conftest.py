@@ -1,0 +1,3 @@
+"""Fixtures of the tests of what is shipped: the command line in this process."""
+
+from commandline import polyhead  # noqa: F401
