@@ -12,20 +12,18 @@ if command -v dpkg-query >/dev/null; then
   [ -z "$packages" ] || dpkg --purge $packages
 fi
 python3 - <<'END'
-import importlib.metadata
 import importlib.util
 import pathlib
 import shutil
+import sysconfig
 
-for name in ("pip", "setuptools", "wheel"):
-    try:
-        files = importlib.metadata.distribution(name).files or []
-    except importlib.metadata.PackageNotFoundError:
-        continue
-    for file in files:
-        pathlib.Path(file.locate()).unlink(missing_ok=True)
 for name in ("pip", "setuptools", "pkg_resources", "_distutils_hack", "wheel", "ensurepip"):
     spec = importlib.util.find_spec(name)
     for place in (spec.submodule_search_locations or []) if spec else []:
         shutil.rmtree(place)
+    for about in pathlib.Path(sysconfig.get_path("purelib")).glob(f"{name}-*.dist-info"):
+        shutil.rmtree(about)
+for pattern in ("pip*", "wheel*"):
+    for program in pathlib.Path(sysconfig.get_path("scripts")).glob(pattern):
+        program.unlink()
 END

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kfp import local
+from kfp.dsl.constants import WORKSPACE_MOUNT_PATH
 
 from polyhead import __version__
 from polyhead.errors import DataError, PipelineError, Problem
@@ -30,7 +31,8 @@ ALL_GPUS = -1
 SHARED_MEMORY = "1g"
 """Size of /dev/shm in a container. Docker's own 64 MB are too little for several GPUs."""
 TEMPORARY = "1g"
-"""Size of /tmp in a container, all it can write to beside its outputs."""
+"""Size of /tmp in a container, which is memory. `TMPDIR` is a folder in the run's own, so that a table that is copied
+there takes disk."""
 
 _VERSION_LABEL = "org.opencontainers.image.version"
 _RUN_LABEL = "polyhead.run"
@@ -159,7 +161,7 @@ class Containers:
         arguments: dict[str, Any] = {
             "cap_drop": ["ALL"],
             "entrypoint": [],  # KFP gives a whole command, which Docker would append to the image's
-            "environment": {**environment, MODE: "json"},
+            "environment": {"TMPDIR": WORKSPACE_MOUNT_PATH, **environment, MODE: "json"},
             "group_add": [] if rootless else sorted(set(os.getgroups()) - {os.getgid()}),
             "mounts": [
                 *(Mount(place, os.path.realpath(place), type="bind", read_only=True) for place in places),

@@ -20,6 +20,7 @@ from daemon import Container, Daemon
 import polyhead as package
 from polyhead_pipelines.training import DEFAULT_IMAGE
 
+SCRATCH = "/kfp-workspace"
 VERSION = "org.opencontainers.image.version"
 
 
@@ -69,7 +70,7 @@ def test_a_container_has_the_users_id_and_few_rights(polyhead, docker, tiny, tmp
     assert host["NetworkMode"] == "none"
     assert list(host["Tmpfs"]) == ["/tmp"]
     assert host["ShmSize"] == 2**30
-    assert body["Env"] == ["POLYHEAD_PROGRESS=json"]
+    assert sorted(body["Env"]) == ["POLYHEAD_PROGRESS=json", f"TMPDIR={SCRATCH}"]
     assert not {"DeviceRequests", "Memory", "Privileged"} & {name for name, value in host.items() if value}
 
 
@@ -77,9 +78,11 @@ def test_a_container_writes_the_runs_folder_alone_and_reads_table_and_pictures(p
     data = tiny()
     body = asked(polyhead, docker, "--out", "here", config=data.config)
     assert mounted(body) == {str(path): os.path.realpath(path) for path in (data.table, data.folder)}
-    written = {bind.split(":")[0] for bind in body["HostConfig"]["Binds"]}
-    assert len(written) == 2
-    assert all(Path(path).parent.parent == tmp_path / "here" for path in written)
+    written = {target: Path(source) for source, target, _ in (one.split(":") for one in body["HostConfig"]["Binds"])}
+    assert all(path.parent.parent == tmp_path / "here" for path in written.values())
+    artifacts, scratch = written
+    assert artifacts == str(written[artifacts])
+    assert scratch == SCRATCH
 
 
 def test_without_pictures_the_tables_folder_is_not_shown(polyhead, docker, tiny):
@@ -111,7 +114,12 @@ def test_options_reach_the_container(polyhead, docker, tiny, tmp_path, monkeypat
     assert body["Image"] == "mine:1"
     assert (host["Memory"], host["NetworkMode"]) == (4 * 2**30, "some")
     assert [(one["Count"], one["Capabilities"]) for one in host["DeviceRequests"]] == [(2, [["gpu"]])]
-    assert set(body["Env"]) == {f"CREDENTIALS={tmp_path / 'key.json'}", "A=b=c", "POLYHEAD_PROGRESS=json"}
+    assert set(body["Env"]) == {
+        f"CREDENTIALS={tmp_path / 'key.json'}",
+        "A=b=c",
+        f"TMPDIR={SCRATCH}",
+        "POLYHEAD_PROGRESS=json",
+    }
     assert str(tmp_path / "key.json") in mounted(body)
 
 
