@@ -132,9 +132,10 @@ def machines(results: Iterable[Result]) -> str:
 
 
 def chart(results: Iterable[Result]) -> str:
-    """Each ratio as a bar, as long as its share of what was asked, so that all bars have one line to reach, as SVG.
+    """Each ratio as a bar from the line of what was asked: to its left what was missed, to its right what is more, as SVG.
 
-    A ratio that was asked to stay between two ends has no bar.
+    The scale is logarithmic, so that twice and half are equally far. A ratio that was asked to stay between two ends
+    has no bar.
     """
     import altair as alt
     import vl_convert
@@ -145,6 +146,7 @@ def chart(results: Iterable[Result]) -> str:
         {
             "figure": f"{result.name}: {_MEASURES[figure.measure]}, against {result.peer}",
             "share": figure.ratio / least,
+            "asked": 1,
             "beside": max(figure.ratio / least, 1),
             "text": f"{_times(figure.ratio)} of {_times(least)}",
             "reached": figure.reached,
@@ -158,7 +160,13 @@ def chart(results: Iterable[Result]) -> str:
         y=alt.Y("figure:N", sort=None, title=None, axis=alt.Axis(labelLimit=640, domain=False, ticks=False)),
     )
     shares = base.mark_bar(height={"band": 0.6}).encode(
-        x=alt.X("share:Q", title="ratio as a share of the one asked for", axis=alt.Axis(format=".1~f", grid=False)),
+        x=alt.X(
+            "share:Q",
+            title="ratio as a share of the one asked for",
+            scale=alt.Scale(type="log", nice=False),
+            axis=alt.Axis(format="~g", grid=False, values=[0.25, 0.5, 1, 2, 4, 8, 16]),
+        ),
+        x2="asked:Q",
         color=alt.condition("datum.reached", alt.value(FIRST), alt.value(SECOND)),
     )
     words = base.mark_text(align="left", dx=4, color=LIGHT["ink"]).encode(x="beside:Q", text="text:N")
