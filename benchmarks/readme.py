@@ -132,7 +132,7 @@ def machines(results: Iterable[Result]) -> str:
 
 
 def chart(results: Iterable[Result]) -> str:
-    """Each ratio as a bar from the line of what was asked: to its left what was missed, to its right what is more, as SVG.
+    """Each ratio as a bar from the line of what was asked, as SVG: to its left what was missed, to its right the rest.
 
     The scale is logarithmic, so that twice and half are equally far. A ratio that was asked to stay between two ends
     has no bar.
