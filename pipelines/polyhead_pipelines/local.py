@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import fcntl
 import importlib
 import importlib.util
 import io
+import os
 import re
+import shutil
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +37,7 @@ from polyhead.storage.places import folder_of, is_remote, join
 from polyhead_pipelines.runners import Processes, Runner
 from polyhead_pipelines.training import Stage, stages_of, training_pipeline
 
+_WORKING, _ARTIFACTS = ".pipeline-", "artifacts"
 _LOG_LINES = 25
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FAILED_TASK = re.compile(r"task failed: '([^']+)'")
@@ -74,7 +78,8 @@ def run_training(
     """Run the whole pipeline.
 
     Artifacts of a former run in `out` are replaced step by step as the new ones are finished; when a step fails,
-    those of the steps before it are there. Pictures that did not change are taken from the former shards.
+    those of the steps before it are there, and so they are before the next run when this one is killed. Pictures that
+    did not change are taken from the former shards.
 
     Args:
         config_text: The configuration.
@@ -95,6 +100,7 @@ def run_training(
     stages = stages_of(config)
     for stage in stages:
         check_free(out / stage.name, stage.contract)
+    _take_over(out, stages)
     former = [stage.name for stage in stages if (out / stage.name).exists()]
     reuse = str(out / "shard") if "shard" in former else ""
     writes = [publish_to] if config.publish.to else []
@@ -106,8 +112,8 @@ def run_training(
             except OSError as error:
                 hint = "give another --out" if folder == out else "name another place in publish.to"
                 raise ArtifactError(f"cannot be a folder: {error.strerror}", where=str(folder), hint=hint) from None
-        with tempfile.TemporaryDirectory(prefix=".pipeline-", dir=out) as root:
-            artifacts, workspace = Path(root, "artifacts"), Path(root, "workspace")
+        with _working_folder(out) as root:
+            artifacts, workspace = root / _ARTIFACTS, root / "workspace"
             names = "|".join(stage.name for stage in stages)
             inside = re.compile(re.escape(f"{artifacts}/") + rf"[^/]+/({names})/\w+")
             relay = Relay(lambda text: inside.sub(lambda found: str(out / found[1]), text))
@@ -133,6 +139,38 @@ def run_training(
             missing = [stage.name for stage in stages if stage not in finished]
             raise _explain(relay, failure, missing, session.explain(failure))
     return LocalRun(out, EvaluationReport.read(out / "evaluate"), time.monotonic() - started, tuple(relay.uses))
+
+
+@contextlib.contextmanager
+def _working_folder(out: Path) -> Iterator[Path]:
+    """A folder for one run, gone at its end; its lock tells other runs that this one goes on."""
+    with tempfile.TemporaryDirectory(prefix=_WORKING, dir=out) as root, _locked(Path(root)):
+        yield Path(root)
+
+
+def _take_over(out: Path, stages: Sequence[Stage]) -> None:
+    """Put in place what runs that were killed had finished, and remove what else they left."""
+    for root in sorted(out.glob(f"{_WORKING}*"), key=lambda path: path.stat().st_mtime_ns):
+        with contextlib.suppress(BlockingIOError), _locked(root):
+            found = [stage.name for stage in stages if _collect(stage, root / _ARTIFACTS, out)]
+            shutil.rmtree(root, ignore_errors=True)
+            if found:
+                say(f"a former run was killed; what it had finished is in {out}: {', '.join(found)}")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, which dies with the process.
+
+    Raises:
+        BlockingIOError: Another process holds it.
+    """
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _reads(config: Config, table: str, reuse: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -283,6 +284,38 @@ def test_an_interrupted_run_keeps_the_finished_steps(tmp_path, monkeypatch):
         polyhead_pipelines.local.run_training(text, "", tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["validate"]
     assert (tmp_path / "run" / "validate" / "ValidationReport.json").read_text() == "{}"
+
+
+def test_what_a_killed_run_had_finished_is_there_before_the_next(tmp_path, monkeypatch, capsys):
+    """Also where its process could do nothing any more; a run that still goes on keeps its folder."""
+
+    def interrupted(**_: str):
+        raise KeyboardInterrupt
+
+    text = small_sample(tmp_path).read_text(encoding="utf-8")
+    out = tmp_path / "run"
+    for name, step, output in (
+        ("killed", "shard", "shards"),
+        ("killed", "train", "bundle"),
+        ("alive", "validate", "data"),
+    ):
+        (out / f".pipeline-{name}" / "artifacts" / "run" / step / output).mkdir(parents=True)
+    whole = out / ".pipeline-killed" / "artifacts" / "run" / "shard" / "shards"
+    (whole / "ShardManifest.json").write_text("{}")
+    alive = out / ".pipeline-alive"
+    (alive / "artifacts" / "run" / "validate" / "data" / "ValidationReport.json").write_text("{}")
+    monkeypatch.setattr(polyhead_pipelines.local, "training_pipeline", lambda *_, **__: interrupted)
+    lock = os.open(alive, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with pytest.raises(KeyboardInterrupt):
+        polyhead_pipelines.local.run_training(text, "", out)
+    assert sorted(path.name for path in out.iterdir()) == [".pipeline-alive", "shard"]
+    assert (out / "shard" / "ShardManifest.json").read_text() == "{}"
+    assert f"a former run was killed; what it had finished is in {out}: shard\n" in capsys.readouterr().err
+    os.close(lock)
+    with pytest.raises(KeyboardInterrupt):
+        polyhead_pipelines.local.run_training(text, "", out)
+    assert sorted(path.name for path in out.iterdir()) == ["shard", "validate"]
 
 
 @pytest.fixture(scope="module")
