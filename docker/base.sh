@@ -19,9 +19,9 @@ command -v debootstrap >/dev/null || {
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates "$suite" "$work/root" ${MIRROR:+"$MIRROR"} \
+debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates "$suite" "$work/tree" ${MIRROR:+"$MIRROR"} \
   >"$work/log" || { tail -n 20 "$work/log" >&2; exit 1; }
-rm -rf "$work"/root/var/cache/apt/* "$work"/root/var/lib/apt/lists/* "$work"/root/var/log/* \
-  "$work"/root/usr/share/{doc,info,locale,man}/*
-"$docker" import --change 'CMD ["python3"]' - "$tag" < <(tar --directory "$work/root" --numeric-owner --create .) >/dev/null
+rm -rf "$work"/tree/var/cache/apt/* "$work"/tree/var/lib/apt/lists/* "$work"/tree/var/log/* \
+  "$work"/tree/usr/share/{doc,info,locale,man}/*
+"$docker" import --change 'CMD ["python3"]' - "$tag" < <(tar --directory "$work/tree" --numeric-owner --create .) >/dev/null
 echo "$tag"

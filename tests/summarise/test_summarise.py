@@ -16,7 +16,7 @@ from polyhead.summarise.component import component
 
 RUN_ID = "5b1f3c1e-8a4f-4e0e-9d5c-0a8f5f2d7c11"
 ON_CLUSTER = f"minio://mlpipeline/v2/artifacts/polyhead-training/{RUN_ID}/summarise/77aa/summary"
-ON_VERTEX = "gs://bucket/root/123456/polyhead-training-20260102/summarise_-42/summary"
+ON_VERTEX = "gs://bucket/runs/123456/polyhead-training-20260102/summarise_-42/summary"
 VERTEX_JOB = "projects/123456/locations/europe-west4/pipelineJobs/polyhead-training-20260102"
 
 
@@ -87,7 +87,7 @@ def test_a_failure_on_vertex_names_the_run_and_the_platforms_words(summary):
     links = [token.attrs["href"] for token in tokens(text) if token.type == "link_open"]
     assert "The platform says (code 9):" in shown(text)
     assert words == message
-    assert rejected == "gs://bucket/root/123456/polyhead-training-20260102/**/rejected.parquet"
+    assert rejected == "gs://bucket/runs/123456/polyhead-training-20260102/**/rejected.parquet"
     assert links == [
         "https://console.cloud.google.com/vertex-ai/locations/europe-west4/pipelines/runs/polyhead-training-20260102"
         "?project=123456"
