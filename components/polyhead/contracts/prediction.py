@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from polyhead.contracts.partitions import Part, Plan
+from polyhead.contracts.partitions import Part, Partition, Plan
 
 PREDICTIONS_TABLE = "predictions.parquet"
 ROWS_AT_ONCE = 256
@@ -36,6 +36,10 @@ class PredictionPlan(Plan):
     rows: int
     clean_sha256: str
     rejected_sha256: str
+
+    def rows_of(self, partition: Partition) -> range:
+        """The rows of `clean.parquet` that a partition has."""
+        return range(self.rows)[partition.start * ROWS_AT_ONCE : partition.end * ROWS_AT_ONCE]
 
     @classmethod
     def made_by(cls) -> str:

@@ -31,7 +31,7 @@ from typing import ClassVar
 
 from polyhead.contracts.artifact import Contract, Record
 from polyhead.contracts.config import Split
-from polyhead.contracts.partitions import Part, Plan
+from polyhead.contracts.partitions import Part, Partition, Plan
 from polyhead.contracts.preprocessing import ImageStatistics
 from polyhead.contracts.validation import Rejection
 
@@ -122,6 +122,10 @@ class ShardPlan(Plan):
     """
 
     shards: list[PlannedShard]
+
+    def shards_of(self, partition: Partition) -> list[PlannedShard]:
+        """The shards that a partition has rows of, cut to these."""
+        return [cut for shard in self.shards if (cut := shard.cut(partition.start, partition.end))]
 
     @classmethod
     def made_by(cls) -> str:

@@ -36,6 +36,7 @@ from polyhead.validate.step import clean_features, image_root
 
 _BUNDLE = Input(ModelBundle, (CORE_MODEL, BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))
 _BATCH = 128
+_ROWS_READ = 64 * ROWS_AT_ONCE  # whole groups; each read looks for its rows from the start of a row group
 _PLAN_AGAIN = "make the plan again"
 _PART_AGAIN = "predict this partition again"
 
@@ -148,10 +149,11 @@ def predict_partition(
     require_same("bundle", planned.made_from["bundle"], trained.fingerprint(), maker=str(plan), user=str(bundle))
     own = planned.partition(partition)
     table = ParquetTable(unchanged(Path(plan) / CLEAN_TABLE, planned.clean_sha256, hint=_PLAN_AGAIN), planned.rows)
-    rows = range(planned.rows)[own.start * ROWS_AT_ONCE : own.end * ROWS_AT_ONCE]
+    rows = planned.rows_of(own)
     with new_artifact(out, PredictionPart) as directory:
         model = _Model(bundle, trained.config(bundle), planned.image_root, workers)
-        groups = (table.read(rows[at : at + ROWS_AT_ONCE], pl.all()) for at in range(0, len(rows), ROWS_AT_ONCE))
+        parts = (table.read(rows[at : at + _ROWS_READ], pl.all()) for at in range(0, len(rows), _ROWS_READ))
+        groups = (group for part in parts for group in part.iter_slices(ROWS_AT_ONCE))
         predicted = model.predict(groups, len(rows))
         rejected = model.rejected.frame()
         predicted.write_parquet(directory / PREDICTIONS_TABLE, compression="lz4")
@@ -188,11 +190,9 @@ def merge(*, plan: str | Path, parts: Sequence[str | Path], out: str | Path) -> 
     table = unchanged(Path(plan) / REJECTED_TABLE, planned.rejected_sha256, hint=_PLAN_AGAIN)
     predicted, rejected = [], [pl.read_parquet(table)]
     for directory, part in PredictionPart.all_of(planned, parts):
-        own = part.partition
-        rows = len(range(planned.rows)[own.start * ROWS_AT_ONCE : own.end * ROWS_AT_ONCE])
-        if part.rows_predicted + part.rows_rejected != rows:
-            held = part.rows_predicted + part.rows_rejected
-            what = f"holds {held:,} rows, its partition {own.name} has {rows:,}"
+        rows, held = len(planned.rows_of(part.partition)), part.rows_predicted + part.rows_rejected
+        if held != rows:
+            what = f"holds {held:,} rows, its partition {part.partition.name} has {rows:,}"
             raise ArtifactError(what, where=str(directory), hint=_PART_AGAIN)
         predictions = unchanged(directory / PREDICTIONS_TABLE, part.predictions_sha256, hint=_PART_AGAIN)
         predicted.append(pl.read_parquet(predictions))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, PlannedShard, Shard, ShardPart, ShardTimings
+from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, PlannedShard, Shard, ShardPart, ShardPlan, ShardTimings
 from polyhead.contracts.validation import REJECTED_TABLE
 from polyhead.errors import ArtifactError
 from polyhead.progress import Advance
@@ -27,17 +27,17 @@ class Parts:
 
     Args:
         found: Each artifact's folder and contract.
-        shards: The shards of the plan.
+        plan: The plan.
 
     Raises:
         ArtifactError: A part does not hold every row of its partition once.
     """
 
-    def __init__(self, found: list[tuple[Path, ShardPart]], shards: list[PlannedShard]) -> None:
+    def __init__(self, found: list[tuple[Path, ShardPart]], plan: ShardPlan) -> None:
         self._found = found
-        self._shards = shards
+        self._shards = plan.shards
         for directory, part in found:
-            _check_rows(directory, part, shards)
+            _check_rows(directory, part, plan)
 
     def write(self, directory: Path, advance: Advance) -> list[Shard]:
         """Write every shard; a part's file whose content is not what its contract says is refused.
@@ -125,9 +125,9 @@ class Parts:
         )
 
 
-def _check_rows(directory: Path, part: ShardPart, shards: list[PlannedShard]) -> None:
+def _check_rows(directory: Path, part: ShardPart, plan: ShardPlan) -> None:
     partition = part.partition
-    wanted = [cut for shard in shards if (cut := shard.cut(partition.start, partition.end))]
+    wanted = plan.shards_of(partition)
     held = sum(piece.rows for piece in part.shards) + part.rows_rejected
     if [piece.path for piece in part.shards] != [cut.name for cut in wanted] or held != partition.end - partition.start:
         raise ArtifactError(

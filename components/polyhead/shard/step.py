@@ -157,9 +157,8 @@ def write_partition(
     for name, made_from in rows.made_from().items():
         require_same(name, planned.made_from[name], made_from, maker=str(plan), user=str(preprocessing))
     own = planned.partition(partition)
-    shards = [cut for shard in planned.shards if (cut := shard.cut(own.start, own.end))]
     with new_artifact(out, ShardPart, resume=f"{rows.fingerprint()} {planned.fingerprint()} {partition}") as directory:
-        writer = rows.write(shards, directory, workers, reuse=reuse)
+        writer = rows.write(planned.shards_of(own), directory, workers, reuse=reuse)
         writer.rejected.frame().write_parquet(directory / REJECTED_TABLE, compression="zstd")
         part = ShardPart(
             made_from={"plan": planned.fingerprint(), **rows.made_from()},
@@ -209,7 +208,7 @@ def merge(
     fingerprint = planned.made_from["preprocessing"]
     require_same("preprocessing", fingerprint, fitted.fingerprint(), maker=str(plan), user=str(preprocessing))
     require_config(config, fitted, preprocessing)
-    found = Parts(ShardPart.all_of(planned, parts), planned.shards)
+    found = Parts(ShardPart.all_of(planned, parts), planned)
     with new_artifact(out, ShardManifest) as directory:
         with progress("join", total=planned.partitions[-1].end, unit="rows") as advance:
             shards = found.write(directory, advance)
@@ -237,7 +236,7 @@ class _Rows:
 
     def made_from(self) -> dict[str, str]:
         """Fingerprints of what the rows come from."""
-        return {**self.fitted.made_from, "preprocessing": self.fitted.fingerprint()}
+        return _made_from(self.fitted)
 
     def fingerprint(self) -> str:
         """SHA-256 of all that decides the shards' bytes, the pictures' content apart."""
@@ -310,7 +309,7 @@ def _finish(
     _check_rejected(config, report, joined.rejected, rejections, aside)
     joined.rejected.write_parquet(directory / REJECTED_TABLE, compression="zstd")
     manifest = ShardManifest(
-        made_from={**fitted.made_from, "preprocessing": fitted.fingerprint()},
+        made_from=_made_from(fitted),
         shards=joined.shards,
         rows={split: sum(shard.rows for shard in joined.shards if shard.split == split) for split in SPLITS},
         rows_read=report.rows_read,
@@ -332,6 +331,10 @@ def _close(directory: Path, shards: list[Shard], timings: ShardTimings) -> None:
     for path in directory.iterdir():
         if path.name not in belongs and not path.name.startswith("."):
             path.unlink()
+
+
+def _made_from(fitted: Preprocessing) -> dict[str, str]:
+    return {**fitted.made_from, "preprocessing": fitted.fingerprint()}
 
 
 def _images(fitted: Preprocessing) -> dict[str, ImageStatistics]:
