@@ -1,11 +1,17 @@
-"""Hypothesis strategies for what users hand over: words, numbers, tables' cells, configuration text."""
+"""Hypothesis strategies for what users hand over: words, numbers, tables' cells, configuration text, pictures."""
 
 from __future__ import annotations
 
+import io
 import re
+import struct
+import zlib
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
+from PIL import Image, ImageOps
 
 # Unassigned code points are left out: two Unicode versions may differ on them. Surrogates are no text.
 characters = st.characters(exclude_categories=("Cs", "Cn"))
@@ -80,3 +86,136 @@ yaml_noise = st.one_of(
 bad_and_good_cells = st.sampled_from(
     ["1", "2.5", "x", "inf", "nan", "", None, "-1", "red", "yes", "a|b", "[]", "train", "val", "valid", " ", "a", "b"]
 )
+
+
+# Pictures: files of every kind that is read, with the upright picture over a background that each one shows.
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file and what a viewer shows of it.
+
+    Attributes:
+        kind: What it is, in words.
+        content: The file.
+        shown: RGBA samples of the upright picture, from what the file was made of and not from the file.
+        served: Whether the SavedModel takes it.
+    """
+
+    kind: str
+    content: bytes
+    shown: Image.Image
+    served: bool
+
+    def over(self, background: tuple[int, int, int]) -> Any:
+        """uint8 (height, width, 3): Pillow's own composition."""
+        behind = Image.new("RGBA", self.shown.size, background)
+        return np.asarray(Image.alpha_composite(behind, self.shown).convert("RGB"))
+
+
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png_file(samples: Any, colour_type: int, depth: int, before: bytes = b"", after: bytes = b"") -> bytes:
+    """A PNG file written by hand: integers (height, width, samples); more chunks before and after those of pixels."""
+    height, width = samples.shape[:2]
+    bits = (samples.reshape(height, -1)[..., None] >> np.arange(depth - 1, -1, -1)) & 1
+    rows = np.packbits(bits.reshape(height, -1).astype(np.uint8), axis=1)
+    body = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0))
+    pixels = png_chunk(b"IDAT", body[:20]) + png_chunk(b"IDAT", body[20:])
+    return b"\x89PNG\r\n\x1a\n" + header + before + pixels + after + png_chunk(b"IEND", b"")
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """As Pillow turns a picture that says it has an orientation."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = image.copy()
+    image.info["exif"] = exif.tobytes()
+    return ImageOps.exif_transpose(image)
+
+
+@st.composite
+def png_pictures(draw: st.DrawFn) -> Picture:
+    """PNG files of every colour type, depth, transparency and orientation."""
+    colour_type = draw(st.sampled_from([0, 2, 3, 4, 6]))
+    depth = draw(st.sampled_from({0: [1, 2, 4, 8, 16], 3: [1, 2, 4, 8]}.get(colour_type, [8, 16])))
+    height, width = draw(st.integers(1, 20)), draw(st.integers(1, 20))
+    random = np.random.default_rng(draw(st.integers(0, 99)))
+    count = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type]
+    bits = draw(st.sampled_from([8, 10, 12, 14, 16])) if depth == 16 else depth
+    samples = random.integers(0, 2**bits, (height, width, count), dtype=np.int64)
+    samples[0, 0, : count - (count in (2, 4))] = 2**bits - 1
+    if count in (2, 4):
+        samples[..., -1] = random.choice([0, 1, 128, 254, 255], (height, width)) * (257 if depth == 16 else 1)
+    transparent = count in (1, 3) and draw(st.booleans())
+    before = png_chunk(b"sBIT", bytes([bits] * count)) if depth == 16 and draw(st.booleans()) else b""
+    alpha = np.full((height, width), 255, np.uint8)
+    if colour_type == 3:
+        palette = random.integers(0, 256, (2**depth, 3), dtype=np.uint8)
+        before += png_chunk(b"PLTE", palette.tobytes())
+        colours = palette[samples[..., 0]]
+        if transparent:
+            alphas = random.integers(0, 256, draw(st.integers(1, 2**depth)), dtype=np.uint8)
+            before += png_chunk(b"tRNS", alphas.tobytes())
+            alpha = np.append(alphas, np.full(2**depth - len(alphas), 255, np.uint8))[samples[..., 0]]
+    else:
+        wide = samples[..., :3] if count > 2 else samples[..., [0, 0, 0]]
+        colours = np.rint(wide * 255 / (2**bits - 1)).astype(np.uint8)
+        if transparent:
+            clear = samples[-1, -1]
+            before += png_chunk(b"tRNS", struct.pack(f">{count}H", *clear))
+            alpha = np.where((samples == clear).all(-1), 0, 255).astype(np.uint8)
+        elif count in (2, 4):
+            alpha = np.rint(samples[..., -1] * 255 / (2**depth - 1)).astype(np.uint8)
+    orientation = draw(st.sampled_from([None, 1, 2, 3, 4, 5, 6, 7, 8]))
+    exif = Image.Exif()
+    exif[0x0112] = orientation or 1
+    turning = png_chunk(b"eXIf", exif.tobytes()[6:]) if orientation else b""
+    late = draw(st.booleans())
+    content = png_file(samples, colour_type, depth, before if late else before + turning, turning if late else b"")
+    image = upright(Image.fromarray(np.dstack([colours, alpha])), orientation or 1)
+    words = f"PNG of type {colour_type}, {bits} in {depth} bits, transparent: {transparent}, turned: {orientation}"
+    return Picture(words, content, image, served=True)
+
+
+@st.composite
+def other_pictures(draw: st.DrawFn) -> Picture:
+    """JPEG, GIF, BMP and WEBP files with their transparency and orientation."""
+    kind = draw(st.sampled_from(["JPEG", "GIF", "BMP", "WEBP"]))
+    height, width = draw(st.integers(1, 40)), draw(st.integers(1, 40))
+    random = np.random.default_rng(draw(st.integers(0, 99)))
+    pixels = random.integers(0, 256, (height, width, 4), dtype=np.uint8)
+    orientation, served = draw(st.integers(1, 8)), True
+    buffer, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = orientation
+    if kind == "JPEG":
+        mode = draw(st.sampled_from(["L", "RGB"]))
+        Image.fromarray(pixels[..., :3]).convert(mode).save(buffer, kind, exif=exif, progressive=draw(st.booleans()))
+        with Image.open(buffer) as image:
+            shown = image.convert("RGBA")
+    elif kind == "GIF":
+        image = Image.fromarray(pixels[..., :3]).quantize(draw(st.integers(2, 200)))
+        clear = draw(st.none() | st.integers(0, 1))
+        more = [image.rotate(180)] if draw(st.booleans()) else []
+        image.save(
+            buffer, kind, save_all=True, append_images=more, **({} if clear is None else {"transparency": clear})
+        )
+        alpha = np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8)
+        shown = Image.fromarray(np.dstack([np.asarray(image.convert("RGB")), alpha]))
+        orientation = 1
+    elif kind == "BMP":
+        mode = draw(st.sampled_from(["RGB", "L", "1"]))
+        shown = Image.fromarray(pixels[..., :3]).convert(mode)
+        shown.save(buffer, kind)
+        shown, orientation, served = shown.convert("RGBA"), 1, mode == "RGB"
+    else:
+        shown, served = Image.fromarray(pixels), False
+        shown.save(buffer, kind, lossless=True, exact=True, exif=exif)
+    return Picture(f"{kind}, turned: {orientation}", buffer.getvalue(), upright(shown, orientation), served)
+
+
+pictures = st.one_of(png_pictures(), other_pictures())
+colours = st.sampled_from([(255, 255, 255), (0, 0, 0), (200, 30, 90)])

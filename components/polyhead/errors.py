@@ -7,6 +7,8 @@ do next. The command line prints them and exits with 1; it never shows a traceba
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -96,6 +98,12 @@ class DeniedError(StorageError, PermissionError):
     """A store does not let us."""
 
 
+class MachineError(PolyheadError):
+    """The machine is short of something or fails: memory, file handles, disk, network drive, permissions."""
+
+    subject = "this machine"
+
+
 class PipelineError(PolyheadError):
     """A pipeline step stopped without an error of its own, or without its outputs."""
 
@@ -106,6 +114,50 @@ class SubmitError(PolyheadError):
     """A pipelines server cannot be reached or refuses a request, or what shall be sent to it is wrong."""
 
     subject = "the submission"
+
+
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO)
+_NO_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
+_ABOUT_THE_FILE = frozenset({*_NO_FILE, *_NO_NAME})
+"""What the system says of a path that names no readable file, on any machine."""
+
+_SHORT_OF = {
+    errno.EMFILE: ("too many files are open in this process", "raise the limit (ulimit -n 4096), then run it again"),
+    errno.ENFILE: ("too many files are open on this machine", "close some programs, then run it again"),
+    errno.ENOSPC: ("no space is left on the disk", "free some, or let TMPDIR name another folder, and run it again"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, then run it again"),
+    errno.EACCES: ("permission denied", "give the user that runs this step the right to read it"),
+    errno.EPERM: ("permission denied", "give the user that runs this step the right to read it"),
+}
+_NO_MEMORY = ("memory ran out", "give the step more memory, or let it use fewer threads, then run it again")
+
+_FAILING = "see to the disk or the network, then run it again"
+
+
+def machine_fault(error: BaseException, where: str = "") -> MachineError | None:
+    """Tell what is wrong with a machine from what is wrong with a file on it.
+
+    Only a statement about the file itself may reject a row: it is missing, is no file, or no picture. Whatever else
+    the system says could be otherwise on another machine or a minute later, so the step has to stop.
+
+    Args:
+        error: What was raised while a file was read or decoded.
+        where: The file, as the user knows it.
+
+    Returns:
+        The error to raise in its place; None where `error` is about the file, or is no error of the system.
+    """
+    if isinstance(error, PolyheadError):
+        return None
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        what, hint = _NO_MEMORY
+    elif isinstance(error, OSError) and error.errno is not None and error.errno not in _ABOUT_THE_FILE:
+        what, hint = _SHORT_OF.get(error.errno, (f"cannot be read: {os.strerror(error.errno)}", _FAILING))
+    elif isinstance(error, TimeoutError | ConnectionError):
+        what, hint = "cannot be read: no answer came", _FAILING
+    else:
+        return None
+    return MachineError(what, where=where, hint=hint)
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 
 class Section(BaseModel):
@@ -30,6 +38,38 @@ class FeatureBase(Section):
     required: bool = Field(False, description="A row without this value is rejected instead of masked. Default: false.")
 
 
+_COLOURS = {"white": "#ffffff", "black": "#000000"}
+
+
+def _colour(given: object) -> object:
+    """A colour as `#rrggbb`; whatever else was given is left for the type to refuse."""
+    if given is None:
+        raise ValueError("is empty; put a colour that begins with # in quotes, or YAML takes it for a comment")
+    if isinstance(given, (list, tuple)):
+        levels = [level for level in given if type(level) is int and 0 <= level <= 255]
+        if len(given) != 3 or len(levels) != 3:
+            raise ValueError("takes three whole numbers from 0 to 255: red, green, blue")
+        return "#" + bytes(levels).hex()
+    return _COLOURS.get(given.lower(), given.lower()) if isinstance(given, str) else given
+
+
+_LEVEL = {"type": "integer", "minimum": 0, "maximum": 255}
+_COLOUR_SCHEMA = {
+    "anyOf": [
+        {"enum": list(_COLOURS)},
+        {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"},
+        {"type": "array", "items": _LEVEL, "minItems": 3, "maxItems": 3},
+    ]
+}
+Colour = Annotated[
+    str, Field(pattern="^#[0-9a-f]{6}$"), BeforeValidator(_colour), WithJsonSchema(_COLOUR_SCHEMA, mode="validation")
+]
+"""A colour as `#rrggbb`, given as that, as white or black, or as red, green and blue from 0 to 255."""
+
+Sample = Annotated[int, Field(ge=0, le=65535)]
+"""A sample of 16 bits."""
+
+
 class ImageFeature(FeatureBase):
     """A column of image paths, relative to `image_root`."""
 
@@ -52,12 +92,36 @@ class ImageFeature(FeatureBase):
     min_psnr: float = Field(
         40.0, ge=0, le=99, description="Median quality of the resized pictures, in dB, below which decode is full."
     )
+    background: Colour = Field(
+        "#ffffff",
+        description="What shows where a picture is transparent: white, black, '#rrggbb' in quotes, or [red, green, "
+        "blue]. Default: white.",
+    )
+    range: tuple[Sample, Sample] | None = Field(
+        None,
+        description="Samples of 16-bit PNG files that become black and white, such as [0, 4095] for a camera of 12 "
+        "bits; what lies outside is cut off. Default: from 0 to the most that the bits in use can hold, by the "
+        "file's sBIT chunk or its largest sample.",
+    )
     flip: bool = Field(False, description="Mirror the picture left to right at random while training.")
     tied: str | None = Field(
         None,
         pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
         description="Image features with the same word here share one encoder, weights included.",
     )
+
+    @property
+    def background_colour(self) -> tuple[int, int, int]:
+        """The background as red, green and blue, 0 to 255 each."""
+        red, green, blue = bytes.fromhex(self.background[1:])
+        return red, green, blue
+
+    @field_validator("range")
+    @classmethod
+    def _rising(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and value[0] >= value[1]:
+            raise ValueError(f"takes the lower sample first, [{value[0]}, {value[1]}] is not rising")
+        return value
 
 
 class NumericFeature(FeatureBase):

@@ -7,6 +7,7 @@ its graph. Inputs are batches by feature name; a missing number is NaN and any o
 from __future__ import annotations
 
 import ctypes
+import functools
 import weakref
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,13 @@ class ServedPictures(tf.Module):  # type: ignore[misc]
     def __init__(self, feature: ImageFeature, statistics: ImageStatistics) -> None:
         super().__init__()
         self._size = feature.size
-        self._scaled = statistics.decode == "scaled"
+        self._load = functools.partial(
+            picture_graph.load,
+            size=feature.size,
+            scaled=statistics.decode == "scaled",
+            background=feature.background_colour,
+            sample_range=feature.range,
+        )
 
     def __call__(self, contents: tf.Tensor) -> tf.Tensor:
         """String (batch,) to uint8 (batch, height, width, 3)."""
@@ -137,7 +144,7 @@ class ServedPictures(tf.Module):  # type: ignore[misc]
             lambda content: tf.cond(
                 tf.equal(content, ""),
                 lambda: black,
-                lambda: picture_graph.load(content, self._size, scaled=self._scaled),
+                lambda: self._load(content),
             ),
             contents,
             fn_output_signature=tf.TensorSpec([*self._size, 3], tf.uint8),

@@ -1,8 +1,9 @@
 """Decoding, turning and resizing pictures inside a TensorFlow graph, as the shards had it done.
 
-The pixels equal those of `polyhead.storage.pictures` followed by `polyhead.shard.pictures.resize` bit for bit on
-JPEG and PNG files: the same JPEG arithmetic (`INTEGER_ACCURATE`), the same EXIF orientation, and the same
-fixed-point resampling. CMYK JPEG files differ by a level at most. GIF and 24-bit BMP work too; other formats need
+The pixels equal those of `polyhead.storage.pictures`, whose text defines them, followed by
+`polyhead.shard.pictures.resize`, bit for bit: the same JPEG arithmetic (`INTEGER_ACCURATE`), the same spread of 16-bit
+samples, the same background, the same EXIF orientation, and the same fixed-point resampling. JPEG, PNG, GIF and 24-bit
+BMP files are taken. Others are refused by name, as is a GIF whose first picture does not fill its screen: they need
 `polyhead predict`, which decodes outside.
 """
 
@@ -12,7 +13,8 @@ import functools
 
 import tensorflow as tf
 
-from polyhead.storage.pictures import REDUCTIONS
+from polyhead.storage.pictures import REDUCTIONS, WHITE, Colour
+from polyhead.storage.png import SIGNATURE
 
 _EXIF = b"Exif\x00\x00"
 _TIFF_HEADER = r"(II|MM)(\x2a\x00|\x00\x2a)"
@@ -21,19 +23,39 @@ _MARKER, _APP1, _SCAN = 0xFF, 0xE1, 0xDA
 _MOST_SEGMENTS = 1000
 
 
-def load(content: tf.Tensor, size: tuple[int, int], *, scaled: bool) -> tf.Tensor:
+def load(
+    content: tf.Tensor,
+    size: tuple[int, int],
+    *,
+    scaled: bool,
+    background: Colour = WHITE,
+    sample_range: tuple[int, int] | None = None,
+) -> tf.Tensor:
     """Raw picture bytes to the pixels that the model sees.
 
     Args:
         content: Scalar string, the bytes of a file.
         size: Height, width.
         scaled: Whether JPEG files are scaled down while they are decoded.
+        background: What shows where the picture is transparent. Default: white.
+        sample_range: Samples of 16 bits that become 0 and 255. Default: by the file.
 
     Returns:
         uint8 (height, width, 3).
     """
-    is_jpeg = tf.equal(tf.strings.substr(content, 0, 3), b"\xff\xd8\xff")
-    pixels = tf.cond(is_jpeg, lambda: _decode_jpeg(content, size if scaled else None), lambda: _decode_other(content))
+
+    def begins(word: bytes) -> tf.Tensor:
+        return tf.equal(tf.strings.substr(content, 0, len(word)), word)
+
+    pixels = tf.case(
+        [
+            (begins(b"\xff\xd8\xff"), lambda: _decode_jpeg(content, size if scaled else None)),
+            (begins(SIGNATURE), lambda: _decode_png(content, background, sample_range)),
+            (begins(b"GIF8"), lambda: _decode_gif(content, background)),
+            (begins(b"BM"), lambda: _decode_bmp(content)),
+        ],
+        default=lambda: _refused(content),
+    )
     return resize(pixels, size)
 
 
@@ -54,18 +76,163 @@ def _decode_jpeg(content: tf.Tensor, at_least: tuple[int, int] | None) -> tf.Ten
     return turn(tf.switch_case(first, branches), code)
 
 
-def _decode_other(content: tf.Tensor) -> tf.Tensor:
-    """Decode anything but JPEG. Refuses BMP files with a palette, whose colours TensorFlow would get wrong."""
-    indexed = tf.strings.regex_full_match(tf.strings.substr(content, 0, 2), "BM") & tf.reduce_any(
-        tf.equal(tf.strings.substr(content, tf.minimum(28, tf.strings.length(content)), 1), [b"\x01", b"\x04", b"\x08"])
+def _decode_png(content: tf.Tensor, background: Colour, sample_range: tuple[int, int] | None) -> tf.Tensor:
+    """A PNG file of any kind, upright and over the background."""
+    transparent, significant, exif = _png_facts(content)
+    kind = _numbers(content, 24, 2)
+    has_alpha = transparent | tf.equal(kind[1], 4) | tf.equal(kind[1], 6)
+
+    def deep() -> tf.Tensor:
+        samples = tf.cast(tf.io.decode_png(content, channels=4, dtype=tf.uint16), tf.int32)
+        colours, alpha = samples[..., :3], samples[..., 3:]
+        if sample_range is None:
+            low, high = tf.constant(0), _significant_range(tf.reduce_max(colours), significant)
+        else:
+            low, high = map(tf.constant, sample_range)
+        return _over(background, _spread(colours, low, high), _spread(alpha, tf.constant(0), tf.constant(65535)))
+
+    def shallow() -> tf.Tensor:
+        samples = tf.cast(tf.io.decode_png(content, channels=4), tf.int32)
+        return _over(background, samples[..., :3], samples[..., 3:])
+
+    pixels = tf.case(
+        [(tf.equal(kind[0], 16), deep), (has_alpha, shallow)],
+        default=lambda: tf.io.decode_png(content, channels=3),
     )
-    with tf.control_dependencies([tf.debugging.Assert(~indexed, ["a BMP file with a palette cannot be served"])]):
-        return tf.io.decode_image(content, channels=3, expand_animations=False)
+    return turn(pixels, _orientation_in(exif))
+
+
+def _png_facts(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Whether a PNG file says what is transparent, its significant bits, 0 where it does not say, and its EXIF block.
+
+    EXIF may follow the samples. Nothing else is looked for behind their first chunk.
+    """
+    length = tf.strings.length(content)
+    has_exif = tf.strings.regex_full_match(content, r"\C*eXIf\C*")
+
+    def step(at: tf.Tensor, seen: tf.Tensor, *found: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        transparent, significant, exif = found
+        head, name = _numbers(content, at, 4), tf.strings.substr(content, at + 4, 4)
+        size = tf.where(head[0] < 128, tf.tensordot(head, [2**24, 2**16, 2**8, 1], 1), length)
+        size = tf.clip_by_value(size, 0, length - at - 8)
+        wanted = tf.reduce_any(tf.equal(name, [b"tRNS", b"sBIT", b"eXIf"]))
+        data = tf.cond(wanted, lambda: tf.strings.substr(content, at + 8, size), lambda: tf.constant(b""))
+        transparent |= tf.equal(name, b"tRNS") & ~seen
+        bits = tf.reduce_max(tf.concat([tf.cast(tf.io.decode_raw(data, tf.uint8), tf.int32), [0]], 0))
+        significant = tf.where(tf.equal(name, b"sBIT") & ~seen & tf.equal(significant, 0), bits, significant)
+        exif = tf.where(tf.equal(name, b"eXIf") & tf.equal(exif, b""), data, exif)
+        seen |= tf.equal(name, b"IDAT")
+        ends = tf.equal(name, b"IEND") | (seen & (~has_exif | tf.not_equal(exif, b"")))
+        return tf.where(ends, length, at + 12 + size), seen, transparent, significant, exif
+
+    start = (tf.constant(len(SIGNATURE)), tf.constant(False), tf.constant(False), tf.constant(0), tf.constant(b""))
+    return tf.while_loop(lambda at, *_: at + 12 <= length, step, start)[2:]
+
+
+def _significant_range(largest: tf.Tensor, significant: tf.Tensor) -> tf.Tensor:
+    """As `polyhead.storage.pictures.significant_range`; 0 significant bits where the file does not say."""
+    by_file = tf.bitwise.left_shift(1, significant)
+    by_file = tf.where(largest < by_file, by_file, 65536)
+    depths = tf.constant([2**8, 2**10, 2**12, 2**14, 2**16])
+    by_sample = tf.reduce_min(tf.where(largest < depths, depths, 65536))
+    return tf.where((significant >= 1) & (significant <= 16), by_file, by_sample) - 1
+
+
+def _spread(samples: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tf.Tensor:
+    """As `polyhead.storage.pictures.spread`, in int32."""
+    above = tf.clip_by_value(samples, low, high) - low
+    return (above * 255 + (high - low) // 2) // (high - low)
+
+
+def _over(background: Colour, colours: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
+    """int32 (height, width, 3) and (height, width, 1), 0 to 255, over a background: uint8 (height, width, 3)."""
+    return tf.cast((colours * alpha + tf.constant(background) * (255 - alpha) + 127) // 255, tf.uint8)
+
+
+def _decode_gif(content: tf.Tensor, background: Colour) -> tf.Tensor:
+    """The first picture of a GIF file over the background.
+
+    TensorFlow paints black what is transparent. With nothing but white in the colour tables, what is black is that.
+    """
+    screen, flags = _numbers(content, 6, 4), _numbers(content, 10, 1)[0]
+    screen = screen[0::2] + 256 * screen[1::2]
+    at = _gif_picture(content)
+    frame = _numbers(content, at + 1, 9)
+    placed = frame[0:8:2] + 256 * frame[1:8:2]
+    shared, own = _table_size(flags), _table_size(frame[8])
+    white = tf.constant(b"\xff" * 768)
+    parts = [
+        tf.strings.substr(content, 0, 13),
+        tf.strings.substr(white, 0, shared),
+        tf.strings.substr(content, 13 + shared, at + 10 - 13 - shared),
+        tf.strings.substr(white, 0, own),
+        tf.strings.substr(content, at + 10 + own, tf.strings.length(content)),
+    ]
+    colours = tf.io.decode_gif(content)[0]
+    fills = tf.reduce_all(tf.equal(placed, tf.concat([[0, 0], screen], 0)))
+    fills &= tf.reduce_all(tf.equal(tf.shape(colours)[1::-1], screen))
+    with tf.control_dependencies([_insist(fills, "a GIF file whose first picture does not fill its screen")]):
+        alpha = tf.io.decode_gif(tf.strings.join(parts))[0][..., :1]
+    return _over(background, tf.cast(colours, tf.int32), tf.cast(alpha, tf.int32))
+
+
+def _table_size(flags: tf.Tensor) -> tf.Tensor:
+    """Bytes of the colour table that a flag byte of a GIF file announces."""
+    return tf.where(flags >= 128, 3 * tf.bitwise.left_shift(2, flags % 8), 0)
+
+
+def _gif_picture(content: tf.Tensor) -> tf.Tensor:
+    """Where the first picture of a GIF file begins, scalar int32."""
+    length = tf.strings.length(content)
+
+    def step(at: tf.Tensor, inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        head = _numbers(content, at, 1)[0]
+        extends = tf.equal(head, 0x21) & ~inside
+        following = tf.where(inside, at + 1 + head, tf.where(extends, at + 2, length))
+        return following, extends | (inside & tf.not_equal(head, 0))
+
+    def goes_on(at: tf.Tensor, inside: tf.Tensor) -> tf.Tensor:
+        return (at < length) & (inside | tf.not_equal(tf.strings.substr(content, tf.minimum(at, length - 1), 1), b","))
+
+    start = 13 + _table_size(_numbers(content, 10, 1)[0])
+    at, _ = tf.while_loop(goes_on, step, (start, tf.constant(False)))
+    with tf.control_dependencies([tf.debugging.Assert(at + 10 < length, ["the GIF file holds no picture"])]):
+        return tf.identity(at)
+
+
+def _decode_bmp(content: tf.Tensor) -> tf.Tensor:
+    """A BMP file of 24 bits; TensorFlow would get the colours of others wrong, or does not know them."""
+    head = _numbers(content, 14, 20)
+    plain = (head[0] >= 40) & tf.reduce_all(tf.equal(head[14:20], [24, 0, 0, 0, 0, 0]))
+    with tf.control_dependencies([_insist(plain, "a BMP file with a palette, or other than 24 bits")]):
+        return tf.io.decode_bmp(content, channels=3)
+
+
+def _refused(content: tf.Tensor) -> tf.Tensor:
+    is_webp = tf.strings.regex_full_match(tf.strings.substr(content, 0, 12), r"RIFF\C{4}WEBP")
+    with tf.control_dependencies([_insist(~is_webp, "a WEBP file"), _insist(False, "this file")]):
+        return tf.zeros([1, 1, 3], tf.uint8)
+
+
+def _insist(condition: tf.Tensor, what: str) -> tf.Operation:
+    words = "cannot be served: send JPEG, PNG, GIF or 24-bit BMP, or predict with polyhead predict"
+    return tf.debugging.Assert(condition, [f"{what} {words}"])
+
+
+def _numbers(content: tf.Tensor, at: tf.Tensor | int, count: int) -> tf.Tensor:
+    """Bytes of a scalar string as int32 (count,)."""
+    return tf.cast(tf.io.decode_raw(tf.strings.substr(content, at, count), tf.uint8), tf.int32)
 
 
 def orientation(content: tf.Tensor) -> tf.Tensor:
-    """EXIF orientation of a JPEG file, int32 from 1 to 8; 1 where it has none, or none that can be read."""
-    block = _exif_block(content)
+    """EXIF orientation of a JPEG or PNG file, int32 from 1 to 8; 1 where it has none, or none that can be read."""
+    is_png = tf.equal(tf.strings.substr(content, 0, len(SIGNATURE)), SIGNATURE)
+    return _orientation_in(tf.cond(is_png, lambda: _png_facts(content)[2], lambda: _exif_block(content)))
+
+
+def _orientation_in(block: tf.Tensor) -> tf.Tensor:
+    """The orientation in an EXIF block, with or without the word that begins it."""
+    block = tf.strings.regex_replace(block, r"^(Exif\x00\x00){1,2}", "")
 
     def from_exif() -> tf.Tensor:
         data = tf.cast(tf.io.decode_raw(block, tf.uint8), tf.int32)
@@ -93,7 +260,7 @@ def orientation(content: tf.Tensor) -> tf.Tensor:
 
 
 def _exif_block(content: tf.Tensor) -> tf.Tensor:
-    """The TIFF block in a JPEG's first EXIF segment, scalar string; empty where there is none before the picture."""
+    """A JPEG's first EXIF segment, scalar string; empty where there is none before the picture."""
     length = tf.strings.length(content)
 
     def step(at: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -102,10 +269,10 @@ def _exif_block(content: tf.Tensor) -> tf.Tensor:
         is_exif = tf.equal(head[1], _APP1) & tf.equal(tf.strings.substr(content, at + 4, len(_EXIF)), _EXIF)
         following = tf.where(tf.equal(head[1], _MARKER), at + 1, at + 2 + size)
         ends = tf.not_equal(head[0], _MARKER) | tf.equal(head[1], _SCAN)
-        start = tf.minimum(at + 4 + len(_EXIF), length)
+        start = tf.minimum(at + 4, length)
         block = tf.cond(
             is_exif & ~ends,
-            lambda: tf.strings.substr(content, start, tf.maximum(size - 2 - len(_EXIF), 0)),
+            lambda: tf.strings.substr(content, start, tf.maximum(size - 2, 0)),
             lambda: tf.constant(b""),
         )
         return tf.where(ends | is_exif, length, following), block

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.preprocessing import PictureQuality
 from polyhead.shard.pictures import resize
 from polyhead.storage.parallel import available_cpus
-from polyhead.storage.pictures import PictureError, PictureFolder, Pixels, decode_picture
+from polyhead.storage.pictures import PictureError, PictureFolder, Pixels, decode_picture, work_on
 
 _EQUAL = 99.0
 
@@ -33,15 +34,20 @@ def choose_decoding(
         scaled or full, as in `ImageStatistics`; the quality of what was chosen, None where no picture can be read.
     """
 
+    decode = partial(
+        decode_picture, max_pixels=max_pixels, background=feature.background_colour, sample_range=feature.range
+    )
+
     def of(path: str) -> tuple[float, float] | None:
         try:
-            content = folder.read(path)
-            full = decode_picture(content, max_pixels=max_pixels)
-            scaled = decode_picture(content, max_pixels=max_pixels, at_least=feature.size)
+            with work_on(path):
+                content = folder.read(path)
+                full = decode(content)
+                scaled = decode(content, at_least=feature.size)
+                wanted = reference(full, feature.size)
+                return psnr(resize(scaled, feature.size), wanted), psnr(resize(full, feature.size), wanted)
         except PictureError:
             return None
-        wanted = reference(full, feature.size)
-        return psnr(resize(scaled, feature.size), wanted), psnr(resize(full, feature.size), wanted)
 
     pairs = folder.map(of, paths, lambda path: [path], workers=available_cpus())
     measured = [pair for pair in pairs if pair is not None]

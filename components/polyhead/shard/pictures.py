@@ -16,7 +16,7 @@ from PIL import Image
 from polyhead import __version__
 from polyhead.contracts.features import ImageFeature
 from polyhead.shard.timing import Stopwatch
-from polyhead.storage.pictures import Pixels, decode_picture, is_plain_jpeg, is_plain_png
+from polyhead.storage.pictures import DEFINITION, Pixels, decode_picture, is_plain_jpeg, is_plain_png
 
 _OPTIONS = ResizeOptions(ResizeAlg.convolution(FilterType.bilinear))
 _LIBRARIES = ("simplejpeg", "pillow", "cykooz.resizer")
@@ -40,7 +40,8 @@ class PictureEncoder:
         self._at_least = feature.size if decode == "scaled" else None
         self._max_pixels = max_pixels
         makers = [__version__, *map(version, _LIBRARIES)]
-        decides = [feature.size, feature.store, feature.quality, feature.subsampling, decode, max_pixels, makers]
+        stored = [feature.size, feature.store, feature.quality, feature.subsampling]
+        decides = [*stored, decode, max_pixels, DEFINITION, feature.background, feature.range, makers]
         self.recipe = hashlib.blake2b(repr(decides).encode(), digest_size=16).hexdigest()
 
     def __call__(self, content: bytes, clock: Stopwatch) -> bytes:
@@ -55,7 +56,13 @@ class PictureEncoder:
         Raises:
             PictureError: It cannot be decoded.
         """
-        pixels = decode_picture(content, max_pixels=self._max_pixels, at_least=self._at_least)
+        pixels = decode_picture(
+            content,
+            max_pixels=self._max_pixels,
+            at_least=self._at_least,
+            background=self._feature.background_colour,
+            sample_range=self._feature.range,
+        )
         clock.lap("decode")
         if self._is_wanted(content, pixels):
             return content

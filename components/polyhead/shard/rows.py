@@ -14,7 +14,7 @@ from polyhead.shard.example import Value, encode_example
 from polyhead.shard.kept import KeptPictures, PictureName, picture_name
 from polyhead.shard.pictures import PictureEncoder
 from polyhead.shard.timing import Stopwatch
-from polyhead.storage.pictures import PictureError, PictureFolder, content_hash
+from polyhead.storage.pictures import PictureError, PictureFolder, content_hash, work_on
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -95,6 +95,10 @@ class RowEncoder:
 
         Returns:
             The example, or why there is none.
+
+        Raises:
+            MachineError: The machine, and not the picture, is to blame.
+            StorageError: A store does not answer, or does not give a picture.
         """
         entries: dict[str, Value] = {"key": row[KEY].encode()}
         pictures: dict[PictureName, bytes] = {}
@@ -112,11 +116,12 @@ class RowEncoder:
             if stored is None:
                 clock.start()
                 try:
-                    content = self._folder.read(value)
-                    if facts is not None and content_hash(content) != facts["content_hash"]:
-                        raise PictureError("image_changed", "is no more the file that was validated")
-                    clock.lap("read")
-                    stored = encoder(content, clock)
+                    with work_on(value):
+                        content = self._folder.read(value)
+                        if facts is not None and content_hash(content) != facts["content_hash"]:
+                            raise PictureError("image_changed", "is no more the file that was validated")
+                        clock.lap("read")
+                        stored = encoder(content, clock)
                 except PictureError as error:
                     return RowError(name, value, error)
                 decoded, bytes_read = decoded + 1, bytes_read + len(content)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import fcntl
 import mimetypes
 import os
@@ -431,7 +432,8 @@ def _known(key: str) -> str:
         OSError: It cannot.
     """
     if any(part in ("", ".", "..") for part in key.split("/")) or re.search(r"[\x00-\x1f\x7f]", key):
-        raise OSError("its name has an empty part, '.', '..' or a control character, which cannot be asked for")
+        what = "its name has an empty part, '.', '..' or a control character, which cannot be asked for"
+        raise OSError(errno.EINVAL, what)
     return key
 
 

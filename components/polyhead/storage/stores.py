@@ -284,7 +284,12 @@ def store_of(scheme: str, bucket: str, *, steadfast: bool = False) -> GCSStore |
     client["allow_http"] = endpoint.startswith("http://")
     authorities = os.environ.get("AWS_CA_BUNDLE")
     if authorities:
-        client["root_certificate"] = Path(authorities).read_bytes()
+        try:
+            client["root_certificate"] = Path(authorities).read_bytes()
+        except OSError as error:
+            raise StorageError(
+                f"AWS_CA_BUNDLE cannot be read: {error.strerror}", where=authorities, hint="correct it, or unset it"
+            ) from None
     if endpoint:
         return S3Store(bucket, endpoint=endpoint, client_options=client, retry_config=retry)
     return S3Store(bucket, client_options=client, retry_config=retry)

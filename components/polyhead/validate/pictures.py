@@ -12,7 +12,7 @@ import polars as pl
 import xxhash
 
 from polyhead.contracts.validation import PICTURE_FIELDS
-from polyhead.storage.pictures import PictureError, PictureFacts, PictureFolder, examine_picture
+from polyhead.storage.pictures import PictureError, PictureFacts, PictureFolder, examine_picture, work_on
 
 PICTURE_TYPE = pl.Struct({name: getattr(pl, dtype) for name, dtype in PICTURE_FIELDS.items()})
 """The type of a picture's facts in the clean table."""
@@ -122,8 +122,9 @@ class Pictures:
 
     def _look(self, path: str) -> Look:
         try:
-            content = self._folder.read(path)
-            return Look(path, examine_picture(content, max_pixels=self._max_pixels, decode=self._decode))
+            with work_on(path):
+                content = self._folder.read(path)
+                return Look(path, examine_picture(content, max_pixels=self._max_pixels, decode=self._decode))
         except PictureError as error:
             return Look(path, error)
 
