@@ -95,14 +95,14 @@ def test_a_senseless_orientation_is_none(orientation: int) -> None:
 
 
 def test_modes() -> None:
-    """Greys spread, transparency is dropped without blending, 16 bits keep their high byte, palettes are looked up."""
+    """Greys spread, what is transparent shows white, 16 bits are rounded to 8, palettes are looked up."""
     grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
     colours = np.stack([grey, grey[::-1], grey.T], axis=-1)
     for image, expected in (
         (Image.fromarray(grey), np.stack([grey] * 3, axis=-1)),
-        (Image.fromarray(np.dstack([grey, 255 - grey]), "LA"), np.stack([grey] * 3, axis=-1)),
-        (Image.fromarray(np.dstack([colours, grey]), "RGBA"), colours),
-        (Image.fromarray(grey.astype(np.uint16) * 256 + 7), np.stack([grey] * 3, axis=-1)),
+        (Image.fromarray(np.dstack([grey, grey * 0]), "LA"), np.full((16, 16, 3), 255)),
+        (Image.fromarray(np.dstack([colours, grey * 0 + 255]), "RGBA"), colours),
+        (Image.fromarray(grey.astype(np.uint16) * 257 - (grey > 99)), np.stack([grey] * 3, axis=-1)),
         (Image.fromarray(colours // 128 * 255).convert("P", palette=Image.Palette.ADAPTIVE), colours // 128 * 255),
     ):
         assert np.array_equal(np.asarray(decode_picture(encoded(image, "PNG"), max_pixels=LIMIT)), expected)
@@ -113,12 +113,25 @@ def test_modes() -> None:
     [
         (b"", "image_unreadable", "the file is empty"),
         (b"no picture", "image_unreadable", "no picture of a known format (JPEG, PNG, WEBP, BMP, GIF)"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image_unreadable", "no picture of a known format"),
-        (encoded(gradient(), "TIFF"), "image_unreadable", "no picture of a known format"),
+        (
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+            "image_unreadable",
+            "is an SVG drawing; save it as one of: JPEG",
+        ),
+        (b"\n<!DOCTYPE html><title>404</title>", "image_unreadable", "is a web page, as a download that failed leaves"),
+        (b"version https://git-lfs.github.com/spec/v1", "image_unreadable", "is a Git LFS pointer: run git lfs pull"),
+        (b"\0\0\0\x1cftypheic\0\0", "image_unreadable", "is a HEIC file; save it as one of: JPEG"),
+        (
+            encoded(gradient(), "TIFF"),
+            "image_unreadable",
+            "is a TIFF file; save it as one of: JPEG, PNG, WEBP, BMP, GIF",
+        ),
         (encoded(gradient(200, 200), "JPEG")[:900], "image_unreadable", "truncated"),
         (encoded(gradient(200, 200), "JPEG")[:-300], "image_unreadable", "truncated"),
-        (encoded(gradient(), "PNG")[:-40], "image_unreadable", ""),
-        (encoded(gradient(), "PNG")[:20], "image_unreadable", ""),
+        (encoded(gradient(), "PNG")[:-40], "image_unreadable", "cut off: its end chunk is missing"),
+        (encoded(gradient(), "PNG")[:20], "image_unreadable", "cut off"),
+        (encoded(gradient(), "BMP")[:-1], "image_unreadable", "cut off in its last rows"),
+        (encoded(gradient(), "GIF")[:-2], "image_unreadable", "cut off in its first picture"),
         (png(24, 16, body=b"\0" * 10), "image_unreadable", ""),
     ],
 )
@@ -234,34 +247,45 @@ def test_paths_inside_the_root_are_read(root: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "reason"),
+    ("path", "reason", "detail"),
     [
-        ("../secret.png", "image_outside_root"),
-        ("sub/../../secret.png", "image_outside_root"),
-        ("../baseless/c.png", "image_outside_root"),
-        ("out.png", "image_outside_root"),
-        ("outer/secret.png", "image_outside_root"),
-        ("/etc/passwd", "image_outside_root"),
-        ("../gone.png", "image_outside_root"),
-        ("gs://bucket/a.png", "image_outside_root"),
-        ("gone.png", "image_missing"),
-        ("dead.png", "image_missing"),
-        ("https://example.org/a.png", "image_missing"),
-        ("sub", "image_not_a_file"),
-        (".", "image_not_a_file"),
-        ("pipe.png", "image_not_a_file"),
-        ("empty.png", "image_unreadable"),
-        ("a.png/b.png", "image_unreadable"),
-        ("loop.png", "image_unreadable"),
-        ("nul\0.png", "image_unreadable"),
-        ("x" * 5000 + ".png", "image_unreadable"),
+        ("../secret.png", "image_outside_root", "write paths relative to image_root"),
+        ("sub/../../secret.png", "image_outside_root", "leads to"),
+        ("../baseless/c.png", "image_outside_root", "leads to"),
+        ("out.png", "image_outside_root", "leads to"),
+        ("outer/secret.png", "image_outside_root", "leads to"),
+        ("/etc/passwd", "image_outside_root", "leads to /etc/passwd, outside"),
+        ("/home/alice/pictures/a.png", "image_outside_root", "write paths relative to image_root"),
+        ("../gone.png", "image_outside_root", "leads to"),
+        ("gs://bucket/a.png", "image_outside_root", "leads out of"),
+        ("gone.png", "image_missing", "no such file below image_root"),
+        ("dead.png", "image_missing", "no such file below image_root"),
+        ("sub/b", "image_missing", "no such file, but there is sub/b.png"),
+        ("a.JPG", "image_missing", "no such file, but there is a.png"),
+        ("none/b.png", "image_missing", "there is no folder none below image_root"),
+        ("a.png ", "image_missing", "the path begins or ends with a space"),
+        ("sub\\b.png", "image_missing", "has backslashes; write / between folders: sub/b.png"),
+        ("C:\\Users\\me\\a.png", "image_missing", "is a path of a Windows machine; write paths relative to image_root"),
+        ("\\\\server\\share\\a.png", "image_missing", "is a path of a Windows machine"),
+        ("https://example.org/a.png", "image_web_address", "download the picture and write the file's path"),
+        ("file:///data/a.png", "image_web_address", "write the path alone"),
+        ("data:image/png;base64,iVBORw0KGgo=" + "A" * 9999, "image_web_address", "save it as a file"),
+        ("sub", "image_not_a_file", "is a folder; name a file"),
+        (".", "image_not_a_file", "is a folder; name a file"),
+        ("pipe.png", "image_not_a_file", "is a pipe or a device"),
+        ("empty.png", "image_unreadable", "the file is empty, 0 bytes"),
+        ("a.png/b.png", "image_missing", "there is no folder a.png"),
+        ("loop.png", "image_unreadable", "is a link that leads to itself"),
+        ("nul\0.png", "image_unreadable", "is a name that no file can have"),
+        ("x" * 5000 + ".png", "image_unreadable", "is a name that no file can have"),
     ],
 )
-def test_paths_that_are_refused(root: Path, path: str, reason: str) -> None:
-    """Whatever leads out, is missing, or is no regular file (a pipe would wait for ever)."""
+def test_paths_that_are_refused_say_what_they_are(root: Path, path: str, reason: str, detail: str) -> None:
+    """Whatever leads out, is missing, or is no regular file (a pipe would wait for ever), and what to do."""
     with pytest.raises(PictureError) as caught:
         decode_picture(PictureFolder(str(root)).read(path), max_pixels=LIMIT)
     assert caught.value.reason == reason
+    assert detail in caught.value.detail
 
 
 def test_a_root_that_is_a_link_is_a_root(root: Path, tmp_path: Path) -> None:

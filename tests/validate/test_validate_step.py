@@ -134,7 +134,7 @@ def test_bad_cells_are_set_aside_with_key_column_reason_and_value(tiny: Any) -> 
         (9, "row000", "id", "duplicate_key", "row000", "an earlier row has this key"),
         (10, "row010", "part", "unknown_split", "valid", "did you mean 'val'?"),
         (11, "row011", "part", "missing", None, "every row needs train, val or test"),
-        (12, "row012", "photo", "image_missing", "images/gone.png", "no such file"),
+        (12, "row012", "photo", "image_missing", "images/gone.png", "no such file below image_root"),
     ]
     assert (report.rows_read, report.rows_clean, report.rows_rejected) == (24, 15, 9)
     assert clean(data)["__row__"].to_list() == [0, 3, 4, 6, *range(13, 24)]

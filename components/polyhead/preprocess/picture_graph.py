@@ -154,6 +154,7 @@ def _decode_gif(content: tf.Tensor, background: Colour) -> tf.Tensor:
 
     TensorFlow paints black what is transparent. With nothing but white in the colour tables, what is black is that.
     """
+    length = tf.strings.length(content)
     screen, flags = _numbers(content, 6, 4), _numbers(content, 10, 1)[0]
     screen = screen[0::2] + 256 * screen[1::2]
     at = _gif_picture(content)
@@ -166,7 +167,7 @@ def _decode_gif(content: tf.Tensor, background: Colour) -> tf.Tensor:
         tf.strings.substr(white, 0, shared),
         tf.strings.substr(content, 13 + shared, at + 10 - 13 - shared),
         tf.strings.substr(white, 0, own),
-        tf.strings.substr(content, at + 10 + own, tf.strings.length(content)),
+        tf.strings.substr(content, tf.minimum(at + 10 + own, length), length),
     ]
     colours = tf.io.decode_gif(content)[0]
     fills = tf.reduce_all(tf.equal(placed, tf.concat([[0, 0], screen], 0)))
@@ -202,10 +203,13 @@ def _gif_picture(content: tf.Tensor) -> tf.Tensor:
 
 def _decode_bmp(content: tf.Tensor) -> tf.Tensor:
     """A BMP file of 24 bits; TensorFlow would get the colours of others wrong, or does not know them."""
-    head = _numbers(content, 14, 20)
-    plain = (head[0] >= 40) & tf.reduce_all(tf.equal(head[14:20], [24, 0, 0, 0, 0, 0]))
+    head = _numbers(content, 0, 34)
+    plain = (head[14] >= 40) & tf.reduce_all(tf.equal(head[28:34], [24, 0, 0, 0, 0, 0]))
     with tf.control_dependencies([_insist(plain, "a BMP file with a palette, or other than 24 bits")]):
-        return tf.io.decode_bmp(content, channels=3)
+        # TensorFlow refuses what follows the last row, of four bytes or a multiple of that.
+        start, width, height = (_signed(head[at : at + 4]) for at in (10, 18, 22))
+        size = start + (3 * width + 3) // 4 * 4 * tf.abs(height)
+        return tf.io.decode_bmp(tf.strings.substr(content, 0, size), channels=3)
 
 
 def _refused(content: tf.Tensor) -> tf.Tensor:
@@ -219,9 +223,15 @@ def _insist(condition: tf.Tensor, what: str) -> tf.Operation:
     return tf.debugging.Assert(condition, [f"{what} {words}"])
 
 
+def _signed(digits: tf.Tensor) -> tf.Tensor:
+    """Four bytes, the lowest first, as a number of 32 bits with a sign."""
+    return tf.tensordot(digits - [0, 0, 0, 256] * (digits // 128), [1, 2**8, 2**16, 2**24], 1)
+
+
 def _numbers(content: tf.Tensor, at: tf.Tensor | int, count: int) -> tf.Tensor:
-    """Bytes of a scalar string as int32 (count,)."""
-    return tf.cast(tf.io.decode_raw(tf.strings.substr(content, at, count), tf.uint8), tf.int32)
+    """Bytes of a scalar string as int32 (count,), 0 behind its end."""
+    there = tf.io.decode_raw(tf.strings.substr(content, tf.minimum(at, tf.strings.length(content)), count), tf.uint8)
+    return tf.pad(tf.cast(there, tf.int32), [[0, count - tf.size(there)]])
 
 
 def orientation(content: tf.Tensor) -> tf.Tensor:

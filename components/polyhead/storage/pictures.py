@@ -33,6 +33,7 @@ import simplejpeg
 import xxhash
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 
 from polyhead.errors import DeniedError, StorageError, machine_fault
@@ -78,6 +79,9 @@ _DEEP = 16
 _DEPTHS = (8, 10, 12, 14, 16)
 """Bits of a sample that cameras and scanners have, as the largest sample of a 16-bit file tells them."""
 _HASH_SIZE = (9, 8)
+_WEBP_HEADER = 30
+_DECODING = 24
+"""Bytes a pixel that decoders take at most: coefficients of a progressive JPEG file, a WEBP file's two canvases."""
 
 _pixels = Budget(512 * 2**20)
 """Bytes of pixels that all threads together may be decoding; a picture larger than that is decoded alone."""
@@ -335,16 +339,19 @@ def _opened(content: bytes, max_pixels: int) -> Iterator[_Opened]:
     """An opened picture of an accepted size; what goes wrong in the block is its fault, short memory apart."""
     if not content:
         raise PictureError("image_unreadable", "the file is empty, 0 bytes")
+    pixels = _webp_pixels(content)
     try:
         png = read_png(content) if content.startswith(SIGNATURE) else None
         if content.startswith(_GIF):
             check_gif(content)
         with Image.open(io.BytesIO(content if png is None else png.pixels), formats=FORMATS) as image:
             width, height = image.size
-            if width * height > max_pixels:
+            pixels = width * height
+            if pixels > max_pixels:
                 raise PictureError(
                     "image_too_large", f"{width} x {height} pixels, validate.max_pixels is {max_pixels:,}"
                 )
+            _insist_on_rows(image, len(content))
             exif = image.info.get("exif", b"") if png is None else png.exif
             yield _Opened(image, _exif_orientation(exif), png)
     except UnidentifiedImageError:
@@ -353,9 +360,40 @@ def _opened(content: bytes, max_pixels: int) -> Iterator[_Opened]:
         limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
         raise PictureError("image_too_large", f"more than {limit:,} pixels, which is as much as is read") from None
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, OverflowError) as error:
-        if "memory" in str(error):  # so Pillow's decoders say it
+        if "memory" in str(error):  # so some of Pillow's decoders say it; others say that the file is broken
             raise MemoryError from None
+        _insist_on_memory(min(pixels, max_pixels))
         raise PictureError("image_unreadable", str(error) or type(error).__name__) from None
+
+
+def _insist_on_memory(pixels: int) -> None:
+    """See whether there was room to decode a picture, before its file is blamed for a failure.
+
+    Raises:
+        MemoryError: There is none.
+    """
+    np.empty(_DECODING * pixels, np.uint8)
+
+
+def _webp_pixels(content: bytes) -> int:
+    """Height times width of a WEBP file, whose decoder needs room before it tells them; 0 of others."""
+    if content[:4] != b"RIFF" or content[8:15] != b"WEBPVP8" or len(content) < _WEBP_HEADER:
+        return 0
+    if content[15:16] == b"X":
+        return (1 + int.from_bytes(content[24:27], "little")) * (1 + int.from_bytes(content[27:30], "little"))
+    if content[15:16] == b"L":
+        sides = int.from_bytes(content[21:25], "little")
+        return (1 + (sides & 0x3FFF)) * (1 + (sides >> 14 & 0x3FFF))
+    width, height = struct.unpack("<HH", content[26:30])
+    return int(width & 0x3FFF) * int(height & 0x3FFF)
+
+
+def _insist_on_rows(image: Image.Image, size: int) -> None:
+    """Refuse a BMP file of a size that lacks a part of its rows: Pillow does not miss what fills up the last one."""
+    if isinstance(image, BmpImageFile) and image.tile and image.tile[0].codec_name == "raw":
+        _, row, *_ = image.tile[0].args
+        if image.tile[0].offset + row * image.height > size:
+            raise ValueError("the file is cut off in its last rows")
 
 
 _OTHERS = (
