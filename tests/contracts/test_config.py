@@ -395,3 +395,46 @@ def test_names_that_differ_in_case_only_are_refused() -> None:
             "table: t.csv\nfeatures: {Area: {kind: numeric}, area: {kind: text}}\ntargets: {y: {kind: binary}}\n"
         )
     assert [problem.what for problem in error.value.problems] == ["'area' and 'Area' differ in case only"]
+
+
+@pytest.mark.parametrize(
+    ("given", "colour"),
+    [
+        ("white", (255, 255, 255)),
+        ("Black", (0, 0, 0)),
+        ("'#C81e5A'", (200, 30, 90)),
+        ("[200, 30, 90]", (200, 30, 90)),
+    ],
+)
+def test_a_background_may_be_written_in_several_ways(given: str, colour: tuple[int, int, int]) -> None:
+    """All of them decide the data by the colour that they mean."""
+    text = "table: t.csv\nfeatures:\n  photo: {{kind: image, background: {}}}\ntargets:\n  y: {{kind: binary}}\n"
+    config = parse_config(text.format(given))
+    feature = config.features["photo"]
+    assert isinstance(feature, ImageFeature)
+    assert feature.background_colour == colour
+    same = parse_config(text.format(list(colour)))
+    assert config.data_fingerprint() == same.data_fingerprint()
+    assert (config.data_fingerprint() == parse_config(text.format("white")).data_fingerprint()) == (given == "white")
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("background:", "put a colour that begins with # in quotes"),
+        ("background: beige", "'beige' is no colour; write white, black,"),
+        ("background: 7", "7 is no colour"),
+        ("background: [1, 2]", "takes three whole numbers from 0 to 255"),
+        ("background: [1, 2, 256]", "takes three whole numbers from 0 to 255"),
+        ("background: [1, 2, true]", "takes three whole numbers from 0 to 255"),
+        ("range: [4095, 0]", "takes the lower sample first"),
+        ("range: [0, 65536]", "65535"),
+    ],
+)
+def test_what_is_no_background_and_no_range_says_so(line: str, what: str) -> None:
+    """With what to write in its place."""
+    text = f"table: t.csv\nfeatures:\n  photo:\n    kind: image\n    {line}\ntargets:\n  y: {{kind: binary}}\n"
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    assert what in str(caught.value)
+    assert "photo" in str(caught.value)

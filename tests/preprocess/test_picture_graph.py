@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.ExifTags import Base as ExifTag
-from tests.strategies import Picture, colours, pictures
+from strategies import Picture, colours, pictures
 
 from polyhead.model import backend
 from polyhead.shard.pictures import resize

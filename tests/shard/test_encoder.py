@@ -120,10 +120,12 @@ def test_a_recipe_names_all_that_decides_the_bytes() -> None:
         PictureEncoder(feature(store="png"), "scaled", max_pixels=LIMIT).recipe,
         PictureEncoder(feature(quality=90), "scaled", max_pixels=LIMIT).recipe,
         PictureEncoder(feature(subsampling=444), "scaled", max_pixels=LIMIT).recipe,
+        PictureEncoder(feature(background="black"), "scaled", max_pixels=LIMIT).recipe,
+        PictureEncoder(feature(range=(0, 4095)), "scaled", max_pixels=LIMIT).recipe,
         PictureEncoder(ImageFeature(kind="image", size=(48, 40)), "scaled", max_pixels=LIMIT).recipe,
         first,
     }
-    assert len(others) == 6
+    assert len(others) == 8
 
 
 def test_stages_are_measured_and_add_up() -> None:

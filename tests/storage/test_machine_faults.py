@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tests.conftest import Tiny
 
 from polyhead.contracts.config import load_config
 from polyhead.errors import DeniedError, MachineError, StorageError, machine_fault
@@ -24,7 +24,6 @@ from polyhead.preprocess import step as preprocess
 from polyhead.shard import step as shard
 from polyhead.storage import pictures
 from polyhead.storage.pictures import PictureError, PictureFolder
-from polyhead.storage.tables import open_table
 from polyhead.validate import step as validate
 
 FILES_OWN = {
@@ -87,7 +86,7 @@ def test_a_fault_of_the_machine_stops_every_step(
     }
     made = {"validate": "V", "validate by a plan": "M", "preprocess": "P", "shard": "S"}
     if step == "validate by a plan":
-        planned = validate.plan_pictures(config=config, table=open_table(str(data.table)), out=out / "L", partitions=1)
+        planned = validate.plan_pictures(config=config, table=str(data.table), out=out / "L", partitions=1)
     for former in ("validate", "preprocess"):
         if step in ("preprocess", "shard")[former == "preprocess" :]:
             calls[former]()

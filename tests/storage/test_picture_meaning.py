@@ -14,7 +14,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tests.strategies import Picture, colours, pictures
+from strategies import Picture, colours, pictures
 
 from polyhead.contracts.config import parse_config
 from polyhead.preprocess import step as preprocess

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -41,8 +42,8 @@ class FeatureBase(Section):
 _COLOURS = {"white": "#ffffff", "black": "#000000"}
 
 
-def _colour(given: object) -> object:
-    """A colour as `#rrggbb`; whatever else was given is left for the type to refuse."""
+def _colour(given: object) -> str:
+    """A colour as `#rrggbb`."""
     if given is None:
         raise ValueError("is empty; put a colour that begins with # in quotes, or YAML takes it for a comment")
     if isinstance(given, (list, tuple)):
@@ -50,7 +51,10 @@ def _colour(given: object) -> object:
         if len(given) != 3 or len(levels) != 3:
             raise ValueError("takes three whole numbers from 0 to 255: red, green, blue")
         return "#" + bytes(levels).hex()
-    return _COLOURS.get(given.lower(), given.lower()) if isinstance(given, str) else given
+    colour = _COLOURS.get(given.lower(), given.lower()) if isinstance(given, str) else ""
+    if not re.fullmatch("#[0-9a-f]{6}", colour):
+        raise ValueError(f"{given!r} is no colour; write white, black, '#rrggbb' in quotes, or [red, green, blue]")
+    return colour
 
 
 _LEVEL = {"type": "integer", "minimum": 0, "maximum": 255}
@@ -61,9 +65,7 @@ _COLOUR_SCHEMA = {
         {"type": "array", "items": _LEVEL, "minItems": 3, "maxItems": 3},
     ]
 }
-Colour = Annotated[
-    str, Field(pattern="^#[0-9a-f]{6}$"), BeforeValidator(_colour), WithJsonSchema(_COLOUR_SCHEMA, mode="validation")
-]
+Colour = Annotated[str, BeforeValidator(_colour), WithJsonSchema(_COLOUR_SCHEMA, mode="validation")]
 """A colour as `#rrggbb`, given as that, as white or black, or as red, green and blue from 0 to 255."""
 
 Sample = Annotated[int, Field(ge=0, le=65535)]
