@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from tests.conftest import Tiny
 
 from polyhead.contracts.config import load_config
 from polyhead.errors import DeniedError, MachineError, StorageError, machine_fault

@@ -126,7 +126,8 @@ def _png_facts(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return tf.where(ends, length, at + 12 + size), seen, transparent, significant, exif
 
     start = (tf.constant(len(SIGNATURE)), tf.constant(False), tf.constant(False), tf.constant(0), tf.constant(b""))
-    return tf.while_loop(lambda at, *_: at + 12 <= length, step, start)[2:]
+    _, _, transparent, significant, exif = tf.while_loop(lambda at, *_: at + 12 <= length, step, start)
+    return transparent, significant, exif
 
 
 def _significant_range(largest: tf.Tensor, significant: tf.Tensor) -> tf.Tensor:

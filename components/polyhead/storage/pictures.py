@@ -311,7 +311,7 @@ class _Opened:
             samples = image if image.mode in ("RGB", "P") else image.convert("L")
             return image.convert("RGB"), _alpha(np.asarray(samples), self.png)
         if "transparency" in image.info or "A" in image.getbands():
-            image = image.convert("RGBA")
+            image = image if image.mode == "RGBA" else image.convert("RGBA")
             colours, alpha = image.convert("RGB"), image.getchannel("A")
         else:
             colours, alpha = image.convert("RGB"), None
@@ -391,8 +391,9 @@ def _webp_pixels(content: bytes) -> int:
 def _insist_on_rows(image: Image.Image, size: int) -> None:
     """Refuse a BMP file of a size that lacks a part of its rows: Pillow does not miss what fills up the last one."""
     if isinstance(image, BmpImageFile) and image.tile and image.tile[0].codec_name == "raw":
-        _, row, *_ = image.tile[0].args
-        if image.tile[0].offset + row * image.height > size:
+        tile = image.tile[0]
+        row = tile.args[1] if isinstance(tile.args, tuple) else 0  # bytes, filled up to a multiple of four
+        if tile.offset + row * image.height > size:
             raise ValueError("the file is cut off in its last rows")
 
 
