@@ -192,6 +192,11 @@ def _notes(outcome: Outcome) -> list[str]:
             f"{unseen} test rows have a label that no train row has: they count as wrong in accuracy and F1 and are "
             "left out of log_loss and the confusion matrix"
         )
+    if outcome.unseen is not None and (unseen := int(outcome.unseen.sum())):
+        notes.append(
+            f"{unseen} test rows have a label that no train row has: they count as wrong in accuracy and as missed in "
+            "F1, and the label is left out of the other metrics"
+        )
     if outcome.kind == "regression" and len(outcome.true) and (zeros := int((outcome.true == 0).sum())):
         notes.append(f"mape leaves out {zeros} test rows whose true value is 0")
     return notes
