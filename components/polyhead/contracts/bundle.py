@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from polyhead.contracts.artifact import Contract, Record
 from polyhead.contracts.config import Config, require_config
@@ -54,8 +55,13 @@ class ModelBundle(Contract):
         best_score: Its joint score.
         seed: Seed of the training.
         core_sha256: Digest of `core.keras`.
+        corrections: By regression target with `predict: mean`: what is added to the head's number, on the scale that it
+            learns, before it is turned back.
     """
 
+    FORMAT_VERSION: ClassVar[int] = 2
+
+    format_version: int = 2
     heads: dict[str, str]
     parameters: int
     epochs: int
@@ -63,6 +69,7 @@ class ModelBundle(Contract):
     best_score: float
     seed: int
     core_sha256: str
+    corrections: dict[str, float]
 
     @classmethod
     def made_by(cls) -> str:

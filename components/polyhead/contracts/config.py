@@ -105,7 +105,12 @@ class ModelSection(Section):
 
     width: int = Field(64, ge=4, le=4096, description="Units of each encoder's vector and of the combiner.")
     dropout: float = Field(0.3, ge=0, lt=1, description="Share of the combiner's units dropped while training.")
-    image_dropout: float = Field(0.3, ge=0, lt=1, description="Chance that a picture is hidden while training.")
+    image_dropout: float = Field(
+        0.3,
+        ge=0,
+        lt=1,
+        description="Chance that a picture is hidden while training, at least the 0.02 of every other feature.",
+    )
 
 
 class TrainSection(Section):

@@ -67,6 +67,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     import tensorflow as tf
 
     from polyhead.model.build import build_core
+    from polyhead.train.correction import corrections
     from polyhead.train.data import Feed
     from polyhead.train.export import export_serving
     from polyhead.train.fit import fit
@@ -90,7 +91,8 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
             )
         _bundle_inputs(directory, config, Path(preprocessing), result.epochs)
         model.save(directory / CORE_MODEL)
-        export_serving(model, chosen, Path(preprocessing), directory / SERVING_MODEL)
+        added = corrections(model, chosen, feed.fixed("train"))
+        export_serving(model, chosen, Path(preprocessing), added, directory / SERVING_MODEL)
         bundle = ModelBundle(
             made_from={
                 **manifest.made_from,
@@ -104,6 +106,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
             best_score=result.best_score,
             seed=config.train.seed,
             core_sha256=sha256_of(directory / CORE_MODEL),
+            corrections=added,
         )
         bundle.write(directory)
     say(
