@@ -202,7 +202,11 @@ def test_the_data_fingerprint_covers_what_decides_the_data(old: str, new: str, s
          "use letters, digits and single _, a letter first, and give the column apart: {column: …}"),
         (MINIMAL.replace("size:", "a__b:"), "f:3 features.a__b", "'a__b' cannot name a model input or output",
          "use letters, digits and single _, a letter first, and give the column apart: {column: …}"),
-        # slices, gate, tied pictures
+        # loss weights, slices, gate, tied pictures
+        (MINIMAL.replace("{kind: regression}", "{kind: regression, loss_weight: 0}").replace(
+            "{kind: multiclass}", "{kind: multiclass, loss_weight: 0.0}"), "f:6 targets",
+         "no target has a loss_weight above 0, so nothing would be learned",
+         "remove loss_weight, or give one target a weight above 0"),
         (MINIMAL + "evaluate: {slices: [color]}", "f:9 evaluate.slices", "'color' is not a category feature",
          "did you mean 'colour'?"),
         (MINIMAL + "evaluate: {slices: [size]}", "f:9 evaluate.slices", "'size' is not a category feature",

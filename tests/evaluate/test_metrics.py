@@ -220,6 +220,22 @@ def test_unseen_labels_count_as_wrong() -> None:
     assert nothing_else["accuracy"] == 0.0
 
 
+def test_the_rule_for_unseen_labels_is_one_for_classes_and_sets() -> None:
+    """The same single labels, told as classes and as sets of one, give the same accuracy and macro F1."""
+    true, predicted = np.array([0, 1, -1, 2]), np.array([0, 1, 1, 2])
+    sets = np.eye(3, dtype=int)
+    p = np.full((4, 3), 0.1)
+    classes = measure(Outcome("multiclass", true, predicted, p))
+    known = np.where(true[:, None] >= 0, sets[true], 0)
+    labels = Outcome("multilabel", known, sets[predicted], p, unseen=true < 0)
+    nothing_seen = Outcome("multilabel", known * 0, known * 0, p, unseen=np.ones(4, bool))
+    for outcome in (labels, labels.rows(np.arange(4))):
+        values = measure(outcome)
+        assert values["accuracy"] == classes["accuracy"] == 0.75
+        assert values["macro_f1"] == classes["macro_f1"]
+    assert (measure(nothing_seen)["accuracy"], measure(nothing_seen)["macro_f1"]) == (0.0, 0.0)
+
+
 def test_absent_classes_and_labels_stay_out_of_averages() -> None:
     """ROC AUC averages over classes that occur beside others, F1 over labels that occur as true or predicted."""
     true = np.array([0, 1, 0, 1])

@@ -92,6 +92,8 @@ def test_outcomes_hold_known_rows_only() -> None:
     outcome = outcome_of("t", LABELS, table_of(LABELS, [["x", "new"], [], None], arrays))
     assert outcome.true.tolist() == [[1, 0, 0], [0, 0, 0]]
     assert outcome.predicted.tolist() == [[1, 0, 1], [0, 0, 0]]
+    assert outcome.unseen.tolist() == [True, False]
+    assert baseline_of(LABELS, outcome).unseen is outcome.unseen
     outcome = outcome_of("t", NUMBERS, table_of(NUMBERS, [None, 3.0], {"t": np.array([1.5, 2.5], np.float32)}))
     assert (outcome.true.tolist(), outcome.predicted.tolist(), outcome.log_scale) == ([3.0], [2.5], False)
 

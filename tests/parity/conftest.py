@@ -94,6 +94,7 @@ def finished(tf: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
     config = load_config(write_sample(folder, rows=200))
     config = config.model_copy(
         update={
+            "targets": {**config.targets, "price": config.targets["price"].model_copy(update={"predict": "mean"})},
             "train": config.train.model_copy(update={"epochs": 2}),
             "evaluate": config.evaluate.model_copy(update={"bootstrap": 5, "slices": ["clay"]}),
         }

@@ -33,7 +33,7 @@ def batch(start, end):
     for name, values in rows["inputs"].items():
         values = values[start:end]
         if name in numbers:
-            given[name] = tf.constant([float(value) for value in values], tf.float32)
+            given[name] = tf.constant([float(value) for value in values], tf.float64)
         elif name == "photo":
             given[name] = tf.constant([base64.b64decode(value) for value in values])
         else:
@@ -99,7 +99,7 @@ def trained(finished: Any) -> dict[str, dict[str, Any]]:
     """By key, what the network says on the shards' rows through the transforms of training."""
     import keras
 
-    from polyhead.contracts.bundle import CORE_MODEL
+    from polyhead.contracts.bundle import CORE_MODEL, ModelBundle
     from polyhead.model.layers import CUSTOM_LAYERS
     from polyhead.preprocess.outputs import predictions
     from polyhead.shard.reading import parse, records
@@ -108,6 +108,7 @@ def trained(finished: Any) -> dict[str, dict[str, Any]]:
     manifest = ShardManifest.read(finished.place("shard"))
     preprocessing = Preprocessing.read(finished.place("preprocess"))
     feed = Feed(finished.config, preprocessing, finished.place("preprocess"), manifest, finished.place("shard"))
+    corrections = ModelBundle.read(finished.place("train")).corrections
     core = keras.saving.load_model(
         finished.place("train") / CORE_MODEL, custom_objects=CUSTOM_LAYERS, compile=False, safe_mode=True
     )
@@ -121,7 +122,8 @@ def trained(finished: Any) -> dict[str, dict[str, Any]]:
         at = 0
         for inputs, _, _ in feed.fixed(split):
             outputs = {
-                name: value.numpy() for name, value in predictions(preprocessing, core(inputs, training=False)).items()
+                name: value.numpy()
+                for name, value in predictions(preprocessing, core(inputs, training=False), corrections).items()
             }
             size = len(next(iter(outputs.values())))
             for i in range(size):
@@ -229,7 +231,7 @@ def test_a_missing_row_is_served(tf: Any, finished: Any) -> None:
     """A row of which nothing is known still gets finite predictions."""
     serve = tf.saved_model.load(str(finished.place("train") / "serving")).signatures["serving_default"]
     outputs = serve(
-        **{name: tf.constant([math.nan], tf.float32) for name in NUMBERS},
+        **{name: tf.constant([math.nan], tf.float64) for name in NUMBERS},
         **{name: tf.constant([""]) for name in ("photo", "clay", "note")},
     )
     for name, value in outputs.items():
@@ -262,10 +264,10 @@ def test_any_feature_name_can_be_served(tf: Any, tmp_path: Path) -> None:
     validate_step.run(config=config, table=table, out=tmp_path / "v")
     preprocessing = preprocess_step.run(config=config, data=tmp_path / "v", out=tmp_path / "p")
     core = build_core(preprocessing, config)
-    export_serving(core, preprocessing, tmp_path / "p", tmp_path / "serving")
+    export_serving(core, preprocessing, tmp_path / "p", {}, tmp_path / "serving")
     serve = tf.saved_model.load(str(tmp_path / "serving")).signatures["serving_default"]
-    by_name = {name: tf.constant([0.5 * at, math.nan]) for at, name in enumerate(names)}
+    by_name = {name: tf.constant([0.5 * at, math.nan], tf.float64) for at, name in enumerate(names)}
     outputs = serve(**by_name)
     assert set(outputs) == {"outputs"}
-    changed = serve(**{**by_name, "raw": tf.constant([50.0, 50.0])})
+    changed = serve(**{**by_name, "raw": tf.constant([50.0, 50.0], tf.float64)})
     assert (changed["outputs"].numpy() != outputs["outputs"].numpy()).all()

@@ -200,7 +200,7 @@ numbers = st.lists(calm_numbers, min_size=2, max_size=30)
 @example(train=[0.1, 0.1], others=[0.0, -1.0])
 @example(train=[1e6, 1e6 + 1], others=[1e6, 0.0])
 def test_numbers_are_scaled_as_scikit_learn_does(tf: Any, train: list[float], others: list[float]) -> None:
-    """Value and signed logarithm equal StandardScaler's to 1e-6; constants are centred only."""
+    """Value and signed logarithm equal StandardScaler's to 1e-6, up to one deviation beyond the train rows' range."""
     check_scaling(train, others, lambda transform, rows: transform(tf.constant(rows)).numpy())
 
 
@@ -217,14 +217,15 @@ def test_numbers_are_scaled_the_same_in_tf_data(tf: Any) -> None:
 def check_scaling(train: list[float], others: list[float], apply: Any) -> None:
     from polyhead.preprocess.layers import NumericTransform
 
-    known = np.array(train, np.float32).astype(np.float64)
-    rows = np.array([*train, *others], np.float32)
+    known, rows = np.array(train), np.array([*train, *others])
     scaled = apply(NumericTransform(numeric(known.tolist())), rows)
     assert scaled.dtype == np.float32
-    wide = rows.astype(np.float64)
     for column, view in ((0, lambda x: x), (1, lambda x: np.sign(x) * np.log1p(np.abs(x)))):
         oracle = StandardScaler().fit(view(known)[:, None])
-        expected = oracle.transform(view(wide)[:, None])[:, 0]
+        expected = oracle.transform(view(rows)[:, None])[:, 0]
+        seen = expected[: len(train)]
+        beyond = 1.0 if seen.any() else 0.0
+        expected = np.clip(expected, seen.min() - beyond, seen.max() + beyond)
         np.testing.assert_allclose(scaled[:, column], expected, rtol=1e-6, atol=1e-6)
     assert not scaled[:, 2].any()
 
@@ -234,12 +235,44 @@ def test_a_missing_number_is_zero_and_marked(tf: Any) -> None:
     from polyhead.preprocess.layers import NumericTransform
 
     transform = NumericTransform(numeric([1.0, 3.0, None]))
-    result = transform(tf.constant([math.nan, 1.0, 3.0], tf.float32)).numpy()
+    result = transform(tf.constant([math.nan, 1.0, 3.0], tf.float64)).numpy()
     assert result[0].tolist() == [0.0, 0.0, 1.0]
     np.testing.assert_allclose(result[1:], [[-1, -1, 0], [1, 1, 0]], atol=1e-6)
     nothing = NumericTransform(numeric([None, None]))
-    assert nothing(tf.constant([math.nan, 2.0])).numpy()[0].tolist() == [0.0, 0.0, 1.0]
-    assert np.isfinite(nothing(tf.constant([math.nan, 2.0])).numpy()).all()
+    assert nothing(tf.constant([math.nan, 2.0], tf.float64)).numpy().tolist() == [[0, 0, 1], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("train", [[1.0, 2.0, 3.0, 50.0], [-4.0, 0.0, 1e-3], [7.0, 7.0], [1e12, 1e12 + 5]])
+def test_what_a_number_can_add_is_bounded(tf: Any, train: list[float]) -> None:
+    """However far outside the train rows' range, a number counts as one a deviation beyond it; infinity too."""
+    from polyhead.preprocess.layers import NumericTransform
+
+    transform = NumericTransform(numeric(train))
+    inside = transform(tf.constant(train, tf.float64)).numpy()
+    outside = transform(tf.constant([s * x for s in (-1, 1) for x in (1e3, 1e6, 1e150, math.inf)], tf.float64)).numpy()
+    beyond = 1.0 if len(set(train)) > 1 else 0.0
+    assert (outside >= inside.min(0) - beyond - 1e-6).all()
+    assert (outside <= inside.max(0) + beyond + 1e-6).all()
+    assert (np.diff(outside[4:], axis=0) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        1e8 + np.arange(-450, 450),
+        1764115200 + np.arange(234.0),
+        np.arange(20_000.0) * 86400,
+        3e15 + np.arange(200),
+        np.arange(1, 300) / 1e12,
+    ],
+    ids=["near 1e8", "seconds", "days", "large integers", "small numbers"],
+)
+def test_different_numbers_stay_different(tf: Any, values: Any) -> None:
+    """Integers and times far from zero are told apart by the network as by the table."""
+    from polyhead.preprocess.layers import NumericTransform
+
+    scaled = NumericTransform(numeric(values.tolist()))(tf.constant(values, tf.float64)).numpy()
+    assert (np.diff(scaled[:, 0]) > 0).all()
 
 
 def artifact(folder: Path, config: str, table: pl.DataFrame) -> Preprocessing:
@@ -287,7 +320,7 @@ def raw_targets(tf: Any, rows: list[int]) -> dict[str, Any]:
     table = TARGETS[rows]
     sets = table["tags"].to_list()
     return {
-        "price": tf.constant([math.nan if value is None else value for value in table["price"]], tf.float32),
+        "price": tf.constant([math.nan if value is None else value for value in table["price"]], tf.float64),
         "shape": tf.constant([value or "" for value in table["shape"]]),
         "sold": tf.constant([value or "" for value in table["sold"]]),
         "tags": tf.ragged.constant([labels or [] for labels in sets], dtype=tf.string, ragged_rank=1),
@@ -386,13 +419,17 @@ def test_inputs_mark_what_is_known(tf: Any, tmp_path: Path) -> None:
     preprocessing = artifact(tmp_path, FEATURES_CONFIG, feature_table())
     transforms = FeatureTransforms(preprocessing, tmp_path / "p", stored=False)
     assert {name: (spec.dtype, spec.shape.as_list()) for name, spec in transforms.raw_spec().items()} == {
-        "size": (tf.float32, [None]),
+        "size": (tf.float64, [None]),
         "colour": (tf.string, [None]),
         "note": (tf.string, [None]),
     }
     notes = ["red", "", " \t\u00a0\u3000", "?"]
     inputs = transforms(
-        {"size": tf.constant([1.0, 2, 3, 4]), "colour": tf.constant(["red"] * 4), "note": tf.constant(notes)}
+        {
+            "size": tf.constant([1.0, 2, 3, 4], tf.float64),
+            "colour": tf.constant(["red"] * 4),
+            "note": tf.constant(notes),
+        }
     )
     assert set(inputs) == {"size", "colour", "note__ids", "note__weights", "note__known"}
     assert inputs["note__known"].numpy().tolist() == [1.0, 0.0, 0.0, 1.0]

@@ -30,7 +30,7 @@ def expected(values: list[float]) -> tuple[float, float]:
     exact = [Fraction(value) for value in values]
     mean = sum(exact, Fraction()) / len(exact)
     variance = sum((value - mean) ** 2 for value in exact) / len(exact)
-    rounding = float(variance) <= (float(mean) * 1e-12) ** 2
+    rounding = float(variance) <= (float(mean) * 1e-15) ** 2
     return float(mean), 0.0 if rounding else float(variance)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,9 @@ def numbers(transform: Any, mean: float, variance: float) -> RegressionStatistic
     return RegressionStatistics(transform=transform, count=4, missing=0, mean=mean, variance=variance, median=1.0)
 
 
-def predicted(tf: Any, statistics: TargetStatistics, logits: list[list[float]]) -> tuple[Any, Any]:
+def predicted(
+    tf: Any, statistics: TargetStatistics, logits: list[list[float]], corrections: dict[str, float] | None = None
+) -> tuple[Any, Any]:
     """The prediction and, where there are any, the probabilities of one head."""
     from polyhead.preprocess.outputs import predictions
 
@@ -57,7 +60,10 @@ def predicted(tf: Any, statistics: TargetStatistics, logits: list[list[float]]) 
         warnings=[],
         splits_sha256="",
     )
-    outputs = {name: value.numpy() for name, value in predictions(preprocessing, {"t": tf.constant(logits)}).items()}
+    outputs = {
+        name: value.numpy()
+        for name, value in predictions(preprocessing, {"t": tf.constant(logits)}, corrections or {}).items()
+    }
     assert set(outputs) <= {"t", "t__probabilities"}
     return outputs["t"], outputs.get("t__probabilities")
 
@@ -92,7 +98,7 @@ def test_regression(tf: Any) -> None:
     """The standardised number back on the table's scale."""
     number, probabilities = predicted(tf, numbers("none", 100.0, 25.0), [[0.0], [1.0], [-2.0]])
     assert number.tolist() == [100.0, 105.0, 90.0]
-    assert number.dtype == np.float32
+    assert number.dtype == np.float64
     assert probabilities is None
 
 
@@ -104,12 +110,20 @@ def test_regression_of_a_logarithm(tf: Any) -> None:
     assert (number >= 0).all()
 
 
+def test_a_correction_is_added_on_the_scale_that_is_learned(tf: Any) -> None:
+    """It shifts a number, and multiplies one whose logarithm is learned; other heads' corrections do nothing."""
+    number, _ = predicted(tf, numbers("none", 100.0, 25.0), [[0.0], [1.0]], {"t": -2.5, "other": 9.0})
+    assert number.tolist() == [97.5, 102.5]
+    number, _ = predicted(tf, numbers("log", 2.0, 4.0), [[0.0], [0.5]], {"t": math.log(1.5)})
+    np.testing.assert_allclose(number, 1.5 * np.exp([2.0, 3.0]), rtol=1e-12)
+
+
 @pytest.mark.parametrize("transform", ["none", "log"])
 def test_predictions_undo_the_target_transform(tf: Any, transform: Any) -> None:
     """A head that gives exactly what its loss compares with predicts the table's value."""
     from polyhead.preprocess.layers import _standardised
 
-    raw = np.array([0.5, 3.0, 120.0, 4e5], np.float32)
+    raw = np.array([0.5, 3.0, 120.0, 4e5])
     scale = np.log(raw.astype(float)) if transform == "log" else raw.astype(float)
     statistics = numbers(transform, float(scale.mean()), float(scale.var()))
     values, _ = _standardised(statistics, tf.constant(raw))

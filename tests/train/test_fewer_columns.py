@@ -88,7 +88,7 @@ def test_a_model_of_fewer_columns_needs_only_them(polyhead: Any, prepared: Any, 
 
     serve = tf.saved_model.load("M/serving").signatures["serving_default"]
     assert set(serve.structured_input_signature[1]) == set(FEATURES)
-    served = serve(size=tf.constant(rows["size"], tf.float32), colour=tf.constant(rows["colour"].tolist()))
+    served = serve(size=tf.constant(rows["size"], tf.float64), colour=tf.constant(rows["colour"].tolist()))
     assert [label.decode() for label in served["shape"].numpy()] == predictions["shape.predicted"].to_list()
 
 

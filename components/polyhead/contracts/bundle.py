@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from polyhead.contracts.artifact import Contract, Record
 from polyhead.contracts.config import Config, require_config
@@ -28,10 +29,13 @@ class Epoch(Record):
 
     Attributes:
         epoch: From 1.
-        score: Joint validation score: the mean over heads, by loss weight, of validation loss over the loss
-            of predicting the train rows' prior. 1 is a model that knows nothing, lower is better.
-        losses: Each head's training loss.
-        val_losses: Each head's validation loss; empty without validation rows.
+        score: Joint score: the mean over heads, by loss weight, of the head's loss over the loss of predicting the
+            train rows' prior. 1 is a model that knows nothing, lower is better. On the val rows; on the train rows
+            where no val row has a known target of a head that counts.
+        losses: Each head's loss on the train rows, while the model changes and values are hidden and dropped. A loss is
+            the mean over rows with a known target (and over labels for multilabel) by class weight, before
+            `loss_weight`.
+        val_losses: Each head's loss on the val rows; empty where these cannot be scored.
     """
 
     epoch: int
@@ -48,11 +52,16 @@ class ModelBundle(Contract):
         parameters: Trainable numbers in the model.
         epochs: Epochs trained.
         best_epoch: The epoch whose weights were kept, from 1.
-        best_score: Its joint validation score.
+        best_score: Its joint score.
         seed: Seed of the training.
         core_sha256: Digest of `core.keras`.
+        corrections: By regression target with `predict: mean`: what is added to the head's number, on the scale that it
+            learns, before it is turned back.
     """
 
+    FORMAT_VERSION: ClassVar[int] = 2
+
+    format_version: int = 2
     heads: dict[str, str]
     parameters: int
     epochs: int
@@ -60,6 +69,7 @@ class ModelBundle(Contract):
     best_score: float
     seed: int
     core_sha256: str
+    corrections: dict[str, float]
 
     @classmethod
     def made_by(cls) -> str:

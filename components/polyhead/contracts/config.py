@@ -105,7 +105,12 @@ class ModelSection(Section):
 
     width: int = Field(64, ge=4, le=4096, description="Units of each encoder's vector and of the combiner.")
     dropout: float = Field(0.3, ge=0, lt=1, description="Share of the combiner's units dropped while training.")
-    image_dropout: float = Field(0.3, ge=0, lt=1, description="Chance that a picture is hidden while training.")
+    image_dropout: float = Field(
+        0.3,
+        ge=0,
+        lt=1,
+        description="Chance that a picture is hidden while training, at least the 0.02 of every other feature.",
+    )
 
 
 class TrainSection(Section):
@@ -380,6 +385,7 @@ def _cross_checks(document: Document) -> list[Problem]:
     return [
         *_check_names(document),
         *_check_columns(document),
+        *_check_loss_weights(document),
         *_check_slices(document),
         *_check_gate(document),
         *_check_publish(document),
@@ -437,6 +443,17 @@ def _check_columns(document: Document) -> Iterator[Problem]:
 
 def _kind(document: Document, group: str, name: str) -> str:
     return str(document.get([group, name, "kind"]))
+
+
+def _check_loss_weights(document: Document) -> Iterator[Problem]:
+    """A model all of whose heads weigh nothing would learn nothing."""
+    targets = document.mapping(["targets"])
+    weights = [body.get("loss_weight", 1) for body in targets.values() if isinstance(body, dict)]
+    if weights and len(weights) == len(targets) and all(weight == 0 for weight in weights):
+        hint = "remove loss_weight, or give one target a weight above 0"
+        yield Problem(
+            "no target has a loss_weight above 0, so nothing would be learned", document.where(["targets"]), hint
+        )
 
 
 def _check_slices(document: Document) -> Iterator[Problem]:

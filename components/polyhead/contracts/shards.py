@@ -9,12 +9,12 @@
 
 Every example has `key` (bytes) and, by the names of the config:
     feature/<image>      bytes: the oriented RGB picture at the feature's size, encoded as `store` says
-    feature/<numeric>    float
+    feature/<numeric>    bytes: a little-endian float64
     feature/<category>   bytes, UTF-8
     feature/<text>       bytes, UTF-8
     target/<binary>, target/<multiclass>   bytes: the label
     target/<multilabel>  bytes list; target/<multilabel>/known int64 1 where the set is known
-    target/<regression>  float, on the table's scale
+    target/<regression>  bytes: a little-endian float64, on the table's scale
 A missing value is an absent entry.
 
 Several workers share the work by a plan. Each partition is a run of rows in the shards' order; a merge joins them into
@@ -71,9 +71,9 @@ class ShardManifest(Contract):
         warnings: All warnings so far.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 2
+    FORMAT_VERSION: ClassVar[int] = 3
 
-    format_version: int = 2
+    format_version: int = 3
     shards: list[Shard]
     rows: dict[str, int]
     rows_read: int

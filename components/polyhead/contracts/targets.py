@@ -73,6 +73,11 @@ class RegressionTarget(TargetBase):
         "none", description="log: the head learns the logarithm; rows at or below zero are rejected."
     )
     loss: Literal["huber", "mse", "mae"] = Field("huber", description="On the standardised target.")
+    predict: Literal["median", "mean"] = Field(
+        "median",
+        description="median: what the head learns, turned back to the table's scale; of a transform: log that is near "
+        "the median. mean: corrected by the train rows' residuals, so that sums of predictions are right.",
+    )
     min: float | None = Field(None, description="Smallest accepted value; a row below it is rejected.")
     max: float | None = Field(None, description="Largest accepted value; a row above it is rejected.")
 

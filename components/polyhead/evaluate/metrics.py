@@ -33,6 +33,7 @@ class Outcome:
         predicted: As `true`.
         probabilities: float64 (n, classes) or (n, labels); None for regression.
         log_scale: Whether the regression target is learned as a logarithm.
+        unseen: Of multilabel, bool (n,): rows whose set has a label that the train rows do not hold. Default: none.
     """
 
     kind: str
@@ -40,11 +41,13 @@ class Outcome:
     predicted: NDArray[np.generic]
     probabilities: Floats | None = None
     log_scale: bool = False
+    unseen: NDArray[np.bool_] | None = None
 
     def rows(self, chosen: Ints) -> Outcome:
         """The outcome on some of the rows, repeats allowed."""
         probabilities = None if self.probabilities is None else self.probabilities[chosen]
-        return Outcome(self.kind, self.true[chosen], self.predicted[chosen], probabilities, self.log_scale)
+        unseen = None if self.unseen is None else self.unseen[chosen]
+        return Outcome(self.kind, self.true[chosen], self.predicted[chosen], probabilities, self.log_scale, unseen)
 
 
 def measure(outcome: Outcome, names: tuple[str, ...] | None = None) -> dict[str, float | None]:
@@ -58,7 +61,9 @@ def measure(outcome: Outcome, names: tuple[str, ...] | None = None) -> dict[str,
         By name; None where a metric is not defined on these rows (no rows, the ROC AUC of a single class, or a
         prediction that is no finite number).
         accuracy of multilabel is the share of rows with every label right. macro_f1 averages over the classes or
-        labels that occur as true or predicted. log_loss clips probabilities at 1e-7 and leaves unseen labels out.
+        labels that occur as true or predicted. A label that the train rows do not hold counts as missed: its row is
+        wrong in accuracy, and macro_f1 has one more class or label, whose F1 is 0. log_loss clips probabilities at
+        1e-7 and leaves unseen labels out.
         roc_auc of multiclass is one against the rest, averaged over the classes that occur. mape is in percent.
         r2_transformed is on the scale that the head learns.
     """
@@ -140,9 +145,19 @@ def _mean(values: list[float | None]) -> float | None:
 
 def _label_f1(outcome: Outcome) -> float | None:
     occurs = (outcome.true.sum(0) + outcome.predicted.sum(0)) > 0
-    if not occurs.any():
-        return None
-    return float(sk.f1_score(outcome.true[:, occurs], outcome.predicted[:, occurs], average="macro", zero_division=0))
+    scores: list[float] = [0.0] if _unseen(outcome).any() else []
+    if occurs.any():
+        true, predicted = outcome.true[:, occurs], outcome.predicted[:, occurs]
+        scores += list(sk.f1_score(true, predicted, average=None, zero_division=0))
+    return float(np.mean(scores)) if scores else None
+
+
+def _label_accuracy(outcome: Outcome) -> float:
+    return float(((outcome.true == outcome.predicted).all(1) & ~_unseen(outcome)).mean())
+
+
+def _unseen(outcome: Outcome) -> NDArray[np.bool_]:
+    return np.zeros(len(outcome.true), bool) if outcome.unseen is None else outcome.unseen
 
 
 def _label_log_loss(outcome: Outcome) -> float:
@@ -190,7 +205,7 @@ _CLASSES: dict[str, Measure] = {
     "pr_auc": lambda o: _auc(o.true == 1, o.probabilities[:, 1], sk.average_precision_score),  # type: ignore[index]
 }
 _LABELS: dict[str, Measure] = {
-    "accuracy": lambda o: float((o.true == o.predicted).all(1).mean()),
+    "accuracy": _label_accuracy,
     "macro_f1": _label_f1,
     "log_loss": _label_log_loss,
     "roc_auc": _by_label(sk.roc_auc_score),

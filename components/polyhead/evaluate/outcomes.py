@@ -70,8 +70,12 @@ def outcome_of(name: str, statistics: TargetStatistics, table: pl.DataFrame) -> 
     labels = statistics.labels if isinstance(statistics, LabelStatistics) else statistics.classes
     columns = [known[f"{name}.probability.{label}"].to_numpy() for label in labels]
     probabilities = np.stack(columns, 1) if known.height else np.zeros((0, len(labels)))
-    encode = _indicators if isinstance(statistics, LabelStatistics) else _indices
-    return Outcome(statistics.kind, encode(true, labels), encode(predicted, labels), probabilities)
+    if isinstance(statistics, LabelStatistics):
+        unseen = np.array([not set(labels).issuperset(row) for row in true.to_list()], bool)
+        return Outcome(
+            statistics.kind, _indicators(true, labels), _indicators(predicted, labels), probabilities, unseen=unseen
+        )
+    return Outcome(statistics.kind, _indices(true, labels), _indices(predicted, labels), probabilities)
 
 
 def baseline_of(statistics: TargetStatistics, outcome: Outcome) -> Outcome:
@@ -86,7 +90,7 @@ def baseline_of(statistics: TargetStatistics, outcome: Outcome) -> Outcome:
         assert isinstance(statistics, ClassStatistics)
         shares = np.array(statistics.counts) / sum(statistics.counts)
         predicted = np.full(n, int(np.argmax(shares)))
-    return Outcome(outcome.kind, outcome.true, predicted, np.tile(shares, (n, 1)))
+    return Outcome(outcome.kind, outcome.true, predicted, np.tile(shares, (n, 1)), unseen=outcome.unseen)
 
 
 def confusion_of(outcome: Outcome, classes: int) -> list[list[int]]:

@@ -22,7 +22,7 @@ from polyhead.contracts.evaluation import (
 )
 from polyhead.contracts.preprocessing import LabelStatistics, Preprocessing, RegressionStatistics, TargetStatistics
 from polyhead.contracts.shards import ShardManifest
-from polyhead.contracts.targets import METRICS
+from polyhead.contracts.targets import METRICS, RegressionTarget, Target
 from polyhead.errors import ArtifactError, DataError
 from polyhead.evaluate.gate import check_gate
 from polyhead.evaluate.metrics import Outcome, intervals, measure
@@ -162,7 +162,7 @@ def _head_report(
         metrics=metrics,
         confusion=confusion_of(outcome, len(classes)) if statistics.kind in ("binary", "multiclass") else [],
         slices=_slice_scores(name, statistics, table, slices),
-        notes=_notes(outcome),
+        notes=_notes(outcome, config.targets[name]),
     )
 
 
@@ -183,14 +183,23 @@ def _slice_scores(
     return scores
 
 
-def _notes(outcome: Outcome) -> list[str]:
+def _notes(outcome: Outcome, target: Target) -> list[str]:
     notes = []
+    if isinstance(target, RegressionTarget) and target.predict == "mean":
+        notes.append("predictions are means: the train rows' residuals correct them (predict: mean)")
+    elif isinstance(target, RegressionTarget) and target.transform == "log":
+        notes.append("predictions are near the median, as their logarithm is learned; predict: mean gives means")
     if outcome.kind == "multilabel":
         notes.append("accuracy is the share of rows with every label right")
     if outcome.kind in ("binary", "multiclass") and (unseen := int((outcome.true == -1).sum())):
         notes.append(
             f"{unseen} test rows have a label that no train row has: they count as wrong in accuracy and F1 and are "
             "left out of log_loss and the confusion matrix"
+        )
+    if outcome.unseen is not None and (unseen := int(outcome.unseen.sum())):
+        notes.append(
+            f"{unseen} test rows have a label that no train row has: they count as wrong in accuracy and as missed in "
+            "F1, and the label is left out of the other metrics"
         )
     if outcome.kind == "regression" and len(outcome.true) and (zeros := int((outcome.true == 0).sum())):
         notes.append(f"mape leaves out {zeros} test rows whose true value is 0")

@@ -89,4 +89,4 @@ class Predictor:
         keys, features, targets = parse(batch, self.preprocessing.features, self.preprocessing.targets)
         logits = self._core(self._transforms(features), training=False)
         kept = {name: features[name] for name in self._categories}
-        return keys, predictions(self.preprocessing, logits), targets, kept
+        return keys, predictions(self.preprocessing, logits, self.bundle.corrections), targets, kept

@@ -12,10 +12,11 @@ from keras import layers, ops
 
 from polyhead.contracts.config import ModelSection
 from polyhead.contracts.features import CategoryFeature, Feature, ImageFeature, NumericFeature
-from polyhead.contracts.preprocessing import FIRST_ID, UNSEEN_ID, CategoryStatistics, Preprocessing, TextStatistics
-from polyhead.model.layers import HideCategory, StandIn, WeightedTerms
+from polyhead.contracts.preprocessing import FIRST_ID, CategoryStatistics, Preprocessing, TextStatistics
+from polyhead.model.layers import Hide, HideCategory, HideNumber, StandIn, WeightedTerms
 
-_UNSEEN_RATE = 0.02
+_HIDDEN = 0.02
+"""Chance that a value is hidden while training: what stands for a missing one is learned, whatever the table lacks."""
 _CHANNELS = (16, 32, 64, 96, 128, 128, 128)
 _POOLED = 4
 
@@ -86,23 +87,25 @@ def _encode(
     seed: int,
 ) -> Encoded:
     if isinstance(feature, NumericFeature):
-        return _numeric(name, inputs[name], model)
+        return _numeric(name, inputs[name], model, seed)
     statistics = preprocessing.feature_statistics[name]
     if isinstance(statistics, CategoryStatistics):
         return _category(name, inputs[name], statistics.vocabulary.size, model, seed)
     known = inputs[f"{name}__known"]
     if isinstance(statistics, TextStatistics):
         ids, weights = inputs[f"{name}__ids"], inputs[f"{name}__weights"]
-        return _text(name, ids, weights, known, statistics.vocabulary.size, model)
+        return _text(name, ids, weights, known, statistics.vocabulary.size, model, seed)
     assert isinstance(feature, ImageFeature)
     tower = f"{feature.tied}__tied_tower" if feature.tied else f"{name}__tower"
     if tower not in towers:
         towers[tower] = image_tower(feature, model, tower, seed)
-    vector = StandIn(model.image_dropout, seed, name=f"{name}__stand_in")(towers[tower](inputs[name]), known)
+    known = Hide(max(model.image_dropout, _HIDDEN), seed, name=f"{name}__hide")(known)
+    vector = StandIn(name=f"{name}__stand_in")(towers[tower](inputs[name]), known)
     return Encoded(vector, None)
 
 
-def _numeric(name: str, values: Any, model: ModelSection) -> Encoded:
+def _numeric(name: str, values: Any, model: ModelSection, seed: int) -> Encoded:
+    values = HideNumber(_HIDDEN, seed, name=f"{name}__hide")(values)
     vector = layers.Dense(model.width, activation="gelu", name=f"{name}__encoder")(values)
     return Encoded(
         vector,
@@ -113,7 +116,7 @@ def _numeric(name: str, values: Any, model: ModelSection) -> Encoded:
 
 
 def _category(name: str, ids: Any, size: int, model: ModelSection, seed: int) -> Encoded:
-    ids = HideCategory(_UNSEEN_RATE, UNSEEN_ID, seed, name=f"{name}__hide")(ids)
+    ids = HideCategory(_HIDDEN, seed, name=f"{name}__hide")(ids)
     total = size + FIRST_ID
     units = min(model.width, 4 + 2 * int(total**0.5))
     vector = layers.Embedding(total, units, name=f"{name}__encoder")(ids)
@@ -125,7 +128,9 @@ def _category(name: str, ids: Any, size: int, model: ModelSection, seed: int) ->
     )
 
 
-def _text(name: str, ids: Any, weights: Any, known: Any, size: int, model: ModelSection) -> Encoded:
+def _text(name: str, ids: Any, weights: Any, known: Any, size: int, model: ModelSection, seed: int) -> Encoded:
+    known = Hide(_HIDDEN, seed, name=f"{name}__hide")(known)
+    weights = weights * ops.expand_dims(known, -1)  # the direct lines lose what is hidden too
     terms = WeightedTerms(size, model.width, name=f"{name}__encoder")(ids, weights)
     vector = StandIn(name=f"{name}__stand_in")(layers.Activation("gelu", name=f"{name}__activation")(terms), known)
     return Encoded(

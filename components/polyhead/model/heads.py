@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import keras
 
 from polyhead.contracts.preprocessing import ClassStatistics, LabelStatistics, TargetStatistics
 from polyhead.contracts.targets import RegressionTarget, Target
 from polyhead.model.layers import LabelwiseCrossentropy
-
-_REDUCTION = "mean_with_sample_weight"
-"""Weighted losses over the sum of the weights: missing targets do not dilute the head's others."""
 
 
 def head_units(statistics: TargetStatistics) -> int:
@@ -21,17 +20,41 @@ def head_units(statistics: TargetStatistics) -> int:
     return 1
 
 
-def head_loss(target: Target) -> keras.losses.Loss:
-    """The loss of a head over its logits, or over the standardised number for regression."""
+def weight_per_row(statistics: TargetStatistics) -> float:
+    """The weight of all known targets in a head's loss over the number of train rows, known or not.
+
+    A head's loss is the mean over all train rows by these weights, over rows and labels for multilabel. A batch of n
+    rows counts for its weighted losses over n times this number, whatever weights happen to be in it. So what a batch
+    adds to the gradient is, on average, the gradient of that loss at any batch size. Divided by its own weights, a
+    batch without a rare class would count as much as one with it.
+    """
+    if isinstance(statistics, ClassStatistics):
+        total = sum(count * weight for count, weight in zip(statistics.counts, statistics.weights, strict=True))
+        return total / (sum(statistics.counts) + statistics.missing)
+    if isinstance(statistics, LabelStatistics):
+        weights = zip(statistics.counts, statistics.positive_weights, statistics.negative_weights, strict=True)
+        total = sum(count * positive + (statistics.rows - count) * negative for count, positive, negative in weights)
+        return total / (statistics.rows + statistics.missing)
+    return statistics.count / (statistics.count + statistics.missing)
+
+
+def head_loss(target: Target, reduction: Literal["sum", "none"]) -> keras.losses.Loss:
+    """The loss of a head over its logits, or over the standardised number for regression.
+
+    Args:
+        target: Its kind and settings.
+        reduction: sum: of all rows, each times its weight. none: of each row, `(batch,)`; `(batch, labels)` for
+            multilabel.
+    """
     if isinstance(target, RegressionTarget):
         losses = {
             "huber": keras.losses.Huber,
             "mse": keras.losses.MeanSquaredError,
             "mae": keras.losses.MeanAbsoluteError,
         }
-        return losses[target.loss](reduction=_REDUCTION)
+        return losses[target.loss](reduction=reduction)
     if target.kind == "binary":
-        return keras.losses.BinaryCrossentropy(from_logits=True, reduction=_REDUCTION)
+        return keras.losses.BinaryCrossentropy(from_logits=True, reduction=reduction)
     if target.kind == "multiclass":
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=_REDUCTION)
-    return LabelwiseCrossentropy(reduction=_REDUCTION)
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
+    return LabelwiseCrossentropy(reduction=reduction)

@@ -7,44 +7,44 @@ from typing import Any
 import keras
 from keras import ops
 
+from polyhead.contracts.preprocessing import MISSING_ID, UNSEEN_ID
+
 _PACKAGE = "polyhead"
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)
-class StandIn(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """A learned vector in the place of a missing value's.
+class Hide(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
+    """Hides known values at random while training.
 
-    While training, known values are hidden at random too, so that the stand-in is learned even where nothing is
-    missing and no head comes to depend on this feature alone.
+    So what stands for a missing value is learned even where nothing is missing, and no head comes to depend on one
+    feature alone.
 
     Args:
-        rate: Chance that a known value is hidden while training, 0 to below 1. Defaults to 0.
+        rate: Chance that a known value is hidden while training, 0 to below 1.
         seed: Of the hiding.
 
     Input shape:
-        Vectors `(batch, units)` and `known` `(batch,)`, 1.0 or 0.0.
+        `known` `(batch,)`, 1.0 or 0.0.
 
     Output shape:
-        `(batch, units)`.
+        `(batch,)`.
     """
 
-    def __init__(self, rate: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rate = rate
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
 
-    def build(self, vectors_shape: tuple[int | None, ...], known_shape: tuple[int | None, ...]) -> None:  # noqa: ARG002
-        """Create the learned vector."""
-        self.vector = self.add_weight(shape=(vectors_shape[-1],), initializer="zeros", name="stand_in")
+    def call(self, known: Any, training: bool = False) -> Any:
+        """What is still known."""
+        if not training:
+            return known
+        return known * ops.cast(self.draw(known) >= self.rate, known.dtype)
 
-    def call(self, vectors: Any, known: Any, training: bool = False) -> Any:
-        """Vectors where known, the learned vector elsewhere."""
-        if training and self.rate:
-            shown = keras.random.uniform(ops.shape(known), seed=self.generator) >= self.rate
-            known = known * ops.cast(shown, known.dtype)
-        share = ops.cast(ops.expand_dims(known, -1), vectors.dtype)
-        return share * vectors + (1 - share) * self.vector
+    def draw(self, values: Any) -> Any:
+        """A number from 0 to below 1 for each row, `(batch,)`."""
+        return keras.random.uniform(ops.shape(values)[:1], seed=self.generator)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments for loading."""
@@ -52,13 +52,27 @@ class StandIn(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)
-class HideCategory(keras.layers.Layer):  # type: ignore[misc]
-    """Replaces ids by the id of an unseen value at random while training, so that its embedding is learned.
+class HideNumber(Hide):
+    """`Hide` for numbers as `polyhead.preprocess.layers.NumericTransform` gives them: a hidden one is as if missing.
 
-    Args:
-        rate: Chance per row, 0 to below 1.
-        unseen: The id to put.
-        seed: Of the hiding.
+    Input shape:
+        `(batch, 3)`: value, logarithm, 1 if missing.
+
+    Output shape:
+        `(batch, 3)`.
+    """
+
+    def call(self, numbers: Any, training: bool = False) -> Any:
+        """Numbers, some of them hidden while training."""
+        if not training:
+            return numbers
+        shown = ops.expand_dims(self.draw(numbers) >= self.rate, -1)
+        return ops.where(shown, numbers, ops.convert_to_tensor([[0.0, 0.0, 1.0]], numbers.dtype))
+
+
+@keras.saving.register_keras_serializable(_PACKAGE)
+class HideCategory(Hide):
+    """`Hide` for ids of categories: some become missing and as many others unseen, so that both vectors are learned.
 
     Input shape:
         Ids `(batch,)`.
@@ -67,23 +81,34 @@ class HideCategory(keras.layers.Layer):  # type: ignore[misc]
         `(batch,)`.
     """
 
-    def __init__(self, rate: float, unseen: int, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.rate = rate
-        self.unseen = unseen
-        self.seed = seed
-        self.generator = keras.random.SeedGenerator(seed)
-
     def call(self, ids: Any, training: bool = False) -> Any:
         """Ids, some of them hidden while training."""
         if not training:
             return ids
-        shown = keras.random.uniform(ops.shape(ids), seed=self.generator) >= self.rate
-        return ops.where(shown, ids, ops.full_like(ids, self.unseen))
+        drawn = self.draw(ids)
+        unseen = ops.where(drawn < 2 * self.rate, ops.full_like(ids, UNSEEN_ID), ids)
+        return ops.where(drawn < self.rate, ops.full_like(ids, MISSING_ID), unseen)
 
-    def get_config(self) -> dict[str, Any]:
-        """Arguments for loading."""
-        return {**super().get_config(), "rate": self.rate, "unseen": self.unseen, "seed": self.seed}
+
+@keras.saving.register_keras_serializable(_PACKAGE)
+class StandIn(keras.layers.Layer):  # type: ignore[misc]
+    """A learned vector in the place of a missing value's.
+
+    Input shape:
+        Vectors `(batch, units)` and `known` `(batch,)`, 1.0 or 0.0.
+
+    Output shape:
+        `(batch, units)`.
+    """
+
+    def build(self, vectors_shape: tuple[int | None, ...], known_shape: tuple[int | None, ...]) -> None:  # noqa: ARG002
+        """Create the learned vector."""
+        self.vector = self.add_weight(shape=(vectors_shape[-1],), initializer="zeros", name="stand_in")
+
+    def call(self, vectors: Any, known: Any) -> Any:
+        """Vectors where known, the learned vector elsewhere."""
+        share = ops.cast(ops.expand_dims(known, -1), vectors.dtype)
+        return share * vectors + (1 - share) * self.vector
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)
@@ -134,5 +159,5 @@ class LabelwiseCrossentropy(keras.losses.Loss):  # type: ignore[misc]
         return ops.binary_crossentropy(y_true, y_pred, from_logits=True)
 
 
-CUSTOM_LAYERS = {layer.__name__: layer for layer in (StandIn, HideCategory, WeightedTerms)}
+CUSTOM_LAYERS = {layer.__name__: layer for layer in (Hide, HideNumber, HideCategory, StandIn, WeightedTerms)}
 """What `keras.saving.load_model` needs to know to load a core model."""

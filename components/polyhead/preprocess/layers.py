@@ -39,6 +39,9 @@ Batch = dict[str, tf.Tensor]
 
 _ALIGNMENT = 64
 
+_BEYOND = 1.0
+"""Standard deviations beyond the train rows' range up to which a number counts for what it is."""
+
 _SPACE = r"[\p{Z}\t-\r\x{85}]+"
 _BEFORE_LOWER = {r"\x00": " ", "I": "i", "İ": "i̇", "J": "j", "Ì": "ì", "Í": "í", "Ĩ": "ĩ", "Į": "į"}
 """`tf.strings.lower` stops at a NUL, and lowers these letters by the machine's language (Turkish, Lithuanian)."""
@@ -47,21 +50,27 @@ _BEFORE_LOWER = {r"\x00": " ", "I": "i", "İ": "i̇", "J": "j", "Ì": "ì", "Í"
 class NumericTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
     """A number to (standardised value, standardised signed logarithm, 1 if missing).
 
-    A constant column is centred and not scaled, as in scikit-learn's StandardScaler.
+    Both are centred in 64 bits before they become 32, so close numbers far from zero stay apart. Each is held within
+    the train rows' range and one standard deviation beyond it: what a number can add is bounded, however far outside
+    it lies. A column that is constant in the train rows tells nothing, so any value of it becomes 0.
     """
 
     def __init__(self, statistics: NumericStatistics) -> None:
         super().__init__()
         self._mean = np.array([statistics.mean, statistics.log_mean])
-        variance = np.array([statistics.variance, statistics.log_variance])
-        self._scale = np.where(variance > 0, np.sqrt(variance), 1.0)
+        deviation = np.sqrt([statistics.variance, statistics.log_variance])
+        self._scale = np.where(deviation > 0, deviation, 1.0)
+        ends = np.array([statistics.minimum, statistics.maximum])
+        ends = (np.stack([ends, np.sign(ends) * np.log1p(np.abs(ends))], 1) - self._mean) / self._scale
+        varies = (deviation > 0) & (statistics.minimum < statistics.maximum)
+        self._lowest, self._highest = np.where(varies, ends + _BEYOND * np.array([[-1], [1]]), 0.0)
 
     def __call__(self, values: tf.Tensor) -> tf.Tensor:
-        """Float32 (batch,) to float32 (batch, 3)."""
+        """Float64 (batch,), NaN where missing, to float32 (batch, 3)."""
         missing = tf.math.is_nan(values)
-        wide = tf.cast(tf.where(missing, tf.zeros_like(values), values), tf.float64)
-        both = tf.stack([wide, tf.sign(wide) * tf.math.log1p(tf.abs(wide))], 1)
-        scaled = tf.where(missing[:, None], tf.zeros_like(both), (both - self._mean) / self._scale)
+        both = tf.stack([values, tf.sign(values) * tf.math.log1p(tf.abs(values))], 1)
+        scaled = tf.clip_by_value((both - self._mean) / self._scale, self._lowest, self._highest)
+        scaled = tf.where(missing[:, None], tf.zeros_like(scaled), scaled)
         return tf.concat([tf.cast(scaled, tf.float32), tf.cast(missing, tf.float32)[:, None]], 1)
 
 
@@ -230,9 +239,9 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]
                 self._transforms[name] = TextTransform(statistics, directory)
 
     def raw_spec(self) -> dict[str, tf.TensorSpec]:
-        """What a raw batch looks like: float32 for numbers, string for everything else."""
+        """What a raw batch looks like: float64 for numbers, string for everything else."""
         return {
-            name: tf.TensorSpec([None], tf.float32 if feature.kind == "numeric" else tf.string, name=name)
+            name: tf.TensorSpec([None], tf.float64 if feature.kind == "numeric" else tf.string, name=name)
             for name, feature in self._features.items()
         }
 
@@ -302,7 +311,7 @@ class TargetTransforms(tf.Module):  # type: ignore[misc]
 
 def _standardised(statistics: RegressionStatistics, raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     known = tf.math.is_finite(raw)
-    filled = tf.cast(tf.where(known, raw, tf.cast(statistics.median, tf.float32)), tf.float64)
+    filled = tf.where(known, raw, tf.cast(statistics.median, tf.float64))
     transformed = tf.math.log(filled) if statistics.transform == "log" else filled
     scaled = (transformed - statistics.mean) / np.sqrt(statistics.variance)
     return tf.cast(scaled, tf.float32)[:, None], tf.cast(known, tf.float32)

@@ -81,13 +81,13 @@ class Moments(Part):
     def mean_and_variance(self) -> tuple[float, float]:
         """Mean and population variance, each the float64 nearest to the true one; (0, 1) for no numbers.
 
-        A deviation below 1e-12 of the mean counts as none: such a column is constant.
+        A deviation below 1e-15 of the mean, some roundings of its own, counts as none: such a column is constant.
         """
         if self.count == 0:
             return 0.0, 1.0
         mean = self.total / (self.count << _POINT)
         variance = (self.count * self.squares - self.total**2) / (self.count**2 << 2 * _POINT)
-        return mean, variance if variance > (mean * 1e-12) ** 2 else 0.0
+        return mean, variance if variance > (mean * 1e-15) ** 2 else 0.0
 
     def state(self) -> State:
         return {"count": self.count, "total": hex(self.total), "squares": hex(self.squares)}

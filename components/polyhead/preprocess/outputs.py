@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import tensorflow as tf
 
@@ -11,19 +13,20 @@ Batch = dict[str, tf.Tensor]
 
 PROBABILITIES = "__probabilities"
 _HALF = 0.5
-_LARGEST_LOG = 80.0
+_LARGEST_LOG = 700.0
 
 
-def predictions(preprocessing: Preprocessing, logits: Batch) -> Batch:
+def predictions(preprocessing: Preprocessing, logits: Batch, corrections: Mapping[str, float]) -> Batch:
     """What the heads say, in the table's terms.
 
     Args:
         preprocessing: The target statistics.
         logits: Float32 (batch, units) by target name.
+        corrections: Of `polyhead.contracts.bundle.ModelBundle`.
 
     Returns:
         By target: the label, string (batch,), for binary and multiclass; 0 or 1 per label, int32 (batch, labels),
-        for multilabel; the number on the table's scale, float32 (batch,), for regression. Beside them
+        for multilabel; the number on the table's scale, float64 (batch,), for regression. Beside them
         `<target>__probabilities`, float32 (batch, classes), negative before positive for binary; (batch, labels)
         for multilabel.
     """
@@ -44,8 +47,8 @@ def predictions(preprocessing: Preprocessing, logits: Batch) -> Batch:
             outputs[name] = tf.cast(probabilities >= _HALF, tf.int32)
             outputs[name + PROBABILITIES] = tf.cast(probabilities, tf.float32)
         else:
-            number = values[:, 0] * np.sqrt(statistics.variance) + statistics.mean
+            number = values[:, 0] * np.sqrt(statistics.variance) + statistics.mean + corrections.get(name, 0.0)
             if statistics.transform == "log":
                 number = tf.exp(tf.minimum(number, _LARGEST_LOG))
-            outputs[name] = tf.cast(number, tf.float32)
+            outputs[name] = number
     return outputs

@@ -7,26 +7,27 @@ is in `tensorflow/core/example/{example,feature}.proto`.
 from __future__ import annotations
 
 import functools
-import math
 import struct
 from collections.abc import Mapping, Sequence
 
 Value = bytes | float | int | Sequence[bytes]
-"""bytes and sequences of bytes become a bytes list, float a float list, int (0 or above) an int64 list."""
+"""bytes and sequences of bytes become a bytes list, int (0 or above) an int64 list.
+
+A float becomes a bytes list too, of the 8 bytes of a little-endian float64: the message's own float list has 32 bits,
+which tell neither 100,000,001 from 100,000,002 nor the seconds of a minute.
+"""
 
 _FIRST, _SECOND, _THIRD = b"\x0a", b"\x12", b"\x1a"
 """Tags of length-delimited fields 1, 2 and 3."""
 
-_LARGEST = struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]
-_SMALLEST = struct.unpack("<f", b"\x00\x00\x80\x00")[0]
+_number = struct.Struct("<d").pack
 
 
 def encode_example(entries: Mapping[str, Value]) -> list[bytes]:
     """Serialise one example.
 
     Args:
-        entries: Feature name to value; leave missing values out. A float is stored as the nearest 32-bit number
-            that keeps it finite, and above or below zero.
+        entries: Feature name to value; leave missing values out.
 
     Returns:
         The message in pieces, so that large values need not be copied to be joined.
@@ -37,7 +38,7 @@ def encode_example(entries: Mapping[str, Value]) -> list[bytes]:
         if isinstance(value, bytes):
             parts += (_head(name, _FIRST, len(value)), value)
         elif isinstance(value, float):
-            parts += (_head(name, _SECOND, 4), _float32(value))
+            parts += (_head(name, _FIRST, 8), _number(value))
         elif isinstance(value, int):
             digits = _varint(value)
             parts += (_head(name, _THIRD, len(digits)), digits)
@@ -61,15 +62,6 @@ def _list_head(name: str, kind: bytes, length: int) -> bytes:
     key = name.encode()
     named = _FIRST + _varint(len(key)) + key
     return b"".join((_FIRST, _varint(len(named) + len(feature) + len(values) + length), named, feature, values))
-
-
-def _float32(value: float) -> bytes:
-    size = abs(value)
-    if _LARGEST < size < math.inf:
-        value = _LARGEST if value > 0 else -_LARGEST
-    elif 0 < size < _SMALLEST:
-        value = _SMALLEST if value > 0 else -_SMALLEST
-    return struct.pack("<f", value)
 
 
 def _varint(value: int) -> bytes:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
+import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +33,7 @@ from polyhead.storage.parallel import available_cpus, ordered_map
 Batch = dict[str, tf.Tensor]
 
 _PARALLEL_READS = 2
+_NO_NUMBER = struct.pack("<d", math.nan)
 
 
 def shard_paths(manifest: ShardManifest, directory: Path, split: Split) -> list[str]:
@@ -223,12 +226,12 @@ def parse(
         targets: The targets wanted.
 
     Returns:
-        Keys, string (batch,); raw features and raw targets by name: float32 (batch,) for numeric and regression
+        Keys, string (batch,); raw features and raw targets by name: float64 (batch,) for numeric and regression
         with NaN where missing; ragged string (batch, None) for multilabel, with int64 `<name>/known` (batch,)
         beside it; string (batch,) with empty where missing for every other kind.
     """
     text = tf.io.FixedLenFeature([], tf.string, "")
-    number = tf.io.FixedLenFeature([], tf.float32, float("nan"))
+    number = tf.io.FixedLenFeature([], tf.string, _NO_NUMBER)
     wanted: dict[str, object] = {"key": text}
     for name, feature in features.items():
         wanted[f"feature/{name}"] = number if feature.kind == "numeric" else text
@@ -239,6 +242,9 @@ def parse(
         else:
             wanted[f"target/{name}"] = number if target.kind == "regression" else text
     parsed = tf.io.parse_example(examples, wanted)
+    for name, kind in wanted.items():
+        if kind is number:
+            parsed[name] = tf.io.decode_raw(parsed[name], tf.float64)[:, 0]
     of = {
         group: {name.removeprefix(group): value for name, value in parsed.items() if name.startswith(group)}
         for group in ("feature/", "target/")

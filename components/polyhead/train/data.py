@@ -9,10 +9,12 @@ import tensorflow as tf
 from polyhead.contracts.config import Config, Split
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
+from polyhead.model.heads import weight_per_row
 from polyhead.preprocess.layers import FeatureTransforms, TargetTransforms
-from polyhead.shard.reading import batches_in, parse, records, shuffled_records
+from polyhead.shard.reading import Batch, batches_in, parse, records, shuffled_records
 
 _PARALLEL_BATCHES = 2
+_AHEAD = 2
 _MEMORY_BYTES = 512 * 2**20
 
 
@@ -20,7 +22,8 @@ class Feed:
     """Batches of `(inputs, targets, weights)` from the shards.
 
     Class weights and missing targets are lowered to one weight per row and head, since Keras takes no
-    `class_weight` for several outputs.
+    `class_weight` for several outputs. For training these are divided by what a batch weighs on average, so that a
+    head's loss on a batch is the plain sum over its rows.
 
     Args:
         config: Batch size and seed.
@@ -44,6 +47,10 @@ class Feed:
         self._directory = shards_dir
         self._features = FeatureTransforms(preprocessing, preprocessing_dir, stored=True)
         self._targets = TargetTransforms(preprocessing)
+        self._shares = {
+            name: 1 / (config.train.batch_size * weight_per_row(statistics))
+            for name, statistics in preprocessing.target_statistics.items()
+        }
 
     @property
     def steps(self) -> int:
@@ -66,12 +73,23 @@ class Feed:
             epochs=train.epochs,
             skip=epochs_done * self.steps,
         )
-        return self._transformed(examples)
+        return self._transformed(examples).map(self._shared).prefetch(_AHEAD)
 
     def fixed(self, split: Split) -> tf.data.Dataset:
         """The rows of a split in the shards' order."""
         batch_size = max(self._config.train.batch_size, 128)
-        return self._transformed(records(self._manifest, self._directory, split, batch_size=batch_size))
+        examples = records(self._manifest, self._directory, split, batch_size=batch_size)
+        return self._transformed(examples).prefetch(_AHEAD)
+
+    def targets(self, split: Split) -> tf.data.Dataset:
+        """`(targets, weights)` of a split's rows in the shards' order; features are not looked at."""
+        examples = records(self._manifest, self._directory, split, batch_size=max(self._config.train.batch_size, 128))
+        targets = self._preprocessing.targets
+        return examples.map(
+            lambda batch: self._targets(parse(batch, {}, targets)[2]),
+            num_parallel_calls=_PARALLEL_BATCHES,
+            deterministic=True,
+        )
 
     def is_small(self, split: Split) -> bool:
         """Whether a split's inputs fit into memory beside the model: half a gibibyte, pictures as pixels."""
@@ -87,4 +105,7 @@ class Feed:
             values, weights = self._targets(targets)
             return self._features(features), values, weights
 
-        return examples.map(transform, num_parallel_calls=_PARALLEL_BATCHES, deterministic=True).prefetch(2)
+        return examples.map(transform, num_parallel_calls=_PARALLEL_BATCHES, deterministic=True)
+
+    def _shared(self, inputs: Batch, values: Batch, weights: Batch) -> tuple[Batch, Batch, Batch]:
+        return inputs, values, {name: weight * self._shares[name] for name, weight in weights.items()}

@@ -18,7 +18,7 @@ from polyhead.errors import DataError
 from polyhead.model.heads import head_loss
 from polyhead.train.checkpoint import Checkpoint
 from polyhead.train.data import Feed
-from polyhead.train.score import JointScore
+from polyhead.train.score import JointScore, Validation
 
 _WARMUP_SHARE = 0.1
 _FINAL_RATE = 0.02
@@ -44,22 +44,24 @@ def fit(
     preprocessing: Preprocessing,
     config: Config,
     feed: Feed,
-    score: JointScore | None,
+    score: JointScore,
+    validation: Validation | None,
     on_epoch: Callable[[Epoch], None],
     checkpoint: Path,
 ) -> Fitted:
     """Train a network in place and leave it with its best epoch's weights.
 
-    AdamW with a linear warm-up and a cosine decay over all epochs. Stops after `train.patience` epochs without a
-    better joint score. Without validation rows the score is that of the last training losses, and the last
-    epoch's weights stay.
+    AdamW with a linear warm-up and a cosine decay over all epochs. Gradients are not clipped: the rare batch that holds
+    a rare class is to count for what it weighs. Stops after `train.patience` epochs without a better joint score.
+    Without validation the score is that of the training losses, and the last epoch's weights stay.
 
     Args:
         model: From `polyhead.model.build.build_core`.
         preprocessing: The fitted statistics.
         config: The `train` section.
         feed: The train rows.
-        score: Of the validation rows; None where there are none.
+        score: Of the val rows, or of the train rows without validation.
+        validation: The val rows; None where there are none, or none with a known target of a head that counts.
         on_epoch: Called after each epoch, and for those that an earlier attempt had finished.
         checkpoint: A file that keeps the state after each epoch. Where it is there, training goes on from it.
 
@@ -67,14 +69,19 @@ def fit(
         DataError: The loss became infinite or NaN.
     """
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    losses = {
+        name: keras.metrics.MeanMetricWrapper(head_loss(target, "none"), name=f"{name}__mean")
+        for name, target in preprocessing.targets.items()
+    }
     model.compile(
         optimizer=_optimizer(config),
-        loss={name: head_loss(target) for name, target in preprocessing.targets.items()},
+        loss={name: head_loss(target, "sum") for name, target in preprocessing.targets.items()},
         loss_weights={name: target.loss_weight for name, target in preprocessing.targets.items()},
+        weighted_metrics={name: [metric] for name, metric in losses.items()},
         jit_compile="auto" if on_gpu else False,  # XLA makes steps on CPUs slower, and its compilation takes seconds
     )
     model.optimizer.build(model.trainable_variables)
-    watcher = _Watcher(score, config, on_epoch, Checkpoint(checkpoint, model))
+    watcher = _Watcher(losses, score, validation, config, on_epoch, Checkpoint(checkpoint, model))
     epochs_done = len(watcher.epochs)
     if not watcher.is_done:
         model.fit(
@@ -92,7 +99,7 @@ def fit(
 
 
 def _optimizer(config: Config) -> keras.optimizers.Optimizer:
-    optimizer = keras.optimizers.AdamW(config.train.learning_rate, weight_decay=config.train.weight_decay, clipnorm=1.0)
+    optimizer = keras.optimizers.AdamW(config.train.learning_rate, weight_decay=config.train.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "stand_in"])
     return optimizer
 
@@ -135,12 +142,19 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
     """Scores every epoch, keeps the best weights and the state, stops in time."""
 
     def __init__(
-        self, score: JointScore | None, config: Config, on_epoch: Callable[[Epoch], None], checkpoint: Checkpoint
+        self,
+        losses: dict[str, keras.metrics.Metric],
+        score: JointScore,
+        validation: Validation | None,
+        config: Config,
+        on_epoch: Callable[[Epoch], None],
+        checkpoint: Checkpoint,
     ) -> None:
         super().__init__()
+        self._losses = losses
         self._score = score
+        self._validation = validation
         self._train = config.train
-        self._heads = list(config.targets)
         self._on_epoch = on_epoch
         self._checkpoint = checkpoint
         self.epochs, self.best_weights = checkpoint.read()
@@ -150,22 +164,21 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
     @property
     def best(self) -> Epoch:
         """The first epoch with the best score; without validation rows the last one."""
-        return min(self.epochs, key=lambda record: record.score) if self._score else self.epochs[-1]
+        return min(self.epochs, key=lambda record: record.score) if self._validation else self.epochs[-1]
 
     @property
     def is_done(self) -> bool:
         """Whether no epoch is to follow."""
         if not self.epochs:
             return False
-        waited = len(self.epochs) - self.best.epoch if self._score else 0
+        waited = len(self.epochs) - self.best.epoch
         return len(self.epochs) == self._train.epochs or waited >= self._train.patience
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Keras' hook."""
-        logs = logs or {}
-        single = len(self._heads) == 1
-        losses = {name: float(logs["loss" if single else f"{name}_loss"]) for name in self._heads}
-        score, val_losses = self._score(self.model) if self._score else (float(logs["loss"]), {})
+        losses = {name: float(metric.result()) for name, metric in self._losses.items()}
+        val_losses = self._validation.losses(self.model) if self._validation else {}
+        score = self._score(val_losses or losses)
         if not all(map(math.isfinite, (score, *losses.values()))):
             raise DataError(
                 f"the loss is no finite number in epoch {epoch + 1}: {losses}",
@@ -173,7 +186,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
             )
         record = Epoch(epoch=epoch + 1, score=score, losses=losses, val_losses=val_losses)
         self.epochs.append(record)
-        if self._score and self.best is record:
+        if self._validation and self.best is record:
             self.best_weights = self.model.get_weights()
         self._checkpoint.write(self.epochs, self.best_weights)
         self._on_epoch(record)

@@ -1,8 +1,8 @@
-"""The joint validation score: one number over heads of different kinds."""
+"""The joint score: one number over heads of different kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import keras
 import numpy as np
@@ -12,11 +12,37 @@ from numpy.typing import NDArray
 from polyhead.contracts.preprocessing import ClassStatistics, LabelStatistics, Preprocessing, TargetStatistics
 from polyhead.model.heads import head_loss
 
+Arrays = Mapping[str, NDArray[np.generic]]
+
 _SMALLEST_SHARE = 1e-6
 
 
+class HeadLosses:
+    """Each head's loss: the mean over rows, and labels of multilabel, by their weights; gathered batch by batch.
+
+    Args:
+        preprocessing: The targets.
+    """
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        self._losses = {name: head_loss(target, "none") for name, target in preprocessing.targets.items()}
+        self._sums = dict.fromkeys(self._losses, 0.0)
+        self._weights = dict.fromkeys(self._losses, 0.0)
+
+    def update(self, values: Arrays, weights: Arrays, logits: Arrays) -> None:
+        """Take a batch; the arrays are by target name, as `polyhead.preprocess.layers.TargetTransforms` gives them."""
+        for name, loss in self._losses.items():
+            losses = keras.ops.convert_to_numpy(loss(values[name], logits[name])).astype(np.float64)
+            self._sums[name] += float((losses * weights[name]).sum())
+            self._weights[name] += float(weights[name].sum(dtype=np.float64))
+
+    def means(self) -> dict[str, float]:
+        """The losses of the heads that have a known target."""
+        return {name: self._sums[name] / weight for name, weight in self._weights.items() if weight > 0}
+
+
 class JointScore:
-    """Scores a network on a fixed set of rows.
+    """Scores heads' losses on some rows.
 
     Each head's loss is divided by the loss of predicting the train rows' prior (the weighted class frequencies,
     or the mean) on the same rows with the same weights; the score is the mean of these by loss weight. 1 is a
@@ -24,38 +50,53 @@ class JointScore:
 
     Args:
         preprocessing: Statistics of the train rows.
+        targets: Batches of `(values, weights)`, as arrays.
+
+    Attributes:
+        baselines: The prior's loss by head.
+        heads: The heads that count.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, targets: Iterable[tuple[Arrays, Arrays]]) -> None:
+        priors = {name: prior_logits(statistics) for name, statistics in preprocessing.target_statistics.items()}
+        losses = HeadLosses(preprocessing)
+        for values, weights in targets:
+            losses.update(values, weights, {name: np.tile(p, (len(values[name]), 1)) for name, p in priors.items()})
+        self.baselines = losses.means()
+        self._shares = {name: target.loss_weight for name, target in preprocessing.targets.items()}
+        self.heads = [name for name, loss in self.baselines.items() if loss > 0 and self._shares[name] > 0]
+
+    def __call__(self, losses: Mapping[str, float]) -> float:
+        """The score of losses on the same rows."""
+        total = sum(self._shares[name] for name in self.heads)
+        return sum(self._shares[name] * losses[name] / self.baselines[name] for name in self.heads) / total
+
+
+class Validation:
+    """A network's losses on the val rows.
+
+    Args:
+        preprocessing: Statistics of the train rows.
         rows: Batches of `(inputs, targets, weights)`.
-        in_memory: Keep the inputs instead of reading and transforming them again for every score.
+        in_memory: Keep the inputs instead of reading and transforming them again every time.
+
+    Attributes:
+        score: Scores the losses.
     """
 
     def __init__(self, preprocessing: Preprocessing, rows: tf.data.Dataset, *, in_memory: bool) -> None:
         inputs = rows.map(lambda inputs, _, __: inputs)
+        self._preprocessing = preprocessing
         self._inputs = list(inputs) if in_memory else inputs
-        self._losses = {name: head_loss(target) for name, target in preprocessing.targets.items()}
-        self._shares = {name: target.loss_weight for name, target in preprocessing.targets.items()}
-        batches = list(rows.map(lambda _, values, weights: (values, weights)).as_numpy_iterator())
-        self._values = {name: np.concatenate([batch[0][name] for batch in batches]) for name in self._losses}
-        self._weights = {name: np.concatenate([batch[1][name] for batch in batches]) for name in self._losses}
-        self._known = [name for name in self._losses if self._weights[name].sum() > 0]
-        priors = {name: prior_logits(preprocessing.target_statistics[name]) for name in self._known}
-        self.baselines = self._losses_of(
-            {name: np.tile(prior, (len(self._values[name]), 1)) for name, prior in priors.items()}
-        )
+        self._targets = list(rows.map(lambda _, values, weights: (values, weights)).as_numpy_iterator())
+        self.score = JointScore(preprocessing, self._targets)
 
-    def __call__(self, model: keras.Model) -> tuple[float, dict[str, float]]:
-        """The score, and each head's own loss."""
-        batches = [model.predict_on_batch(batch) for batch in self._inputs]
-        losses = self._losses_of({name: np.concatenate([batch[name] for batch in batches]) for name in self._known})
-        scored = {name: losses[name] / self.baselines[name] for name in losses if self.baselines[name] > 0}
-        total = sum(self._shares[name] for name in scored)
-        if total == 0:
-            return float("nan"), losses
-        return sum(self._shares[name] * ratio for name, ratio in scored.items()) / total, losses
-
-    def _losses_of(self, logits: Mapping[str, np.ndarray]) -> dict[str, float]:
-        return {
-            name: float(self._losses[name](self._values[name], logits[name], self._weights[name])) for name in logits
-        }
+    def losses(self, model: keras.Model) -> dict[str, float]:
+        """Each head's loss, of those with a known target."""
+        losses = HeadLosses(self._preprocessing)
+        for inputs, (values, weights) in zip(self._inputs, self._targets, strict=True):
+            losses.update(values, weights, model.predict_on_batch(inputs))
+        return losses.means()
 
 
 def prior_logits(statistics: TargetStatistics) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from polyhead import __version__
 from polyhead.contracts.artifact import require_same
@@ -27,6 +28,10 @@ from polyhead.preprocess.vocabulary import FOLDER
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import new_artifact, sha256_of
 from polyhead.storage.opened import Input, opens
+
+if TYPE_CHECKING:
+    from polyhead.train.data import Feed
+    from polyhead.train.score import JointScore, Validation
 
 _CHECKPOINT = ".checkpoint.npz"
 
@@ -62,17 +67,17 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     import tensorflow as tf
 
     from polyhead.model.build import build_core
+    from polyhead.train.correction import corrections
     from polyhead.train.data import Feed
     from polyhead.train.export import export_serving
     from polyhead.train.fit import fit
-    from polyhead.train.score import JointScore
 
     with new_artifact(out, ModelBundle, resume=_fingerprint(config, fitted, manifest)) as directory:
         keras.utils.set_random_seed(config.train.seed)
         tf.config.experimental.enable_op_determinism()
         feed = Feed(config, chosen, Path(preprocessing), manifest, Path(shards))
         model = build_core(chosen, config)
-        score = JointScore(chosen, feed.fixed("val"), in_memory=feed.is_small("val")) if manifest.rows["val"] else None
+        score, validation = _score(chosen, feed, manifest)
         with progress("train", total=config.train.epochs, unit="epochs") as advance:
             result = fit(
                 model,
@@ -80,12 +85,14 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
                 config,
                 feed,
                 score,
+                validation,
                 lambda epoch: advance(1, f"joint score {epoch.score:.3f}"),
                 directory / _CHECKPOINT,
             )
         _bundle_inputs(directory, config, Path(preprocessing), result.epochs)
         model.save(directory / CORE_MODEL)
-        export_serving(model, chosen, Path(preprocessing), directory / SERVING_MODEL)
+        added = corrections(model, chosen, feed.fixed("train"))
+        export_serving(model, chosen, Path(preprocessing), added, directory / SERVING_MODEL)
         bundle = ModelBundle(
             made_from={
                 **manifest.made_from,
@@ -99,6 +106,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
             best_score=result.best_score,
             seed=config.train.seed,
             core_sha256=sha256_of(directory / CORE_MODEL),
+            corrections=added,
         )
         bundle.write(directory)
     say(
@@ -106,6 +114,25 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
         f"(1 knows nothing), {bundle.parameters:,} parameters"
     )
     return bundle
+
+
+def _score(fitted: Preprocessing, feed: Feed, manifest: ShardManifest) -> tuple[JointScore, Validation | None]:
+    """What decides when training stops: the val rows, or the train rows where none of those can."""
+    from polyhead.train.score import JointScore, Validation
+
+    counting = [name for name, target in fitted.targets.items() if target.loss_weight > 0]
+    if manifest.rows["val"]:
+        validation = Validation(fitted, feed.fixed("val"), in_memory=feed.is_small("val"))
+        unknown = [name for name in counting if name not in validation.score.heads]
+        if unknown != counting:
+            if unknown:
+                say(f"no val row has a known {', '.join(unknown)}: the joint score leaves it out")
+            return validation.score, validation
+        reason = f"no val row has a known {', '.join(unknown)}"
+    else:
+        reason = "there are no val rows"
+    say(f"{reason}: the joint score is that of the train rows, and the last epoch's weights are kept")
+    return JointScore(fitted, feed.targets("train").as_numpy_iterator()), None
 
 
 def _fingerprint(config: Config, fitted: Preprocessing, manifest: ShardManifest) -> str:

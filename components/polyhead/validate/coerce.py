@@ -19,8 +19,8 @@ from polyhead.errors import DataError, did_you_mean
 NO_NUMBER = ("", "na", "n/a", "nan", "null", "none")
 """Spellings of a missing number, in any case."""
 
-LARGEST = 3.4028234663852886e38
-"""Magnitude that shards and models, which hold 32-bit floats, can take."""
+LARGEST = 1e150
+"""Magnitude whose square, and sums of it, are 64-bit numbers."""
 
 EMPTY_SET = "[]"
 """How a text cell spells a multilabel target without any label."""
@@ -167,7 +167,7 @@ def number_coercion(source: Source) -> Coercion:
     """How a column becomes float64.
 
     Text is read as numbers; NaN and the spellings of `NO_NUMBER` are missing; infinite values are faults, and so
-    are those that a 32-bit float cannot hold.
+    are those above `LARGEST`.
 
     Raises:
         DataError: The column's type holds no numbers.
@@ -188,7 +188,7 @@ def number_coercion(source: Source) -> Coercion:
         raise DataError(f"holds {dtype}, which is no number", where=f"column '{source.name}'")
     made = made.refusing("infinite", "must be finite", values.is_infinite())
     too_large = values.abs() > LARGEST
-    return made.refusing("too_large", f"the largest number is {LARGEST:.3g}, that of 32 bits", too_large)
+    return made.refusing("too_large", f"the largest number is {LARGEST:.3g}", too_large)
 
 
 def words(column: pl.Series, *, strip: bool = True) -> pl.Series:

@@ -1,0 +1,242 @@
+"""One definition of a head's loss: what a batch adds to it, what is reported, what stops training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from polyhead.contracts.config import Config
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.shards import ShardManifest
+from polyhead.model import backend
+from polyhead.preprocess import step as preprocess_step
+from polyhead.shard import step as shard_step
+from polyhead.train import step as train_step
+from polyhead.validate import step as validate_step
+
+TARGETS: dict[str, Any] = {
+    "price": {"kind": "regression"},
+    "shape": {"kind": "multiclass", "class_weight": {"a": 7, "b": 0.5}, "loss_weight": 0.25},
+    "sold": {"kind": "binary", "class_weight": "balanced", "loss_weight": 3},
+    "tags": {"kind": "multilabel", "class_weight": "balanced"},
+}
+
+
+def table(rows: int = 70) -> pd.DataFrame:
+    """A number and four targets, each missing in other rows; the last twenty are val and test."""
+    at = np.arange(rows)
+    frame = pd.DataFrame(
+        {
+            "size": np.random.default_rng(0).normal(size=rows),
+            "price": np.where(at % 7 == 0, np.nan, at**1.5),
+            "shape": np.where(at % 5 == 0, None, np.where(at % 11 == 0, "a", np.where(at % 2, "b", "c"))),
+            "sold": np.where(at % 3 == 0, None, np.where(at % 10 == 1, "yes", "no")),
+            "part": np.where(at < rows - 20, "train", np.where(at < rows - 10, "val", "test")),
+        }
+    )
+    frame["tags"] = [None if i % 4 == 0 else ["x"] * (i % 3 == 0) + ["y"] * (i % 9 != 0) for i in range(rows)]
+    return frame
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table up to its shards."""
+
+    place: Path
+    config: Config
+
+    def feed(self, **train: Any) -> tuple[Any, Preprocessing]:
+        """Its feed under other training settings, and the statistics."""
+        from polyhead.train.data import Feed
+
+        config = self.config.model_copy(update={"train": self.config.train.model_copy(update=train)})
+        fitted = Preprocessing.read(self.place / "P")
+        return Feed(config, fitted, self.place / "P", ShardManifest.read(self.place / "S"), self.place / "S"), fitted
+
+    def fit(self, model: Any, **train: Any) -> Any:
+        """Train a network without validation."""
+        from polyhead.train.fit import fit
+        from polyhead.train.score import JointScore
+
+        feed, fitted = self.feed(**train)
+        config = self.config.model_copy(update={"train": self.config.train.model_copy(update=train)})
+        score = JointScore(fitted, feed.targets("train").as_numpy_iterator())
+        return fit(model, fitted, config, feed, score, None, lambda _: None, self.place / "checkpoint")
+
+    def train(self) -> list[dict[str, Any]]:
+        """The whole step; its history."""
+        train_step.run(
+            config=self.config, shards=self.place / "S", preprocessing=self.place / "P", out=self.place / "T"
+        )
+        history: list[dict[str, Any]] = json.loads((self.place / "T" / "history.json").read_text())
+        return history
+
+
+@pytest.fixture
+def prepare(tmp_path: Path) -> Callable[..., Prepared]:
+    """Takes a table to its shards."""
+
+    def make(frame: pd.DataFrame, **sections: Any) -> Prepared:
+        defaults = {"features": {"size": {"kind": "numeric"}}, "targets": TARGETS, "split": {"column": "part"}}
+        config = Config.model_validate({"table": "t", **defaults, **sections})
+        validate_step.run(config=config, table=frame, out=tmp_path / "V")
+        preprocess_step.run(config=config, data=tmp_path / "V", out=tmp_path / "P")
+        shard_step.run(config=config, data=tmp_path / "V", preprocessing=tmp_path / "P", out=tmp_path / "S")
+        backend.load()
+        return Prepared(tmp_path, config)
+
+    return make
+
+
+def linear(fitted: Preprocessing, start: Callable[[str], Any] | None = None) -> Any:
+    """Heads that are linear functions of the standardised numbers, with given biases."""
+    import keras
+
+    from polyhead.model.encoders import core_inputs
+    from polyhead.model.heads import head_units
+
+    inputs = core_inputs(fitted)
+    numbers = [values[:, :1] for values in inputs.values()]
+    joined = keras.layers.Concatenate()(numbers) if len(numbers) > 1 else numbers[0]
+    outputs = {}
+    for name, statistics in fitted.target_statistics.items():
+        bias = keras.initializers.Zeros() if start is None else lambda *_, name=name, **__: start(name)
+        kernel = keras.initializers.RandomNormal(stddev=0.0 if start else 1.0, seed=1)
+        layer = keras.layers.Dense(head_units(statistics), kernel_initializer=kernel, bias_initializer=bias)
+        outputs[name] = layer(joined)
+    return keras.Model(inputs, outputs)
+
+
+def losses_by_hand(model: Any, feed: Any, fitted: Preprocessing) -> dict[str, float]:
+    """Each head's weighted mean over all train rows, in float64 with numpy."""
+    parts = [(values, weights, model(inputs)) for inputs, values, weights in feed.fixed("train")]
+    found = {}
+    for name, target in fitted.targets.items():
+        true, weight, out = (
+            np.concatenate([np.asarray(part[at][name], np.float64) for part in parts]) for at in range(3)
+        )
+        if target.kind == "regression":
+            error = np.abs(true - out)[:, 0]
+            loss = np.where(error <= 1, error**2 / 2, error - 0.5)
+        elif target.kind == "multiclass":
+            loss = np.log(np.exp(out).sum(1)) - out[np.arange(len(out)), true.astype(int)]
+        else:
+            loss = np.log1p(np.exp(out)) - true * out
+            loss = loss[:, 0] if target.kind == "binary" else loss
+        found[name] = float((loss * weight).sum() / weight.sum())
+    return found
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 50, 64])
+def test_an_epochs_batches_add_up_to_the_stated_loss(prepare: Any, batch_size: int) -> None:
+    """Over an epoch the batches' losses sum to the rows' weighted mean, times rows over batch size, for every kind.
+
+    So the expected gradient is that of the stated loss, also with a short last batch and batches without a label.
+    """
+    from polyhead.model.heads import head_loss
+
+    data = prepare(table())
+    feed, fitted = data.feed(batch_size=batch_size, epochs=1)
+    model = linear(fitted)
+    expected = losses_by_hand(model, feed, fitted)
+    sums = dict.fromkeys(fitted.targets, 0.0)
+    for inputs, values, weights in feed.training():
+        for name, target in fitted.targets.items():
+            sums[name] += float(head_loss(target, "sum")(values[name], model(inputs)[name], weights[name]))
+    for name, total in sums.items():
+        assert total * batch_size / 50 == pytest.approx(expected[name], rel=1e-5), name
+
+
+@pytest.mark.parametrize("heads", [("price",), ("sold",), tuple(TARGETS)])
+def test_reported_losses_are_means_over_rows(prepare: Any, heads: tuple[str, ...]) -> None:
+    """A model that does not move has the same loss in the history as over all its rows, whatever its loss_weight."""
+    data = prepare(table(), targets={name: TARGETS[name] for name in heads})
+    feed, fitted = data.feed()
+    model = linear(fitted)
+    result = data.fit(model, learning_rate=1e-30, epochs=1, batch_size=13)
+    assert result.epochs[0].losses == pytest.approx(losses_by_hand(model, feed, fitted), rel=1e-5)
+
+
+def test_without_validation_the_prior_scores_one(prepare: Any) -> None:
+    """The score of the train rows is on the same scale as that of val rows: 1 knows nothing."""
+    from polyhead.train.score import prior_logits
+
+    data = prepare(table())
+    _, fitted = data.feed()
+    model = linear(fitted, lambda name: prior_logits(fitted.target_statistics[name]))
+    result = data.fit(model, learning_rate=1e-30, epochs=2, batch_size=13)
+    assert [epoch.score for epoch in result.epochs] == pytest.approx([1, 1], rel=1e-5)
+    assert (result.best_epoch, result.epochs[0].val_losses) == (2, {})
+
+
+@pytest.mark.parametrize(
+    ("unknown", "weights", "scored", "said"),
+    [
+        (("sold",), {}, ("price", "shape", "tags"), "no val row has a known sold: the joint score leaves it out"),
+        (tuple(TARGETS), {}, (), "the joint score is that of the train rows"),
+        (("price",), {"shape": 0, "sold": 0, "tags": 0}, (), "no val row has a known price: the joint score is that"),
+    ],
+    ids=["one", "none", "none that counts"],
+)
+def test_heads_without_known_val_rows(
+    prepare: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    unknown: tuple[str, ...],
+    weights: dict[str, float],
+    scored: tuple[str, ...],
+    said: str,
+) -> None:
+    """They stay out of the score; where no head is left, the train rows decide, in words."""
+    from polyhead.train import export
+
+    monkeypatch.setattr(export, "export_serving", lambda *arguments: arguments[-1].mkdir(exist_ok=True))
+    frame = table()
+    frame.loc[frame["part"] == "val", list(unknown)] = None
+    targets = {
+        name: {**target, **({"loss_weight": weights[name]} if name in weights else {})}
+        for name, target in TARGETS.items()
+    }
+    data = prepare(frame, targets=targets, train={"epochs": 2}, model={"width": 4})
+    history = data.train()
+    assert all(np.isfinite(epoch["score"]) for epoch in history)
+    assert set(history[0]["val_losses"]) == set(scored)
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("share", "batch_size", "epochs"), [(0.015, 32, 25), (0.003, 8, 8)])
+def test_balanced_classes_weigh_what_they_should_at_any_batch_size(
+    prepare: Any, share: float, batch_size: int, epochs: int
+) -> None:
+    """A linear head ends where scikit-learn's weighted logistic regression does, within 0.02."""
+    rows, generator = 4000, np.random.default_rng(3)
+    rare = np.zeros(rows, bool)
+    rare[: round(share * rows)] = True
+    generator.shuffle(rare)
+    numbers = generator.normal(size=(rows, 2)) + rare[:, None] * [1.2, -0.8]
+    frame = pd.DataFrame(
+        {"a": numbers[:, 0], "b": numbers[:, 1], "y": np.where(rare, "yes", "no"), "part": ["train"] * rows}
+    )
+    frame.loc[rows - 2 :, "part"] = "test"
+    features = {name: {"kind": "numeric"} for name in "ab"}
+    targets = {"y": {"kind": "binary", "positive": "yes", "class_weight": "balanced"}}
+    data = prepare(frame, features=features, targets=targets)
+    feed, fitted = data.feed()
+    model = linear(fitted)
+    data.fit(model, batch_size=batch_size, epochs=epochs, learning_rate=0.03, weight_decay=0.0)
+    parts = [(inputs, values["y"], model(inputs)["y"]) for inputs, values, _ in feed.fixed("train")]
+    known = np.concatenate([np.stack([np.asarray(inputs[name])[:, 0] for name in "ab"], 1) for inputs, _, _ in parts])
+    true = np.concatenate([np.asarray(value)[:, 0] for _, value, _ in parts])
+    ours = 1 / (1 + np.exp(-np.concatenate([np.asarray(logits)[:, 0] for _, _, logits in parts])))
+    oracle = LogisticRegression(C=1e9, class_weight="balanced", max_iter=1000).fit(known, true)
+    exact = oracle.predict_proba(known)[:, 1]
+    assert ours.mean() == pytest.approx(exact.mean(), abs=0.02)
+    assert (ours[true == 1] >= 0.5).mean() == pytest.approx((exact[true == 1] >= 0.5).mean(), abs=0.02)
