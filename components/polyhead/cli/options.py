@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from polyhead.contracts.config import Config
 
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file.")]
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file; - for stdin.")]
 TableOption = Annotated[str | None, typer.Option(metavar="T", help="Replaces the configuration's table.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, nothing else there.")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads. Default: all processors.")]
