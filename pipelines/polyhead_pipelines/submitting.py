@@ -14,7 +14,7 @@ from typing import Any, Literal
 import yaml
 
 from polyhead.contracts.config import read_config_text
-from polyhead.errors import Problem, SubmitError, did_you_mean
+from polyhead.errors import Problem, SubmitError, counted, did_you_mean
 from polyhead.progress import say
 
 
@@ -267,7 +267,9 @@ def parse_schedule(text: str) -> str:
         fields.insert(0, "0")
     if len(fields) != 6:
         raise SubmitError(
-            f"'{text}' has {len(fields)} fields, not 5 or 6", where="--schedule", hint="'0 6 * * 1': Mondays at 6:00"
+            f"'{text}' has {counted(len(fields), 'field')}, not 5 or 6",
+            where="--schedule",
+            hint="'0 6 * * 1': Mondays at 6:00",
         )
     problems = []
     for field, (name, low, high, words) in zip(fields, _FIELDS, strict=True):

@@ -35,7 +35,7 @@ def test_a_live_bar_takes_no_line_away_from_the_relay(screen: io.StringIO) -> No
         print(event(label="check images", done=1, total=9, unit="images", rate="5 images/s", last_time=False))
         print("12:00:00 - INFO - noise of the runner")
         print(event(label="check images", done=9, total=9, unit="images", rate="5 images/s", last_time=True))
-        print(event(say="9 of 9 rows are clean, see /inside"))
+        print(event(say="9 of 9 rows clean, see /inside"))
         print(event(step="train"))
         print(event(label="train", done=1, total=3, unit="epochs", rate="joint score 0.9", last_time=False))
         print(event(error="the data", problems=[["no row", "/inside/x", "look"]]))
@@ -44,7 +44,7 @@ def test_a_live_bar_takes_no_line_away_from_the_relay(screen: io.StringIO) -> No
     assert relay.step == "train"
     assert relay.error == [Problem("no row", "/out/x", "look")]
     shown = screen.getvalue()
-    assert "9 of 9 rows are clean, see /out" in shown
+    assert "9 of 9 rows clean, see /out" in shown
     assert "check images" in shown
     assert "joint score 0.9" in shown
     assert "noise" not in shown
