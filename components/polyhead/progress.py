@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.containers import Lines
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -53,15 +56,28 @@ def result_console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
-def _print(markup: str, indent: int = 0) -> None:
-    """Print lines to stderr: wrapped between words on a terminal, and as they are elsewhere."""
-    lines = [Text.from_markup(markup)]
-    if console.is_interactive:
-        width = max(console.width - indent - _INDENT, 20)
-        lines = list(lines[0].wrap(console, width, overflow="ignore"))
+def _print(markup: str, indent: int = 0, *, whole: bool = False) -> None:
+    """Print lines to stderr: wrapped between words on a terminal, and as they are elsewhere.
+
+    A word that is longer than a line, such as a path, is left whole, so that it can be copied.
+    """
+    lines = Text.from_markup(markup).split("\n", allow_blank=True)
+    if console.is_interactive and not whole:
+        width = console.width - indent - _INDENT
+        lines = Lines(part for line in lines for part in line.divide(_breaks(line.plain, width)))
     for i, line in enumerate(lines):
-        margin = " " * (indent + (_INDENT if i else 0))
+        line.rstrip()
+        margin = " " * (indent + (_INDENT if i else 0)) if console.is_interactive or not i else ""
         console.print(Text(margin).append_text(line), soft_wrap=True)
+
+
+def _breaks(text: str, width: int) -> list[int]:
+    """Where lines of a text begin, apart from the first, if none but one long word takes more cells than this."""
+    breaks = [0]
+    for word in re.finditer(r"\S+", text):
+        if word.start() > breaks[-1] and cell_len(text[breaks[-1] : word.end()]) > width:
+            breaks.append(word.start())
+    return breaks[1:]
 
 
 @contextlib.contextmanager
@@ -117,9 +133,14 @@ def _left(done: int, total: int, seconds: float) -> str:
     return f", {timedelta(seconds=round(seconds * (total - done) / done))} left"
 
 
-def say(message: str) -> None:
-    """Tell one finished thing, in one line."""
-    _tell({"say": message}, escape(message), _INDENT)
+def say(message: str, *, whole: bool = False) -> None:
+    """Tell one finished thing, in one line.
+
+    Args:
+        message: The line.
+        whole: Whether to leave it in one piece on a terminal too, as a command that can be copied.
+    """
+    _tell({"say": message}, escape(message), _INDENT, whole=whole)
 
 
 @dataclass(frozen=True)
@@ -176,11 +197,11 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:,.0f} MB"
 
 
-def _tell(event: dict[str, Any], line: str, indent: int = 0) -> None:
+def _tell(event: dict[str, Any], line: str, indent: int = 0, *, whole: bool = False) -> None:
     if os.environ.get(MODE) == "json":
         _emit(event)
     else:
-        _print(line, indent)
+        _print(line, indent, whole=whole)
 
 
 def exit_with(error: PolyheadError) -> NoReturn:

@@ -8,21 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
-from commandline import digests
-from typer.core import TyperGroup
+from commandline import digests, program, shortest_call, takes_config
 
-from polyhead.cli import app
-
-_GROUP = typer.main.get_command(app)
-assert isinstance(_GROUP, TyperGroup)
-_COMMANDS = {
-    name: command
-    for name, command in _GROUP.commands.items()
-    if any(parameter.opts in (["config"], ["file"]) for parameter in command.params)
-}
-_BESIDE = {"submit": ["--host", "http://localhost:1"], "compile": ["--dry-run"]}
-"""What a command needs beside its required options."""
+_COMMANDS = [name for name in program().commands if takes_config(name)]
 
 
 @pytest.fixture
@@ -36,23 +24,11 @@ def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | bytes], None]:
     return give
 
 
-def call_of(name: str) -> list[str]:
-    """A call of a command with `-` and all that it requires."""
-    words = [name]
-    for parameter in _COMMANDS[name].params:
-        option = parameter.opts[-1] if parameter.opts[-1].startswith("-") else None
-        if parameter.opts in (["config"], ["file"]):
-            words.append("-")
-        elif parameter.required:
-            words += [*([option] if option else []), "1" if parameter.name == "partitions" else "x"]
-    return words + _BESIDE.get(name, [])
-
-
 @pytest.mark.parametrize("name", _COMMANDS)
 def test_every_command_that_takes_a_configuration_takes_stdin(polyhead, stdin, name) -> None:
     """It says `<stdin>` and the line of what is wrong there."""
     stdin("table: t.csv\nfeatures: {a: {kind: numeric}}\ntargets: {b: {kind: regresion}}\n")
-    result = polyhead(*call_of(name))
+    result = polyhead(*shortest_call(name, "-"))
     assert (result.code, result.out) == (1, "")
     assert "  <stdin>:3 targets.b.kind: unknown kind 'regresion'\n" in result.err
 
@@ -69,7 +45,7 @@ def test_every_command_that_takes_a_configuration_takes_stdin(polyhead, stdin, n
 def test_stdin_without_a_configuration_says_so(polyhead, stdin, name, content, message) -> None:
     """Nothing, and bytes that are no text, are the user's mistakes."""
     stdin(content)
-    result = polyhead(*call_of(name))
+    result = polyhead(*shortest_call(name, "-"))
     assert (result.code, result.out) == (1, "")
     assert message in result.err
 

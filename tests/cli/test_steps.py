@@ -14,6 +14,7 @@ import yaml
 from commandline import digests
 
 from polyhead import __version__
+from polyhead.errors import counted
 from polyhead.sample import write_sample
 
 ROWS = 80
@@ -83,7 +84,7 @@ def test_rejected_rows_are_told_with_reasons_and_a_place(polyhead, sample, tmp_p
     lines = polyhead(*VALIDATE).err.splitlines()
     report = json.loads((tmp_path / "V" / "ValidationReport.json").read_text(encoding="utf-8"))
     told = [
-        f"  column '{r['column']}': {r['reason']} in {r['rows']} row{'s' if r['rows'] > 1 else ''}, first: {r['example']}"
+        f"  column '{r['column']}': {r['reason']} in {counted(r['rows'], 'row')}, first: {r['example']}"
         for r in report["rejections"]
     ]
     assert len(told) > 2

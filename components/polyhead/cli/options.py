@@ -91,7 +91,7 @@ def finish(
         say(f"wrote {made}")
     if then:
         times = f", for each of {counted(len(each.partitions), 'partition')}" if each else ""
-        say(f"next{times}: {shlex.join(['polyhead', *map(str, then)])}")
+        say(f"next{times}: {shlex.join(['polyhead', *map(str, then)])}", whole=True)
     if as_json:
         print_json(result)
 
