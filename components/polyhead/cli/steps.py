@@ -144,7 +144,7 @@ def publish(
         checked = load(config)
         place = destination(config, checked, to)
         result = publish_model(config=checked, bundle=bundle, evaluation=evaluation, destination=place, out=out)
-    finish(result, as_json)
+    finish(result, as_json, made=f"the record of it: {out}")
 
 
 @app.command(rich_help_panel="One step at a time")

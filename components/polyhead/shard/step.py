@@ -170,8 +170,8 @@ def write_partition(
         )
         _close(directory, part.shards, writer.timings())
         part.write(directory)
-    rows = sum(shard.rows for shard in part.shards)
-    say(f"{counted(rows, 'row')} of partition {partition}, {part.rows_rejected:,} rejected")
+    kept = sum(shard.rows for shard in part.shards)
+    say(f"{counted(kept, 'row')} of partition {partition}, {part.rows_rejected:,} rejected")
     return part
 
 
