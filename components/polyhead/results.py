@@ -9,7 +9,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from polyhead.contracts.evaluation import REPORT_PAGE, EvaluationReport, Metric
-from polyhead.errors import counted
 from polyhead.evaluate.gate import beats_baseline
 from polyhead.progress import StepUse, megabytes, result_console
 
@@ -27,9 +26,7 @@ def print_results(report: EvaluationReport, out: Path, seconds: float, steps: Se
         steps: What each step took, one at least.
     """
     console = result_console()
-    table = Table(
-        title=counted(report.rows[report.split], f"{report.split} row"), title_justify="left", header_style="bold"
-    )
+    table = Table(title=f"{report.rows[report.split]:,} {report.split} rows", title_justify="left", header_style="bold")
     for column, justify in (
         ("head", "left"),
         ("metric", "left"),
@@ -67,7 +64,7 @@ def print_results(report: EvaluationReport, out: Path, seconds: float, steps: Se
 def _number(value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:z.3f}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
 def _interval(metric: Metric) -> str:
