@@ -118,6 +118,8 @@ def why_not(call: tuple[str, ...]) -> str:
         return "needs Docker and an image"
     if command == "rollback" or (command != "compile" and any(word.startswith("gs://") for word in call)):
         return "needs a bucket"
+    if any(word.startswith("path/to/") for word in call):
+        return "needs the Houses data"
     if command == "run":
         return "its first step is; the whole is in tests/pipelines/test_local.py"
     return ""
