@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
+from typer.core import TyperGroup
 
-from polyhead.cli import main
+from polyhead.cli import app, main
 from polyhead.contracts.shards import TIMINGS
 from polyhead.sample import write_sample
 
@@ -76,6 +78,35 @@ def small_sample(folder: Path) -> Path:
     """The embedded sample, shrunk to 120 rows and one epoch."""
     train = {"epochs": 1, "batch_size": 32, "seed": 0}
     return change(write_sample(folder / "sample", rows=120), train=train)
+
+
+def program() -> TyperGroup:
+    """The command line as Typer sees it."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    return group
+
+
+def takes_config(name: str) -> bool:
+    """Whether a command's argument is a configuration, or a file that may be one."""
+    return any(parameter.opts in (["config"], ["file"]) for parameter in program().commands[name].params)
+
+
+def shortest_call(name: str, config: str) -> list[str]:
+    """A command with all that it requires: a configuration, and words that mean nothing for the rest.
+
+    Args:
+        name: The command.
+        config: What to give it as its configuration, where it takes one.
+    """
+    words = [name, *{"submit": ["--host", "http://localhost:1"], "compile": ["--dry-run"]}.get(name, [])]
+    for parameter in program().commands[name].params:
+        option = [parameter.opts[-1]] if parameter.opts[-1].startswith("-") else []
+        if parameter.opts in (["config"], ["file"]):
+            words.append(config)
+        elif parameter.required:
+            words += [*option, "1" if parameter.name == "partitions" else "nothing"]
+    return words
 
 
 def command(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

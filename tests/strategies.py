@@ -49,6 +49,25 @@ yaml_values: st.SearchStrategy[Any] = st.recursive(
 )
 yaml_documents = st.dictionaries(plain_words, yaml_values, min_size=1, max_size=5)
 
+
+@st.composite
+def _merges(draw: st.DrawFn) -> str:
+    """Mappings with anchors, each of which may merge former ones, alone or in a list, before or behind its own keys."""
+    lines = []
+    for i in range(draw(st.integers(1, 5))):
+        own = draw(st.lists(st.sampled_from("abcd"), unique=True, max_size=3))
+        entries = [f"{key}: {draw(st.integers(0, 9))}" for key in own]
+        former = draw(st.lists(st.integers(0, i - 1), max_size=3)) if i else []
+        if former:
+            names = [f"*m{j}" for j in former]
+            merge = names[0] if len(names) == 1 and draw(st.booleans()) else f"[{', '.join(names)}]"
+            entries.insert(draw(st.integers(0, len(entries))), f"<<: {merge}")
+        lines.append(f"k{i}: &m{i} {{{', '.join(entries)}}}")
+    return "\n".join(lines)
+
+
+yaml_merges = _merges()
+
 # Text that looks like YAML and often is none.
 yaml_noise = st.one_of(
     texts,

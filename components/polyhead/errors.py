@@ -160,6 +160,16 @@ def machine_fault(error: BaseException, where: str = "") -> MachineError | None:
     return MachineError(what, where=where, hint=hint)
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: `1 row`, `1,200 rows`.
+
+    Args:
+        count: How many.
+        noun: In the singular; its plural ends in `s`.
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """The sentence that names the nearest known word, or lists the known ones.
 

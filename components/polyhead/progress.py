@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.containers import Lines
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -27,8 +30,9 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
-from polyhead.errors import PolyheadError, Problem
+from polyhead.errors import PolyheadError, Problem, counted
 
 MODE = "POLYHEAD_PROGRESS"
 _MARK = "@polyhead "
@@ -42,7 +46,38 @@ class Advance(Protocol):
     def __call__(self, count: int, note: str = "", *, size: int = 0) -> None: ...
 
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(stderr=True, highlight=False, force_interactive=None if sys.stderr.isatty() else False)
+_PIPE_WIDTH = 100_000
+_INDENT = 2
+
+
+def result_console() -> Console:
+    """For what a command prints as its result: as wide as the terminal, or as wide as it gets where there is none."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def _print(markup: str, indent: int = 0, *, whole: bool = False) -> None:
+    """Print lines to stderr: wrapped between words on a terminal, and as they are elsewhere.
+
+    A word that is longer than a line, such as a path, is left whole, so that it can be copied.
+    """
+    lines = Text.from_markup(markup).split("\n", allow_blank=True)
+    if console.is_interactive and not whole:
+        width = console.width - indent - _INDENT
+        lines = Lines(part for line in lines for part in line.divide(_breaks(line.plain, width)))
+    for i, line in enumerate(lines):
+        line.rstrip()
+        margin = " " * (indent + (_INDENT if i else 0)) if console.is_interactive or not i else ""
+        console.print(Text(margin).append_text(line), soft_wrap=True)
+
+
+def _breaks(text: str, width: int) -> list[int]:
+    """Where lines of a text begin, apart from the first, if none but one long word takes more cells than this."""
+    breaks = [0]
+    for word in re.finditer(r"\S+", text):
+        if word.start() > breaks[-1] and cell_len(text[breaks[-1] : word.end()]) > width:
+            breaks.append(word.start())
+    return breaks[1:]
 
 
 @contextlib.contextmanager
@@ -59,13 +94,13 @@ def progress(label: str, *, total: int, unit: str) -> Iterator[Advance]:
     """
     started, done, done_bytes, last, shown_note = time.monotonic(), 0, 0, 0.0, ""
     as_events = os.environ.get(MODE) == "json"
-    live = _bar() if console.is_terminal and not as_events else None
+    live = _bar() if console.is_interactive and not as_events else None
     bar = live.add_task(label, total=total, rate="") if live else None
 
     def show(now: float, *, last_time: bool = False) -> None:
         seconds = max(now - started, 1e-9)
         rate = shown_note or f"{done / seconds:,.0f} {unit}/s"
-        if done_bytes:
+        if done_bytes >= 1e6 * seconds:
             rate += f", {done_bytes / seconds / 1e6:,.0f} MB/s"
         if live is not None and bar is not None:
             live.update(bar, completed=done, rate=rate)
@@ -74,7 +109,7 @@ def progress(label: str, *, total: int, unit: str) -> Iterator[Advance]:
             event = {"label": label, "done": done, "total": total, "unit": unit, "rate": rate, "left": left}
             _emit({**event, "last_time": last_time})
         else:
-            console.print(escape(f"  {label} {done:,}/{total:,} {unit} ({rate}{_left(done, total, seconds)})"))
+            _print(escape(f"{label} {done:,}/{total:,} {unit} ({rate}{_left(done, total, seconds)})"), _INDENT)
 
     def advance(count: int, note: str = "", *, size: int = 0) -> None:
         nonlocal done, done_bytes, last, shown_note
@@ -98,9 +133,14 @@ def _left(done: int, total: int, seconds: float) -> str:
     return f", {timedelta(seconds=round(seconds * (total - done) / done))} left"
 
 
-def say(message: str) -> None:
-    """Tell one finished thing, in one line."""
-    _tell({"say": message}, f"  {escape(message)}")
+def say(message: str, *, whole: bool = False) -> None:
+    """Tell one finished thing, in one line.
+
+    Args:
+        message: The line.
+        whole: Whether to leave it in one piece on a terminal too, as a command that can be copied.
+    """
+    _tell({"say": message}, escape(message), _INDENT, whole=whole)
 
 
 @dataclass(frozen=True)
@@ -157,11 +197,11 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:,.0f} MB"
 
 
-def _tell(event: dict[str, Any], line: str) -> None:
+def _tell(event: dict[str, Any], line: str, indent: int = 0, *, whole: bool = False) -> None:
     if os.environ.get(MODE) == "json":
         _emit(event)
     else:
-        console.print(line)
+        _print(line, indent, whole=whole)
 
 
 def exit_with(error: PolyheadError) -> NoReturn:
@@ -175,13 +215,13 @@ def exit_with(error: PolyheadError) -> NoReturn:
 
 def show_error(subject: str, problems: list[Problem]) -> None:
     """Print problems to stderr: a count, then for each its place, what is wrong, and what to do."""
-    count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-    console.print(f"[bold red]error:[/] {count} with {escape(subject)}")
+    count = "a problem" if len(problems) == 1 else counted(len(problems), "problem")
+    _print(f"[bold red]error:[/] {count} with {escape(subject)}")
     for problem in problems:
         place = f"[cyan]{escape(problem.where)}[/]: " if problem.where else ""
-        console.print(f"  {place}{escape(problem.what)}")
+        _print(f"{place}{escape(problem.what)}", _INDENT)
         if problem.hint:
-            console.print(f"    [dim]→ {escape(problem.hint)}[/]")
+            _print(f"[dim]→ {escape(problem.hint)}[/]", 2 * _INDENT)
 
 
 def _bar() -> Progress:
@@ -236,14 +276,14 @@ class Relay:
         if event is None:
             self.log.append(line)
         elif "say" in event:
-            self._print(f"  {escape(self._rewrite(event['say']))}")
+            self._print(escape(self._rewrite(event["say"])), _INDENT)
         elif "step" in event:
             self.step = event["step"]
             self._print(f"[bold]{event['step']}[/]")
         elif "finished" in event:
             self.uses.append(StepUse(event["finished"], event["seconds"], event["peak_memory"]))
             name = "" if event["finished"] == self.step else f"{event['finished']} took "  # steps may run side by side
-            self._print(f"  [dim]{name}{self.uses[-1]}[/]")
+            self._print(f"[dim]{name}{self.uses[-1]}[/]", _INDENT)
         elif "problems" in event:
             self.error = [Problem(*map(self._rewrite, parts)) for parts in event["problems"]]
             self.subject = event["error"]
@@ -256,13 +296,13 @@ class Relay:
             self._live.stop()
         self._live, self._bars = None, {}
 
-    def _print(self, line: str) -> None:
+    def _print(self, line: str, indent: int = 0) -> None:
         self.close()
-        console.print(line)
+        _print(line, indent)
 
     def _advance(self, event: dict[str, Any]) -> None:
         label, done, total = event["label"], event["done"], event["total"]
-        if console.is_terminal:
+        if console.is_interactive:
             if self._live is None:
                 self._live = _bar()
                 self._live.start()
@@ -271,7 +311,7 @@ class Relay:
             self._live.update(self._bars[label], completed=done, rate=event["rate"])
         elif event["last_time"] or (done < total and time.monotonic() - self._told >= _LOG_SECONDS):
             self._told = time.monotonic()
-            console.print(escape(f"  {label} {done:,}/{total:,} {event['unit']} ({event['rate']}{event['left']})"))
+            _print(escape(f"{label} {done:,}/{total:,} {event['unit']} ({event['rate']}{event['left']})"), _INDENT)
 
 
 def _event(payload: str) -> dict[str, Any] | None:

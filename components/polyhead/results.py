@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from polyhead.contracts.evaluation import REPORT_PAGE, EvaluationReport, Metric
 from polyhead.evaluate.gate import beats_baseline
-from polyhead.progress import StepUse, megabytes
+from polyhead.progress import StepUse, megabytes, result_console
 
 _STYLES = {True: "green", False: "red", None: "dim"}
 _VERDICTS = {"passed": "[green]passed[/]", "failed": "[red]failed[/]", "ungated": "ungated, the config has no gate"}
@@ -26,7 +25,7 @@ def print_results(report: EvaluationReport, out: Path, seconds: float, steps: Se
         seconds: Its wall time.
         steps: What each step took, one at least.
     """
-    console = Console(highlight=False)
+    console = result_console()
     table = Table(title=f"{report.rows[report.split]:,} {report.split} rows", title_justify="left", header_style="bold")
     for column, justify in (
         ("head", "left"),

@@ -11,7 +11,7 @@ import yaml
 from google.protobuf import json_format
 
 from polyhead.contracts.cluster import Step, StepSettings
-from polyhead.contracts.config import Config, parse_config, read_config_text
+from polyhead.contracts.config import Config, config_name, parse_config, read_config_text
 from polyhead.contracts.document import parse_yaml
 from polyhead.errors import ConfigError
 from polyhead.storage.artifact import write_whole
@@ -96,6 +96,7 @@ class Compiled:
 def compile_pipeline(
     config: Path,
     *,
+    text: str | None = None,
     table: str | None = None,
     image: str | None = None,
     target: Target = "kfp",
@@ -109,7 +110,8 @@ def compile_pipeline(
     as written: on a cluster it must be a place that the pods can read, such as `gs://bucket/houses.parquet`.
 
     Args:
-        config: The configuration file.
+        config: The configuration file, or `-` for stdin.
+        text: What it holds, where that was read before.
         table: Replaces the configuration's table.
         image: Container image of every step, by tag or digest; replaces `cluster.image`, but not a step's own.
             Default: this version's.
@@ -124,9 +126,9 @@ def compile_pipeline(
     Raises:
         ConfigError: The configuration is wrong, or the target cannot carry it; all problems at once.
     """
-    text = read_config_text(config)
-    checked = parse_config(text, name=config.name)
-    document = parse_yaml(text, name=config.name)
+    text = read_config_text(config) if text is None else text
+    checked = parse_config(text, name=config_name(config))
+    document = parse_yaml(text, name=config_name(config))
     place = table or checked.table
     cluster = checked.cluster if image is None else checked.cluster.model_copy(update={"image": None})
     image = image or cluster.image or DEFAULT_IMAGE

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from polyhead.contracts.cluster import ClaimMount, Source, StepSettings, Toleration
+from polyhead.progress import result_console
 from polyhead_pipelines.compiling import Compiled
 from polyhead_pipelines.targets import Target, accelerator_name
 
 
 def print_plan(compiled: Compiled) -> None:
     """Print to stdout a row of resources for each step, and below it what else its pod gets."""
-    console = Console(highlight=False)
+    console = result_console()
     rows = {step: _resources(settings, compiled.target) for step, settings in compiled.steps.items()}
     columns = [column for column in next(iter(rows.values())) if any(row[column] for row in rows.values())]
     table = Table(

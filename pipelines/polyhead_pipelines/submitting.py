@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import yaml
 
-from polyhead.errors import Problem, SubmitError, did_you_mean
+from polyhead.contracts.config import read_config_text
+from polyhead.errors import Problem, SubmitError, counted, did_you_mean
 from polyhead.progress import say
 
 
@@ -123,7 +124,7 @@ def read_definition(
     """The pipeline of a file: a compiled one as it is, or what a configuration compiles to.
 
     Args:
-        path: A configuration, or a file that `polyhead compile` or KFP wrote.
+        path: A configuration, or a file that `polyhead compile` or KFP wrote; `-` for stdin.
         target: What a configuration is compiled for.
         pipeline_root: Replaces the configuration's.
         table: Replaces a configuration's table.
@@ -135,13 +136,14 @@ def read_definition(
         ConfigError: The configuration is wrong, or the target cannot carry it.
         SubmitError: The file is a compiled pipeline, and something is given that only a configuration takes.
     """
-    compiled = _compiled(path)
+    text = read_config_text(path)
+    compiled = _compiled(text)
     given = {"table": table, "image": image, "partitions": partitions, "bundle": bundle}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if compiled is None:
         from polyhead_pipelines.compiling import compile_pipeline  # KFP takes seconds; a compiled file needs it not
 
-        made = compile_pipeline(path, target=target, pipeline_root=pipeline_root, **options)
+        made = compile_pipeline(path, text=text, target=target, pipeline_root=pipeline_root, **options)
         for warning in made.warnings:
             say(f"warning: {warning}")
         spec, *others = yaml.safe_load_all(made.text)
@@ -155,11 +157,11 @@ def read_definition(
     return compiled
 
 
-def _compiled(path: Path) -> Definition | None:
-    """The definition that a file holds; None where it holds something else."""
+def _compiled(text: str) -> Definition | None:
+    """The definition that a file's text holds; None where it holds something else."""
     try:
-        documents = list(yaml.safe_load_all(path.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        documents = list(yaml.safe_load_all(text))
+    except yaml.YAMLError:
         return None
     spec, *others = documents or [None]
     if not isinstance(spec, dict) or "pipelineInfo" not in spec or "root" not in spec:
@@ -265,7 +267,9 @@ def parse_schedule(text: str) -> str:
         fields.insert(0, "0")
     if len(fields) != 6:
         raise SubmitError(
-            f"'{text}' has {len(fields)} fields, not 5 or 6", where="--schedule", hint="'0 6 * * 1': Mondays at 6:00"
+            f"'{text}' has {counted(len(fields), 'field')}, not 5 or 6",
+            where="--schedule",
+            hint="'0 6 * * 1': Mondays at 6:00",
         )
     problems = []
     for field, (name, low, high, words) in zip(fields, _FIELDS, strict=True):

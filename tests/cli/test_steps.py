@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 from commandline import digests
 
 from polyhead import __version__
+from polyhead.errors import counted
 from polyhead.sample import write_sample
 
 ROWS = 80
@@ -56,7 +58,38 @@ def test_progress_goes_to_stderr_with_the_step_and_its_time(polyhead, sample):
     lines = polyhead(*VALIDATE).err.splitlines()
     assert lines[0] == "validate"
     assert any(line.startswith("  check images ") for line in lines)
-    assert lines[-1].startswith("validate took ")
+    assert [line for line in lines if line.startswith("validate took ")]
+
+
+def test_each_step_ends_with_what_it_made_and_the_command_that_comes_next(polyhead, sample, tmp_path):
+    """The commands can be called as they are shown, from the first step to the training."""
+    words = [*VALIDATE[:-1], "out of the way/V"]
+    for made in ("the clean table and the rejected rows", "the split and the statistics", "the shards"):
+        result = polyhead(*words)
+        assert (result.code, result.out) == (0, ""), result.err
+        *_, wrote, then = result.err.splitlines()
+        assert wrote == f"  wrote {made}: {words[-1]}"
+        assert (tmp_path / words[-1]).is_dir()
+        program, *words = shlex.split(then.removeprefix("  next: "))
+        assert program == "polyhead"
+    out = "out of the way"
+    assert words == [
+        *("train", "sample/polyhead.yaml", "--shards", f"{out}/shard", "--preprocessing", f"{out}/preprocess"),
+        *("--out", f"{out}/train"),
+    ]
+
+
+def test_rejected_rows_are_told_with_reasons_and_a_place(polyhead, sample, tmp_path):
+    """Each reason with its count and its first row, as the report has them; then where all of them stand."""
+    lines = polyhead(*VALIDATE).err.splitlines()
+    report = json.loads((tmp_path / "V" / "ValidationReport.json").read_text(encoding="utf-8"))
+    told = [
+        f"  column '{r['column']}': {r['reason']} in {counted(r['rows'], 'row')}, first: {r['example']}"
+        for r in report["rejections"]
+    ]
+    assert len(told) > 2
+    start = lines.index(f"  {report['rows_clean']} of {ROWS} rows clean, {report['rows_rejected']} rejected") + 1
+    assert lines[start : start + len(told) + 1] == [*told, "  every rejected row is in V/rejected.parquet"]
 
 
 def test_json_prints_the_contract_and_nothing_else(polyhead, sample, tmp_path):

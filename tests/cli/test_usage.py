@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from commandline import shortest_call, takes_config
 
 import polyhead as package
 
@@ -125,6 +126,34 @@ def test_a_wrong_call_ends_with_2_and_names_the_word(polyhead, tmp_path, argumen
     assert (result.code, result.out) == (2, "")
     assert message in words(result.err)
     assert "Traceback" not in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+QUIET = {"demo", "schema"}
+"""Commands that need nothing, and so succeed when they are called alone."""
+
+
+@pytest.mark.parametrize("json", [[], ["--json"]], ids=["", "--json"])
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - QUIET))
+def test_a_mistake_ends_with_1_and_is_told_on_stderr(polyhead, tmp_path, command, json):
+    """Whatever the command: nothing on stdout, no colour in a pipe, no line broken, nothing written."""
+    result = polyhead(*shortest_call(command, "none.yaml"), *json)
+    assert (result.code, result.out) == (1, "")
+    lines = result.err.splitlines()
+    assert [line for line in lines if line.startswith("error: ")]
+    assert "\x1b" not in result.err
+    assert "Traceback" not in result.err
+    place = "none.yaml: no such file" if takes_config(command) else "nothing"
+    assert [line for line in lines if line.startswith(f"  {place}")]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_option_that_is_none_ends_with_2(polyhead, tmp_path, command):
+    """Whatever else stands in the call."""
+    result = polyhead(*shortest_call(command, "none.yaml"), "--nonsense")
+    assert (result.code, result.out) == (2, "")
+    assert "No such option: --nonsense" in words(result.err)
     assert list(tmp_path.iterdir()) == []
 
 

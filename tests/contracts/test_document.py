@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import plain_words, yaml_documents, yaml_noise
+from strategies import plain_words, yaml_documents, yaml_merges, yaml_noise
 
 from polyhead.contracts.document import MAX_CHARACTERS, MAX_NODES, parse_yaml
 from polyhead.errors import ConfigError
@@ -121,9 +122,37 @@ def test_keys_stay_text(key: str) -> None:
     assert read(f"{key}: 1") == {key: 1}
 
 
-def test_anchors_repeat_a_value_and_merge_keys_are_ordinary_keys() -> None:
-    """`*name` works; `<<` means nothing."""
-    assert read("a: &x {size: 3}\nb: *x\n<<: *x\n") == {"a": {"size": 3}, "b": {"size": 3}, "<<": {"size": 3}}
+@settings(max_examples=100, deadline=None)
+@given(yaml_merges)
+def test_merge_keys_mean_what_the_safe_loader_makes_of_them(text: str) -> None:
+    """Anchors, aliases and `<<`, of one mapping or several, nested, with keys beside it: values and their order."""
+    received = read(text)
+    assert received == yaml.safe_load(text)
+    assert json.dumps(received) == json.dumps(yaml.safe_load(text))
+
+
+def test_a_merged_key_has_the_line_where_it_is_written() -> None:
+    """That is where to change it; a quoted `<<` is a key as any other."""
+    document = parse_yaml('a: &x\n  size: 3\nb:\n  <<: *x\n  own: 1\n"<<": 5\n', name="f")
+    assert document.problems == []
+    assert document.value == {"a": {"size": 3}, "b": {"size": 3, "own": 1}, "<<": 5}
+    assert [document.where(["b", key]) for key in ("size", "own")] == ["f:2 b.size", "f:5 b.own"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("b: {<<: 3, c: 1}", ["f:1 b.<<: << takes a mapping or a list of mappings, received '3'"]),
+        ("b: {<<: [{c: 1}, [d]]}", ["f:1 b.<<: << takes a mapping or a list of mappings, received a list"]),
+        ("a: &a {c: 1}\nb:\n  <<: *a\n  <<: *a", ["f:4 b.<<: key '<<' is given twice, first on line 3"]),
+        ("a: &a {c: 1, c: 2}\nb: {<<: *a}", ["f:1 a.c: key 'c' is given twice, first on line 1"]),
+    ],
+)
+def test_a_merge_that_cannot_be_is_a_problem_with_its_line(text: str, problems: list[str]) -> None:
+    """What is no mapping, and a second `<<` in one mapping; repeated keys are reported once, where they stand."""
+    received = parse_yaml(text, name="f").problems
+    assert [f"{problem.where}: {problem.what}" for problem in received] == problems
+    assert all(problem.hint for problem in received)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +168,8 @@ def test_anchors_repeat_a_value_and_merge_keys_are_ordinary_keys() -> None:
         ('a: 1\n"\\udfff": 2', "is no text", "f:2"),
         ("a: &x [*x]", "refers to itself", "f:1 a.0"),
         ("&x [*x]", "refers to itself", "f 0"),
+        ("a: &x {<<: *x}", "refers to itself", "f:1 a.<<"),
+        ("a: &x {b: 1, <<: [{c: 1}, *x]}", "refers to itself", "f:1 a.<<"),
         ("[" * 5000, "is nested too deeply", "f"),
         ("a: " + "{b: " * 3000 + "}" * 3000, "is nested too deeply", "f"),
     ],
@@ -171,11 +202,14 @@ def test_a_key_that_is_a_list_is_a_problem() -> None:
 
 
 def test_the_expanded_size_is_bounded() -> None:
-    """Nine levels of nine aliases, and a file of more than a million characters, are refused."""
+    """Nine levels of nine aliases or of nine merges, and a file of more than a million characters, are refused."""
     levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     levels += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)]
-    with pytest.raises(ConfigError, match=f"expands to more than {MAX_NODES:,} values"):
-        parse_yaml("\n".join(levels), name="f")
+    merges = ["a0: &a0 {x: 1}"]
+    merges += [f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}" for i in range(1, 9)]
+    for text in ("\n".join(levels), "\n".join(merges)):
+        with pytest.raises(ConfigError, match=f"expands to more than {MAX_NODES:,} values"):
+            parse_yaml(text, name="f")
     with pytest.raises(ConfigError, match="larger than"):
         parse_yaml("#" * (MAX_CHARACTERS + 1), name="f")
 

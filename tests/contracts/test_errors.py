@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from polyhead.errors import ConfigError, DataError, Problem, did_you_mean
+from polyhead.errors import ConfigError, DataError, Problem, counted, did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,12 @@ def test_an_error_carries_all_problems() -> None:
     assert str(ConfigError("is bad", where="f:1")) == "f:1: is bad"
     with pytest.raises(ValueError, match="at least one"):
         DataError([])
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (1_000, "1,000 rows")],
+)
+def test_a_count_has_the_number_of_its_noun(count: int, text: str) -> None:
+    """One is one row, everything else rows; thousands are set apart."""
+    assert counted(count, "row") == text

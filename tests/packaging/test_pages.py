@@ -1,40 +1,150 @@
-"""What the pages for users show: every `polyhead` command is one, and the cluster's example does what it says."""
+"""What the pages for users show is run as it stands: shell commands, Python, configurations.
+
+Bash itself reads a page's shell blocks and says which programs they call with which words. A `polyhead` call is then
+made in this process, in a folder with a small sample. What needs a cluster, a bucket, Docker or the network is read by
+the command line and not carried out; `why_not` and `FOREIGN` say why.
+"""
 
 from __future__ import annotations
 
+import functools
+import json
 import re
-import shlex
+import runpy
+import subprocess
+import tempfile
+import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import typer
+import yaml
+from commandline import change, small_sample
 from typer.core import TyperGroup
 
 from polyhead.cli import app
+from polyhead.contracts.config import parse_config
 
 ROOT = Path(__file__).parents[2]
-CLUSTER = ROOT / "docs" / "cluster.md"
-PAGES = [ROOT / "README.md", CLUSTER, ROOT / "docker" / "README.md"]
+README, CLUSTER = ROOT / "README.md", ROOT / "docs" / "cluster.md"
+PAGES = [
+    README,
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "docker" / "README.md",
+    ROOT / "benchmarks" / "README.md",
+    ROOT / "CONTRIBUTING.md",
+]
 USAGE_ERROR = typer.BadParameter.__mro__[1]
 """What Typer raises for every wrong call; it has no public name."""
 BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+LANGUAGES = {"bash", "python", "yaml", "json", "text"}
+FOREIGN = {
+    "gcloud": "needs Google Cloud",
+    "kubectl": "needs a cluster",
+    "docker": "needs Docker and an image",
+    "chromium": "needs a browser",
+    "sudo": "needs root",
+    "python3": "reads what gcloud copied",
+    "mkdir": "makes room for what gcloud copies",
+    "id": "is the user's own",
+}
+"""Programs that pages call and that are not run here."""
+RECORDER = r"""
+set -u
+call() { printf '%s\0' "$@" $'\x1e' >> "$CALLS"; }
+command_not_found_handle() { call "$@"; }
+PATH=/nowhere
+"""
+A_TABLE = "table: t.csv\nfeatures: {a: {kind: numeric}}\ntargets: {b: {kind: binary}}\n"
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return [text for kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == language]
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page, and the program calls that bash finds in it."""
+
+    line: int
+    language: str
+    text: str
+    calls: tuple[tuple[str, ...], ...] = ()
 
 
-def commands(page: Path) -> list[list[str]]:
-    """The words after `polyhead` of each command line that a page shows."""
-    lines = "".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
-    words = [shlex.split(line, comments=True) for line in lines if line.lstrip().startswith("polyhead ")]
-    return [line[1 : line.index(">") if ">" in line else None] for line in words]
+@functools.cache
+def blocks(page: Path) -> list[Block]:
+    """All fenced blocks with a language, in order."""
+    content = page.read_text("utf-8")
+    found = [
+        (content[: match.start()].count("\n") + 1, match[1], textwrap.dedent(match[2]))
+        for match in BLOCK.finditer(content)
+    ]
+    shell = [text for _, language, text in found if language == "bash"]
+    recorded = iter(calls_in(shell))
+    return [Block(*one, next(recorded) if one[1] == "bash" else ()) for one in found]
 
 
-CALLS = [pytest.param(call, id=f"{page.name}: {' '.join(call)}"[:80]) for page in PAGES for call in commands(page)]
+def calls_in(shell: list[str]) -> list[tuple[tuple[str, ...], ...]]:
+    """The words of each program call that bash makes in each of these blocks, read as one script."""
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
+        (here / ".venv" / "bin").mkdir(parents=True)
+        for program in ("activate", "pre-commit"):
+            (here / ".venv" / "bin" / program).touch(mode=0o755)
+        recorded = here / "calls"
+        recorded.touch()
+        script = RECORDER + "".join(f"{text}\ncall @end\n" for text in shell)
+        environment = {"CALLS": str(recorded), "EDITOR": "editor", "HOME": folder}
+        done = subprocess.run(
+            ["/bin/bash", "-c", script], cwd=here, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        words = [call.rstrip("\0").split("\0") for call in recorded.read_text("utf-8").split("\x1e\0")[:-1]]
+    result: list[tuple[tuple[str, ...], ...]] = []
+    block: list[tuple[str, ...]] = []
+    for call in words:
+        if call == ["@end"]:
+            result.append(tuple(block))
+            block = []
+        else:
+            block.append(tuple(call))
+    return result
 
 
-def parse(call: list[str]) -> None:
+def why_not(call: tuple[str, ...]) -> str:
+    """Why a `polyhead` command of a page is not carried out here; empty where it is."""
+    command = call[0]
+    if command == "submit":
+        return "needs a pipelines server"
+    if "docker" in call or "polyhead:0.1.0" in call:
+        return "needs Docker and an image"
+    if command == "rollback" or (command != "compile" and any(word.startswith("gs://") for word in call)):
+        return "needs a bucket"
+    if any(word.startswith("path/to/") for word in call):
+        return "needs the Houses data"
+    if command == "run":
+        return "its first step is; the whole is in tests/pipelines/test_local.py"
+    return ""
+
+
+def commands(page: Path) -> list[tuple[str, ...]]:
+    """The words after `polyhead` of each command that a page shows, those in a container too."""
+    found = []
+    for words in (call for block in blocks(page) for call in block.calls):
+        if words[0] == "polyhead":
+            found.append(words[1:])
+        elif words[:2] == ("docker", "run") and "polyhead:0.1.0" in words:
+            found.append(words[words.index("polyhead:0.1.0") + 1 :])
+    return found
+
+
+def label(page: Path, call: tuple[str, ...]) -> str:
+    reason = why_not(call)
+    return f"{page.relative_to(ROOT)}: {' '.join(call)[:70]}{f' (not run, {reason})' if reason else ''}"
+
+
+CALLS = [pytest.param(call, id=label(page, call)) for page in PAGES for call in commands(page)]
+
+
+def parse(call: tuple[str, ...]) -> None:
     """Read a command line as the program does, and run nothing."""
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
@@ -45,26 +155,97 @@ def parse(call: list[str]) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_each_command_on_a_page_is_one(call: list[str]) -> None:
+def test_each_command_on_a_page_is_one(call: tuple[str, ...]) -> None:
     """The command is there, and takes the arguments and options that stand behind it."""
     parse(call)
 
 
-@pytest.mark.parametrize("call", [["nonsense"], ["compile"], ["submit", "a.yaml", "--nonsense"]])
-def test_a_command_that_is_none_would_be_found(call: list[str]) -> None:
+@pytest.mark.parametrize("call", [("nonsense",), ("compile",), ("submit", "a.yaml", "--nonsense")])
+def test_a_command_that_is_none_would_be_found(call: tuple[str, ...]) -> None:
     """A page with it would fail, and the page about clusters does show commands."""
     with pytest.raises(USAGE_ERROR):
         parse(call)
-    assert {"compile", "submit", "rollback"} <= {call[0] for call in commands(CLUSTER)}
+    assert {"compile", "submit", "rollback", "run"} <= {call[0] for call in commands(CLUSTER)}
+    assert {"init", "train", "shard-partition"} <= {call[0] for call in commands(README)}
 
 
-def test_the_example_for_a_cluster_asks_for_what_the_page_shows(polyhead, tmp_path, monkeypatch) -> None:
+def test_every_block_is_of_a_language_and_every_program_is_known() -> None:
+    """Blocks are run, read or checked by their language; programs that are not run have a reason."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        for block in blocks(page):
+            place = f"{page.relative_to(ROOT)}:{block.line}"
+            assert block.language in LANGUAGES, place
+            for program, *words in block.calls:
+                assert program in FOREIGN or program in ("polyhead", "make", "editor"), f"{place} {program}"
+                if program == "make":
+                    assert {word for word in words if "=" not in word} <= targets, f"{place} make {words}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_can_be_followed_as_it_stands(page: Path, polyhead, tmp_path: Path) -> None:
+    """Block after block, in one folder: every command ends with 0, every program runs, every configuration is sound.
+
+    The sample is that of the demo with fewer rows, one epoch, and a gate that any model passes, since a published
+    version is shown. A configuration on a page is `polyhead.yaml` from there on.
+    """
+    sample = small_sample(tmp_path / "polyhead-demo")
+    change(sample, gate={"price": {"mae": ">= 0"}})
+    (tmp_path / "polyhead-demo" / "train").symlink_to(tmp_path / "out" / "t")  # what make demo leaves
+    config = tmp_path / "polyhead.yaml"
+    if not any(call[0] == "init" for call in commands(page)):
+        change(sample, config, table=str(sample.parent / "mugs.csv"))
+    for block in blocks(page):
+        place = f"{page.relative_to(ROOT)}:{block.line}"
+        match block.language:
+            case "yaml":
+                whole = "\ntable:" in f"\n{block.text}"
+                parse_config(block.text if whole else A_TABLE + block.text, name=place)
+                if whole:
+                    config.write_text(block.text)
+            case "json":
+                json.loads(block.text)
+            case "python":
+                program = tmp_path / "block.py"
+                program.write_text(block.text)
+                runpy.run_path(str(program))
+            case "bash":
+                for name, *words in block.calls:
+                    if name == "editor":
+                        change(tmp_path / words[0], train={"epochs": 1})
+                    if name != "polyhead":
+                        continue
+                    call = begin(words)
+                    if why_not(call):
+                        continue
+                    if "vertex" in words:
+                        without_what_vertex_refuses(config)
+                    result = polyhead(*call)
+                    assert result.code == 0, f"{place} {' '.join(call)}\n{result.err}"
+
+
+def begin(words: list[str]) -> tuple[str, ...]:
+    """A command as it is carried out here: of `run` in processes only its first step."""
+    if words[0] == "run" and "docker" not in words:
+        return ("validate", *words[1:], "--out", "what run begins with")
+    return tuple(words)
+
+
+def without_what_vertex_refuses(config: Path) -> None:
+    """Do what the page says before its commands for Vertex AI."""
+    cluster = yaml.safe_load(config.read_text())["cluster"]
+    for name in ("volumes", "service_account"):
+        del cluster[name]
+    del cluster["steps"]["train"]["secrets"]
+    change(config, cluster=cluster)
+
+
+def test_the_example_for_a_cluster_asks_for_what_the_page_shows(polyhead, tmp_path) -> None:
     """The configuration is sound, and `compile --dry-run` prints what stands below it, without a warning."""
-    (example,) = (text for text in blocks(CLUSTER, "yaml") if text.startswith("table:"))
-    (shown,) = (text for text in blocks(CLUSTER, "text") if text.startswith("target kfp"))
+    (example,) = (block.text for block in blocks(CLUSTER) if block.text.startswith("table:"))
+    (shown,) = (block.text for block in blocks(CLUSTER) if block.text.startswith("target kfp"))
     (tmp_path / "polyhead.yaml").write_text(example)
-    monkeypatch.setenv("COLUMNS", "100")
-    (call,) = (call for call in commands(CLUSTER) if call[1:4] == ["polyhead.yaml", "--dry-run", "--partitions"])
+    (call,) = (call for call in commands(CLUSTER) if call[1:4] == ("polyhead.yaml", "--dry-run", "--partitions"))
     result = polyhead(*call)
     assert (result.code, result.err) == (0, "")
     assert [line.rstrip() for line in result.out.strip().splitlines()] == shown.strip().splitlines()

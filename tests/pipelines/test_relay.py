@@ -35,7 +35,7 @@ def test_a_live_bar_takes_no_line_away_from_the_relay(screen: io.StringIO) -> No
         print(event(label="check images", done=1, total=9, unit="images", rate="5 images/s", last_time=False))
         print("12:00:00 - INFO - noise of the runner")
         print(event(label="check images", done=9, total=9, unit="images", rate="5 images/s", last_time=True))
-        print(event(say="9 of 9 rows are clean, see /inside"))
+        print(event(say="9 of 9 rows clean, see /inside"))
         print(event(step="train"))
         print(event(label="train", done=1, total=3, unit="epochs", rate="joint score 0.9", last_time=False))
         print(event(error="the data", problems=[["no row", "/inside/x", "look"]]))
@@ -44,10 +44,44 @@ def test_a_live_bar_takes_no_line_away_from_the_relay(screen: io.StringIO) -> No
     assert relay.step == "train"
     assert relay.error == [Problem("no row", "/out/x", "look")]
     shown = screen.getvalue()
-    assert "9 of 9 rows are clean, see /out" in shown
+    assert "9 of 9 rows clean, see /out" in shown
     assert "check images" in shown
     assert "joint score 0.9" in shown
     assert "noise" not in shown
+
+
+def test_lines_are_wrapped_between_words_on_a_terminal_and_not_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path longer than the terminal stays whole, so that it can be copied; a line's rest is indented."""
+    monkeypatch.setenv("TERM", "xterm")
+    path = "/a/path/that/is/longer/than/the/whole/line/rejected.parquet"
+    problem = Problem(f"no such file as {path} there", "line 3", "look at the folder and at the configuration again")
+    shown = {}
+    for name, options in {"terminal": {"force_terminal": True, "width": 40}, "pipe": {"width": 40}}.items():
+        text = io.StringIO()
+        monkeypatch.setattr(progress, "console", Console(file=text, highlight=False, color_system=None, **options))
+        progress.say("11 epochs, the best is epoch 9 with a joint score of 0.5; 41,234 parameters")
+        progress.show_error("the data", [problem])
+        progress.say("next: polyhead preprocess polyhead.yaml --data V --out P", whole=True)
+        shown[name] = text.getvalue().splitlines()
+    assert shown["pipe"] == [
+        "  11 epochs, the best is epoch 9 with a joint score of 0.5; 41,234 parameters",
+        "error: a problem with the data",
+        f"  line 3: no such file as {path} there",
+        "    → look at the folder and at the configuration again",
+        "  next: polyhead preprocess polyhead.yaml --data V --out P",
+    ]
+    assert shown["terminal"] == [
+        "  11 epochs, the best is epoch 9 with",
+        "    a joint score of 0.5; 41,234",
+        "    parameters",
+        "error: a problem with the data",
+        "  line 3: no such file as",
+        f"    {path}",
+        "    there",
+        "    → look at the folder and at the",
+        "      configuration again",
+        "  next: polyhead preprocess polyhead.yaml --data V --out P",
+    ]
 
 
 def test_what_steps_took_is_shown_and_kept(screen: io.StringIO) -> None:

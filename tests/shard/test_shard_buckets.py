@@ -129,6 +129,6 @@ def test_a_killed_step_goes_on_on_the_same_machine(
     capsys.readouterr()
     manifest = step.run(**given(fresh, out=store.place("S")))
     count = len(manifest.shards)
-    assert f"{count} of {count} shards were finished by an earlier attempt" in capsys.readouterr().err
+    assert f"{count} of {count} shards finished by an earlier attempt" in capsys.readouterr().err
     assert store.digests("S") == digests(single)
     assert left_in(temporary) == []

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from polyhead import __version__
 from polyhead.cli import cluster, sharing, start, steps
 
+_REPEATABLE = ("shard", "shard-partition", "train")
+"""Commands that go on where they were stopped."""
+
+
+class _Program(TyperGroup):
+    """The whole command line; Typer itself ends silently on Ctrl-C."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            goes_on = ctx.invoked_subcommand in _REPEATABLE
+            sys.stderr.write(f"interrupted{'; the same command goes on where it stopped' if goes_on else ''}\n")
+            sys.exit(130)
+
+
 app = typer.Typer(
     name="polyhead",
+    cls=_Program,
     help="From a table to a trained, evaluated, servable multi-input, multi-head Keras model.\n\n"
     "Start with: polyhead demo",
     no_args_is_help=True,
@@ -35,9 +53,6 @@ def main() -> None:
         from polyhead.progress import exit_with
 
         exit_with(error)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(141)

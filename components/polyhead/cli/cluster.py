@@ -90,7 +90,7 @@ def compile_(
 
 @app.command(rich_help_panel="The cluster")
 def submit(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A configuration, or a compiled pipeline.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A configuration, or a compiled pipeline; - for stdin.")],
     target: Annotated[str, typer.Option(help="What shall run it: kfp or vertex.")] = "kfp",
     host: Annotated[
         str, typer.Option(metavar="URL", help="The pipelines API. Default for kfp: KF_PIPELINES_ENDPOINT.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +15,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from polyhead.contracts.config import Config
+    from polyhead.contracts.partitions import Plan
 
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file.")]
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file; - for stdin.")]
 TableOption = Annotated[str | None, typer.Option(metavar="T", help="Replaces the configuration's table.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, nothing else there.")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads. Default: all processors.")]
@@ -69,7 +72,26 @@ def destination(path: Path, config: Config, to: str | None) -> str:
     return to or (join(str(path.parent.absolute()), config.publish.to) if config.publish.to else "")
 
 
-def finish(result: BaseModel, as_json: bool) -> None:
+def finish(
+    result: BaseModel, as_json: bool, *, made: str = "", then: Sequence[str | Path] = (), each: Plan | None = None
+) -> None:
+    """End a command: tell what was made and what comes next, and print the result where JSON is wanted.
+
+    Args:
+        result: What the step returned.
+        as_json: Whether to print it.
+        made: What was written, and where.
+        then: The words of the command that comes next, without `polyhead`.
+        each: The plan for whose partitions that command is called.
+    """
+    from polyhead.errors import counted
+    from polyhead.progress import say
+
+    if made:
+        say(f"wrote {made}")
+    if then:
+        times = f", for each of {counted(len(each.partitions), 'partition')}" if each else ""
+        say(f"next{times}: {shlex.join(['polyhead', *map(str, then)])}", whole=True)
     if as_json:
         print_json(result)
 

@@ -47,13 +47,15 @@ def validate_plan(
 ) -> None:
     """Cut the pictures of a table into partitions of about the same bytes."""
     from polyhead.progress import step
+    from polyhead.storage.places import beside
     from polyhead.validate.step import plan_pictures
 
     with step("validate plan"):
         checked = load(config)
         place = table_place(config, checked, table)
         result = plan_pictures(config=checked, table=place, partitions=partitions, out=out)
-    finish(result, as_json)
+    then = ("validate-partition", config, result.partitions[0].name, "--plan", out, "--out", beside(out, "part-0"))
+    finish(result, as_json, made=f"the plan: {out}", then=then, each=result)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -71,7 +73,7 @@ def validate_partition(
 
     with step(f"validate partition {partition}"):
         result = look_at_partition(config=load(config), plan=plan, partition=partition, out=out, workers=workers)
-    finish(result, as_json)
+    finish(result, as_json, made=f"what the pictures told: {out}")
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -86,13 +88,15 @@ def validate_merge(
 ) -> None:
     """Check the table, as validate does, without another look at the pictures."""
     from polyhead.progress import step
+    from polyhead.storage.places import beside
     from polyhead.validate.step import run
 
     with step("validate"):
         checked = load(config)
         place = table_place(config, checked, table)
         result = run(config=checked, table=place, plan=plan, parts=part, out=out, workers=workers)
-    finish(result, as_json)
+    then = ("preprocess", config, "--data", out, "--out", beside(out, "preprocess"))
+    finish(result, as_json, made=f"the clean table and the rejected rows: {out}", then=then)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -107,10 +111,15 @@ def shard_plan(
     """Cut the rows into partitions of about the same bytes of pictures."""
     from polyhead.progress import step
     from polyhead.shard.step import plan
+    from polyhead.storage.places import beside
 
     with step("shard plan"):
         result = plan(config=load(config), data=data, preprocessing=preprocessing, partitions=partitions, out=out)
-    finish(result, as_json)
+    then = (
+        *("shard-partition", config, result.partitions[0].name, "--plan", out),
+        *("--data", data, "--preprocessing", preprocessing, "--out", beside(out, "part-0")),
+    )
+    finish(result, as_json, made=f"the plan: {out}", then=then, each=result)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -132,7 +141,7 @@ def shard_partition(
     places = {"data": data, "preprocessing": preprocessing, "plan": plan, "out": out, "reuse": reuse}
     with step(f"shard partition {partition}"):
         result = write_partition(config=load(config), partition=partition, workers=workers, **places)
-    finish(result, as_json)
+    finish(result, as_json, made=f"the records of its rows: {out}")
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -150,9 +159,12 @@ def shard_merge(
     from polyhead.shard.step import merge
 
     places = {"data": data, "preprocessing": preprocessing, "plan": plan, "out": out}
+    from polyhead.storage.places import beside
+
     with step("shard"):
         result = merge(config=load(config), parts=part, **places)
-    finish(result, as_json)
+    then = ("train", config, "--shards", out, "--preprocessing", preprocessing, "--out", beside(out, "train"))
+    finish(result, as_json, made=f"the shards: {out}", then=then)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -166,10 +178,12 @@ def predict_plan(
     """Clean a table and cut its rows into partitions of about the same bytes of pictures."""
     from polyhead.predict.step import plan
     from polyhead.progress import step
+    from polyhead.storage.places import beside
 
     with step("predict plan"):
         result = plan(bundle=bundle, table=table, partitions=partitions, out=out)
-    finish(result, as_json)
+    then = ("predict-partition", bundle, result.partitions[0].name, "--plan", out, "--out", beside(out, "part-0"))
+    finish(result, as_json, made=f"the plan: {out}", then=then, each=result)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -187,7 +201,7 @@ def predict_partition(
 
     with step(f"predict partition {partition}"):
         result = predict_rows(bundle=bundle, plan=plan, partition=partition, out=out, workers=workers)
-    finish(result, as_json)
+    finish(result, as_json, made=f"the predictions of its rows: {out}")
 
 
 @app.command(rich_help_panel=_PANEL)

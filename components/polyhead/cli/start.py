@@ -220,11 +220,11 @@ def _run(
     seed: int | None = None,
     partitions: int,
 ) -> None:
-    from polyhead.contracts.config import parse_config, read_config_text
+    from polyhead.contracts.config import config_name, parse_config, read_config_text
     from polyhead.storage.places import join
 
     text = read_config_text(path)
-    config = parse_config(text, name=path.name)
+    config = parse_config(text, name=config_name(path))
     place = join(str(Path.cwd()), table_place(path, config, table))
     publish_to = destination(path, config, None)
     if seed is not None:

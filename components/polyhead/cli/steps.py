@@ -36,12 +36,14 @@ def validate(
 ) -> None:
     """Check a table: clean rows, rejected rows with their reasons, a report."""
     from polyhead.progress import step
+    from polyhead.storage.places import beside
     from polyhead.validate.step import run as validate_table
 
     with step("validate"):
         checked = load(config)
         result = validate_table(config=checked, table=table_place(config, checked, table), out=out, workers=workers)
-    finish(result, as_json)
+    then = ("preprocess", config, "--data", out, "--out", beside(out, "preprocess"))
+    finish(result, as_json, made=f"the clean table and the rejected rows: {out}", then=then)
 
 
 @app.command(rich_help_panel="One step at a time")
@@ -54,10 +56,12 @@ def preprocess(
     """Split the rows and fit scalers, vocabularies and class weights on the train rows."""
     from polyhead.preprocess.step import run as preprocess_table
     from polyhead.progress import step
+    from polyhead.storage.places import beside
 
     with step("preprocess"):
         result = preprocess_table(config=load(config), data=data, out=out)
-    finish(result, as_json)
+    then = ("shard", config, "--data", data, "--preprocessing", out, "--out", beside(out, "shard"))
+    finish(result, as_json, made=f"the split and the statistics: {out}", then=then)
 
 
 @app.command(rich_help_panel="One step at a time")
@@ -73,12 +77,14 @@ def shard(
     """Pack rows and resized pictures into TFRecord shards."""
     from polyhead.progress import step
     from polyhead.shard.step import run as shard_table
+    from polyhead.storage.places import beside
 
     with step("shard"):
         result = shard_table(
             config=load(config), data=data, preprocessing=preprocessing, out=out, reuse=reuse, workers=workers
         )
-    finish(result, as_json)
+    then = ("train", config, "--shards", out, "--preprocessing", preprocessing, "--out", beside(out, "train"))
+    finish(result, as_json, made=f"the shards: {out}", then=then)
 
 
 @app.command(rich_help_panel="One step at a time")
@@ -92,12 +98,15 @@ def train(
 ) -> None:
     """Train the multi-head model and bundle it with its transforms."""
     from polyhead.progress import step
+    from polyhead.storage.places import beside
     from polyhead.train.step import run as train_model
 
     with step("train"):
         checked = load(config).with_seed(seed)
         result = train_model(config=checked, shards=shards, preprocessing=preprocessing, out=out)
-    finish(result, as_json)
+    inputs = ("--bundle", out, "--shards", shards, "--preprocessing", preprocessing)
+    then = ("evaluate", config, *inputs, "--out", beside(out, "evaluate"))
+    finish(result, as_json, made=f"the model, with its SavedModel in serving: {out}", then=then)
 
 
 @app.command(rich_help_panel="One step at a time")
@@ -135,7 +144,7 @@ def publish(
         checked = load(config)
         place = destination(config, checked, to)
         result = publish_model(config=checked, bundle=bundle, evaluation=evaluation, destination=place, out=out)
-    finish(result, as_json)
+    finish(result, as_json, made=f"the record of it: {out}")
 
 
 @app.command(rich_help_panel="One step at a time")

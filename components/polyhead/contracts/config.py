@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import keyword
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -36,6 +38,7 @@ from polyhead.errors import ArtifactError, ConfigError, Problem, did_you_mean
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
+_STDIN = "-"
 _NAME = re.compile(r"(?!.*__)[A-Za-z][A-Za-z0-9_]{0,62}")
 FEATURE_KINDS = ("image", "numeric", "category", "text")
 TARGET_KINDS = tuple(METRICS)
@@ -210,21 +213,28 @@ def load_config(path: str | Path) -> Config:
     """Read and check a configuration file.
 
     Args:
-        path: A YAML file.
+        path: A YAML file, or `-` for stdin.
 
     Raises:
         ConfigError: The file cannot be read, or anything in it is wrong; all problems at once.
     """
-    return parse_config(read_config_text(path), name=Path(path).name)
+    return parse_config(read_config_text(path), name=config_name(path))
+
+
+def config_name(path: str | Path) -> str:
+    """What messages call a configuration file."""
+    return "<stdin>" if str(path) == _STDIN else Path(path).name
 
 
 def read_config_text(path: str | Path) -> str:
-    """The text of a configuration file, unchecked.
+    """The text of a configuration file, or of stdin for `-`, unchecked. Stdin can be read once.
 
     Raises:
         ConfigError: The file cannot be read as UTF-8 text.
     """
     try:
+        if str(path) == _STDIN:
+            return io.TextIOWrapper(io.BytesIO(sys.stdin.buffer.read()), encoding="utf-8").read()
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         hint = "write one with: polyhead init TABLE --target COL"
@@ -232,7 +242,8 @@ def read_config_text(path: str | Path) -> str:
     except IsADirectoryError:
         raise ConfigError("is a folder, not a file", where=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read as UTF-8 text: {error}", where=str(path)) from None
+        place = config_name(path) if str(path) == _STDIN else str(path)
+        raise ConfigError(f"cannot be read as UTF-8 text: {error}", where=place) from None
 
 
 def parse_config(text: str, *, name: str = "config") -> Config:

@@ -3,7 +3,7 @@
 Differences from PyYAML's safe loader, each for a reason: a key given twice is a problem instead of the last
 one winning; keys are always text, and only `true` and `false` are booleans, so that a column called `no` or
 `on` keeps its name; `1e-3` is a number; `012` is twelve; dates, `1:30`, `1_000`, `0x1f` and `.inf` stay text; tags
-and merge keys (`<<`) have no meaning; the size of the expanded document is bounded.
+have no meaning; the size of the expanded document is bounded. Anchors, aliases and merge keys (`<<`) work as there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _NULL = re.compile(r"~|null|Null|NULL|")
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_MERGE = "tag:yaml.org,2002:merge"
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
@@ -116,9 +117,7 @@ class _Reader:
         self.open: set[int] = set()
 
     def read(self, node: yaml.Node, path: tuple[str, ...]) -> Any:
-        self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise ConfigError(f"expands to more than {MAX_NODES:,} values", where=self.document.name)
+        self._count()
         if id(node) in self.open:
             raise ConfigError("refers to itself", where=self.document.where(path))
         self.document.lines.setdefault(path, node.start_mark.line + 1)
@@ -133,6 +132,11 @@ class _Reader:
         finally:
             self.open.discard(id(node))
 
+    def _count(self) -> None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise ConfigError(f"expands to more than {MAX_NODES:,} values", where=self.document.name)
+
     def _check_text(self, node: yaml.ScalarNode) -> None:
         if _SURROGATE.search(node.value):
             where = f"{self.document.name}:{node.start_mark.line + 1}"
@@ -140,30 +144,69 @@ class _Reader:
 
     def _mapping(self, node: yaml.Node, path: tuple[str, ...]) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        first: dict[str, int] = {}
+        for key, (key_node, value_node) in self._entries(node, path, report=True).items():
+            self.document.lines.setdefault((*path, key), key_node.start_mark.line + 1)
+            result[key] = self.read(value_node, (*path, key))
+        return result
+
+    def _entries(
+        self, node: yaml.Node, path: tuple[str, ...], *, report: bool
+    ) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """A mapping's keys and values as nodes: first what its merge keys bring, then its own.
+
+        Args:
+            node: A mapping.
+            path: Where it stands, or where it is merged into.
+            report: Whether to report its repeated and impossible keys; those of a merged mapping are reported where
+                it stands itself.
+        """
+        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
+            self._count()
             if not isinstance(key_node, yaml.ScalarNode):
-                self.document.problems.append(
-                    Problem("a key must be a word", f"{self.document.name}:{line} {'.'.join(path)}".rstrip())
-                )
+                if report:
+                    self._problem("a key must be a word", key_node, path)
                 continue
             self._check_text(key_node)
             key = str(key_node.value)
-            if key in result:
-                self.document.problems.append(
-                    Problem(
-                        f"key '{key}' is given twice, first on line {first[key]}",
-                        f"{self.document.name}:{line} {'.'.join((*path, key))}",
-                        "keep one",
-                    )
-                )
-                self.read(value_node, (*path, key))  # for the problems in it
+            if key in own:
+                if report:
+                    first = own[key][0].start_mark.line + 1
+                    one = "<<: [*one, *other]" if key_node.tag == _MERGE else "keep one"
+                    self._problem(f"key '{key}' is given twice, first on line {first}", key_node, (*path, key), one)
+                    self.read(value_node, (*path, key))  # for the problems in it
                 continue
-            first[key] = line
-            self.document.lines.setdefault((*path, key), line)
-            result[key] = self.read(value_node, (*path, key))
-        return result
+            own[key] = key_node, value_node
+            if key_node.tag == _MERGE:
+                merged = self._merged(key_node, value_node, path)
+        own = {key: nodes for key, nodes in own.items() if nodes[0].tag != _MERGE}
+        return {**merged, **own}
+
+    def _merged(
+        self, key_node: yaml.Node, value_node: yaml.Node, path: tuple[str, ...]
+    ) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """What a merge key brings; of several mappings the first that has a key counts."""
+        several = isinstance(value_node, yaml.SequenceNode)
+        entries: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for mapping in reversed(value_node.value) if several else [value_node]:
+            if not isinstance(mapping, yaml.MappingNode):
+                received = "a list" if isinstance(mapping, yaml.SequenceNode) else f"'{mapping.value}'"
+                what = f"<< takes a mapping or a list of mappings, received {received}"
+                self._problem(what, key_node, (*path, "<<"), "<<: *name, where &name stands before a mapping")
+                continue
+            if id(mapping) in self.open:
+                raise ConfigError("refers to itself", where=self.document.where((*path, "<<")))
+            self.open.add(id(mapping))
+            try:
+                entries |= self._entries(mapping, path, report=False)
+            finally:
+                self.open.discard(id(mapping))
+        return entries
+
+    def _problem(self, what: str, node: yaml.Node, path: Sequence[str], hint: str = "") -> None:
+        where = f"{self.document.name}:{node.start_mark.line + 1} {'.'.join(path)}".rstrip()
+        self.document.problems.append(Problem(what, where, hint))
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:

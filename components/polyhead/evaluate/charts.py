@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from polyhead.contracts.bundle import Epoch
+from polyhead.errors import counted
 
 FIRST, SECOND = "#2f7fc1", "#d1711c"
 """Series colours: at least 3:1 against both papers, and told apart with every common colour blindness."""
@@ -312,7 +313,7 @@ def score_curve(epochs: Sequence[Epoch]) -> Chart:
     return _chart(
         alt.layer(line, dot, text),
         {"values": values, "marked": marked},
-        label=f"Joint validation score over {len(epochs)} epochs; {found_at}.",
+        label=f"Joint validation score over {counted(len(epochs), 'epoch')}; {found_at}.",
         caption="Mean validation loss over heads, relative to predicting the train rows' prior: 1 is a model "
         "that knows nothing, lower is better. The marked epoch's weights were kept.",
         height=240,
@@ -350,7 +351,7 @@ def loss_curve(head: str, epochs: Sequence[Epoch]) -> Chart:
     return _chart(
         chart,
         {"values": values},
-        label=f"Training and validation loss of {head} over {len(epochs)} epochs.",
+        label=f"Training and validation loss of {head} over {counted(len(epochs), 'epoch')}.",
         caption="",
         height=150,
         max_width=480,

@@ -16,7 +16,7 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.prediction import PREDICTIONS_TABLE, ROWS_AT_ONCE, PredictionPart, PredictionPlan
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, Rejection
-from polyhead.errors import ArtifactError, DataError
+from polyhead.errors import ArtifactError, DataError, counted
 from polyhead.evaluate.outcomes import prediction_columns
 from polyhead.model import backend
 from polyhead.progress import progress, say
@@ -30,7 +30,7 @@ from polyhead.storage.parallel import available_cpus
 from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan
 from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.places import beside, check_scheme, is_remote, join, parts_of
-from polyhead.storage.rejected import Rejected, RejectionCounts, in_order
+from polyhead.storage.rejected import Rejected, RejectionCounts, in_order, tell_rejections
 from polyhead.storage.tables import Table, choose_columns, parquet_bytes, read_table
 from polyhead.validate.step import clean_features, image_root
 
@@ -124,7 +124,7 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
             rejected_sha256=sha256_of(directory / REJECTED_TABLE),
         )
         planned.write(directory)
-    tell_plan(planned, f"times {ROWS_AT_ONCE} rows")
+    tell_plan(planned, "group", f" of {ROWS_AT_ONCE} rows")
     return planned
 
 
@@ -167,7 +167,7 @@ def predict_partition(
             rejected_sha256=sha256_of(directory / REJECTED_TABLE),
         )
         part.write(directory)
-    say(f"{part.rows_predicted:,} rows of partition {partition} predicted, {part.rows_rejected:,} rejected")
+    say(f"{counted(part.rows_predicted, 'row')} of partition {partition} predicted, {part.rows_rejected:,} rejected")
     return part
 
 
@@ -222,16 +222,17 @@ def _write(
     """
     rows_rejected = rejected["row"].n_unique()
     rejected_path = beside(out, f"{PurePosixPath(out).stem}.{REJECTED_TABLE}") if rows_rejected else None
+    counts = RejectionCounts()
+    counts.add(rejected)
     if rejected_path is not None:
         write_whole(rejected_path, parquet_bytes(rejected))
-        say(f"warning: {rows_rejected:,} of {rows_read:,} rows rejected, see {rejected_path}")
+        say(f"warning: {rows_rejected:,} of {counted(rows_read, 'row')} rejected")
+        tell_rejections(counts.summary(), rejected_path)
     whole = [part for part in predicted if part.height]
     if not whole:
         raise DataError("no row can be predicted", where=name, hint=f"see {rejected_path}")
     write_whole(out, parquet_bytes(pl.concat(whole)))
-    counts = RejectionCounts()
-    counts.add(rejected)
-    say(f"{rows_read - rows_rejected:,} rows predicted into {out}")
+    say(f"{counted(rows_read - rows_rejected, 'row')} predicted into {out}")
     return Predictions(
         path=out,
         rows_read=rows_read,

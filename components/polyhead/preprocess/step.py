@@ -16,7 +16,7 @@ from polyhead.contracts.preprocessing import (
     TargetStatistics,
 )
 from polyhead.contracts.validation import CLEAN_TABLE, ValidationReport
-from polyhead.errors import DataError, PolyheadError, Problem
+from polyhead.errors import DataError, PolyheadError, Problem, counted
 from polyhead.preprocess.fit import CategoryFit, FeatureFit, ImageFit, TextFit
 from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import split_of, write_splits
@@ -56,7 +56,7 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
             fitted = gather(clean.parts(), read, config, workers=workers or available_cpus(), advance=advance)
         preprocessing = assemble(fitted, report, directory)
     rows = preprocessing.rows
-    say(f"fitted on {rows['train']:,} train rows; {rows['val']:,} val, {rows['test']:,} test")
+    say(f"fitted on {counted(rows['train'], 'train row')}; {rows['val']:,} val, {rows['test']:,} test")
     for warning in preprocessing.warnings[len(report.warnings) :]:
         say(f"warning: {warning}")
     return preprocessing

@@ -26,7 +26,7 @@ from polyhead.contracts.shards import (
     ShardTimings,
 )
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, ValidationReport, picture_column
-from polyhead.errors import DataError, Problem
+from polyhead.errors import DataError, Problem, counted
 from polyhead.progress import progress, say
 from polyhead.shard.kept import KeptPictures, write_picture_index
 from polyhead.shard.merging import Parts
@@ -41,7 +41,7 @@ from polyhead.storage.parallel import available_cpus
 from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan
 from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.places import beside, join
-from polyhead.storage.rejected import RejectionCounts, too_many
+from polyhead.storage.rejected import RejectionCounts, tell_rejections, too_many
 from polyhead.storage.tables import parquet_bytes
 
 _PART_ROWS = 16_384
@@ -85,7 +85,7 @@ def run(
         joined = _Joined(writer.shards, writer.indexes, writer.rejected.frame(), writer.timings())
         manifest = _finish(config, rows.clean.report, rows.fitted, joined, directory, out)
     if writer.resumed:
-        say(f"{writer.resumed} of {len(manifest.shards)} shards were finished by an earlier attempt")
+        say(f"{writer.resumed} of {counted(len(manifest.shards), 'shard')} finished by an earlier attempt")
     _tell(manifest, joined, out)
     return manifest
 
@@ -116,7 +116,7 @@ def plan(*, config: Config, data: str | Path, preprocessing: str | Path, partiti
             shards=rows.order.shards,
         )
         planned.write(directory)
-    tell_plan(planned, "rows")
+    tell_plan(planned, "row")
     return planned
 
 
@@ -170,7 +170,8 @@ def write_partition(
         )
         _close(directory, part.shards, writer.timings())
         part.write(directory)
-    say(f"{sum(shard.rows for shard in part.shards):,} rows of partition {partition}, {part.rows_rejected:,} rejected")
+    kept = sum(shard.rows for shard in part.shards)
+    say(f"{counted(kept, 'row')} of partition {partition}, {part.rows_rejected:,} rejected")
     return part
 
 
@@ -343,24 +344,17 @@ def _images(fitted: Preprocessing) -> dict[str, ImageStatistics]:
 
 def _tell(manifest: ShardManifest, joined: _Joined, out: str | Path) -> None:
     size = sum(shard.bytes for shard in manifest.shards) / 2**20
-    say(f"{sum(manifest.rows.values()):,} rows in {len(manifest.shards)} shards, {size:,.1f} MiB")
-    _tell_pictures(manifest, joined.timings)
+    rows = sum(manifest.rows.values())
+    say(f"{counted(rows, 'row')} in {counted(len(manifest.shards), 'shard')}, {size:,.1f} MiB")
+    if joined.timings.kept:
+        kept = counted(joined.timings.kept, "picture")
+        say(f"{kept} copied from earlier shards, {joined.timings.decoded:,} decoded")
     rejected = joined.rejected["row"].n_unique()
     if rejected:
-        say(f"warning: {rejected:,} rows rejected since validation, see {join(str(out), REJECTED_TABLE)}")
-
-
-def _tell_pictures(manifest: ShardManifest, timings: ShardTimings) -> None:
-    if timings.kept:
-        say(f"{timings.kept:,} pictures were copied from earlier shards, {timings.decoded:,} decoded")
-    busy = sum(timings.seconds.values())
-    if timings.decoded and busy:
-        shares = ", ".join(f"{stage} {seconds / busy:.0%}" for stage, seconds in timings.seconds.items())
-        say(f"time of {timings.workers} threads and the writer: {shares}")
-    for name, statistics in manifest.pictures.items():
-        if statistics.quality is not None:
-            decoded = "scaled while decoding" if statistics.decode == "scaled" else "decoded at full size"
-            say(f"{name}: {decoded}, median {statistics.quality.median:.1f} dB against a full-size reference")
+        say(f"warning: {counted(rejected, 'row')} rejected since validation")
+        counts = RejectionCounts()
+        counts.add(joined.rejected)
+        tell_rejections(counts.summary(), join(str(out), REJECTED_TABLE))
 
 
 def _check_rejected(

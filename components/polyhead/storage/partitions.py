@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.contracts.partitions import Partition, Plan
+from polyhead.errors import counted
 from polyhead.progress import say
 
 ROW_BYTES = 256
@@ -40,19 +41,20 @@ def balanced(sizes: NDArray[np.int64], count: int) -> list[Partition]:
     ]
 
 
-def tell_plan(plan: Plan, items: str) -> None:
+def tell_plan(plan: Plan, item: str, of: str = "") -> None:
     """Say how a plan cuts the work.
 
     Args:
         plan: The plan.
-        items: What its partitions hold, for example `rows`.
+        item: What its partitions hold, for example `row`.
+        of: What such an item is made of, for example ` of 256 rows`.
     """
     counts = [partition.end - partition.start for partition in plan.partitions]
     sizes = [partition.bytes / 2**20 for partition in plan.partitions]
-    say(
-        f"{len(counts)} partitions of {min(counts):,} to {max(counts):,} {items}, "
-        f"{min(sizes):,.1f} to {max(sizes):,.1f} MiB"
-    )
+    least = "" if min(counts) == max(counts) else f"{min(counts):,} to "
+    smallest = "" if len(sizes) == 1 else f"{min(sizes):,.1f} to "
+    items = f"{least}{counted(max(counts), item)}{of}"
+    say(f"{counted(len(counts), 'partition')} of {items}, {smallest}{max(sizes):,.1f} MiB")
 
 
 def _cuts(ends: NDArray[np.int64], most: int) -> list[int]:

@@ -90,7 +90,7 @@ def beside(place: str, name: str) -> str:
     """A name in the folder that a place lies in."""
     if is_remote(place):
         return f"{place.rstrip('/').rpartition('/')[0]}/{name}"
-    return str(Path(place).with_name(name))
+    return str(Path(place).parent / name)
 
 
 def relative_to(place: str, folder: Path) -> str:

@@ -8,7 +8,8 @@ import polars as pl
 
 from polyhead.contracts.config import ValidateSection
 from polyhead.contracts.validation import Rejection
-from polyhead.errors import Problem
+from polyhead.errors import Problem, counted
+from polyhead.progress import say
 
 SCHEMA = {
     "row": pl.Int64,
@@ -19,6 +20,7 @@ SCHEMA = {
     "detail": pl.String,
 }
 _VALUE_CHARACTERS = 200
+_REASONS = 10
 
 Cell = tuple[int, str | None, str, str, str | None, str]
 
@@ -159,14 +161,27 @@ def too_many(section: ValidateSection, rejections: list[Rejection], *, rejected:
         return []
     rule = "validate.on_bad_row is fail" if strict else f"validate.max_rejected is {allowed:.1%}"
     count = "all" if rejected == rows else f"{rejected:,} of"
-    reasons = [
-        Problem(f"{r.reason} in {_rows(r.rows)}, first: {r.example}", f"column '{r.column}'") for r in rejections[:10]
-    ]
-    return [Problem(f"{count} {_rows(rows)} are rejected ({rejected / rows:.1%}), {rule}"), *reasons]
+    reasons = [Problem(_sentence(rejection), f"column '{rejection.column}'") for rejection in rejections[:_REASONS]]
+    return [Problem(f"{count} {counted(rows, 'row')} are rejected ({rejected / rows:.1%}), {rule}"), *reasons]
 
 
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
+def tell_rejections(rejections: Sequence[Rejection], place: str) -> None:
+    """Say what was rejected and why, and where every rejected row stands.
+
+    Args:
+        rejections: Counts by column and reason, the most frequent first.
+        place: The file.
+    """
+    for rejection in rejections[:_REASONS]:
+        say(f"column '{rejection.column}': {_sentence(rejection)}")
+    more = len(rejections) - _REASONS
+    if more > 0:
+        say(f"and {counted(more, 'more reason')}")
+    say(f"every rejected row is in {place}")
+
+
+def _sentence(rejection: Rejection) -> str:
+    return f"{rejection.reason} in {counted(rejection.rows, 'row')}, first: {rejection.example}"
 
 
 def _shown(values: pl.Series) -> pl.Series:

@@ -22,7 +22,7 @@ from polyhead.contracts.bundle import (
 from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
 from polyhead.contracts.shards import ShardManifest
-from polyhead.errors import DataError
+from polyhead.errors import DataError, counted
 from polyhead.model import backend
 from polyhead.preprocess.vocabulary import FOLDER
 from polyhead.progress import progress, say
@@ -110,8 +110,8 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
         )
         bundle.write(directory)
     say(
-        f"{bundle.epochs} epochs, best {bundle.best_epoch} with joint score {bundle.best_score:.3f} "
-        f"(1 knows nothing), {bundle.parameters:,} parameters"
+        f"{counted(bundle.epochs, 'epoch')}, the best is epoch {bundle.best_epoch} with a joint score of "
+        f"{bundle.best_score:.3f} (1.0 = no better than the prior); {counted(bundle.parameters, 'parameter')}"
     )
     return bundle
 

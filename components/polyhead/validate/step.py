@@ -25,7 +25,7 @@ from polyhead.contracts.validation import (
     ValidationReport,
     picture_column,
 )
-from polyhead.errors import ArtifactError, DataError, Problem
+from polyhead.errors import ArtifactError, DataError, Problem, counted
 from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import new_artifact, sha256_of, unchanged
 from polyhead.storage.opened import Input, opens
@@ -33,7 +33,7 @@ from polyhead.storage.parallel import available_cpus
 from polyhead.storage.partitions import balanced, tell_plan
 from polyhead.storage.pictures import PictureError, PictureFolder
 from polyhead.storage.places import check_scheme, folder_of, join
-from polyhead.storage.rejected import SCHEMA, Rejected, RejectionCounts, too_many
+from polyhead.storage.rejected import SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
 from polyhead.storage.tables import ROW_GROUP, OpenTable, Table, TableWriter, open_table
 from polyhead.validate.pictures import Look, Pictures, looks_of, looks_table, new_paths
 from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
@@ -113,7 +113,9 @@ def run(
             clean_sha256=sha256_of(directory / CLEAN_TABLE),
         )
         report.write(directory)
-    say(f"{report.rows_clean:,} of {report.rows_read:,} rows are clean, {report.rows_rejected:,} rejected")
+    say(f"{report.rows_clean:,} of {counted(report.rows_read, 'row')} clean, {report.rows_rejected:,} rejected")
+    if report.rejections and not problems:
+        tell_rejections(report.rejections, join(str(out), REJECTED_TABLE))
     for warning in warnings:
         say(f"warning: {warning}")
     if problems:
@@ -161,7 +163,7 @@ def plan_pictures(*, config: Config, partitions: int, out: str | Path, table: Ta
             paths_sha256=sha256_of(directory / PATHS_TABLE),
         )
         planned.write(directory)
-    tell_plan(planned, "images")
+    tell_plan(planned, "image")
     return planned
 
 
@@ -202,7 +204,7 @@ def look_at_partition(
         )
         part.write(directory)
     faulty = sum(isinstance(look.found, PictureError) for look in looks)
-    say(f"{len(looks):,} pictures of partition {partition}, {faulty:,} cannot be used")
+    say(f"{counted(len(looks), 'picture')} of partition {partition}, {faulty:,} unusable")
     return part
 
 
@@ -227,7 +229,7 @@ def _told(config: Config, root: str, plan: str | Path, parts: Sequence[str | Pat
     for directory, part in found:
         unchanged(directory / PICTURES_TABLE, part.pictures_sha256, hint=_AGAIN)
         if part.pictures != part.partition.end - part.partition.start:
-            what = f"looked at {part.pictures:,} pictures of {part.partition.end - part.partition.start:,}"
+            what = f"looked at {counted(part.pictures, 'picture')} of {part.partition.end - part.partition.start:,}"
             raise ArtifactError(what, where=str(directory), hint=_AGAIN)
     return (look for directory, _ in found for look in looks_of(pl.read_parquet(directory / PICTURES_TABLE)))
 
