@@ -55,7 +55,6 @@ def predicted(tf: Any, statistics: TargetStatistics, logits: list[list[float]]) 
         feature_statistics={},
         target_statistics={"t": statistics},
         warnings=[],
-        splits_sha256="",
     )
     outputs = {name: value.numpy() for name, value in predictions(preprocessing, {"t": tf.constant(logits)}).items()}
     assert set(outputs) <= {"t", "t__probabilities"}

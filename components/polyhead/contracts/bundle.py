@@ -50,7 +50,6 @@ class ModelBundle(Contract):
         best_epoch: The epoch whose weights were kept, from 1.
         best_score: Its joint validation score.
         seed: Seed of the training.
-        core_sha256: Digest of `core.keras`.
     """
 
     heads: dict[str, str]
@@ -59,7 +58,6 @@ class ModelBundle(Contract):
     best_epoch: int
     best_score: float
     seed: int
-    core_sha256: str
 
     @classmethod
     def made_by(cls) -> str:

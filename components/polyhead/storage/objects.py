@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import fcntl
+import hashlib
 import mimetypes
 import os
 import re
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from polyhead.errors import ConflictError, StorageError
-from polyhead.storage.artifact import replace_artifact, write_whole
+from polyhead.storage.artifact import new_folder, sha256_of, write_whole
 from polyhead.storage.checksums import Checking, DamagedError, Digest
 from polyhead.storage.parallel import ordered_map
 from polyhead.storage.places import is_remote, parts_of
@@ -192,6 +193,34 @@ def read_bytes(place: str, admit: Callable[[int], None] | None = None) -> bytes:
     return asked(place, lambda: taken(opened()))
 
 
+def holds(place: str, path: Path) -> bool:
+    """Whether an object or local file has the same bytes as a local file.
+
+    Where a store tells a checksum and it fits, nothing is read from it. One that does not fit says nothing: an S3
+    store's need not be one of the content.
+
+    Raises:
+        DeniedError: It may not be read.
+        StorageError: The store does not give it.
+    """
+    found = stat(place)
+    if found is None or found.size != path.stat().st_size:
+        return False
+    digest = Digest(found.checksum)
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    if found.checksum and digest.value() == found.checksum:
+        return True
+    with tempfile.TemporaryFile() as copy:
+        try:
+            _fetch(found, copy)
+        except (FileNotFoundError, ConflictError):
+            return False
+        copy.seek(0)
+        return hashlib.file_digest(copy, "sha256").hexdigest() == sha256_of(path)
+
+
 def write_object(place: str, content: bytes | Path, *, absent: bool = False, replacing: str | None = None) -> str:
     """Write one object or local file, which appears whole or not at all.
 
@@ -327,10 +356,8 @@ def download_folder(place: str, directory: Path, files: Sequence[str] = ("*",)) 
     if not found:
         raise FileNotFoundError(place)
     directory = directory.absolute()
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".partial", dir=directory.parent))
 
-    def fetch(thing: ObjectStat) -> None:
+    def fetch(thing: ObjectStat, aside: Path) -> None:
         name = named(thing)
         if any(part in ("", ".", "..") for part in name.split("/")):
             raise StorageError("has a name that no file can have", where=thing.place)
@@ -339,13 +366,9 @@ def download_folder(place: str, directory: Path, files: Sequence[str] = ("*",)) 
         with path.open("wb") as file:
             _fetch(thing, file)
 
-    try:
-        for _ in ordered_map(fetch, found, workers=_READERS):
+    with new_folder(directory) as aside:
+        for _ in ordered_map(partial(fetch, aside=aside), found, workers=_READERS):
             pass
-        aside.chmod(0o755)
-        replace_artifact(aside, directory)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return found
 
 
@@ -600,15 +623,13 @@ def _only_here(folder: Path) -> Iterator[None]:
 
 
 def _copy_folder(directory: Path, out: Path, last: str) -> str:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
-    try:
-        shutil.copytree(directory, aside, dirs_exist_ok=True)
-        for path in aside.glob(".*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        replace_artifact(aside, out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with new_folder(out) as aside:
+        shutil.copytree(directory, aside, dirs_exist_ok=True, ignore=_helping(directory))
     written = _local_stat(out / last)
     assert written is not None
     return written.version
+
+
+def _helping(directory: Path) -> Callable[[str, list[str]], list[str]]:
+    """For `copytree`: the names in a folder itself that begin with a dot."""
+    return lambda folder, names: [name for name in names if name.startswith(".") and Path(folder) == directory]

@@ -25,7 +25,7 @@ from polyhead.errors import DataError
 from polyhead.model import backend
 from polyhead.preprocess.vocabulary import FOLDER
 from polyhead.progress import progress, say
-from polyhead.storage.artifact import new_artifact, sha256_of
+from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 
 _CHECKPOINT = ".checkpoint.npz"
@@ -98,9 +98,8 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
             best_epoch=result.best_epoch,
             best_score=result.best_score,
             seed=config.train.seed,
-            core_sha256=sha256_of(directory / CORE_MODEL),
         )
-        bundle.write(directory)
+        bundle = close_artifact(directory, bundle)
     say(
         f"{bundle.epochs} epochs, best {bundle.best_epoch} with joint score {bundle.best_score:.3f} "
         f"(1 knows nothing), {bundle.parameters:,} parameters"

@@ -27,7 +27,7 @@ from polyhead.contracts.validation import (
 )
 from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.progress import Advance, progress, say
-from polyhead.storage.artifact import new_artifact, sha256_of, unchanged
+from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.partitions import balanced, tell_plan
@@ -110,9 +110,8 @@ def run(
             images_checked=cleaning.pictures.files,
             warnings=warnings,
             passed=not problems,
-            clean_sha256=sha256_of(directory / CLEAN_TABLE),
         )
-        report.write(directory)
+        report = close_artifact(directory, report)
     say(f"{report.rows_clean:,} of {report.rows_read:,} rows are clean, {report.rows_rejected:,} rejected")
     for warning in warnings:
         say(f"warning: {warning}")
@@ -158,9 +157,8 @@ def plan_pictures(*, config: Config, partitions: int, out: str | Path, table: Ta
             image_root=root,
             images=config.validate_.images,
             max_pixels=config.validate_.max_pixels,
-            paths_sha256=sha256_of(directory / PATHS_TABLE),
         )
-        planned.write(directory)
+        planned = close_artifact(directory, planned)
     tell_plan(planned, "images")
     return planned
 
@@ -184,7 +182,7 @@ def look_at_partition(
     """
     planned = _read_plan(config, PicturePlan.read(plan).image_root, plan)
     own = planned.partition(partition)
-    table = unchanged(Path(plan) / PATHS_TABLE, planned.paths_sha256, hint="make the plan again")
+    table = checked_file(plan, planned, PATHS_TABLE)
     paths = pl.read_parquet(table)["path"][own.start : own.end]
     pictures = _pictures(config, planned.image_root, workers)
     with new_artifact(out, PicturePart) as directory:
@@ -198,9 +196,8 @@ def look_at_partition(
             made_from={**planned.made_from, "plan": planned.fingerprint()},
             partition=own,
             pictures=len(looks),
-            pictures_sha256=sha256_of(directory / PICTURES_TABLE),
         )
-        part.write(directory)
+        part = close_artifact(directory, part)
     faulty = sum(isinstance(look.found, PictureError) for look in looks)
     say(f"{len(looks):,} pictures of partition {partition}, {faulty:,} cannot be used")
     return part
@@ -225,7 +222,7 @@ def _told(config: Config, root: str, plan: str | Path, parts: Sequence[str | Pat
     """What the workers of a plan found out, in its order; every part is checked before the first is given."""
     found = PicturePart.all_of(_read_plan(config, root, plan), parts)
     for directory, part in found:
-        unchanged(directory / PICTURES_TABLE, part.pictures_sha256, hint=_AGAIN)
+        checked_file(directory, part, PICTURES_TABLE)
         if part.pictures != part.partition.end - part.partition.start:
             what = f"looked at {part.pictures:,} pictures of {part.partition.end - part.partition.start:,}"
             raise ArtifactError(what, where=str(directory), hint=_AGAIN)
