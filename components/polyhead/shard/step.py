@@ -169,7 +169,7 @@ def write_partition(
             rows_rejected=len(writer.rejected.rows),
         )
         write_picture_index(directory, writer.indexes)
-        part = _close(directory, part, writer.timings())
+        part = _close(directory, part, writer.shards, writer.timings())
     say(f"{sum(shard.rows for shard in part.shards):,} rows of partition {partition}, {part.rows_rejected:,} rejected")
     return part
 
@@ -317,12 +317,11 @@ def _finish(
         warnings=fitted.warnings,
     )
     write_picture_index(directory, joined.indexes)
-    return _close(directory, manifest, joined.timings)
+    return _close(directory, manifest, joined.shards, joined.timings)
 
 
-def _close(directory: Path, contract: Sharded, timings: ShardTimings) -> Sharded:
+def _close(directory: Path, contract: Sharded, shards: list[Shard], timings: ShardTimings) -> Sharded:
     """Write the timings, remove shards that have no row any more, and write the contract."""
-    shards = contract.shards
     (directory / TIMINGS).write_text(timings.model_dump_json(indent=2) + "\n", encoding="utf-8")
     belongs = {REJECTED_TABLE, PICTURE_INDEX, TIMINGS, *(shard.path for shard in shards)}
     for path in directory.iterdir():

@@ -134,50 +134,67 @@ def _workroom(out: Path, resume: str, *, where: str, alone: bool = True) -> Iter
     """
     own = "resumable" if resume else "partial" if alone else f"{uuid.uuid4().hex}.partial"
     aside = out.parent / f".{out.name}.{own}"
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        lock = _taken(aside, where)
-        _sweep(out)
-        _prepare(aside, resume)
-        if alone or resume:
-            sign(aside)
-    except OSError as error:
-        raise ArtifactError(f"cannot be written: {error.strerror}", where=where) from None
-    try:
-        yield aside
-    except OSError as error:
-        if isinstance(error, PolyheadError):
-            raise
-        kept = "; what is finished is kept for the next call" if resume else ""
-        hint = "free space, or set TMPDIR" if is_remote(where) else "free space, or give another --out"
-        place = where if error.filename is None or str(error.filename).startswith(str(aside)) else str(error.filename)
-        raise ArtifactError(
-            f"{error.strerror or error}{kept}", where=place, hint=hint if error.errno in _FULL else ""
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            if not resume and os.fstat(lock).st_ino == aside.stat().st_ino:  # else it is the next writer's
-                shutil.rmtree(aside, ignore_errors=True)
-        os.close(lock)
+    with contextlib.ExitStack() as held:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(taken(aside, where, keep=bool(resume)))
+            _sweep(out)
+            _prepare(aside, resume)
+            if alone or resume:
+                sign(aside)
+        except OSError as error:
+            raise ArtifactError(f"cannot be written: {error.strerror}", where=where) from None
+        try:
+            yield aside
+        except OSError as error:
+            if isinstance(error, PolyheadError):
+                raise
+            kept = "; what is finished is kept for the next call" if resume else ""
+            hint = "free space, or set TMPDIR" if is_remote(where) else "free space, or give another --out"
+            named = str(error.filename or aside)
+            raise ArtifactError(
+                f"{error.strerror or error}{kept}",
+                where=where if named.startswith(str(aside)) else named,
+                hint=hint if error.errno in _FULL else "",
+            ) from None
 
 
-def _taken(folder: Path, where: str) -> int:
-    """Make a folder, or take one that is nobody's, and lock it.
+@contextlib.contextmanager
+def taken(folder: Path, where: str, *, keep: bool = False) -> Iterator[None]:
+    """Have a folder alone during the block: one that is made, or that its owner left when it was killed.
+
+    Args:
+        folder: The folder.
+        where: What to call it in messages.
+        keep: Whether it stays when the block ends.
 
     Raises:
         ArtifactError: A living process has it.
+        OSError: It cannot be made.
     """
     folder.mkdir(exist_ok=True)
     lock = os.open(folder, os.O_RDONLY)
+
+    def moved() -> bool:
+        try:
+            return os.fstat(lock).st_ino != folder.stat().st_ino
+        except FileNotFoundError:
+            return True
+
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        moved = os.fstat(lock).st_ino != folder.stat().st_ino
-    except OSError:
-        moved = True
-    if moved:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise being_written(folder, where) from None
+        if moved():
+            raise being_written(folder, where)
+        try:
+            yield
+        finally:
+            if not keep and not moved():  # else it is the next owner's
+                shutil.rmtree(folder, ignore_errors=True)
+    finally:
         os.close(lock)
-        raise being_written(folder, where)
-    return lock
 
 
 def being_written(folder: Path, where: str) -> ArtifactError:

@@ -63,7 +63,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
 
     from polyhead.model.build import build_core
     from polyhead.train.data import Feed
-    from polyhead.train.export import export_serving
+    from polyhead.train.export import export_serving, save_core
     from polyhead.train.fit import fit
     from polyhead.train.score import JointScore
 
@@ -84,7 +84,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
                 directory / _CHECKPOINT,
             )
         _bundle_inputs(directory, config, Path(preprocessing), result.epochs)
-        model.save(directory / CORE_MODEL)
+        save_core(model, directory / CORE_MODEL)
         export_serving(model, chosen, Path(preprocessing), directory / SERVING_MODEL)
         bundle = ModelBundle(
             made_from={
