@@ -101,7 +101,13 @@ def run_training(
     with _working_folder(out) as root:
         _take_over(out, root, stages)
         sign(root)
-        return _run(config, config_text, table, out, root, runner or Processes(), partitions, publish_to)
+        finished: list[Stage] = []
+        try:
+            return _run(config, config_text, table, out, root, runner or Processes(), partitions, publish_to, finished)
+        except (KeyboardInterrupt, SystemExit):
+            kept = f"what was finished is in {out}: {', '.join(stage.name for stage in finished)}"
+            say(f"stopped; {kept if finished else 'no step was finished'}")
+            raise
 
 
 def _run(
@@ -113,7 +119,9 @@ def _run(
     runner: Runner,
     partitions: int,
     publish_to: str,
+    finished: list[Stage],
 ) -> LocalRun:
+    """Run the steps; `finished` receives those whose artifacts are in place."""
     started = time.monotonic()
     stages = stages_of(config)
     former = [stage.name for stage in stages if (out / stage.name).exists()]
@@ -130,8 +138,6 @@ def _run(
             inside = re.compile(re.escape(f"{artifacts}/") + rf"[^/]+/({names})/\w+")
             relay = Relay(lambda text: inside.sub(lambda found: str(out / found[1]), text))
             failure: Exception | None = None
-            interrupted = False
-            finished: list[Stage] = []
             try:
                 with _kfp_output(relay):
                     for folder in (artifacts, workspace):  # Docker would make them, as root's
@@ -141,16 +147,10 @@ def _run(
                     pipeline(reuse=reuse)
             except Exception as error:  # KFP raises bare exceptions that name only the task
                 failure = error
-            except KeyboardInterrupt:
-                interrupted = True
-                raise
             finally:  # also when the user interrupts: what is finished is kept
                 session.stop()
                 relay.close()
                 finished += [stage for stage in stages if _collect(stage, artifacts, out)]
-                if interrupted:
-                    kept = f"what was finished is in {out}: {', '.join(stage.name for stage in finished)}"
-                    say(f"stopped; {kept if finished else 'no step was finished'}")
         if failure is not None or len(finished) < len(stages):
             stale = [name for name in former if name not in {stage.name for stage in finished}]
             if stale:

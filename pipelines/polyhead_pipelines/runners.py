@@ -284,16 +284,15 @@ def _remove_until(label: str, over: threading.Event) -> None:
 
 
 def _end_processes(over: threading.Event) -> None:
-    """End what this process has started, again and again, until the run is over; what does not end is killed."""
+    """End what this process has started, until the run is over and nothing is left; what does not end is killed."""
     told: dict[int, float] = {}
-    while True:
-        for process in _descendants():
+    while (alive := _descendants()) or not over.is_set():
+        for process in alive:
             asked = told.setdefault(process, time.monotonic())
             late = time.monotonic() - asked > _GRACE_SECONDS
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL if late else signal.SIGTERM)
-        if over.wait(_REMOVE_SECONDS):
-            return
+        time.sleep(_REMOVE_SECONDS)
 
 
 def _descendants() -> list[int]:
