@@ -7,10 +7,14 @@ A terminal gets a live bar, a log gets a line now and then, and a parent process
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
+import signal
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,9 +39,14 @@ from rich.text import Text
 from polyhead.errors import PolyheadError, Problem, counted
 
 MODE = "POLYHEAD_PROGRESS"
+RUN = "POLYHEAD_RUN"
+"""Names the process that a step belongs to: it ends when that one has ended."""
+
+TERMINATED = 128 + signal.SIGTERM
 _MARK = "@polyhead "
 _LOG_SECONDS = 5.0
 _EVENT_SECONDS = 0.2
+_WATCH_SECONDS = 1.0
 
 
 class Advance(Protocol):
@@ -165,19 +174,68 @@ class StepUse:
 def step(name: str) -> Iterator[None]:
     """Announce a step, tell what it took, and turn a user's error into a message and exit code 1.
 
+    What the system refuses, such as room on a full disk, is such an error too. SIGTERM ends the step as Ctrl-C does.
+
     Args:
         name: The step's name, as users know it.
     """
     started = time.monotonic()
+    _end_with_run()
     _tell({"step": name}, f"[bold]{name}[/]")
     try:
-        yield
+        with _terminable(name):
+            yield
     except PolyheadError as error:
         exit_with(error)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        exit_with(refused(error))
     use = StepUse(name, time.monotonic() - started, peak_memory())
     _tell(
         {"finished": use.step, "seconds": use.seconds, "peak_memory": use.peak_memory}, f"[dim]{use.step} took {use}[/]"
     )
+
+
+def refused(error: OSError) -> PolyheadError:
+    """What the system refused, as an error of the user's."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    hint = f"free space there, or in {tempfile.gettempdir()}" if full else ""
+    return PolyheadError(error.strerror or str(error), where=str(error.filename or ""), hint=hint)
+
+
+@contextlib.contextmanager
+def _terminable(name: str) -> Iterator[None]:
+    """Let SIGTERM leave a block as an exception would, so that it clears up, and say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        say(f"{name} was stopped; run it again")
+        raise SystemExit(TERMINATED)
+
+    former = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def _end_with_run() -> None:
+    """Have this process end when the run that it belongs to has ended in whatever way."""
+    run = os.environ.get(RUN)
+    if run is None or not run.isdigit() or int(run) == os.getpid():
+        return
+
+    def watch() -> None:
+        with contextlib.suppress(ProcessLookupError):
+            while True:
+                os.kill(int(run), 0)
+                time.sleep(_WATCH_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def peak_memory() -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import fcntl
 import importlib
 import importlib.util
 import io
@@ -17,7 +16,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -32,12 +30,12 @@ from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.features import ImageFeature
 from polyhead.errors import ArtifactError, PipelineError, PolyheadError, Problem
 from polyhead.progress import Relay, StepUse, say
-from polyhead.storage.artifact import check_free, replace_artifact
+from polyhead.storage.artifact import being_written, check_free, locked, replace_artifact, sign, taken
 from polyhead.storage.places import folder_of, is_remote, join
 from polyhead_pipelines.runners import Processes, Runner
 from polyhead_pipelines.training import Stage, stages_of, training_pipeline
 
-_WORKING, _ARTIFACTS = ".pipeline-", "artifacts"
+_WORKING, _ARTIFACTS, _SCRATCH = ".pipeline-", "artifacts", "tmp"
 _LOG_LINES = 25
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FAILED_TASK = re.compile(r"task failed: '([^']+)'")
@@ -79,7 +77,8 @@ def run_training(
 
     Artifacts of a former run in `out` are replaced step by step as the new ones are finished; when a step fails,
     those of the steps before it are there, and so they are before the next run when this one is killed. Pictures that
-    did not change are taken from the former shards.
+    did not change are taken from the former shards. Ctrl-C and SIGTERM end the steps' processes, and keep what is
+    finished. A second run into the same `out` is refused.
 
     Args:
         config_text: The configuration.
@@ -92,33 +91,53 @@ def run_training(
 
     Raises:
         PolyheadError: What a step reported, or a PipelineError where a step stopped without saying why, or where the
-            runner cannot start any.
+            runner cannot start any; or an ArtifactError where `out` cannot be written, or another run writes there.
     """
-    started = time.monotonic()
     out = out.absolute()
     config = parse_config(config_text)
     stages = stages_of(config)
     for stage in stages:
         check_free(out / stage.name, stage.contract)
-    _take_over(out, stages)
+    with _working_folder(out) as root:
+        _take_over(out, root, stages)
+        sign(root)
+        finished: list[Stage] = []
+        try:
+            return _run(config, config_text, table, out, root, runner or Processes(), partitions, publish_to, finished)
+        except (KeyboardInterrupt, SystemExit):
+            kept = f"what was finished is in {out}: {', '.join(stage.name for stage in finished)}"
+            say(f"stopped; {kept if finished else 'no step was finished'}")
+            raise
+
+
+def _run(
+    config: Config,
+    config_text: str,
+    table: str,
+    out: Path,
+    root: Path,
+    runner: Runner,
+    partitions: int,
+    publish_to: str,
+    finished: list[Stage],
+) -> LocalRun:
+    """Run the steps; `finished` receives those whose artifacts are in place."""
+    started = time.monotonic()
+    stages = stages_of(config)
     former = [stage.name for stage in stages if (out / stage.name).exists()]
     reuse = str(out / "shard") if "shard" in former else ""
     writes = [publish_to] if config.publish.to else []
-    with (runner or Processes()).open(_reads(config, table, reuse), writes) as session:
+    with runner.open(_reads(config, table, reuse), writes) as session:
         pipeline = training_pipeline(config_text, table, session.image, partitions=partitions, publish_place=publish_to)
-        for folder in (out, *(Path(place) for place in writes if not is_remote(place))):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                hint = "give another --out" if folder == out else "name another place in publish.to"
-                raise ArtifactError(f"cannot be a folder: {error.strerror}", where=str(folder), hint=hint) from None
-        with _working_folder(out) as root:
+        for place in writes:
+            if not is_remote(place):
+                _make(Path(place), "name another place in publish.to")
+        with _temporary(root / _SCRATCH):
             artifacts, workspace = root / _ARTIFACTS, root / "workspace"
             names = "|".join(stage.name for stage in stages)
             inside = re.compile(re.escape(f"{artifacts}/") + rf"[^/]+/({names})/\w+")
             relay = Relay(lambda text: inside.sub(lambda found: str(out / found[1]), text))
             failure: Exception | None = None
-            finished: list[Stage] = []
             try:
                 with _kfp_output(relay):
                     for folder in (artifacts, workspace):  # Docker would make them, as root's
@@ -141,36 +160,74 @@ def run_training(
     return LocalRun(out, EvaluationReport.read(out / "evaluate"), time.monotonic() - started, tuple(relay.uses))
 
 
-@contextlib.contextmanager
-def _working_folder(out: Path) -> Iterator[Path]:
-    """A folder for one run, gone at its end; its lock tells other runs that this one goes on."""
-    with tempfile.TemporaryDirectory(prefix=_WORKING, dir=out) as root, _locked(Path(root)):
-        yield Path(root)
-
-
-def _take_over(out: Path, stages: Sequence[Stage]) -> None:
-    """Put in place what runs that were killed had finished, and remove what else they left."""
-    for root in sorted(out.glob(f"{_WORKING}*"), key=lambda path: path.stat().st_mtime_ns):
-        with contextlib.suppress(BlockingIOError), _locked(root):
-            found = [stage.name for stage in stages if _collect(stage, root / _ARTIFACTS, out)]
-            shutil.rmtree(root, ignore_errors=True)
-            if found:
-                say(f"a former run was killed; what it had finished is in {out}: {', '.join(found)}")
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock, which dies with the process.
+def _make(folder: Path, hint: str) -> None:
+    """Make a folder, unless it is there.
 
     Raises:
-        BlockingIOError: Another process holds it.
+        ArtifactError: It cannot be one.
     """
-    lock = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtifactError(f"cannot be a folder: {error.strerror}", where=str(folder), hint=hint) from None
+
+
+@contextlib.contextmanager
+def _working_folder(out: Path) -> Iterator[Path]:
+    """A folder for one run, gone at its end; its lock tells other runs that this one goes on.
+
+    Raises:
+        ArtifactError: Another run has it, or it cannot be made.
+    """
+    _make(out, "give another --out")
+    root = out / f"{_WORKING}run"
+    try:
+        with taken(root, str(out)):
+            yield root
+            shutil.rmtree(root, ignore_errors=True)
+    finally:
+        with contextlib.suppress(OSError):
+            out.rmdir()  # where nothing was finished, nothing stays
+
+
+@contextlib.contextmanager
+def _temporary(folder: Path) -> Iterator[None]:
+    """Have the steps put temporary files into a folder: KFP leaves one of each step."""
+    folder.mkdir()
+    former = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(folder)
+    try:
         yield
     finally:
-        os.close(lock)
+        if former is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = former
+
+
+def _take_over(out: Path, own: Path, stages: Sequence[Stage]) -> None:
+    """Put in place what runs that were killed had finished, and remove what else they left.
+
+    Args:
+        out: Where the artifacts stand.
+        own: The working folder of this run; it may have been another's before.
+        stages: The steps.
+
+    Raises:
+        ArtifactError: Another run goes on.
+    """
+    for root in sorted(out.glob(f"{_WORKING}*"), key=lambda path: path.stat().st_mtime_ns):
+        try:
+            with contextlib.nullcontext() if root == own else locked(root):
+                found = [stage.name for stage in stages if _collect(stage, root / _ARTIFACTS, out)]
+                for path in root.iterdir():
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                if root != own:
+                    root.rmdir()
+        except BlockingIOError:
+            raise being_written(root, str(out)) from None
+        if found:
+            say(f"a former run was killed; what it had finished is in {out}: {', '.join(found)}")
 
 
 def _reads(config: Config, table: str, reuse: str) -> list[str]:

@@ -21,7 +21,7 @@ from kfp.dsl.constants import WORKSPACE_MOUNT_PATH
 
 from polyhead import __version__
 from polyhead.errors import DataError, PipelineError, Problem
-from polyhead.progress import MODE, say
+from polyhead.progress import MODE, RUN, TERMINATED, say
 from polyhead.storage.places import is_remote
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ _CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 _KILLED = 137
 _EVENT_SECONDS = 1.0
 _REMOVE_SECONDS = 0.2
+_GRACE_SECONDS = 5.0
+"""What a process has to end by itself after SIGTERM."""
 
 
 @dataclass(frozen=True)
@@ -78,17 +80,19 @@ class Processes:
 
     @contextlib.contextmanager
     def open(self, reads: Sequence[str], writes: Sequence[str]) -> Iterator[Session]:  # noqa: ARG002  # it may all
-        """Let the steps report their progress as events while the session is open."""
-        former = os.environ.get(MODE)
-        os.environ[MODE] = "json"
+        """Let the steps report their progress as events while the session is open, and end with this process."""
+        given = {MODE: "json", RUN: str(os.getpid())}
+        former = {name: os.environ.get(name) for name in given}
+        os.environ.update(given)
         try:
-            # A process gets the terminal's interrupt itself.
-            yield Session("python", local.SubprocessRunner(use_venv=False), lambda: None, lambda _: None)
+            with _stopped_by_signals(_end_processes):
+                yield Session("python", local.SubprocessRunner(use_venv=False), lambda: None, lambda _: None)
         finally:
-            if former is None:
-                del os.environ[MODE]
-            else:
-                os.environ[MODE] = former
+            for name, value in former.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ class Containers:
                 stop,
                 functools.partial(self._explain, client, label, started),
             )
-            with _stopped_by_signals(label):
+            with _stopped_by_signals(functools.partial(_remove_until, label)):
                 try:
                     yield session
                 finally:
@@ -271,38 +275,76 @@ def _last_end(client: docker.DockerClient, label: str, started: float) -> tuple[
     return code, out_of_memory
 
 
-@contextlib.contextmanager
-def _stopped_by_signals(label: str) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the containers, which get no signal themselves, and then the run.
+def _remove_until(label: str, over: threading.Event) -> None:
+    """Remove a run's containers, again and again, until it is over."""
+    client = _connect()
+    while not over.wait(_REMOVE_SECONDS):
+        _remove(client, label)
+    client.close()
 
-    KFP ends an interrupted loop only when each of its partitions has had its turn, so containers are removed until the
-    run is over.
+
+def _end_processes(over: threading.Event) -> None:
+    """End what this process has started, until the run is over and nothing is left; what does not end is killed."""
+    told: dict[int, float] = {}
+    while (alive := _descendants()) or not over.is_set():
+        for process in alive:
+            asked = told.setdefault(process, time.monotonic())
+            late = time.monotonic() - asked > _GRACE_SECONDS
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL if late else signal.SIGTERM)
+        time.sleep(_REMOVE_SECONDS)
+
+
+def _descendants() -> list[int]:
+    """The processes below this one; none where the system has no /proc: there they end by themselves."""
+    children: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = status.read_bytes().rpartition(b")")[2].split()[1]
+            children.setdefault(int(parent), []).append(int(status.parent.name))
+    found = list(children.get(os.getpid(), []))
+    for process in found:
+        found += children.get(process, [])
+    return found
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(end: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the steps, which may get no signal themselves, and then the run.
+
+    KFP ends an interrupted loop only when each of its partitions has had its turn, so steps are ended until the run is
+    over.
+
+    Args:
+        end: Ends the steps until an event is set; called in a thread.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C.
+        SystemExit: After SIGTERM, with the code that shells know it by.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     over = threading.Event()
+    ender = threading.Thread(target=end, args=(over,), daemon=True)
+    received: list[int] = []
 
-    def remove() -> None:
-        client = _connect()
-        while not over.wait(_REMOVE_SECONDS):
-            _remove(client, label)
-        client.close()
+    def interrupt(number: int, _: object) -> None:
+        received.append(number)
+        if ender.ident is None:
+            ender.start()
+            raise KeyboardInterrupt  # exactly this one lets `subprocess` stop waiting
 
-    remover = threading.Thread(target=remove, daemon=True)
-
-    def interrupt(*_: object) -> None:
-        if remover.ident is None:
-            remover.start()
-        raise KeyboardInterrupt
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-    former = [signal.signal(number, interrupt) for number in signals]
+    former = [(number, signal.signal(number, interrupt)) for number in (signal.SIGINT, signal.SIGTERM)]
     try:
         yield
+    except KeyboardInterrupt:
+        if received[:1] == [signal.SIGTERM]:
+            raise SystemExit(TERMINATED) from None
+        raise
     finally:
         over.set()
-        if remover.ident is not None:
-            remover.join()
-        for number, handler in zip(signals, former, strict=True):
+        if ender.ident is not None:
+            ender.join()
+        for number, handler in former:
             signal.signal(number, handler)

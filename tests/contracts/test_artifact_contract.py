@@ -27,7 +27,6 @@ def make_report(**changes: object) -> ValidationReport:
         "images_checked": 0,
         "warnings": ["Ä"],
         "passed": True,
-        "clean_sha256": "0",
     }
     return ValidationReport.model_validate(values | changes)
 
@@ -72,7 +71,6 @@ def test_no_number_that_is_none(tmp_path: Path) -> None:
         feature_statistics={"a": statistics},
         target_statistics={},
         warnings=[],
-        splits_sha256="",
     )
     with pytest.raises(ValueError, match="JSON"):
         preprocessing.write(tmp_path)
@@ -94,8 +92,8 @@ def test_a_folder_that_is_no_artifact_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"format_version": 3}, "has format version 3, this Polyhead reads 2"),
-        ({"format_version": None}, "has format version None, this Polyhead reads 2"),
+        ({"format_version": 4}, "has format version 4, this Polyhead reads 3"),
+        ({"format_version": None}, "has format version None, this Polyhead reads 3"),
         ({"rows_read": "many"}, "is damaged at rows_read: Input should be a valid integer"),
         ({"surplus": 1}, "is damaged at surplus: Extra inputs are not permitted"),
         ({"rejections": [{"column": "a"}]}, "is damaged at rejections.0.reason: Field required"),

@@ -369,7 +369,6 @@ def test_an_artifact_of_another_config_is_refused(made_from: dict[str, str]) -> 
         images_checked=0,
         warnings=[],
         passed=True,
-        clean_sha256="",
     )
     with pytest.raises(ArtifactError) as caught:
         require_config(config, report, "V")

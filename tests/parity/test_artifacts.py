@@ -106,8 +106,7 @@ def test_changed_statistics_in_a_bundle_are_refused(copied: Any) -> None:
     contract = json.loads(path.read_text(encoding="utf-8"))
     contract["feature_statistics"]["volume_ml"]["mean"] += 1
     path.write_text(json.dumps(contract), encoding="utf-8")
-    trained = ModelBundle.read(bundle).made_from["preprocessing"]
-    with pytest.raises(ArtifactError, match=trained[:12]):
+    with pytest.raises(ArtifactError, match=r"Preprocessing\.json: was changed after it was written"):
         Predictor(bundle)
 
 
@@ -119,7 +118,7 @@ def test_a_lost_or_damaged_history_is_refused(finished: Any, copied: Any, tmp_pa
     path.unlink()
     if content is not None:
         path.write_text(content, encoding="utf-8")
-    with pytest.raises(ArtifactError, match=r"history\.json: is missing or damaged"):
+    with pytest.raises(ArtifactError, match=r"history\.json: (is missing|was changed)"):
         finished.evaluate(tmp_path / "out", bundle=bundle)
 
 

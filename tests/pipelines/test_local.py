@@ -25,6 +25,7 @@ from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.publication import Publication
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
+from polyhead.errors import ArtifactError
 from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step
 from polyhead.validate import step as validate_step
@@ -307,9 +308,12 @@ def test_what_a_killed_run_had_finished_is_there_before_the_next(tmp_path, monke
     monkeypatch.setattr(polyhead_pipelines.local, "training_pipeline", lambda *_, **__: interrupted)
     lock = os.open(alive, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ArtifactError, match=r"is being written by another process \(wait for it"):
         polyhead_pipelines.local.run_training(text, "", out)
-    assert sorted(path.name for path in out.iterdir()) == [".pipeline-alive", "shard"]
+    os.rename(alive, out / ".pipeline-run")
+    with pytest.raises(ArtifactError, match=r"is being written by another process \(wait for it"):
+        polyhead_pipelines.local.run_training(text, "", out)
+    assert sorted(path.name for path in out.iterdir()) == [".pipeline-run", "shard"]
     assert (out / "shard" / "ShardManifest.json").read_text() == "{}"
     assert f"a former run was killed; what it had finished is in {out}: shard\n" in capsys.readouterr().err
     os.close(lock)

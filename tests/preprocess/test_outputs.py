@@ -58,7 +58,6 @@ def predicted(
         feature_statistics={},
         target_statistics={"t": statistics},
         warnings=[],
-        splits_sha256="",
     )
     outputs = {
         name: value.numpy()

@@ -73,7 +73,7 @@ def test_poisoned_val_and_test_rows_change_no_fitted_byte(tiny: Any, tmp_path: P
 
     good, bad = tiny(folder=tmp_path / "good"), tiny(folder=tmp_path / "bad", change=poison)
     first, second = run(good), run(bad)
-    for field in ("feature_statistics", "target_statistics", "features", "targets", "rows", "splits_sha256"):
+    for field in ("feature_statistics", "target_statistics", "features", "targets", "rows", "files"):
         assert getattr(first, field) == getattr(second, field)
     left, right = files(good.folder / "P"), files(bad.folder / "P")
     assert set(left) == set(right)

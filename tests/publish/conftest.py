@@ -10,7 +10,6 @@ def test_something(trained):
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Metric
 from polyhead.evaluate.gate import check_gate
+from polyhead.storage.artifact import close_artifact
 
 GATE = {"price": {"r2": ">= 0.6", "mae": "beats baseline"}}
 
@@ -74,12 +74,11 @@ def trained(tmp_path: Path) -> Callable[..., Trained]:
             best_epoch=1,
             best_score=0.5,
             seed=0,
-            core_sha256=hashlib.sha256(core).hexdigest(),
         )
         (folder / "T" / "core.keras").write_bytes(core)
         (folder / "T" / "serving" / "saved_model.pb").write_bytes(b"graph")
         (folder / "T" / "serving" / "variables" / "variables.index").write_bytes(b"index")
-        bundle.write(folder / "T")
+        bundle = close_artifact(folder / "T", bundle)
         metrics = {"r2": Metric(value=r2, baseline=0.0), "mae": Metric(value=mae, baseline=50.0)}
         heads = {"price": HeadReport(kind="regression", n=80, missing=0, classes=[], metrics=metrics)}
         verdict, checks = check_gate(config.gate, heads)
@@ -96,8 +95,8 @@ def trained(tmp_path: Path) -> Callable[..., Trained]:
             warnings=[],
         )
         (folder / "E").mkdir()
-        report.write(folder / "E")
         (folder / "E" / "predictions.parquet").write_bytes(b"rows of people")
+        close_artifact(folder / "E", report)
         return Trained(file, config, folder / "T", folder / "E", bundle.fingerprint()[:16])
 
     return write

@@ -190,7 +190,10 @@ def drop_report(model: Any) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (change_core, r"core\.keras: is missing or was changed"),
+        (
+            change_core,
+            r"core\.keras: was changed after it was written: 13 bytes, its contract says 16 \(run",
+        ),
         (drop_graph, r"saved_model\.pb: is missing \(run polyhead train again\)"),
         (drop_contract, r"no ModelBundle\.json there"),
         (drop_report, r"no EvaluationReport\.json there"),
@@ -352,5 +355,5 @@ def test_another_bundle_under_the_same_version_is_refused(trained, shelf):
 def test_a_destination_that_cannot_be_written_is_told(trained, tmp_path):
     """A file stands where the folder should be."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArtifactError, match="cannot be used: "):
+    with pytest.raises(ArtifactError, match=r"cannot be (used|written): "):
         publish(trained(), tmp_path / "file")

@@ -18,6 +18,7 @@ from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, Shard, ShardManife
 from polyhead.shard import step as shard_step
 from polyhead.shard.kept import KeptPictures, picture_index, picture_name, write_picture_index
 from polyhead.storage import pictures as storage_pictures
+from polyhead.storage.artifact import close_artifact
 
 
 def timings(place: Path) -> ShardTimings:
@@ -142,9 +143,9 @@ def test_every_name_is_found_and_no_other(tmp_path: Path, first: dict[int, bytes
         shards.append(Shard(path=f"{number}", split="train", rows=1, bytes=len(content), sha256=digest))
         starts = np.cumsum([0, *map(len, pictures.values())]).tolist()
         index.append([(name, at, len(kept)) for (name, kept), at in zip(pictures.items(), starts, strict=False)])
-    digest = write_picture_index(tmp_path, [picture_index(number, index[number]) for number in (0, 1)])
+    write_picture_index(tmp_path, [picture_index(number, index[number]) for number in (0, 1)])
     rest = {"rows": {}, "rows_read": 0, "rows_rejected": 0, "rejections": [], "pictures": {}, "warnings": []}
-    ShardManifest(shards=shards, pictures_sha256=digest, **rest).write(tmp_path)
+    close_artifact(tmp_path, ShardManifest(shards=shards, **rest))
     with KeptPictures.of(tmp_path) as kept:
         assert kept is not None
         for name, content in {**second, **first}.items():

@@ -172,7 +172,7 @@ def test_a_changed_clean_table_is_refused(fresh: Any) -> None:
     """A clean table that is not the one validation wrote stops the step."""
     clean = fresh.data / "clean.parquet"
     pl.read_parquet(clean).reverse().write_parquet(clean)
-    with pytest.raises(ArtifactError, match=r"clean\.parquet: is missing or was changed"):
+    with pytest.raises(ArtifactError, match=r"clean\.parquet: was changed after it was written"):
         fresh.shard()
     assert not (fresh.folder / "shard").exists()
 
@@ -181,7 +181,7 @@ def test_a_changed_split_is_refused(fresh: Any) -> None:
     """A split table that is not the one preprocessing wrote stops the step."""
     splits = fresh.preprocessing / "splits.parquet"
     pl.read_parquet(splits).with_columns(pl.lit("train").alias("__split__")).write_parquet(splits)
-    with pytest.raises(ArtifactError, match=r"splits\.parquet: is missing or was changed"):
+    with pytest.raises(ArtifactError, match=r"splits\.parquet: was changed after it was written"):
         fresh.shard()
 
 

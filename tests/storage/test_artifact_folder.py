@@ -14,6 +14,7 @@ import pytest
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError
+from polyhead.storage import artifact
 from polyhead.storage.artifact import new_artifact, sha256_of, write_whole
 
 
@@ -142,8 +143,9 @@ def test_a_killed_process_leaves_the_old_artifact_and_the_next_one_succeeds(tmp_
 
 
 def test_a_failed_swap_puts_the_old_artifact_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the second rename fails, the first is undone."""
+    """Where folders cannot be exchanged in one move, and the second rename fails, the first is undone."""
     build(tmp_path / "V", "one")
+    monkeypatch.setattr(artifact, "_exchanged", lambda *_: False)
     rename = os.rename
 
     def failing(source: str | Path, target: str | Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from polyhead import __version__
 from polyhead.errors import ArtifactError
@@ -19,27 +19,61 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _inside(path: str) -> str:
+    """A relative path that leads nowhere else."""
+    if not path or "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
+        raise ValueError("is no path inside an artifact")
+    return path
+
+
+InnerPath = Annotated[str, AfterValidator(_inside)]
+"""The path of a file in an artifact, relative to its contract, with `/` between names."""
+
+
+class FileDigest(Record):
+    """What a file of an artifact must be.
+
+    Attributes:
+        bytes: Its size.
+        sha256: SHA-256 of its content, in hexadecimal.
+    """
+
+    bytes: int
+    sha256: str
+
+
 class Contract(Record):
     """Base of the artifact contracts. An artifact is a folder, or all objects below a remote prefix.
 
     The file at the artifact's root is called after the class, `ValidationReport.json` and so on. It holds
-    relative paths and no times, so that the same input gives the same bytes.
+    relative paths and no times, so that the same input gives the same bytes. Its last entry, `seal`, is the SHA-256 of
+    all the others, so a contract that was edited is refused.
 
     Attributes:
         format_version: Version of the artifact's layout. A reader refuses one that it does not know.
         polyhead_version: The version that wrote it.
         made_from: Fingerprints of what it was made from, by name (`config`, `validation`, `preprocessing`, …).
+        files: Every other file of the artifact, by its path. What lies in the folder beside these does not belong to
+            the artifact.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 1
+    FORMAT_VERSION: ClassVar[int] = 2
+    SEALED: ClassVar[bool] = True
+    """Whether the file carries a seal."""
+    VARYING: ClassVar[frozenset[str]] = frozenset()
+    """Files that differ from run to run. `files` leaves them out, and no result depends on them."""
 
-    format_version: int = 1
+    format_version: int = 2
     polyhead_version: str = __version__
     made_from: dict[str, str] = {}
+    files: dict[InnerPath, FileDigest] = {}
 
     def content(self) -> bytes:
         """The JSON file: the contract's order, two spaces, a newline at the end, UTF-8."""
-        text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
+        data = self.model_dump(mode="json")
+        if self.SEALED:
+            data[_SEAL] = _seal(data)
+        text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
         return f"{text}\n".encode()
 
     def write(self, directory: Path) -> None:
@@ -77,25 +111,30 @@ class Contract(Record):
             place: What to call the file in messages.
 
         Raises:
-            ArtifactError: It is damaged, or of a newer format.
+            ArtifactError: It is damaged, was edited, or is of another format.
         """
+        again = f"run {cls.made_by()} again"
         try:
             data: Any = json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise ArtifactError(f"cannot be read: {error}", where=place) from None
+            raise ArtifactError(f"cannot be read: {error}", where=place, hint=again) from None
         version = data.get("format_version") if isinstance(data, dict) else None
         if version != cls.FORMAT_VERSION:
             raise ArtifactError(
                 f"has format version {version!r}, this Polyhead reads {cls.FORMAT_VERSION}",
                 where=place,
-                hint=f"run {cls.made_by()} again",
+                hint=again,
             )
+        seal = data.pop(_SEAL, None) if cls.SEALED else None
         try:
-            return cls.model_validate(data)
+            contract = cls.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise ArtifactError(f"is damaged at {where}: {first['msg']}", where=place) from None
+            raise ArtifactError(f"is damaged at {where}: {first['msg']}", where=place, hint=again) from None
+        if cls.SEALED and seal != _seal(data):
+            raise ArtifactError("was changed after it was written: its seal does not fit", where=place, hint=again)
+        return contract
 
     @classmethod
     def made_by(cls) -> str:
@@ -106,6 +145,14 @@ class Contract(Record):
         """SHA-256 of the contract's content, which holds the digests of the artifact's other files."""
         content = self.model_dump(mode="json", exclude={"polyhead_version"})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+_SEAL = "seal"
+
+
+def _seal(data: dict[str, Any]) -> str:
+    """SHA-256 of a contract's entries without the seal."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def require_same(name: str, expected: str, received: str, *, maker: str, user: str) -> None:

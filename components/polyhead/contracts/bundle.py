@@ -54,7 +54,6 @@ class ModelBundle(Contract):
         best_epoch: The epoch whose weights were kept, from 1.
         best_score: Its joint score.
         seed: Seed of the training.
-        core_sha256: Digest of `core.keras`.
         corrections: By regression target with `predict: mean`: what is added to the head's number, on the scale that it
             learns, before it is turned back.
     """
@@ -68,7 +67,6 @@ class ModelBundle(Contract):
     best_epoch: int
     best_score: float
     seed: int
-    core_sha256: str
     corrections: dict[str, float]
 
     @classmethod

@@ -74,7 +74,8 @@ class Part(Contract):
             Each artifact's folder and contract, in the plan's order.
 
         Raises:
-            ArtifactError: A part is of another plan; or a partition has none or several, all such at once.
+            ArtifactError: A part is of another plan, or says of its partition what the plan does not; or a partition
+                has none or several; all such at once.
         """
         parts: list[tuple[Path, Self]] = []
         for directory in directories:
@@ -84,6 +85,16 @@ class Part(Contract):
             parts.append((Path(directory), part))
         counts = Counter(part.partition.name for _, part in parts)
         problems = [
+            Problem(
+                f"says that partition {part.partition.name} is {part.partition.start:,} to {part.partition.end:,}, "
+                f"the plan has it otherwise",
+                str(directory),
+                f"run {cls.made_by()} again",
+            )
+            for directory, part in parts
+            if part.partition not in plan.partitions
+        ]
+        problems += [
             Problem(f"partition {name} is {'missing' if not counts[name] else f'there {counts[name]} times'}")
             for name in plan.names
             if counts[name] != 1

@@ -26,16 +26,12 @@ class PredictionPlan(Plan):
         image_root: Where its image paths start.
         rows_read: Rows in the table.
         rows: Rows in `clean.parquet`.
-        clean_sha256: Digest of `clean.parquet`.
-        rejected_sha256: Digest of `rejected.parquet`.
     """
 
     table: str
     image_root: str
     rows_read: int
     rows: int
-    clean_sha256: str
-    rejected_sha256: str
 
     def rows_of(self, partition: Partition) -> range:
         """The rows of `clean.parquet` that a partition has."""
@@ -53,14 +49,10 @@ class PredictionPart(Part):
     Attributes:
         rows_predicted: Rows in `predictions.parquet`.
         rows_rejected: Rows of the partition whose picture cannot be used.
-        predictions_sha256: Digest of `predictions.parquet`.
-        rejected_sha256: Digest of `rejected.parquet`.
     """
 
     rows_predicted: int
     rows_rejected: int
-    predictions_sha256: str
-    rejected_sha256: str
 
     @classmethod
     def made_by(cls) -> str:

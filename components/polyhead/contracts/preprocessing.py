@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from polyhead.contracts.artifact import Contract, Record
+from polyhead.contracts.artifact import Contract, InnerPath, Record
 from polyhead.contracts.config import Config
 from polyhead.contracts.features import Feature, Section
 from polyhead.contracts.targets import Target
@@ -96,7 +96,7 @@ class VocabularyFile(Record):
         sha256: Digest of the file.
     """
 
-    path: str
+    path: InnerPath
     size: int
     sha256: str
 
@@ -200,19 +200,17 @@ class Preprocessing(Contract):
         feature_statistics: By feature name.
         target_statistics: By target name.
         warnings: What is allowed but deserves a look.
-        splits_sha256: Digest of `splits.parquet`.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 2
+    FORMAT_VERSION: ClassVar[int] = 3
 
-    format_version: int = 2
+    format_version: int = 3
     features: dict[str, Feature]
     targets: dict[str, Target]
     rows: dict[str, int]
     feature_statistics: dict[str, FeatureStatistics]
     target_statistics: dict[str, TargetStatistics]
     warnings: list[str]
-    splits_sha256: str
 
     @classmethod
     def made_by(cls) -> str:

@@ -12,7 +12,7 @@ A destination holds any number of versions and one pointer:
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -58,6 +58,10 @@ class Latest(Contract):
         history: Every release, the one in force last.
     """
 
+    FORMAT_VERSION: ClassVar[int] = 1
+    SEALED: ClassVar[bool] = False  # destinations of earlier versions have none
+
+    format_version: int = 1
     version: str
     sequence: int
     path: str

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from polyhead.contracts.artifact import Contract, Record
+from polyhead.contracts.artifact import Contract, FileDigest, InnerPath, Record
 from polyhead.contracts.config import Split
 from polyhead.contracts.partitions import Part, Partition, Plan
 from polyhead.contracts.preprocessing import ImageStatistics
@@ -50,11 +50,16 @@ class Shard(Record):
         sha256: Digest of the file.
     """
 
-    path: str
+    path: InnerPath
     split: Split
     rows: int
     bytes: int
     sha256: str
+
+    @property
+    def digest(self) -> FileDigest:
+        """What `files` says of it."""
+        return FileDigest(bytes=self.bytes, sha256=self.sha256)
 
 
 class ShardManifest(Contract):
@@ -67,11 +72,12 @@ class ShardManifest(Contract):
         rejections: Counts by column and reason of all rejections so far, those of `validate` among them.
         rows_rejected: Rows rejected so far, over all reasons.
         pictures: How each image feature was decoded, and how near that is to a careful reference; from `preprocess`.
-        pictures_sha256: Digest of `pictures.arrow`.
         warnings: All warnings so far.
     """
 
     FORMAT_VERSION: ClassVar[int] = 3
+
+    VARYING: ClassVar[frozenset[str]] = frozenset({TIMINGS})
 
     format_version: int = 3
     shards: list[Shard]
@@ -80,7 +86,6 @@ class ShardManifest(Contract):
     rows_rejected: int
     rejections: list[Rejection]
     pictures: dict[str, ImageStatistics]
-    pictures_sha256: str
     warnings: list[str]
 
     @classmethod
@@ -103,7 +108,7 @@ class PlannedShard(Record):
         end: Rank behind its last row.
     """
 
-    name: str
+    name: InnerPath
     split: Split
     start: int
     end: int
@@ -139,14 +144,12 @@ class ShardPart(Part):
     Attributes:
         shards: What it holds of each shard that it has rows of, in order.
         rows_rejected: Rows of it whose picture could not be used.
-        rejected_sha256: Digest of `rejected.parquet`.
-        pictures_sha256: Digest of `pictures.arrow`.
     """
+
+    VARYING: ClassVar[frozenset[str]] = frozenset({TIMINGS})
 
     shards: list[Shard]
     rows_rejected: int
-    rejected_sha256: str
-    pictures_sha256: str
 
     @classmethod
     def made_by(cls) -> str:

@@ -24,6 +24,7 @@ from typing import ClassVar, Literal
 
 from polyhead.contracts.artifact import Contract, Record
 from polyhead.contracts.partitions import Part, Plan
+from polyhead.errors import ArtifactError
 
 CLEAN_TABLE = "clean.parquet"
 REJECTED_TABLE = "rejected.parquet"
@@ -103,12 +104,11 @@ class ValidationReport(Contract):
         images_checked: Different image files that were looked at.
         warnings: What is allowed but deserves a look.
         passed: Whether the later steps may use the clean table.
-        clean_sha256: Digest of `clean.parquet`.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 2
+    FORMAT_VERSION: ClassVar[int] = 3
 
-    format_version: int = 2
+    format_version: int = 3
     table: str
     image_root: str
     rows_read: int
@@ -120,12 +120,22 @@ class ValidationReport(Contract):
     images_checked: int
     warnings: list[str]
     passed: bool
-    clean_sha256: str
 
     @classmethod
     def made_by(cls) -> str:
         """The command that writes this artifact."""
         return "polyhead validate"
+
+    @property
+    def clean_digest(self) -> str:
+        """SHA-256 of the clean table: what a later step is made from, wherever the table and its pictures lay.
+
+        Raises:
+            ArtifactError: The artifact has no clean table.
+        """
+        if CLEAN_TABLE not in self.files:
+            raise ArtifactError(f"has no {CLEAN_TABLE}", hint=f"run {self.made_by()} again")
+        return self.files[CLEAN_TABLE].sha256
 
 
 class PicturePlan(Plan):
@@ -135,13 +145,11 @@ class PicturePlan(Plan):
         image_root: Where image paths start.
         images: How pictures are checked.
         max_pixels: Largest picture that is accepted.
-        paths_sha256: Digest of `paths.parquet`.
     """
 
     image_root: str
     images: Literal["header", "decode"]
     max_pixels: int
-    paths_sha256: str
 
     @classmethod
     def made_by(cls) -> str:
@@ -154,11 +162,9 @@ class PicturePart(Part):
 
     Attributes:
         pictures: How many were looked at.
-        pictures_sha256: Digest of `pictures.parquet`.
     """
 
     pictures: int
-    pictures_sha256: str
 
     @classmethod
     def made_by(cls) -> str:

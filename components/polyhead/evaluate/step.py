@@ -30,7 +30,7 @@ from polyhead.evaluate.outcomes import baseline_of, confusion_of, outcome_of, pr
 from polyhead.evaluate.report import render_report
 from polyhead.model import backend
 from polyhead.progress import progress, say
-from polyhead.storage.artifact import new_artifact
+from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 
 _BATCH = 128
@@ -70,7 +70,7 @@ def run(
     require_config(config, trained, bundle)
     if manifest.rows["test"] == 0:
         raise DataError("hold no test rows", where=str(shards), hint="change the config's split")
-    epochs = _epochs(Path(bundle) / HISTORY)
+    epochs = _epochs(checked_file(bundle, trained, HISTORY))
     with new_artifact(out, EvaluationReport) as directory:
         table, slices = _predict(config, bundle, manifest, Path(shards))
         table.write_parquet(directory / PREDICTIONS_TABLE, compression="zstd")
@@ -92,7 +92,7 @@ def run(
         )
         page = render_report(report, table, epochs=epochs, title=Path(config.table).stem)
         (directory / REPORT_PAGE).write_text(page, encoding="utf-8")
-        report.write(directory)
+        report = close_artifact(directory, report)
     say(f"{table.height:,} test rows predicted, verdict: {report.verdict}")
     return report
 

@@ -13,13 +13,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from polyhead.contracts.artifact import require_same
-from polyhead.contracts.bundle import BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
+from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.model.layers import CUSTOM_LAYERS
 from polyhead.preprocess.layers import FeatureTransforms
 from polyhead.preprocess.outputs import predictions
 from polyhead.shard.reading import parse
-from polyhead.storage.artifact import unchanged
+from polyhead.storage.artifact import check_files, checked_file
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,18 @@ class Predictor:
     def __init__(self, directory: str | Path) -> None:
         directory = Path(directory)
         self.bundle = ModelBundle.read(directory)
+        check_files(directory, self.bundle, (BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))
         bundled = directory / BUNDLED_PREPROCESSING
         fitted = Preprocessing.read(bundled)
         made_from = self.bundle.made_from["preprocessing"]
         require_same("preprocessing", made_from, fitted.fingerprint(), maker=str(directory), user=str(bundled))
         self.preprocessing = fitted.chosen(self.bundle.config(directory), bundled)
-        path = unchanged(directory / CORE_MODEL, self.bundle.core_sha256, hint="run polyhead train again")
-        self._core = keras.saving.load_model(path, custom_objects=CUSTOM_LAYERS, compile=False, safe_mode=True)
+        self._core = keras.saving.load_model(
+            checked_file(directory, self.bundle, CORE_MODEL),
+            custom_objects=CUSTOM_LAYERS,
+            compile=False,
+            safe_mode=True,
+        )
         self._transforms = FeatureTransforms(self.preprocessing, bundled, stored=True)
         self._categories = [name for name, feature in self.preprocessing.features.items() if feature.kind == "category"]
         self._step = tf.function(self._predict_batch, autograph=False, reduce_retracing=True)

@@ -22,7 +22,7 @@ from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
 from polyhead.shard.timing import Stopwatch
-from polyhead.storage.artifact import new_artifact, sha256_of, unchanged, write_whole
+from polyhead.storage.artifact import check_files, checked_file, close_artifact, new_artifact, write_whole
 from polyhead.storage.clean import ParquetTable
 from polyhead.storage.objects import list_objects
 from polyhead.storage.opened import Input, opens
@@ -37,7 +37,6 @@ from polyhead.validate.step import clean_features, image_root
 _BUNDLE = Input(ModelBundle, (CORE_MODEL, BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))
 _BATCH = 128
 _ROWS_READ = 64 * ROWS_AT_ONCE  # whole groups; each read looks for its rows from the start of a row group
-_PLAN_AGAIN = "make the plan again"
 _PART_AGAIN = "predict this partition again"
 
 
@@ -120,10 +119,8 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
             image_root=clean.image_root,
             rows_read=clean.rows_read,
             rows=clean.rows.height,
-            clean_sha256=sha256_of(directory / CLEAN_TABLE),
-            rejected_sha256=sha256_of(directory / REJECTED_TABLE),
         )
-        planned.write(directory)
+        planned = close_artifact(directory, planned)
     tell_plan(planned, "group", f" of {ROWS_AT_ONCE} rows")
     return planned
 
@@ -148,7 +145,7 @@ def predict_partition(
     trained, planned = ModelBundle.read(bundle), PredictionPlan.read(plan)
     require_same("bundle", planned.made_from["bundle"], trained.fingerprint(), maker=str(plan), user=str(bundle))
     own = planned.partition(partition)
-    table = ParquetTable(unchanged(Path(plan) / CLEAN_TABLE, planned.clean_sha256, hint=_PLAN_AGAIN), planned.rows)
+    table = ParquetTable(checked_file(plan, planned, CLEAN_TABLE), planned.rows)
     rows = planned.rows_of(own)
     with new_artifact(out, PredictionPart) as directory:
         model = _Model(bundle, trained.config(bundle), planned.image_root, workers)
@@ -163,10 +160,8 @@ def predict_partition(
             partition=own,
             rows_predicted=predicted.height,
             rows_rejected=len(model.rejected.rows),
-            predictions_sha256=sha256_of(directory / PREDICTIONS_TABLE),
-            rejected_sha256=sha256_of(directory / REJECTED_TABLE),
         )
-        part.write(directory)
+        part = close_artifact(directory, part)
     say(f"{counted(part.rows_predicted, 'row')} of partition {partition} predicted, {part.rows_rejected:,} rejected")
     return part
 
@@ -187,17 +182,29 @@ def merge(*, plan: str | Path, parts: Sequence[str | Path], out: str | Path) -> 
     """
     out = _file(out)
     planned = PredictionPlan.read(plan)
-    table = unchanged(Path(plan) / REJECTED_TABLE, planned.rejected_sha256, hint=_PLAN_AGAIN)
-    predicted, rejected = [], [pl.read_parquet(table)]
+    predicted, rejected = [], [pl.read_parquet(checked_file(plan, planned, REJECTED_TABLE))]
     for directory, part in PredictionPart.all_of(planned, parts):
         rows, held = len(planned.rows_of(part.partition)), part.rows_predicted + part.rows_rejected
         if held != rows:
             what = f"holds {held:,} rows, its partition {part.partition.name} has {rows:,}"
             raise ArtifactError(what, where=str(directory), hint=_PART_AGAIN)
-        predictions = unchanged(directory / PREDICTIONS_TABLE, part.predictions_sha256, hint=_PART_AGAIN)
-        predicted.append(pl.read_parquet(predictions))
-        rejected.append(pl.read_parquet(unchanged(directory / REJECTED_TABLE, part.rejected_sha256, hint=_PART_AGAIN)))
+        check_files(directory, part)
+        predicted.append(pl.read_parquet(directory / PREDICTIONS_TABLE))
+        rejected.append(pl.read_parquet(directory / REJECTED_TABLE))
+    _check_apart(predicted, plan)
     return _write(predicted, in_order(rejected), name=planned.table, rows_read=planned.rows_read, out=out)
+
+
+def _check_apart(predicted: Sequence[pl.DataFrame], plan: str | Path) -> None:
+    """Refuse parts that hold the same rows, whatever they say of them.
+
+    Raises:
+        ArtifactError: A row is there more than once.
+    """
+    rows = pl.concat([part["row"] for part in predicted if part.height] or [pl.Series("row", [], pl.Int64)])
+    if rows.n_unique() < len(rows):
+        what = f"{len(rows) - rows.n_unique():,} rows are in several of its parts"
+        raise ArtifactError(what, where=str(plan), hint=_PART_AGAIN)
 
 
 def _file(out: str | Path) -> str:

@@ -22,7 +22,7 @@ from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import split_of, write_splits
 from polyhead.preprocess.vocabulary import write_vocabulary
 from polyhead.progress import progress, say
-from polyhead.storage.artifact import new_artifact, sha256_of
+from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.clean import open_clean
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
@@ -78,7 +78,7 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
     config, targets = fitted.config, _finish_targets(fitted)
     pictures, max_pixels = PictureFolder(report.image_root), config.validate_.max_pixels
     preprocessing = Preprocessing(
-        made_from={"config": config.data_fingerprint(), "validation": report.clean_sha256},
+        made_from={"config": config.data_fingerprint(), "validation": report.clean_digest},
         features=config.features,
         targets=config.targets,
         rows=fitted.rows,
@@ -87,10 +87,8 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
         },
         target_statistics=targets,
         warnings=[*report.warnings, *_warnings(fitted, targets)],
-        splits_sha256=sha256_of(directory / SPLITS_TABLE),
     )
-    preprocessing.write(directory)
-    return preprocessing
+    return close_artifact(directory, preprocessing)
 
 
 def _finish(name: str, fit: FeatureFit, directory: Path, pictures: PictureFolder, max_pixels: int) -> FeatureStatistics:

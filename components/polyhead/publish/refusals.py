@@ -10,7 +10,7 @@ from polyhead.contracts.bundle import CORE_MODEL, SERVING_MODEL, ModelBundle
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.errors import ArtifactError, Problem
-from polyhead.storage.artifact import unchanged
+from polyhead.storage.artifact import check_files, checked_file
 
 _SAVED_MODEL = "saved_model.pb"
 
@@ -18,8 +18,8 @@ _SAVED_MODEL = "saved_model.pb"
 def check_bundle(config: Config, bundle: Path, evaluation: Path) -> tuple[ModelBundle, EvaluationReport]:
     """Read a bundle and its evaluation, and refuse what must not be published.
 
-    The bundle must be whole, the evaluation its own and by the config's rules, and the verdict `passed`. `ungated` is
-    enough where the config says `publish.ungated: true`.
+    Every file of both must be what its contract says, the evaluation the bundle's own and by the config's rules, and
+    the verdict `passed`. `ungated` is enough where the config says `publish.ungated: true`.
 
     Args:
         config: As for `evaluate`.
@@ -31,12 +31,11 @@ def check_bundle(config: Config, bundle: Path, evaluation: Path) -> tuple[ModelB
     """
     trained = ModelBundle.read(bundle)
     require_config(config, trained, bundle)
-    hint = "run polyhead train again"
-    unchanged(bundle / CORE_MODEL, trained.core_sha256, hint=hint)
-    serving = bundle / SERVING_MODEL / _SAVED_MODEL
-    if not serving.is_file():
-        raise ArtifactError("is missing", where=str(serving), hint=hint)
     report = EvaluationReport.read(evaluation)
+    for name in (CORE_MODEL, f"{SERVING_MODEL}/{_SAVED_MODEL}"):
+        checked_file(bundle, trained, name)
+    check_files(bundle, trained)
+    check_files(evaluation, report)
     judged = report.made_from.get("bundle", "unknown")
     require_same("bundle", judged, trained.fingerprint(), maker=str(evaluation), user=str(bundle))
     problems = list(_refusals(config, report, str(evaluation)))

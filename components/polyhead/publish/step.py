@@ -12,11 +12,11 @@ from polyhead.errors import ConfigError
 from polyhead.progress import say
 from polyhead.publish.refusals import check_bundle
 from polyhead.publish.versions import move_latest, put_version, read_version
-from polyhead.storage.artifact import new_artifact
+from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 
 
-@opens(bundle=Input(ModelBundle), evaluation=Input(EvaluationReport, ()))
+@opens(bundle=Input(ModelBundle), evaluation=Input(EvaluationReport))
 def run(
     *, config: Config, bundle: str | Path, evaluation: str | Path, destination: str = "", out: str | Path
 ) -> Publication:
@@ -48,12 +48,15 @@ def run(
         return Latest.after(former, fingerprint, report, rollback=False)
 
     with new_artifact(out, Publication) as directory:
-        if put_version(destination, fingerprint, bundle, evaluation):
-            say(f"copied to {destination}/{version}")
+        match put_version(destination, trained, bundle, evaluation):
+            case "missing":
+                say(f"copied to {destination}/{version}")
+            case "damaged":
+                say(f"version {version} at {destination} was damaged, and is whole again")
         latest, moved = move_latest(destination, follow)
         outcome: Outcome = "published" if moved else "unchanged" if latest.version == version else "superseded"
         publication = _publication(destination, version, outcome, latest, report)
-        publication.write(directory)
+        publication = close_artifact(directory, publication)
     say(_sentence(publication))
     return publication
 

@@ -1,18 +1,17 @@
 """A destination: folders of versions, and the pointer to the one in force.
 
-A version's folder is whole before the pointer names it, and is never written again. The pointer moves by
-compare-and-swap: against what was read, or not at all. So two publishers can work at once. Each copies into its own
-folder, and of their two moves one comes after the other, with both in the history.
+A version's folder is whole before the pointer names it, and is written again only where it was damaged since.
+The pointer moves by compare-and-swap: against what was read, or not at all. So two publishers can work at once. Each
+copies into its own folder, and of their two moves one comes after the other, with both in the history.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import ModelBundle
@@ -22,42 +21,67 @@ from polyhead.errors import ArtifactError, ConflictError, did_you_mean
 from polyhead.storage import objects
 
 _CONTRACT = f"{ModelBundle.__name__}.json"
+_REPORT = PurePosixPath(PUBLISHED_EVALUATION).name
 _ATTEMPTS = 20
 
+State = Literal["missing", "damaged", "whole"]
 
-def put_version(destination: str, fingerprint: str, bundle: Path, evaluation: Path) -> bool:
-    """Copy a bundle and its evaluation into the folder of its version.
+
+def put_version(destination: str, bundle: ModelBundle, directory: Path, evaluation: Path) -> State:
+    """Copy a bundle and its evaluation into the folder of its version, unless both are there and whole.
+
+    Only the files that the bundle's contract names are copied.
 
     Args:
         destination: The folder of versions.
-        fingerprint: Of the bundle.
-        bundle: The artifact of `train`.
+        bundle: The contract of `train`'s artifact.
+        directory: Where that stands; every file of it was checked.
         evaluation: The artifact of `evaluate`.
 
     Returns:
-        False where the version was there already.
+        What was there before; a damaged version is whole now.
 
     Raises:
         ArtifactError: The folder holds another bundle, or cannot be written.
         StorageError: The store does not take it, or another publisher copies the same bundle.
     """
+    place = f"{destination}/{version_of(bundle.fingerprint())}"
+    files = {name: directory / name for name in (*bundle.files, _CONTRACT)}
+    with _using(place):
+        state = _state(destination, bundle, files)
+        if state != "whole":
+            with tempfile.TemporaryDirectory() as folder:
+                for name, path in {**files, PUBLISHED_EVALUATION: evaluation / _REPORT}.items():
+                    link = Path(folder, name)
+                    link.parent.mkdir(parents=True, exist_ok=True)
+                    link.symlink_to(path.absolute())
+                objects.upload_folder(Path(folder), place, last=_CONTRACT)
+    return state
+
+
+def _state(destination: str, bundle: ModelBundle, files: Mapping[str, Path]) -> State:
+    """What is in the folder of a bundle's version.
+
+    Raises:
+        ArtifactError: Another bundle.
+    """
+    fingerprint = bundle.fingerprint()
     version = version_of(fingerprint)
-    place = f"{destination}/{version}"
-    found = _read_bundle(destination, version)
-    if found is not None:
-        if found.fingerprint() != fingerprint:
-            what = f"holds bundle {found.fingerprint()[:20]}, which begins as {fingerprint[:20]} does"
-            raise ArtifactError(what, where=place, hint="give another destination")
-        return False
-    with tempfile.TemporaryDirectory() as folder, _using(place):
-        whole = Path(folder, version)
-        shutil.copytree(bundle.absolute(), whole, copy_function=os.symlink)
-        report = whole / PUBLISHED_EVALUATION
-        report.parent.mkdir(exist_ok=True)
-        report.unlink(missing_ok=True)  # a published version has one already
-        shutil.copyfile(evaluation / report.name, report)
-        objects.upload_folder(whole, place, last=_CONTRACT)
-    return True
+    try:
+        found = _read_bundle(destination, version)
+    except ArtifactError:
+        return "damaged"
+    if found is None:
+        return "missing"
+    if found.fingerprint() != fingerprint:
+        what = f"holds bundle {found.fingerprint()[:20]}, which begins as {fingerprint[:20]} does"
+        raise ArtifactError(what, where=f"{destination}/{version}", hint="give another destination")
+    try:
+        read_version(destination, version)
+    except (ArtifactError, FileNotFoundError):
+        return "damaged"
+    whole = all(objects.holds(f"{destination}/{version}/{name}", path) for name, path in files.items())
+    return "whole" if whole else "damaged"
 
 
 def read_version(destination: str, version: str) -> tuple[str, EvaluationReport]:

@@ -17,7 +17,7 @@ import xxhash
 
 from polyhead.contracts.shards import PICTURE_INDEX, Shard, ShardManifest
 from polyhead.errors import ArtifactError, ConflictError, StorageError
-from polyhead.storage.artifact import sha256_of
+from polyhead.storage.artifact import checked_file
 from polyhead.storage.objects import download_file
 from polyhead.storage.opened import opened_artifact
 from polyhead.storage.places import is_remote, join
@@ -53,15 +53,14 @@ def picture_index(shard: int, pictures: Iterable[PicturePlace]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
-def write_picture_index(directory: Path, indexes: Sequence[pl.DataFrame]) -> str:
+def write_picture_index(directory: Path, indexes: Sequence[pl.DataFrame]) -> None:
     """Write the index of an artifact; a picture that lies in several places is named once, by the first.
+
+    The file is Arrow IPC, uncompressed, sorted by `high` and `low`.
 
     Args:
         directory: The artifact.
         indexes: `picture_index` of each shard.
-
-    Returns:
-        SHA-256 of the file: Arrow IPC, uncompressed, sorted by `high` and `low`.
     """
     ordered = (
         pl.concat([pl.DataFrame(schema=_SCHEMA), *indexes])
@@ -69,7 +68,6 @@ def write_picture_index(directory: Path, indexes: Sequence[pl.DataFrame]) -> str
         .unique(["high", "low"], keep="first", maintain_order=True)
     )
     ordered.rechunk().write_ipc(directory / PICTURE_INDEX, compression="uncompressed")
-    return sha256_of(directory / PICTURE_INDEX)
 
 
 class KeptPictures:
@@ -107,8 +105,8 @@ class KeptPictures:
         try:
             with opened_artifact(place, ShardManifest, [PICTURE_INDEX]) as directory:
                 manifest = ShardManifest.read(directory)
-                if sha256_of(directory / PICTURE_INDEX) == manifest.pictures_sha256:
-                    kept = cls(str(place), directory, manifest)
+                checked_file(directory, manifest, PICTURE_INDEX)
+                kept = cls(str(place), directory, manifest)
         except StorageError:
             raise
         except (ArtifactError, OSError):

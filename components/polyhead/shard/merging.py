@@ -14,9 +14,9 @@ import polars as pl
 from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, PlannedShard, Shard, ShardPart, ShardPlan, ShardTimings
 from polyhead.contracts.validation import REJECTED_TABLE
 from polyhead.errors import ArtifactError
-from polyhead.progress import Advance
+from polyhead.progress import Advance, say
 from polyhead.shard.timing import STAGES
-from polyhead.storage.artifact import unchanged
+from polyhead.storage.artifact import check_files
 from polyhead.storage.rejected import in_order
 
 _AGAIN = "write this partition again"
@@ -30,7 +30,7 @@ class Parts:
         plan: The plan.
 
     Raises:
-        ArtifactError: A part does not hold every row of its partition once.
+        ArtifactError: A part does not hold every row of its partition once, or was changed.
     """
 
     def __init__(self, found: list[tuple[Path, ShardPart]], plan: ShardPlan) -> None:
@@ -38,9 +38,11 @@ class Parts:
         self._shards = plan.shards
         for directory, part in found:
             _check_rows(directory, part, plan)
+            check_files(directory, part)
+        _check_apart(found)
 
     def write(self, directory: Path, advance: Advance) -> list[Shard]:
-        """Write every shard; a part's file whose content is not what its contract says is refused.
+        """Write every shard.
 
         Args:
             directory: Where the files shall lie.
@@ -53,13 +55,13 @@ class Parts:
         path = directory / planned.name
         if len(pieces) == 1:
             place, piece = pieces[0]
-            _link(unchanged(place, piece.sha256, hint=_AGAIN), path)
+            _link(place, path)
             shard = piece
         else:
             digest = hashlib.sha256()
             with path.open("wb") as file:
-                for place, piece in pieces:
-                    with unchanged(place, piece.sha256, hint=_AGAIN).open("rb") as source:
+                for place, _ in pieces:
+                    with place.open("rb") as source:
                         while chunk := source.read(2**20):
                             file.write(chunk)
                             digest.update(chunk)
@@ -75,28 +77,16 @@ class Parts:
                     yield directory / name, piece
 
     def rejected(self) -> pl.DataFrame:
-        """The rejected cells of all parts.
-
-        Raises:
-            ArtifactError: A file was changed or lost.
-        """
-        tables = [
-            pl.read_parquet(unchanged(directory / REJECTED_TABLE, part.rejected_sha256, hint=_AGAIN))
-            for directory, part in self._found
-        ]
-        return in_order(tables)
+        """The rejected cells of all parts."""
+        return in_order([pl.read_parquet(directory / REJECTED_TABLE) for directory, _ in self._found])
 
     def pictures(self) -> list[pl.DataFrame]:
-        """Where the pictures of every part lie in the joined shards.
-
-        Raises:
-            ArtifactError: A file was changed or lost.
-        """
+        """Where the pictures of every part lie in the joined shards."""
         numbers = {planned.name: number for number, planned in enumerate(self._shards)}
         written = dict.fromkeys(numbers, 0)
         indexes = []
         for directory, part in self._found:
-            index = pl.read_ipc(unchanged(directory / PICTURE_INDEX, part.pictures_sha256, hint=_AGAIN))
+            index = pl.read_ipc(directory / PICTURE_INDEX)
             places = list(range(len(part.shards)))
             number = [numbers[piece.path] for piece in part.shards]
             before = [written[piece.path] for piece in part.shards]
@@ -111,10 +101,10 @@ class Parts:
         return indexes
 
     def timings(self) -> ShardTimings:
-        """Where the time of all parts went."""
-        told = [ShardTimings.model_validate_json((directory / TIMINGS).read_bytes()) for directory, _ in self._found]
+        """Where the time of all parts went; a part whose own timings are damaged counts as none."""
+        told = [timings for directory, _ in self._found if (timings := _timings(directory / TIMINGS))]
         return ShardTimings(
-            seconds={stage: round(sum(one.seconds[stage] for one in told), 3) for stage in STAGES},
+            seconds={stage: round(sum(one.seconds.get(stage, 0.0) for one in told), 3) for stage in STAGES},
             wall_seconds=round(sum(one.wall_seconds for one in told), 3),
             workers=sum(one.workers for one in told),
             rows=sum(one.rows for one in told),
@@ -125,11 +115,38 @@ class Parts:
         )
 
 
+def _timings(path: Path) -> ShardTimings | None:
+    try:
+        return ShardTimings.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        say(f"note: {path} is missing or damaged, so its times are left out")
+        return None
+
+
+def _check_apart(found: list[tuple[Path, ShardPart]]) -> None:
+    """Refuse parts that hold the same rows, whatever they say of them: a row's record has its key.
+
+    Raises:
+        ArtifactError: Two pieces of shards are the same.
+    """
+    seen: dict[str, Path] = {}
+    for directory, part in found:
+        for piece in part.shards:
+            place = directory / piece.path
+            if piece.rows and seen.setdefault(part.files[piece.path].sha256, place) != place:
+                first = seen[part.files[piece.path].sha256]
+                raise ArtifactError(f"holds the same rows as {first}", where=str(place), hint=_AGAIN)
+
+
 def _check_rows(directory: Path, part: ShardPart, plan: ShardPlan) -> None:
     partition = part.partition
     wanted = plan.shards_of(partition)
     held = sum(piece.rows for piece in part.shards) + part.rows_rejected
-    if [piece.path for piece in part.shards] != [cut.name for cut in wanted] or held != partition.end - partition.start:
+    fits = [(piece.path, piece.split) for piece in part.shards] == [(cut.name, cut.split) for cut in wanted] and all(
+        piece.rows <= cut.end - cut.start and part.files.get(piece.path) == piece.digest
+        for piece, cut in zip(part.shards, wanted, strict=True)
+    )
+    if not fits or held != partition.end - partition.start:
         raise ArtifactError(
             f"holds {held:,} rows of {len(part.shards)} shards; its partition {partition.name} has "
             f"{partition.end - partition.start:,} rows of {len(wanted)} shards",

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
@@ -33,7 +33,7 @@ from polyhead.shard.merging import Parts
 from polyhead.shard.order import RowOrder
 from polyhead.shard.rows import RowEncoder
 from polyhead.shard.writing import ShardWriter, rows_per_shard
-from polyhead.storage.artifact import new_artifact, sha256_of, unchanged, write_whole
+from polyhead.storage.artifact import checked_file, close_artifact, new_artifact, write_whole
 from polyhead.storage.clean import open_clean
 from polyhead.storage.objects import delete_object, stat
 from polyhead.storage.opened import Input, opens
@@ -45,6 +45,8 @@ from polyhead.storage.rejected import RejectionCounts, tell_rejections, too_many
 from polyhead.storage.tables import parquet_bytes
 
 _PART_ROWS = 16_384
+
+Sharded = TypeVar("Sharded", ShardManifest, ShardPart)
 
 
 @opens(data=Input(ValidationReport, (CLEAN_TABLE,)), preprocessing=Input(Preprocessing, (SPLITS_TABLE,)))
@@ -115,7 +117,7 @@ def plan(*, config: Config, data: str | Path, preprocessing: str | Path, partiti
             partitions=balanced(rows.order.in_order(sizes.astype(np.int64)), partitions),
             shards=rows.order.shards,
         )
-        planned.write(directory)
+        planned = close_artifact(directory, planned)
     tell_plan(planned, "row")
     return planned
 
@@ -165,11 +167,9 @@ def write_partition(
             partition=own,
             shards=writer.shards,
             rows_rejected=len(writer.rejected.rows),
-            rejected_sha256=sha256_of(directory / REJECTED_TABLE),
-            pictures_sha256=write_picture_index(directory, writer.indexes),
         )
-        _close(directory, part.shards, writer.timings())
-        part.write(directory)
+        write_picture_index(directory, writer.indexes)
+        part = _close(directory, part, writer.shards, writer.timings())
     kept = sum(shard.rows for shard in part.shards)
     say(f"{counted(kept, 'row')} of partition {partition}, {part.rows_rejected:,} rejected")
     return part
@@ -226,12 +226,10 @@ class _Rows:
         self.clean = open_clean(data)
         self.fitted = Preprocessing.read(preprocessing)
         validation = self.fitted.made_from["validation"]
-        require_same("validation", validation, self.clean.report.clean_sha256, maker=str(preprocessing), user=str(data))
+        require_same("validation", validation, self.clean.report.clean_digest, maker=str(preprocessing), user=str(data))
         require_config(config, self.fitted, preprocessing)
         self.images = _images(self.fitted)
-        splits = unchanged(
-            Path(preprocessing) / SPLITS_TABLE, self.fitted.splits_sha256, hint="run polyhead preprocess again"
-        )
+        splits = checked_file(preprocessing, self.fitted, SPLITS_TABLE)
         self.order = RowOrder(pl.read_parquet(splits), rows_per_shard(config))
         self._config = config
 
@@ -317,21 +315,20 @@ def _finish(
         rows_rejected=rows_rejected,
         rejections=rejections.summary(),
         pictures=_images(fitted),
-        pictures_sha256=write_picture_index(directory, joined.indexes),
         warnings=fitted.warnings,
     )
-    _close(directory, joined.shards, joined.timings)
-    manifest.write(directory)
-    return manifest
+    write_picture_index(directory, joined.indexes)
+    return _close(directory, manifest, joined.shards, joined.timings)
 
 
-def _close(directory: Path, shards: list[Shard], timings: ShardTimings) -> None:
-    """Write the timings, and remove shards that have no row any more."""
+def _close(directory: Path, contract: Sharded, shards: list[Shard], timings: ShardTimings) -> Sharded:
+    """Write the timings, remove shards that have no row any more, and write the contract."""
     (directory / TIMINGS).write_text(timings.model_dump_json(indent=2) + "\n", encoding="utf-8")
     belongs = {REJECTED_TABLE, PICTURE_INDEX, TIMINGS, *(shard.path for shard in shards)}
     for path in directory.iterdir():
         if path.name not in belongs and not path.name.startswith("."):
             path.unlink()
+    return close_artifact(directory, contract, known={shard.path: shard.digest for shard in shards})
 
 
 def _made_from(fitted: Preprocessing) -> dict[str, str]:

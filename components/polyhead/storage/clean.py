@@ -10,7 +10,7 @@ import polars as pl
 
 from polyhead.contracts.validation import CLEAN_TABLE, ValidationReport
 from polyhead.errors import ArtifactError
-from polyhead.storage.artifact import unchanged
+from polyhead.storage.artifact import checked_file
 from polyhead.storage.tables import ROW_GROUP
 
 _PART_BYTES = 24 * 2**20
@@ -82,5 +82,5 @@ def open_clean(data: str | Path) -> CleanTable:
     report = ValidationReport.read(data)
     if not report.passed:
         raise ArtifactError("did not pass validation", where=str(data), hint="see its ValidationReport.json")
-    path = unchanged(Path(data) / CLEAN_TABLE, report.clean_sha256, hint="run polyhead validate again")
+    path = checked_file(data, report, CLEAN_TABLE)
     return CleanTable(path, report.rows_clean, report)

@@ -11,6 +11,7 @@ import base64
 import contextlib
 import errno
 import fcntl
+import hashlib
 import mimetypes
 import os
 import re
@@ -22,10 +23,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from polyhead.errors import ConflictError, StorageError
-from polyhead.storage.artifact import replace_artifact, write_whole
+from polyhead.storage.artifact import new_folder, sha256_of, write_whole
 from polyhead.storage.checksums import Checking, DamagedError, Digest
 from polyhead.storage.parallel import ordered_map
 from polyhead.storage.places import is_remote, parts_of
@@ -42,6 +43,11 @@ _LARGE = 64 * 2**20
 """Bytes of a file from which an S3 store gets it in parts, which knows no precondition."""
 
 _WRITERS, _READERS = 8, 16
+_CONTESTS = 20
+"""How often a writer that has claimed a place goes on against others; each of them can disturb it a few times."""
+
+Out = TypeVar("Out")
+
 _WRITER = "polyhead-writer"
 """Metadata: a random word of the call that wrote an object, by which it knows its own work after a lost answer."""
 
@@ -193,6 +199,34 @@ def read_bytes(place: str, admit: Callable[[int], None] | None = None) -> bytes:
     return asked(place, lambda: taken(opened()))
 
 
+def holds(place: str, path: Path) -> bool:
+    """Whether an object or local file has the same bytes as a local file.
+
+    Where a store tells a checksum and it fits, nothing is read from it. One that does not fit says nothing: an S3
+    store's need not be one of the content.
+
+    Raises:
+        DeniedError: It may not be read.
+        StorageError: The store does not give it.
+    """
+    found = stat(place)
+    if found is None or found.size != path.stat().st_size:
+        return False
+    digest = Digest(found.checksum)
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    if found.checksum and digest.value() == found.checksum:
+        return True
+    with tempfile.TemporaryFile() as copy:
+        try:
+            _fetch(found, copy)
+        except (FileNotFoundError, ConflictError):
+            return False
+        copy.seek(0)
+        return hashlib.file_digest(copy, "sha256").hexdigest() == sha256_of(path)
+
+
 def write_object(place: str, content: bytes | Path, *, absent: bool = False, replacing: str | None = None) -> str:
     """Write one object or local file, which appears whole or not at all.
 
@@ -255,9 +289,11 @@ def upload_folder(directory: Path, place: str, *, last: str) -> str:
 
     The file `last` is what a reader looks for first, an artifact's contract. While the others are sent, a claim stands
     in its place, and it is put there when they are complete; what else was there before is removed. Every file is
-    written on the condition that nobody else wrote it meanwhile. So of two writers at the same time the later one
-    wins, the earlier one stops with a `ConflictError`, and no place ever has `last` of one and files of the other.
-    An S3 store takes files above 64 MiB without that condition. A local place is replaced by a rename.
+    written on the condition that nobody else wrote it meanwhile. Of several writers at the same time the last one to
+    claim the place wins: what the others still write it writes over, and they stop with a `ConflictError` as soon as
+    they meet its work. So no place ever has `last` of one and files of the other, though a file that `last` does not
+    name can be left of a writer that lost. An S3 store takes files above 64 MiB without that condition. A local place
+    is replaced by a rename.
 
     Args:
         directory: The folder. Folders without files are left out, and what lies in the folder itself under a name that
@@ -269,7 +305,7 @@ def upload_folder(directory: Path, place: str, *, last: str) -> str:
         The version of `last`.
 
     Raises:
-        ConflictError: Another process writes there.
+        ConflictError: Another process claimed the place later.
         DeniedError: It may not be written.
         StorageError: The store does not take it.
         FileNotFoundError: There is no file `last`.
@@ -280,21 +316,88 @@ def upload_folder(directory: Path, place: str, *, last: str) -> str:
         raise FileNotFoundError(directory / last)
     if not is_remote(place):
         return _copy_folder(directory, Path(place).absolute(), last)
-    root = place.rstrip("/")
-    former = stat(f"{root}/{last}")
-    claim = _CLAIM + uuid.uuid4().hex.encode() + b'"}\n'
-    claimed = write_object(f"{root}/{last}", claim, **_unless_changed(former))
-    there = {found.place.removeprefix(f"{root}/"): found for found in list_objects(root)}
+    return _Upload(place.rstrip("/"), files, last).run()
 
-    def send(name: str) -> None:
-        write_object(f"{root}/{name}", files[name], **_unless_changed(there.get(name)))
 
-    for _ in ordered_map(send, [name for name in files if name != last], workers=_WRITERS):
-        pass
-    stale = [found for name, found in there.items() if name not in files]
-    for _ in ordered_map(lambda found: delete_object(found.place, found.version), stale, workers=_WRITERS):
-        pass
-    return write_object(f"{root}/{last}", files[last], replacing=claimed)
+class _Upload:
+    """A folder on its way to a place that others may write to as well.
+
+    Args:
+        root: The place.
+        files: By name.
+        last: The name of the one that is written last.
+    """
+
+    def __init__(self, root: str, files: Mapping[str, Path], last: str) -> None:
+        self._root = root
+        self._files = files
+        self._last = f"{root}/{last}"
+        self._contract = files[last]
+        self._names = [name for name in files if name != last]
+        self._written: dict[str, str] = {}
+        self._claimed = ""
+
+    def run(self) -> str:
+        """Write all of it; the version of the last file."""
+        self._claimed = self._claim()
+        there = self._listed()
+        pending, strange = self._names, self._strange(there)
+        for _ in range(_CONTESTS):
+            for _ in ordered_map(partial(self._send, there), pending, workers=_WRITERS):
+                pass
+            for _ in ordered_map(partial(self._remove, there), strange, workers=_WRITERS):
+                pass
+            there = self._listed()  # a writer that lost may have written or removed something since
+            pending = [name for name in self._names if self._version(there, name) != self._written[name]]
+            strange = self._strange(there)
+            if not pending and not strange:
+                return write_object(self._last, self._contract, replacing=self._claimed)
+        raise ConflictError(f"was changed by others {_CONTESTS} times in a row", where=self._root)
+
+    def _claim(self) -> str:
+        """Take the place from whoever has it; the claim's version."""
+        claim = _CLAIM + uuid.uuid4().hex.encode() + b'"}\n'
+        for _ in range(_CONTESTS):
+            with contextlib.suppress(ConflictError):
+                return write_object(self._last, claim, **_unless_changed(stat(self._last)))
+        raise ConflictError(f"was claimed by others {_CONTESTS} times in a row", where=self._root)
+
+    def _require_claim(self) -> None:
+        found = stat(self._last)
+        if found is None or found.version != self._claimed:
+            raise ConflictError("was claimed by another process meanwhile", where=self._root)
+
+    def _listed(self) -> dict[str, ObjectStat]:
+        there = {found.place.removeprefix(f"{self._root}/"): found for found in list_objects(self._root)}
+        self._require_claim()
+        return there
+
+    def _strange(self, there: Mapping[str, ObjectStat]) -> list[str]:
+        return [name for name in there if name not in self._files]
+
+    @staticmethod
+    def _version(there: Mapping[str, ObjectStat], name: str) -> str | None:
+        return there[name].version if name in there else None
+
+    def _send(self, there: Mapping[str, ObjectStat], name: str) -> None:
+        place = f"{self._root}/{name}"
+        self._written[name] = self._insist(
+            there, name, lambda found: write_object(place, self._files[name], **_unless_changed(found))
+        )
+
+    def _remove(self, there: Mapping[str, ObjectStat], name: str) -> None:
+        self._insist(there, name, lambda found: delete_object(found.place, found.version) if found else None)
+
+    def _insist(self, there: Mapping[str, ObjectStat], name: str, act: Callable[[ObjectStat | None], Out]) -> Out:
+        """Act on what is at a place, again as long as others change it and the claim stands."""
+        found = there.get(name)
+        for _ in range(_CONTESTS):
+            try:
+                return act(found)
+            except ConflictError:
+                found = stat(f"{self._root}/{name}")
+                self._require_claim()  # after the look: what was seen is nothing of a writer that claimed later
+        raise ConflictError(f"was changed by others {_CONTESTS} times in a row", where=f"{self._root}/{name}")
 
 
 def is_claim(content: bytes) -> bool:
@@ -328,10 +431,8 @@ def download_folder(place: str, directory: Path, files: Sequence[str] = ("*",)) 
     if not found:
         raise FileNotFoundError(place)
     directory = directory.absolute()
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".partial", dir=directory.parent))
 
-    def fetch(thing: ObjectStat) -> None:
+    def fetch(thing: ObjectStat, aside: Path) -> None:
         name = named(thing)
         if any(part in ("", ".", "..") for part in name.split("/")):
             raise StorageError("has a name that no file can have", where=thing.place)
@@ -340,13 +441,9 @@ def download_folder(place: str, directory: Path, files: Sequence[str] = ("*",)) 
         with path.open("wb") as file:
             _fetch(thing, file)
 
-    try:
-        for _ in ordered_map(fetch, found, workers=_READERS):
+    with new_folder(directory) as aside:
+        for _ in ordered_map(partial(fetch, aside=aside), found, workers=_READERS):
             pass
-        aside.chmod(0o755)
-        replace_artifact(aside, directory)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return found
 
 
@@ -602,15 +699,13 @@ def _only_here(folder: Path) -> Iterator[None]:
 
 
 def _copy_folder(directory: Path, out: Path, last: str) -> str:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
-    try:
-        shutil.copytree(directory, aside, dirs_exist_ok=True)
-        for path in aside.glob(".*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        replace_artifact(aside, out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with new_folder(out) as aside:
+        shutil.copytree(directory, aside, dirs_exist_ok=True, ignore=_helping(directory))
     written = _local_stat(out / last)
     assert written is not None
     return written.version
+
+
+def _helping(directory: Path) -> Callable[[str, list[str]], list[str]]:
+    """For `copytree`: the names in a folder itself that begin with a dot."""
+    return lambda folder, names: [name for name in names if name.startswith(".") and Path(folder) == directory]

@@ -3,22 +3,70 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 
+_CGROUPS, _OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
 def available_cpus() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Processors that this process may use: those that it may run on, and no more than its container's quota allows."""
+    if hasattr(os, "process_cpu_count"):
+        allowed = os.process_cpu_count() or 1
+    elif hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    quota = cpu_quota()
+    return allowed if quota == math.inf else max(1, min(allowed, math.ceil(quota)))
+
+
+def cpu_quota(cgroups: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> float:
+    """Processors' worth of time that the control groups of this process allow, version 2 or 1.
+
+    Infinite where there is no limit.
+
+    Args:
+        cgroups: Where the control groups are mounted.
+        own: Says which of them this process is in.
+    """
+    groups = {"": "/"}  # by controllers; in a container its own group is mounted as the root
+    with contextlib.suppress(OSError):
+        for line in own.read_text(encoding="utf-8", errors="replace").splitlines():
+            _, _, named = line.partition(":")
+            controllers, _, group = named.partition(":")
+            groups[controllers] = group
+    quota = math.inf
+    for controllers, group in groups.items():
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        inner = PurePosixPath(group.lstrip("/"))
+        for root in (cgroups, cgroups / "cpu", cgroups / (controllers or ".")):
+            for folder in (inner, *inner.parents):
+                quota = min(quota, _quota_of(root / folder))
+    return quota
+
+
+def _quota_of(group: Path) -> float:
+    """The limit of one control group."""
+    with contextlib.suppress(OSError, ValueError):
+        most, period = (group / "cpu.max").read_text(encoding="ascii").split()
+        return math.inf if most == "max" else int(most) / int(period)
+    with contextlib.suppress(OSError, ValueError):
+        most = (group / "cpu.cfs_quota_us").read_text(encoding="ascii").strip()
+        period = (group / "cpu.cfs_period_us").read_text(encoding="ascii").strip()
+        return int(most) / int(period) if int(most) > 0 else math.inf
+    return math.inf
 
 
 class Budget:

@@ -26,7 +26,7 @@ from polyhead.errors import DataError, counted
 from polyhead.model import backend
 from polyhead.preprocess.vocabulary import FOLDER
 from polyhead.progress import progress, say
-from polyhead.storage.artifact import new_artifact, sha256_of
+from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     from polyhead.model.build import build_core
     from polyhead.train.correction import corrections
     from polyhead.train.data import Feed
-    from polyhead.train.export import export_serving
+    from polyhead.train.export import export_serving, save_core
     from polyhead.train.fit import fit
 
     with new_artifact(out, ModelBundle, resume=_fingerprint(config, fitted, manifest)) as directory:
@@ -90,7 +90,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
                 directory / _CHECKPOINT,
             )
         _bundle_inputs(directory, config, Path(preprocessing), result.epochs)
-        model.save(directory / CORE_MODEL)
+        save_core(model, directory / CORE_MODEL)
         added = corrections(model, chosen, feed.fixed("train"))
         export_serving(model, chosen, Path(preprocessing), added, directory / SERVING_MODEL)
         bundle = ModelBundle(
@@ -105,10 +105,9 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
             best_epoch=result.best_epoch,
             best_score=result.best_score,
             seed=config.train.seed,
-            core_sha256=sha256_of(directory / CORE_MODEL),
             corrections=added,
         )
-        bundle.write(directory)
+        bundle = close_artifact(directory, bundle)
     say(
         f"{counted(bundle.epochs, 'epoch')}, the best is epoch {bundle.best_epoch} with a joint score of "
         f"{bundle.best_score:.3f} (1.0 = no better than the prior); {counted(bundle.parameters, 'parameter')}"

@@ -27,7 +27,7 @@ from polyhead.contracts.validation import (
 )
 from polyhead.errors import ArtifactError, DataError, Problem, counted
 from polyhead.progress import Advance, progress, say
-from polyhead.storage.artifact import new_artifact, sha256_of, unchanged
+from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.partitions import balanced, tell_plan
@@ -110,9 +110,8 @@ def run(
             images_checked=cleaning.pictures.files,
             warnings=warnings,
             passed=not problems,
-            clean_sha256=sha256_of(directory / CLEAN_TABLE),
         )
-        report.write(directory)
+        report = close_artifact(directory, report)
     say(f"{report.rows_clean:,} of {counted(report.rows_read, 'row')} clean, {report.rows_rejected:,} rejected")
     if report.rejections and not problems:
         tell_rejections(report.rejections, join(str(out), REJECTED_TABLE))
@@ -160,9 +159,8 @@ def plan_pictures(*, config: Config, partitions: int, out: str | Path, table: Ta
             image_root=root,
             images=config.validate_.images,
             max_pixels=config.validate_.max_pixels,
-            paths_sha256=sha256_of(directory / PATHS_TABLE),
         )
-        planned.write(directory)
+        planned = close_artifact(directory, planned)
     tell_plan(planned, "image")
     return planned
 
@@ -186,7 +184,7 @@ def look_at_partition(
     """
     planned = _read_plan(config, PicturePlan.read(plan).image_root, plan)
     own = planned.partition(partition)
-    table = unchanged(Path(plan) / PATHS_TABLE, planned.paths_sha256, hint="make the plan again")
+    table = checked_file(plan, planned, PATHS_TABLE)
     paths = pl.read_parquet(table)["path"][own.start : own.end]
     pictures = _pictures(config, planned.image_root, workers)
     with new_artifact(out, PicturePart) as directory:
@@ -200,9 +198,8 @@ def look_at_partition(
             made_from={**planned.made_from, "plan": planned.fingerprint()},
             partition=own,
             pictures=len(looks),
-            pictures_sha256=sha256_of(directory / PICTURES_TABLE),
         )
-        part.write(directory)
+        part = close_artifact(directory, part)
     faulty = sum(isinstance(look.found, PictureError) for look in looks)
     say(f"{counted(len(looks), 'picture')} of partition {partition}, {faulty:,} unusable")
     return part
@@ -227,7 +224,7 @@ def _told(config: Config, root: str, plan: str | Path, parts: Sequence[str | Pat
     """What the workers of a plan found out, in its order; every part is checked before the first is given."""
     found = PicturePart.all_of(_read_plan(config, root, plan), parts)
     for directory, part in found:
-        unchanged(directory / PICTURES_TABLE, part.pictures_sha256, hint=_AGAIN)
+        checked_file(directory, part, PICTURES_TABLE)
         if part.pictures != part.partition.end - part.partition.start:
             what = f"looked at {counted(part.pictures, 'picture')} of {part.partition.end - part.partition.start:,}"
             raise ArtifactError(what, where=str(directory), hint=_AGAIN)
