@@ -144,38 +144,41 @@ class _Reader:
 
     def _mapping(self, node: yaml.Node, path: tuple[str, ...]) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for key, (key_node, value_node) in self._entries(node, path, report=True).items():
+        repeated: list[tuple[str, yaml.Node]] = []
+        for key, (key_node, value_node) in self._entries(node, path, repeated).items():
             self.document.lines.setdefault((*path, key), key_node.start_mark.line + 1)
             result[key] = self.read(value_node, (*path, key))
+        for key, value_node in repeated:  # for the problems in them; a path's line is that of its first value
+            self.read(value_node, (*path, key))
         return result
 
     def _entries(
-        self, node: yaml.Node, path: tuple[str, ...], *, report: bool
+        self, node: yaml.Node, path: tuple[str, ...], repeated: list[tuple[str, yaml.Node]] | None
     ) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         """A mapping's keys and values as nodes: first what its merge keys bring, then its own.
 
         Args:
             node: A mapping.
             path: Where it stands, or where it is merged into.
-            report: Whether to report its repeated and impossible keys; those of a merged mapping are reported where
-                it stands itself.
+            repeated: Takes the values of keys given again, and those and impossible keys are reported. None for a
+                merged mapping: these are reported where it stands itself.
         """
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for key_node, value_node in node.value:
             self._count()
             if not isinstance(key_node, yaml.ScalarNode):
-                if report:
+                if repeated is not None:
                     self._problem("a key must be a word", key_node, path)
                 continue
             self._check_text(key_node)
             key = str(key_node.value)
             if key in own:
-                if report:
+                if repeated is not None:
                     first = own[key][0].start_mark.line + 1
                     one = "<<: [*one, *other]" if key_node.tag == _MERGE else "keep one"
                     self._problem(f"key '{key}' is given twice, first on line {first}", key_node, (*path, key), one)
-                    self.read(value_node, (*path, key))  # for the problems in it
+                    repeated.append((key, value_node))
                 continue
             own[key] = key_node, value_node
             if key_node.tag == _MERGE:
@@ -199,7 +202,7 @@ class _Reader:
                 raise ConfigError("refers to itself", where=self.document.where((*path, "<<")))
             self.open.add(id(mapping))
             try:
-                entries |= self._entries(mapping, path, report=False)
+                entries |= self._entries(mapping, path, None)
             finally:
                 self.open.discard(id(mapping))
         return entries
