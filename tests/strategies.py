@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 from hypothesis import strategies as st
@@ -17,6 +18,23 @@ phrases = st.text(st.sampled_from(ALPHABET), max_size=40)
 
 words = st.text(st.sampled_from("abcdeXYZ 019-éß中"), min_size=1, max_size=8).map(str.strip).filter(bool)
 labels = st.sampled_from(["red", "green", "blue", "Ärger", "7", "007", "a b"])
+
+# What typed columns of numbers, booleans, dates and times look like in cells, and what nearly looks like that.
+spellings = st.one_of(
+    st.integers(-(10**20), 10**20).map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.floats(-1e18, 1e18).map(lambda number: f"{float(round(number))}"),
+    st.sampled_from(["True", "FALSE", "true", "TRUE", "False"]),
+    st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.none() | st.timezones()).map(str),
+    st.datetimes().map(lambda moment: f"{moment:%Y-%m-%dT%H:%M:%S.%f}"),
+    st.dates().map(str),
+    st.times().map(str),
+    st.from_regex(r"-?0?[0-9]{1,2}\.?[0-9]{0,8}(e[+-]?[0-9]{1,3})?", fullmatch=True),
+    st.from_regex(
+        r"[0-9]{4}-[01][0-9]-[0-3][0-9][ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})?",
+        fullmatch=True,
+    ),
+)  # fmt: skip
 
 # Finite and within what a 32-bit float holds.
 numbers = st.floats(min_value=-3e38, max_value=3e38, allow_nan=False, allow_infinity=False)
