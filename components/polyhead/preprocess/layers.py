@@ -239,8 +239,7 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]
         """A raw batch to the core model's inputs; see `polyhead.model.encoders.core_inputs` for names and shapes."""
         inputs: Batch = {}
         if not self._stored:
-            words = {name for name, feature in self._features.items() if feature.kind in ("category", "text")}
-            raw = {name: _respelled(values) if name in words else values for name, values in raw.items()}
+            raw = {name: _respelled(values, self._features[name].kind) for name, values in raw.items()}
         for name, feature in self._features.items():
             transformed = self._transforms[name](raw[name])
             if feature.kind == "image":
@@ -315,11 +314,14 @@ def _stripped(texts: tf.Tensor) -> tf.Tensor:
     return tf.strings.regex_replace(texts, f"^{_SPACE}|{_SPACE}$", "")
 
 
-def _respelled(words: tf.Tensor) -> tf.Tensor:
-    """Words as validation spells them, so that `85255.0` is served as `85255`.
+def _respelled(values: tf.Tensor, kind: str) -> tf.Tensor:
+    """Words as validation spells them, so that `85255.0` is served as `85255`; numbers and pictures as they are.
 
     Not what no pattern can do: numbers from 1e16 and below 0.0001 with an exponent, and times with an offset.
     """
+    if kind not in ("category", "text"):
+        return values
+    words = _stripped(values) if kind == "category" else values
     for pattern, replacement in RESPELLINGS:
         words = tf.strings.regex_replace(words, pattern, replacement)
     return words

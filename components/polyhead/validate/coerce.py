@@ -39,7 +39,7 @@ _COMPOSED = (  # what another normal form may hold: marks, Hangul's vowels and e
     r"\x{16D67}-\x{16D6A}\x{1D15E}-\x{1D1C0}\x{2F800}-\x{2FA1F}]"
 )
 _REPLACEMENTS = [(pattern, re.sub(r"\\([0-9])", r"${\1}", replacement)) for pattern, replacement in RESPELLINGS]
-_RESPELLED = "|".join([*(pattern for pattern, _ in RESPELLINGS), COMPUTED, _COMPOSED])
+_RESPELLED = "|".join([*(pattern for pattern, _ in RESPELLINGS), COMPUTED])
 
 
 @dataclass(frozen=True)
@@ -223,8 +223,9 @@ def words(column: pl.Series, *, strip: bool = True) -> pl.Series:
 def word_coercion(source: Source, *, strip: bool = True) -> Coercion:
     """How a column becomes text; empty text is missing.
 
-    Every cell is spelled as `polyhead.contracts.words` says, in normal form C, so that a column holds the same words
-    whether it was read from CSV, JSON or Parquet, and whoever wrote it. Bytes are text in UTF-8.
+    Every cell is spelled as `polyhead.contracts.words` says, so that a column holds the same words whether it was read
+    from CSV, JSON or Parquet, and whoever wrote it. Bytes are text in UTF-8. Names, which are stripped, are in normal
+    form C; texts are not, since the served graph cannot bring them into it.
 
     Raises:
         DataError: The column holds lists, records or other values that have no one spelling.
@@ -270,7 +271,7 @@ def _spelling(value: pl.Expr, name: str, dtype: pl.DataType, *, strip: bool = Tr
     word = _bare(text) if strip else pl.when(text.str.strip_chars() != "").then(text)
     if dtype.is_integer() or dtype in (pl.Boolean, pl.Date, pl.Null):
         return word
-    return word.map_batches(_respelled, pl.String, is_elementwise=True)
+    return word.map_batches(_respelled if strip else _respelled_text, pl.String, is_elementwise=True)
 
 
 def _require_single(name: str, dtype: pl.DataType) -> pl.DataType:
@@ -310,6 +311,13 @@ def _bare(text: pl.Expr) -> pl.Expr:
 
 
 def _respelled(words: pl.Series) -> pl.Series:
+    """Words as they are spelled, in normal form C."""
+    words = _respelled_text(words)
+    rows = words.str.contains(_COMPOSED).arg_true()
+    return words.scatter(rows, words.gather(rows).str.normalize("NFC")) if len(rows) else words
+
+
+def _respelled_text(words: pl.Series) -> pl.Series:
     """Words as they are spelled. Few can be spelled otherwise, and only those are looked at closely."""
     rows = words.str.contains(_RESPELLED).arg_true()
     if not len(rows):
@@ -318,8 +326,6 @@ def _respelled(words: pl.Series) -> pl.Series:
     for pattern, replacement in _REPLACEMENTS:
         if new.str.contains(pattern).any():
             new = new.str.replace(pattern, replacement)
-    if new.str.contains(_COMPOSED).any():
-        new = new.str.normalize("NFC")
     rare = new.filter(new.str.contains(COMPUTED)).unique().to_list()
     if rare:
         new = new.replace({word: computed(word) for word in rare})
