@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from hypothesis import strategies as st
@@ -98,3 +98,45 @@ yaml_noise = st.one_of(
 bad_and_good_cells = st.sampled_from(
     ["1", "2.5", "x", "inf", "nan", "", None, "-1", "red", "yes", "a|b", "[]", "train", "val", "valid", " ", "a", "b"]
 )
+
+
+# Tables as Python holds them: a list of values for each column, None where one is missing, of one type each.
+_whole = st.integers(-(2**53), 2**53)
+_columns = st.sampled_from(
+    [
+        _whole,
+        st.integers(0, 3),
+        st.booleans(),
+        st.floats(allow_nan=False, allow_infinity=False, min_value=-1e38, max_value=1e38),
+        st.integers(-50, 50).map(float),
+        st.dates(date(1700, 1, 1), date(2200, 1, 1)),
+        st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1)),
+        st.dates(date(1700, 1, 1), date(2200, 1, 1)).map(lambda day: datetime(day.year, day.month, day.day)),
+        words,
+    ]
+)
+
+
+@st.composite
+def _typed_tables(draw: st.DrawFn) -> dict[str, list[Any]]:
+    rows = draw(st.integers(2, 8))
+
+    def column(values: st.SearchStrategy[Any]) -> list[Any]:
+        return draw(st.lists(st.none() | values, min_size=rows, max_size=rows).filter(any_known))
+
+    def any_known(values: list[Any]) -> bool:
+        return any(value is not None for value in values)
+
+    numbers_of = st.sampled_from([st.floats(-1e6, 1e6), st.integers(-(10**4), 10**4)])
+    return {
+        "key": column(draw(st.sampled_from([_whole, st.integers(0, 9).map(float), words]))),
+        "number": column(draw(numbers_of)),
+        "group": column(draw(_columns)),
+        "note": column(phrases.filter(lambda text: bool(text.strip()))),
+        "label": column(draw(st.sampled_from([st.integers(0, 1), st.booleans(), st.sampled_from(["no", "yes"])]))),
+        "tags": column(st.lists(labels, max_size=3)),
+        "amount": column(draw(numbers_of)),
+    }
+
+
+typed_tables = _typed_tables()
