@@ -7,6 +7,7 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,23 @@ phrases = st.text(st.sampled_from(ALPHABET), max_size=40)
 
 words = st.text(st.sampled_from("abcdeXYZ 019-éß中"), min_size=1, max_size=8).map(str.strip).filter(bool)
 labels = st.sampled_from(["red", "green", "blue", "Ärger", "7", "007", "a b"])
+
+# What typed columns of numbers, booleans, dates and times look like in cells, and what nearly looks like that.
+spellings = st.one_of(
+    st.integers(-(10**20), 10**20).map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.floats(-1e18, 1e18).map(lambda number: f"{float(round(number))}"),
+    st.sampled_from(["True", "FALSE", "true", "TRUE", "False"]),
+    st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.none() | st.timezones()).map(str),
+    st.datetimes().map(lambda moment: f"{moment:%Y-%m-%dT%H:%M:%S.%f}"),
+    st.dates().map(str),
+    st.times().map(str),
+    st.from_regex(r"-?0?[0-9]{1,2}\.?[0-9]{0,8}(e[+-]?[0-9]{1,3})?", fullmatch=True),
+    st.from_regex(
+        r"[0-9]{4}-[01][0-9]-[0-3][0-9][ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})?",
+        fullmatch=True,
+    ),
+)  # fmt: skip
 
 # Finite and within what a 32-bit float holds.
 numbers = st.floats(min_value=-3e38, max_value=3e38, allow_nan=False, allow_infinity=False)
@@ -238,3 +256,43 @@ def other_pictures(draw: st.DrawFn) -> Picture:
 
 pictures = st.one_of(png_pictures(), other_pictures())
 colours = st.sampled_from([(255, 255, 255), (0, 0, 0), (200, 30, 90)])
+# Tables as Python holds them: a list of values for each column, None where one is missing, of one type each.
+_whole = st.integers(-(2**53), 2**53)
+_columns = st.sampled_from(
+    [
+        _whole,
+        st.integers(0, 3),
+        st.booleans(),
+        st.floats(allow_nan=False, allow_infinity=False, min_value=-1e38, max_value=1e38),
+        st.integers(-50, 50).map(float),
+        st.dates(date(1700, 1, 1), date(2200, 1, 1)),
+        st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1)),
+        st.dates(date(1700, 1, 1), date(2200, 1, 1)).map(lambda day: datetime(day.year, day.month, day.day)),
+        words,
+    ]
+)
+
+
+@st.composite
+def _typed_tables(draw: st.DrawFn) -> dict[str, list[Any]]:
+    rows = draw(st.integers(2, 8))
+
+    def column(values: st.SearchStrategy[Any]) -> list[Any]:
+        return draw(st.lists(st.none() | values, min_size=rows, max_size=rows).filter(any_known))
+
+    def any_known(values: list[Any]) -> bool:
+        return any(value is not None for value in values)
+
+    numbers_of = st.sampled_from([st.floats(-1e6, 1e6), st.integers(-(10**4), 10**4)])
+    return {
+        "key": column(draw(st.sampled_from([_whole, st.integers(0, 9).map(float), words]))),
+        "number": column(draw(numbers_of)),
+        "group": column(draw(_columns)),
+        "note": column(phrases.filter(lambda text: bool(text.strip()))),
+        "label": column(draw(st.sampled_from([st.integers(0, 1), st.booleans(), st.sampled_from(["no", "yes"])]))),
+        "tags": column(st.lists(labels, max_size=3)),
+        "amount": column(draw(numbers_of)),
+    }
+
+
+typed_tables = _typed_tables()

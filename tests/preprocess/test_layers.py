@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import StandardScaler
-from strategies import calm_numbers, phrases, texts
+from strategies import calm_numbers, phrases, spellings, texts
 
 from polyhead.contracts.features import CategoryFeature, TextFeature
 from polyhead.contracts.preprocessing import (
@@ -28,11 +29,13 @@ from polyhead.contracts.preprocessing import (
     RegressionStatistics,
     TextStatistics,
 )
+from polyhead.contracts.words import COMPUTED, RESPELLINGS
 from polyhead.errors import ArtifactError
 from polyhead.model import backend
 from polyhead.preprocess import tokenizer
 from polyhead.preprocess.fit import CategoryFit, NumericFit, TextFit
 from polyhead.preprocess.vocabulary import write_vocabulary
+from polyhead.validate.coerce import words
 
 DOCUMENTS = [
     "Ein großes Haus, mit Garten und Garage – sehr schön!",
@@ -173,11 +176,12 @@ def test_category_ids(tf: Any, tmp_path: Path) -> None:
     from polyhead.preprocess.layers import CategoryTransform
 
     train = pl.Series(["red", "red", "Ölgrün", "7", "7", "7", None])
+    apart = "O\u0308lgru\u0308n"
     vocabulary = gathered(CategoryFit(CategoryFeature(kind="category")), train).vocabulary()
     statistics = CategoryStatistics(count=6, missing=1, vocabulary=write_vocabulary(tmp_path, "colour", vocabulary))
     transform = CategoryTransform(statistics, tmp_path)
-    rows = ["", "   ", "blue", "7", "red", "Ölgrün", " red\t", "\u00a0red\u2003", "\u3000", "RED", "r ed"]
-    assert transform(tf.constant(rows)).numpy().tolist() == [0, 0, 1, 2, 3, 4, 3, 3, 0, 1, 1]
+    rows = ["", "   ", "blue", "7", "red", "Ölgrün", " red\t", "\u00a0red\u2003", "\u3000", "RED", "r ed", apart]
+    assert transform(tf.constant(rows)).numpy().tolist() == [0, 0, 1, 2, 3, 4, 3, 3, 0, 1, 1, 4]
 
 
 @settings(max_examples=60, deadline=None)
@@ -189,6 +193,24 @@ def test_space_around_is_what_validation_takes_for_space(tf: Any, values: list[s
 
     served = [value.decode() for value in _stripped(tf.constant(values)).numpy()]
     assert served == pl.Series(values).str.strip_chars().to_list()
+
+
+@settings(max_examples=60, deadline=None)
+@given(values=st.lists(spellings.filter(lambda word: not re.search(COMPUTED, spelled_by_patterns(word))), min_size=1))
+def test_a_word_is_served_as_validation_spells_it(tf: Any, values: list[str]) -> None:
+    """`85255.0`, `True` and midnights mean what they mean in a table, whatever stands around them."""
+    from polyhead.preprocess.layers import _respelled
+
+    served = _respelled(tf.constant([f" {value}\t" for value in values]), "category").numpy()
+    assert [value.decode() for value in served] == words(pl.Series(values)).to_list()
+    served = _respelled(tf.constant(values), "text").numpy()
+    assert [value.decode() for value in served] == words(pl.Series(values), strip=False).to_list()
+
+
+def spelled_by_patterns(word: str) -> str:
+    for pattern, replacement in RESPELLINGS:
+        word = re.sub(pattern, replacement, word)
+    return word
 
 
 numbers = st.lists(calm_numbers, min_size=2, max_size=30)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import unicodedata
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -392,3 +393,18 @@ def test_threads_share_a_budget() -> None:
         list(pool.map(work, [3, 4, 5, 25, 1, 10, 7, 2] * 5))
     assert all(total <= 10 or total == amount == 25 for total, amount in most)
     assert any(total > amount for total, amount in most)
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_path_is_found_in_either_normal_form(tmp_path: Path, forms: tuple[str, str]) -> None:
+    """Archives that macOS made name files otherwise than tables do; a file of the very name goes first."""
+    written, asked = (unicodedata.normalize(form, "caf\u00e9/\u00dcber.png") for form in forms)
+    (tmp_path / written).parent.mkdir()
+    (tmp_path / written).write_bytes(b"one")
+    folder = PictureFolder(str(tmp_path))
+    assert folder.read(asked) == b"one"
+    (tmp_path / asked).parent.mkdir()
+    (tmp_path / asked).write_bytes(b"other")
+    assert (folder.read(asked), folder.read(written)) == (b"other", b"one")
+    with pytest.raises(PictureError, match="image_missing"):
+        folder.read("caf\u00e9/none.png")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import errno
 import gzip
+import io
 import itertools
 import json
 import os
+import tempfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -22,7 +26,7 @@ from hypothesis import strategies as st
 from strategies import phrases
 
 from polyhead.errors import DataError
-from polyhead.storage import tables
+from polyhead.storage import separated, tables
 from polyhead.storage.tables import TableWriter, open_table, read_table
 
 
@@ -49,8 +53,6 @@ def refusal(table: Any, columns: list[str] | None = None) -> tuple[str, str]:
 @given(st.lists(st.tuples(phrases, phrases), min_size=1, max_size=8))
 def test_csv_cells_are_text_as_pandas_reads_them(rows: list[tuple[str, str]]) -> None:
     """What pandas writes comes back cell by cell; an empty cell is null."""
-    import tempfile
-
     frame = pd.DataFrame(rows, columns=["a", "b"])
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "t.csv")
@@ -71,15 +73,21 @@ def test_csv_cells_are_text_as_pandas_reads_them(rows: list[tuple[str, str]]) ->
         ("a,b\r\n1,2\r\n\r\n", [("1", "2")]),
         ("a,b\n1,2", [("1", "2")]),
         ("a,b\n1,2\n,\n", [("1", "2"), (None, None)]),
-        ("a,b\n1\n", [("1", None)]),
+        ("a,b\n\n1,2\n\r\n  \n3,4\n\n", [("1", "2"), ("3", "4")]),
+        ("\n\na,b\n1,2\n", [("1", "2")]),
+        ('a,b\n5" pipe,6\n"7"" pipe",8"\n', [('5" pipe', "6"), ('7" pipe', '8"')]),
+        ("a,b\r1,2\r3,4\r", [("1", "2"), ("3", "4")]),
+        ("a;b\n1,5;2\n", [("1,5", "2")]),
+        ("a\tb\n1,5\t2\n", [("1,5", "2")]),
+        ('"a"|"b"\n"x|y"|2\n', [("x|y", "2")]),
         ("a,b,\n1,2,\n", [("1", "2")]),
         (gzip.compress(b"a,b\n1,2\n"), [("1", "2")]),
     ],
-    ids=["zeros", "bom crlf", "quotes", "empty", "blank end", "blank end crlf", "no newline", "commas", "short",
-         "unnamed", "gzip"],
+    ids=["zeros", "bom crlf", "quotes", "empty", "blank end", "blank end crlf", "no newline", "commas", "blank",
+         "blank start", "stray quotes", "returns", "semicolons", "tabs", "bars", "unnamed", "gzip"],
 )  # fmt: skip
 def test_csv(put: Any, content: bytes | str, rows: list[tuple[str | None, str | None]]) -> None:
-    """Leading zeros, marks, quotes, blank lines, unnamed columns."""
+    """Leading zeros, marks, quotes, empty lines, other separators and line ends, unnamed columns."""
     frame = read_table(put("t.csv", content))
     assert frame.columns == ["a", "b"]
     assert frame.rows() == rows
@@ -130,7 +138,10 @@ def test_parquet_from_pandas_and_polars(tmp_path: Path) -> None:
          "put cells that hold the separator in quotes"),
         ("t.csv", 'a,b\n"x\ny",2\n3,4,5\n', "line 4 has 3 cells, the header has 2",
          "put cells that hold the separator in quotes"),
-        ("t.csv", "a,b\nä,2\n".encode("latin-1"), "cannot be read as csv: invalid utf-8 sequence", "save it as UTF-8"),
+        ("t.csv", "a,b\nä,2\n".encode("latin-1"), "line 2 is no UTF-8 text", "save it as UTF-8"),
+        ("t.csv", "a,b\n\n\nä,2\n".encode("latin-1"), "line 4 is no UTF-8 text", "save it as UTF-8"),
+        ("t.csv", "a,b\n1\n", "line 2 has 1 cell, the header has 2", "write its empty cells too"),
+        ("t.csv", 'a,b\n1,2\n"3,4\n5,6\n', "line 3 opens a quote that is never closed", "close it, or double it"),
         ("t.csv", "a,b\n1,2\n".encode("utf-16"), "is UTF-16 text", "save it as UTF-8"),
         ("t.csv", "a,b,a,a\n1,2,3,4\n", "3 columns are called 'a'", "keep one"),
         ("t.csv", '\ufeff"a",b,a\r\n1,2,3\r\n', "2 columns are called 'a'", "keep one"),
@@ -215,25 +226,33 @@ def test_a_pandas_frame_with_any_index() -> None:
 
 
 def test_a_pandas_column_of_several_types_is_text() -> None:
-    """As the same cells read from a CSV file; whole floats and booleans are spelled as everywhere."""
+    """As the same cells read from a CSV file that pandas wrote."""
     mixed = [1, "x", None, 2.0, 2.5, True, np.nan, pd.NA, np.int64(4), Path("a/b.png"), dt.date(2024, 1, 31), 2**70]
     assert read_table(pd.DataFrame({"a": mixed}))["a"].to_list() == [
-        "1", "x", None, "2", "2.5", "true", None, None, "4", "a/b.png", "2024-01-31", str(2**70),
+        "1", "x", None, "2.0", "2.5", "True", None, None, "4", "a/b.png", "2024-01-31", str(2**70),
     ]  # fmt: skip
 
 
 def test_pandas_columns_that_cannot_be_read() -> None:
     """Named when they are asked for, ignored otherwise."""
-    odd = pd.DataFrame({"z": [1j, 2j], "m": [b"x", 1], "a": [1, 2]})
+    odd = pd.DataFrame({"z": [1j, 2j], "m": [b"\xff", 1], "a": [1, 2]})
     assert read_table(odd, ["a"]).rows() == [(1,), (2,)]
     with pytest.raises(DataError) as caught:
         read_table(odd, ["m"])
-    assert str(caught.value) == "column 'm': holds a bytes, which is no single value"
+    assert str(caught.value) == "column 'm': holds bytes that are no UTF-8 text, which is no single value"
     with pytest.raises(DataError, match="column 'z': holds a complex"):
         read_table(odd, ["z"])
     twice = pd.DataFrame([[1, 2, 3]], columns=["a", "b", "a"])
     assert read_table(twice, ["b"]).rows() == [(2,)]
     assert refusal(twice, ["a"]) == ("2 columns are called 'a'", "keep one")
+
+
+def test_pandas_columns_of_intervals_and_periods_are_their_names() -> None:
+    """As pandas writes them to CSV."""
+    frame = pd.DataFrame(
+        {"a": pd.cut(pd.Series([1, 5, None]), [0, 2, 9]), "b": pd.PeriodIndex(["2024-01", "NaT", "2024-03"], freq="M")}
+    )
+    assert read_table(frame).rows() == [("(0, 2]", "2024-01"), ("(2, 9]", None), (None, "2024-03")]
 
 
 def test_frames_without_rows() -> None:
@@ -254,8 +273,6 @@ def test_what_is_no_table_is_a_type_error() -> None:
 @given(st.lists(st.dictionaries(st.sampled_from(["a", "b"]), st.none() | st.integers(-9, 9) | phrases), min_size=1))
 def test_json_lines_lose_no_row(records: list[dict[str, Any]]) -> None:
     """One line, one row."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "t.jsonl")
         Path(path).write_text("\n".join(json.dumps(record) for record in [{"a": 1}, *records]), encoding="utf-8")
@@ -292,8 +309,6 @@ def test_parts_of_a_table_are_the_table(tmp_path: Path, name: str, rows: int) ->
 @given(st.lists(st.tuples(phrases, phrases), min_size=1, max_size=8), st.sampled_from(["", "\n", "\n\n\n"]))
 def test_the_rows_of_a_csv_file_are_counted_as_they_are_read(rows: list[tuple[str, str]], end: str) -> None:
     """Line breaks in quotes and blank lines at the end included."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "t.csv"
         pd.DataFrame(rows, columns=["a", "b"]).to_csv(path, index=False)
@@ -302,11 +317,88 @@ def test_the_rows_of_a_csv_file_are_counted_as_they_are_read(rows: list[tuple[st
         assert opened.rows == len(rows) == sum(part.height for part in opened.batches(3))
 
 
-def test_what_is_wrong_far_down_is_found_when_it_is_read(put: Any) -> None:
-    """With its line, after the parts before it."""
+def test_what_is_wrong_far_down_is_found(put: Any) -> None:
+    """With its line; the first of many, and how many more there are."""
     place = put("t.csv", "a,b\n" + "1,2\n" * 100_000 + "3,4,5\n")
     with pytest.raises(DataError, match="line 100002 has 3 cells, the header has 2"):
-        list(open_table(place).batches(10))
+        open_table(place)
+    place = put("t.csv", "a,b\n" + "1,2\n3\n" * 15)
+    with pytest.raises(DataError) as caught:
+        open_table(place)
+    assert [problem.what for problem in caught.value.problems] == [
+        *(f"line {line} has 1 cell, the header has 2" for line in range(3, 22, 2)),
+        "5 more lines have too many or too few cells",
+    ]
+
+
+MARKS = st.text(st.sampled_from('ab",;\n\r\t |'), max_size=40)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(["a,b\n", "a,b\r\n", '"a","b"\n']), st.lists(MARKS | st.just("x,y\n"), max_size=6).map("".join),
+       st.integers(1, 12))  # fmt: skip
+def test_any_text_is_read_as_python_reads_it(header: str, body: str, chunk: int) -> None:
+    """Stray quotes, line ends of all kinds, empty lines; uneven lines are refused; wherever the file is cut."""
+    text = header + body
+    *_, last = csv.reader(io.StringIO(f"{text}\nz,z", newline=""))
+    records = csv.reader(io.StringIO(text, newline=""))
+    expected = [cells for cells in records if len(cells) > 1 or "".join(cells).strip()]
+    refused = last != ["z", "z"] or len(expected) == 1 or any(len(cells) != 2 for cells in expected)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(separated, "_CHUNK", chunk)
+        patch.setattr(tables, "separator_of", lambda *_: ",")
+        path = Path(folder) / "t.csv"
+        path.write_bytes(text.encode())
+        if refused:
+            with pytest.raises(DataError):
+                open_table(str(path), ["a", "b"])
+            return
+        received = open_table(str(path), ["a", "b"])
+        assert received.rows == len(expected) - 1
+        assert [[cell or "" for cell in row] for row in received.frame().rows()] == expected[1:]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(phrases, phrases), min_size=1, max_size=30), st.sampled_from(",;\t|"), st.integers(1, 200),
+       st.sampled_from(["\n", "\r\n"]), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))  # fmt: skip
+def test_what_a_csv_writer_wrote_is_plain(
+    rows: list[tuple[str, str]], mark: str, chunk: int, end: str, quoting: Any
+) -> None:
+    """It needs no second look, and its rows are counted."""
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=mark, lineterminator=end, quoting=quoting).writerows([("a", "b"), *rows])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(separated, "_CHUNK", chunk)
+        assert separated.plain_rows(io.BytesIO(text.getvalue().encode()), mark) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("lines", "rows"),
+    [
+        (['{"a": true}', '{"a": 1}', '{"a": 0.5}'], ["true", "1", "0.5"]),
+        (['{"a": 1}', '{"a": [1, "x"]}', '{"a": {"y": 2}}', '{"a": "z"}'], ["1", '[1, "x"]', '{"y": 2}', "z"]),
+        (['{"a": [true, 1]}', '{"a": ["x", 2.5]}', '{"a": null}'], [["true", "1"], ["x", "2.5"], None]),
+        (['{"a": "x\\ud83dy"}', '{"a": "\\ud83d\\ude00"}', '{"a": "\\\\ud83d"}'],
+         ["x\ufffdy", "\U0001f600", "\\ud83d"]),
+        (['{"a": "x", "b": {"c": 1}}', '{"a": "y", "b": {"c": [2]}}', '{"a": "z", "b": 3}'], ["x", "y", "z"]),
+    ],
+)  # fmt: skip
+def test_json_lines_of_several_kinds(put: Any, lines: list[str], rows: list[Any]) -> None:
+    """Booleans among numbers, lists among words, half a character pair; in a column of its own or another's."""
+    assert read_table(put("t.jsonl", "\n".join(lines)), ["a"])["a"].to_list() == rows
+
+
+def test_optional_columns_are_read_where_they_are(put: Any) -> None:
+    """And no other is looked at: two of one name, values of all kinds."""
+    place = put("t.csv", "a,x,k,x\n1,2,3,4\n")
+    assert open_table(place, ["a"], ["k", "none"]).frame().to_dicts() == [{"a": "1", "k": "3"}]
+    path = place.replace(".csv", ".parquet")
+    pq.write_table(pa.table([[1], [2], ["k"], [4]], names=["a", "x", "k", "x"]), path)
+    assert open_table(path, ["a"], ["k", "none"]).frame().to_dicts() == [{"a": 1, "k": "k"}]
+    assert refusal(path, ["x"]) == ("2 columns are called 'x'", "keep one")
+    frame = pd.DataFrame([[1, 1j, "k", {}]], columns=["a", "x", "k", "x"])
+    assert open_table(frame, ["a"], ["k", "none"]).frame().to_dicts() == [{"a": 1, "k": "k"}]
+    assert refusal(place, ["x"]) == ("2 columns are called 'x'", "keep one")
 
 
 @settings(max_examples=60, deadline=None)
@@ -317,8 +409,6 @@ def test_a_written_table_is_the_same_bytes_however_it_was_cut(
     words: list[str | None], cuts: list[int], group: int
 ) -> None:
     """In row groups of one size, the last apart; pyarrow and polars read back what was written."""
-    import tempfile
-
     rows = len(words)
     frame = pl.DataFrame(
         {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 from decimal import Decimal
 
@@ -12,10 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import numbers as finite
-from strategies import phrases, words
+from strategies import phrases, spellings, texts, words
 
 from polyhead.contracts.features import CategoryFeature, ImageFeature, NumericFeature, TextFeature
 from polyhead.contracts.targets import BinaryTarget, MulticlassTarget, MultilabelTarget, RegressionTarget
+from polyhead.contracts.words import spelled
 from polyhead.errors import DataError
 from polyhead.validate import coerce as module
 from polyhead.validate.coerce import NO_NUMBER, Coerced, coerce, label_sets, numbers, split_names
@@ -46,7 +48,7 @@ def test_other_text_is_no_number(texts: list[str]) -> None:
     bad = set(faults(coerced).get("not_a_number", []))
     for row, (text, value) in enumerate(zip(texts, coerced.values, strict=True)):
         if value is not None:
-            assert float(text) == value
+            assert {"true": 1.0, "false": 0.0}.get(text.lower().strip()) == value or float(text) == value
         else:
             blank = text.strip().lower() in NO_NUMBER
             assert (row in bad) is (not blank and row not in faults(coerced).get("infinite", []))
@@ -74,6 +76,8 @@ def test_numbers_missing_infinite_and_too_large() -> None:
         (pl.Series(["1.5", None], dtype=pl.Categorical), [1.5, None]),
         (pl.Series([None, None]), [None, None]),
         (pl.Series([0.1], dtype=pl.Float32), [float(np.float32(0.1))]),
+        (pl.Series(["True", "false", "TRUE", None]), [1.0, 0.0, 1.0, None]),
+        (pl.Series([b"1.5", b"NA", None]), [1.5, None, None]),
     ],
 )
 def test_numbers_of_every_type(column: pl.Series, expected: list[float | None]) -> None:
@@ -91,7 +95,6 @@ def test_numbers_of_every_type(column: pl.Series, expected: list[float | None]) 
         pl.Series("c", [{"x": 1}]),
         pl.Series("c", [dt.date(2024, 1, 1)]),
         pl.Series("c", [dt.timedelta(1)]),
-        pl.Series("c", [b"1"]),
         pl.Series("c", [object()]),
     ],
 )
@@ -136,7 +139,7 @@ def test_words_of_other_types() -> None:
         (pl.Series(["a", None, " b "], dtype=pl.Categorical), ["a", None, "b"]),
         (pl.Series(["a", None], dtype=pl.Enum(["a", "b"])), ["a", None]),
         (pl.Series([math.nan, 1.0, 2.5, -0.0]), [None, "1", "2.5", "0"]),
-        (pl.Series(["", "  ", "\t", " x ", "007", "1.0"]), [None, None, None, "x", "007", "1.0"]),
+        (pl.Series(["", "  ", "\t", " x ", "007", "1.0"]), [None, None, None, "x", "007", "1"]),
         (pl.Series([None, None]), [None, None]),
     ):
         received = module.words(column)
@@ -146,12 +149,102 @@ def test_words_of_other_types() -> None:
 
 @pytest.mark.parametrize(
     "column",
-    [pl.Series("c", [["a"]]), pl.Series("c", [{"x": 1}]), pl.Series("c", [b"a"]), pl.Series("c", [dt.timedelta(1)])],
+    [
+        pl.Series("c", [["a"]]),
+        pl.Series("c", [{"x": 1}]),
+        pl.Series("c", [object()]),
+        pl.Series("c", [dt.timedelta(1)]),
+    ],
 )
 def test_a_type_that_holds_no_words_is_a_data_error(column: pl.Series) -> None:
-    """Lists, structs, bytes and durations have no one spelling."""
+    """Lists, structs, objects and durations have no one spelling."""
     with pytest.raises(DataError, match=r"column 'c': holds .*, which is no single value"):
         coerce(column, CategoryFeature(kind="category"))
+
+
+SAME_WORD = [
+    ("85255", ["85255", "85255.0", 85255, 85255.0, Decimal("85255.0"), b"85255.0", np.float32(85255)]),
+    ("0", ["0", "-0", "-0.0", "0.0", 0, -0.0]),
+    ("10000000000000000", ["1e+16", "1e16", 1e16, 10**16, "10000000000000000"]),
+    ("10000000000000000000000", ["1e+22", "1e22", 1e22]),
+    ("1e-05", ["1e-05", "1e-5", "0.00001", 0.00001]),
+    ("0.5", ["0.5", 0.5, Decimal("0.5")]),
+    ("true", ["true", "True", "TRUE", True]),
+    ("false", ["false", "False", "FALSE", False]),
+    ("2024-01-31", ["2024-01-31", "2024-01-31 00:00:00", "2024-01-31T00:00:00.000000", "2024-01-31T00:00:00.000",
+                    dt.date(2024, 1, 31), dt.datetime(2024, 1, 31)]),
+    ("2024-01-31T12:30:00.5", ["2024-01-31 12:30:00.500", "2024-01-31T12:30:00.500000000",
+                               dt.datetime(2024, 1, 31, 12, 30, 0, 500_000)]),
+    ("2024-01-31T11:30:00Z", ["2024-01-31 12:30:00+01:00", "2024-01-31T12:30:00.000000+0100", "2024-01-31T11:30:00Z",
+                              "2024-01-31 11:30:00+00:00", dt.datetime(2024, 1, 31, 11, 30, tzinfo=dt.UTC)]),
+    ("12:30:00", ["12:30:00", "12:30:00.000000000", dt.time(12, 30)]),
+    ("caf\u00e9", ["caf\u00e9", "cafe\u0301", "cafe\u0301".encode()]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("word", "cells"), SAME_WORD, ids=[word for word, _ in SAME_WORD])
+def test_one_value_is_one_word(word: str, cells: list[object]) -> None:
+    """However a typed column, pandas, polars or a person wrote it: alone, among other words, in a list, in a config."""
+    for cell in cells:
+        typed = pl.Series([cell], dtype=pl.Float32 if isinstance(cell, np.float32) else None)
+        assert module.words(typed).to_list() == [word]
+        assert label_sets(typed.implode(), "|").values.to_list() == [[word]]
+        if isinstance(cell, str):
+            among = pl.Series(["x", None, f" {cell} ", "y"])
+            for dtype in (pl.String, pl.Categorical, pl.Enum(["x", f" {cell} ", "y"])):
+                assert module.words(among.cast(dtype)).to_list() == ["x", None, word, "y"]
+            assert module.words(pl.Series([cell]), strip=False).to_list() == [cell if "caf" in cell else word]
+            assert spelled(cell) == word
+            assert label_sets(pl.Series([f"b0|{cell}"]), "|").values.to_list() == [sorted(["b0", word])]
+            target = MulticlassTarget.model_validate({"kind": "multiclass", "classes": [cell, "other"]})
+            assert target.classes == [word, "other"]
+
+
+@pytest.mark.parametrize(
+    "word", ["007", "1.50", "1.00", "12e5", "1e5", "+1.0", "1.", ".5", "01.0", "tRue", "2024-1-31", "2024-01-31 12:30",
+             "12:30:000", "1e400", "10:00:00.0.0", "-", "1,0", "2024-13-45T25:61:61+01:00"]
+)  # fmt: skip
+def test_what_no_typed_column_writes_stays_as_it_is(word: str) -> None:
+    """Codes with zeros in front, versions, unusual times."""
+    assert module.words(pl.Series([word])).to_list() == [word] == [spelled(word)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(spellings | words | texts, min_size=1, max_size=10))
+def test_columns_and_single_words_are_spelled_alike_and_once(cells: list[str]) -> None:
+    """The columnar engine and Python agree, and a spelled word stays as it is."""
+    cells = [cell for cell in cells if cell == cell.strip("\x1c\x1d\x1e\x1f")]  # white space to Python alone
+    received = module.words(pl.Series(cells, dtype=pl.String))
+    assert received.to_list() == [spelled(cell) or None for cell in cells]
+    assert module.words(received).equals(received)
+
+
+def test_every_character_has_its_normal_form() -> None:
+    """All of Unicode, each alone and what it is taken apart into."""
+    import unicodedata
+
+    every = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
+    apart = [unicodedata.normalize("NFD", character) for character in every]
+    spaces = pl.Series(every).filter(pl.Series(every).str.strip_chars() == "")
+    received = module.words(pl.Series(every + apart))
+    for character, word in zip(every + apart, received, strict=True):
+        assert (word or "") == unicodedata.normalize("NFC", character.strip("".join(spaces)))
+
+
+def test_bytes_that_are_no_text_are_faults() -> None:
+    """Whatever the kind, and beside cells that are text."""
+    column = pl.Series([b"1", b"\xff", None])
+    for member in (CategoryFeature(kind="category"), NumericFeature(kind="numeric"), TextFeature(kind="text"),
+                   ImageFeature(kind="image"), MultilabelTarget(kind="multilabel")):  # fmt: skip
+        coerced = coerce(column, member)
+        assert faults(coerced) == {"not_text": [1]}
+        assert coerced.values.null_count() == 2
+
+
+def test_paths_are_spelled_as_they_are() -> None:
+    """A file may have any name."""
+    column = pl.Series([" 1.0 ", "True", "cafe\u0301.png", " "])
+    assert coerce(column, ImageFeature(kind="image")).values.to_list() == ["1.0", "True", "cafe\u0301.png", None]
 
 
 def test_text_keeps_its_spaces_and_names_lose_them() -> None:
@@ -169,7 +262,7 @@ label_words = words.filter(lambda word: word != "[]")
 @given(st.lists(st.none() | st.lists(label_words | st.just(""), max_size=5), min_size=1))
 def test_label_sets_from_text_and_from_lists_are_the_same_and_stay_so(rows: list[list[str] | None]) -> None:
     """Sorted, without repeats and blanks; a second pass changes nothing."""
-    expected = [None if row is None else sorted({word for word in row if word}) for row in rows]
+    expected = [None if row is None else sorted({spelled(word) for word in row if word}) for row in rows]
     lists = label_sets(pl.Series(rows, dtype=pl.List(pl.String)), "|").values
     text = ["[]" if row == [] else None if row is None else " | ".join(row) for row in expected]
     assert lists.to_list() == expected
@@ -206,6 +299,60 @@ def test_nested_label_sets_are_a_data_error(column: pl.Series) -> None:
     """A set of records is no set of labels."""
     with pytest.raises(DataError, match="column 'c'"):
         label_sets(column, "|")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(texts | words, max_size=5), st.sampled_from(["python", "json", "tuple", "numpy"]))
+def test_lists_in_cells_are_read_as_the_lists(row: list[str], writer: str) -> None:
+    """As Python, NumPy and JSON write them into a CSV file: the labels that the typed list has."""
+    cell = {
+        "python": str,
+        "json": json.dumps,
+        "tuple": lambda labels: str(tuple(labels)) if labels else "[]",
+        "numpy": lambda labels: str(np.array(labels, dtype=object)),
+    }[writer](row)
+    if writer == "numpy" and any("\n" in label for label in row):
+        return  # NumPy breaks and aligns such lines
+    received = label_sets(pl.Series([cell, "x"]), "|").values
+    assert received.to_list()[0] == label_sets(pl.Series([row], dtype=pl.List(pl.String)), "|").values.to_list()[0]
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("['new', 'old']", ["new", "old"]), ('["a"]', ["a"]), ("['a' 'b']", ["a", "b"]), ("['a'\n 'b']", ["a", "b"]),
+        ("[np.str_('x'), np.str_('y')]", ["x", "y"]), ("[1, 2.0, 3.]", ["1", "2", "3"]),
+        ("[True False]", ["false", "true"]),
+        ("[nan, 'a', None]", ["a"]), ("{'b', 'a'}", ["a", "b"]), ("('a',)", ["a"]), ("[ ]", []), ("[x]", ["[x]"]),
+        ('["it\'s", "caf\\u00e9"]', ["café", "it's"]), ("(1) one", ["(1) one"]), ("[a]|[b]", ["[a]", "[b]"]),
+        ("['a', 'b'", ["['a', 'b'"]),
+    ],
+)  # fmt: skip
+def test_lists_and_what_looks_like_them(cell: str, expected: list[str]) -> None:
+    """Brackets alone make no list."""
+    if cell == "['a', 'b'":
+        assert faults(coerce(pl.Series([cell]), MultilabelTarget(kind="multilabel"))) == {"not_a_list": [0]}
+    else:
+        assert label_sets(pl.Series([cell]), "|").values.to_list() == [expected]
+
+
+@pytest.mark.parametrize("cell", ["[new, old]", "['a' ... 'b']", "['a'b]", "[__import__('os'), 'a']", "['a', ['b']]"])
+def test_a_list_that_nobody_writes_is_a_fault(cell: str) -> None:
+    """It does not become a label, and the way out is told."""
+    for separator in ("|", ";"):
+        coerced = coerce(pl.Series([cell, "a"]), MultilabelTarget(kind="multilabel", separator=separator))
+        assert [(f.reason, f.detail, f.mask.to_list()) for f in coerced.faults] == [
+            ("not_a_list", f"is no list that Python or JSON writes; write labels with '{separator}' between them",
+             [True, False])
+        ]  # fmt: skip
+
+
+def test_a_list_is_no_single_word() -> None:
+    """In a CSV cell as in a typed column; texts are as they are written."""
+    column = pl.Series(["['new', 'old']", "[]", "[x]", "(1) a (2)", None])
+    for member in (CategoryFeature(kind="category"), MulticlassTarget(kind="multiclass"), BinaryTarget(kind="binary")):
+        assert faults(coerce(column, member)) == {"a_list": [0, 1]}
+    assert coerce(column, TextFeature(kind="text")).values.to_list() == column.to_list()
 
 
 def test_label_sets_outside_the_labels() -> None:

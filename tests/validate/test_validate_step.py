@@ -303,11 +303,12 @@ def test_columns_of_an_impossible_type_are_all_named(tiny: Any) -> None:
         pl.concat_list("colour").alias("colour"),
         pl.concat_list("part").alias("part"),
     )
+    joined = "join a list's words into one text"
     assert refused(data, table=frame) == [
-        ("column 'id'", "holds List(String), which is no single value", ""),
+        ("column 'id'", "holds List(String), which is no single value", joined),
         ("column 'size'", "holds Date, which is no number", ""),
-        ("column 'colour'", "holds List(String), which is no single value", ""),
-        ("column 'part'", "holds List(String), which is no single value", ""),
+        ("column 'colour'", "holds List(String), which is no single value", joined),
+        ("column 'part'", "holds List(String), which is no single value", joined),
     ]
 
 

@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from polyhead.contracts.words import Word
+
 
 class Section(BaseModel):
     """Base of every part of the configuration: unknown keys are errors, values never change."""
@@ -140,10 +142,10 @@ class NumericFeature(FeatureBase):
 
 
 class CategoryFeature(FeatureBase):
-    """A column with one of a set of values. Numbers count by their shortest spelling: 85255.0 is `85255`."""
+    """A column with one of a set of values, spelled as `polyhead.contracts.words` says: 85255.0 is `85255`."""
 
     kind: Literal["category"]
-    allowed: list[str] | None = Field(
+    allowed: list[Word] | None = Field(
         None, min_length=1, description="Accepted values; a row with another is rejected."
     )
     min_count: int = Field(1, ge=1, description="Train rows a value needs to enter the vocabulary.")

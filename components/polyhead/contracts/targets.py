@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from polyhead.contracts.features import Section, require_ordered
+from polyhead.contracts.words import Word
 
 PositiveWeight = Annotated[float, Field(gt=0)]
-ClassWeight = Literal["balanced"] | dict[str, PositiveWeight] | None
+ClassWeight = Literal["balanced"] | dict[Word, PositiveWeight] | None
 _CLASS_WEIGHT = Field(
     None,
     description="balanced (classes weigh the same in the loss: rows / (classes x rows of the class), from "
@@ -28,7 +29,7 @@ class BinaryTarget(TargetBase):
     """One of two labels."""
 
     kind: Literal["binary"]
-    positive: str | None = Field(
+    positive: Word | None = Field(
         None,
         description="The label that counts as positive. Default: the second of 0/1, false/true, no/yes, "
         "n/y, f/t; otherwise the rarer one in the train rows.",
@@ -40,7 +41,7 @@ class MulticlassTarget(TargetBase):
     """One of several classes."""
 
     kind: Literal["multiclass"]
-    classes: list[str] | None = Field(
+    classes: list[Word] | None = Field(
         None, min_length=2, description="All classes, in order. Default: those of the train rows, sorted."
     )
     class_weight: ClassWeight = _CLASS_WEIGHT
@@ -59,7 +60,7 @@ class MultilabelTarget(TargetBase):
 
     kind: Literal["multilabel"]
     separator: str = Field("|", min_length=1, description="What stands between labels in a text cell.")
-    labels: list[str] | None = Field(
+    labels: list[Word] | None = Field(
         None, min_length=1, description="All labels, in order. Default: those of the train rows, sorted."
     )
     class_weight: ClassWeight = _CLASS_WEIGHT

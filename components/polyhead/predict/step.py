@@ -31,7 +31,7 @@ from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan
 from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.places import beside, check_scheme, is_remote, join, parts_of
 from polyhead.storage.rejected import Rejected, RejectionCounts, in_order, tell_rejections
-from polyhead.storage.tables import Table, choose_columns, parquet_bytes, read_table
+from polyhead.storage.tables import Table, open_table, parquet_bytes
 from polyhead.validate.step import clean_features, image_root
 
 _BUNDLE = Input(ModelBundle, (CORE_MODEL, BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))
@@ -262,8 +262,8 @@ class _Clean(NamedTuple):
     @classmethod
     def of(cls, config: Config, table: Table) -> Self:
         name = table if isinstance(table, str) else "the DataFrame"
-        frame = read_table(table)
-        choose_columns(name, frame.columns, [config.column_of(feature) for feature in config.features])
+        columns = [config.column_of(feature) for feature in config.features]
+        frame = open_table(table, columns, [] if config.key is None else [config.key]).frame()
         clean, rejected = clean_features(frame, config)
         usable = clean.filter(~pl.col(ROW).is_in(rejected.rows))
         return cls(name, image_root(config, table), frame.height, usable, rejected.frame())

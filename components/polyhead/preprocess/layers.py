@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import unicodedata
 import weakref
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from polyhead.contracts.preprocessing import (
     RegressionStatistics,
     TextStatistics,
 )
+from polyhead.contracts.words import RESPELLINGS
 from polyhead.preprocess import picture_graph
 from polyhead.preprocess.tokenizer import SHORTEST_WORD, WORD_CHARACTERS
 from polyhead.preprocess.vocabulary import read_vocabulary
@@ -75,12 +77,15 @@ class NumericTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untype
 
 
 class CategoryTransform(tf.Module):  # type: ignore[misc]
-    """A value to its id; see `MISSING_ID`, `UNSEEN_ID`, `FIRST_ID` of the contract."""
+    """A value, in normal form C or D, to its id; see `MISSING_ID`, `UNSEEN_ID`, `FIRST_ID` of the contract."""
 
     def __init__(self, statistics: CategoryStatistics, directory: Path) -> None:
         super().__init__()
         tokens = read_vocabulary(directory, statistics.vocabulary)["token"].to_list()
-        self._table = _table(["", *tokens], [MISSING_ID, *range(FIRST_ID, FIRST_ID + len(tokens))], UNSEEN_ID)
+        ids = dict(zip(["", *tokens], [MISSING_ID, *range(FIRST_ID, FIRST_ID + len(tokens))], strict=True))
+        for token in tokens:
+            ids.setdefault(unicodedata.normalize("NFD", token), ids[token])
+        self._table = _table(list(ids), list(ids.values()), UNSEEN_ID)
 
     def __call__(self, values: tf.Tensor) -> tf.Tensor:
         """String (batch,) to int32 (batch,)."""
@@ -225,6 +230,7 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]
     def __init__(self, preprocessing: Preprocessing, directory: Path, *, stored: bool) -> None:
         super().__init__()
         self._features: dict[str, Feature] = dict(preprocessing.features)
+        self._stored = stored
         self._transforms: dict[str, tf.Module] = {}
         for name, feature in preprocessing.features.items():
             statistics = preprocessing.feature_statistics[name]
@@ -248,6 +254,8 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]
     def __call__(self, raw: Batch) -> Batch:
         """A raw batch to the core model's inputs; see `polyhead.model.encoders.core_inputs` for names and shapes."""
         inputs: Batch = {}
+        if not self._stored:
+            raw = {name: _respelled(values, self._features[name].kind) for name, values in raw.items()}
         for name, feature in self._features.items():
             transformed = self._transforms[name](raw[name])
             if feature.kind == "image":
@@ -320,6 +328,19 @@ def _standardised(statistics: RegressionStatistics, raw: tf.Tensor) -> tuple[tf.
 def _stripped(texts: tf.Tensor) -> tf.Tensor:
     """Texts without white space around them, in the sense of Unicode, as validation strips them."""
     return tf.strings.regex_replace(texts, f"^{_SPACE}|{_SPACE}$", "")
+
+
+def _respelled(values: tf.Tensor, kind: str) -> tf.Tensor:
+    """Words as validation spells them, so that `85255.0` is served as `85255`; numbers and pictures as they are.
+
+    Not what no pattern can do: numbers from 1e16 and below 0.0001 with an exponent, and times with an offset.
+    """
+    if kind not in ("category", "text"):
+        return values
+    words = _stripped(values) if kind == "category" else values
+    for pattern, replacement in RESPELLINGS:
+        words = tf.strings.regex_replace(words, pattern, replacement)
+    return words
 
 
 def _table(keys: list[str], values: list[int], default: int) -> tf.lookup.StaticHashTable:

@@ -23,6 +23,7 @@ import os
 import re
 import stat
 import struct
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -509,7 +510,18 @@ class PictureFolder:
             return self._ahead.read(path)
         if not self._real or is_remote(path):
             return self._read_remote(path)
-        return self._read_local(path)
+        try:
+            return self._read_local(path)
+        except PictureError as error:
+            other = self._in_another_form(path) if error.reason == "image_missing" else None
+            if other is None:
+                raise
+            return self._read_local(other)
+
+    def _in_another_form(self, path: str) -> str | None:
+        """The same path in the Unicode normal form that the file has, as in archives that macOS made."""
+        forms = {unicodedata.normalize(form, path) for form in ("NFC", "NFD")} - {path}
+        return next((form for form in sorted(forms) if os.path.lexists(join(self._real, form))), None)
 
     def sizes(self, paths: Sequence[str]) -> Iterator[int]:
         """The bytes of picture files, for planning; 0 where that is not known.

@@ -6,10 +6,12 @@ import contextlib
 import csv
 import datetime as dt
 import decimal
+import gzip
 import io
 import json
 import os
 import re
+import shutil
 import stat
 import sys
 import tempfile
@@ -17,13 +19,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import polars as pl
 
 from polyhead.errors import DataError, Problem, did_you_mean
+from polyhead.progress import say
+from polyhead.storage.json_lines import has_booleans, has_halves, mixed_columns, rewritten, without_halves
 from polyhead.storage.objects import download_file
 from polyhead.storage.places import check_scheme, is_remote
+from polyhead.storage.separated import plain_rows, rewrite, separator_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +40,8 @@ else:
 _READERS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json"}
 _SEPARATORS = {"csv": ",", "tsv": "\t"}
 _BOM = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
+_PACKED = (b"\x28\xb5\x2f\xfd", b"\x78\x01", b"\x78\x9c", b"\x78\xda")  # zstd and zlib, which polars unpacks
 
 
 ROW_GROUP = 131_072
@@ -50,27 +57,31 @@ def read_table(table: Table, columns: Sequence[str] | None = None) -> pl.DataFra
     return open_table(table, columns).frame()
 
 
-def open_table(table: Table, columns: Sequence[str] | None = None) -> OpenTable:
+def open_table(table: Table, columns: Sequence[str] | None = None, optional: Sequence[str] = ()) -> OpenTable:
     """Open a table, with CSV cells as text, so that `007` stays `007`.
 
     Args:
         table: A path, or a `gs://`, `s3://` or `minio://` place, ending in .parquet, .pq, .csv, .tsv, .jsonl or
             .ndjson; or a DataFrame.
         columns: Columns to keep, in this order. Default: all.
+        optional: More columns to keep, of those that there are.
 
     Returns:
-        The table, its rows in order. Empty CSV cells are null; blank lines at a file's end are no rows. An object in
-        a bucket is copied once into a temporary file, which is gone with the table; a JSON Lines file that begins with
-        a byte order mark is held in memory.
+        The table, its rows in order. Empty CSV cells are null; empty lines are no rows. Cells of CSV files are
+        separated by commas and those of TSV files by tabs, unless only another of `,`, `;`, tab and `|` cuts the first
+        lines evenly; that is said. An object in a bucket is copied once into a temporary file, which is gone with the
+        table, and so is a file that has to be written anew before it can be read.
 
     Raises:
-        DataError: There is no such table, it cannot be parsed, has no rows, or lacks columns or has two of one name
-            (all named).
+        DataError: There is no such table, it cannot be parsed, has lines with more or fewer cells than the header, has
+            no rows, or lacks columns or has two of one name (all named).
     """
     if isinstance(table, str):
-        return _open_file(table, columns)
-    frame = table if isinstance(table, pl.DataFrame) else _from_pandas(table, columns)
-    frame = frame.select(choose_columns("the DataFrame", frame.columns, columns))
+        return _open_file(table, columns, optional)
+    if isinstance(table, pl.DataFrame):
+        frame = table.select(choose_columns("the DataFrame", table.columns, columns, optional))
+    else:
+        frame = _from_pandas(table, columns, optional)
     return OpenTable("the DataFrame", frame.lazy())
 
 
@@ -81,6 +92,7 @@ class OpenTable:
         name: What messages call it.
         scan: Its rows.
         source: The file that the rows come from, if one.
+        rows: How many rows, where that is known.
 
     Attributes:
         name: What messages call it.
@@ -91,10 +103,10 @@ class OpenTable:
         DataError: It has no rows.
     """
 
-    def __init__(self, name: str, scan: pl.LazyFrame, source: _Source | None = None) -> None:
+    def __init__(self, name: str, scan: pl.LazyFrame, source: _Source | None = None, rows: int | None = None) -> None:
         self.name = name
         self.schema = scan.collect_schema()
-        self.rows: int = scan.select(pl.len()).collect().item()
+        self.rows: int = scan.select(pl.len()).collect().item() if rows is None else rows
         self._scan = scan
         self._source = source
         if self.rows == 0:
@@ -142,19 +154,23 @@ def parquet_bytes(table: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def choose_columns(name: str, names: Sequence[str], columns: Sequence[str] | None) -> list[str]:
+def choose_columns(
+    name: str, names: Sequence[str], columns: Sequence[str] | None, optional: Sequence[str] = ()
+) -> list[str]:
     """The columns to keep of those that a table has; a column without a name is nobody's.
 
     Args:
         name: What messages call the table.
         names: The names of its columns.
         columns: The columns wanted. Default: all that have a name.
+        optional: More columns wanted, of those that there are.
 
     Raises:
         DataError: One is missing or is there twice; all of them at once.
     """
     counts = Counter(names)
     wanted = [column for column in counts if column] if columns is None else list(columns)
+    wanted += [column for column in dict.fromkeys(optional) if column in counts and column not in wanted]
     problems = []
     if len(wanted) > 1 and not counts.keys() & set(wanted):
         header = ", ".join(list(counts)[:12])
@@ -171,7 +187,7 @@ def choose_columns(name: str, names: Sequence[str], columns: Sequence[str] | Non
     return wanted
 
 
-def _open_file(place: str, columns: Sequence[str] | None) -> OpenTable:
+def _open_file(place: str, columns: Sequence[str] | None, optional: Sequence[str]) -> OpenTable:
     check_scheme(place)
     suffix = PurePosixPath(place).suffix.lower()
     kind = _READERS.get(suffix)
@@ -180,19 +196,34 @@ def _open_file(place: str, columns: Sequence[str] | None) -> OpenTable:
     with _reading(place):
         source = _Source(place, kind)
     with _reading(place, source):
-        return _scan_file(source, columns)
+        return _scan_file(source, columns, optional)
 
 
-def _scan_file(source: _Source, columns: Sequence[str] | None) -> OpenTable:
-    names = None
+def _scan_file(source: _Source, columns: Sequence[str] | None, optional: Sequence[str]) -> OpenTable:
+    names = rows = None
     if source.kind == "parquet":
         scan = pl.scan_parquet(source.handle(), glob=False)
+        try:
+            scan.collect_schema()
+        except pl.exceptions.DuplicateError:
+            return OpenTable(source.place, _with_repeated_names(source, columns, optional))
     elif source.kind == "json":
         scan = _scan_json_lines(source)
     else:
-        scan, names = _scan_csv(source)
+        scan, names, rows = _scan_csv(source)
     names = scan.collect_schema().names() if names is None else names
-    return OpenTable(source.place, scan.select(choose_columns(source.place, names, columns)), source)
+    return OpenTable(source.place, scan.select(choose_columns(source.place, names, columns, optional)), source, rows)
+
+
+def _with_repeated_names(source: _Source, columns: Sequence[str] | None, optional: Sequence[str]) -> pl.LazyFrame:
+    """The columns wanted of a Parquet file in which others have the same name."""
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(source.handle())
+    chosen = choose_columns(source.place, file.schema_arrow.names, columns, optional)
+    frame = pl.from_arrow(file.read(columns=chosen))
+    assert isinstance(frame, pl.DataFrame)
+    return frame.select(chosen).lazy()
 
 
 @contextlib.contextmanager
@@ -207,7 +238,7 @@ def _reading(place: str, source: _Source | None = None) -> Iterator[None]:
     except PermissionError:
         raise DataError("may not be read: permission denied", where=place) from None
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        if source is not None and isinstance(error, pl.exceptions.PolarsError):
+        if source is not None and not isinstance(error, OSError):
             source.explain()
         suffix = PurePosixPath(place).suffix.lower()
         reason = str(error).splitlines()[0]
@@ -230,7 +261,6 @@ class _Source:
     def __init__(self, place: str, kind: str) -> None:
         self.place = place
         self.kind = kind
-        self.content: bytes | None = None
         self._copy = _copied(place) if is_remote(place) else None
         self._path = place if self._copy is None else self._copy.name
         status = os.stat(self._path)
@@ -240,13 +270,28 @@ class _Source:
         if status.st_size == 0:
             raise DataError("is empty", where=place)
 
-    def handle(self) -> str | io.BytesIO:
+    def handle(self) -> str:
         """What polars reads."""
-        return self._path if self.content is None else io.BytesIO(self.content)
+        return self._path
 
-    def stream(self) -> io.BufferedReader | io.BytesIO:
+    def stream(self) -> io.BufferedReader:
         """The bytes, from the start."""
-        return Path(self._path).open("rb") if self.content is None else io.BytesIO(self.content)
+        return Path(self._path).open("rb")
+
+    def text(self) -> io.BufferedReader:
+        """The bytes behind a byte order mark, if there is one."""
+        stream = self.stream()
+        if stream.read(len(_BOM)) != _BOM:
+            stream.seek(0)
+        return stream
+
+    @contextlib.contextmanager
+    def anew(self) -> Iterator[IO[bytes]]:
+        """A temporary file to write, which is what is read from then on."""
+        copy = _temporary(self.place)
+        yield copy
+        copy.flush()
+        self._copy, self._path = copy, copy.name
 
     def explain(self) -> None:
         """Name the line that keeps the file from being read, where one does.
@@ -254,26 +299,47 @@ class _Source:
         Raises:
             DataError: There is one.
         """
-        if self.kind in _SEPARATORS:
-            _refuse_long_line(self)
-        elif self.kind == "json":
+        if self.kind == "json":
             _refuse_other_json(self)
+        elif self.kind in _SEPARATORS:
+            _refuse_other_text(self)
 
 
 def _copied(place: str) -> tempfile._TemporaryFileWrapper[bytes]:
     """A temporary file with an object's bytes, all of one version; it goes when nobody holds it any more."""
-    file = tempfile.NamedTemporaryFile(prefix="polyhead-", suffix=PurePosixPath(place).suffix)  # noqa: SIM115
+    file = _temporary(place)
     download_file(place, file)
     file.flush()
     return file
 
 
-def _scan_csv(source: _Source) -> tuple[pl.LazyFrame, list[str]]:
-    """Cells as text. Polars renames repeated columns and keeps doubled quotes; the second value has the true names."""
+def _temporary(place: str) -> tempfile._TemporaryFileWrapper[bytes]:
+    return tempfile.NamedTemporaryFile(prefix="polyhead-", suffix=PurePosixPath(place).suffix)
+
+
+def _scan_csv(source: _Source) -> tuple[pl.LazyFrame, list[str], int | None]:
+    """Cells as text, the true names of the columns, which polars renames where they repeat, and the number of rows."""
     with source.stream() as stream:
-        if stream.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            raise DataError("is UTF-16 text", where=source.place, hint="save it as UTF-8")
-    separator = _SEPARATORS[source.kind]
+        mark = stream.read(4)
+    if mark[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError("is UTF-16 text", where=source.place, hint="save it as UTF-8")
+    if mark[:2] == _GZIP:
+        with source.anew() as file, gzip.open(source.handle()) as packed:
+            shutil.copyfileobj(packed, file)
+    usual = _SEPARATORS[source.kind]
+    if mark.startswith(_PACKED):
+        separator, rows = usual, None
+    else:
+        with source.text() as stream:
+            separator = separator_of(stream, usual)
+        if separator != usual:
+            say(f"{source.place}: cells are separated by {separator!r}")
+        with source.text() as stream:
+            rows = plain_rows(stream, separator)
+        if rows is None:
+            with source.anew() as file, source.stream() as stream:
+                rows = rewrite(stream, separator, file, place=source.place)
+            separator = ","
     scan = pl.scan_csv(source.handle(), separator=separator, infer_schema=False, encoding="utf8", glob=False)
     columns = scan.collect_schema().names()
     names = columns
@@ -283,51 +349,60 @@ def _scan_csv(source: _Source) -> tuple[pl.LazyFrame, list[str]]:
         names = header if len(header) == len(names) else names
         if len(set(names)) == len(names):
             scan = scan.rename(dict(zip(columns, names, strict=True)))
-    return _without_blank_lines_at_end(scan, source), names
+    return scan if rows is None else scan.head(rows), names, rows
 
 
-def _without_blank_lines_at_end(scan: pl.LazyFrame, source: _Source) -> pl.LazyFrame:
-    """Leave out the empty lines after the last row, each of which polars reads as a row of nulls."""
+def _refuse_other_text(source: _Source) -> None:
+    """Name the first line that is no UTF-8 text."""
     with source.stream() as stream:
-        size = stream.seek(0, os.SEEK_END)
-        stream.seek(max(0, size - 4096))
-        tail = stream.read().replace(b"\r\n", b"\n")
-    blank = len(tail) - len(tail.rstrip(b"\n")) - 1
-    if blank < 1:
-        return scan
-    rows = scan.select(pl.len()).collect().item()
-    last = scan.slice(max(0, rows - blank)).collect()
-    empty = last.select(pl.all_horizontal(pl.all().is_null())).to_series()
-    return scan.head(rows - last.height) if empty.all() else scan
-
-
-def _refuse_long_line(source: _Source) -> None:
-    """Name the first line that has more cells than the header, where that is what is wrong."""
-    with io.TextIOWrapper(source.stream(), encoding="utf-8-sig", newline="") as lines:
-        rows = csv.reader(lines, delimiter=_SEPARATORS[source.kind])
-        try:
-            width = len(next(rows, []))
-            for cells in rows:
-                if len(cells) > width:
-                    raise DataError(
-                        f"line {rows.line_num} has {len(cells)} cells, the header has {width}",
-                        where=source.place,
-                        hint="put cells that hold the separator in quotes",
-                    )
-        except (csv.Error, UnicodeDecodeError):
-            return
+        for number, line in enumerate(stream, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                raise DataError(
+                    f"line {number} is no UTF-8 text", where=source.place, hint="save it as UTF-8"
+                ) from None
 
 
 def _scan_json_lines(source: _Source) -> pl.LazyFrame:
     """A first pass finds the columns and their types, so that a part's types do not depend on where it is cut."""
     with source.stream() as stream:
-        if stream.read(len(_BOM)) == _BOM:
-            source.content = stream.read()
-    with source.stream() as stream:
-        if not any(line.strip() for line in stream):
+        if not any(line.removeprefix(_BOM).strip() for line in stream):
             raise DataError("is empty", where=source.place)
-    schema = pl.scan_ndjson(source.handle(), infer_schema_length=None).collect_schema()
+    with source.text() as stream:
+        marked, halves = stream.tell() > 0, has_halves(stream)
+    if marked or halves:
+        with source.anew() as file, source.text() as stream:
+            file.writelines(map(without_halves, stream))
+    try:
+        schema = pl.scan_ndjson(source.handle(), infer_schema_length=None).collect_schema()
+    except pl.exceptions.PolarsError:
+        if not _told_apart(source, records=True):
+            raise
+        schema = pl.scan_ndjson(source.handle(), infer_schema_length=None).collect_schema()
+    with source.stream() as stream:
+        suspect = has_booleans(stream, [name for name, dtype in schema.items() if _numeric(dtype)])
+    if suspect and _told_apart(source, records=False):
+        schema = pl.scan_ndjson(source.handle(), infer_schema_length=None).collect_schema()
     return pl.scan_ndjson(source.handle(), schema=schema)
+
+
+def _numeric(dtype: pl.DataType) -> bool:
+    inner = dtype.inner if isinstance(dtype, pl.List) else dtype
+    return isinstance(inner, pl.DataType) and inner.is_numeric()
+
+
+def _told_apart(source: _Source, *, records: bool) -> bool:
+    """Write the columns that hold several kinds of values as text, if there are any."""
+    try:
+        with source.stream() as stream:
+            mixed = mixed_columns(stream, records=records)
+    except (ValueError, RecursionError):
+        return False  # polars names what is wrong
+    if mixed:
+        with source.anew() as file, source.stream() as stream:
+            file.writelines(rewritten(stream, mixed))
+    return bool(mixed)
 
 
 def _refuse_other_json(source: _Source) -> None:
@@ -356,40 +431,46 @@ def _no_json_object(line: bytes) -> str:
     return "" if isinstance(value, dict) else f"received a {type(value).__name__}"
 
 
-def _from_pandas(table: object, columns: Sequence[str] | None) -> pl.DataFrame:
+def _from_pandas(table: object, columns: Sequence[str] | None, optional: Sequence[str]) -> pl.DataFrame:
     """The columns of a pandas frame, one by one, so that a strange one that nobody asked for does not matter."""
     pandas = sys.modules.get("pandas")
     if pandas is None or not isinstance(table, pandas.DataFrame):
         raise TypeError(f"a table is a path, a pandas or a polars DataFrame; received {type(table).__name__}")
     frame: pd.DataFrame = table
     names = [str(name) for name in frame.columns]
-    chosen = choose_columns("the DataFrame", names, columns)
+    chosen = choose_columns("the DataFrame", names, columns, optional)
     return pl.DataFrame([_from_series(name, frame.iloc[:, names.index(name)]) for name in chosen])
 
 
 def _from_series(name: str, values: pd.Series[Any]) -> pl.Series:
+    kind = getattr(values.dtype, "categories", values)  # of the categories, where it is categorical
+    if type(kind.dtype).__name__ in ("PeriodDtype", "IntervalDtype"):
+        values = values.astype(object).map(str, na_action="ignore")
     try:
         return pl.from_pandas(values).alias(name)
     except (TypeError, ValueError, OverflowError, NotImplementedError, pl.exceptions.PolarsError):
         # Arrow's errors derive from these: the values are of several types, or of one that it does not know.
         try:
-            return pl.Series(name, [_spelled(value) for value in values], dtype=pl.String)
+            return pl.Series(name, [_written(value) for value in values], dtype=pl.String)
         except TypeError as error:
             raise DataError(f"holds {error}, which is no single value", where=f"column '{name}'") from None
 
 
-def _spelled(value: Any) -> str | None:
-    """A value of a column of mixed types, as `polyhead.validate.coerce.words` spells it."""
-    value = value.item() if hasattr(value, "item") and not isinstance(value, str) else value
+def _written(value: Any) -> str | None:
+    """A value of a column of mixed types, as pandas would write it to CSV."""
+    if isinstance(value, (list, tuple, set, frozenset)) or type(value).__name__ == "ndarray":
+        items = [_written(item) for item in value]
+        return json.dumps(sorted(items, key=str) if isinstance(value, (set, frozenset)) else items)
     if value is None or type(value).__name__ == "NAType" or value != value:  # noqa: PLR0124  # NaN and NaT
         return None
     if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
-        return str(int(value))
-    if isinstance(value, (int, float, decimal.Decimal, dt.date, dt.time)):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half a pair is no text
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise TypeError("bytes that are no UTF-8 text") from None
+    if isinstance(value, (int, float, decimal.Decimal, dt.date, dt.time)) or type(value).__module__ == "numpy":
         return str(value)
     if isinstance(value, os.PathLike):
         return str(os.fspath(value))

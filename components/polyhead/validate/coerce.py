@@ -6,6 +6,7 @@ canonical types are those of `polyhead.contracts.validation`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,10 +15,14 @@ import polars as pl
 from polyhead.contracts.config import SPLITS
 from polyhead.contracts.features import CategoryFeature, Feature, ImageFeature, NumericFeature
 from polyhead.contracts.targets import BinaryTarget, MulticlassTarget, MultilabelTarget, RegressionTarget, Target
+from polyhead.contracts.words import COMPUTED, RESPELLINGS, computed
 from polyhead.errors import DataError, did_you_mean
+from polyhead.validate.lists import LIKE_A_LIST, NO_LIST, read_list
 
-NO_NUMBER = ("", "na", "n/a", "nan", "null", "none")
-"""Spellings of a missing number, in any case."""
+NO_NUMBER = frozenset(
+    ["", "#n/a", "#na", "-", "--", "-nan", ".", "<na>", "?", "n.a.", "n/a", "na", "nan", "nat", "nil", "none", "null"]
+)
+"""How cells spell a missing number, in lower case: pandas' words, and those of R, SQL, Excel, SAS and UCI tables."""
 
 LARGEST = 1e150
 """Magnitude whose square, and sums of it, are 64-bit numbers."""
@@ -26,7 +31,15 @@ EMPTY_SET = "[]"
 """How a text cell spells a multilabel target without any label."""
 
 _HINTED_SPLITS = 20  # different wrong words in the split column that get a hint of their own
-_SPELLED = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null, pl.Date, pl.Datetime, pl.Time)
+_TEXTS = (pl.String, pl.Categorical, pl.Enum, pl.Binary)
+_SPELLED = (*_TEXTS, pl.Boolean, pl.Null, pl.Date, pl.Datetime, pl.Time)
+_COMPOSED = (  # what another normal form may hold: marks, Hangul's vowels and ends, and characters that NFC replaces
+    r"[\p{M}\x{1161}-\x{11FF}\x{374}\x{37E}\x{387}\x{958}-\x{95F}\x{9DC}-\x{9DF}\x{A33}-\x{A5E}\x{B5C}\x{B5D}"
+    r"\x{F43}-\x{FB9}\x{1F71}-\x{1FFD}\x{2000}\x{2001}\x{2126}-\x{212B}\x{2329}\x{232A}\x{2ADC}\x{F900}-\x{FB4E}"
+    r"\x{16D67}-\x{16D6A}\x{1D15E}-\x{1D1C0}\x{2F800}-\x{2FA1F}]"
+)
+_REPLACEMENTS = [(pattern, re.sub(r"\\([0-9])", r"${\1}", replacement)) for pattern, replacement in RESPELLINGS]
+_RESPELLED = "|".join([*(pattern for pattern, _ in RESPELLINGS), COMPUTED])
 
 
 @dataclass(frozen=True)
@@ -147,12 +160,14 @@ def coercion(source: Source, member: Feature | Target) -> Coercion:
                 unknown = values.list.eval(~pl.element().is_in(member.labels)).list.any()
                 made = made.refusing("not_allowed", f"labels are {_listed(member.labels)}", unknown)
         case CategoryFeature() | MulticlassTarget() | BinaryTarget():
-            made = word_coercion(source)
+            made = _one_word(word_coercion(source), source)
             allowed = getattr(member, "allowed", None) or getattr(member, "classes", None)
             if allowed is not None:
                 made = made.refusing("not_allowed", f"accepted are {_listed(allowed)}", _is_other(values, allowed))
+        case ImageFeature():
+            made = path_coercion(source)
         case _:
-            made = word_coercion(source, strip=isinstance(member, ImageFeature))
+            made = word_coercion(source, strip=False)
     if getattr(member, "required", False):
         made = made.refusing("missing", "the config requires a value", values.is_null())
     return made
@@ -166,8 +181,8 @@ def numbers(column: pl.Series) -> Coerced:
 def number_coercion(source: Source) -> Coercion:
     """How a column becomes float64.
 
-    Text is read as numbers; NaN and the spellings of `NO_NUMBER` are missing; infinite values are faults, and so
-    are those above `LARGEST`.
+    Text is read as numbers, `true` and `false` are 1 and 0 as in a column of booleans; NaN and the spellings of
+    `NO_NUMBER` are missing; infinite values are faults, and so are those above `LARGEST`.
 
     Raises:
         DataError: The column's type holds no numbers.
@@ -177,18 +192,27 @@ def number_coercion(source: Source) -> Coercion:
         return Coercion(source.received.cast(pl.Float64))
     if dtype == pl.Boolean or dtype.is_numeric():
         made = Coercion(source.received.cast(pl.Float64).fill_nan(None))
-    elif dtype in (pl.String, pl.Categorical, pl.Enum):
-        text = source.received.cast(pl.String).str.strip_chars()
-        made = Coercion(text.cast(pl.Float64, strict=False).fill_nan(None))
-        unread = pl.when(values.is_null()).then(source.received).cast(pl.String).str.strip_chars()
+    elif dtype in _TEXTS:
+        text = _text(source.received, dtype).str.strip_chars()
+        made = _requiring_text(Coercion(text.map_batches(_numbers_in, pl.Float64, is_elementwise=True)), source)
+        unread = pl.when(values.is_null()).then(_text(source.received, dtype)).str.strip_chars()
         odd = unread.is_not_null() & unread.cast(pl.Float64, strict=False).is_null()
-        odd &= ~unread.str.to_lowercase().is_in(NO_NUMBER)
+        odd &= ~unread.str.to_lowercase().is_in(sorted(NO_NUMBER))
         made = made.refusing("not_a_number", "cannot be read as a number", odd)
     else:
         raise DataError(f"holds {dtype}, which is no number", where=f"column '{source.name}'")
     made = made.refusing("infinite", "must be finite", values.is_infinite())
     too_large = values.abs() > LARGEST
     return made.refusing("too_large", f"the largest number is {LARGEST:.3g}", too_large)
+
+
+def _numbers_in(text: pl.Series) -> pl.Series:
+    numbers = text.cast(pl.Float64, strict=False)
+    if numbers.null_count() > text.null_count():
+        rows = (numbers.is_null() & text.is_not_null()).arg_true()
+        booleans = text.gather(rows).str.to_lowercase()
+        numbers = numbers.scatter(rows, booleans.replace_strict({"true": 1.0, "false": 0.0}, default=None))
+    return numbers.fill_nan(None)
 
 
 def words(column: pl.Series, *, strip: bool = True) -> pl.Series:
@@ -199,26 +223,113 @@ def words(column: pl.Series, *, strip: bool = True) -> pl.Series:
 def word_coercion(source: Source, *, strip: bool = True) -> Coercion:
     """How a column becomes text; empty text is missing.
 
-    Whole numbers lose their decimals (85255.0 becomes `85255`) and booleans become `true` and `false`, so that a
-    column spells its values the same whether it was read from CSV, JSON or Parquet.
+    Every cell is spelled as `polyhead.contracts.words` says, so that a column holds the same words whether it was read
+    from CSV, JSON or Parquet, and whoever wrote it. Bytes are text in UTF-8. Names, which are stripped, are in normal
+    form C; texts are not, since the served graph cannot bring them into it.
 
     Raises:
-        DataError: The column holds lists, bytes or other values that have no one spelling.
+        DataError: The column holds lists, records or other values that have no one spelling.
     """
-    return Coercion(_spelling(source.received, source.name, source.dtype, strip=strip))
+    return _requiring_text(Coercion(_spelling(source.received, source.name, source.dtype, strip=strip)), source)
+
+
+def path_coercion(source: Source) -> Coercion:
+    """How a column becomes the paths of files, which are spelled as they are.
+
+    Raises:
+        DataError: The column holds no words.
+    """
+    made = Coercion(_bare(_text(source.received, _require_single(source.name, source.dtype))))
+    return _requiring_text(made, source)
+
+
+def _requiring_text(made: Coercion, source: Source) -> Coercion:
+    if source.dtype != pl.Binary:
+        return made
+    broken = source.received.is_not_null() & _text(source.received, source.dtype).is_null()
+    return made.refusing("not_text", "holds bytes that are no UTF-8 text", broken)
+
+
+def _one_word(made: Coercion, source: Source) -> Coercion:
+    if source.dtype not in _TEXTS:
+        return made
+    detail = "is a list: give one word, or make the column a target of kind: multilabel"
+    broken = source.values.map_batches(_lists_in, pl.Boolean, is_elementwise=True)
+    return made.refusing("a_list", detail, broken)
+
+
+def _lists_in(cells: pl.Series) -> pl.Series:
+    """Which cells are lists in brackets."""
+    rows = cells.str.contains(LIKE_A_LIST) & cells.str.starts_with("[")
+    lists = [cell for cell in cells.filter(rows).unique() if read_list(cell) is not None]
+    return cells.is_in(lists) if lists else pl.repeat(False, len(cells), dtype=pl.Boolean, eager=True)
 
 
 def _spelling(value: pl.Expr, name: str, dtype: pl.DataType, *, strip: bool = True) -> pl.Expr:
     """How a word is spelled, in a column or in a list."""
-    if not (dtype.is_numeric() or dtype in _SPELLED):
-        raise DataError(f"holds {dtype}, which is no single value", where=f"column '{name}'")
-    text = value.cast(pl.String)
+    text = _text(value, _require_single(name, dtype))
+    word = _bare(text) if strip else pl.when(text.str.strip_chars() != "").then(text)
+    if dtype.is_integer() or dtype in (pl.Boolean, pl.Date, pl.Null):
+        return word
+    return word.map_batches(_respelled if strip else _respelled_text, pl.String, is_elementwise=True)
+
+
+def _require_single(name: str, dtype: pl.DataType) -> pl.DataType:
+    if dtype.is_numeric() or dtype in _SPELLED:
+        return dtype
+    hint = "join a list's words into one text" if dtype in (pl.List, pl.Array) else ""
+    raise DataError(f"holds {dtype}, which is no single value", where=f"column '{name}'", hint=hint)
+
+
+def _text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if dtype.is_float():
-        known = value.fill_nan(None)
-        whole = known.is_finite() & (known == known.round()) & (known.abs() < 2**63)
-        text = pl.when(whole).then(known.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(known.cast(pl.String))
-    bare = text.str.strip_chars()
-    return bare.replace("", None) if strip else pl.when(bare != "").then(text)
+        value = value.fill_nan(None)
+    elif isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        value = value.dt.convert_time_zone("UTC")
+    elif dtype == pl.Binary:
+        return value.map_batches(_decoded_bytes, pl.String, is_elementwise=True)
+    return value.cast(pl.String)
+
+
+def _decoded_bytes(cells: pl.Series) -> pl.Series:
+    """UTF-8 as text; null where a cell is none."""
+    try:
+        return cells.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        return pl.Series(cells.name, [_decoded_cell(cell) for cell in cells], dtype=pl.String)
+
+
+def _decoded_cell(cell: bytes | None) -> str | None:
+    try:
+        return None if cell is None else cell.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _bare(text: pl.Expr) -> pl.Expr:
+    return text.str.strip_chars().replace("", None)
+
+
+def _respelled(words: pl.Series) -> pl.Series:
+    """Words as they are spelled, in normal form C."""
+    words = _respelled_text(words)
+    rows = words.str.contains(_COMPOSED).arg_true()
+    return words.scatter(rows, words.gather(rows).str.normalize("NFC")) if len(rows) else words
+
+
+def _respelled_text(words: pl.Series) -> pl.Series:
+    """Words as they are spelled. Few can be spelled otherwise, and only those are looked at closely."""
+    rows = words.str.contains(_RESPELLED).arg_true()
+    if not len(rows):
+        return words
+    new = words.gather(rows)
+    for pattern, replacement in _REPLACEMENTS:
+        if new.str.contains(pattern).any():
+            new = new.str.replace(pattern, replacement)
+    rare = new.filter(new.str.contains(COMPUTED)).unique().to_list()
+    if rare:
+        new = new.replace({word: computed(word) for word in rare})
+    return new.alias(words.name) if len(rows) == len(words) else words.scatter(rows, new)
 
 
 def label_sets(column: pl.Series, separator: str) -> Coerced:
@@ -229,8 +340,8 @@ def label_sets(column: pl.Series, separator: str) -> Coerced:
 def set_coercion(source: Source, separator: str) -> Coercion:
     """How a column becomes label sets as list<string>, each sorted and without repeats.
 
-    Text is cut at the separator; `[]` is the empty set and an empty cell is missing. Lists are taken as they are,
-    their labels spelled as words are.
+    Text is cut at the separator; `[]` is the empty set and an empty cell is missing. Lists are taken as they are, and
+    so are lists that Python, NumPy or JSON wrote into a cell. Labels are spelled as words are.
 
     Raises:
         DataError: The column holds neither words nor lists of words.
@@ -238,12 +349,32 @@ def set_coercion(source: Source, separator: str) -> Coercion:
     if isinstance(source.dtype, (pl.List, pl.Array)):
         inner = source.dtype.inner
         assert isinstance(inner, pl.DataType)
-        lists = source.received.cast(pl.List(inner)).list.eval(_spelling(pl.element(), source.name, inner))
+        made = Coercion(_label_set(source.received.cast(pl.List(inner)), source.name, inner))
     else:
-        text = _spelling(source.received, source.name, source.dtype)
-        lists = text.replace(EMPTY_SET, "").str.split(separator).list.eval(pl.element().str.strip_chars())
-    clean = lists.cast(pl.List(pl.String)).list.eval(pl.element().filter(pl.element() != ""))
-    return Coercion(clean.list.unique().list.sort())
+        text = _bare(_text(source.received, _require_single(source.name, source.dtype)))
+        lists = text.map_batches(lambda cells: _cut(cells, separator), pl.List(pl.String), is_elementwise=True)
+        made = _requiring_text(Coercion(_label_set(lists, source.name, pl.String())), source)
+    if source.dtype in _TEXTS:
+        detail = f"is no list that Python or JSON writes; write labels with {separator!r} between them"
+        broken = source.values.list.eval(pl.element().str.contains(NO_LIST)).list.any()
+        made = made.refusing("not_a_list", detail, broken)
+    return made
+
+
+def _label_set(lists: pl.Expr, name: str, dtype: pl.DataType) -> pl.Expr:
+    spelled = lists.list.eval(_spelling(pl.element(), name, dtype)).cast(pl.List(pl.String))
+    return spelled.list.eval(pl.element().filter(pl.element() != "")).list.unique().list.sort()
+
+
+def _cut(cells: pl.Series, separator: str) -> pl.Series:
+    """Cells as lists: read where they spell one, cut at the separator otherwise."""
+    cut = cells.replace(EMPTY_SET, "").str.split(separator)
+    rows = cells.str.contains(LIKE_A_LIST)
+    if not rows.any():
+        return cut
+    read = {cell: read_list(cell) for cell in cells.filter(rows).unique()}
+    lists = pl.Series([read.get(cell) for cell in cells], dtype=pl.List(pl.String))
+    return pl.select(pl.coalesce(lists, cut)).to_series().alias(cells.name)
 
 
 def split_names(column: pl.Series) -> Coerced:
@@ -275,7 +406,7 @@ def key_coercion(source: Source) -> Coercion:
     Raises:
         DataError: The column holds no words.
     """
-    made = word_coercion(source)
+    made = _one_word(word_coercion(source), source)
     return made.refusing("missing", "the key column must name every row", source.values.is_null())
 
 
