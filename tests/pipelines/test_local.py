@@ -385,3 +385,40 @@ components.load_component_from_file("prediction.yaml")()
     assert merged.read_bytes() == (tmp_path / "single.parquet").read_bytes()
     rejected = merged.with_name("predictions.rejected.parquet").read_bytes()
     assert rejected == (tmp_path / "single.rejected.parquet").read_bytes()
+
+
+STOPPED = """
+import os, signal, subprocess, sys, threading, time
+from pathlib import Path
+import polyhead_pipelines.local as local
+from kfp.local import config as kfp_config
+
+def pipeline(**_):
+    root = Path(kfp_config.LocalExecutionConfig.instance.pipeline_root, "run", "validate", "data")
+    root.mkdir(parents=True)
+    (root / "ValidationReport.json").write_text("{}")
+    Path(os.environ["TMPDIR"], "left-by-kfp").mkdir()
+    code = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(600)"
+    command = ["sh", "-c", f"{sys.executable} -c '{code}'; true"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as step:
+        Path(sys.argv[2]).write_text(step.stdout.readline())
+        threading.Timer(0.2, os.kill, (os.getpid(), getattr(signal, sys.argv[3]))).start()
+        step.stdout.readline()
+
+local.training_pipeline = lambda *_, **__: pipeline
+local.run_training(Path(sys.argv[1]).read_text(), "", Path(sys.argv[4]))
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", -2)])
+def test_a_signal_ends_the_steps_and_keeps_what_is_finished(tmp_path, name, code):
+    """No process of the run outlives it, nothing of KFP's is left, and a sentence says where the finished steps are."""
+    config, out = small_sample(tmp_path), tmp_path / "run"
+    call = [sys.executable, "-c", STOPPED, str(config), str(tmp_path / "pid"), name, str(out)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == code, ended.stderr
+    assert f"stopped; what was finished is in {out}: validate\n" in ended.stderr
+    assert [path.name for path in out.iterdir()] == ["validate"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)

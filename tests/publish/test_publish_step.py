@@ -357,3 +357,42 @@ def test_a_destination_that_cannot_be_written_is_told(trained, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ArtifactError, match=r"cannot be (used|written): "):
         publish(trained(), tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", [*FILES, "evaluation/EvaluationReport.json"])
+@pytest.mark.parametrize("damage", ["changed", "lost"])
+def test_a_damaged_version_is_repaired_by_publishing_it_again(trained, shelf, capsys, name, damage):
+    """Every file of it; the pointer stays, and so does its history."""
+    model = trained()
+    publish(model, shelf)
+    whole, path = digests(shelf / model.version), shelf / model.version / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "changed":
+        path.write_bytes(content[:-3] + b"xxx")
+    assert publish(model, shelf).outcome == "unchanged"
+    assert digests(shelf / model.version) == whole
+    told = capsys.readouterr().err
+    if path.name != "ModelBundle.json" or damage == "changed":  # without a contract it is no version yet
+        assert f"version {model.version} at {shelf} was damaged, and is whole again" in told
+    assert released(shelf) == [(1, model.version, False)]
+
+
+@pytest.mark.parametrize("name", FILES[1:])
+def test_a_bundle_with_any_damaged_file_is_refused(trained, shelf, name):
+    """Not only the weights: the graph, its variables, all that the contract names."""
+    model = trained()
+    content = (model.bundle / name).read_bytes()
+    (model.bundle / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ArtifactError, match=rf"{name}: was changed after it was written"):
+        publish(model, shelf)
+    assert not shelf.parent.exists()
+
+
+def test_what_lies_beside_a_bundle_is_not_published(trained, shelf):
+    """A user's notes and a broken attempt's leftovers."""
+    model = trained()
+    for name in ("notes.txt", ".fingerprint", "serving/.cache"):
+        (model.bundle / name).write_text("mine")
+    publish(model, shelf)
+    assert sorted(digests(shelf / model.version)) == sorted([*FILES, "evaluation/EvaluationReport.json"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -209,3 +211,79 @@ def test_only_an_attempt_of_the_same_input_is_resumed(tmp_path: Path) -> None:
     assert attempt("V", "two", "d") == []
     assert attempt("V", "two", "e") == ["d"]
     assert attempt("V.x", "one", "f") == ["b"]
+
+
+KILLED = (
+    "import os, signal, sys\n"
+    "from polyhead.contracts.validation import ValidationReport\n"
+    "from polyhead.storage import artifact\n"
+    "exchanged = artifact._exchanged\n"
+    "def killed(*folders):\n"
+    "    if sys.argv[2] == 'before': os.kill(os.getpid(), signal.SIGKILL)\n"
+    "    exchanged(*folders)\n"
+    "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    "artifact._exchanged = killed\n"
+    "with artifact.new_artifact(sys.argv[1], ValidationReport) as directory:\n"
+    "    (directory / 'ValidationReport.json').write_text('two')\n"
+)
+
+
+@pytest.mark.parametrize(("when", "stands"), [("before", b"one"), ("after", b"two")])
+def test_a_kill_at_the_exchange_leaves_one_of_both(tmp_path: Path, when: str, stands: bytes) -> None:
+    """There is always an artifact, and the next writer removes what lies beside it."""
+    build(tmp_path / "V", "one")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "V"), when], env=environment, check=False)
+    assert ended.returncode == -9
+    assert content(tmp_path / "V")["ValidationReport.json"] == stands
+    assert sorted(os.listdir(tmp_path)) == [".V.partial", "V"]
+    build(tmp_path / "V", "three")
+    assert content(tmp_path) == {"V/ValidationReport.json": b"three", "V/three.txt": b"three"}
+    assert os.listdir(tmp_path) == ["V"]
+
+
+def test_what_was_only_moved_aside_is_put_back(tmp_path: Path) -> None:
+    """Where folders cannot be exchanged, a kill between the two renames loses nothing; others' folders are left."""
+    build(tmp_path / "V", "one")
+    (tmp_path / ".V.abc.old").mkdir()
+    os.rename(tmp_path / "V", tmp_path / ".V.abc.old" / "V")
+    (tmp_path / ".V.x.abc.old" / "V.x").mkdir(parents=True)
+    with pytest.raises(RuntimeError), new_artifact(tmp_path / "V", ValidationReport):
+        raise RuntimeError
+    assert content(tmp_path / "V") == {"ValidationReport.json": b"one", "one.txt": b"one"}
+    assert sorted(os.listdir(tmp_path)) == [".V.x.abc.old", "V"]
+
+
+def test_a_second_writer_is_refused_at_once(tmp_path: Path) -> None:
+    """With the first one's process and machine; the first one is not disturbed."""
+    with new_artifact(tmp_path / "V", ValidationReport) as directory:
+        (directory / "ValidationReport.json").write_text("first")
+        with pytest.raises(ArtifactError, match=rf"V: is being written by process {os.getpid()} on .*wait for it"):
+            build(tmp_path / "V", "second")
+        assert (directory / "ValidationReport.json").read_text() == "first"
+    assert content(tmp_path) == {"V/ValidationReport.json": b"first"}
+    build(tmp_path / "V", "second")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
+def test_what_the_disk_refuses_is_an_error_without_a_traceback(tmp_path: Path, code: int) -> None:
+    """It names the place; the former artifact stays."""
+    build(tmp_path / "V", "one")
+    with (
+        pytest.raises(ArtifactError, match=re.escape(os.strerror(code))) as caught,
+        new_artifact(tmp_path / "V", ValidationReport) as directory,
+    ):
+        raise OSError(code, os.strerror(code), str(directory / "clean.parquet"))
+    assert caught.value.problems[0].where == str(tmp_path / "V")
+    assert content(tmp_path) == {"V/ValidationReport.json": b"one", "V/one.txt": b"one"}
+
+
+def test_what_stands_at_out_was_synced_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file and folder before the rename, the folder of the name after it."""
+    told: list[str] = []
+    monkeypatch.setattr(artifact, "_sync", lambda path: told.append(path.name))
+    rename = os.rename
+    monkeypatch.setattr(os, "rename", lambda *names: (told.append("rename"), rename(*names)))
+    build(tmp_path / "V", "one")
+    assert sorted(told[:3]) == [".V.partial", "ValidationReport.json", "one.txt"]
+    assert told[3:] == ["rename", tmp_path.name]

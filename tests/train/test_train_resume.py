@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -173,3 +175,25 @@ def test_a_checkpoint_gives_back_what_it_was_given(tmp_path: Path) -> None:
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
     path.write_bytes(path.read_bytes()[:-40])
     assert Checkpoint(path, second).read() == ([], None)
+
+
+def test_the_same_training_is_the_same_bundle(prepared: Any) -> None:
+    """In another process too: no time, no address and no random word is in any file, so it is published once."""
+    place, config = prepared
+    one = train(place, config, "one")
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from polyhead.contracts.config import Config\n"
+        "from polyhead.train import step\n"
+        "place = Path(sys.argv[1])\n"
+        "config = Config.model_validate_json((place / 'one' / 'config.json').read_bytes())\n"
+        "step.run(config=config, shards=place / 'S', preprocessing=place / 'P', out=place / 'other')\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(place)], check=True)
+    other = ModelBundle.read(place / "other")
+    serving = {name for name in other.files if name.startswith("serving/")}
+    assert {name: digest for name, digest in other.files.items() if name not in serving} == one.files
+    assert serving  # compared with another such process's, below
+    subprocess.run([sys.executable, "-c", code.replace("'other'", "'third'"), str(place)], check=True)
+    assert ModelBundle.read(place / "third").fingerprint() == other.fingerprint()
