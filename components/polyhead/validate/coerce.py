@@ -16,8 +16,10 @@ from polyhead.contracts.features import CategoryFeature, Feature, ImageFeature, 
 from polyhead.contracts.targets import BinaryTarget, MulticlassTarget, MultilabelTarget, RegressionTarget, Target
 from polyhead.errors import DataError, did_you_mean
 
-NO_NUMBER = ("", "na", "n/a", "nan", "null", "none")
-"""Spellings of a missing number, in any case."""
+NO_NUMBER = frozenset(
+    ["", "#n/a", "#na", "-", "--", "-nan", ".", "<na>", "?", "n.a.", "n/a", "na", "nan", "nat", "nil", "none", "null"]
+)
+"""How cells spell a missing number, in lower case: pandas' words, and those of R, SQL, Excel, SAS and UCI tables."""
 
 LARGEST = 3.4028234663852886e38
 """Magnitude that shards and models, which hold 32-bit floats, can take."""
@@ -182,7 +184,7 @@ def number_coercion(source: Source) -> Coercion:
         made = Coercion(text.cast(pl.Float64, strict=False).fill_nan(None))
         unread = pl.when(values.is_null()).then(source.received).cast(pl.String).str.strip_chars()
         odd = unread.is_not_null() & unread.cast(pl.Float64, strict=False).is_null()
-        odd &= ~unread.str.to_lowercase().is_in(NO_NUMBER)
+        odd &= ~unread.str.to_lowercase().is_in(sorted(NO_NUMBER))
         made = made.refusing("not_a_number", "cannot be read as a number", odd)
     else:
         raise DataError(f"holds {dtype}, which is no number", where=f"column '{source.name}'")
