@@ -29,10 +29,10 @@ EXOTIC: dict[str, Callable[[int], Any]] = {
     "with space": lambda i: i % 6 + 0.5,
     "with-space": lambda i: i % 8 + 0.5,
     "面積": lambda i: i % 3 + 0.25,
-    "__row__": lambda i: i % 6 + 0.5,
+    "__row__": lambda i: i % 6 + 0.125,
     "left out": lambda i: "the same",
-    "yes": lambda i: ("u", "v", "w")[i % 3],
-    "preis €": lambda i: float(i * i + 1),
+    "yes": lambda i: ("u", "v", "w")[i * i // 7 % 3],
+    "preis €": lambda i: float(i * i % 37 + 1),
 }
 TARGETS = ("yes", "preis €")
 
@@ -79,7 +79,39 @@ def test_json_prints_the_configuration_and_nothing_else(polyhead, tiny, tmp_path
     result = polyhead("init", "table.csv", "--target", "price", "-o", "first.yaml", "--json")
     assert (result.code, result.err) == (0, "")
     written = load_config(tmp_path / "first.yaml")
-    assert json.loads(result.out) == written.model_dump(mode="json", by_alias=True)
+    printed = json.loads(result.out)
+    assert list(printed) == ["out", "config", "columns", "notes"]
+    assert printed["out"] == "first.yaml"
+    assert printed["config"] == written.model_dump(mode="json", by_alias=True)
+    roles = {column["column"]: column["role"] for column in printed["columns"]}
+    assert (roles["id"], roles["part"], roles["photo"], roles["price"]) == ("key", "split", "feature", "target")
+    assert all(column["why"] for column in printed["columns"])
+
+
+def test_a_dash_prints_the_file_and_writes_none(polyhead, tiny, tmp_path):
+    """What is printed is what would be written here, so it can be piped into a file; the message is left out."""
+    tiny(folder=tmp_path / "data")
+    before = sorted(tmp_path.rglob("*"))
+    result = polyhead("init", "data/table.csv", "--target", "price", "-o", "-")
+    assert (result.code, result.err) == (0, "")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert polyhead("init", "data/table.csv", "--target", "price", "-o", "first.yaml").code == 0
+    assert result.out == (tmp_path / "first.yaml").read_text(encoding="utf-8")
+    as_json = polyhead("init", "data/table.csv", "--target", "price", "-o", "-", "--json")
+    assert (as_json.code, as_json.err) == (0, "")
+    assert json.loads(as_json.out)["out"] is None
+
+
+def test_without_a_target_it_says_what_could_be_one(polyhead, tiny, tmp_path):
+    tiny()
+    result = polyhead("init", "table.csv", "-o", "first.yaml")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        "error: a problem with the data\n"
+        "  table.csv: no column to predict is named\n"
+        "    → give --target; these look like outcomes: 'price' (regression), 'sold' (binary)\n"
+    )
+    assert not (tmp_path / "first.yaml").exists()
 
 
 @pytest.mark.parametrize(
@@ -161,7 +193,7 @@ def test_a_line_break_in_a_column_that_is_left_out_stays_in_its_comment(polyhead
         ),
         (
             ("table.csv", "--target", "same"),
-            "error: a problem with the data\n  column 'same': has 1 different values, nothing to learn\n",
+            "error: a problem with the data\n  column 'same': has the value 'x' only: nothing to learn\n",
         ),
     ],
     ids=["no table", "no column", "nothing to learn"],

@@ -176,6 +176,10 @@ def test_the_data_fingerprint_covers_what_decides_the_data(old: str, new: str, s
          "f:8 targets.shape", "class_weight names ['c'], which classes does not list", ""),
         (MINIMAL + "split: {column: part, fractions: {train: 0.8, val: 0.1, test: 0.1}}", "f:9 split",
          "column and fractions exclude each other: keep one", ""),
+        (MINIMAL + "split: {names: {val: [dev]}}", "f:9 split",
+         "names are words of a column: give the column too", ""),
+        (MINIMAL + "split: {column: part, names: {val: [dev, eval], test: [dev]}}", "f:9 split.names",
+         "a word means one split: dev stands in several", ""),
         (MINIMAL + "split: {fractions: {train: 0.8, val: 0.1, test: 0.2}}", "f:9 split.fractions",
          "train + val + test must be 1, received 1.1", ""),
         # a column used twice

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from strategies import numbers as finite
 from strategies import phrases, spellings, texts, words
 
+from polyhead.contracts.config import SplitNames, SplitSection
 from polyhead.contracts.features import CategoryFeature, ImageFeature, NumericFeature, TextFeature
 from polyhead.contracts.targets import BinaryTarget, MulticlassTarget, MultilabelTarget, RegressionTarget
 from polyhead.contracts.words import spelled
@@ -403,6 +404,18 @@ def test_split_names() -> None:
         ("missing", "every row needs train, val or test", [4]),
         ("unknown_split", "did you mean 'train'?", [5]),
         ("unknown_split", "did you mean 'val'?", [3]),
+    ]
+
+
+def test_split_names_may_be_other_words() -> None:
+    """They stand beside train, val and test, or take one of these for another; all else is as far off as before."""
+    section = SplitSection(column="part", names=SplitNames(train=["Training", "1"], val=["dev", "test"]))
+    column = pl.Series(["Training", "train", "1", "dev ", "val", "test", "develop", None])
+    split = split_names(column, section)
+    assert split.values.to_list() == ["train", "train", "train", "val", "val", "val", None, None]
+    assert [(fault.reason, fault.detail, fault.mask.arg_true().to_list()) for fault in split.faults] == [
+        ("missing", "every row needs train, val or test", [7]),
+        ("unknown_split", "did you mean 'dev'?", [6]),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -80,32 +81,51 @@ def demo(
 @app.command(rich_help_panel="Start here")
 def init(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="Parquet, CSV or JSON Lines.")],
-    target: Annotated[list[str], typer.Option(metavar="COL", help="A column to predict; repeat for several.")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The file to write.")] = Path(
-        "polyhead.yaml"
-    ),
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COL",
+            help="A column to predict; repeat for several. Without one: which columns look like outcomes.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help="The file to write; - writes to stdout only.")
+    ] = Path("polyhead.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a first configuration for a table."""
+    """Write a first configuration for a table, with the reason for each line."""
     from polyhead.contracts.config import parse_config
     from polyhead.errors import ConfigError
     from polyhead.progress import say
     from polyhead.storage.artifact import write_whole
     from polyhead.storage.places import relative_to
     from polyhead.storage.tables import read_table
-    from polyhead.validate.infer import infer_config
+    from polyhead.validate.infer import propose
 
-    if out.exists() and not force:
+    to_file = str(out) != "-"
+    if to_file and target and out.exists() and not force:
         raise ConfigError("is already there", where=str(out), hint="give another -o, or --force to replace it")
-    text = infer_config(read_table(table), relative_to(table, out.parent), target)
+    named = relative_to(table, out.parent if to_file else Path())
+    proposal = propose(read_table(table), named, target or [], place=table)
+    text = proposal.text()
     config = parse_config(text, name=out.name)
-    write_whole(out, text.encode())
+    if to_file:
+        write_whole(out, text.encode())
     if as_json:
-        print_json(config)
+        columns = [asdict(choice) for choice in proposal.choices]
+        print_json(
+            {
+                "out": str(out) if to_file else None,
+                "config": config.model_dump(mode="json", by_alias=True),
+                "columns": columns,
+                "notes": list(proposal.notes),
+            }
+        )
     else:
         sys.stdout.write(text)
-        say(f"wrote {out}; next: polyhead run {out}")
+        if to_file:
+            say(f"wrote {out}; next: polyhead run {out}")
 
 
 @app.command(rich_help_panel="Start here")

@@ -61,10 +61,27 @@ class Fractions(Section):
         return self
 
 
+class SplitNames(Section):
+    """The words of a split column that stand for each split, beside `train`, `val` and `test` themselves."""
+
+    train: list[str] = Field([], description="Words that mean train, such as training.")
+    val: list[str] = Field([], description="Words that mean val, such as validation or dev.")
+    test: list[str] = Field([], description="Words that mean test, such as holdout.")
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> SplitNames:
+        words = [word for split in SPLITS for word in set(getattr(self, split))]
+        repeated = sorted({word for word in words if words.count(word) > 1})
+        if repeated:
+            raise ValueError(f"a word means one split: {', '.join(repeated)} stands in several")
+        return self
+
+
 class SplitSection(Section):
     """Which rows train, validate and test: a column of the table, or fractions of a stable hash of the key."""
 
     column: str | None = Field(None, description="A column that holds train, val or test.")
+    names: SplitNames | None = Field(None, description="Other words of the column: {val: [validation, dev]}.")
     fractions: Fractions | None = Field(
         None, description="Shares by a hash of the key: adding rows moves none. Default: 0.7, 0.15, 0.15."
     )
@@ -74,7 +91,15 @@ class SplitSection(Section):
     def _one_way(self) -> SplitSection:
         if self.column is not None and self.fractions is not None:
             raise ValueError("column and fractions exclude each other: keep one")
+        if self.names is not None and self.column is None:
+            raise ValueError("names are words of a column: give the column too")
         return self
+
+    @property
+    def meanings(self) -> dict[str, Split]:
+        """The split that each word of the column stands for."""
+        given = {word: split for split in SPLITS for word in getattr(self.names, split, ())}
+        return {**{split: split for split in SPLITS}, **given}
 
     @property
     def shares(self) -> Fractions:

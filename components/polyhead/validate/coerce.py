@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from polyhead.contracts.config import SPLITS
+from polyhead.contracts.config import SPLITS, SplitSection
 from polyhead.contracts.features import CategoryFeature, Feature, ImageFeature, NumericFeature
 from polyhead.contracts.targets import BinaryTarget, MulticlassTarget, MultilabelTarget, RegressionTarget, Target
 from polyhead.contracts.words import COMPUTED, RESPELLINGS, computed
@@ -377,25 +377,33 @@ def _cut(cells: pl.Series, separator: str) -> pl.Series:
     return pl.select(pl.coalesce(lists, cut)).to_series().alias(cells.name)
 
 
-def split_names(column: pl.Series) -> Coerced:
+def split_names(column: pl.Series, section: SplitSection | None = None) -> Coerced:
     """The split column: train, val or test in every row."""
-    return _applied(column, split_coercion)
+    return _applied(column, lambda source: split_coercion(source, section or SplitSection()))
 
 
-def split_coercion(source: Source) -> Coercion:
+def split_coercion(source: Source, section: SplitSection) -> Coercion:
     """How the split column becomes train, val or test in every row; only the first wrong words get a hint each.
+
+    Args:
+        source: The column.
+        section: The config's split section, which may have other words for the three.
 
     Raises:
         DataError: The column holds no words.
     """
+    meanings = section.meanings
+    known = list(meanings)
     hints: dict[str, str] = {}
 
     def hint(word: str) -> str:
         if word not in hints and len(hints) < _HINTED_SPLITS:
-            hints[word] = did_you_mean(word, SPLITS)
-        return hints.get(word, f"one of: {', '.join(SPLITS)}")
+            hints[word] = did_you_mean(word, known)
+        return hints.get(word, f"one of: {', '.join(known)}")
 
     made = word_coercion(source)
+    if section.names is not None:
+        made = replace(made, values=made.values.replace(meanings))
     made = made.refusing("missing", "every row needs train, val or test", source.values.is_null())
     return made.refusing("unknown_split", hint, _is_other(source.values, SPLITS))
 

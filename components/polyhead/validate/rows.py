@@ -61,7 +61,7 @@ class RowPlan:
         for name, member in members.items():
             self._take(name, config.column_of(name), functools.partial(coercion, member=member))
         if split is not None:
-            self._take(SPLIT, split, split_coercion)
+            self._take(SPLIT, split, functools.partial(split_coercion, section=config.split))
         if self._problems:
             raise DataError(self._problems)
 

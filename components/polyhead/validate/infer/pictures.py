@@ -1,0 +1,121 @@
+"""Whether the paths of a table lead to pictures, by opening a few."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyhead.storage.pictures import PictureError, PictureFolder, examine_picture
+from polyhead.storage.places import folder_of, is_remote, join
+from polyhead.validate.infer.columns import Column, shown
+
+OPENED = 20
+"""How many pictures of a column are opened, at most."""
+
+_MOST_PIXELS = 100_000_000
+_MOST_FOLDERS = 200
+_DEPTH = 2
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What opening a few pictures of one column told.
+
+    Attributes:
+        opened: How many were tried.
+        fine: How many of these are pictures.
+        trouble: What is wrong with the first of the others, as a part of a sentence; empty where all are fine.
+    """
+
+    opened: int
+    fine: int
+    trouble: str
+
+
+def find_root(columns: Sequence[Column], table: str) -> str:
+    """Where the paths of picture columns start.
+
+    That is the table's folder, or else a folder below it, two levels at most, or where all paths of a column are whole
+    places, the folder or prefix that they share. The first where most columns' first picture is there.
+
+    Args:
+        columns: Columns that read like paths.
+        table: The table's place.
+
+    Returns:
+        As `image_root` has it: `.` for the table's folder, which is also the answer where nothing is found.
+    """
+    firsts = [column.known[0].strip() for column in columns]
+    whole = [path for path in firsts if is_remote(path) or os.path.isabs(path)]
+    if len(whole) == len(firsts):
+        return _shared([path for column in columns for path in column.known])
+    folder = folder_of(table)
+    if is_remote(folder):
+        return "."
+
+    def hits(root: str) -> int:
+        return sum(os.path.isfile(join(join(folder, root), path)) for path in firsts)
+
+    best, most = ".", hits(".")
+    for root in _folders_below(Path(folder)):
+        if most == len(firsts):
+            break
+        if hits(root) > most:
+            best, most = root, hits(root)
+    return best
+
+
+def open_some(column: Column, table: str, root: str) -> Gallery:
+    """Open a few of the pictures that a column names, spread over the table.
+
+    Args:
+        column: A column that reads like paths.
+        table: The table's place.
+        root: Where the paths start, relative to the table's folder.
+
+    Raises:
+        StorageError: The store does not answer.
+    """
+    place = join(folder_of(table), root)
+    pictures = PictureFolder(place)
+    paths = column.known.unique(maintain_order=True)
+    step = -(-len(paths) // OPENED)
+    fine, trouble, tried = 0, "", paths.gather_every(step).to_list()
+    for path in tried:
+        try:
+            examine_picture(pictures.read(path), max_pixels=_MOST_PIXELS, decode=False)
+            fine += 1
+        except PictureError as error:
+            trouble = trouble or f"{shown(path)}: {shown(error.detail)[1:-1]}"
+    return Gallery(len(tried), fine, trouble)
+
+
+def _shared(places: Sequence[str]) -> str:
+    """The longest folder or prefix that all places have in common; `.` where there is none."""
+    folders = {place.strip().rpartition("/")[0] for place in places}
+    first, last = min(folders).split("/"), max(folders).split("/")
+    same = 0
+    while same < min(len(first), len(last)) and first[same] == last[same]:
+        same += 1
+    return "/".join(first[:same]) or "."
+
+
+def _folders_below(folder: Path) -> Iterator[str]:
+    """The names of folders below one, nearer ones first, without hidden ones and links."""
+    level, found = [folder], 0
+    for _ in range(_DEPTH):
+        below: list[Path] = []
+        for parent in level:
+            try:
+                entries = sorted(entry.name for entry in os.scandir(parent) if entry.is_dir(follow_symlinks=False))
+            except OSError:
+                continue
+            below += [parent / name for name in entries if not name.startswith(".")]
+        for child in below:
+            found += 1
+            if found > _MOST_FOLDERS:
+                return
+            yield child.relative_to(folder).as_posix()
+        level = below
