@@ -80,7 +80,10 @@ def trained(tmp_path: Path) -> Callable[..., Trained]:
         (folder / "T" / "serving" / "saved_model.pb").write_bytes(b"graph")
         (folder / "T" / "serving" / "variables" / "variables.index").write_bytes(b"index")
         bundle.write(folder / "T")
-        metrics = {"r2": Metric(value=r2, baseline=0.0), "mae": Metric(value=mae, baseline=50.0)}
+        metrics = {"r2": Metric(value=r2, baseline=0.0)}
+        metrics["mae"] = Metric(
+            value=mae, baseline=50.0, verdict=None if mae is None else "better" if mae < 50 else "worse"
+        )
         heads = {"price": HeadReport(kind="regression", n=80, missing=0, classes=[], metrics=metrics)}
         verdict, checks = check_gate(config.gate, heads)
         report = EvaluationReport(
