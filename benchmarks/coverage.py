@@ -74,6 +74,13 @@ def classes(kind: str, shares: tuple[float, ...], apart: float, *, sure: float =
     return draw
 
 
+def noise(generator: np.random.Generator, n: int) -> Outcome:
+    """Two classes, 30 % positive, with probabilities around that which know nothing of the row."""
+    true = (generator.random(n) < 0.3).astype(np.int64)
+    positive = 1 / (1 + np.exp(-generator.normal(np.log(0.3 / 0.7), 0.5, n)))
+    return Outcome("binary", true, (positive >= 0.5).astype(np.int64), np.stack([1 - positive, positive], 1))
+
+
 def labels(shares: tuple[float, ...], apart: float) -> Draw:
     """Independent labels with Bayes' probabilities."""
 
@@ -119,7 +126,7 @@ POPULATIONS: dict[str, Population] = {
     "binary, 10 % positive": Population(classes("binary", (0.9, 0.1), 1.1), (0.9, 0.1)),
     "binary, 20 % positive, overconfident": Population(classes("binary", (0.8, 0.2), 1.1, sure=1.5), (0.8, 0.2)),
     "binary, 3 % mislabelled": Population(classes("binary", (0.7, 0.3), 1.8, mislabelled=0.03), (0.7, 0.3)),
-    "binary, useless": Population(classes("binary", (0.7, 0.3), 0.0, sure=1.0), (0.7, 0.3), useless=True),
+    "binary, useless": Population(noise, (0.7, 0.3), useless=True),
     "4 even classes": Population(classes("multiclass", (0.25,) * 4, 1.8), (0.25,) * 4),
     "4 classes, 3 % and 7 % rare": Population(
         classes("multiclass", (0.6, 0.3, 0.07, 0.03), 1.8), (0.6, 0.3, 0.07, 0.03)

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import time
 from html.parser import HTMLParser
 from typing import Any
 
@@ -290,9 +289,7 @@ def test_headers_have_a_scope_and_ids_are_unique(house_page: tuple[str, Page]) -
 
 def test_same_input_gives_the_same_bytes(house_page: tuple[str, Page]) -> None:
     report, predictions = house_report()
-    started = time.perf_counter()
     again = render_report(report, predictions, epochs=history(report), title="Houses")
-    assert time.perf_counter() - started < 2
     assert again == house_page[0]
 
 
@@ -432,7 +429,8 @@ def test_undefined_metrics_read_as_undefined() -> None:
     }
     text = Page(render_report(report.model_copy(update={"heads": heads}), predictions, epochs=[], title="t")).text
     assert text.count("not defined") == sum(len(METRICS[kind]) for kind in METRICS)
-    assert "better" not in text.split("Rows", 1)[0].replace("is better", "")
+    assert "✓ better" not in text
+    assert "no interval" not in text
 
 
 @pytest.mark.parametrize("kind", METRICS)
