@@ -1,23 +1,30 @@
-"""The end of a run on a terminal: every head beside its baseline, and where the report is."""
+"""The scores on a terminal: every head beside its baseline, the gate's rules, and where the report is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from polyhead.contracts.evaluation import REPORT_PAGE, EvaluationReport, Metric
-from polyhead.evaluate.gate import beats_baseline
+from polyhead.contracts.evaluation import REPORT_PAGE, EvaluationReport
+from polyhead.evaluate.spelling import number, span
 from polyhead.progress import StepUse, megabytes, result_console
 
-_STYLES = {True: "green", False: "red", None: "dim"}
+_MARKS = {
+    "better": "[green]✓[/]",
+    "not clearly better": "[yellow]≈[/]",
+    "worse": "[red]✗[/]",
+    None: "",
+}
+_LEGEND = "against the baseline: [green]✓[/] better, [yellow]≈[/] not clearly better, [red]✗[/] worse"
 _VERDICTS = {"passed": "[green]passed[/]", "failed": "[red]failed[/]", "ungated": "ungated, the config has no gate"}
 
 
 def print_results(report: EvaluationReport, out: Path, seconds: float, steps: Sequence[StepUse]) -> None:
-    """Print the table of heads and metrics to stdout.
+    """Print what a whole run came to, to stdout.
 
     Args:
         report: The evaluation.
@@ -26,6 +33,32 @@ def print_results(report: EvaluationReport, out: Path, seconds: float, steps: Se
         steps: What each step took, one at least.
     """
     console = result_console()
+    _print_scores(console, report)
+    console.print(
+        f"rows:    {report.rows_read:,} read, {report.rows_rejected:,} rejected; {seconds:.0f} s", soft_wrap=True
+    )
+    largest = max(steps, key=lambda use: use.peak_memory)
+    console.print(f"memory:  {megabytes(largest.peak_memory)} at most, in {largest.step}")
+    _print_place(console, str(out / "evaluate" / REPORT_PAGE))
+
+
+def print_evaluation(report: EvaluationReport, place: str) -> None:
+    """Print the scores, the verdict and where the report is, to stdout.
+
+    Args:
+        report: The evaluation.
+        place: Where its page is.
+    """
+    console = result_console()
+    _print_scores(console, report)
+    _print_place(console, place)
+
+
+def _print_place(console: Console, place: str) -> None:
+    console.print(f"report:  {escape(place)}", soft_wrap=True)
+
+
+def _print_scores(console: Console, report: EvaluationReport) -> None:
     table = Table(title=f"{report.rows[report.split]:,} {report.split} rows", title_justify="left", header_style="bold")
     for column, justify in (
         ("head", "left"),
@@ -33,39 +66,31 @@ def print_results(report: EvaluationReport, out: Path, seconds: float, steps: Se
         ("value", "right"),
         ("95 % interval", "right"),
         ("baseline", "right"),
+        ("", "left"),
     ):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich's own literals
+    missing: dict[str, list[str]] = {}
     for name, head in report.heads.items():
         about = [f"[bold]{escape(name)}[/]", f"[dim]{head.kind}[/]", f"[dim]n = {head.n:,}[/]"]
         for i, (metric, numbers) in enumerate(head.metrics.items()):
-            style = _STYLES[beats_baseline(metric, numbers)]
             table.add_row(
                 about[i] if i < len(about) else "",
                 metric,
-                f"[{style}]{_number(numbers.value)}[/]",
-                _interval(numbers),
-                _number(numbers.baseline),
+                number(numbers.value),
+                span(numbers.interval) or "[dim]none[/]",
+                number(numbers.baseline),
+                _MARKS[numbers.verdict],
             )
+            if numbers.value is not None and numbers.interval.reason:
+                missing.setdefault(numbers.interval.reason, []).append(f"{name} {metric}")
         table.add_section()
     console.print(table)
+    console.print(_LEGEND, style="dim", soft_wrap=True)
+    for reason, metrics in missing.items():
+        console.print(f"no interval: {escape(', '.join(metrics))}: {escape(reason)}", style="dim", soft_wrap=True)
     for check in report.gate:
         mark = "[green]✓[/]" if check.passed else "[red]✗[/]"
         rule = f"{escape(check.head)} {check.metric} {escape(check.rule)}"
-        console.print(f"  {mark} {rule} [dim]({_number(check.value)})[/]")
+        reason = f": {escape(check.reason)}" if check.reason else ""
+        console.print(f"  {mark} {rule} [dim]({number(check.value)})[/]{reason}", soft_wrap=True)
     console.print(f"verdict: {_VERDICTS[report.verdict]}")
-    console.print(
-        f"rows:    {report.rows_read:,} read, {report.rows_rejected:,} rejected; {seconds:.0f} s", soft_wrap=True
-    )
-    largest = max(steps, key=lambda use: use.peak_memory)
-    console.print(f"memory:  {megabytes(largest.peak_memory)} at most, in {largest.step}")
-    console.print(f"report:  {escape(str(out / 'evaluate' / REPORT_PAGE))}", soft_wrap=True)
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
-
-
-def _interval(metric: Metric) -> str:
-    return "" if metric.low is None else f"{_number(metric.low)} – {_number(metric.high)}"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from polyhead.contracts.evaluation import HeadReport, Metric
+from polyhead.contracts.evaluation import HeadReport, Interval, Metric
 from polyhead.contracts.targets import LOWER_IS_BETTER, METRICS
-from polyhead.evaluate.gate import beats_baseline, check_gate
+from polyhead.evaluate.gate import check_gate
+from polyhead.evaluate.intervals import comparison
 
 
 def head(**metrics: Metric) -> HeadReport:
     return HeadReport(kind="regression", n=9, missing=0, classes=[], metrics=metrics, confusion=[], slices=[], notes=[])
 
 
-def verdict_of(rule: str, value: float | None, baseline: float | None = 0.5, metric: str = "r2") -> str:
-    heads = {"price": head(**{metric: Metric(value=value, baseline=baseline)})}
+def verdict_of(rule: str, value: float | None, metric: str = "r2") -> str:
+    heads = {"price": head(**{metric: Metric(value=value, baseline=0.5)})}
     return check_gate({"price": {metric: rule}}, heads)[0]
 
 
@@ -43,13 +46,49 @@ def test_negative_numbers() -> None:
 
 
 @pytest.mark.parametrize("metric", sorted({name for names in METRICS.values() for name in names}))
-def test_beating_the_baseline_has_a_direction(metric: str) -> None:
-    """Errors and losses must be below the baseline, every other metric above; a tie does not beat it."""
+def test_better_has_a_direction_and_needs_the_whole_interval(metric: str) -> None:
+    """Errors and losses must fall below the baseline, all others rise above; an interval that holds 0 says nothing."""
     lower = metric in ("log_loss", "mae", "rmse", "mape")
     assert lower == (metric in LOWER_IS_BETTER)
-    assert verdict_of("beats baseline", 0.4, metric=metric) == ("passed" if lower else "failed")
-    assert verdict_of("beats baseline", 0.6, metric=metric) == ("failed" if lower else "passed")
-    assert verdict_of("beats baseline", 0.5, metric=metric) == "failed"
+    assert comparison(metric, 0.01, 0.2) == ("worse" if lower else "better")
+    assert comparison(metric, -0.2, -0.01) == ("better" if lower else "worse")
+    for low, high in ((-0.01, 0.2), (-0.2, 0.01), (0.0, 0.0), (0.0, 0.2), (-0.2, 0.0)):
+        assert comparison(metric, low, high) == "not clearly better"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "apart", "passed", "reason"),
+    [
+        ("better", Interval(low=0.1, high=0.3, method="m"), True, ""),
+        ("better", Interval(reason="9 rows, an interval needs 30"), True, ""),
+        (
+            "not clearly better",
+            Interval(low=-0.113, high=0.334, method="m"),
+            False,
+            "not clearly better: it differs by +0.135, 95 % interval -0.113 to 0.334",
+        ),
+        (
+            "not clearly better",
+            Interval(reason="9 rows, an interval needs 30"),
+            False,
+            "not clearly better: it differs by +0.135, no interval: 9 rows, an interval needs 30",
+        ),
+        (
+            "worse",
+            Interval(low=-0.3, high=-0.1, method="m"),
+            False,
+            "worse than the baseline: it differs by +0.135, 95 % interval -0.300 to -0.100",
+        ),
+    ],
+)
+def test_only_what_is_clearly_better_beats_the_baseline(
+    verdict: Any, apart: Interval, passed: bool, reason: str
+) -> None:
+    """A point value above the baseline does not pass; the check says in words what is known."""
+    numbers = Metric(value=0.635, baseline=0.5, difference=0.135, difference_interval=apart, verdict=verdict)
+    heads = {"sold": head(roc_auc=numbers)}
+    outcome, checks = check_gate({"sold": {"roc_auc": "beats baseline"}}, heads)
+    assert (outcome, checks[0].passed, checks[0].reason) == ("passed" if passed else "failed", passed, reason)
 
 
 @pytest.mark.parametrize("rule", [">= 0", "> -1", "<= 1", "< 1", "beats baseline"])
@@ -60,12 +99,10 @@ def test_an_undefined_metric_never_passes(rule: str) -> None:
 
 
 def test_an_undefined_baseline_cannot_be_beaten() -> None:
-    """Without a baseline the rule fails, and beats_baseline says that it does not know."""
-    assert verdict_of("beats baseline", 0.9, None) == "failed"
-    assert beats_baseline("r2", Metric(value=0.9, baseline=None)) is None
-    assert beats_baseline("r2", Metric(value=None, baseline=0.9)) is None
-    assert beats_baseline("r2", Metric(value=0.9, baseline=0.5)) is True
-    assert beats_baseline("mae", Metric(value=0.9, baseline=0.5)) is False
+    """Without a baseline the rule fails and says so."""
+    heads = {"price": head(r2=Metric(value=0.9, baseline=None))}
+    verdict, checks = check_gate({"price": {"r2": "beats baseline"}}, heads)
+    assert (verdict, checks[0].reason) == ("failed", "the baseline has none")
 
 
 def test_no_rules_no_verdict() -> None:

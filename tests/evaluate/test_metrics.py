@@ -13,7 +13,7 @@ from scipy.special import softmax
 from sklearn import metrics as sk
 
 from polyhead.contracts.targets import METRICS
-from polyhead.evaluate.metrics import Outcome, intervals, measure
+from polyhead.evaluate.metrics import Outcome, measure
 
 
 def class_outcome(kind: str, classes: int, rows: int, seed: int) -> Outcome:
@@ -140,10 +140,9 @@ def test_metrics_of_a_kind_come_in_the_contracts_order(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", METRICS)
 def test_no_rows_define_nothing(kind: str) -> None:
-    """Without a row whose target is known every metric and interval is None."""
+    """Without a row whose target is known every metric is None."""
     outcome = some_outcome(kind, 5, 0).rows(np.array([], int))
     assert measure(outcome) == dict.fromkeys(METRICS[kind])
-    assert intervals(outcome, 20, 0) == dict.fromkeys(METRICS[kind])
 
 
 @pytest.mark.parametrize("kind", METRICS)
@@ -249,42 +248,3 @@ def test_absent_classes_and_labels_stay_out_of_averages() -> None:
     empty = Outcome("multilabel", np.zeros((2, 3), int), np.zeros((2, 3), int), np.full((2, 3), 0.1))
     assert measure(empty)["macro_f1"] is None
     assert measure(empty)["accuracy"] == 1.0
-
-
-@pytest.mark.parametrize("kind", METRICS)
-def test_intervals_hold_the_value_and_repeat(kind: str) -> None:
-    """The 95 % interval of every metric contains its value, has a width, and is the same for the same seed."""
-    outcome = some_outcome(kind, 150, 3)
-    values, spans = measure(outcome), intervals(outcome, 60, 0)
-    assert tuple(spans) == METRICS[kind]
-    for name, span in spans.items():
-        assert span is not None
-        low, high = span
-        assert low < values[name] < high, name
-    assert intervals(outcome, 60, 0) == spans
-    assert intervals(outcome, 60, 1) != spans
-
-
-def test_intervals_shrink_with_rows() -> None:
-    """Four times the rows about halve the interval of an accuracy, as the binomial's standard error says."""
-    for rows in (100, 400):
-        p = np.tile([[0.8, 0.2]], (rows, 1))
-        outcome = Outcome("binary", (np.arange(rows) % 5 == 0).astype(int), np.zeros(rows, int), p)
-        low, high = intervals(outcome, 200, 0)["accuracy"]
-        assert (high - low) == pytest.approx(2 * 1.96 * math.sqrt(0.8 * 0.2 / rows), rel=0.2)
-
-
-def test_no_resamples_no_intervals() -> None:
-    """bootstrap: 0 leaves intervals out."""
-    assert intervals(number_outcome(10, 0), 0, 0) == dict.fromkeys(METRICS["regression"])
-
-
-def test_an_interval_that_most_resamples_cannot_define_is_none() -> None:
-    """With one positive row a third of the resamples have no ROC AUC: no interval, although there is a value."""
-    p = np.linspace(0.1, 0.9, 12)
-    true = np.array([0] * 11 + [1])
-    outcome = Outcome("binary", true, (p >= 0.5).astype(int), np.stack([1 - p, p], 1))
-    assert measure(outcome)["roc_auc"] == 1.0
-    spans = intervals(outcome, 100, 0)
-    assert spans["roc_auc"] is None
-    assert spans["accuracy"] is not None

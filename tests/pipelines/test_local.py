@@ -93,7 +93,21 @@ def test_no_artifact_remembers_the_working_folder(finished):
 def test_json_is_all_there_is_on_stdout(finished):
     printed = json.loads(finished.stdout)
     report = EvaluationReport.read(finished.out / "evaluate")
-    assert list(printed) == ["out", "report", "verdict", "seconds", "steps", "heads"]
+    assert list(printed) == [
+        "out",
+        "report",
+        "verdict",
+        "seconds",
+        "steps",
+        "rows",
+        "rows_read",
+        "rows_rejected",
+        "gate",
+        "heads",
+    ]
+    assert printed["rows"] == report.rows
+    assert (printed["rows_read"], printed["rows_rejected"]) == (report.rows_read, report.rows_rejected)
+    assert printed["gate"] == [check.model_dump() for check in report.gate]
     assert printed["out"] == str(finished.out)
     assert printed["report"] == str(finished.out / "evaluate" / "report.html")
     assert printed["verdict"] == report.verdict
@@ -113,13 +127,16 @@ def test_json_is_all_there_is_on_stdout(finished):
         "price": "regression",
     }
     for name, head in printed["heads"].items():
-        assert list(head) == ["kind", "n", "metrics"]
+        assert list(head) == ["kind", "n", "missing", "metrics"]
         assert head["n"] == report.heads[name].n > 0
         assert list(head["metrics"]) == METRICS[head["kind"]]
         assert head["metrics"] == {
-            metric: {"value": numbers.value, "baseline": numbers.baseline}
-            for metric, numbers in report.heads[name].metrics.items()
+            metric: numbers.model_dump() for metric, numbers in report.heads[name].metrics.items()
         }
+        for numbers in head["metrics"].values():
+            assert numbers["verdict"] in ("better", "not clearly better", "worse", None)
+            for found in (numbers["interval"], numbers["difference_interval"]):
+                assert list(found) == ["low", "high", "method", "reason"]
 
 
 def test_progress_names_every_step_in_order(finished):

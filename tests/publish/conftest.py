@@ -79,14 +79,17 @@ def trained(tmp_path: Path) -> Callable[..., Trained]:
         (folder / "T" / "serving" / "saved_model.pb").write_bytes(b"graph")
         (folder / "T" / "serving" / "variables" / "variables.index").write_bytes(b"index")
         bundle = close_artifact(folder / "T", bundle)
-        metrics = {"r2": Metric(value=r2, baseline=0.0), "mae": Metric(value=mae, baseline=50.0)}
+        metrics = {"r2": Metric(value=r2, baseline=0.0)}
+        verdict = None if mae is None else "better" if mae < 50 else "worse"
+        apart = None if mae is None else mae - 50
+        metrics["mae"] = Metric(value=mae, baseline=50.0, difference=apart, verdict=verdict)
         heads = {"price": HeadReport(kind="regression", n=80, missing=0, classes=[], metrics=metrics)}
-        verdict, checks = check_gate(config.gate, heads)
+        outcome, checks = check_gate(config.gate, heads)
         report = EvaluationReport(
             made_from={**bundle.made_from, "bundle": bundle.fingerprint()},
             split="test",
             heads=heads,
-            verdict=verdict,
+            verdict=outcome,
             gate=checks,
             rows={"train": 300, "val": 80, "test": 80},
             rows_read=460,

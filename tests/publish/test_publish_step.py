@@ -157,6 +157,8 @@ def test_what_the_gate_refused_is_refused_with_every_rule_that_failed(trained, s
         "did not pass the gate: price.mae is not defined, the rule is beats baseline",
     ]
     assert {problem.where for problem in caught.value.problems} == {str(model.evaluation)}
+    with pytest.raises(ArtifactError, match=r"is beats baseline: worse than the baseline: it differs by \+20\.0, "):
+        publish(trained("worse", mae=70.0), shelf)
     assert not shelf.parent.exists()
     assert not (model.bundle.parent / "P").exists()
 

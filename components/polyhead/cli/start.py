@@ -273,14 +273,16 @@ def _summary(finished: LocalRun) -> dict[str, Any]:
             {"step": use.step, "seconds": round(use.seconds, 1), "peak_memory_bytes": use.peak_memory}
             for use in finished.steps
         ],
+        "rows": finished.report.rows,
+        "rows_read": finished.report.rows_read,
+        "rows_rejected": finished.report.rows_rejected,
+        "gate": [check.model_dump(mode="json") for check in finished.report.gate],
         "heads": {
             name: {
                 "kind": head.kind,
                 "n": head.n,
-                "metrics": {
-                    metric: {"value": numbers.value, "baseline": numbers.baseline}
-                    for metric, numbers in head.metrics.items()
-                },
+                "missing": head.missing,
+                "metrics": {metric: numbers.model_dump(mode="json") for metric, numbers in head.metrics.items()},
             }
             for name, head in finished.report.heads.items()
         },

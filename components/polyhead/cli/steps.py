@@ -124,7 +124,14 @@ def evaluate(
 
     with step("evaluate"):
         result = evaluate_model(config=load(config), bundle=bundle, shards=shards, preprocessing=preprocessing, out=out)
-    finish(result, as_json)
+    if as_json:
+        finish(result, as_json)
+        return
+    from polyhead.contracts.evaluation import REPORT_PAGE
+    from polyhead.results import print_evaluation
+    from polyhead.storage.places import join
+
+    print_evaluation(result, join(out, REPORT_PAGE))
 
 
 @app.command(rich_help_panel="One step at a time")

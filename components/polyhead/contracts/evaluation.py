@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,23 @@ PREDICTIONS_TABLE = "predictions.parquet"
 REPORT_PAGE = "report.html"
 
 Verdict = Literal["passed", "failed", "ungated"]
+Comparison = Literal["better", "not clearly better", "worse"]
+
+
+class Interval(Record):
+    """A 95 % interval: of 100 such intervals, from 100 test splits of as many rows, 93 to 97 hold the true value.
+
+    Attributes:
+        low: Lower end; None where nothing can be promised.
+        high: Upper end.
+        method: How it was computed; empty without an interval. See `polyhead.evaluate.intervals`.
+        reason: Why there is none; empty with an interval.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+    reason: str = ""
 
 
 class Metric(Record):
@@ -28,14 +45,22 @@ class Metric(Record):
         value: On the test rows whose target is known; None where it is not defined, such as the ROC AUC of a
             test split with one class.
         baseline: The same metric of the trivial prediction: the train rows' class frequencies, or their median.
-        low: Lower end of the 95 % bootstrap interval of `value`; None without resamples.
-        high: Upper end.
+        n: The rows that it is over.
+        interval: Of `value`.
+        difference: `value` minus `baseline`; None where either is not defined.
+        difference_interval: Of `difference`, the two on the same rows.
+        verdict: Whether it is better than the baseline: `better` or `worse` only where the 95 % interval of the
+            difference does not hold 0; None where either is not defined. It may stand where `difference_interval` does
+            not: less is needed to tell a sign than a size.
     """
 
     value: float | None
     baseline: float | None
-    low: float | None = None
-    high: float | None = None
+    n: int = 0
+    interval: Interval = Interval()
+    difference: float | None = None
+    difference_interval: Interval = Interval()
+    verdict: Comparison | None = None
 
 
 class SliceScore(Record):
@@ -46,6 +71,7 @@ class SliceScore(Record):
     n: int
     metric: str
     score: float | None
+    interval: Interval = Interval()
 
 
 class HeadReport(Record):
@@ -80,7 +106,9 @@ class GateCheck(Record):
         metric: The metric.
         rule: As written in the config.
         value: What was measured.
-        passed: Whether the rule holds. An undefined metric never passes.
+        passed: Whether the rule holds. An undefined metric never passes, and the baseline is beaten only where the
+            metric is clearly better.
+        reason: Of a rule that fails, why, in words.
     """
 
     head: str
@@ -88,6 +116,7 @@ class GateCheck(Record):
     rule: str
     value: float | None
     passed: bool
+    reason: str = ""
 
 
 class EvaluationReport(Contract):
@@ -105,6 +134,9 @@ class EvaluationReport(Contract):
         warnings: From all steps.
     """
 
+    FORMAT_VERSION: ClassVar[int] = 2
+
+    format_version: int = 2
     split: str
     heads: dict[str, HeadReport]
     verdict: Verdict

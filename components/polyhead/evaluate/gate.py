@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from polyhead.contracts.config import GATE_RULE
 from polyhead.contracts.evaluation import GateCheck, HeadReport, Metric, Verdict
-from polyhead.contracts.targets import LOWER_IS_BETTER
+from polyhead.evaluate.spelling import signed, span
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -30,13 +30,7 @@ def check_gate(
         `ungated` without rules; otherwise `passed` when every rule holds, else `failed`; and every rule.
     """
     checks = [
-        GateCheck(
-            head=head,
-            metric=metric,
-            rule=rule,
-            value=heads[head].metrics[metric].value,
-            passed=_holds(rule, metric, heads[head].metrics[metric]),
-        )
+        _check(head, metric, rule, heads[head].metrics[metric])
         for head, rules in gate.items()
         for metric, rule in rules.items()
     ]
@@ -45,18 +39,23 @@ def check_gate(
     return ("passed" if all(check.passed for check in checks) else "failed"), checks
 
 
-def beats_baseline(name: str, metric: Metric) -> bool | None:
-    """Whether a metric is better than its baseline; None where either is not defined."""
-    if metric.value is None or metric.baseline is None:
-        return None
-    if name in LOWER_IS_BETTER:
-        return metric.value < metric.baseline
-    return metric.value > metric.baseline
-
-
-def _holds(rule: str, name: str, metric: Metric) -> bool:
+def _check(head: str, name: str, rule: str, metric: Metric) -> GateCheck:
     match = GATE_RULE.fullmatch(rule)
     assert match is not None
-    if match[3]:
-        return bool(beats_baseline(name, metric))
-    return metric.value is not None and _COMPARISONS[match[1]](metric.value, float(match[2]))
+    if metric.value is None:
+        passed, reason = False, "it is not defined on these rows"
+    elif match[3]:
+        passed = metric.verdict == "better"
+        reason = "" if passed else _not_better(metric)
+    else:
+        passed, reason = _COMPARISONS[match[1]](metric.value, float(match[2])), ""
+    return GateCheck(head=head, metric=name, rule=rule, value=metric.value, passed=passed, reason=reason)
+
+
+def _not_better(metric: Metric) -> str:
+    if metric.verdict is None or metric.difference is None:
+        return "the baseline has none"
+    apart = metric.difference_interval
+    known = f"95 % interval {span(apart)}" if apart.low is not None else f"no interval: {apart.reason}"
+    words = f"{metric.verdict} than the baseline" if metric.verdict == "worse" else metric.verdict
+    return f"{words}: it differs by {signed(metric.difference)}, {known}"

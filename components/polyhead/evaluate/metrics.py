@@ -19,7 +19,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _SMALLEST_PROBABILITY = 1e-7
-_INTERVAL = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -70,32 +69,24 @@ def measure(outcome: Outcome, names: tuple[str, ...] | None = None) -> dict[str,
     return {name: _one(name, outcome) for name in names or METRICS[outcome.kind]}
 
 
-def intervals(outcome: Outcome, resamples: int, seed: int) -> dict[str, tuple[float, float] | None]:
-    """95 % percentile bootstrap intervals of all metrics.
+def row_losses(outcome: Outcome) -> tuple[Floats, Floats]:
+    """Each row's log loss, float64 (n,), and whether it counts, 1 or 0: a label that no train row has does not."""
+    assert outcome.probabilities is not None
+    if outcome.kind == "multilabel":
+        p = np.clip(outcome.probabilities, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
+        return -np.where(outcome.true == 1, np.log(p), np.log1p(-p)).mean(1), np.ones(len(p))
+    true = outcome.true.astype(np.int64)
+    seen = true >= 0
+    chosen = outcome.probabilities[np.arange(len(true)), np.where(seen, true, 0)]
+    return np.where(seen, -np.log(np.clip(chosen, _SMALLEST_PROBABILITY, 1.0)), 0.0), seen.astype(np.float64)
 
-    Args:
-        outcome: The predictions.
-        resamples: How many times the rows are drawn with replacement; 0 gives None everywhere.
-        seed: Of the drawing.
 
-    Returns:
-        (low, high) by metric; None where fewer than nine tenths of the resamples define it.
-    """
-    names = METRICS[outcome.kind]
-    n = len(outcome.true)
-    if resamples == 0 or n == 0:
-        return dict.fromkeys(names)
-    generator = np.random.default_rng(seed)
-    drawn = [measure(outcome.rows(generator.integers(0, n, n))) for _ in range(resamples)]
-    result: dict[str, tuple[float, float] | None] = {}
-    for name in names:
-        values = [value for sample in drawn if (value := sample[name]) is not None]
-        if 10 * len(values) < 9 * resamples:
-            result[name] = None
-        else:
-            low, high = np.percentile(values, _INTERVAL)
-            result[name] = (float(low), float(high))
-    return result
+def learned_scale(outcome: Outcome) -> tuple[Floats, Floats]:
+    """True and predicted numbers, float64 (n,), on the scale that the head learns."""
+    true, predicted = outcome.true.astype(np.float64), outcome.predicted.astype(np.float64)
+    if outcome.log_scale:
+        return np.log(true), np.log(np.maximum(predicted, np.finfo(np.float32).tiny))
+    return true, predicted
 
 
 def _one(name: str, outcome: Outcome) -> float | None:
@@ -113,14 +104,9 @@ def _class_f1(outcome: Outcome) -> float:
     return float(sk.f1_score(outcome.true, outcome.predicted, average="macro", zero_division=0))
 
 
-def _class_log_loss(outcome: Outcome) -> float | None:
-    assert outcome.probabilities is not None
-    true = outcome.true.astype(np.int64)
-    seen = true >= 0
-    if not seen.any():
-        return None
-    chosen = outcome.probabilities[seen, true[seen]]
-    return float(-np.log(np.clip(chosen, _SMALLEST_PROBABILITY, 1.0)).mean())
+def _log_loss(outcome: Outcome) -> float | None:
+    losses, counted = row_losses(outcome)
+    return float(losses.sum() / counted.sum()) if counted.any() else None
 
 
 def _class_roc_auc(outcome: Outcome) -> float | None:
@@ -160,12 +146,6 @@ def _unseen(outcome: Outcome) -> NDArray[np.bool_]:
     return np.zeros(len(outcome.true), bool) if outcome.unseen is None else outcome.unseen
 
 
-def _label_log_loss(outcome: Outcome) -> float:
-    assert outcome.probabilities is not None
-    p = np.clip(outcome.probabilities, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
-    return float(-np.where(outcome.true == 1, np.log(p), np.log1p(-p)).mean())
-
-
 def _by_label(score: Callable[..., float]) -> Callable[[Outcome], float | None]:
     def measure_labels(outcome: Outcome) -> float | None:
         assert outcome.probabilities is not None
@@ -177,13 +157,6 @@ def _by_label(score: Callable[..., float]) -> Callable[[Outcome], float | None]:
 
 def _r2(true: Floats, predicted: Floats) -> float | None:
     return float(sk.r2_score(true, predicted)) if len(true) > 1 and np.ptp(true) > 0 else None
-
-
-def _r2_transformed(outcome: Outcome) -> float | None:
-    true, predicted = outcome.true.astype(np.float64), outcome.predicted.astype(np.float64)
-    if outcome.log_scale:
-        true, predicted = np.log(true), np.log(np.maximum(predicted, np.finfo(np.float32).tiny))
-    return _r2(true, predicted)
 
 
 def _mape(outcome: Outcome) -> float | None:
@@ -200,20 +173,20 @@ _CLASSES: dict[str, Measure] = {
     "accuracy": lambda o: float((o.true == o.predicted).mean()),
     "balanced_accuracy": lambda o: float(sk.balanced_accuracy_score(o.true, o.predicted)),
     "macro_f1": _class_f1,
-    "log_loss": _class_log_loss,
+    "log_loss": _log_loss,
     "roc_auc": _class_roc_auc,
     "pr_auc": lambda o: _auc(o.true == 1, o.probabilities[:, 1], sk.average_precision_score),  # type: ignore[index]
 }
 _LABELS: dict[str, Measure] = {
     "accuracy": _label_accuracy,
     "macro_f1": _label_f1,
-    "log_loss": _label_log_loss,
+    "log_loss": _log_loss,
     "roc_auc": _by_label(sk.roc_auc_score),
     "pr_auc": _by_label(sk.average_precision_score),
 }
 _NUMBERS: dict[str, Measure] = {
     "r2": lambda o: _r2(o.true, o.predicted),  # type: ignore[arg-type]
-    "r2_transformed": _r2_transformed,
+    "r2_transformed": lambda o: _r2(*learned_scale(o)),
     "mae": lambda o: float(np.abs(o.true - o.predicted).mean()),  # type: ignore[operator]
     "rmse": lambda o: float(np.sqrt(((o.true - o.predicted) ** 2).mean())),  # type: ignore[operator]
     "mape": _mape,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -30,11 +29,11 @@ from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Metric, 
 from polyhead.contracts.targets import LOWER_IS_BETTER, METRICS
 from polyhead.evaluate import charts
 from polyhead.evaluate.charts import Chart, LabelScore
+from polyhead.evaluate.spelling import number, signed, span
 
 WORST_ROWS = 10
 FIRST_SLICES = 10
 _LONGEST_TEXT = 160
-_UNDEFINED = "–"
 _SPLIT_ORDER = ("train", "val", "test")
 _METRIC_NAMES = {
     "macro_f1": "macro F1",
@@ -78,12 +77,14 @@ class _Table:
 
 @dataclass(frozen=True)
 class _Cell:
-    """A metric of a head in the summary; `comparison` is better, worse, same or empty."""
+    """A metric of a head in the summary; `reason` says why there is no interval."""
 
     value: str
     interval: str
+    reason: str
     baseline: str
     comparison: str
+    difference: str
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class _Head:
     id: str
     name: str
     report: HeadReport
+    gaps: list[str]
     figure: _Figure | None
     details: _Table | None
     worst: _Table | None
@@ -214,15 +216,6 @@ def _inline_json(value: object) -> Markup:
     return Markup(text)  # noqa: S704  # escaped above
 
 
-def _number(value: float | None) -> str:
-    """Three significant digits; whole numbers with thousands separators from 1,000 on."""
-    if value is None or not math.isfinite(value):
-        return _UNDEFINED
-    if 1_000 <= abs(value) < 1e15:
-        return f"{value:,.0f}"
-    return f"{value:#.3g}".rstrip(".")
-
-
 def _short(text: str, length: int = _LONGEST_TEXT) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
@@ -236,9 +229,9 @@ def _splits(report: EvaluationReport) -> list[tuple[str, int]]:
     return [(name, report.rows[name]) for name in dict.fromkeys([*names, *sorted(report.rows)])]
 
 
-def _gate(report: EvaluationReport) -> list[tuple[str, str, str, str, bool]]:
+def _gate(report: EvaluationReport) -> list[tuple[str, str, str, str, bool, str]]:
     return [
-        (check.head, _metric_name(check.metric), check.rule, _number(check.value), check.passed)
+        (check.head, _metric_name(check.metric), check.rule, number(check.value), check.passed, check.reason)
         for check in report.gate
     ]
 
@@ -271,30 +264,22 @@ def _summary(kind: str, heads: dict[str, HeadReport], places: dict[str, str]) ->
     metrics = list(dict.fromkeys([*ordered, *present]))
     columns = [(_metric_name(metric), "lower" if metric in LOWER_IS_BETTER else "higher") for metric in metrics]
     rows = [
-        (name, places[name], [_cell(metric, head.metrics.get(metric)) for metric in metrics])
-        for name, head in heads.items()
+        (name, places[name], [_cell(head.metrics.get(metric)) for metric in metrics]) for name, head in heads.items()
     ]
     return _Summary(kind, columns, rows)
 
 
-def _cell(metric: str, score: Metric | None) -> _Cell | None:
+def _cell(score: Metric | None) -> _Cell | None:
     if score is None or score.value is None:
         return None
-    bounded = score.low is not None and score.high is not None
     return _Cell(
-        value=_number(score.value),
-        interval=f"{_number(score.low)} to {_number(score.high)}" if bounded else "",
-        baseline=_number(score.baseline),
-        comparison=_comparison(metric, score.value, score.baseline),
+        value=number(score.value),
+        interval=span(score.interval),
+        reason=score.interval.reason,
+        baseline=number(score.baseline),
+        comparison=score.verdict or "",
+        difference=span(score.difference_interval),
     )
-
-
-def _comparison(metric: str, value: float, baseline: float | None) -> str:
-    if baseline is None:
-        return ""
-    if value == baseline:
-        return "same"
-    return "better" if (value < baseline) == (metric in LOWER_IS_BETTER) else "worse"
 
 
 def _head(identity: str, name: str, head: HeadReport, predictions: pl.DataFrame, figures: _Figures) -> _Head:
@@ -304,12 +289,22 @@ def _head(identity: str, name: str, head: HeadReport, predictions: pl.DataFrame,
         id=identity,
         name=name,
         report=head,
+        gaps=_gaps(head),
         figure=figures.add(analysis.chart) if analysis.chart else None,
         details=analysis.details,
         worst=analysis.worst,
         slices=_slices(slices[:FIRST_SLICES]),
         more_slices=_slices(slices[FIRST_SLICES:]),
     )
+
+
+def _gaps(head: HeadReport) -> list[str]:
+    """Which metrics have no interval, by reason."""
+    missing: dict[str, list[str]] = {}
+    for name, metric in head.metrics.items():
+        if metric.value is not None and metric.interval.reason:
+            missing.setdefault(metric.interval.reason, []).append(_metric_name(name))
+    return [f"no interval for {', '.join(names)}: {reason}" for reason, names in missing.items()]
 
 
 def _worst_slice_first(score: SliceScore) -> tuple[bool, float]:
@@ -320,10 +315,18 @@ def _worst_slice_first(score: SliceScore) -> tuple[bool, float]:
 
 def _slices(slices: Sequence[SliceScore]) -> _Table | None:
     rows = [
-        [score.feature, _short(score.value), f"{score.n:,}", _metric_name(score.metric), _number(score.score)]
+        [
+            score.feature,
+            _short(score.value),
+            f"{score.n:,}",
+            _metric_name(score.metric),
+            number(score.score),
+            span(score.interval) or score.interval.reason,
+        ]
         for score in slices
     ]
-    return _Table(["Feature", "Value", "Rows", "Metric", "Score"], rows, frozenset({2, 4})) if rows else None
+    columns = ["Feature", "Value", "Rows", "Metric", "Score", "95 % interval"]
+    return _Table(columns, rows, frozenset({2, 4})) if rows else None
 
 
 def _analysis(name: str, head: HeadReport, predictions: pl.DataFrame) -> _Analysis:
@@ -359,15 +362,11 @@ def _regression(name: str, known: pl.DataFrame) -> _Analysis:
     wrong = finite.with_columns(error=pl.col("predicted") - pl.col("truth"))
     worst = wrong.sort(pl.col("error").abs(), descending=True, maintain_order=True).head(WORST_ROWS)
     rows = [
-        [_short(key), _number(truth), _number(predicted), _signed(error)]
+        [_short(key), number(truth), number(predicted), signed(error)]
         for key, truth, predicted, error in worst.select("key", "truth", "predicted", "error").iter_rows()
     ]
     table = _Table(["Key", "True", "Predicted", "Error"], rows, frozenset({1, 2, 3}))
     return _Analysis(charts.scatter(name, finite.select("key", "truth", "predicted")), worst=table)
-
-
-def _signed(value: float) -> str:
-    return f"{'−' if value < 0 else '+'}{_number(abs(value))}" if value else "0"
 
 
 def _classes(name: str, head: HeadReport, known: pl.DataFrame) -> _Analysis:
@@ -394,14 +393,14 @@ def _confident_mistakes(classes: Sequence[str], wrong: pl.DataFrame) -> _Table:
     for index in np.argsort(-confidence, kind="stable")[:WORST_ROWS].tolist():
         key, truth, guess = wrong.select("key", "truth", "predicted").row(index)
         of_truth = float(probabilities[index, positions[truth]]) if truth in positions else None
-        rows.append([_short(key), truth, guess, _number(float(confidence[index])), _number(of_truth)])
+        rows.append([_short(key), truth, guess, number(float(confidence[index])), number(of_truth)])
     return _Table(["Key", "True", "Predicted", "Confidence", "Probability of true"], rows, frozenset({3, 4}))
 
 
 def _multilabel(name: str, labels: Sequence[str], known: pl.DataFrame) -> _Analysis:
     has, said = _membership(known, "truth", labels), _membership(known, "predicted", labels)
     scores = [_label_score(label, has[:, place], said[:, place]) for place, label in enumerate(labels)]
-    rows = [[score.label, _number(score.precision), _number(score.recall), f"{score.support:,}"] for score in scores]
+    rows = [[score.label, number(score.precision), number(score.recall), f"{score.support:,}"] for score in scores]
     return _Analysis(
         charts.label_bars(name, scores),
         details=_Table(["Label", "Precision", "Recall", "Rows"], rows, frozenset({1, 2, 3})),
@@ -445,7 +444,7 @@ def _wrong_labels(
                 _short(", ".join(truth)) or "none",
                 _short(", ".join(guess)) or "none",
                 f"{what} {labels[place]}",
-                _number(float(probabilities[index, place])),
+                number(float(probabilities[index, place])),
             ]
         )
     return _Table(["Key", "True", "Predicted", "Worst label", "Its probability"], rows, frozenset({4}))

@@ -17,7 +17,6 @@ from polyhead.contracts.evaluation import (
     REPORT_PAGE,
     EvaluationReport,
     HeadReport,
-    Metric,
     SliceScore,
 )
 from polyhead.contracts.preprocessing import LabelStatistics, Preprocessing, RegressionStatistics, TargetStatistics
@@ -25,7 +24,8 @@ from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.targets import METRICS, RegressionTarget, Target
 from polyhead.errors import ArtifactError, DataError
 from polyhead.evaluate.gate import check_gate
-from polyhead.evaluate.metrics import Outcome, intervals, measure
+from polyhead.evaluate.intervals import compare, interval
+from polyhead.evaluate.metrics import Outcome, measure
 from polyhead.evaluate.outcomes import baseline_of, confusion_of, outcome_of, prediction_columns, truth_column
 from polyhead.evaluate.report import render_report
 from polyhead.model import backend
@@ -143,31 +143,27 @@ def _head_report(
     name: str, statistics: TargetStatistics, table: pl.DataFrame, slices: pl.DataFrame, config: Config
 ) -> HeadReport:
     outcome = outcome_of(name, statistics, table)
-    values, baselines = measure(outcome), measure(baseline_of(statistics, outcome))
-    spans = intervals(outcome, config.evaluate.bootstrap, _BOOTSTRAP_SEED)
     classes: list[str] = []
     if isinstance(statistics, LabelStatistics):
         classes = statistics.labels
     elif not isinstance(statistics, RegressionStatistics):
         classes = statistics.classes
-    metrics = {}
-    for metric, value in values.items():
-        low, high = spans[metric] or (None, None)
-        metrics[metric] = Metric(value=value, baseline=baselines[metric], low=low, high=high)
     return HeadReport(
         kind=statistics.kind,
         n=len(outcome.true),
         missing=table.height - len(outcome.true),
         classes=classes,
-        metrics=metrics,
+        metrics=compare(
+            outcome, baseline_of(statistics, outcome), resamples=config.evaluate.bootstrap, seed=_BOOTSTRAP_SEED
+        ),
         confusion=confusion_of(outcome, len(classes)) if statistics.kind in ("binary", "multiclass") else [],
-        slices=_slice_scores(name, statistics, table, slices),
+        slices=_slice_scores(name, statistics, table, slices, config.evaluate.bootstrap),
         notes=_notes(outcome, config.targets[name]),
     )
 
 
 def _slice_scores(
-    name: str, statistics: TargetStatistics, table: pl.DataFrame, slices: pl.DataFrame
+    name: str, statistics: TargetStatistics, table: pl.DataFrame, slices: pl.DataFrame, resamples: int
 ) -> list[SliceScore]:
     """The headline metric on the largest slices of each slice feature."""
     metric = METRICS[statistics.kind][0]
@@ -179,7 +175,16 @@ def _slice_scores(
         for value, count in counts.head(_SLICES).iter_rows():
             outcome = outcome_of(name, statistics, table.filter(values == value))
             score = measure(outcome, (metric,))[metric]
-            scores.append(SliceScore(feature=feature, value=value, n=count, metric=metric, score=score))
+            scores.append(
+                SliceScore(
+                    feature=feature,
+                    value=value,
+                    n=count,
+                    metric=metric,
+                    score=score,
+                    interval=interval(metric, outcome, resamples=resamples, seed=_BOOTSTRAP_SEED),
+                )
+            )
     return scores
 
 

@@ -55,4 +55,4 @@ def _refusals(config: Config, report: EvaluationReport, where: str) -> Iterator[
         if not check.passed:
             value = "is not defined" if check.value is None else f"is {check.value:.6g}"
             what = f"did not pass the gate: {check.head}.{check.metric} {value}, the rule is {check.rule}"
-            yield Problem(what, where)
+            yield Problem(f"{what}: {check.reason}" if check.reason and check.value is not None else what, where)

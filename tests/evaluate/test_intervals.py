@@ -1,0 +1,211 @@
+"""Intervals: published examples and scikit-learn's values, no width of zero, no promise without rows, and verdicts."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.coverage import POPULATIONS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from polyhead.contracts.evaluation import Interval, Metric
+from polyhead.contracts.targets import LOWER_IS_BETTER, METRICS
+from polyhead.evaluate.intervals import compare, interval
+from polyhead.evaluate.metrics import Outcome, measure
+
+RESAMPLES = 1_000
+
+
+def metrics_of(population: str, rows: int, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Metric]:
+    one = POPULATIONS[population]
+    outcome = one.draw(np.random.default_rng(seed), rows)
+    return compare(outcome, one.baseline(outcome), resamples=resamples, seed=0)
+
+
+def binary(true: list[int], scores: list[float]) -> Outcome:
+    p = np.array(scores)
+    return Outcome("binary", np.array(true), (p >= 0.5).astype(int), np.stack([1 - p, p], 1))
+
+
+def ends(found: Interval) -> tuple[float, float]:
+    assert found.low is not None, found.reason
+    assert found.high is not None
+    return found.low, found.high
+
+
+@given(hits=st.integers(0, 60), misses=st.integers(0, 60))
+@settings(max_examples=60, deadline=None)
+def test_accuracy_has_scipys_wilson_interval(hits: int, misses: int) -> None:
+    """Of any count, perfect ones too; below ten rows there is none."""
+    n = hits + misses
+    if n == 0:
+        return
+    outcome = binary([1] * n, [0.9] * hits + [0.1] * misses)
+    found = interval("accuracy", outcome, resamples=0, seed=0)
+    if n < 10:
+        assert found.low is None
+        assert f"{n} row" in found.reason
+        return
+    oracle = stats.binomtest(hits, n).proportion_ci(method="wilson")
+    assert ends(found) == pytest.approx((oracle.low, oracle.high), abs=1e-9)
+
+
+def test_a_perfect_score_has_a_width() -> None:
+    """Every row right in fifty says at least 93 %, not 100 % to 100 %; a loss of exactly 0 says nothing."""
+    outcome = binary([0, 1] * 25, [0.0, 1.0] * 25)
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "pr_auc"):
+        low, high = ends(interval(name, outcome, resamples=RESAMPLES, seed=0))
+        assert 0.7 < low < 0.95, name
+        assert high == pytest.approx(1.0), name
+    assert ends(interval("accuracy", outcome, resamples=0, seed=0))[0] == pytest.approx(0.9287, abs=1e-4)
+    assert interval("log_loss", outcome, resamples=RESAMPLES, seed=0).reason == (
+        "all rows agree, so they do not show how much it varies"
+    )
+
+
+def test_the_influence_of_a_rank_metric_is_its_derivative() -> None:
+    """Repeating one row many times moves ROC AUC and PR AUC by what its influence says, ties included."""
+    from polyhead.evaluate.intervals import _pr_auc, _roc_auc
+
+    generator = np.random.default_rng(3)
+    true = generator.random(40) < 0.4
+    scores = np.round(generator.normal(true, 1.0), 1)
+    weight = 400
+    for part, name in ((_roc_auc, "roc_auc"), (_pr_auc, "pr_auc")):
+        influence = part(true, scores).influence
+        assert influence.mean() == pytest.approx(0, abs=1e-12)
+        for row in range(0, 40, 7):
+            many = np.concatenate([np.tile(np.arange(40), weight), [row]])
+            p = 1 / (1 + np.exp(-scores))
+
+            def value(chosen: Any, p: Any = p, name: str = name) -> float:
+                outcome = Outcome(
+                    "binary", true[chosen].astype(int), np.zeros(len(chosen)), np.stack([1 - p, p], 1)[chosen]
+                )
+                found = measure(outcome, (name,))[name]
+                assert found is not None
+                return found
+
+            moved = (value(many) - value(many[:-1])) * len(many)
+            assert moved == pytest.approx(influence[row], rel=0.02, abs=2e-3)
+
+
+@pytest.mark.parametrize("population", POPULATIONS)
+def test_an_interval_holds_its_value_and_repeats(population: str) -> None:
+    """Low < value < high for the metric and for its difference, reason or method but not both, the same each time."""
+    metrics = metrics_of(population, 300)
+    assert tuple(metrics) in METRICS.values()
+    for name, metric in metrics.items():
+        for value, found in ((metric.value, metric.interval), (metric.difference, metric.difference_interval)):
+            assert bool(found.reason) == (found.low is None)
+            assert bool(found.method) == (found.low is not None)
+            if found.low is not None:
+                assert found.low < value < found.high, name
+        assert metric.verdict in ("better", "not clearly better", "worse")
+    assert metrics_of(population, 300) == metrics
+
+
+def test_the_same_rows_in_another_order_give_the_same_shares_and_ranks() -> None:
+    outcome = POPULATIONS["binary, 20 % positive, overconfident"].draw(np.random.default_rng(0), 200)
+    turned = outcome.rows(np.random.default_rng(1).permutation(200))
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "pr_auc"):
+        one, other = (interval(name, each, resamples=0, seed=0) for each in (outcome, turned))
+        assert ends(one) == pytest.approx(ends(other))
+
+
+@pytest.mark.parametrize(
+    ("population", "rows", "metric", "reason"),
+    [
+        ("binary, 50 % positive", 9, "accuracy", "9 rows, an interval needs 10"),
+        ("binary, 50 % positive", 29, "log_loss", "29 rows, an interval needs 30"),
+        ("normal errors", 29, "r2", "29 rows, an interval needs 30"),
+        ("binary, 10 % positive", 60, "roc_auc", r"the rarest class has \d rows here, an interval needs 10"),
+        ("4 classes, 3 % and 7 % rare", 40, "macro_f1", r"the rarest class has [01] rows? here, an interval needs 2"),
+        ("6 labels, 10 to 50 %", 60, "pr_auc", r"the rarest label has \d rows here, an interval needs 10"),
+        (
+            "log-normal target, spread 1",
+            300,
+            "rmse",
+            "a few large errors decide it, and these rows do not show how large they get",
+        ),
+    ],
+)
+def test_where_nothing_can_be_promised_the_reason_is_told(population: str, rows: int, metric: str, reason: str) -> None:
+    found = metrics_of(population, rows)[metric]
+    assert found.value is not None
+    assert found.interval == found.difference_interval == Interval(reason=found.interval.reason)
+    assert re.fullmatch(reason, found.interval.reason)
+
+
+def test_few_resamples_leave_losses_and_errors_without() -> None:
+    """Below 1,000 resamples an extreme quantile means nothing; shares and ranks need none."""
+    for name, metric in metrics_of("binary, 50 % positive", 100, resamples=200).items():
+        assert (metric.interval.low is None) == (name == "log_loss")
+    for metric in metrics_of("normal errors", 100, resamples=0).values():
+        assert metric.interval.reason == "evaluate.bootstrap is 0, an interval needs 1,000 resamples"
+        assert metric.verdict == "not clearly better"
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_no_rows_give_neither_interval_nor_verdict(kind: str) -> None:
+    population = next(one for one in POPULATIONS.values() if one.draw(np.random.default_rng(0), 5).kind == kind)
+    nothing = population.draw(np.random.default_rng(0), 5).rows(np.array([], int))
+    for metric in compare(nothing, population.baseline(nothing), resamples=RESAMPLES, seed=0).values():
+        assert (metric.value, metric.verdict, metric.difference) == (None, None, None)
+        assert metric.interval.reason == "it is not defined on these rows"
+
+
+def test_the_rows_of_a_metric_are_counted() -> None:
+    """MAPE leaves out true values of 0, the log loss labels that no train row has."""
+    true = np.array([0.0] * 5 + [2.0] * 45)
+    numbers = Outcome("regression", true, true + 0.1 * np.arange(50) - 2)
+    metrics = compare(numbers, Outcome("regression", true, np.ones(50)), resamples=RESAMPLES, seed=0)
+    assert (metrics["mape"].n, metrics["mae"].n) == (45, 50)
+    p = np.full((40, 3), 1 / 3)
+    classes = Outcome("multiclass", np.array([-1] * 4 + [0, 1, 2] * 12), np.zeros(40, int), p)
+    metrics = compare(classes, classes, resamples=RESAMPLES, seed=0)
+    assert (metrics["log_loss"].n, metrics["accuracy"].n) == (36, 40)
+
+
+def test_noise_above_the_baseline_is_not_clearly_better() -> None:
+    """A ROC AUC of 0.635 with ten positive rows is no success."""
+    generator = np.random.default_rng(0)
+    positive = generator.normal(0.4, 1, 10)
+    scores = 1 / (1 + np.exp(-np.concatenate([generator.normal(0, 1, 50), positive])))
+    outcome = binary([0] * 50 + [1] * 10, scores.tolist())
+    trivial = Outcome("binary", outcome.true, np.zeros(60, int), np.tile([5 / 6, 1 / 6], (60, 1)))
+    metric = compare(outcome, trivial, resamples=RESAMPLES, seed=0)["roc_auc"]
+    assert metric.value is not None
+    assert 0.5 < metric.value < 0.7
+    assert metric.verdict == "not clearly better"
+
+
+@pytest.mark.parametrize("population", ["4 even classes", "normal errors", "6 labels, 10 to 50 %"])
+def test_a_good_model_is_better_and_the_reverse_is_worse(population: str) -> None:
+    """Taking the two the other way round turns verdict and sign of every metric."""
+    one = POPULATIONS[population]
+    outcome = one.draw(np.random.default_rng(5), 300)
+    trivial = one.baseline(outcome)
+    forth = compare(outcome, trivial, resamples=RESAMPLES, seed=0)
+    back = compare(trivial, outcome, resamples=RESAMPLES, seed=0)
+    for name in forth:
+        assert forth[name].verdict == "better", name
+        assert back[name].verdict == "worse", name
+        assert (forth[name].difference < 0) == (name in LOWER_IS_BETTER)  # type: ignore[operator]
+
+
+def test_a_mean_of_losses_is_close_to_students_interval_where_it_is_normal() -> None:
+    """With 2,000 rows of light tails the studentised bootstrap and the t interval agree."""
+    generator = np.random.default_rng(0)
+    true = generator.normal(size=2_000)
+    outcome = Outcome("regression", true, true + generator.uniform(-1, 1, 2_000))
+    low, high = ends(interval("mae", outcome, resamples=4_000, seed=0))
+    errors = np.abs(outcome.true - outcome.predicted)
+    half = 1.96 * errors.std() / math.sqrt(2_000)
+    assert low == pytest.approx(errors.mean() - half, abs=half / 10)
+    assert errors.mean() + half < high < errors.mean() + 1.35 * half  # the upper quantile is 1 %, not 2.5 %
