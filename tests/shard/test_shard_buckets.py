@@ -53,7 +53,7 @@ def test_a_damaged_part_is_named_by_its_place(fresh: Any, store: Store, temporar
         step.merge(**given(fresh, plan=plan, out=store.place("merged")), parts=[part])
     [problem] = caught.value.problems
     assert problem.where == f"{part}/rejected.parquet"
-    assert str(caught.value).startswith(f"{part}/rejected.parquet: was changed after it was written: 7 bytes")
+    assert str(caught.value).startswith(f"{part}/rejected.parquet: was changed after it was written: 6 bytes")
     assert store.digests("merged") == {}
     assert left_in(temporary) == []
 
