@@ -19,8 +19,8 @@ intervals do not hold the population's value, there is none, and a reason.
   and errors by the studentised bootstrap of what the rows differ by.
 
 A sample seldom holds its population's largest errors, so the studentised bootstrap falls short on that side: it missed
-5 to 8 % there instead of 2.5 %. A more extreme quantile, 1 % and 0.5 % for RMSE, brings it back to what is promised. The
-rows' differences may be long on either side: 0.5 % on the longer one, 1 % on the other.
+5 to 8 % there instead of 2.5 %. A more extreme quantile, 1 % and 0.5 % for RMSE, brings it back to what is promised.
+The rows' differences may be long on either side: 0.5 % on the longer one, 1 % on the other.
 """
 
 from __future__ import annotations
