@@ -378,10 +378,11 @@ def _hints(choices: Sequence[Choice], columns: Sequence[Column], rejected: int, 
     if key is None:
         notes.append("No column names the rows, so the split goes by position: a new row in the middle moves others.")
     if rejected:
-        verb = "has" if rejected == 1 else "have"
-        notes.append(
-            f"{counted(rejected, 'row')} {verb} a cell that does not fit and will be rejected, with the reason."
+        rows = f"{counted(rejected, 'row')} {'has' if rejected == 1 else 'have'}"
+        at_least = (
+            "At least " if any(choice.kind == "image" and choice.column in features for choice in choices) else ""
         )
+        notes.append(f"{at_least}{rows} a cell that does not fit and will be rejected, with the reason.")
     return notes
 
 
