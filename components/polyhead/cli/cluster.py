@@ -189,7 +189,7 @@ def submit(
         definition = definition.without_cache()
     request = Request(
         definition,
-        {} if upload_only else check_arguments(definition, param or []),
+        {} if upload_only else check_arguments(definition, param or [], pipeline_root),
         run_name=run_name or f"{definition.name} {datetime.now():%Y-%m-%d %H:%M:%S}",
         run_id=run_id,
         pipeline_root=pipeline_root,

@@ -120,14 +120,18 @@ class Retry(Section):
 
     count: int = Field(2, ge=0, le=20, description="Further tries.")
     backoff: Duration = Field("30s", description="Pause before the first of them.")
-    factor: float = Field(2.0, ge=1, le=10, description="How much longer each further pause is.")
-    max_backoff: Duration = Field("10m", description="Longest pause; an hour at most.")
+    factor: float = Field(
+        2.0, ge=1, le=10, description="How much longer each further pause is; for kfp a whole number."
+    )
+    max_backoff: Duration = Field("10m", description="Longest pause. kfp cannot be told, so a longer one is warned of.")
 
-    @model_validator(mode="after")
-    def _an_hour_at_most(self) -> Retry:
-        if seconds(self.max_backoff) > 3600:
-            raise ValueError(f"max_backoff {self.max_backoff} is above an hour, which Kubeflow Pipelines cuts it to")
-        return self
+    def pauses(self) -> list[float]:
+        """Seconds before each further try, without regard to the longest pause."""
+        return [seconds(self.backoff) * self.factor**i for i in range(self.count)]
+
+    def longest_pause(self) -> float:
+        """Seconds before the last try; 0 where there is none."""
+        return max(self.pauses(), default=0.0)
 
 
 class Toleration(Section):
@@ -191,7 +195,11 @@ class StepSettings(Section):
         description="Size of /dev/shm, part of the memory limit. Default: what the container runtime gives, 64 MB.",
     )
     disk: Memory | None = Field(None, description="Most that the step may write to /tmp, a volume of its own.")
-    retry: Retry | None = Field(None, description="Further tries of a failed step.")
+    retry: Retry | None = Field(
+        None,
+        description="Further tries of a failed step. On kfp a step that ends with an error is tried again only where "
+        "an administrator sets retryPolicy: Always, see cluster.md.",
+    )
     timeout: Duration | None = Field(None, description="Time after which a try is killed, such as 12h. Default: never.")
     caching: bool | None = Field(
         None,
