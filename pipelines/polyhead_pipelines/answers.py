@@ -168,11 +168,15 @@ def checked(
         raise broken("the answer is no whole JSON") from None
     if not isinstance(value, dict):
         raise broken(f"the answer is {_KINDS.get(type(value), 'a number')}, not an object")
+    failed = f"{call}: answered with an error: {told(error_message(answer.text), _SHOWN, secrets)}"
+    has_error = bool({"error", "message"} & set(value))
     try:
+        if has_error and not model.model_fields.keys() & value.keys():  # which would pass for an empty list
+            raise BrokenAnswerError(failed, where=host, hint=hint)
         return model.model_validate_json(json.dumps(_without_null(value)))
     except ValidationError as error:
-        if message := told(error_message(answer.text), _SHOWN, secrets) if {"error", "message"} & set(value) else "":
-            raise BrokenAnswerError(f"{call}: answered with an error: {message}", where=host, hint=hint) from None
+        if has_error:
+            raise BrokenAnswerError(failed, where=host, hint=hint) from None
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"]))
         what = f"has no {place}" if first["type"] == "missing" else f"has something else as {place}"
@@ -199,17 +203,18 @@ def pages(ask: Callable[[str], Page], call: str, host: str) -> Iterator[Page]:
     Raises:
         BrokenAnswerError: A token comes again, or there is no end.
     """
-    token, seen = "", {""}
+    token, seen, repeats = "", {""}, False
     for _ in range(MAX_PAGES):
         page = ask(token)
         yield page
         token = page.next_page_token
         if not token:
             return
-        if token in seen:
+        repeats = token in seen
+        if repeats:
             break
         seen.add(token)
-    what = "the server gives the same page again" if token in seen else f"the list has more than {MAX_PAGES} pages"
+    what = "the server gives the same page again" if repeats else f"the list has more than {MAX_PAGES} pages"
     raise BrokenAnswerError(f"{call}: {what}", where=host, hint="this is a fault of the server: see its log")
 
 

@@ -6,6 +6,7 @@ it, and Kubernetes `$(NAME)` and `$$`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,9 @@ MAX_BYTES = 128 * 1024 - 1
 
 EXPANDED = re.compile(r"\{\{|\$[($]")
 """Where Argo or Kubernetes begin to expand a text."""
+
+_PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
+"""The anchor and the tag before a scalar."""
 
 _UUID = "00000000-0000-0000-0000-000000000000"
 _DEFAULT_ROOT = "minio://mlpipeline/v2/artifacts"
@@ -61,7 +65,7 @@ def unexpanded_config(text: str, name: str) -> str:
         name: What to call it in messages.
 
     Raises:
-        ConfigError: Such a sequence stands where YAML has no other way to write it, as in the name of an anchor.
+        ConfigError: Such a sequence stands where YAML has no other way to write it, as in a tag.
     """
     if not EXPANDED.search(text):
         return text
@@ -69,15 +73,18 @@ def unexpanded_config(text: str, name: str) -> str:
     for node in sorted(_scalars(yaml.compose(text, Loader=yaml.SafeLoader)), key=lambda node: node.start_mark.index):
         start, end = node.start_mark.index, node.end_mark.index
         if start >= done and EXPANDED.search(text[start:end]):
+            properties = _PROPERTIES.match(text, start, end)
+            start = properties.end() if properties else start
             pieces += [text[done:start], _quoted(node.value), "\n" * text.count("\n", start, end)]
             done = end
     carried = "".join(pieces) + text[done:]
     while EXPANDED.search(carried):
         carried = EXPANDED.sub(lambda found: " ".join(found[0]), carried)
-    if parse_yaml(carried, name=name).value != parse_yaml(text, name=name).value:
-        hint = "write the names of anchors and tags without {{ and $"
-        raise ConfigError("holds {{, $( or $$ where Argo or Kubernetes would expand it", where=name, hint=hint)
-    return carried
+    with contextlib.suppress(ConfigError):
+        if parse_yaml(carried, name=name).value == parse_yaml(text, name=name).value:
+            return carried
+    hint = "write tags without $"
+    raise ConfigError("holds {{, $( or $$ where Argo or Kubernetes would expand it", where=name, hint=hint)
 
 
 def _scalars(node: Any) -> Iterator[yaml.ScalarNode]:

@@ -12,6 +12,7 @@ from google.protobuf import json_format
 from polyhead.contracts.cluster import Step, StepSettings
 from polyhead.contracts.config import Config, parse_config, read_config_text
 from polyhead.contracts.document import parse_yaml
+from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret
 from polyhead.errors import ConfigError, Problem
 from polyhead.storage.artifact import write_whole
 from polyhead.storage.places import is_remote
@@ -21,7 +22,7 @@ from polyhead_pipelines.manifest import job_manifest
 from polyhead_pipelines.predicting import NAME as PREDICTION
 from polyhead_pipelines.predicting import prediction_pipeline
 from polyhead_pipelines.resources import carried_settings, largest
-from polyhead_pipelines.targets import Target, carries, target_problems, target_warnings
+from polyhead_pipelines.targets import Target, carries, target_notes, target_problems, target_warnings
 from polyhead_pipelines.training import DEFAULT_IMAGE, stages_of, training_pipeline
 from polyhead_pipelines.training import NAME as TRAINING
 
@@ -53,6 +54,7 @@ class Compiled:
         service_account: What the steps run as; None leaves that to the cluster.
         steps: What each step asks of the target; for `kubernetes` one pod for all of them.
         warnings: What may not be meant, a sentence each.
+        notes: What the target does otherwise than the file seems to say, a sentence each.
     """
 
     target: Target
@@ -62,6 +64,7 @@ class Compiled:
     service_account: str | None
     steps: dict[str, StepSettings]
     warnings: list[str]
+    notes: list[str]
 
     def summary(self) -> dict[str, Any]:
         """All but the text, as `polyhead compile --json` prints it; what a step does not have is left out."""
@@ -79,6 +82,7 @@ class Compiled:
                 for step, settings in self.steps.items()
             },
             "warnings": self.warnings,
+            "notes": self.notes,
         }
 
     def write(self, out: Path) -> None:
@@ -141,6 +145,7 @@ def compile_pipeline(
         document.where(["publish", "to"]): "" if bundle else checked.publish.to or "",
     }
     problems = [*target_problems(cluster, target, document, pipeline_root), *_place_problems(places, target)]
+    problems += _comment_problems(text, config.name)
     carried = unexpanded_config(text, config.name) if target in ("kfp", "vertex") else text
     if partitions > 1 and target in ("kfp", "vertex"):
         name, given = (TRAINING, {"config": carried}) if bundle is None else (PREDICTION, {"bundle": bundle})
@@ -172,15 +177,25 @@ def compile_pipeline(
             documents.append(json_format.MessageToDict(pipeline.platform_spec))
     if target != "local":
         warnings += _warnings(place, asked, image, target)
-    return Compiled(target, _yaml(target, documents, bundle), image, root, cluster.service_account, asked, warnings)
+    notes = target_notes(target, root, any(one.retry and one.retry.count for one in asked.values()))
+    return Compiled(
+        target, _yaml(target, documents, bundle), image, root, cluster.service_account, asked, warnings, notes
+    )
 
 
 def _place_problems(places: Mapping[str, str], target: Target) -> list[Problem]:
     """What of the places that a step is told would reach it as something else."""
-    if target not in ("kfp", "vertex"):
-        return []
-    found = [(where, expanded_problem(text)) for where, text in places.items()]
-    return [Problem(what, where, "give it another name") for where, what in found if what]
+    problems = [Problem(IN_THE_OPEN, where, IN_THE_OPEN_HINT) for where, text in places.items() if has_secret(text)]
+    if target in ("kfp", "vertex"):
+        found = [(where, expanded_problem(text)) for where, text in places.items()]
+        problems += [Problem(what, where, "give it another name") for where, what in found if what]
+    return problems
+
+
+def _comment_problems(text: str, name: str) -> list[Problem]:
+    """Secrets in comments, which travel with the configuration; its values are checked when it is read."""
+    comments = [(n, line.partition("#")[2]) for n, line in enumerate(text.split("\n"), 1)]
+    return [Problem(IN_THE_OPEN, f"{name}:{n}", "remove the comment") for n, line in comments if has_secret(line)]
 
 
 def steps_of(config: Config, target: Target, bundle: str | None) -> list[Step]:

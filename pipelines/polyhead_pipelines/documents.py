@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 _PLAIN = re.compile(r"(?:[A-Za-z_/]|--?[A-Za-z])[ -~]*")
-_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
-"""What YAML 1.1 takes for a truth value or for nothing, in any case."""
+_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "inf", "infinity", "nan"}
+"""What some reader takes for a truth value, for nothing or for a number, in any case."""
 _BREAKS = re.compile("[\x85\u2028\u2029]")
 """Line breaks of YAML 1.1 that are none of YAML 1.2."""
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import yaml
 
+from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret
 from polyhead.errors import Problem, SubmitError, did_you_mean
 from polyhead.progress import say
 from polyhead_pipelines.arguments import expanded_problem, partitions_problems
@@ -224,6 +225,8 @@ def _carried_problems(definition: Definition, values: dict[str, Any], pipeline_r
         if what := expanded_problem(json.dumps(value, ensure_ascii=False)):
             hint = "write it into the configuration, and submit that" if name == "config" else "give it another name"
             yield Problem(what, f"--param {name}", hint)
+        if isinstance(value, str) and has_secret(value):
+            yield Problem(IN_THE_OPEN, f"--param {name}", IN_THE_OPEN_HINT)
     if isinstance(partitions := values.get("partitions"), int):
         defaults = {name: parameter.get("defaultValue", "") for name, parameter in definition.parameters.items()}
         texts = {name: str(value) for name, value in {**defaults, **values}.items()}

@@ -17,6 +17,7 @@ from polyhead.contracts.cluster import (
     size,
 )
 from polyhead.contracts.document import Document
+from polyhead.contracts.secrets import texts
 from polyhead.errors import Problem, did_you_mean
 from polyhead_pipelines.arguments import expanded_problem
 
@@ -125,23 +126,11 @@ def target_problems(cluster: ClusterSection, target: Target, document: Document,
         problems.append(Problem(f"received '{account}': {what}", document.where(["cluster", "service_account"]), hint))
     if target in ("kfp", "vertex"):
         told_elsewhere = (("cluster", "image"), ("cluster", "pipeline_root"))  # options may replace them
-        for here, text in _texts(document.get(["cluster"]), ("cluster",)):
+        for here, text in texts(document.get(["cluster"]), ("cluster",)):
             if here not in told_elsewhere and (what := expanded_problem(text)):
                 hint = "read it from a config map, or write it otherwise" if "env" in here else "write it otherwise"
                 problems.append(Problem(what, document.where(here), hint))
     return sorted(problems, key=lambda problem: document.order(problem.where))
-
-
-def _texts(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every text below a part of a file, with its place."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            yield from _texts(part, (*path, key))
-    elif isinstance(value, list):
-        for i, part in enumerate(value):
-            yield from _texts(part, (*path, str(i)))
 
 
 def _machine_problems(settings: StepSettings, document: Document, path: Sequence[str]) -> Iterator[Problem]:
@@ -180,6 +169,28 @@ def target_warnings(cluster: ClusterSection, target: Target) -> list[str]:
                 f"{accelerator.resource} will do"
             )
     return warnings
+
+
+def target_notes(target: Target, root: str | None, retries: bool) -> list[str]:
+    """A sentence for each thing that a target does otherwise than a compiled file seems to say.
+
+    Args:
+        target: Where the pipeline shall run.
+        root: The pipeline root; None for the cluster's.
+        retries: Whether some step asks to be tried again.
+    """
+    notes = []
+    if target == "kfp" and root:
+        notes.append(
+            f"a run that is started by hand in the interface goes to the cluster's own pipeline root, unless {root} is "
+            "entered there; polyhead submit sends it"
+        )
+    if target == "kfp" and retries:
+        notes.append(
+            "as Kubeflow Pipelines is installed, a step is tried again after an error of the platform, and not when it "
+            "ends with an error itself; docs/cluster.md has the two lines that an administrator changes"
+        )
+    return notes
 
 
 def _root_problems(cluster: ClusterSection, target: Target, document: Document, given: str | None) -> Iterator[Problem]:

@@ -80,6 +80,8 @@ def compile_(
         say(f"wrote {out}, to run in the image {compiled.image}")
         if compiled.service_account and target in ("kfp", "vertex"):
             say(f"submit it with: --service-account {compiled.service_account}")
+        for note in compiled.notes:
+            say(f"note: {note}")
     elif not as_json:
         from polyhead_pipelines.dry_run import print_plan
 
