@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from polyhead.contracts.cluster import is_secret
+from polyhead.contracts.secrets import is_secret
 
 MAX_ARGUMENT = 100_000
 _INSTALLS = re.compile(r"\bpip3?\s+install\b|-m\s+pip\b|\bapt(-get)?\s+install\b|\bensurepip\b|\bconda\s+install\b")

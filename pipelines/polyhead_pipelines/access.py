@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import ssl
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,20 +104,43 @@ def refused(
         hints: What to do next, by state.
         secrets: What was sent in confidence, and is not shown where the server repeats it.
     """
-    said = " ".join(_message(body).split())
-    for secret in filter(None, secrets):
-        said = said.replace(secret, "…")
-    said = said if len(said) <= _MOST else f"{said[:_MOST]}…"
+    said = told(error_message(body), secrets=secrets)
     kind = UnavailableError if status in BUSY else {404: MissingError, 409: ExistsError}.get(status, SubmitError)
     return kind(f"answered {status}: {said or 'nothing'}", where=host, hint=hints.get(status, ""))
 
 
-def _message(body: str | None) -> str:
-    with contextlib.suppress(ValueError, TypeError, AttributeError):
+def error_message(body: str | None) -> str:
+    """The message of a server's error, where it is JSON that has one; otherwise the body."""
+    with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):
         answer = json.loads(body or "")
         error = answer.get("error")  # Google's APIs nest the message there
-        return str(answer.get("message") or answer.get("error_message") or error.get("message") or error)
+        nested = error.get("message") if isinstance(error, dict) else error
+        return str(answer.get("message") or answer.get("error_message") or nested or body)
     return body or ""
+
+
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x1b\\|\x07|$)|.)?|\x9b[0-?]*[ -/]*[@-~]", re.DOTALL)
+
+
+def told(text: str, most: int = _MOST, secrets: tuple[str, ...] = ()) -> str:
+    """A stranger's text on one line: no escapes of terminals, no control or invisible characters, no secrets, cut.
+
+    Args:
+        text: What a server said.
+        most: Characters that are kept; where there are more, `…` follows.
+        secrets: What was sent in confidence; `…` stands for it.
+    """
+    text = _without(text, secrets)
+    text = _ESCAPE.sub("", text[: 50 * most])
+    text = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
+    text = _without(" ".join(text.split()), secrets)
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _without(text: str, secrets: tuple[str, ...]) -> str:
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "…")
+    return text
 
 
 def unreachable(host: str, error: Exception) -> SubmitError:

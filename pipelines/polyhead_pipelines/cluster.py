@@ -8,23 +8,49 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import kfp_server_api as kfp_api
 import urllib3
-from kfp_server_api.exceptions import ApiException
+from pydantic import AwareDatetime
 
 from polyhead import __version__
 from polyhead.errors import SubmitError
-from polyhead_pipelines.access import BUSY, Access, ExistsError, MissingError, UnavailableError, refused, unreachable
+from polyhead_pipelines.access import (
+    BUSY,
+    Access,
+    ExistsError,
+    MissingError,
+    UnavailableError,
+    refused,
+    told,
+    unreachable,
+)
+from polyhead_pipelines.answers import (
+    Answer,
+    BoundedPool,
+    BrokenAnswerError,
+    Checked,
+    Id,
+    Page,
+    RefusedError,
+    State,
+    Told,
+    ToldPage,
+    checked,
+    pages,
+    within,
+)
 from polyhead_pipelines.submitting import Definition, Request
 from polyhead_pipelines.waiting import FAILED, Run, Status, Step, numbered
 
-_CONNECT_SECONDS, _ANSWER_SECONDS = 10, 60
+_CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 60.0
+_CALL_SECONDS = 120.0
+"""The longest that a call may take in all, when it is tried again and its answer drips."""
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _DRIVER = "-driver"
 _HINTS = {
@@ -32,6 +58,89 @@ _HINTS = {
     403: "ask for access, or give another --token-file or --namespace",
     404: "is --host the address of the Kubeflow Pipelines API?",
 }
+_LOGIN = "give --token-file or --cookie-file, or the API's own address as --host"
+
+
+class _Error(Told):
+    message: str = ""
+
+
+class _StateAt(Told):
+    error: _Error = _Error()
+
+
+class _Failing(Told):
+    """What can say why it failed."""
+
+    error: _Error = _Error()
+    state_history: tuple[_StateAt, ...] = ()
+
+
+class _Task(_Failing):
+    task_id: str = ""
+    parent_task_id: str = ""
+    display_name: str = ""
+    state: State = "PENDING"
+    create_time: AwareDatetime | None = None
+    start_time: AwareDatetime | None = None
+    end_time: AwareDatetime | None = None
+
+
+class _Tasks(Told):
+    task_details: tuple[_Task, ...] = ()
+
+
+class _Run(_Failing):
+    run_id: Id
+    state: State = "PENDING"
+    description: str = ""
+    run_details: _Tasks = _Tasks()
+
+
+class _LookedAt(_Run):
+    state: State
+
+
+class _Recurring(Told):
+    recurring_run_id: Id
+
+
+class _Named(Told):
+    """What is looked for by its name."""
+
+    display_name: str = ""
+
+
+class _Experiment(_Named):
+    experiment_id: Id
+
+
+class _Pipeline(_Named):
+    pipeline_id: Id
+
+
+class _Version(_Named):
+    pipeline_version_id: Id
+
+
+class _Experiments(ToldPage):
+    experiments: tuple[_Experiment, ...] = ()
+
+
+class _Pipelines(ToldPage):
+    pipelines: tuple[_Pipeline, ...] = ()
+
+
+class _Versions(ToldPage):
+    pipeline_versions: tuple[_Version, ...] = ()
+
+
+class _Runs(ToldPage):
+    runs: tuple[_Run, ...] = ()
+
+
+Item = TypeVar("Item")
+NamedItem = TypeVar("NamedItem", bound=_Named)
 
 
 @dataclass(frozen=True)
@@ -115,7 +224,9 @@ class Cluster:
 
             configuration.refresh_api_key_hook = renew
             renew(configuration)
-        return kfp_api.ApiClient(configuration, cookie=self._access.cookie or None)
+        client = kfp_api.ApiClient(configuration, cookie=self._access.cookie or None)
+        client.rest_client.pool_manager = BoundedPool(client.rest_client.pool_manager, self._host)
+        return client
 
     def start(self, request: Request) -> Run:
         """Start a run, or find the one that was started under the request's id.
@@ -147,19 +258,19 @@ class Cluster:
             experiment_id=experiment_id,
             pipeline_spec=request.definition.body,
             runtime_config=kfp_api.V2beta1RuntimeConfig(
-                parameters=request.arguments, pipeline_root=request.pipeline_root or None
+                parameters=request.arguments, pipeline_root=request.root or None
             ),
             service_account=request.service_account or None,
         )
         try:
-            run = self._ask(self._runs.run_service_create_run_with_http_info, body)
-        except UnavailableError as lost:  # the answer may be lost, and not the run
+            run = self._ask(_Run, "starting the run", self._runs.run_service_create_run_with_http_info, body)
+        except (UnavailableError, BrokenAnswerError) as lost:  # the answer may be lost, and not the run
             hint = f"submit again with --run-id {key}: should the run have started, it is found"
             with contextlib.suppress(SubmitError):
-                run = self._find(experiment_id, key, request.digest)
-                if run is not None:
-                    return self._run(run, request.definition)
-            raise UnavailableError(lost.problems[0].what, where=lost.problems[0].where, hint=hint) from None
+                found = self._find(experiment_id, key, request.digest)
+                if found is not None:
+                    return self._run(found, request.definition)
+            raise type(lost)(lost.problems[0].what, where=lost.problems[0].where, hint=hint) from None
         return self._run(run, request.definition)
 
     def status(self, run_id: str, definition: Definition, seconds: float) -> Status:
@@ -174,7 +285,7 @@ class Cluster:
             UnavailableError: The server does not answer.
             SubmitError: It refuses.
         """
-        return _status(self._ask(self._watched.run_service_get_run_with_http_info, run_id, seconds=seconds), definition)
+        return _status(self._look(self._watched, run_id, seconds), definition)
 
     def schedule(self, request: Request, cron: str) -> Scheduled:
         """Make a recurring run, whose runs do not overlap and do not catch up on what was missed.
@@ -191,7 +302,7 @@ class Cluster:
             experiment_id=self._experiment(),
             pipeline_spec=request.definition.body,
             runtime_config=kfp_api.V2beta1RuntimeConfig(
-                parameters=request.arguments, pipeline_root=request.pipeline_root or None
+                parameters=request.arguments, pipeline_root=request.root or None
             ),
             service_account=request.service_account or None,
             trigger=kfp_api.V2beta1Trigger(cron_schedule=kfp_api.V2beta1CronSchedule(cron=cron)),
@@ -199,7 +310,8 @@ class Cluster:
             max_concurrency="1",
             no_catchup=True,
         )
-        made = self._ask(self._recurring.recurring_run_service_create_recurring_run_with_http_info, body)
+        create = self._recurring.recurring_run_service_create_recurring_run_with_http_info
+        made = self._ask(_Recurring, "making the schedule", create, body)
         link = f"{self._ui}/#/recurringrun/details/{made.recurring_run_id}"
         return Scheduled(made.recurring_run_id, cron, link)
 
@@ -214,21 +326,29 @@ class Cluster:
         """
         version = f"{__version__}-{definition.digest}"
         pipeline, _ = self._ensure(
+            definition.name,
             lambda: self._pages(
+                _Pipelines,
+                "looking for the pipeline",
+                lambda page: page.pipelines,
                 self._pipelines.pipeline_service_list_pipelines_with_http_info,
-                "pipelines",
                 filter=_where("EQUALS", "display_name", definition.name),
                 **self._namespace,
             ),
             lambda: self._ask(
+                _Pipeline,
+                "making the pipeline",
                 self._pipelines.pipeline_service_create_pipeline_with_http_info,
                 kfp_api.V2beta1Pipeline(name=definition.name, display_name=definition.name, **self._namespace),
             ),
         )
         uploaded, found = self._ensure(
+            version,
             lambda: self._pages(
+                _Versions,
+                "looking for the version",
+                lambda page: page.pipeline_versions,
                 self._pipelines.pipeline_service_list_pipeline_versions_with_http_info,
-                "pipeline_versions",
                 pipeline.pipeline_id,
                 filter=_where("EQUALS", "display_name", version),
             ),
@@ -237,53 +357,67 @@ class Cluster:
         link = f"{self._ui}/#/pipelines/details/{pipeline.pipeline_id}/version/{uploaded.pipeline_version_id}"
         return Uploaded(pipeline.pipeline_id, uploaded.pipeline_version_id, version, link, found)
 
-    def _upload(self, definition: Definition, pipeline_id: str, version: str) -> Any:
+    def _upload(self, definition: Definition, pipeline_id: str, version: str) -> _Version:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "pipeline.yaml"
             file.write_text(definition.text, "utf-8")
+            upload = self._uploads.upload_pipeline_version_with_http_info
             return self._ask(
-                self._uploads.upload_pipeline_version_with_http_info, str(file), name=version, pipelineid=pipeline_id
+                _Version, "uploading the pipeline", upload, str(file), name=version, pipelineid=pipeline_id
             )
 
     def _experiment(self) -> str:
         """The id of an experiment, which is created where it is missing."""
         experiment, _ = self._ensure(
+            self._experiment_name,
             lambda: self._pages(
+                _Experiments,
+                "looking for the experiment",
+                lambda page: page.experiments,
                 self._experiments.experiment_service_list_experiments_with_http_info,
-                "experiments",
                 filter=_where("EQUALS", "display_name", self._experiment_name),
                 **self._namespace,
             ),
             lambda: self._ask(
+                _Experiment,
+                "making the experiment",
                 self._experiments.experiment_service_create_experiment_with_http_info,
                 kfp_api.V2beta1Experiment(display_name=self._experiment_name, **self._namespace),
             ),
         )
-        return str(experiment.experiment_id)
+        return experiment.experiment_id
 
-    def _ensure(self, find: Callable[[], Iterator[Any]], create: Callable[[], Any]) -> tuple[Any, bool]:
-        """What is there, or else is made, and whether it was there; another may make it in between."""
-        there = next(find(), None)
+    def _ensure(
+        self, name: str, find: Callable[[], Iterator[NamedItem]], create: Callable[[], NamedItem]
+    ) -> tuple[NamedItem, bool]:
+        """What is there under a name, or else is made, and whether it was there; another may make it in between."""
+
+        def found() -> NamedItem | None:  # a database may take letters of either case for the same
+            return next((item for item in find() if item.display_name.casefold() == name.casefold()), None)
+
+        there = found()
         if there is None:
             try:
                 return create(), False
             except ExistsError:
-                there = next(find(), None)
+                there = found()
                 if there is None:
                     raise
         return there, True
 
-    def _find(self, experiment_id: str, key: str, digest: str) -> Any | None:
+    def _find(self, experiment_id: str, key: str, digest: str) -> _Run | None:
         """The oldest run of an experiment that was started under a key."""
         marked = self._pages(
+            _Runs,
+            "looking for the run",
+            lambda page: page.runs,
             self._runs.run_service_list_runs_with_http_info,
-            "runs",
             experiment_id=experiment_id,
             filter=_where("IS_SUBSTRING", "description", _mark(key)),
             sort_by="created_at asc",
         )
         for run in marked:
-            if not (run.description or "").startswith(_mark(key)):
+            if not run.description.startswith(_mark(key)):
                 continue  # a database may take letters of either case for the same
             if run.description != _mark(key) + digest:
                 raise SubmitError(
@@ -294,47 +428,73 @@ class Cluster:
             return run
         return None
 
-    def _get(self, run_id: str) -> Any | None:
+    def _get(self, run_id: str) -> _Run | None:
         """The run that the server itself calls so."""
         try:
             uuid.UUID(run_id)
         except ValueError:
             return None
         try:
-            return self._ask(self._runs.run_service_get_run_with_http_info, run_id)
+            return self._look(self._runs, run_id, _ANSWER_SECONDS)
         except MissingError:
             return None
 
-    def _run(self, run: Any, definition: Definition, *, found: bool = False) -> Run:
+    def _look(self, api: Any, run_id: str, seconds: float) -> _Run:
+        """A run as it is now."""
+        call = "looking at the run"
+        run = self._ask(_LookedAt, call, api.run_service_get_run_with_http_info, run_id, seconds=seconds)
+        if run.run_id.casefold() != run_id.casefold():
+            raise BrokenAnswerError(f"{call}: the answer is about run {run.run_id}", where=self._host, hint=_HINTS[404])
+        return run
+
+    def _run(self, run: _Run, definition: Definition, *, found: bool = False) -> Run:
         return Run(run.run_id, f"{self._ui}/#/runs/details/{run.run_id}", _status(run, definition), found)
 
-    def _pages(self, call: Callable[..., Any], name: str, *arguments: Any, **keywords: Any) -> Iterator[Any]:
+    def _pages(
+        self,
+        model: type[Page],
+        call: str,
+        items: Callable[[Page], Sequence[Item]],
+        function: Callable[..., Any],
+        *arguments: Any,
+        **keywords: Any,
+    ) -> Iterator[Item]:
         """Every item of a list that the server gives in pages."""
-        token = ""
-        while True:
-            page = self._ask(call, *arguments, page_size=100, page_token=token, **keywords)
-            yield from getattr(page, name) or ()
-            token = page.next_page_token
-            if not token:
-                return
 
-    def _ask(self, call: Callable[..., Any], *arguments: Any, seconds: float = _ANSWER_SECONDS, **keywords: Any) -> Any:
-        """Send one request; what goes wrong becomes a `SubmitError`."""
-        limits = (min(_CONNECT_SECONDS, seconds), seconds)
+        def ask(token: str) -> Page:
+            return self._ask(model, call, function, *arguments, page_size=100, page_token=token, **keywords)
+
+        for page in pages(ask, call, self._host):
+            yield from items(page)
+
+    def _ask(
+        self,
+        model: type[Checked],
+        call: str,
+        function: Callable[..., Any],
+        *arguments: Any,
+        seconds: float | None = None,
+        **keywords: Any,
+    ) -> Checked:
+        """Send one request, and take what is needed of its answer; what goes wrong becomes a `SubmitError`.
+
+        Args:
+            model: What is needed.
+            call: What is asked, for messages.
+            function: The operation of the published client, and what it is given.
+            seconds: The longest to wait for the whole answer. Default: as long as a few tries take.
+        """
+        each = min(_ANSWER_SECONDS, seconds or _ANSWER_SECONDS)
+        keywords |= {"_request_timeout": (min(_CONNECT_SECONDS, each), each), "_preload_content": False}
+        secrets = (self._access.token, self._access.cookie)
         try:
-            answer, _, headers = call(*arguments, **keywords, _request_timeout=limits)
-        except ApiException as error:
-            secrets = (self._access.token, self._access.cookie)
-            raise refused(self._host, error.status, error.body, hints=_HINTS, secrets=secrets) from None
+            answer: Answer = within(seconds or _CALL_SECONDS, lambda: function(*arguments, **keywords), self._host)
+        except RefusedError as error:
+            said = error.answer.text
+            raise refused(self._host, error.answer.status, said, hints=_HINTS, secrets=secrets) from None
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self._host, error) from None
-        if "json" not in headers.get("Content-Type", ""):
-            raise SubmitError(
-                "answered with a page where data is due, perhaps for a login",
-                where=self._host,
-                hint="give --token-file or --cookie-file, or the API's own address as --host",
-            )
-        return answer
+        return checked(model, answer, call, self._host, hint=_HINTS[404], login=_LOGIN, secrets=secrets)
 
 
 def _address(host: str) -> str:
@@ -361,33 +521,33 @@ def _where(operation: str, key: str, value: str) -> str:
     return quote(json.dumps(kfp_api.ApiClient().sanitize_for_serialization(filter_)))
 
 
-def _status(run: Any, definition: Definition) -> Status:
+def _status(run: _Run, definition: Definition) -> Status:
     """A run as the server tells it.
 
     The server tells a node for each task, its driver and its executor, each loop and each of its rounds. What a
     user knows are the tasks that run a container.
     """
-    details = (run.run_details and run.run_details.task_details) or []
+    details = run.run_details.task_details
     steps = []
     for detail in sorted(details, key=lambda detail: (str(detail.start_time or detail.create_time), detail.task_id)):
-        name = detail.display_name or ""
+        name = detail.display_name
         if detail.state == FAILED:  # a step whose driver failed does not begin
             name = name.removesuffix(_DRIVER)
         if name in definition.steps:
             inside = [_error(other) for other in details if other.parent_task_id == detail.task_id]
             error = _error(detail) or next(filter(None, inside), "")
-            steps.append(Step(name, str(detail.state), _seconds(detail), error))
-    return Status(str(run.state), numbered(steps), _error(run))
+            steps.append(Step(name, detail.state, _seconds(detail), error))
+    return Status(run.state, numbered(steps), _error(run))
 
 
-def _error(told: Any) -> str:
+def _error(failing: _Failing) -> str:
     """Why a run or a task failed: its own error, or the last in its history."""
-    errors = [status.error for status in told.state_history or [] if status.error] + [told.error]
-    return next((error.message for error in reversed(errors) if error and error.message), "")
+    errors = [*(status.error for status in failing.state_history), failing.error]
+    return told(next((error.message for error in reversed(errors) if error.message), ""))
 
 
-def _seconds(detail: Any) -> float | None:
+def _seconds(detail: _Task) -> float | None:
     """How long a task took; the server writes the year 1 or 1970 for an end that is not there yet."""
     if not detail.start_time or not detail.end_time or detail.end_time < detail.start_time:
         return None
-    return float((detail.end_time - detail.start_time).total_seconds())
+    return (detail.end_time - detail.start_time).total_seconds()

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from google.protobuf import json_format
 
 from polyhead.contracts.cluster import Step, StepSettings
 from polyhead.contracts.config import Config, config_name, parse_config, read_config_text
 from polyhead.contracts.document import parse_yaml
-from polyhead.errors import ConfigError
+from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret
+from polyhead.errors import ConfigError, Problem
 from polyhead.storage.artifact import write_whole
 from polyhead.storage.places import is_remote
+from polyhead_pipelines.arguments import expanded_problem, partitions_problems, unexpanded_config
+from polyhead_pipelines.documents import yaml_text
 from polyhead_pipelines.manifest import job_manifest
+from polyhead_pipelines.predicting import NAME as PREDICTION
 from polyhead_pipelines.predicting import prediction_pipeline
 from polyhead_pipelines.resources import carried_settings, largest
-from polyhead_pipelines.targets import Target, carries, target_problems, target_warnings
+from polyhead_pipelines.targets import Target, carries, target_notes, target_problems, target_warnings
 from polyhead_pipelines.training import DEFAULT_IMAGE, stages_of, training_pipeline
+from polyhead_pipelines.training import NAME as TRAINING
 
 _HEADERS: dict[Target, str] = {
     "kfp": "pipeline for Kubeflow Pipelines; the second document is about its pods.",
@@ -50,6 +54,7 @@ class Compiled:
         service_account: What the steps run as; None leaves that to the cluster.
         steps: What each step asks of the target; for `kubernetes` one pod for all of them.
         warnings: What may not be meant, a sentence each.
+        notes: What the target does otherwise than the file seems to say, a sentence each.
     """
 
     target: Target
@@ -59,6 +64,7 @@ class Compiled:
     service_account: str | None
     steps: dict[str, StepSettings]
     warnings: list[str]
+    notes: list[str]
 
     def summary(self) -> dict[str, Any]:
         """All but the text, as `polyhead compile --json` prints it; what a step does not have is left out."""
@@ -76,6 +82,7 @@ class Compiled:
                 for step, settings in self.steps.items()
             },
             "warnings": self.warnings,
+            "notes": self.notes,
         }
 
     def write(self, out: Path) -> None:
@@ -131,14 +138,26 @@ def compile_pipeline(
     document = parse_yaml(text, name=config_name(config))
     place = table or checked.table
     cluster = checked.cluster if image is None else checked.cluster.model_copy(update={"image": None})
-    image = image or cluster.image or DEFAULT_IMAGE
-    problems = target_problems(cluster, target, document, pipeline_root)
+    root = (pipeline_root or cluster.pipeline_root) if carries(target, "pipeline_root") == "yes" else None
+    places = {
+        "--table" if table else document.where(["table"]): place,
+        "--image" if image else document.where(["cluster", "image"]): image or cluster.image or "",
+        "--bundle": bundle or "",
+        "--pipeline-root" if pipeline_root else document.where(["cluster", "pipeline_root"]): root or "",
+        document.where(["publish", "to"]): "" if bundle else checked.publish.to or "",
+    }
+    problems = [*target_problems(cluster, target, document, pipeline_root), *_place_problems(places, target)]
+    problems += _comment_problems(text, config.name)
+    carried = unexpanded_config(text, config.name) if target in ("kfp", "vertex") else text
+    if partitions > 1 and target in ("kfp", "vertex"):
+        name, given = (TRAINING, {"config": carried}) if bundle is None else (PREDICTION, {"bundle": bundle})
+        problems += partitions_problems(partitions, {**given, "table": place}, root, name, "--partitions")
     if problems:
         raise ConfigError(problems)
+    image = image or cluster.image or DEFAULT_IMAGE
     warnings = target_warnings(cluster, target)
     if target == "kubernetes" and partitions > 1:
         warnings.append("--partitions is ignored for kubernetes: one node runs every step")
-    root = (pipeline_root or cluster.pipeline_root) if carries(target, "pipeline_root") == "yes" else None
     if target == "kubernetes":
         if bundle is not None:
             raise ConfigError("a Job trains, it does not predict", where="--bundle", hint="compile for kfp or vertex")
@@ -150,7 +169,7 @@ def compile_pipeline(
     else:
         options: dict[str, Any] = {"partitions": partitions, "cluster": cluster, "target": target}
         if bundle is None:
-            pipeline = training_pipeline(text, place, image, **options)
+            pipeline = training_pipeline(carried, place, image, **options)
         else:
             pipeline = prediction_pipeline(bundle, place, image, **options)
         asked = {name: carried_settings(cluster, name, target) for name in steps_of(checked, target, bundle)}
@@ -160,7 +179,25 @@ def compile_pipeline(
             documents.append(json_format.MessageToDict(pipeline.platform_spec))
     if target != "local":
         warnings += _warnings(place, asked, image, target)
-    return Compiled(target, _yaml(target, documents, bundle), image, root, cluster.service_account, asked, warnings)
+    notes = target_notes(target, root, any(one.retry and one.retry.count for one in asked.values()))
+    return Compiled(
+        target, _yaml(target, documents, bundle), image, root, cluster.service_account, asked, warnings, notes
+    )
+
+
+def _place_problems(places: Mapping[str, str], target: Target) -> list[Problem]:
+    """What of the places that a step is told would reach it as something else."""
+    problems = [Problem(IN_THE_OPEN, where, IN_THE_OPEN_HINT) for where, text in places.items() if has_secret(text)]
+    if target in ("kfp", "vertex"):
+        found = [(where, expanded_problem(text)) for where, text in places.items()]
+        problems += [Problem(what, where, "give it another name") for where, what in found if what]
+    return problems
+
+
+def _comment_problems(text: str, name: str) -> list[Problem]:
+    """Secrets in comments, which travel with the configuration; its values are checked when it is read."""
+    comments = [(n, line.partition("#")[2]) for n, line in enumerate(text.split("\n"), 1)]
+    return [Problem(IN_THE_OPEN, f"{name}:{n}", "remove the comment") for n, line in comments if has_secret(line)]
 
 
 def steps_of(config: Config, target: Target, bundle: str | None) -> list[Step]:
@@ -183,27 +220,11 @@ def _warnings(table: str, steps: dict[str, StepSettings], image: str, target: Ta
     return found
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes text of several lines as such, so that commands and the configuration can be read."""
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
-
-
-def _yaml(target: Target, documents: Sequence[dict[str, Any]], bundle: str | None) -> str:
+def _yaml(target: Target, documents: list[dict[str, Any]], bundle: str | None) -> str:
     # KFP's own writer copies parameter defaults into the comments at the file's head line by line, and every line
     # of a multi-line default after the first would stand there as YAML.
-    by_name = target != "kubernetes"  # which has its own customary order
-    bodies = [
-        yaml.dump(document, Dumper=_Dumper, sort_keys=by_name, allow_unicode=True, width=100, default_flow_style=False)
-        for document in documents
-    ]
+    body = yaml_text(documents, sort_keys=target != "kubernetes")  # which has its own customary order
     head = f"Polyhead's {'training' if bundle is None else 'prediction'} {_HEADERS[target]}"
     parameters = documents[0].get("root", {}).get("inputDefinitions", {}).get("parameters", {})
     lines = [head, *(f"{name}: {_PARAMETERS[name]}" for name in sorted(parameters))]
-    return "".join(f"# {line}\n" for line in lines) + "---\n".join(bodies)
+    return "".join(f"# {line}\n" for line in lines) + body

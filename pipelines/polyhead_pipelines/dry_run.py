@@ -43,6 +43,8 @@ def print_plan(compiled: Compiled) -> None:
             console.print(f"[bold]{name}[/]")
         for label, value in shown:
             console.print(f"  {label + ':':<19}{escape(value)}", soft_wrap=True)
+    for note in compiled.notes:
+        console.print(f"note: {escape(note)}", soft_wrap=True)
 
 
 def _resources(settings: StepSettings, target: Target) -> dict[str, str]:
@@ -69,7 +71,7 @@ def _pod(settings: StepSettings, image: str) -> Iterator[tuple[str, str]]:
         yield "image", settings.image
     if settings.retry and settings.retry.count:
         retry = settings.retry
-        yield "pause to retry", f"{retry.backoff}, × {retry.factor:g} each, {retry.max_backoff} at most"
+        yield "pause to retry", f"{retry.backoff}, × {retry.factor:g} each"
     for name in ("run_as_user", "run_as_group", "priority_class", "image_pull_policy"):
         value = getattr(settings, name)
         if value is not None:

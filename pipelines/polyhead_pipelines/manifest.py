@@ -179,7 +179,7 @@ def _container(
         "name": "polyhead",
         "image": image,
         "command": ["polyhead", "run", f"{CONFIG_FOLDER}/{CONFIG_FILE}"],
-        "args": ["--table", table, "--out", f"{WORKSPACE}/{base}"],
+        "args": ["--table", _literal(table), "--out", f"{WORKSPACE}/{base}"],
         "workingDir": WORKSPACE,
         "env": _environment(settings),
         "resources": {"requests": requests, "limits": limits},
@@ -197,9 +197,14 @@ def _container(
     return container
 
 
+def _literal(text: str) -> str:
+    """A text that Kubernetes, which takes `$$` for `$` and `$(NAME)` for a variable, makes into the given one."""
+    return text.replace("$", "$$")
+
+
 def _environment(settings: StepSettings) -> list[dict[str, Any]]:
     values = {"HOME": "/tmp", **settings.env}  # noqa: S108  # the root file system is read-only
-    variables: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in values.items()]
+    variables: list[dict[str, Any]] = [{"name": name, "value": _literal(value)} for name, value in values.items()]
     for sources, reference in ((settings.secrets, "secretKeyRef"), (settings.config_maps, "configMapKeyRef")):
         for source in sources:
             for variable, key in source.env.items():

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,6 +52,10 @@ DEFAULTS: dict[Step, StepSettings] = {
     "summarise": _SMALL,
 }
 """What a step asks for where the configuration says nothing: the one place for these numbers."""
+
+
+_DAY = 24 * 3600
+_YEAR = 365 * _DAY
 
 
 def settings_of(cluster: ClusterSection, step: Step) -> StepSettings:
@@ -112,21 +117,38 @@ def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, target: 
         return task
     if settings.image:
         task.set_container_image(settings.image)
-    if settings.cpu_request and settings.cpu_limit:
-        task.set_cpu_request(settings.cpu_request).set_cpu_limit(settings.cpu_limit)
-    if settings.memory_request and settings.memory_limit:
-        task.set_memory_request(settings.memory_request).set_memory_limit(settings.memory_limit)
+    if settings.cpu_request:
+        task.set_cpu_request(settings.cpu_request)
+    if settings.cpu_limit:
+        task.set_cpu_limit(settings.cpu_limit)
+    if settings.memory_request:
+        task.set_memory_request(settings.memory_request)
+    if settings.memory_limit:
+        task.set_memory_limit(settings.memory_limit)
     if settings.accelerator:
         name = accelerator_name(settings, target)
         task.set_accelerator_type(name).set_accelerator_limit(settings.accelerator.count)
     if settings.retry and settings.retry.count:
         retry = settings.retry
-        task.set_retry(retry.count, f"{seconds(retry.backoff)}s", retry.factor, f"{seconds(retry.max_backoff)}s")
+        window = retry_window(retry, settings.timeout)
+        task.set_retry(retry.count, f"{seconds(retry.backoff)}s", retry.factor, f"{window}s")
     for variable, value in sorted(settings.env.items()):
         task.set_env_variable(variable, value)
     if target == "kfp":
         _settle_pod(task, settings)
     return task
+
+
+def retry_window(retry: Retry, timeout: str | None) -> int:
+    """Seconds from the start of a step's first try within which Kubeflow Pipelines may begin another.
+
+    The backend knows no longest pause: what a pipeline calls the backoff's maximum is Argo's `maxDuration`, after
+    which no try begins. It has room for every try at its full time, for the pauses, and for a day's wait for a node
+    before each try, which no timeout counts. Without a timeout it is a year.
+    """
+    if timeout is None:
+        return _YEAR
+    return (retry.count + 1) * (seconds(timeout) + _DAY) + math.ceil(sum(retry.pauses()))
 
 
 def _settle_pod(task: dsl.PipelineTask, settings: StepSettings) -> None:

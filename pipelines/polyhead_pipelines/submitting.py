@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +14,11 @@ from typing import Any, Literal
 import yaml
 
 from polyhead.contracts.config import read_config_text
+from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret
 from polyhead.errors import Problem, SubmitError, counted, did_you_mean
 from polyhead.progress import say
+from polyhead_pipelines.arguments import expanded_problem, partitions_problems
+from polyhead_pipelines.documents import yaml_text
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,11 @@ class Definition:
         return str(self.spec["pipelineInfo"]["name"])
 
     @property
+    def root(self) -> str:
+        """Where its artifacts go, as the configuration has it; empty where it says nothing."""
+        return str(self.spec.get("defaultPipelineRoot", ""))
+
+    @property
     def parameters(self) -> dict[str, dict[str, Any]]:
         """Each parameter by name, as the spec declares it."""
         inputs: dict[str, Any] = self.spec["root"].get("inputDefinitions", {})
@@ -57,8 +65,7 @@ class Definition:
     @property
     def text(self) -> str:
         """The file; the same definition gives the same text."""
-        documents = [self.spec, self.platform] if self.platform else [self.spec]
-        return str(yaml.safe_dump_all(documents, sort_keys=True, allow_unicode=True, width=100))
+        return yaml_text([self.spec, self.platform] if self.platform else [self.spec])
 
     @property
     def digest(self) -> str:
@@ -88,7 +95,7 @@ class Request:
         arguments: Values of its parameters; those left out have their defaults.
         run_name: What people see.
         run_id: An id of the user's own, under which a run is started once; empty for none.
-        pipeline_root: Where artifacts go; empty for the definition's or the server's place.
+        pipeline_root: Where artifacts go; empty for the definition's or, where it has none, the server's place.
         service_account: Who the steps are; empty for the server's default.
     """
 
@@ -98,6 +105,11 @@ class Request:
     run_id: str = ""
     pipeline_root: str = ""
     service_account: str = ""
+
+    @property
+    def root(self) -> str:
+        """Where artifacts go, which a server is told with the run: it does not read the definition's own."""
+        return self.pipeline_root or self.definition.root
 
     @property
     def digest(self) -> str:
@@ -172,12 +184,13 @@ def _compiled(text: str) -> Definition | None:
     return Definition(spec, platform)
 
 
-def check_arguments(definition: Definition, pairs: Sequence[str]) -> dict[str, Any]:
+def check_arguments(definition: Definition, pairs: Sequence[str], pipeline_root: str = "") -> dict[str, Any]:
     """The values of a pipeline's parameters, each of the type that the definition declares.
 
     Args:
         definition: The pipeline.
         pairs: Each `NAME=VALUE`. Numbers and `true` or `false` are written plainly, lists and structs as JSON.
+        pipeline_root: Where artifacts go, where it is not the definition's.
 
     Raises:
         SubmitError: Names that the pipeline does not have, values of another type, parameters that are missing.
@@ -202,9 +215,25 @@ def check_arguments(definition: Definition, pairs: Sequence[str]) -> dict[str, A
     for name, parameter in declared.items():
         if name not in values and "defaultValue" not in parameter and not parameter.get("isOptional"):
             problems.append(Problem("is missing, and has no default", f"--param {name}"))
+    problems += _carried_problems(definition, values, pipeline_root)
     if problems:
         raise SubmitError(problems)
     return values
+
+
+def _carried_problems(definition: Definition, values: dict[str, Any], pipeline_root: str) -> Iterator[Problem]:
+    """What of the values would not reach a step as it is."""
+    for name, value in values.items():
+        if what := expanded_problem(json.dumps(value, ensure_ascii=False)):
+            hint = "write it into the configuration, and submit that" if name == "config" else "give it another name"
+            yield Problem(what, f"--param {name}", hint)
+        if isinstance(value, str) and has_secret(value):
+            yield Problem(IN_THE_OPEN, f"--param {name}", IN_THE_OPEN_HINT)
+    if isinstance(partitions := values.get("partitions"), int):
+        defaults = {name: parameter.get("defaultValue", "") for name, parameter in definition.parameters.items()}
+        texts = {name: str(value) for name, value in {**defaults, **values}.items()}
+        root = pipeline_root or definition.root
+        yield from partitions_problems(partitions, texts, root, definition.name, "--param partitions")
 
 
 _TYPES = {

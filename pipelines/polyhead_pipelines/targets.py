@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from polyhead.contracts.cluster import STEPS, ClusterSection, PipelineRoot, StepSettings
+from polyhead.contracts.cluster import (
+    STEPS,
+    ClusterSection,
+    PipelineRoot,
+    StepSettings,
+    processors,
+    seconds,
+    size,
+)
 from polyhead.contracts.document import Document
+from polyhead.contracts.secrets import texts
 from polyhead.errors import Problem, did_you_mean
+from polyhead_pipelines.arguments import expanded_problem
 
 Target = Literal["kfp", "vertex", "kubernetes", "local"]
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -20,6 +30,10 @@ ACCELERATORS = (
     "nvidia-tesla-v100",
 )  # fmt: skip
 """Accelerators of Vertex AI, spelled as GKE's node labels are; Vertex writes them in capitals with underscores."""
+
+VERTEX_PROCESSORS = 96
+VERTEX_MEMORY = 624 * 10**9
+"""The most that a step on Vertex AI Pipelines may ask for, by its documentation."""
 
 _REFUSED: dict[tuple[Target, str], tuple[str, str]] = {
     ("vertex", "secrets"): (
@@ -37,11 +51,14 @@ _REFUSED: dict[tuple[Target, str], tuple[str, str]] = {
 _IGNORED: dict[tuple[Target, str], str] = {
     ("kfp", "priority_class"): "Kubeflow Pipelines cannot set it; make it the cluster's default, or use kubernetes",
     ("kfp", "workspace"): "artifacts go to pipeline_root",
+    ("vertex", "cpu_request"): "Vertex AI has limits only",
     ("vertex", "disk"): "Vertex AI gives each step a disk of its own",
     ("vertex", "image_pull_policy"): "Vertex AI always pulls",
     ("vertex", "image_pull_secrets"): "Vertex AI pulls by the rights of its service agent",
+    ("vertex", "memory_request"): "Vertex AI has limits only",
     ("vertex", "node_selector"): "Vertex AI picks the machine by cpu_limit, memory_limit and accelerator",
     ("vertex", "priority_class"): "Vertex AI has none",
+    ("vertex", "retry"): "Vertex AI tries no task of a pipeline again; submit the run again, and the cache helps",
     ("vertex", "run_as_group"): "the image's own user runs",
     ("vertex", "run_as_user"): "the image's own user runs",
     ("vertex", "shared_memory"): "Vertex AI sizes it itself",
@@ -93,6 +110,11 @@ def target_problems(cluster: ClusterSection, target: Target, document: Document,
                 problems.append(Problem(what, document.where([*path, name]), hint))
         if target == "vertex":
             problems += _accelerator_problems(settings, document, [*path, "accelerator"])
+            problems += _machine_problems(settings, document, path)
+        if target == "kfp" and settings.retry is not None and not settings.retry.factor.is_integer():
+            what = f"received {settings.retry.factor:g}, and Kubeflow Pipelines fails at the first retry: whole numbers"
+            place = [*path, "retry", "factor"]
+            problems.append(Problem(what, document.where(place), f"write {round(settings.retry.factor)}"))
         for i, volume in enumerate(settings.volumes if target == "kfp" else []):
             if volume.read_only:
                 what, hint = "Kubeflow Pipelines cannot mount a claim read-only", "remove read_only for kfp"
@@ -102,7 +124,23 @@ def target_problems(cluster: ClusterSection, target: Target, document: Document,
         what = "Vertex AI wants an address" if target == "vertex" else "Kubernetes wants a name, not an address"
         hint = "write name@project.iam.gserviceaccount.com" if target == "vertex" else "write the account's name"
         problems.append(Problem(f"received '{account}': {what}", document.where(["cluster", "service_account"]), hint))
+    if target in ("kfp", "vertex"):
+        told_elsewhere = (("cluster", "image"), ("cluster", "pipeline_root"))  # options may replace them
+        for here, text in texts(document.get(["cluster"]), ("cluster",)):
+            if here not in told_elsewhere and (what := expanded_problem(text)):
+                hint = "read it from a config map, or write it otherwise" if "env" in here else "write it otherwise"
+                problems.append(Problem(what, document.where(here), hint))
     return sorted(problems, key=lambda problem: document.order(problem.where))
+
+
+def _machine_problems(settings: StepSettings, document: Document, path: Sequence[str]) -> Iterator[Problem]:
+    """Limits above those of the largest machine of Vertex AI Pipelines."""
+    if settings.cpu_limit and processors(settings.cpu_limit) > VERTEX_PROCESSORS:
+        what = f"received '{settings.cpu_limit}', and Vertex AI has {VERTEX_PROCESSORS} processors at most"
+        yield Problem(what, document.where([*path, "cpu_limit"]), f"write {VERTEX_PROCESSORS} or less")
+    if settings.memory_limit and size(settings.memory_limit) > VERTEX_MEMORY:
+        what = f"received '{settings.memory_limit}', and Vertex AI has {VERTEX_MEMORY // 10**9}G at most"
+        yield Problem(what, document.where([*path, "memory_limit"]), f"write {VERTEX_MEMORY // 10**9}G or less")
 
 
 def target_warnings(cluster: ClusterSection, target: Target) -> list[str]:
@@ -111,10 +149,18 @@ def target_warnings(cluster: ClusterSection, target: Target) -> list[str]:
         return []
     warnings = []
     for path, settings in _levels(cluster):
-        for name in given_settings(settings):
+        given = given_settings(settings)
+        for name in given:
             of_all = name == "image" and path == ("cluster",)  # the one image that a Job has
-            if (target, name) in _IGNORED and not of_all:
+            is_limit = name.endswith("_request") and name.replace("request", "limit") not in given  # alone it is both
+            if (target, name) in _IGNORED and not of_all and not is_limit:
                 warnings.append(f"{'.'.join([*path, name])} is ignored for {target}: {_IGNORED[target, name]}")
+        retry = settings.retry
+        if target == "kfp" and retry is not None and retry.longest_pause() > seconds(retry.max_backoff):
+            warnings.append(
+                f"{'.'.join([*path, 'retry'])}: Kubeflow Pipelines knows no longest pause; the last one would be "
+                f"{retry.longest_pause():,.0f} s: lower count or factor"
+            )
         accelerator = settings.accelerator
         selected = target == "vertex" or settings.node_selector or cluster.node_selector
         if accelerator is not None and accelerator.type and not selected:
@@ -123,6 +169,28 @@ def target_warnings(cluster: ClusterSection, target: Target) -> list[str]:
                 f"{accelerator.resource} will do"
             )
     return warnings
+
+
+def target_notes(target: Target, root: str | None, retries: bool) -> list[str]:
+    """A sentence for each thing that a target does otherwise than a compiled file seems to say.
+
+    Args:
+        target: Where the pipeline shall run.
+        root: The pipeline root; None for the cluster's.
+        retries: Whether some step asks to be tried again.
+    """
+    notes = []
+    if target == "kfp" and root:
+        notes.append(
+            f"a run that is started by hand in the interface goes to the cluster's own pipeline root, unless {root} is "
+            "entered there; polyhead submit sends it"
+        )
+    if target == "kfp" and retries:
+        notes.append(
+            "as Kubeflow Pipelines is installed, a step is tried again after an error of the platform, and not when it "
+            "ends with an error itself; docs/cluster.md has the two lines that an administrator changes"
+        )
+    return notes
 
 
 def _root_problems(cluster: ClusterSection, target: Target, document: Document, given: str | None) -> Iterator[Problem]:

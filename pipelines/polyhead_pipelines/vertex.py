@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import re
 import uuid
-from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import google.auth
 import google.auth.exceptions
 import requests
+import urllib3
 from google.auth.transport.requests import AuthorizedSession
+from pydantic import AwareDatetime, Field
 
 from polyhead.errors import Problem, SubmitError
-from polyhead_pipelines.access import Access, ExistsError, UnavailableError, refused, unreachable
+from polyhead_pipelines.access import Access, ExistsError, UnavailableError, refused, told, unreachable
+from polyhead_pipelines.answers import Answer, BrokenAnswerError, State, Told, checked, read_answer, within
 from polyhead_pipelines.submitting import Definition, Request
 from polyhead_pipelines.waiting import CANCELED, SKIPPED, Run, Status, Step, numbered
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _ANSWER_SECONDS = 60.0
+_NAME_LENGTH = 128
+"""Characters of a display name, the most that Vertex AI takes."""
+
 _RUN_ID = re.compile(r"[a-z][a-z0-9-]{0,126}")
 _LABEL = "polyhead-request"
 _LOGIN = "log in with 'gcloud auth application-default login', or give --token-file"
@@ -38,6 +43,41 @@ _STATES = {
     "NOT_TRIGGERED": SKIPPED,
     "QUEUED": "PENDING",
 }
+
+
+_LOST = (requests.RequestException, urllib3.exceptions.HTTPError, google.auth.exceptions.TransportError)
+
+
+class _Error(Told):
+    message: str = ""
+
+
+class _Task(Told):
+    taskId: str = ""  # noqa: N815  # as Vertex AI writes it
+    taskName: str = ""  # noqa: N815
+    state: State = "PENDING"
+    startTime: AwareDatetime | None = None  # noqa: N815
+    endTime: AwareDatetime | None = None  # noqa: N815
+    error: _Error = _Error()
+
+
+class _Detail(Told):
+    taskDetails: tuple[_Task, ...] = ()  # noqa: N815
+
+
+class _Job(Told):
+    name: str
+    state: State = "PIPELINE_STATE_PENDING"
+    labels: dict[str, str] = Field({})
+    jobDetail: _Detail = _Detail()  # noqa: N815
+    error: _Error = _Error()
+
+
+class _LookedAt(_Job):
+    state: State
+
+
+Job = TypeVar("Job", bound=_Job)
 
 
 class Vertex:
@@ -72,7 +112,7 @@ class Vertex:
                 this id was started with another pipeline or other arguments.
         """
         definition = request.definition
-        root = request.pipeline_root or definition.spec.get("defaultPipelineRoot", "")
+        root = request.root
         problems = []
         if definition.platform:
             problems.append(
@@ -84,6 +124,9 @@ class Vertex:
         if request.run_id and not _RUN_ID.fullmatch(request.run_id):
             hint = "a letter, then at most 126 letters, digits or '-', all lowercase"
             problems.append(Problem(f"'{request.run_id}' is no id of a pipeline job", "--run-id", hint))
+        if len(request.run_name) > _NAME_LENGTH:
+            what = f"has {len(request.run_name)} characters, and Vertex AI takes {_NAME_LENGTH} at most"
+            problems.append(Problem(what, "--run-name", "give a shorter one"))
         if problems:
             raise SubmitError(problems)
         run_id = request.run_id or f"{definition.name}-{uuid.uuid4().hex[:12]}"
@@ -94,23 +137,25 @@ class Vertex:
             "labels": {_LABEL: request.digest},
             **({"serviceAccount": request.service_account} if request.service_account else {}),
         }
+        params = {"pipelineJobId": run_id}
         try:
-            return self._run(self._ask("POST", self._jobs, params={"pipelineJobId": run_id}, json=body), definition)
+            job = self._ask(_Job, run_id, "starting the run", "POST", self._jobs, params=params, json=body)
+            return self._run(run_id, job, definition)
         except ExistsError:
-            job = self._ask("GET", f"{self._jobs}/{run_id}")
-        except UnavailableError as lost:  # the answer may be lost, and not the run
+            job = self._look(run_id)
+        except (UnavailableError, BrokenAnswerError) as lost:  # the answer may be lost, and not the run
             try:
-                return self._run(self._ask("GET", f"{self._jobs}/{run_id}"), definition)
+                return self._run(run_id, self._look(run_id), definition)
             except SubmitError:
                 hint = f"submit again with --run-id {run_id}: should the run have started, it is found"
-                raise UnavailableError(lost.problems[0].what, where=self._host, hint=hint) from None
-        if job.get("labels", {}).get(_LABEL) != request.digest:
+                raise type(lost)(lost.problems[0].what, where=self._host, hint=hint) from None
+        if job.labels.get(_LABEL) != request.digest:
             raise SubmitError(
                 f"'{run_id}' was started with another pipeline or other arguments",
                 where="--run-id",
                 hint="give another --run-id",
             )
-        return self._run(job, definition, found=True)
+        return self._run(run_id, job, definition, found=True)
 
     def status(self, run_id: str, definition: Definition, seconds: float) -> Status:
         """What the server knows of a run now.
@@ -124,31 +169,54 @@ class Vertex:
             UnavailableError: The server does not answer.
             SubmitError: It refuses.
         """
-        return _status(self._ask("GET", f"{self._jobs}/{run_id}", seconds=seconds), definition)
+        return _status(self._look(run_id, seconds), definition)
 
-    def _run(self, job: dict[str, Any], definition: Definition, *, found: bool = False) -> Run:
-        run_id = job["name"].rpartition("/")[2]
+    def _look(self, run_id: str, seconds: float = _ANSWER_SECONDS) -> _LookedAt:
+        """A run as it is now."""
+        return self._ask(_LookedAt, run_id, "looking at the run", "GET", f"{self._jobs}/{run_id}", seconds=seconds)
+
+    def _run(self, run_id: str, job: _Job, definition: Definition, *, found: bool = False) -> Run:
         link = (
             f"https://console.cloud.google.com/vertex-ai/locations/{self._region}/pipelines/runs/{run_id}"
             f"?project={self._project}"
         )
         return Run(run_id, link, _status(job, definition), found)
 
-    def _ask(self, method: str, url: str, *, seconds: float = _ANSWER_SECONDS, **keywords: Any) -> dict[str, Any]:
-        """Send one request; what goes wrong becomes a `SubmitError`."""
+    def _ask(
+        self,
+        model: type[Job],
+        run_id: str,
+        call: str,
+        method: str,
+        url: str,
+        *,
+        seconds: float = _ANSWER_SECONDS,
+        **keywords: Any,
+    ) -> Job:
+        """Send one request about a run, and take what is needed of its answer; what goes wrong is a `SubmitError`."""
         token = self._access.token if self._access.token_file else ""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+        def send() -> Answer:
+            response = self._session.request(
+                method, url, headers=headers, timeout=seconds, stream=True, allow_redirects=False, **keywords
+            )
+            return read_answer(response.raw, self._host)
+
         try:
-            answer = self._session.request(method, url, headers=headers, timeout=seconds, **keywords)
-            if answer.ok:
-                return dict(answer.json())
+            answer = within(seconds, send, self._host)
         except google.auth.exceptions.RefreshError as error:
-            raise SubmitError(f"the credentials are refused: {error.args[0]}", where=self._host, hint=_LOGIN) from None
-        except (requests.ConnectionError, requests.Timeout, google.auth.exceptions.TransportError) as error:
+            what = f"the credentials are refused: {told(str(error.args[0]))}"
+            raise SubmitError(what, where=self._host, hint=_LOGIN) from None
+        except _LOST as error:
             raise unreachable(self._host, error) from None
-        except ValueError:  # what is not JSON
-            raise SubmitError("answered with a page where data is due", where=self._host) from None
-        raise refused(self._host, answer.status_code, answer.text, hints=_HINTS, secrets=(token,))
+        if not answer.ok:
+            raise refused(self._host, answer.status, answer.text, hints=_HINTS, secrets=(token,))
+        job = checked(model, answer, call, self._host, hint=_HINTS[404], login=_LOGIN, secrets=(token,))
+        if job.name.rpartition("/")[2] != run_id:
+            what = f"{call}: the answer is about another run, '{told(job.name, _NAME_LENGTH, (token,))}'"
+            raise BrokenAnswerError(what, where=self._host, hint=_HINTS[404])
+        return job
 
 
 def _default_session() -> AuthorizedSession:
@@ -159,28 +227,22 @@ def _default_session() -> AuthorizedSession:
     return AuthorizedSession(credentials)
 
 
-def _status(job: dict[str, Any], definition: Definition) -> Status:
+def _status(job: _Job, definition: Definition) -> Status:
     """A run as Vertex tells it; of its tasks, those that run a container."""
-    details = job.get("jobDetail", {}).get("taskDetails", [])
     steps = [
-        Step(
-            detail["taskName"],
-            _state(detail.get("state", "")),
-            _seconds(detail.get("startTime"), detail.get("endTime")),
-            detail.get("error", {}).get("message", ""),
-        )
-        for detail in sorted(details, key=lambda detail: (detail.get("startTime", "~"), detail.get("taskId", "")))
-        if detail.get("taskName") in definition.steps
+        Step(detail.taskName, _state(detail.state), _seconds(detail), told(detail.error.message))
+        for detail in sorted(job.jobDetail.taskDetails, key=lambda one: (str(one.startTime or "~"), one.taskId))
+        if detail.taskName in definition.steps
     ]
-    return Status(_state(job.get("state", "")), numbered(steps), job.get("error", {}).get("message", ""))
+    return Status(_state(job.state), numbered(steps), told(job.error.message))
 
 
-def _state(told: str) -> str:
-    state = told.removeprefix("PIPELINE_STATE_")
+def _state(state: str) -> str:
+    state = state.removeprefix("PIPELINE_STATE_")
     return _STATES.get(state, state)
 
 
-def _seconds(start: str | None, end: str | None) -> float | None:
-    if not start or not end:
+def _seconds(detail: _Task) -> float | None:
+    if not detail.startTime or not detail.endTime:
         return None
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+    return (detail.endTime - detail.startTime).total_seconds()

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from polyhead.contracts.cluster import is_secret, processors, seconds, size
+from polyhead.contracts.cluster import processors, seconds, size
 from polyhead.contracts.config import json_schema, parse_config
+from polyhead.contracts.secrets import is_secret
 from polyhead.errors import ConfigError, Problem
 
 HEAD = """\
@@ -42,8 +43,8 @@ def problems_of(cluster: str) -> list[Problem]:
         ("{memory_request: 1Gi, memory_limit: 1G}", "f:4 cluster", "memory_request 1Gi is above memory_limit 1G", ""),
         ("timeout: soon", "f:5 cluster.timeout",
          "received 'soon': write a whole number and one of s, m, h, d, such as 90s or 12h", ""),
-        ("retry: {max_backoff: 2h}", "f:5 cluster.retry",
-         "max_backoff 2h is above an hour, which Kubeflow Pipelines cuts it to", ""),
+        ("retry: {factor: 0.5}", "f:5 cluster.retry.factor",
+         "input should be greater than or equal to 1, received 0.5", ""),
         ("accelerator: {type: NVIDIA_L4}", "f:5 cluster.accelerator.type",
          "received 'NVIDIA_L4': write small letters and dashes, such as nvidia-l4 or nvidia-tesla-t4", ""),
         ("accelerator: {typ: nvidia-l4}", "f:5 cluster.accelerator.typ", "unknown key 'typ'", "did you mean 'type'?"),
@@ -126,12 +127,14 @@ def test_no_value_of_a_secret_is_told() -> None:
     "name",
     [
         "WANDB_API_KEY", "API_TOKEN", "HF_TOKEN", "DB_PASSWORD", "DBPASSWORD", "AWS_SECRET_ACCESS_KEY", "KEY", "token",
-        "GITHUBTOKEN", "AZURE_CREDENTIALS", "DB_PWD", "SSH_PASSPHRASE", "MY_SECRETS",
+        "GITHUBTOKEN", "AZURE_CREDENTIALS", "DB_PWD", "SSH_PASSPHRASE", "MY_SECRETS", "DB_PASS", "GITHUB_PAT", "JWT",
+        "AUTH", "PROXY_AUTHORIZATION", "SMTP_CREDS", "REQUEST_SIGNATURE", "DATABASE_PASSPHRASE",
     ],
 )  # fmt: skip
 def test_names_of_secrets_are_known(name: str) -> None:
-    """Whatever the value, if there is one."""
+    """Whatever the value, if there is one, and it is not that of a switch."""
     assert is_secret(name, "x")
+    assert not is_secret(name, "off")
     assert not is_secret(name, "")
 
 
@@ -140,6 +143,7 @@ def test_names_of_secrets_are_known(name: str) -> None:
     [
         "TOKENIZERS_PARALLELISM", "KEYCLOAK_URL", "MONKEY", "LOG_LEVEL", "AWS_WEB_IDENTITY_TOKEN_FILE", "KEY_PATH",
         "GOOGLE_APPLICATION_CREDENTIALS", "SECRET_NAME", "TF_CPP_MIN_LOG_LEVEL", "HTTPS_PROXY",
+        "AUTH_URL", "COMPASS", "BYPASS", "PATH", "PASSES", "AUTHOR", "SIGNAL",
     ],
 )  # fmt: skip
 def test_names_of_other_things_are_no_secrets(name: str) -> None:
@@ -157,11 +161,55 @@ def test_names_of_other_things_are_no_secrets(name: str) -> None:
         ("http://proxy:3128", False),
         ("https://host/a@b:c", False),
         ("gs://bucket/path:1@2", False),
+        ("gs://user:pass@bucket/t.csv", True),
+        ("Bearer abc", True),
+        ("bearer of bad news", False),
+        ("Basic dXNlcjpwYXNz1234", True),
+        ("basic usage", False),
+        ("ghp_" + "a1B2" * 9, True),
+        ("github_pat_" + "a1B2" * 12, True),
+        ("AKIAIOSFODNN7EXAMPLE", True),
+        ("glpat-" + "a1B2" * 5, True),
+        ("hf_" + "a1B2" * 8, True),
+        ("AIza" + "a1B2" * 9, True),
+        ("xoxb-123456789012-abcdefghijkl", True),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", True),
+        ("https://b.s3.amazonaws.com/t.csv?X-Amz-Credential=a&X-Amz-Signature=0f", True),
+        ("https://storage.googleapis.com/b/t.csv?X-Goog-Signature=0f", True),
+        ("https://a.blob.core.windows.net/c/t.csv?sv=2022&sig=0f%3D", True),
+        ("https://host/t.csv?access_token=0f", True),
+        ("https://host/t.csv?page=2&order=desc", False),
+        ("registry.example/polyhead@sha256:" + "0123456789abcdef" * 4, False),
+        ("2fa1b0c4-7c4c-4d8f-9a44-7f9a3a1f0e3a", False),
+        ("gs://bucket/APARTMENTS/APACHE2server/houses-2024-01-01.parquet", False),
+        ("--xla_gpu_cuda_data_dir=/usr/local/cuda", False),
     ],
 )
 def test_values_of_secrets_are_known(value: str, secret: bool) -> None:
     """A password in an address, a private key; not a port, a path or a certificate."""
     assert is_secret("A", value) is secret
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("table: gs://me:0123abcd@b/t.csv", "f:1 table"),
+        ("table: https://h/t.csv?X-Amz-Signature=0123abcd", "f:1 table"),
+        ("publish: {to: 's3://me:0123abcd@b/models', ungated: true}", "f:4 publish.to"),
+        ("cluster: {volumes: [{claim: a, mount: /a, sub_path: ghp_0123abcd0123abcd0123abcd0123abcd0123}]}",
+         "f:4 cluster.volumes.0.sub_path"),
+        ("cluster: {env: {LEVEL: AKIAIOSFODNN7EXAMPLE}}", "f:4 cluster.env.LEVEL"),
+    ],
+)  # fmt: skip
+def test_a_secret_anywhere_is_refused_and_not_shown(text: str, where: str) -> None:
+    """With its place and what to do instead."""
+    head = HEAD.replace("cluster:\n", "")
+    whole = head.replace("table: t.csv", text) if text.startswith("table") else head + text
+    with pytest.raises(ConfigError) as caught:
+        parse_config(whole, name="f")
+    (problem,) = [one for one in caught.value.problems if one.where == where]
+    assert "secret" in problem.hint.lower()
+    assert not any(part in str(caught.value) for part in ("0123abcd", "AKIA"))
 
 
 @pytest.mark.parametrize(("text", "expected"), [("4", 4.0), ("0.5", 0.5), (".5", 0.5), ("500m", 0.5), ("1500m", 1.5)])

@@ -158,7 +158,7 @@ def test_targets_differ_in_what_steps_ask_for_and_nowhere_else(compiled, pipelin
     assert first["root"]["dag"]["tasks"]["summarise"]["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
     body = first["components"].pop("comp-exit-handler-1")["dag"]["tasks"]
     for task in body.values():
-        assert task.pop("retryPolicy")
+        assert bool(task.pop("retryPolicy", None)) is (target == "kfp")
     del first["components"]["comp-summarise"], first["deploymentSpec"]["executors"]["exec-summarise"]
     first["root"]["dag"]["tasks"] = json.loads(json.dumps(body).replace("pipelinechannel--", ""))
     assert first == pipeline

@@ -24,6 +24,7 @@ import json
 import re
 import ssl
 import threading
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -45,6 +46,16 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 START = datetime(2030, 1, 1, tzinfo=UTC)
 PAGE = 2
 """Items on a page, whatever is asked for, so that every list has several."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A fault: an answer that is sent as it is, one byte at a time and without end where it drips."""
+
+    content: bytes
+    kind: str = "application/json"
+    status: int = 200
+    drips: bool = False
 
 
 class RefusedError(Exception):
@@ -405,6 +416,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "drop":
             self.close_connection = True
             return
+        if isinstance(fault, Raw):
+            self._send_raw(fault)
+            return
         if fault == "page":
             self._send(200, "<html>Log in</html>", "text/html; charset=utf-8")
             return
@@ -465,6 +479,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def _send_raw(self, raw: Raw) -> None:
+        self.send_response(raw.status)
+        self.send_header("Content-Type", raw.kind)
+        self.send_header("Content-Length", str(10**9 if raw.drips else len(raw.content)))
+        self.end_headers()
+        self.wfile.write(raw.content)
+        with contextlib.suppress(OSError):
+            for _ in range(100 if raw.drips else 0):
+                time.sleep(0.05)
+                self.wfile.write(b" ")
+        self.close_connection = raw.drips
 
     def log_message(self, *_: object) -> None:
         """Keep the test's output clean."""

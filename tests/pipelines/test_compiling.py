@@ -44,7 +44,11 @@ def test_the_target_is_kfp_unless_said_otherwise(polyhead, config, tmp_path):
     """Two documents, no pipeline root of its own, and the next step named."""
     result = polyhead("compile", config, "-o", "a.yaml")
     assert (result.code, result.out) == (0, "")
-    assert result.err == f"  wrote a.yaml, to run in the image {DEFAULT_IMAGE}\n"
+    assert result.err.startswith(f"  wrote a.yaml, to run in the image {DEFAULT_IMAGE}\n")
+    assert (
+        "note: as Kubeflow Pipelines is installed, a step is tried again after an error of the platform" in result.err
+    )
+    assert "pipeline root" not in result.err
     assert polyhead("compile", config, "-o", "b.yaml", "--target", "kfp").code == 0
     assert (tmp_path / "a.yaml").read_bytes() == (tmp_path / "b.yaml").read_bytes()
     first, second = documents(tmp_path / "a.yaml")
@@ -181,7 +185,16 @@ def test_json_tells_what_was_compiled(polyhead, config):
     result = polyhead("compile", config, "-o", "a.yaml", "--image", "polyhead", "--pipeline-root", "gs://b/p", "--json")
     printed = json.loads(result.out)
     assert result.code == 0
-    assert list(printed) == ["pipeline", "target", "image", "pipeline_root", "service_account", "steps", "warnings"]
+    assert list(printed) == [
+        "pipeline",
+        "target",
+        "image",
+        "pipeline_root",
+        "service_account",
+        "steps",
+        "warnings",
+        "notes",
+    ]
     assert (printed["pipeline"], printed["target"], printed["image"]) == ("a.yaml", "kfp", "polyhead")
     assert printed["pipeline_root"] == "gs://b/p"
     assert list(printed["steps"]) == [*(stage.name for stage in STAGES), "summarise"]
@@ -207,6 +220,10 @@ def test_a_dry_run_prints_what_each_step_asks_for_and_writes_nothing(polyhead, t
     assert lines.index("node selector:  cloud.google.com/gke-accelerator=nvidia-a100-80gb") > train
     assert lines.index("toleration:  nvidia.com/gpu, NoExecute, 600 s") > train
     assert "warning: cluster.priority_class is ignored for kfp" in result.err
+    assert (
+        "note: as Kubeflow Pipelines is installed, a step is tried again after an error of the platform" in result.out
+    )
+    assert "goes to the cluster's own pipeline root, unless s3://artifacts/polyhead is entered there" in result.out
     assert list(tmp_path.iterdir()) == []
 
 

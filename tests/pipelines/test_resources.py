@@ -168,15 +168,22 @@ def test_the_local_runner_is_told_nothing_that_it_does_not_know():
     assert settled(text, "local")[0]["cachingOptions"] == {"enableCache": True}
 
 
-def test_retries_are_told_with_their_pauses():
-    """In seconds, as the format has it; none at all for a count of 0."""
-    task, _, _ = settled("retry: {count: 3, backoff: 2m, factor: 1.5, max_backoff: 1h}", "kfp")
+@pytest.mark.parametrize(
+    ("timeout", "window"),
+    [("timeout: 6h", 4 * (6 + 24) * 3600 + 120 + 240 + 480), ("timeout: 3d", 4 * 4 * 86400 + 840), ("", 365 * 86400)],
+)
+def test_retries_are_told_with_their_pauses_and_a_window_that_every_try_fits_into(timeout, window):
+    """In seconds, as the format has it. The backend begins no try after the window, which counts from the first."""
+    task, _, _ = settled(f"{{retry: {{count: 3, backoff: 2m, factor: 2, max_backoff: 10m}}, {timeout}}}", "kfp")
     assert task["retryPolicy"] == {
         "maxRetryCount": 3,
         "backoffDuration": "120s",
-        "backoffFactor": 1.5,
-        "backoffMaxDuration": "3600s",
+        "backoffFactor": 2.0,
+        "backoffMaxDuration": f"{window}s",
     }
+
+
+def test_no_retry_is_told_for_a_count_of_0():
     assert "retryPolicy" not in settled("retry: {count: 0}", "kfp")[0]
 
 
@@ -195,6 +202,73 @@ def test_vertex_is_told_of_no_pod():
     _, container, pod = settled(text, "vertex")
     assert pod == {}
     assert set(container) == {"image", "command", "args", "resources"}
+
+
+def test_a_fractional_factor_is_refused_for_kubeflow_pipelines():
+    """Its backend fails at the first retry."""
+    assert refused("steps: {train: {retry: {factor: 1.5}}}", "kfp") == [
+        (
+            "f:5 cluster.steps.train.retry.factor",
+            "received 1.5, and Kubeflow Pipelines fails at the first retry: whole numbers",
+            "write 2",
+        )
+    ]
+    assert refused("retry: {factor: 1.5}", "kubernetes") == []
+
+
+def test_a_pause_longer_than_the_longest_is_warned_of():
+    """The backend cannot be told of a longest pause."""
+    assert warned("retry: {count: 6, backoff: 1m, factor: 2, max_backoff: 15m}", "kfp") == [
+        "cluster.retry: Kubeflow Pipelines knows no longest pause; the last one would be 1,920 s: lower count or factor"
+    ]
+    assert warned("retry: {count: 4, backoff: 1m, factor: 2, max_backoff: 15m}", "kfp") == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "what"),
+    [
+        ("cpu_limit: 96", None),
+        ("cpu_limit: 97", "received '97', and Vertex AI has 96 processors at most"),
+        ("memory_limit: 624G", None),
+        ("memory_limit: 600Gi", "received '600Gi', and Vertex AI has 624G at most"),
+    ],
+)
+def test_more_than_the_largest_machine_of_vertex_is_refused(limit, what):
+    """By step or for all."""
+    assert [found for _, found, _ in refused(limit, "vertex")] == ([what] if what else [])
+    assert [found for _, found, _ in refused(f"steps: {{train: {{{limit}}}}}", "vertex")] == ([what] if what else [])
+    assert refused(limit, "kfp") == []
+
+
+def test_vertex_is_told_of_limits_alone():
+    """It has no requests, and tries nothing again; a request alone is the limit."""
+    text = "{cpu_request: 1, cpu_limit: 2, memory_request: 8Gi, retry: {count: 3}}"
+    task, container, _ = settled(text, "vertex")
+    assert container["resources"] == {
+        "cpuLimit": 2.0,
+        "memoryLimit": 8.589934592,
+        "resourceCpuLimit": "2",
+        "resourceMemoryLimit": "8Gi",
+    }
+    assert "retryPolicy" not in task
+    assert warned(text, "vertex") == [
+        "cluster.cpu_request is ignored for vertex: Vertex AI has limits only",
+        "cluster.retry is ignored for vertex: Vertex AI tries no task of a pipeline again; submit the run again, and "
+        "the cache helps",
+    ]
+
+
+@pytest.mark.parametrize("target", ["kfp", "vertex"])
+@pytest.mark.parametrize(
+    ("value", "who"),
+    [("{{workflow.name}}", "'{{', which Argo"), ("$(HOME)", "'$(', which K"), ("a$$b", "'$$', which K")],
+)
+def test_a_value_that_would_be_expanded_on_its_way_is_refused(target, value, who):
+    """With its place. A single sign is nothing to expand."""
+    text = f"{{env: {{A: a$b, B: '{value}'}}, steps: {{train: {{env: {{C: '{value}'}}}}}}}}"
+    found = refused(text, target)
+    assert [where for where, _, _ in found] == ["f:5 cluster.env.B", "f:5 cluster.steps.train.env.C"]
+    assert all(f"holds {who}" in what for _, what, _ in found)
 
 
 VERTEX_LACKS = """\

@@ -80,6 +80,8 @@ def compile_(
         say(f"wrote {out}, to run in the image {compiled.image}")
         if compiled.service_account and target in ("kfp", "vertex"):
             say(f"submit it with: --service-account {compiled.service_account}")
+        for note in compiled.notes:
+            say(f"note: {note}")
     elif not as_json:
         from polyhead_pipelines.dry_run import print_plan
 
@@ -189,7 +191,7 @@ def submit(
         definition = definition.without_cache()
     request = Request(
         definition,
-        {} if upload_only else check_arguments(definition, param or []),
+        {} if upload_only else check_arguments(definition, param or [], pipeline_root),
         run_name=run_name or f"{definition.name} {datetime.now():%Y-%m-%d %H:%M:%S}",
         run_id=run_id,
         pipeline_root=pipeline_root,

@@ -12,6 +12,7 @@ from pydantic_core import core_schema
 
 from polyhead.contracts.document import Document
 from polyhead.contracts.features import Section
+from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret, is_secret, texts
 from polyhead.errors import Problem
 
 Step = Literal["validate", "preprocess", "shard", "train", "evaluate", "publish", "predict", "summarise"]
@@ -30,15 +31,6 @@ _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _LABEL_KEY = rf"(?:{_NAME.removeprefix('(?=.{1,253}$)')}/)?[A-Za-z0-9](?:[-_.A-Za-z0-9]{{0,61}}[A-Za-z0-9])?"
 _LABEL_VALUE = r"(?:[A-Za-z0-9](?:[-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?"
 _PATH = r"/(?!.*(?:/\.{1,2}(?:/|$)|//|:)).*[^/]"
-
-_SECRET_WORDS = {
-    "APIKEY", "CREDENTIAL", "CREDENTIALS", "KEY", "KEYS", "PASSPHRASE", "PASSWD", "PASSWORD", "PASSWORDS",
-    "PWD", "SECRET", "SECRETS", "TOKEN", "TOKENS",
-}  # fmt: skip
-_SECRET_ENDS = ("APIKEY", "PASSWORD", "SECRET", "TOKEN")
-_PLACE_ENDS = ("DIR", "FILE", "NAME", "PATH")
-_PLACES = ("GOOGLE_APPLICATION_CREDENTIALS",)
-_SECRET_VALUE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@")
 
 TAKEN_PATHS = (
     *("/gcs", "/s3", "/minio", "/kfp-launcher", "/kfp-workspace"),
@@ -120,14 +112,18 @@ class Retry(Section):
 
     count: int = Field(2, ge=0, le=20, description="Further tries.")
     backoff: Duration = Field("30s", description="Pause before the first of them.")
-    factor: float = Field(2.0, ge=1, le=10, description="How much longer each further pause is.")
-    max_backoff: Duration = Field("10m", description="Longest pause; an hour at most.")
+    factor: float = Field(
+        2.0, ge=1, le=10, description="How much longer each further pause is; for kfp a whole number."
+    )
+    max_backoff: Duration = Field("10m", description="Longest pause. kfp cannot be told, so a longer one is warned of.")
 
-    @model_validator(mode="after")
-    def _an_hour_at_most(self) -> Retry:
-        if seconds(self.max_backoff) > 3600:
-            raise ValueError(f"max_backoff {self.max_backoff} is above an hour, which Kubeflow Pipelines cuts it to")
-        return self
+    def pauses(self) -> list[float]:
+        """Seconds before each further try, without regard to the longest pause."""
+        return [seconds(self.backoff) * self.factor**i for i in range(self.count)]
+
+    def longest_pause(self) -> float:
+        """Seconds before the last try; 0 where there is none."""
+        return max(self.pauses(), default=0.0)
 
 
 class Toleration(Section):
@@ -191,7 +187,11 @@ class StepSettings(Section):
         description="Size of /dev/shm, part of the memory limit. Default: what the container runtime gives, 64 MB.",
     )
     disk: Memory | None = Field(None, description="Most that the step may write to /tmp, a volume of its own.")
-    retry: Retry | None = Field(None, description="Further tries of a failed step.")
+    retry: Retry | None = Field(
+        None,
+        description="Further tries of a failed step. On kfp a step that ends with an error is tried again only where "
+        "an administrator sets retryPolicy: Always, see cluster.md.",
+    )
     timeout: Duration | None = Field(None, description="Time after which a try is killed, such as 12h. Default: never.")
     caching: bool | None = Field(
         None,
@@ -287,6 +287,9 @@ def check_cluster(document: Document) -> Iterator[Problem]:
 
     Works on the raw document, so that these are reported beside a wrong field elsewhere.
     """
+    for path, text in texts(document.value):
+        if not (path[0] == "cluster" and "env" in path) and has_secret(text):
+            yield Problem(IN_THE_OPEN, document.where(path), IN_THE_OPEN_HINT)
     general = list(_uses(document, ("cluster",)))
     yield from _check_uses(document, general, [])
     for step in document.mapping(["cluster", "steps"]):
@@ -345,18 +348,3 @@ def _check_uses(document: Document, uses: list[_Use], general: list[_Use]) -> It
             what = f"'{use.name}' would stand in plain text, for anybody to read"
             hint = f"put it in a Secret of the cluster: secrets: [{{name: …, env: {{{use.name}: key}}}}]"
             yield Problem(what, document.where(use.path), hint)
-
-
-def is_secret(name: str, value: object) -> bool:
-    """Whether a variable looks as if its value were a secret: by its name, or by a password or key in the value.
-
-    Args:
-        name: The variable. `TOKENIZERS_PARALLELISM`, `KEY_FILE` or `KEY_NAME` name no secret; `WANDB_API_KEY` does.
-        value: What it is set to.
-    """
-    if isinstance(value, str) and _SECRET_VALUE.search(value):
-        return True
-    words = name.upper().split("_")
-    if not value or name.upper() in _PLACES or words[-1] in _PLACE_ENDS:
-        return False
-    return bool(_SECRET_WORDS & set(words)) or any(word.endswith(_SECRET_ENDS) for word in words)
