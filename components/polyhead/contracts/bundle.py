@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from polyhead.contracts.artifact import Contract, Record
 from polyhead.contracts.config import Config, require_config
@@ -18,6 +19,7 @@ from polyhead.errors import ArtifactError
 
 CORE_MODEL = "core.keras"
 SERVING_MODEL = "serving"
+SERVING_GRAPH = ("saved_model.pb", "fingerprint.pb")
 BUNDLED_PREPROCESSING = "preprocessing"
 BUNDLED_CONFIG = "config.json"
 HISTORY = "history.json"
@@ -51,6 +53,9 @@ class ModelBundle(Contract):
         best_score: Its joint validation score.
         seed: Seed of the training.
     """
+
+    # TensorFlow numbers the graph's functions by what its process traced before, as a training that was taken up does.
+    DERIVED: ClassVar[frozenset[str]] = frozenset({f"{SERVING_MODEL}/{name}" for name in SERVING_GRAPH})
 
     heads: dict[str, str]
     parameters: int
