@@ -17,6 +17,7 @@ from polyhead.contracts.publication import Publication
 from polyhead.errors import ArtifactError, ConfigError, ConflictError, StorageError
 from polyhead.publish.step import roll_back, run
 from polyhead.storage import objects
+from polyhead.storage.artifact import close_artifact
 
 FILES = ["ModelBundle.json", "core.keras", "serving/saved_model.pb", "serving/variables/variables.index"]
 
@@ -398,3 +399,15 @@ def test_what_lies_beside_a_bundle_is_not_published(trained, shelf):
         (model.bundle / name).write_text("mine")
     publish(model, shelf)
     assert sorted(digests(shelf / model.version)) == sorted([*FILES, "evaluation/EvaluationReport.json"])
+
+
+def test_a_graph_that_only_numbers_otherwise_is_the_same_version(trained, shelf):
+    """TensorFlow names functions by what a process did before; the version that is there stays as it is."""
+    model = trained()
+    publish(model, shelf)
+    before = digests(shelf / model.version)
+    (model.bundle / "serving" / "saved_model.pb").write_bytes(b"other")
+    bundle = close_artifact(model.bundle, ModelBundle.read(model.bundle))
+    assert bundle.fingerprint()[:16] == model.version
+    assert publish(model, shelf).outcome == "unchanged"
+    assert digests(shelf / model.version) == before

@@ -62,6 +62,8 @@ class Contract(Record):
     """Whether the file carries a seal."""
     VARYING: ClassVar[frozenset[str]] = frozenset()
     """Files that differ from run to run. `files` leaves them out, and no result depends on them."""
+    DERIVED: ClassVar[frozenset[str]] = frozenset()
+    """Files that follow from the others, though not always in the same bytes. The fingerprint leaves them out."""
 
     format_version: int = 2
     polyhead_version: str = __version__
@@ -142,8 +144,9 @@ class Contract(Record):
         raise NotImplementedError
 
     def fingerprint(self) -> str:
-        """SHA-256 of the contract's content, which holds the digests of the artifact's other files."""
+        """SHA-256 of the contract's content, with the digests of the artifact's other files but the derived ones."""
         content = self.model_dump(mode="json", exclude={"polyhead_version"})
+        content["files"] = {name: digest for name, digest in content["files"].items() if name not in self.DERIVED}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

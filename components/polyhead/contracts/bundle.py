@@ -19,6 +19,7 @@ from polyhead.errors import ArtifactError
 
 CORE_MODEL = "core.keras"
 SERVING_MODEL = "serving"
+SERVING_GRAPH = ("saved_model.pb", "fingerprint.pb")
 BUNDLED_PREPROCESSING = "preprocessing"
 BUNDLED_CONFIG = "config.json"
 HISTORY = "history.json"
@@ -59,6 +60,8 @@ class ModelBundle(Contract):
     """
 
     FORMAT_VERSION: ClassVar[int] = 2
+    # TensorFlow numbers the graph's functions by what its process traced before, as a training that was taken up does.
+    DERIVED: ClassVar[frozenset[str]] = frozenset({f"{SERVING_MODEL}/{name}" for name in SERVING_GRAPH})
 
     format_version: int = 2
     heads: dict[str, str]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -48,7 +48,7 @@ def put_version(destination: str, bundle: ModelBundle, directory: Path, evaluati
     place = f"{destination}/{version_of(bundle.fingerprint())}"
     files = {name: directory / name for name in (*bundle.files, _CONTRACT)}
     with _using(place):
-        state = _state(destination, bundle, files)
+        state = _state(destination, bundle, directory)
         if state != "whole":
             with tempfile.TemporaryDirectory() as folder:
                 for name, path in {**files, PUBLISHED_EVALUATION: evaluation / _REPORT}.items():
@@ -59,7 +59,7 @@ def put_version(destination: str, bundle: ModelBundle, directory: Path, evaluati
     return state
 
 
-def _state(destination: str, bundle: ModelBundle, files: Mapping[str, Path]) -> State:
+def _state(destination: str, bundle: ModelBundle, directory: Path) -> State:
     """What is in the folder of a bundle's version.
 
     Raises:
@@ -80,8 +80,11 @@ def _state(destination: str, bundle: ModelBundle, files: Mapping[str, Path]) -> 
         read_version(destination, version)
     except (ArtifactError, FileNotFoundError):
         return "damaged"
-    whole = all(objects.holds(f"{destination}/{version}/{name}", path) for name, path in files.items())
-    return "whole" if whole else "damaged"
+    for name, digest in found.files.items():
+        same = directory / name if bundle.files.get(name) == digest else None
+        if not objects.holds(f"{destination}/{version}/{name}", digest, same):
+            return "damaged"
+    return "whole"
 
 
 def read_version(destination: str, version: str) -> tuple[str, EvaluationReport]:

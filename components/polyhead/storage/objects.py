@@ -25,8 +25,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+from polyhead.contracts.artifact import FileDigest
 from polyhead.errors import ConflictError, StorageError
-from polyhead.storage.artifact import new_folder, sha256_of, write_whole
+from polyhead.storage.artifact import new_folder, write_whole
 from polyhead.storage.checksums import Checking, DamagedError, Digest
 from polyhead.storage.parallel import ordered_map
 from polyhead.storage.places import is_remote, parts_of
@@ -199,32 +200,38 @@ def read_bytes(place: str, admit: Callable[[int], None] | None = None) -> bytes:
     return asked(place, lambda: taken(opened()))
 
 
-def holds(place: str, path: Path) -> bool:
-    """Whether an object or local file has the same bytes as a local file.
+def holds(place: str, digest: FileDigest, same: Path | None = None) -> bool:
+    """Whether an object or local file is what a contract says.
 
     Where a store tells a checksum and it fits, nothing is read from it. One that does not fit says nothing: an S3
     store's need not be one of the content.
+
+    Args:
+        place: Where it is.
+        digest: What it must be.
+        same: A local file that is that, if there is one.
 
     Raises:
         DeniedError: It may not be read.
         StorageError: The store does not give it.
     """
     found = stat(place)
-    if found is None or found.size != path.stat().st_size:
+    if found is None or found.size != digest.bytes:
         return False
-    digest = Digest(found.checksum)
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    if found.checksum and digest.value() == found.checksum:
-        return True
+    if found.checksum and same is not None:
+        checksum = Digest(found.checksum)
+        with same.open("rb") as file:
+            while piece := file.read(_PIECE):
+                checksum.update(piece)
+        if checksum.value() == found.checksum:
+            return True
     with tempfile.TemporaryFile() as copy:
         try:
             _fetch(found, copy)
         except (FileNotFoundError, ConflictError):
             return False
         copy.seek(0)
-        return hashlib.file_digest(copy, "sha256").hexdigest() == sha256_of(path)
+        return hashlib.file_digest(copy, "sha256").hexdigest() == digest.sha256
 
 
 def write_object(place: str, content: bytes | Path, *, absent: bool = False, replacing: str | None = None) -> str:

@@ -73,6 +73,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     from polyhead.train.fit import fit
 
     with new_artifact(out, ModelBundle, resume=_fingerprint(config, fitted, manifest)) as directory:
+        keras.utils.clear_session()  # so that names do not count the models that this process has made before
         keras.utils.set_random_seed(config.train.seed)
         tf.config.experimental.enable_op_determinism()
         feed = Feed(config, chosen, Path(preprocessing), manifest, Path(shards))
