@@ -65,7 +65,7 @@ def test_better_has_a_direction_and_needs_the_whole_interval(metric: str) -> Non
             "not clearly better",
             Interval(low=-0.113, high=0.334, method="m"),
             False,
-            "not clearly better: it differs by +0.135, 95 % interval -0.113 to 0.334",
+            "not clearly better: it differs by +0.135, 95 % interval −0.113 to 0.334",
         ),
         (
             "not clearly better",
@@ -77,7 +77,7 @@ def test_better_has_a_direction_and_needs_the_whole_interval(metric: str) -> Non
             "worse",
             Interval(low=-0.3, high=-0.1, method="m"),
             False,
-            "worse than the baseline: it differs by +0.135, 95 % interval -0.300 to -0.100",
+            "worse than the baseline: it differs by +0.135, 95 % interval −0.300 to −0.100",
         ),
     ],
 )

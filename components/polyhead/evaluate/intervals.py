@@ -236,8 +236,8 @@ class Judge:
         assert self.baseline is not None
         if few := _too_few(_rows(name, self.outcome), FEWEST_FOR_SHARE if name == "accuracy" else FEWEST_ROWS):
             return few
-        if name in ("roc_auc", "pr_auc") and (rare := self._rare_class(FEWEST_RANKED)):
-            return rare
+        if name == "pr_auc" and (rare := self._rare_class(FEWEST_RANKED)):
+            return rare  # average precision of few positive rows is biased upwards
         if name in _PARTS:
             own, trivial = _PARTS[name](self.outcome), _PARTS[name](self.baseline)
             if isinstance(own, str) or isinstance(trivial, str):
@@ -373,9 +373,8 @@ def _ranks(one: Callable[[Booleans, Floats], _Part]) -> Callable[[Outcome], _Par
     def measure_ranks(outcome: Outcome) -> _Part | str:
         assert outcome.probabilities is not None
         true = _indicators(outcome.true, outcome)
-        columns = (
-            [1] if outcome.kind == "binary" else [i for i, has in enumerate(true.T) if 1 < has.sum() < len(has) - 1]
-        )
+        columns = [i for i, has in enumerate(true.T) if 1 < has.sum() < len(has) - 1]
+        columns = columns[1:] if outcome.kind == "binary" else columns
         parts = [one(true[:, i], outcome.probabilities[:, i]) for i in columns]
         return _mean(parts, related=_relation(outcome)) if parts else "too few rows of every class"
 

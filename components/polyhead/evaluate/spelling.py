@@ -12,24 +12,25 @@ UNDEFINED = "–"
 def number(value: float | None) -> str:
     """Three significant digits, whole numbers with thousands separators from 1,000 on, `–` where there is none.
 
-    What rounds to zero has no sign: 0, and never -0.000.
+    The minus is −. What rounds to zero has no sign: 0, and never −0.000.
     """
     if value is None or not math.isfinite(value):
         return UNDEFINED
-    if abs(value) < 5e-7:
+    size = abs(value)
+    if size < 5e-7:
         return "0"
-    if abs(value) < 1e-3:
-        return f"{value:.2g}"
-    text = f"{value:#.3g}"
-    if "e" in text or abs(value) >= 1_000:
-        return f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.2e}"
-    return text.rstrip(".")
+    text = f"{size:#.3g}".rstrip(".")
+    if size < 1e-3:
+        text = f"{size:.2g}"
+    elif size >= 999.5:
+        text = f"{size:,.0f}" if size < 1e15 else f"{size:.2e}"
+    return f"−{text}" if value < 0 else text
 
 
 def signed(value: float) -> str:
     """As `number`, with its sign: +0.135, −1,200, 0."""
-    text = number(abs(value))
-    return text if text in ("0", UNDEFINED) else f"{'−' if value < 0 else '+'}{text}"
+    text = number(value)
+    return text if value < 0 or text in ("0", UNDEFINED) else f"+{text}"
 
 
 def span(interval: Interval) -> str:

@@ -1,0 +1,64 @@
+"""The score table on a terminal: three answers, reasons for missing intervals, and where the report is."""
+
+from __future__ import annotations
+
+import pytest
+
+from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, Metric
+from polyhead.evaluate.gate import check_gate
+from polyhead.results import print_evaluation
+
+
+def test_the_table_says_what_is_known_and_what_is_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rare = Interval(reason="the rarest class has 5 rows here, an interval needs 10")
+    close = Interval(low=-0.01, high=0.09, method="MOVER")
+    metrics = {
+        "accuracy": Metric(
+            value=0.94,
+            baseline=0.9,
+            n=50,
+            interval=Interval(low=0.84, high=0.98, method="Wilson"),
+            difference=0.04,
+            difference_interval=close,
+            verdict="not clearly better",
+        ),
+        "roc_auc": Metric(
+            value=0.95, baseline=0.5, n=50, interval=rare, difference=0.45, difference_interval=rare, verdict="better"
+        ),
+        "pr_auc": Metric(value=0.05, baseline=0.1, n=50, interval=rare, difference=-0.05, verdict="worse"),
+        "log_loss": Metric(value=None, baseline=None),
+    }
+    heads = {"returned": HeadReport(kind="binary", n=50, missing=3, classes=["no", "yes"], metrics=metrics)}
+    verdict, gate = check_gate({"returned": {"accuracy": "beats baseline", "roc_auc": "beats baseline"}}, heads)
+    report = EvaluationReport(
+        split="test",
+        heads=heads,
+        verdict=verdict,
+        gate=gate,
+        rows={"test": 53},
+        rows_read=60,
+        rows_rejected=1,
+        rejections=[],
+        warnings=[],
+    )
+    print_evaluation(report, "gs://bucket/E/report.html")
+    lines = capsys.readouterr().out.splitlines()
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
+    assert cells == [
+        ["returned", "accuracy", "0.940", "0.840 to 0.980", "0.900", "≈"],
+        ["binary", "roc_auc", "0.950", "none", "0.500", "✓"],
+        ["n = 50", "pr_auc", "0.0500", "none", "0.100", "✗"],
+        ["", "log_loss", "–", "none", "–", ""],
+    ]
+    assert lines[-6:] == [
+        "against the baseline: ✓ better, ≈ not clearly better, ✗ worse",
+        "no interval: returned roc_auc, returned pr_auc: the rarest class has 5 rows here, an interval needs 10",
+        "  ✗ returned accuracy beats baseline (0.940): not clearly better: it differs by +0.0400, 95 % interval "
+        "−0.0100 to 0.0900",
+        "  ✓ returned roc_auc beats baseline (0.950)",
+        "verdict: failed",
+        "report:  gs://bucket/E/report.html",
+    ]
