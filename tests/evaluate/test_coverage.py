@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.coverage import POPULATIONS, ROWS, Tally, simulate
+from benchmarks.coverage import POPULATIONS, ROWS, simulate
 from scipy import stats
 
 DRAWS = 120
@@ -24,15 +24,11 @@ def test_intervals_hold_what_they_promise(name: str) -> None:
     population = POPULATIONS[name]
     tallies = {(metric, rows): t for rows in ROWS for metric, t in simulate(population, rows, DRAWS).items()}
     for case, tally in tallies.items():
-        assert holds(tally.held, tally.given) or _cannot_miss(tally), (case, tally)
+        assert holds(tally.held, tally.given), (case, tally)
         assert holds(tally.held_difference, tally.given_difference, most=1.0), (case, tally)
         assert tally.given == DRAWS or tally.reasons, case
-        if population.useless:
+        if population.useless and case[0] != "macro_f1":  # naming the rare class at random beats never naming it
             assert stats.binom.sf(tally.better - 1, DRAWS, 0.04) > CERTAIN, (case, tally)
-
-
-def _cannot_miss(tally: Tally) -> bool:
-    return tally.given == 0
 
 
 def test_most_metrics_have_an_interval_where_rows_suffice() -> None:

@@ -197,6 +197,17 @@ def test_noise_above_the_baseline_is_not_clearly_better() -> None:
     assert metric.verdict == "not clearly better"
 
 
+def test_what_the_baseline_never_says_is_certain() -> None:
+    """The mean recall of a constant is 1 / classes, and its interval a point; F1 is alike."""
+    metrics = metrics_of("binary, 20 % positive, overconfident", 100)
+    recall = metrics["balanced_accuracy"]
+    assert recall.baseline == 0.5
+    assert ends(recall.difference_interval) == pytest.approx([end - 0.5 for end in ends(recall.interval)])
+    f1 = metrics["macro_f1"]
+    widths = [high - low for low, high in (ends(f1.interval), ends(f1.difference_interval))]
+    assert widths[1] == pytest.approx(widths[0], rel=0.15)
+
+
 @pytest.mark.parametrize("population", ["4 even classes", "normal errors", "6 labels, 10 to 50 %"])
 def test_a_good_model_is_better_and_the_reverse_is_worse(population: str) -> None:
     """Taking the two the other way round turns verdict and sign of every metric."""

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -239,7 +239,7 @@ class Judge:
         if name == "pr_auc" and (rare := self._rare_class(FEWEST_RANKED)):
             return rare  # average precision of few positive rows is biased upwards
         if name in _PARTS:
-            own, trivial = _PARTS[name](self.outcome), _PARTS[name](self.baseline)
+            own, trivial = _PARTS[name](self.outcome), _trivial(name, self.baseline)
             if isinstance(own, str) or isinstance(trivial, str):
                 return own if isinstance(own, str) else str(trivial)
             low, high = _paired(own, trivial)
@@ -347,7 +347,19 @@ def _balanced_accuracy(outcome: Outcome) -> _Part:
     return _mean(parts, related=0.0)
 
 
-def _macro_f1(outcome: Outcome) -> _Part | str:
+def _trivial(name: str, baseline: Outcome) -> _Part | str:
+    """A part of the baseline. Where it says the same of every row, what it never says is no sample but a certainty."""
+    same = bool((baseline.predicted == baseline.predicted[:1]).all())
+    if same and name == "macro_f1":
+        return _macro_f1(baseline, certain=True)
+    part = _PARTS[name](baseline)
+    if same and name == "balanced_accuracy" and not isinstance(part, str):
+        return replace(part, low=part.value, high=part.value)
+    return part
+
+
+def _macro_f1(outcome: Outcome, *, certain: bool = False) -> _Part | str:
+    """`certain`: a class that no row is said to have never is, so that its F1 is 0 without doubt."""
     true, predicted = _indicators(outcome.true, outcome), _indicators(outcome.predicted, outcome)
     parts = []
     for has, said in zip(true.T, predicted.T, strict=True):
@@ -356,6 +368,8 @@ def _macro_f1(outcome: Outcome) -> _Part | str:
             continue
         value = 2 * both.sum() / either.sum()
         low, high = _wilson(float(both.sum()), float(either.sum() - both.sum()))
+        if certain and not said.any():
+            high = 0.0
         influence = (2 * both - value * either) / either.mean()
         parts.append(_Part(float(value), 2 * low / (1 + low), 2 * high / (1 + high), influence))
     return _mean(parts, related=_relation(outcome)) if parts else "no row has a label"
