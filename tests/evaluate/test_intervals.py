@@ -141,6 +141,27 @@ def test_where_nothing_can_be_promised_the_reason_is_told(population: str, rows:
     assert re.fullmatch(reason, found.interval.reason)
 
 
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel"])
+def test_a_label_that_training_never_saw_counts_in_the_interval_as_in_the_score(kind: str) -> None:
+    """Sixty rows predicted right, ten of which have a label that no train row has: fifty are right."""
+    true = np.arange(60) % 3
+    unseen = np.arange(60) >= 50
+    sure = np.eye(3)[true]
+    if kind == "multiclass":
+        outcome = Outcome(kind, np.where(unseen, -1, true), true, sure)
+    else:
+        outcome = Outcome(kind, sure.astype(int), sure.astype(int), sure, unseen=unseen)
+    oracle = stats.binomtest(50, 60).proportion_ci(method="wilson")
+    assert ends(interval("accuracy", outcome, resamples=0, seed=0)) == pytest.approx((oracle.low, oracle.high))
+    for metric in sorted({"balanced_accuracy", "macro_f1"}.intersection(METRICS[kind])):
+        value = measure(outcome, [metric])[metric]
+        low, high = ends(interval(metric, outcome, resamples=0, seed=0))
+        assert value is not None
+        assert value <= 0.75, "one class or label of four is never right"
+        assert low < value < high
+        assert high - low < 0.4
+
+
 def test_a_class_of_one_row_has_no_mean_over_classes_but_a_verdict() -> None:
     """Whether the head is better is known long before its macro F1 is."""
     true = np.array([0] * 20 + [1] * 19 + [2])

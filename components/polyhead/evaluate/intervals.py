@@ -36,7 +36,7 @@ from scipy.special import expit, logit, ndtri, stdtrit
 
 from polyhead.contracts.evaluation import Comparison, Interval, Metric
 from polyhead.contracts.targets import LOWER_IS_BETTER, METRICS
-from polyhead.evaluate.metrics import Floats, Outcome, learned_scale, measure, row_losses
+from polyhead.evaluate.metrics import Floats, Outcome, learned_scale, measure, row_losses, rows_right, rows_unseen
 
 FEWEST_ROWS = 30
 FEWEST_FOR_SHARE = 10
@@ -319,6 +319,15 @@ def _indicators(values: NDArray[np.generic], outcome: Outcome) -> Booleans:
     return numbers.astype(np.bool_)
 
 
+def _sets(outcome: Outcome) -> tuple[Booleans, Booleans]:
+    """True and predicted indicators; what no train row has is one more class or label, which is never predicted."""
+    true, predicted = _indicators(outcome.true, outcome), _indicators(outcome.predicted, outcome)
+    unseen = rows_unseen(outcome)
+    if not unseen.any():
+        return true, predicted
+    return np.column_stack([true, unseen]), np.column_stack([predicted, np.zeros_like(unseen)])
+
+
 # Shares and ranks
 
 
@@ -330,14 +339,13 @@ def _wilson(hits: float, rows: float) -> tuple[float, float]:
 
 
 def _accuracy(outcome: Outcome) -> _Part:
-    right = outcome.true == outcome.predicted
-    right = (right.all(1) if right.ndim > 1 else right).astype(np.float64)
+    right = rows_right(outcome).astype(np.float64)
     low, high = _wilson(float(right.sum()), len(right))
     return _Part(float(right.mean()), low, high, right - right.mean())
 
 
 def _balanced_accuracy(outcome: Outcome) -> _Part:
-    true, right = _indicators(outcome.true, outcome), outcome.true == outcome.predicted
+    (true, _), right = _sets(outcome), rows_right(outcome)
     parts = []
     for rows in (rows for rows in true.T if rows.any()):
         hits = right[rows].astype(np.float64)
@@ -360,7 +368,7 @@ def _trivial(name: str, baseline: Outcome) -> _Part | str:
 
 def _macro_f1(outcome: Outcome, *, certain: bool = False) -> _Part | str:
     """`certain`: a class that no row is said to have never is, so that its F1 is 0 without doubt."""
-    true, predicted = _indicators(outcome.true, outcome), _indicators(outcome.predicted, outcome)
+    true, predicted = _sets(outcome)
     parts = []
     for has, said in zip(true.T, predicted.T, strict=True):
         both, either = (has & said).astype(np.float64), has.astype(np.float64) + said

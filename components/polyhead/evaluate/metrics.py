@@ -131,18 +131,23 @@ def _mean(values: list[float | None]) -> float | None:
 
 def _label_f1(outcome: Outcome) -> float | None:
     occurs = (outcome.true.sum(0) + outcome.predicted.sum(0)) > 0
-    scores: list[float] = [0.0] if _unseen(outcome).any() else []
+    scores: list[float] = [0.0] if rows_unseen(outcome).any() else []
     if occurs.any():
         true, predicted = outcome.true[:, occurs], outcome.predicted[:, occurs]
         scores += list(sk.f1_score(true, predicted, average=None, zero_division=0))
     return float(np.mean(scores)) if scores else None
 
 
-def _label_accuracy(outcome: Outcome) -> float:
-    return float(((outcome.true == outcome.predicted).all(1) & ~_unseen(outcome)).mean())
+def rows_right(outcome: Outcome) -> NDArray[np.bool_]:
+    """Whether each row's class, or every label of its set, is predicted, bool (n,). A label not seen is never right."""
+    right = outcome.true == outcome.predicted
+    return (right.all(1) if right.ndim > 1 else right) & ~rows_unseen(outcome)
 
 
-def _unseen(outcome: Outcome) -> NDArray[np.bool_]:
+def rows_unseen(outcome: Outcome) -> NDArray[np.bool_]:
+    """Rows with a class or label that no train row has, bool (n,)."""
+    if outcome.kind != "multilabel":
+        return outcome.true == -1
     return np.zeros(len(outcome.true), bool) if outcome.unseen is None else outcome.unseen
 
 
@@ -170,7 +175,7 @@ def _mape(outcome: Outcome) -> float | None:
 Measure = Callable[[Outcome], float | None]
 
 _CLASSES: dict[str, Measure] = {
-    "accuracy": lambda o: float((o.true == o.predicted).mean()),
+    "accuracy": lambda o: float(rows_right(o).mean()),
     "balanced_accuracy": lambda o: float(sk.balanced_accuracy_score(o.true, o.predicted)),
     "macro_f1": _class_f1,
     "log_loss": _log_loss,
@@ -178,7 +183,7 @@ _CLASSES: dict[str, Measure] = {
     "pr_auc": lambda o: _auc(o.true == 1, o.probabilities[:, 1], sk.average_precision_score),  # type: ignore[index]
 }
 _LABELS: dict[str, Measure] = {
-    "accuracy": _label_accuracy,
+    "accuracy": lambda o: float(rows_right(o).mean()),
     "macro_f1": _label_f1,
     "log_loss": _log_loss,
     "roc_auc": _by_label(sk.roc_auc_score),
