@@ -25,6 +25,28 @@ phrases = st.text(st.sampled_from(ALPHABET), max_size=40)
 words = st.text(st.sampled_from("abcdeXYZ 019-éß中"), min_size=1, max_size=8).map(str.strip).filter(bool)
 labels = st.sampled_from(["red", "green", "blue", "Ärger", "7", "007", "a b"])
 
+# What columns are called: any word, what polars takes for patterns of names, and names that its results have.
+column_names = words | st.sampled_from(
+    [
+        "*",
+        "^.*$",
+        "^a$",
+        "^",
+        "$",
+        "a",
+        "count",
+        "len",
+        "literal",
+        "row",
+        "values",
+        "index",
+        "a.b",
+        "a b ",
+        "a,b",
+        'a"b',
+    ]
+)
+
 # What typed columns of numbers, booleans, dates and times look like in cells, and what nearly looks like that.
 spellings = st.one_of(
     st.integers(-(10**20), 10**20).map(str),

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from tests.storage.test_machine_faults import FAULTS, failing
 
-from polyhead.errors import ArtifactError, DataError
+from polyhead.errors import ArtifactError, DataError, MachineError
 from polyhead.predict import step
+from polyhead.storage import pictures
 
 COLUMNS = ["row", "key", "price.predicted", "sold.predicted", "sold.probability.no", "sold.probability.yes"]
 
@@ -70,6 +72,23 @@ def test_bad_rows_are_set_aside_and_the_rest_is_predicted(model: Any, predict: A
     assert (summary.rows_read, summary.rows_predicted, summary.rows_rejected) == (12, 6, 6)
     assert sum(rejection.rows for rejection in summary.rejections) == 6
     assert Path(summary.rejected_path).name == "out.rejected.parquet"
+
+
+@pytest.mark.parametrize("words", FAULTS)
+@pytest.mark.parametrize("place", ["_whole", "_opened"])
+def test_a_fault_of_the_machine_stops_predict(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, place: str
+) -> None:
+    """While a picture is read and while it is decoded; nothing is written, neither predictions nor rejected rows."""
+    table = model.folder / f"{tmp_path.name}.csv"
+    model.rows(5).write_csv(table)
+    monkeypatch.setattr(pictures, place, failing(FAULTS[words]))
+    with pytest.raises(MachineError) as caught:
+        step.run(bundle=model.bundle, table=str(table), out=tmp_path / "out.parquet", workers=2)
+    (problem,) = caught.value.problems
+    assert problem.what == words
+    assert problem.where.endswith(".png")
+    assert not list(tmp_path.iterdir())
 
 
 def test_missing_values_and_new_words_are_predicted(model: Any, predict: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import resource
 import struct
@@ -393,6 +394,22 @@ def test_threads_share_a_budget() -> None:
         list(pool.map(work, [3, 4, 5, 25, 1, 10, 7, 2] * 5))
     assert all(total <= 10 or total == amount == 25 for total, amount in most)
     assert any(total > amount for total, amount in most)
+
+
+@pytest.mark.parametrize("written", [*itertools.product(("NFC", "NFD"), repeat=2)])
+@pytest.mark.parametrize("asked", [*itertools.product(("NFC", "NFD"), repeat=2)])
+@pytest.mark.parametrize("root", ["", "absolute"])
+def test_a_folder_and_its_file_may_have_different_normal_forms(
+    tmp_path: Path, written: tuple[str, str], asked: tuple[str, str], root: str
+) -> None:
+    """A file is found whichever forms the table has, also where another spelling of the folder is there."""
+    there, path = (
+        "/".join(map(unicodedata.normalize, forms, ("caf\u00e9", "\u00dcber.png"))) for forms in (written, asked)
+    )
+    for form in ("NFC", "NFD"):
+        (tmp_path / unicodedata.normalize(form, "caf\u00e9")).mkdir()
+    (tmp_path / there).write_bytes(b"one")
+    assert PictureFolder(str(tmp_path)).read(str(tmp_path / path) if root else path) == b"one"
 
 
 @pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])

@@ -15,31 +15,38 @@ import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import example, given, settings
-from strategies import typed_tables
+from hypothesis import strategies as st
+from strategies import column_names, typed_tables
 
-from polyhead.contracts.config import parse_config
+from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.validation import CLEAN_TABLE, REJECTED_TABLE, ValidationReport
 from polyhead.errors import DataError
 from polyhead.storage.tables import open_table
 from polyhead.validate import step
 from polyhead.validate.coerce import words
 
-CONFIG = parse_config(
-    """\
-table: t.csv
-key: key
-features:
-  number: {kind: numeric, min: -1000}
-  group: {kind: category}
-  note: {kind: text}
-targets:
-  label: {kind: binary}
-  tags: {kind: multilabel}
-  amount: {kind: regression, max: 1000}
-validate: {max_rejected: 1.0}
-"""
-)
 Columns = dict[str, list[Any]]
+NAMES = ["key", "number", "group", "note", "label", "tags", "amount"]
+
+
+def config_of(names: list[str]) -> Config:
+    """For a table whose columns are called so, in the order of `NAMES`."""
+    column = dict(zip(NAMES, map(json.dumps, names), strict=True))
+    return parse_config(
+        f"""\
+table: t.csv
+key: {column["key"]}
+features:
+  number: {{kind: numeric, min: -1000, column: {column["number"]}}}
+  group: {{kind: category, column: {column["group"]}}}
+  note: {{kind: text, column: {column["note"]}}}
+targets:
+  label: {{kind: binary, column: {column["label"]}}}
+  tags: {{kind: multilabel, column: {column["tags"]}}}
+  amount: {{kind: regression, max: 1000, column: {column["amount"]}}}
+validate: {{max_rejected: 1.0}}
+"""
+    )
 
 
 def in_pandas(columns: Columns) -> pd.DataFrame:
@@ -48,12 +55,16 @@ def in_pandas(columns: Columns) -> pd.DataFrame:
 
 
 def in_polars(columns: Columns) -> pl.DataFrame:
-    return pl.DataFrame({name: pl.Series(name, values, strict=False) for name, values in columns.items()})
+    return pl.DataFrame({name: pl.Series(values, strict=False).alias(name) for name, values in columns.items()})
 
 
 def joined(columns: Columns) -> Columns:
-    tags = [None if tags is None else "|".join(tags) or "[]" for tags in columns["tags"]]
-    return {**columns, "tags": tags}
+    """With every list of tags as one word."""
+
+    def cell(value: Any) -> Any:
+        return "|".join(value) or "[]" if isinstance(value, list) else value
+
+    return {name: [cell(value) for value in values] for name, values in columns.items()}
 
 
 def by_hand(path: Path, columns: Columns, **options: Any) -> None:
@@ -88,16 +99,17 @@ WRITERS: dict[str, Callable[[Path, Columns], object]] = {
 }
 
 
-def found(table: Any, folder: Path) -> dict[str, Any]:
+def found(table: Any, folder: Path, config: Config) -> dict[str, Any]:
     """All that `validate` writes and says of a table, and what `predict` makes of it."""
     with contextlib.suppress(DataError):  # one class only: what was found is written all the same
-        step.run(config=CONFIG, table=table, out=folder)
+        step.run(config=config, table=table, out=folder)
     report = ValidationReport.read(folder)
     rejected = pl.read_parquet(folder / REJECTED_TABLE)
-    features, cells = step.clean_features(open_table(table, ["number", "group", "note"], ["key"]).frame(), CONFIG)
+    columns = [config.column_of(name) for name in config.features]
+    features, cells = step.clean_features(open_table(table, columns, [str(config.key)]).frame(), config)
     return {
         "clean": (folder / CLEAN_TABLE).read_bytes(),
-        "rejected": rejected.with_columns(words(rejected["value"])).rows(),
+        "rejected": rejected.with_columns(words(rejected["value"]).alias("value")).rows(),
         "columns": report.columns,
         "counts": [(r.column, r.reason, r.rows) for r in report.rejections],
         "predicted": features.filter(~pl.col("__row__").is_in(cells.rows)).rows(),
@@ -117,25 +129,48 @@ GAPS: Columns = {
 
 
 @settings(max_examples=25, deadline=None)
-@given(typed_tables)
-@example(GAPS)
+@given(typed_tables, st.lists(column_names, min_size=7, max_size=7, unique=True))
+@example(GAPS, NAMES)
+@example(GAPS, ["^a$", "*", "^.*$", "a", "count", "^", "a b"])
 @example(
-    {**GAPS, "label": [True, None, False, True], "group": [True, False, None, True], "number": [1e16, 0.1, 3, -0.0]}
+    {**GAPS, "label": [True, None, False, True], "group": [True, False, None, True], "number": [1e16, 0.1, 3, -0.0]},
+    NAMES,
 )
-@example({**GAPS, "group": [dt.date(2024, 1, 31), None, dt.date(2024, 2, 1), dt.date(2024, 1, 31)]})
-@example({**GAPS, "group": [dt.datetime(2024, 1, 31), None, dt.datetime(2024, 2, 1, 12, 30), dt.datetime(2024, 1, 31)]})
-@example({**GAPS, "group": [1e16, None, 2.5, 1e-5], "key": [1e17, 1e16, 5.0, 7.0]})
-def test_every_format_gives_the_same_results(columns: Columns) -> None:
-    """Clean rows byte by byte, rejected cells, statistics, classes and predictions' features."""
+@example({**GAPS, "group": [dt.date(2024, 1, 31), None, dt.date(2024, 2, 1), dt.date(2024, 1, 31)]}, NAMES)
+@example(
+    {**GAPS, "group": [dt.datetime(2024, 1, 31), None, dt.datetime(2024, 2, 1, 12, 30), dt.datetime(2024, 1, 31)]},
+    NAMES,
+)
+@example({**GAPS, "group": [1e16, None, 2.5, 1e-5], "key": [1e17, 1e16, 5.0, 7.0]}, NAMES)
+def test_every_format_gives_the_same_results(columns: Columns, names: list[str]) -> None:
+    """Clean rows byte by byte, rejected cells, statistics, classes and what predict reads, under any names."""
+    columns = dict(zip(names, (columns[name] for name in NAMES), strict=True))
+    config = config_of(names)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        expected = found(in_polars(columns), folder / "expected")
-        assert found(in_pandas(columns), folder / "pandas") == expected
+        expected = found(in_polars(columns), folder / "expected", config)
+        assert found(in_pandas(columns), folder / "pandas", config) == expected
         for file, write in WRITERS.items():
             write(folder / file, columns)
-            received = found(str(folder / file), folder / f"{file}.out")
+            received = found(str(folder / file), folder / f"{file}.out", config)
             for part, value in expected.items():
                 assert received[part] == value, (file, part)
+
+
+def test_features_and_targets_may_be_called_what_results_are_called(tmp_path: Path) -> None:
+    """The columns of what the engine makes of a column have names too."""
+    columns = {"count": ["a", "b", "a"], "len": [1, 2, 3], "literal": ["x", "y", "y"], "row": ["p q", "r", "s"]}
+    config = parse_config(
+        "table: t.csv\nfeatures: {len: {kind: numeric}, literal: {kind: category}, row: {kind: text}}\n"
+        "targets: {count: {kind: binary}}\n"
+    )
+    report = step.run(config=config, table=pl.DataFrame(columns), out=tmp_path / "V")
+    assert [(column.name, column.distinct) for column in report.columns] == [
+        ("len", None),
+        ("literal", 2),
+        ("row", 3),
+        ("count", 2),
+    ]
 
 
 @pytest.mark.parametrize("labels", [[1, None, 0, 0, 1, 0], [True, None, False, False, True, False]])
@@ -148,8 +183,8 @@ def test_a_gap_does_not_turn_the_positive_class(tmp_path: Path, labels: list[Any
     frame.to_csv(tmp_path / "t.csv", index=False)
     classes = []
     for number, table in enumerate((frame, str(tmp_path / "t.csv"))):
-        found(table, tmp_path / str(number))
-        fit = ClassFit("label", CONFIG.targets["label"])
+        found(table, tmp_path / str(number), config_of(NAMES))
+        fit = ClassFit("label", config_of(NAMES).targets["label"])
         fit.update(pl.read_parquet(tmp_path / str(number) / CLEAN_TABLE)["label"])
         classes.append(fit.finish().classes)
     assert classes == [["false", "true"] if labels[0] is True else ["0", "1"]] * 2

@@ -519,9 +519,15 @@ class PictureFolder:
             return self._read_local(other)
 
     def _in_another_form(self, path: str) -> str | None:
-        """The same path in the Unicode normal form that the file has, as in archives that macOS made."""
-        forms = {unicodedata.normalize(form, path) for form in ("NFC", "NFD")} - {path}
-        return next((form for form in sorted(forms) if os.path.lexists(join(self._real, form))), None)
+        """The same path in the Unicode normal forms that its folders and its file have, each its own."""
+        if path.isascii():
+            return None
+        there = [""]
+        for part in path.split("/"):
+            forms = dict.fromkeys([part, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD"))])
+            places = [f"{place}{form}" for place in there for form in forms]
+            there = [f"{place}/" for place in places if os.path.lexists(join(self._real, place or "/"))]
+        return there[0].rstrip("/") if there else None
 
     def sizes(self, paths: Sequence[str]) -> Iterator[int]:
         """The bytes of picture files, for planning; 0 where that is not known.

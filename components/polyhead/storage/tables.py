@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import polars as pl
+from polars import selectors
 
 from polyhead.errors import DataError, Problem, did_you_mean
 from polyhead.progress import say
@@ -79,7 +80,7 @@ def open_table(table: Table, columns: Sequence[str] | None = None, optional: Seq
     if isinstance(table, str):
         return _open_file(table, columns, optional)
     if isinstance(table, pl.DataFrame):
-        frame = table.select(choose_columns("the DataFrame", table.columns, columns, optional))
+        frame = table.select(named(*choose_columns("the DataFrame", table.columns, columns, optional)))
     else:
         frame = _from_pandas(table, columns, optional)
     return OpenTable("the DataFrame", frame.lazy())
@@ -154,6 +155,14 @@ def parquet_bytes(table: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
+def named(*columns: str) -> pl.Expr:
+    """Columns of a table, in this order, by their very names: polars itself takes `*` and `^a$` for patterns.
+
+    The methods of a series do so with the series' own name.
+    """
+    return selectors.by_name(*columns).as_expr()
+
+
 def choose_columns(
     name: str, names: Sequence[str], columns: Sequence[str] | None, optional: Sequence[str] = ()
 ) -> list[str]:
@@ -212,7 +221,8 @@ def _scan_file(source: _Source, columns: Sequence[str] | None, optional: Sequenc
     else:
         scan, names, rows = _scan_csv(source)
     names = scan.collect_schema().names() if names is None else names
-    return OpenTable(source.place, scan.select(choose_columns(source.place, names, columns, optional)), source, rows)
+    chosen = named(*choose_columns(source.place, names, columns, optional))
+    return OpenTable(source.place, scan.select(chosen), source, rows)
 
 
 def _with_repeated_names(source: _Source, columns: Sequence[str] | None, optional: Sequence[str]) -> pl.LazyFrame:
@@ -223,7 +233,7 @@ def _with_repeated_names(source: _Source, columns: Sequence[str] | None, optiona
     chosen = choose_columns(source.place, file.schema_arrow.names, columns, optional)
     frame = pl.from_arrow(file.read(columns=chosen))
     assert isinstance(frame, pl.DataFrame)
-    return frame.select(chosen).lazy()
+    return frame.select(named(*chosen)).lazy()
 
 
 @contextlib.contextmanager
@@ -447,11 +457,11 @@ def _from_series(name: str, values: pd.Series[Any]) -> pl.Series:
     if type(kind.dtype).__name__ in ("PeriodDtype", "IntervalDtype"):
         values = values.astype(object).map(str, na_action="ignore")
     try:
-        return pl.from_pandas(values).alias(name)
+        return pl.from_pandas(values.rename(None)).alias(name)
     except (TypeError, ValueError, OverflowError, NotImplementedError, pl.exceptions.PolarsError):
         # Arrow's errors derive from these: the values are of several types, or of one that it does not know.
         try:
-            return pl.Series(name, [_written(value) for value in values], dtype=pl.String)
+            return pl.Series([_written(value) for value in values], dtype=pl.String).alias(name)
         except TypeError as error:
             raise DataError(f"holds {error}, which is no single value", where=f"column '{name}'") from None
 

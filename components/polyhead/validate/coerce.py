@@ -119,7 +119,7 @@ class Coerced:
     """A column in its canonical type.
 
     Attributes:
-        values: Same length as the input; null where missing and where a fault is.
+        values: Same length as the input, under a name of its own; null where missing and where a fault is.
         faults: The cells that do not fit.
     """
 
@@ -443,7 +443,7 @@ def _applied(column: pl.Series, make: Callable[[Source], Coercion]) -> Coerced:
         for (detail,), rows in said.group_by("detail", maintain_order=True):
             faults.append(Fault(rule.reason, str(detail), frame["row"].is_in(rows["row"].implode())))
     fine = pl.when(pl.col("fault") == 0).then(pl.col("values"))
-    return Coerced(frame.select(fine.alias(column.name)).to_series(), faults)
+    return Coerced(frame.select(fine.alias("values")).to_series(), faults)
 
 
 def _ranged(made: Coercion, values: pl.Expr, low: float | None, high: float | None) -> Coercion:

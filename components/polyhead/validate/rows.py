@@ -14,6 +14,7 @@ from polyhead.contracts.targets import Target
 from polyhead.contracts.validation import KEY, ROW, SPLIT
 from polyhead.errors import DataError, Problem
 from polyhead.storage.rejected import Rejected
+from polyhead.storage.tables import named
 from polyhead.validate.coerce import Coercion, Source, coercion, details, key_coercion, split_coercion
 from polyhead.validate.repeats import hashed
 
@@ -74,7 +75,7 @@ class RowPlan:
 
     def computed(self, table: pl.DataFrame) -> pl.DataFrame:
         """What the columnar engine makes of some rows of the table, all columns at the same time, for `rows`."""
-        received = [pl.col(part.column).alias(_received(part.name)) for part in self._parts]
+        received = [named(part.column).alias(_received(part.name)) for part in self._parts]
         values = [part.coercion.values.alias(part.name) for part in self._parts]
         faults = [part.coercion.fault.alias(_fault(part.name)) for part in self._parts if part.coercion.rules]
         hashes = [hashed(pl.col(KEY)).alias(KEY_HASH)] if self.keyed else []

@@ -71,7 +71,7 @@ class ColumnStatistics:
         if values.null_count() == len(values):
             return
         if self.kind in ("binary", "multiclass"):
-            for label, count in values.drop_nulls().value_counts().iter_rows():
+            for label, count in values.drop_nulls().alias("label").value_counts().iter_rows():
                 self.classes[label] = self.classes.get(label, 0) + count
         elif self.kind in ("category", "text"):
             self._words.add(values)

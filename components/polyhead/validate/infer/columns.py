@@ -9,6 +9,8 @@ from functools import cached_property
 
 import polars as pl
 
+from polyhead.contracts.features import Feature
+from polyhead.contracts.targets import Target
 from polyhead.errors import DataError
 from polyhead.validate import coerce
 
@@ -30,14 +32,18 @@ class Column:
 
     Attributes:
         name: Its name.
-        series: The column as read.
+        series: The column as read, under another name: polars takes some names for patterns.
         rows: How many cells.
     """
 
     def __init__(self, series: pl.Series) -> None:
-        self.series = series
         self.name = series.name
+        self.series = series.alias("cells")
         self.rows = len(series)
+
+    def coerced(self, member: Feature | Target) -> coerce.Coerced:
+        """The column as validate reads it for a feature or target; see `polyhead.validate.coerce.coerce`."""
+        return coerce.coerce(self.series.alias(self.name), member)
 
     @cached_property
     def words(self) -> pl.Series | None:
@@ -50,7 +56,7 @@ class Column:
     @cached_property
     def known(self) -> pl.Series:
         """The words that are there."""
-        return pl.Series(self.name, [], dtype=pl.String) if self.words is None else self.words.drop_nulls()
+        return pl.Series([], dtype=pl.String) if self.words is None else self.words.drop_nulls()
 
     @cached_property
     def distinct(self) -> int:
@@ -144,10 +150,10 @@ class Column:
         return any(words.fullmatch(word) for word in (*self.parts, self.name.lower()))
 
 
-def shown(value: object) -> str:
-    """A cell or a name in a comment: on one line, printable, and short."""
+def shown(value: object, *, most: int = _SHOWN) -> str:
+    """A cell or a name in a comment: on one line, printable, and of so many characters at most."""
     text = "".join(character if character.isprintable() else " " for character in str(value))
-    return f"'{text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'}'"
+    return f"'{text if len(text) <= most else text[: most - 1] + '…'}'"
 
 
 def counted(number: int, one: str, several: str = "") -> str:

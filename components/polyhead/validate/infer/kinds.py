@@ -281,8 +281,8 @@ def _word(column: Column) -> Guess:
 
 
 def _binary(column: Column, missing: str) -> Guess:
-    counts = column.known.value_counts().sort("count", column.name)
-    rarer, often = (shown(word) for word in counts[column.name])
+    counts = column.known.alias("word").value_counts().sort("count", "word")
+    rarer, often = (shown(word) for word in counts["word"])
     rows = counts["count"][0]
     options: dict[str, object] = {"class_weight": "balanced"} if rows < len(column.known) * _RARE else {}
     return Guess("binary", options, f"{rarer} or {often}, {_percent(rows / len(column.known))} are {rarer}{missing}")
@@ -332,7 +332,7 @@ def _almost_numbers(column: Column) -> str:
     odd = odd.filter(~odd.str.to_lowercase().is_in(sorted(coerce.NO_NUMBER)))
     if not 0 < len(odd) < len(column.known) / 2:
         return ""
-    words = odd.value_counts().sort("count", column.name, descending=[True, False])[column.name].head(3).to_list()
+    words = odd.alias("word").value_counts().sort("count", "word", descending=[True, False])["word"].head(3).to_list()
     return f"most cells are numbers, {listed(words)} and the like in {len(odd)} cells are not: empty these"
 
 

@@ -14,6 +14,7 @@ from polyhead.validate.infer.columns import Column, shown
 OPENED = 20
 """How many pictures of a column are opened, at most."""
 
+_DETAIL = 120  # characters of why a picture cannot be opened
 _MOST_PIXELS = 100_000_000
 _MOST_FOLDERS = 200
 _DEPTH = 2
@@ -88,7 +89,7 @@ def open_some(column: Column, table: str, root: str) -> Gallery:
             examine_picture(pictures.read(path), max_pixels=_MOST_PIXELS, decode=False)
             fine += 1
         except PictureError as error:
-            trouble = trouble or f"{shown(path)}: {shown(error.detail)[1:-1]}"
+            trouble = trouble or f"{shown(path)}: {shown(error.detail, most=_DETAIL)[1:-1]}"
     return Gallery(len(tried), fine, trouble)
 
 

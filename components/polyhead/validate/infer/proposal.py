@@ -16,7 +16,6 @@ from polyhead.contracts.config import SplitNames, SplitSection, ValidateSection,
 from polyhead.contracts.features import Feature
 from polyhead.contracts.targets import METRICS, Target
 from polyhead.errors import DataError, Problem, did_you_mean
-from polyhead.validate.coerce import coerce
 from polyhead.validate.infer.columns import Column, counted, listed, shown
 from polyhead.validate.infer.kinds import Guess, guess_feature, guess_target
 from polyhead.validate.infer.leaks import gives_away
@@ -192,7 +191,7 @@ def _guess_targets(columns: Sequence[Column], order: Sequence[str]) -> dict[str,
     for column in sorted(columns, key=lambda column: order.index(column.name)):
         try:
             guess = guess_target(column)
-            read = coerce(column.series, _TARGETS.validate_python({"kind": guess.kind, **guess.options}))
+            read = column.coerced(_TARGETS.validate_python({"kind": guess.kind, **guess.options}))
         except DataError as error:
             problems += error.problems
             continue
@@ -344,7 +343,7 @@ def _settle(
 def _faults(column: Column, kinds: TypeAdapter[Any], guess: Guess, nothing: pl.Series) -> pl.Series:
     """Which rows validate will reject for a column's sake."""
     bad = nothing
-    for fault in coerce(column.series, kinds.validate_python({"kind": guess.kind, **guess.options})).faults:
+    for fault in column.coerced(kinds.validate_python({"kind": guess.kind, **guess.options})).faults:
         bad = bad | fault.mask
     return bad
 
