@@ -446,4 +446,5 @@ def _scalar(value: object) -> str:
     """A value as YAML writes it inside braces, on one line."""
     text: str = yaml.safe_dump([value], default_flow_style=True, width=float("inf"), allow_unicode=True)
     text = text.strip()[1:-1]
-    return json.dumps(value) if "\n" in text else text
+    number = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9.]+[eE][-+]?[0-9]+", value)  # to us, not to PyYAML
+    return json.dumps(value) if "\n" in text or number else text
