@@ -27,6 +27,11 @@ STEPS = {
     "shard": (SHARD, "S/ShardManifest.json"),
 }
 
+RETRIES = (
+    "  note: as Kubeflow Pipelines is installed, a step is tried again after an error of the platform, and not when it "
+    "ends with an error itself; docs/cluster.md has the two lines that an administrator changes\n"
+)
+
 
 @pytest.fixture
 def sample(tmp_path: Path) -> Path:
@@ -191,9 +196,13 @@ def test_training_settings_do_not_outdate_the_data(polyhead, sample, tmp_path):
 def test_compile_writes_the_file_and_tells_the_image(polyhead, sample, tmp_path):
     result = polyhead("compile", "sample/polyhead.yaml", "-o", "out/pipeline.yaml", "--image", "registry/polyhead:7")
     assert (result.code, result.out) == (0, "")
-    assert result.err == (
-        "  warning: the table 'mugs.csv' is a local path, which kfp cannot read: give --table gs://…\n"
-        "  wrote out/pipeline.yaml, to run in the image registry/polyhead:7\n"
+    assert (
+        result.err
+        == (
+            "  warning: the table 'mugs.csv' is a local path, which kfp cannot read: give --table gs://…\n"
+            "  wrote out/pipeline.yaml, to run in the image registry/polyhead:7\n"
+        )
+        + RETRIES
     )
     spec, _ = yaml.safe_load_all((tmp_path / "out" / "pipeline.yaml").read_text())
     executors = spec["deploymentSpec"]["executors"]
@@ -204,7 +213,8 @@ def test_compile_carries_the_configs_text_and_the_given_table(polyhead, sample, 
     text = sample.read_text(encoding="utf-8")
     bucket = "gs://bucket/mugs.parquet"
     result = polyhead("compile", "sample/polyhead.yaml", "-o", "pipeline.yml", "--table", bucket, "--json")
-    assert (result.code, result.err) == (0, f"  wrote pipeline.yml, to run in the image polyhead:{__version__}\n")
+    wrote = f"  wrote pipeline.yml, to run in the image polyhead:{__version__}\n"
+    assert (result.code, result.err) == (0, wrote + RETRIES)
     assert json.loads(result.out)["pipeline"] == "pipeline.yml"
     spec, _ = yaml.safe_load_all((tmp_path / "pipeline.yml").read_text())
     parameters = spec["root"]["inputDefinitions"]["parameters"]

@@ -63,7 +63,7 @@ USAGE_ERRORS = [
     (["demo", "--image", "mine:1"], "Invalid value for '--image': is for --runner docker"),
     (["run", "a.yaml", "--seed", "-1"], "Invalid value for '--seed'"),
     (["run", "a.yaml", "--seed", "one"], "Invalid value for '--seed'"),
-    (["init", "t.csv"], "Missing option '--target'"),
+    (["init"], "Missing argument 'TABLE'"),
     (["validate", "a.yaml"], "Missing option '--out'"),
     (["validate", "a.yaml", "--out"], "requires an argument"),
     (["validate", "a.yaml", "--out", "V", "--workers", "0"], "Invalid value for '--workers'"),

@@ -97,5 +97,11 @@ def finish(
 
 
 def print_json(value: BaseModel | dict[str, Any]) -> None:
+    """Print a value to stdout; a contract as it is in its file."""
+    from polyhead.contracts.artifact import Contract
+
+    if isinstance(value, Contract):
+        sys.stdout.write(value.content().decode())
+        return
     data = value if isinstance(value, dict) else value.model_dump(mode="json", by_alias=True)
     sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")

@@ -140,15 +140,16 @@ def _label_f1(outcome: Outcome) -> float | None:
 
 def rows_right(outcome: Outcome) -> NDArray[np.bool_]:
     """Whether each row's class, or every label of its set, is predicted, bool (n,). A label not seen is never right."""
-    right = outcome.true == outcome.predicted
+    right: NDArray[np.bool_] = np.equal(outcome.true, outcome.predicted)
     return (right.all(1) if right.ndim > 1 else right) & ~rows_unseen(outcome)
 
 
 def rows_unseen(outcome: Outcome) -> NDArray[np.bool_]:
     """Rows with a class or label that no train row has, bool (n,)."""
-    if outcome.kind != "multilabel":
-        return outcome.true == -1
-    return np.zeros(len(outcome.true), bool) if outcome.unseen is None else outcome.unseen
+    if outcome.kind == "multilabel":
+        return np.zeros(len(outcome.true), bool) if outcome.unseen is None else outcome.unseen
+    unseen: NDArray[np.bool_] = np.equal(outcome.true, -1)
+    return unseen
 
 
 def _by_label(score: Callable[..., float]) -> Callable[[Outcome], float | None]:
