@@ -536,7 +536,7 @@ def test_a_schedule_makes_a_recurring_run_of_six_fields(polyhead, server, pipeli
 @pytest.mark.parametrize(
     ("cron", "message"),
     [
-        ("daily", "'daily' has 1 fields, not 5 or 6"),
+        ("daily", "'daily' has 1 field, not 5 or 6"),
         ("60 6 * * 1", "'60' is no minute"),
         ("0 24 * * 1", "'24' is no hour"),
         ("0 6 0 * *", "'0' is no day of the month"),
