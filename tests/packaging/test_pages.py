@@ -198,6 +198,8 @@ def test_a_page_can_be_followed_as_it_stands(page: Path, polyhead, tmp_path: Pat
     for block in blocks(page):
         place = f"{page.relative_to(ROOT)}:{block.line}"
         match block.language:
+            case "yaml" if "apiVersion:" in block.text:  # a manifest of Kubernetes
+                assert yaml.safe_load(block.text)["kind"]
             case "yaml":
                 whole = "\ntable:" in f"\n{block.text}"
                 parse_config(block.text if whole else A_TABLE + block.text, name=place)

@@ -76,7 +76,9 @@ def test_numbers_in_another_order_give_the_same_bytes(values: list[float | None]
     second = regrouped(NumericFit, floats(values)).finish()
     assert first.model_dump_json() == second.model_dump_json()
     known = [value for value in values if value is not None]
-    assert first.quantiles == pytest.approx(np.quantile(known, QUANTILES).tolist(), rel=1e-12) if known else [0.0] * 7
+    expected = np.quantile(known, QUANTILES).tolist() if known else [0.0] * 7
+    near = 4e-15 * max(map(abs, known), default=0.0)  # a quantile between two numbers may cancel
+    assert first.quantiles == pytest.approx(expected, rel=1e-12, abs=near)
     assert math.isfinite(first.variance)
     assert first.variance >= 0
 
