@@ -26,8 +26,8 @@ def shard_bytes(manifest: ShardManifest, place: Path) -> dict[str, bytes]:
 
 
 def cut_short(picture: Path) -> None:
-    """Write a picture whose header is sound and whose end is missing."""
-    Image.effect_noise((90, 80), 50).save(picture)
+    """Write a JPEG file whose header is sound and whose end is missing. Its name does not matter."""
+    Image.effect_noise((90, 80), 50).save(picture, "JPEG")
     picture.write_bytes(picture.read_bytes()[:-500])
 
 
