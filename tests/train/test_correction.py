@@ -43,7 +43,6 @@ def test_corrected_predictions_have_the_train_rows_mean(transform: Any, predict:
         feature_statistics={},
         target_statistics={"y": statistics},
         warnings=[],
-        splits_sha256="",
     )
     raw = np.concatenate([true, np.full(20, np.nan)])
     values, weights = TargetTransforms(fitted)({"y": tf.constant(raw)})
