@@ -36,6 +36,7 @@ from scipy.special import expit, logit, ndtri, stdtrit
 
 from polyhead.contracts.evaluation import Comparison, Interval, Metric
 from polyhead.contracts.targets import LOWER_IS_BETTER, METRICS
+from polyhead.errors import counted
 from polyhead.evaluate.metrics import Floats, Outcome, learned_scale, measure, row_losses, rows_right, rows_unseen
 
 FEWEST_ROWS = 30
@@ -212,10 +213,10 @@ class Judge:
         rarest = int(positive.sum(0).min())
         if rarest < fewest:
             what = "label" if self.outcome.kind == "multilabel" else "class"
-            return f"the rarest {what} has {_counted(rarest)} here, an interval needs {fewest}"
-        commonest = int(positive.sum(0).max())
-        if fewest == FEWEST_RANKED and len(positive) - commonest < fewest:
-            return f"only {_counted(len(positive) - commonest)} lack the commonest label, an interval needs {fewest}"
+            return f"the rarest {what} has {counted(rarest, 'row')} here, an interval needs {fewest}"
+        without = len(positive) - int(positive.sum(0).max())
+        if fewest == FEWEST_RANKED and without < fewest:
+            return f"only {counted(without, 'row')} lack the commonest label, an interval needs {fewest}"
         return ""
 
     def _value(self, name: str) -> _Span | str:
@@ -289,12 +290,8 @@ def _promised(span: _Span | str) -> Interval:
     return Interval(low=span.low, high=span.high, method=span.method)
 
 
-def _counted(rows: int) -> str:
-    return f"{rows:,} row{'' if rows == 1 else 's'}"
-
-
 def _too_few(rows: int, fewest: int) -> str:
-    return f"{_counted(rows)}, an interval needs {fewest}" if rows < fewest else ""
+    return f"{counted(rows, 'row')}, an interval needs {fewest}" if rows < fewest else ""
 
 
 def _rows(name: str, outcome: Outcome) -> int:
