@@ -83,7 +83,7 @@ $(BIN)/python:
 
 $(STAMP): requirements-dev.txt requirements-uv.txt pyproject.toml $(BIN)/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-uv.txt
-	$(UV) pip sync --require-hashes requirements-dev.txt || { \
+	$(UV) pip sync --compile-bytecode --require-hashes requirements-dev.txt || { \
 	  echo "error: the dependencies could not be installed; behind a mirror set UV_DEFAULT_INDEX (uv does not read pip.conf)" >&2; exit 1; }
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
