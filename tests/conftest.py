@@ -23,6 +23,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ import yaml
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A shell starts what runs in its background with SIGINT ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SECTIONS: dict[str, Any] = {
     "key": "id",
