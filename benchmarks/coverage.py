@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import softmax
 
-from polyhead.contracts.targets import METRICS
 from polyhead.evaluate.intervals import Judge
 from polyhead.evaluate.metrics import Outcome, measure
+from polyhead.kinds.union import METRICS
 
 ROWS = (50, 100, 300)
 RESAMPLES = 1_000

@@ -101,7 +101,7 @@ def fit_numbers_theirs(path: Path) -> Work:
     import pandas as pd
     from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
-    from polyhead.contracts.preprocessing import QUANTILES
+    from polyhead.kinds.features.numeric.config import QUANTILES
 
     def work() -> int:
         frame = pd.read_parquet(path)

@@ -172,7 +172,7 @@ def _limit(place: Path) -> Callable[[], int]:
     from concurrent.futures import ThreadPoolExecutor
 
     from polyhead.contracts.config import load_config
-    from polyhead.contracts.features import ImageFeature
+    from polyhead.kinds.features.image.config import ImageFeature
     from polyhead.shard.pictures import resize, stored_bytes
     from polyhead.storage.pictures import decode_picture
 

@@ -27,8 +27,8 @@ from kfp import local
 from polyhead.contracts.cluster import Step
 from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.evaluation import EvaluationReport
-from polyhead.contracts.features import ImageFeature
 from polyhead.errors import ArtifactError, PipelineError, PolyheadError, Problem
+from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.progress import Relay, StepUse, say
 from polyhead.storage.artifact import being_written, check_free, locked, replace_artifact, sign, taken
 from polyhead.storage.places import folder_of, is_remote, join

@@ -19,13 +19,13 @@ from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.cluster import ClusterSection, Step
 from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.evaluation import EvaluationReport
-from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.publication import Publication
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ConfigError
 from polyhead.evaluate import component as evaluate_components
+from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.preprocess import component as preprocess_components
 from polyhead.publish import component as publish_components
 from polyhead.shard import component as shard_components

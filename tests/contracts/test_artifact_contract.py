@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from polyhead.contracts.artifact import require_same
-from polyhead.contracts.preprocessing import NumericStatistics, Preprocessing
+from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError
+from polyhead.kinds.features.numeric.config import NumericStatistics
 
 
 def make_report(**changes: object) -> ValidationReport:

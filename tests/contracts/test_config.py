@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from strategies import yaml_values
 
 from polyhead.contracts.config import Config, json_schema, load_config, parse_config, require_config
-from polyhead.contracts.features import ImageFeature, NumericFeature
-from polyhead.contracts.targets import METRICS
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError, ConfigError, Problem
+from polyhead.kinds.features.image.config import ImageFeature
+from polyhead.kinds.features.numeric.config import NumericFeature
+from polyhead.kinds.union import METRICS
 
 DESIGN = """\
 table: houses.csv

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from polyhead.contracts.evaluation import HeadReport, Interval, Metric
-from polyhead.contracts.targets import LOWER_IS_BETTER, METRICS
 from polyhead.evaluate.gate import check_gate
 from polyhead.evaluate.intervals import comparison
+from polyhead.kinds.base import LOWER_IS_BETTER
+from polyhead.kinds.union import METRICS
 
 
 def head(**metrics: Metric) -> HeadReport:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from polyhead.contracts.evaluation import Interval, Metric
-from polyhead.contracts.targets import LOWER_IS_BETTER, METRICS
 from polyhead.evaluate.intervals import compare, interval
 from polyhead.evaluate.metrics import Outcome, measure
+from polyhead.kinds.base import LOWER_IS_BETTER
+from polyhead.kinds.union import METRICS
 
 RESAMPLES = 1_000
 

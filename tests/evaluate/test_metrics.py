@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn import metrics as sk
 
-from polyhead.contracts.targets import METRICS
 from polyhead.evaluate.metrics import Outcome, measure
+from polyhead.kinds.union import METRICS
 
 
 def class_outcome(kind: str, classes: int, rows: int, seed: int) -> Outcome:

@@ -10,9 +10,12 @@ import polars as pl
 import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from polyhead.contracts.preprocessing import ClassStatistics, LabelStatistics, RegressionStatistics, TargetStatistics
 from polyhead.evaluate.metrics import measure
 from polyhead.evaluate.outcomes import baseline_of, confusion_of, outcome_of, prediction_columns, truth_column
+from polyhead.kinds.targets.classes import ClassStatistics
+from polyhead.kinds.targets.multilabel.config import LabelStatistics
+from polyhead.kinds.targets.regression.config import RegressionStatistics
+from polyhead.kinds.union import TargetStatistics
 
 CLASSES = ClassStatistics(
     kind="multiclass", classes=["a", "b", "c d"], counts=[2, 6, 2], weights=[1.0, 1.0, 1.0], missing=0

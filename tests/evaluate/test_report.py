@@ -15,10 +15,11 @@ import pytest
 
 from polyhead.contracts.bundle import Epoch
 from polyhead.contracts.evaluation import EvaluationReport, GateCheck, HeadReport, Interval, Metric, SliceScore
-from polyhead.contracts.targets import LOWER_IS_BETTER, METRICS
 from polyhead.contracts.validation import Rejection
 from polyhead.evaluate import charts
 from polyhead.evaluate.report import render_report
+from polyhead.kinds.base import LOWER_IS_BETTER
+from polyhead.kinds.union import METRICS
 
 SCRIPT = "</script><img src=x onerror=alert(1)>"
 HOSTILE = [

@@ -15,8 +15,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from polyhead.contracts.preprocessing import LabelStatistics, Preprocessing, RegressionStatistics
+from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
+from polyhead.kinds.targets.multilabel.config import LabelStatistics
+from polyhead.kinds.targets.regression.config import RegressionStatistics
 from polyhead.predict import step as predict_step
 
 HUNDRED = 100

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from polyhead.contracts.features import ImageFeature
-from polyhead.contracts.preprocessing import ImageStatistics
+from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
 from polyhead.preprocess.fit import ImageFit
 from polyhead.preprocess.pictures import psnr
 from polyhead.preprocess.sample import SIZE, Sample

@@ -17,10 +17,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 from strategies import calm_numbers, labels, numbers, phrases, texts
 
-from polyhead.contracts.features import CategoryFeature, TextFeature
-from polyhead.contracts.preprocessing import QUANTILES
-from polyhead.contracts.targets import BinaryTarget, MulticlassTarget, MultilabelTarget, RegressionTarget
 from polyhead.errors import DataError
+from polyhead.kinds.features.category.config import CategoryFeature
+from polyhead.kinds.features.numeric.config import QUANTILES
+from polyhead.kinds.features.text.config import TextFeature
+from polyhead.kinds.targets.binary.config import BinaryTarget
+from polyhead.kinds.targets.multiclass.config import MulticlassTarget
+from polyhead.kinds.targets.multilabel.config import MultilabelTarget
+from polyhead.kinds.targets.regression.config import RegressionTarget
 from polyhead.preprocess.fit import CategoryFit, ClassFit, LabelFit, NumericFit, RegressionFit, TextFit, target_fit
 from polyhead.preprocess.tokenizer import terms
 

@@ -19,18 +19,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import StandardScaler
 from strategies import calm_numbers, phrases, spellings, texts
 
-from polyhead.contracts.features import CategoryFeature, TextFeature
-from polyhead.contracts.preprocessing import (
-    CategoryStatistics,
-    ClassStatistics,
-    LabelStatistics,
-    NumericStatistics,
-    Preprocessing,
-    RegressionStatistics,
-    TextStatistics,
-)
+from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.words import COMPUTED, RESPELLINGS
 from polyhead.errors import ArtifactError
+from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
+from polyhead.kinds.features.numeric.config import NumericStatistics
+from polyhead.kinds.features.text.config import TextFeature, TextStatistics
+from polyhead.kinds.targets.classes import ClassStatistics
+from polyhead.kinds.targets.multilabel.config import LabelStatistics
+from polyhead.kinds.targets.regression.config import RegressionStatistics
 from polyhead.model import backend
 from polyhead.preprocess import tokenizer
 from polyhead.preprocess.fit import CategoryFit, NumericFit, TextFit

@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from polyhead.contracts.preprocessing import (
-    ClassStatistics,
-    LabelStatistics,
-    Preprocessing,
-    RegressionStatistics,
-    TargetStatistics,
-)
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.kinds.targets.classes import ClassStatistics
+from polyhead.kinds.targets.multilabel.config import LabelStatistics
+from polyhead.kinds.targets.regression.config import RegressionStatistics
+from polyhead.kinds.union import TargetStatistics
 from polyhead.model import backend
 
 

@@ -186,8 +186,7 @@ def test_gif_with_a_free_part_of_the_screen(tf: Any, served: Load) -> None:
 
 def test_samples_of_16_bits_over_a_stated_range(tf: Any) -> None:
     """What lies outside is cut off, and the rest spread evenly, in the shards as in the graph."""
-    from polyhead.contracts.features import ImageFeature
-    from polyhead.contracts.preprocessing import ImageStatistics
+    from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
     from polyhead.preprocess.layers import ServedPictures
     from polyhead.shard.pictures import PictureEncoder
     from polyhead.shard.timing import Stopwatch
@@ -472,8 +471,7 @@ def test_no_damage_in_a_header_crashes(orientation: Callable[[bytes], int], head
 
 def test_a_batch_shares_no_state(tf: Any) -> None:
     """A batch with JPEG, PNG, a turned picture and a missing one gives each its own pixels, black for the missing."""
-    from polyhead.contracts.features import ImageFeature
-    from polyhead.contracts.preprocessing import ImageStatistics
+    from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
     from polyhead.preprocess.layers import ServedPictures
 
     contents = [PLAIN, b"", PNGS["palette"](), with_segments(exif(tiff(b"MM", 6))), PLAIN]
@@ -486,7 +484,7 @@ def test_a_batch_shares_no_state(tf: Any) -> None:
 @pytest.mark.parametrize("store", ["raw", "png", "jpeg"])
 def test_stored_pictures_come_back(tf: Any, store: Any) -> None:
     """What the shards hold decodes to the resized picture: exactly for raw and png, nearly for jpeg."""
-    from polyhead.contracts.features import ImageFeature
+    from polyhead.kinds.features.image.config import ImageFeature
     from polyhead.preprocess.layers import StoredPictures
     from polyhead.shard.pictures import stored_bytes
 

@@ -11,9 +11,11 @@ import polars as pl
 import pytest
 
 from polyhead.contracts.config import Config, load_config
-from polyhead.contracts.preprocessing import SPLITS_TABLE, CategoryStatistics, Preprocessing, TextStatistics
+from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError, DataError
+from polyhead.kinds.features.category.config import CategoryStatistics
+from polyhead.kinds.features.text.config import TextStatistics
 from polyhead.preprocess import step
 from polyhead.preprocess.vocabulary import read_vocabulary
 from polyhead.validate import step as validate

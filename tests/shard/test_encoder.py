@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from PIL.ExifTags import Base as ExifTag
 
-from polyhead.contracts.features import ImageFeature
+from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.shard.pictures import PictureEncoder, resize, stored_bytes
 from polyhead.shard.timing import STAGES, Stopwatch
 from polyhead.storage.pictures import decode_picture

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from polyhead.contracts.features import NumericFeature
-from polyhead.contracts.targets import RegressionTarget
+from polyhead.kinds.features.numeric.config import NumericFeature
+from polyhead.kinds.targets.regression.config import RegressionTarget
 from polyhead.shard import example as examples
 from polyhead.shard.example import Value
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from polyhead.contracts.features import ImageFeature
+from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.shard.pictures import resize, stored_bytes
 from polyhead.storage.pictures import Pixels
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from polyhead.contracts.preprocessing import Preprocessing, RegressionStatistics
-from polyhead.contracts.targets import RegressionTarget
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 from polyhead.model import backend
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from polyhead.contracts.config import Config
-from polyhead.contracts.preprocessing import MISSING_ID, UNSEEN_ID
+from polyhead.kinds.features.category.config import MISSING_ID, UNSEEN_ID
 from polyhead.model import backend
 from polyhead.predict import step as predict_step
 from polyhead.preprocess import step as preprocess_step

@@ -16,10 +16,16 @@ from strategies import numbers as finite
 from strategies import phrases, spellings, texts, words
 
 from polyhead.contracts.config import SplitNames, SplitSection
-from polyhead.contracts.features import CategoryFeature, ImageFeature, NumericFeature, TextFeature
-from polyhead.contracts.targets import BinaryTarget, MulticlassTarget, MultilabelTarget, RegressionTarget
 from polyhead.contracts.words import spelled
 from polyhead.errors import DataError
+from polyhead.kinds.features.category.config import CategoryFeature
+from polyhead.kinds.features.image.config import ImageFeature
+from polyhead.kinds.features.numeric.config import NumericFeature
+from polyhead.kinds.features.text.config import TextFeature
+from polyhead.kinds.targets.binary.config import BinaryTarget
+from polyhead.kinds.targets.multiclass.config import MulticlassTarget
+from polyhead.kinds.targets.multilabel.config import MultilabelTarget
+from polyhead.kinds.targets.regression.config import RegressionTarget
 from polyhead.validate import coerce as module
 from polyhead.validate.coerce import NO_NUMBER, Coerced, coerce, label_sets, numbers, split_names
 

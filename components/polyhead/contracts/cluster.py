@@ -11,8 +11,8 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_va
 from pydantic_core import core_schema
 
 from polyhead.contracts.document import Document
-from polyhead.contracts.features import Section
 from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret, is_secret, texts
+from polyhead.contracts.section import Section
 from polyhead.errors import Problem
 
 Step = Literal["validate", "preprocess", "shard", "train", "evaluate", "publish", "predict", "summarise"]

@@ -17,31 +17,15 @@ from pydantic import Field, ValidationError, model_validator
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
-from polyhead.contracts.features import (
-    CategoryFeature,
-    Feature,
-    ImageFeature,
-    NumericFeature,
-    Section,
-    TextFeature,
-)
-from polyhead.contracts.targets import (
-    METRICS,
-    BinaryTarget,
-    MulticlassTarget,
-    MultilabelTarget,
-    RegressionTarget,
-    Target,
-)
+from polyhead.contracts.section import Section
 from polyhead.errors import ArtifactError, ConfigError, Problem, did_you_mean
+from polyhead.kinds.union import FEATURES, METRICS, TARGETS, Feature, Target
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 _STDIN = "-"
 _NAME = re.compile(r"(?!.*__)[A-Za-z][A-Za-z0-9_]{0,62}")
-FEATURE_KINDS = ("image", "numeric", "category", "text")
-TARGET_KINDS = tuple(METRICS)
 GATE_RULE = re.compile(r"\s*(?:(>=|<=|>|<)\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)|(beats baseline))\s*")
 GATE_HINT = 'write ">= 0.6", "<= 0.2" or "beats baseline", in quotes'
 
@@ -217,7 +201,7 @@ class Config(Section):
         return list(dict.fromkeys(column for column in named if column is not None))
 
     def features_of(self, kind: type[Feature]) -> dict[str, Any]:
-        """The features of one class of `polyhead.contracts.features`, by name, in the file's order."""
+        """The features of one class of kind, by name, in the file's order."""
         return {name: feature for name, feature in self.features.items() if isinstance(feature, kind)}
 
     def data_fingerprint(self) -> str:
@@ -320,16 +304,7 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "polyhead.yaml"}
 
 
-_KINDS: dict[str, type[Section]] = {
-    "image": ImageFeature,
-    "numeric": NumericFeature,
-    "category": CategoryFeature,
-    "text": TextFeature,
-    "binary": BinaryTarget,
-    "multiclass": MulticlassTarget,
-    "multilabel": MultilabelTarget,
-    "regression": RegressionTarget,
-}
+_KINDS: dict[str, type[Section]] = {**FEATURES, **TARGETS}
 
 
 def _keys(model: type[Section]) -> list[str]:
@@ -365,7 +340,7 @@ def _problem(document: Document, detail: Any) -> Problem:
     if len(path) >= 3 and path[0] in ("features", "targets") and path[2] in _KINDS:
         del path[2]  # pydantic inserts the union's tag
     kind, received = detail["type"], detail["input"]
-    known = FEATURE_KINDS if path[0] == "features" else TARGET_KINDS
+    known = list(FEATURES if path[0] == "features" else TARGETS)
     if kind == "extra_forbidden":
         return Problem(
             f"unknown key '{path[-1]}'", document.where(path), did_you_mean(path[-1], _siblings(document, path))

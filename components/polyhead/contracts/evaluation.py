@@ -82,7 +82,7 @@ class HeadReport(Record):
         n: Test rows whose target is known; the metrics are over these.
         missing: Test rows whose target is missing.
         classes: Classes or labels in the order of the logits; empty for regression.
-        metrics: By name, in the order of `polyhead.contracts.targets.METRICS`.
+        metrics: By name, in the order of `polyhead.kinds.union.METRICS`.
         confusion: For binary and multiclass: rows by true class (first index) and predicted class.
         slices: The headline metric by slice.
         notes: What to know when reading the numbers.

@@ -32,8 +32,8 @@ from typing import ClassVar
 from polyhead.contracts.artifact import Contract, FileDigest, InnerPath, Record
 from polyhead.contracts.config import Split
 from polyhead.contracts.partitions import Part, Partition, Plan
-from polyhead.contracts.preprocessing import ImageStatistics
 from polyhead.contracts.validation import Rejection
+from polyhead.kinds.features.image.config import ImageStatistics
 
 PICTURE_INDEX = "pictures.arrow"
 TIMINGS = "timings.json"

@@ -35,9 +35,10 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri, stdtrit
 
 from polyhead.contracts.evaluation import Comparison, Interval, Metric
-from polyhead.contracts.targets import LOWER_IS_BETTER, METRICS
 from polyhead.errors import counted
 from polyhead.evaluate.metrics import Floats, Outcome, learned_scale, measure, row_losses, rows_right, rows_unseen
+from polyhead.kinds.base import LOWER_IS_BETTER
+from polyhead.kinds.union import METRICS
 
 FEWEST_ROWS = 30
 FEWEST_FOR_SHARE = 10
@@ -67,7 +68,7 @@ def compare(outcome: Outcome, baseline: Outcome, *, resamples: int, seed: int) -
         seed: Of the drawing. The same seed gives the same intervals.
 
     Returns:
-        By name, in the order of `polyhead.contracts.targets.METRICS`.
+        By name, in the order of `polyhead.kinds.union.METRICS`.
     """
     values, trivial = measure(outcome), measure(baseline)
     judge = Judge(outcome, baseline, resamples=resamples, seed=seed)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from polyhead.contracts.targets import METRICS
+from polyhead.kinds.union import METRICS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -54,7 +54,7 @@ def measure(outcome: Outcome, names: tuple[str, ...] | None = None) -> dict[str,
 
     Args:
         outcome: Its predictions.
-        names: The metrics wanted. Default: all of its kind, see `polyhead.contracts.targets.METRICS`.
+        names: The metrics wanted. Default: all of its kind, see `polyhead.kinds.union.METRICS`.
 
     Returns:
         By name; None where a metric is not defined on these rows (no rows, the ROC AUC of a single class, or a

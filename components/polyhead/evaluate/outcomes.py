@@ -9,13 +9,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyhead.contracts.preprocessing import (
-    ClassStatistics,
-    LabelStatistics,
-    RegressionStatistics,
-    TargetStatistics,
-)
 from polyhead.evaluate.metrics import Outcome
+from polyhead.kinds.targets.classes import ClassStatistics
+from polyhead.kinds.targets.multilabel.config import LabelStatistics
+from polyhead.kinds.targets.regression.config import RegressionStatistics
+from polyhead.kinds.union import TargetStatistics
 
 Arrays = Mapping[str, NDArray[Any]]
 

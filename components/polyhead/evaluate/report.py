@@ -26,10 +26,11 @@ from markupsafe import Markup
 
 from polyhead.contracts.bundle import Epoch
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Metric, SliceScore
-from polyhead.contracts.targets import LOWER_IS_BETTER, METRICS
 from polyhead.evaluate import charts
 from polyhead.evaluate.charts import Chart, LabelScore
 from polyhead.evaluate.spelling import number, signed, span
+from polyhead.kinds.base import LOWER_IS_BETTER
+from polyhead.kinds.union import METRICS
 
 WORST_ROWS = 10
 FIRST_SLICES = 10

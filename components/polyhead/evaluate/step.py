@@ -19,15 +19,17 @@ from polyhead.contracts.evaluation import (
     HeadReport,
     SliceScore,
 )
-from polyhead.contracts.preprocessing import LabelStatistics, Preprocessing, RegressionStatistics, TargetStatistics
+from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
-from polyhead.contracts.targets import METRICS, RegressionTarget, Target
 from polyhead.errors import ArtifactError, DataError
 from polyhead.evaluate.gate import check_gate
 from polyhead.evaluate.intervals import compare, interval
 from polyhead.evaluate.metrics import Outcome, measure
 from polyhead.evaluate.outcomes import baseline_of, confusion_of, outcome_of, prediction_columns, truth_column
 from polyhead.evaluate.report import render_report
+from polyhead.kinds.targets.multilabel.config import LabelStatistics
+from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+from polyhead.kinds.union import METRICS, Target, TargetStatistics
 from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact

@@ -11,8 +11,12 @@ import keras
 from keras import layers, ops
 
 from polyhead.contracts.config import ModelSection
-from polyhead.contracts.features import CategoryFeature, Feature, ImageFeature, NumericFeature
-from polyhead.contracts.preprocessing import FIRST_ID, CategoryStatistics, Preprocessing, TextStatistics
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.kinds.features.category.config import FIRST_ID, CategoryFeature, CategoryStatistics
+from polyhead.kinds.features.image.config import ImageFeature
+from polyhead.kinds.features.numeric.config import NumericFeature
+from polyhead.kinds.features.text.config import TextStatistics
+from polyhead.kinds.union import Feature
 from polyhead.model.layers import Hide, HideCategory, HideNumber, StandIn, WeightedTerms
 
 _HIDDEN = 0.02

@@ -6,8 +6,10 @@ from typing import Literal
 
 import keras
 
-from polyhead.contracts.preprocessing import ClassStatistics, LabelStatistics, TargetStatistics
-from polyhead.contracts.targets import RegressionTarget, Target
+from polyhead.kinds.targets.classes import ClassStatistics
+from polyhead.kinds.targets.multilabel.config import LabelStatistics
+from polyhead.kinds.targets.regression.config import RegressionTarget
+from polyhead.kinds.union import Target, TargetStatistics
 from polyhead.model.layers import LabelwiseCrossentropy
 
 

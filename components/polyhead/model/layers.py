@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from polyhead.contracts.preprocessing import MISSING_ID, UNSEEN_ID
+from polyhead.kinds.features.category.config import MISSING_ID, UNSEEN_ID
 
 _PACKAGE = "polyhead"
 

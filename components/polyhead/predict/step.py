@@ -13,11 +13,11 @@ import polars as pl
 from polyhead.contracts.artifact import Record, require_same
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
 from polyhead.contracts.config import Config
-from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.prediction import PREDICTIONS_TABLE, ROWS_AT_ONCE, PredictionPart, PredictionPlan
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, Rejection
 from polyhead.errors import ArtifactError, DataError, counted
 from polyhead.evaluate.outcomes import prediction_columns
+from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.shard.rows import EncodedRow, RowEncoder, RowError

@@ -14,20 +14,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyhead.contracts.features import CategoryFeature, Feature, ImageFeature, NumericFeature, TextFeature
-from polyhead.contracts.preprocessing import (
-    QUANTILES,
-    CategoryStatistics,
-    ClassStatistics,
-    ImageStatistics,
-    LabelStatistics,
-    NumericStatistics,
-    RegressionStatistics,
-    TextStatistics,
-    VocabularyFile,
-)
-from polyhead.contracts.targets import BinaryTarget, MulticlassTarget, MultilabelTarget, RegressionTarget, Target
 from polyhead.errors import DataError, did_you_mean
+from polyhead.kinds.base import VocabularyFile
+from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
+from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+from polyhead.kinds.features.numeric.config import QUANTILES, NumericFeature, NumericStatistics
+from polyhead.kinds.features.text.config import TextFeature, TextStatistics
+from polyhead.kinds.targets.binary.config import BinaryTarget
+from polyhead.kinds.targets.classes import ClassStatistics
+from polyhead.kinds.targets.multiclass.config import MulticlassTarget
+from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
+from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+from polyhead.kinds.union import Feature, Target
 from polyhead.preprocess import tokenizer
 from polyhead.preprocess.counts import Counts
 from polyhead.preprocess.moments import Moments

@@ -18,21 +18,16 @@ import simplejpeg
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from polyhead.contracts.features import Feature, ImageFeature
-from polyhead.contracts.preprocessing import (
-    FIRST_ID,
-    MISSING_ID,
-    UNSEEN_ID,
-    CategoryStatistics,
-    ClassStatistics,
-    ImageStatistics,
-    LabelStatistics,
-    NumericStatistics,
-    Preprocessing,
-    RegressionStatistics,
-    TextStatistics,
-)
+from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.words import RESPELLINGS
+from polyhead.kinds.features.category.config import FIRST_ID, MISSING_ID, UNSEEN_ID, CategoryStatistics
+from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+from polyhead.kinds.features.numeric.config import NumericStatistics
+from polyhead.kinds.features.text.config import TextStatistics
+from polyhead.kinds.targets.classes import ClassStatistics
+from polyhead.kinds.targets.multilabel.config import LabelStatistics
+from polyhead.kinds.targets.regression.config import RegressionStatistics
+from polyhead.kinds.union import Feature
 from polyhead.preprocess import picture_graph
 from polyhead.preprocess.tokenizer import SHORTEST_WORD, WORD_CHARACTERS
 from polyhead.preprocess.vocabulary import read_vocabulary

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from polyhead.contracts.preprocessing import ClassStatistics, LabelStatistics, Preprocessing
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.kinds.targets.classes import ClassStatistics
+from polyhead.kinds.targets.multilabel.config import LabelStatistics
 
 Batch = dict[str, tf.Tensor]
 

@@ -10,8 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from polyhead.contracts.features import ImageFeature
-from polyhead.contracts.preprocessing import PictureQuality
+from polyhead.kinds.features.image.config import ImageFeature, PictureQuality
 from polyhead.shard.pictures import resize
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.pictures import PictureError, PictureFolder, Pixels, decode_picture, work_on

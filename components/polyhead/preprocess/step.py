@@ -7,16 +7,12 @@ from pathlib import Path
 import polars as pl
 
 from polyhead.contracts.config import Config, require_config
-from polyhead.contracts.preprocessing import (
-    SPLITS_TABLE,
-    FeatureStatistics,
-    LabelStatistics,
-    Preprocessing,
-    RegressionStatistics,
-    TargetStatistics,
-)
+from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
 from polyhead.contracts.validation import CLEAN_TABLE, ValidationReport
 from polyhead.errors import DataError, PolyheadError, Problem, counted
+from polyhead.kinds.targets.multilabel.config import LabelStatistics
+from polyhead.kinds.targets.regression.config import RegressionStatistics
+from polyhead.kinds.union import FeatureStatistics, TargetStatistics
 from polyhead.preprocess.fit import CategoryFit, FeatureFit, ImageFit, TextFit
 from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import split_of, write_splits

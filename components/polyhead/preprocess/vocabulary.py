@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from polyhead.contracts.preprocessing import VocabularyFile
 from polyhead.errors import ArtifactError
+from polyhead.kinds.base import VocabularyFile
 from polyhead.storage.artifact import sha256_of
 
 FOLDER = "vocabularies"

@@ -14,7 +14,7 @@ from cykooz_resizer import FilterType, ImageData, PixelType, ResizeAlg, ResizeOp
 from PIL import Image
 
 from polyhead import __version__
-from polyhead.contracts.features import ImageFeature
+from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.shard.timing import Stopwatch
 from polyhead.storage.pictures import DEFINITION, Pixels, decode_picture, is_plain_jpeg, is_plain_png
 

@@ -21,10 +21,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from polyhead.contracts.config import Split
-from polyhead.contracts.features import Feature
 from polyhead.contracts.shards import Shard, ShardManifest
-from polyhead.contracts.targets import Target
 from polyhead.errors import ArtifactError
+from polyhead.kinds.union import Feature, Target
 from polyhead.shard.epochs import shuffled_rows, shuffled_windows, windows
 from polyhead.shard.tfrecord import record_places
 from polyhead.storage.artifact import sha256_of

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from polyhead.contracts.features import ImageFeature
-from polyhead.contracts.preprocessing import ImageStatistics, Preprocessing
-from polyhead.contracts.targets import Target
+from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.validation import KEY, picture_column
+from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+from polyhead.kinds.union import Target
 from polyhead.shard.example import Value, encode_example
 from polyhead.shard.kept import KeptPictures, PictureName, picture_name
 from polyhead.shard.pictures import PictureEncoder

@@ -14,7 +14,7 @@ import polars as pl
 from polyhead import __version__
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.config import SPLITS, Config, require_config
-from polyhead.contracts.preprocessing import SPLITS_TABLE, ImageStatistics, Preprocessing
+from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
 from polyhead.contracts.shards import (
     PICTURE_INDEX,
     TIMINGS,
@@ -27,6 +27,7 @@ from polyhead.contracts.shards import (
 )
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, ValidationReport, picture_column
 from polyhead.errors import DataError, Problem, counted
+from polyhead.kinds.features.image.config import ImageStatistics
 from polyhead.progress import progress, say
 from polyhead.shard.kept import KeptPictures, write_picture_index
 from polyhead.shard.merging import Parts

@@ -15,9 +15,9 @@ import polars as pl
 
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.config import Config
-from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.shards import PlannedShard, Shard, ShardTimings
 from polyhead.contracts.validation import KEY, ROW
+from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.progress import Advance
 from polyhead.shard.kept import PicturePlace, picture_index
 from polyhead.shard.order import Spool

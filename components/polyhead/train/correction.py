@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from polyhead.contracts.preprocessing import Preprocessing, RegressionStatistics
-from polyhead.contracts.targets import RegressionTarget
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 
 
 def corrections(model: keras.Model, preprocessing: Preprocessing, rows: tf.data.Dataset) -> dict[str, float]:

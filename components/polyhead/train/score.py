@@ -9,7 +9,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from polyhead.contracts.preprocessing import ClassStatistics, LabelStatistics, Preprocessing, TargetStatistics
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.kinds.targets.classes import ClassStatistics
+from polyhead.kinds.targets.multilabel.config import LabelStatistics
+from polyhead.kinds.union import TargetStatistics
 from polyhead.model.heads import head_loss
 
 Arrays = Mapping[str, NDArray[np.generic]]

@@ -9,10 +9,9 @@ from typing import NamedTuple
 import polars as pl
 
 from polyhead.contracts.config import Config
-from polyhead.contracts.features import Feature
-from polyhead.contracts.targets import Target
 from polyhead.contracts.validation import KEY, ROW, SPLIT
 from polyhead.errors import DataError, Problem
+from polyhead.kinds.union import Feature, Target
 from polyhead.storage.rejected import Rejected
 from polyhead.storage.tables import named
 from polyhead.validate.coerce import Coercion, Source, coercion, details, key_coercion, split_coercion

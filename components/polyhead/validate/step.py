@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 
 from polyhead.contracts.config import Config, require_config
-from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
     KEY,
@@ -26,6 +25,7 @@ from polyhead.contracts.validation import (
     picture_column,
 )
 from polyhead.errors import ArtifactError, DataError, Problem, counted
+from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens

@@ -9,9 +9,8 @@ from functools import cached_property
 
 import polars as pl
 
-from polyhead.contracts.features import Feature
-from polyhead.contracts.targets import Target
 from polyhead.errors import DataError
+from polyhead.kinds.union import Feature, Target
 from polyhead.validate import coerce
 
 JUNK = 0.05

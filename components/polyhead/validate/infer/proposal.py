@@ -13,9 +13,8 @@ import yaml
 from pydantic import TypeAdapter
 
 from polyhead.contracts.config import SplitNames, SplitSection, ValidateSection, is_name
-from polyhead.contracts.features import Feature
-from polyhead.contracts.targets import METRICS, Target
 from polyhead.errors import DataError, Problem, did_you_mean
+from polyhead.kinds.union import METRICS, Feature, Target
 from polyhead.validate.infer.columns import Column, counted, listed, shown
 from polyhead.validate.infer.kinds import Guess, guess_feature, guess_target
 from polyhead.validate.infer.leaks import gives_away

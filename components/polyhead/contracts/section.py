@@ -1,0 +1,63 @@
+"""What every part of the configuration is, and which steps a field of it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import Enum
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+T = TypeVar("T")
+
+
+class Decides(Enum):
+    """What a field decides, and so which steps have to run again when it changes.
+
+    Attributes:
+        DATA: Which rows there are and what an example holds: everything from `validate` on.
+        FIT: What is fitted on the train rows: everything from `preprocess` on.
+        MODEL: How the model is built, trained or read: `train` and `evaluate`.
+    """
+
+    DATA = "data"
+    FIT = "fit"
+    MODEL = "model"
+
+
+Data = Annotated[T, Decides.DATA]
+"""The type of a field that decides the data."""
+
+Fit = Annotated[T, Decides.FIT]
+"""The type of a field that decides the fit."""
+
+Model = Annotated[T, Decides.MODEL]
+"""The type of a field that decides the model."""
+
+
+class Section(BaseModel):
+    """Base of every part of the configuration: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def decision(cls, field: str) -> Decides:
+        """What a field decides; DATA, the safe answer, where it is not marked."""
+        marks = [mark for mark in cls.model_fields[field].metadata if isinstance(mark, Decides)]
+        return marks[0] if marks else Decides.DATA
+
+    def deciding(self, what: Collection[Decides]) -> dict[str, Any]:
+        """The values of the fields that decide any of these, as plain values."""
+        return self.model_dump(
+            mode="json", include={name for name in type(self).model_fields if self.decision(name) in what}
+        )
+
+
+def require_ordered(low: float | None, high: float | None) -> None:
+    """Refuse a range without numbers.
+
+    Raises:
+        ValueError: The lower end lies above the upper one.
+    """
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"min {low:g} is above max {high:g}")

@@ -1,0 +1,60 @@
+"""What every feature, target and statistic has."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from polyhead.contracts.artifact import InnerPath, Record
+from polyhead.contracts.section import Data, Model, Section
+from polyhead.contracts.words import Word
+
+
+class FeatureBase(Section):
+    """What every feature has."""
+
+    column: Data[str | None] = Field(None, description="The table's column. Default: the feature's name.")
+    required: Data[bool] = Field(
+        False, description="A row without this value is rejected instead of masked. Default: false."
+    )
+
+
+class TargetBase(Section):
+    """What every target has."""
+
+    METRICS: ClassVar[tuple[str, ...]]
+    """The metrics of the kind's heads, in the order that reports show them; the first is the headline."""
+
+    column: Data[str | None] = Field(None, description="The table's column. Default: the target's name.")
+    loss_weight: Model[float] = Field(1.0, ge=0, description="This head's share in the joint loss.")
+
+
+PositiveWeight = Annotated[float, Field(gt=0)]
+
+ClassWeight = Literal["balanced"] | dict[Word, PositiveWeight] | None
+"""How the classes or labels of a target weigh in its loss."""
+
+CLASS_WEIGHT = Field(
+    None,
+    description="balanced (classes weigh the same in the loss: rows / (classes x rows of the class), from "
+    "train rows), or a weight per class. Default: every row weighs 1.",
+)
+
+
+class VocabularyFile(Record):
+    """An Arrow file of tokens.
+
+    Attributes:
+        path: Relative to the artifact.
+        size: Tokens in it.
+        sha256: Digest of the file.
+    """
+
+    path: InnerPath
+    size: int
+    sha256: str
+
+
+LOWER_IS_BETTER = frozenset({"log_loss", "mae", "rmse", "mape"})
+"""Metrics where a smaller value is the better one; every other metric is the other way round."""

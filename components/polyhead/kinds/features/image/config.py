@@ -1,0 +1,132 @@
+"""Pictures: a column of paths."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
+
+from polyhead.contracts.artifact import Record
+from polyhead.contracts.section import Data, Fit, Model
+from polyhead.kinds.base import FeatureBase
+
+_COLOURS = {"white": "#ffffff", "black": "#000000"}
+
+
+def _colour(given: object) -> str:
+    """A colour as `#rrggbb`."""
+    if given is None:
+        raise ValueError("is empty; put a colour that begins with # in quotes, or YAML takes it for a comment")
+    if isinstance(given, (list, tuple)):
+        levels = [level for level in given if type(level) is int and 0 <= level <= 255]
+        if len(given) != 3 or len(levels) != 3:
+            raise ValueError("takes three whole numbers from 0 to 255: red, green, blue")
+        return "#" + bytes(levels).hex()
+    colour = _COLOURS.get(given.lower(), given.lower()) if isinstance(given, str) else ""
+    if not re.fullmatch("#[0-9a-f]{6}", colour):
+        raise ValueError(f"{given!r} is no colour; write white, black, '#rrggbb' in quotes, or [red, green, blue]")
+    return colour
+
+
+_LEVEL = {"type": "integer", "minimum": 0, "maximum": 255}
+_COLOUR_SCHEMA = {
+    "anyOf": [
+        {"enum": list(_COLOURS)},
+        {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"},
+        {"type": "array", "items": _LEVEL, "minItems": 3, "maxItems": 3},
+    ]
+}
+Colour = Annotated[str, BeforeValidator(_colour), WithJsonSchema(_COLOUR_SCHEMA, mode="validation")]
+"""A colour as `#rrggbb`, given as that, as white or black, or as red, green and blue from 0 to 255."""
+
+Sample = Annotated[int, Field(ge=0, le=65535)]
+"""A sample of 16 bits."""
+
+
+class ImageFeature(FeatureBase):
+    """A column of image paths, relative to `image_root`."""
+
+    kind: Data[Literal["image"]]
+    size: Data[tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]] = Field(
+        (128, 128), description="Height and width in pixels that the model sees, 8 to 1024 each."
+    )
+    store: Data[Literal["raw", "png", "jpeg"]] = Field(
+        "raw",
+        description="How shards hold the resized picture: raw (fastest, lossless), png (smaller, lossless), "
+        "jpeg (smallest; what the model trains on differs by the JPEG loss from what serving sees).",
+    )
+    quality: Data[int] = Field(95, ge=1, le=100, description="JPEG quality, for store: jpeg.")
+    subsampling: Data[Literal[444, 422, 420]] = Field(420, description="JPEG colour subsampling, for store: jpeg.")
+    decode: Fit[Literal["auto", "full"]] = Field(
+        "auto",
+        description="auto: JPEG files are scaled down while they are decoded, which is faster, unless a sample of the "
+        "train rows falls below min_psnr; full: never.",
+    )
+    min_psnr: Fit[float] = Field(
+        40.0, ge=0, le=99, description="Median quality of the resized pictures, in dB, below which decode is full."
+    )
+    background: Data[Colour] = Field(
+        "#ffffff",
+        description="What shows where a picture is transparent: white, black, '#rrggbb' in quotes, or [red, green, "
+        "blue]. Default: white.",
+    )
+    range: Data[tuple[Sample, Sample] | None] = Field(
+        None,
+        description="Samples of 16-bit PNG files that become black and white, such as [0, 4095] for a camera of 12 "
+        "bits; what lies outside is cut off. Default: from 0 to the most that the bits in use can hold, by the "
+        "file's sBIT chunk or its largest sample.",
+    )
+    flip: Model[bool] = Field(False, description="Mirror the picture left to right at random while training.")
+    tied: Model[str | None] = Field(
+        None,
+        pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
+        description="Image features with the same word here share one encoder, weights included.",
+    )
+
+    @property
+    def background_colour(self) -> tuple[int, int, int]:
+        """The background as red, green and blue, 0 to 255 each."""
+        red, green, blue = bytes.fromhex(self.background[1:])
+        return red, green, blue
+
+    @field_validator("range")
+    @classmethod
+    def _rising(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and value[0] >= value[1]:
+            raise ValueError(f"takes the lower sample first, [{value[0]}, {value[1]}] is not rising")
+        return value
+
+
+class PictureQuality(Record):
+    """How near the pixels that the model sees are to those of a careful reference, over a sample of train rows.
+
+    The reference decodes at full size and resizes with Pillow's antialiased bilinear filter. The ratio is
+    10 log10(255^2 / mean squared error) over a picture's samples, before a shard's JPEG encoding; 99 where the two
+    are equal.
+
+    Attributes:
+        sample: Pictures compared.
+        median: Median peak signal-to-noise ratio, dB.
+        lowest: The lowest, dB.
+    """
+
+    sample: int
+    median: float
+    lowest: float
+
+
+class ImageStatistics(Record):
+    """How pictures are decoded; their samples are scaled by a constant.
+
+    Attributes:
+        decode: scaled: JPEG files are scaled down to a half, a quarter or an eighth while they are decoded, where
+            that is still as large as the feature's size. full: never.
+        quality: None where no train row has a readable picture.
+    """
+
+    kind: Literal["image"] = "image"
+    count: int
+    missing: int
+    decode: Literal["scaled", "full"]
+    quality: PictureQuality | None

@@ -1,0 +1,31 @@
+"""One of several classes."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from polyhead.contracts.section import Data, Model
+from polyhead.contracts.words import Word
+from polyhead.kinds.base import CLASS_WEIGHT, ClassWeight, TargetBase
+
+
+class MulticlassTarget(TargetBase):
+    """One of several classes."""
+
+    METRICS: ClassVar[tuple[str, ...]] = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc")
+
+    kind: Data[Literal["multiclass"]]
+    classes: Data[list[Word] | None] = Field(
+        None, min_length=2, description="All classes, in order. Default: those of the train rows, sorted."
+    )
+    class_weight: Model[ClassWeight] = CLASS_WEIGHT
+
+    @model_validator(mode="after")
+    def _weights_name_classes(self) -> MulticlassTarget:
+        if self.classes and isinstance(self.class_weight, dict):
+            unknown = sorted(set(self.class_weight) - set(self.classes))
+            if unknown:
+                raise ValueError(f"class_weight names {unknown}, which classes does not list")
+        return self

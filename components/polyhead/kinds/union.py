@@ -1,0 +1,38 @@
+"""Every kind of feature and target, one line each; all lists of kinds come from here."""
+
+from __future__ import annotations
+
+from typing import Annotated, get_args
+
+from pydantic import Field
+
+from polyhead.contracts.section import Section
+from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
+from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
+from polyhead.kinds.features.text.config import TextFeature, TextStatistics
+from polyhead.kinds.targets.binary.config import BinaryTarget
+from polyhead.kinds.targets.classes import ClassStatistics
+from polyhead.kinds.targets.multiclass.config import MulticlassTarget
+from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
+from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+
+AnyFeature = ImageFeature | NumericFeature | CategoryFeature | TextFeature
+AnyTarget = BinaryTarget | MulticlassTarget | MultilabelTarget | RegressionTarget
+
+Feature = Annotated[AnyFeature, Field(discriminator="kind")]
+Target = Annotated[AnyTarget, Field(discriminator="kind")]
+FeatureStatistics = Annotated[
+    ImageStatistics | NumericStatistics | CategoryStatistics | TextStatistics, Field(discriminator="kind")
+]
+TargetStatistics = Annotated[ClassStatistics | LabelStatistics | RegressionStatistics, Field(discriminator="kind")]
+
+
+def _kind(member: type[Section]) -> str:
+    return str(get_args(member.model_fields["kind"].annotation)[0])
+
+
+FEATURES: dict[str, type[AnyFeature]] = {_kind(member): member for member in get_args(AnyFeature)}
+TARGETS: dict[str, type[AnyTarget]] = {_kind(member): member for member in get_args(AnyTarget)}
+METRICS = {kind: target.METRICS for kind, target in TARGETS.items()}
+"""Metrics by target kind, in the order reports show them; the first is the kind's headline."""
