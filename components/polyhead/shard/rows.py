@@ -10,7 +10,7 @@ from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.preprocessing import ImageStatistics, Preprocessing
 from polyhead.contracts.targets import Target
 from polyhead.contracts.validation import KEY, picture_column
-from polyhead.shard.example import Value, encode_example
+from polyhead.examples.encoding import Value, encode_example
 from polyhead.shard.kept import KeptPictures, PictureName, picture_name
 from polyhead.shard.pictures import PictureEncoder
 from polyhead.shard.timing import Stopwatch
