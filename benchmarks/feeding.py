@@ -132,7 +132,8 @@ def decode(folder: Path) -> Run:
     """Decoding alone on one core: the shards' JPEG records in memory, by simplejpeg, the fastest decoder at hand."""
     import simplejpeg
 
-    from polyhead.shard.reading import parse, records
+    from polyhead.examples.parsing import parse
+    from polyhead.examples.reading import records
 
     config, _, manifest = shards(folder)
     batches = records(manifest, folder / "feed" / "shard", "train", batch_size=BATCH)

@@ -102,9 +102,10 @@ def trained(finished: Any) -> dict[str, dict[str, Any]]:
     import keras
 
     from polyhead.contracts.bundle import CORE_MODEL, ModelBundle
+    from polyhead.examples.parsing import parse
+    from polyhead.examples.reading import records
     from polyhead.model.layers import CUSTOM_LAYERS
     from polyhead.preprocess.outputs import predictions
-    from polyhead.shard.reading import parse, records
     from polyhead.train.data import Feed
 
     manifest = ShardManifest.read(finished.place("shard"))

@@ -179,9 +179,9 @@ def test_places_that_cannot_be_used(model: Any, tmp_path: Path) -> None:
 
 def test_one_graph_serves_all_batches(model: Any) -> None:
     """Predicting again, in batches of other sizes, traces the network no more than twice."""
+    from polyhead.examples.encoding import encode_example
+    from polyhead.examples.reading import batches_of
     from polyhead.model.bundle import Predictor
-    from polyhead.shard.example import encode_example
-    from polyhead.shard.reading import batches_of
 
     predictor = Predictor(model.bundle)
     traces = 0

@@ -22,8 +22,9 @@ def written(prepared: Any) -> tuple[Any, ShardManifest, Path]:
 
 def read_shuffled(tf: Any, written: tuple[Any, ShardManifest, Path]) -> list[dict[str, Any]]:
     """Every row of every split, by the reader of training, in shuffled order; pictures as pixels."""
+    from polyhead.examples.parsing import parse
+    from polyhead.examples.reading import shuffled_records
     from polyhead.preprocess.layers import StoredPictures
-    from polyhead.shard.reading import parse, shuffled_records
 
     config, manifest, place = written
     pixels = {name: StoredPictures(config.features[name]) for name in ("left", "right")}

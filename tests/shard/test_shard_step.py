@@ -138,7 +138,7 @@ def test_more_bad_pictures_than_the_config_allows(fresh: Any, section: dict[str,
 
 def test_all_pictures_of_a_split_vanish(fresh: Any, tf: Any) -> None:
     """A split that loses all its rows is an empty split that still reads, not a crash."""
-    from polyhead.shard.reading import records
+    from polyhead.examples.reading import records
 
     splits = pl.read_parquet(fresh.preprocessing / "splits.parquet").filter(pl.col("__split__") == "val")
     numbers = [int(key[1:]) for key in splits["__key__"]]
@@ -209,7 +209,7 @@ def test_another_config_is_refused(fresh: Any) -> None:
 @pytest.mark.parametrize("how", ["one byte", "gone", "cut"])
 def test_a_changed_shard_is_refused(fresh: Any, tf: Any, how: str) -> None:
     """A shard that is not the one in the manifest, even of the same size, is refused by name before reading."""
-    from polyhead.shard.reading import records, shard_paths
+    from polyhead.examples.reading import records, shard_paths
 
     manifest, place = fresh.shard()
     path = place / manifest.of("train")[0].path

@@ -112,8 +112,8 @@ def _predict(
     """The prediction table, and the slice features of the same rows."""
     say("loading TensorFlow")
     backend.load()
+    from polyhead.examples.reading import records
     from polyhead.model.bundle import Predictor
-    from polyhead.shard.reading import records
 
     predictor = Predictor(bundle)
     parts: list[pl.DataFrame] = []

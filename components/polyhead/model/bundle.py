@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
 from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.examples.parsing import parse
 from polyhead.model.layers import CUSTOM_LAYERS
 from polyhead.preprocess.layers import FeatureTransforms
 from polyhead.preprocess.outputs import predictions
-from polyhead.shard.reading import parse
 from polyhead.storage.artifact import check_files, checked_file
 
 
@@ -29,7 +29,7 @@ class Predicted:
     Attributes:
         keys: The rows' keys.
         outputs: As `polyhead.preprocess.outputs.predictions` gives them.
-        targets: Raw targets as in `polyhead.shard.reading.parse`, ragged ones as lists of lists.
+        targets: Raw targets as in `polyhead.examples.parsing.parse`, ragged ones as lists of lists.
         categories: Raw values of the category features, empty where missing.
     """
 

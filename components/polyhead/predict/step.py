@@ -298,7 +298,7 @@ class _Model:
         Returns:
             `row`, `key` and the predicted columns of the rows that could be used; no column where there are none.
         """
-        from polyhead.shard.reading import batches_of
+        from polyhead.examples.reading import batches_of
 
         heads = self._predictor.preprocessing.target_statistics
         parts: list[pl.DataFrame] = []

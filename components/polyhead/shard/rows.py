@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.validation import KEY, picture_column
+from polyhead.examples.encoding import Value, encode_example
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
 from polyhead.kinds.union import Target
-from polyhead.shard.example import Value, encode_example
 from polyhead.shard.kept import KeptPictures, PictureName, picture_name
 from polyhead.shard.pictures import PictureEncoder
 from polyhead.shard.timing import Stopwatch

@@ -24,8 +24,8 @@ _EPOCHS, _STATE, _BEST = "epochs", "state", "best"
 class Checkpoint:
     """Everything that an epoch changes, in one file: weights, the optimizer's variables, the states of random numbers.
 
-    Rows come by their epoch's number (`polyhead.shard.epochs`) and the learning rate by its step's, so a training that
-    is taken up again gives the same weights as one that was not disturbed, on the same machine.
+    Rows come by their epoch's number (`polyhead.examples.epochs`) and the learning rate by its step's, so a training
+    that is taken up again gives the same weights as one that was not disturbed, on the same machine.
 
     Args:
         path: The file; it appears whole, epoch by epoch.

@@ -9,9 +9,10 @@ import tensorflow as tf
 from polyhead.contracts.config import Config, Split
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
+from polyhead.examples.parsing import Batch, parse
+from polyhead.examples.reading import batches_in, records, shuffled_records
 from polyhead.model.heads import weight_per_row
 from polyhead.preprocess.layers import FeatureTransforms, TargetTransforms
-from polyhead.shard.reading import Batch, batches_in, parse, records, shuffled_records
 
 _PARALLEL_BATCHES = 2
 _AHEAD = 2

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polyhead.contracts.shards import Shard, ShardManifest
-from polyhead.shard import epochs
-from polyhead.shard.epochs import shuffled_rows, shuffled_windows, windows
-from polyhead.shard.tfrecord import record_places
+from polyhead.examples import epochs
+from polyhead.examples.epochs import shuffled_rows, shuffled_windows, windows
+from polyhead.examples.framing import record_places
 
 BATCH = 7
 EPOCHS = 3
@@ -45,7 +45,7 @@ def written(prepared: Any) -> tuple[ShardManifest, Path]:
 @pytest.fixture
 def read(tf: Any, written: tuple[ShardManifest, Path], monkeypatch: pytest.MonkeyPatch) -> Read:
     """All batches from a step on, of three epochs, in windows of two shards."""
-    from polyhead.shard.reading import shuffled_records
+    from polyhead.examples.reading import shuffled_records
 
     manifest, place = written
     monkeypatch.setattr(epochs, "WINDOW_SHARDS", 2)
@@ -110,7 +110,7 @@ def test_record_places_are_where_tensorflows_writer_puts_records(
 
 def test_fixed_order_is_that_of_the_files(tf: Any, written: tuple[ShardManifest, Path]) -> None:
     """Without shuffling, the records are those of TensorFlow's own reader, in its order; the last batch is smaller."""
-    from polyhead.shard.reading import records
+    from polyhead.examples.reading import records
 
     manifest, place = written
     data = records(manifest, place, "train", batch_size=BATCH)
@@ -152,7 +152,7 @@ def test_skipped_shards_are_never_opened(
     tf: Any, written: tuple[ShardManifest, Path], read: Read, tmp_path: Path
 ) -> None:
     """The last batch is read although all shards outside of its window have vanished since the digests were taken."""
-    from polyhead.shard.reading import shuffled_records
+    from polyhead.examples.reading import shuffled_records
 
     manifest, place = written
     copy = shutil.copytree(place, tmp_path / "copy")
@@ -170,7 +170,7 @@ def test_a_shard_is_digested_once(
     tf: Any, written: tuple[ShardManifest, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second look at unchanged files reads none of them; a touched one is read again."""
-    from polyhead.shard import reading
+    from polyhead.examples import reading
 
     manifest, place = written
     reading.shard_paths(manifest, place, "train")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from polyhead.examples import encoding
+from polyhead.examples.encoding import Value
 from polyhead.kinds.features.numeric.config import NumericFeature
 from polyhead.kinds.targets.regression.config import RegressionTarget
-from polyhead.shard import example as examples
-from polyhead.shard.example import Value
 
 values = st.one_of(
     st.binary(max_size=300),
@@ -24,7 +24,7 @@ entries = st.dictionaries(st.text(max_size=12), values, max_size=6)
 
 
 def encode_example(given_entries: dict[str, Value]) -> bytes:
-    return b"".join(examples.encode_example(given_entries))
+    return b"".join(encoding.encode_example(given_entries))
 
 
 def by_protobuf(tf: Any, given_entries: dict[str, Value]) -> Any:
@@ -78,7 +78,7 @@ def test_numbers_lose_nothing(given_numbers: list[float]) -> None:
     """What a shard holds of any 64-bit number is that number, as a feature and as a target; absent ones are NaN."""
     import tensorflow as tf
 
-    from polyhead.shard.reading import parse
+    from polyhead.examples.parsing import parse
 
     features = {"x": NumericFeature(kind="numeric")}
     targets = {"y": RegressionTarget(kind="regression")}

@@ -1,4 +1,4 @@
-"""Shards back into batches of examples, from any step on.
+"""Shards back into batches of serialised examples, from any step on.
 
 A batch is a function of its number: the rows' order follows from the seed, the epoch and the manifest alone, and a
 record is read from the place that the framing names. So nothing before the first wanted batch is read, and no
@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import os
-import struct
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +21,12 @@ from numpy.typing import NDArray
 from polyhead.contracts.config import Split
 from polyhead.contracts.shards import Shard, ShardManifest
 from polyhead.errors import ArtifactError
-from polyhead.kinds.union import Feature, Target
-from polyhead.shard.epochs import shuffled_rows, shuffled_windows, windows
-from polyhead.shard.tfrecord import record_places
+from polyhead.examples.epochs import shuffled_rows, shuffled_windows, windows
+from polyhead.examples.framing import record_places
 from polyhead.storage.artifact import sha256_of
 from polyhead.storage.parallel import available_cpus, ordered_map
 
-Batch = dict[str, tf.Tensor]
-
 _PARALLEL_READS = 2
-_NO_NUMBER = struct.pack("<d", math.nan)
 
 
 def shard_paths(manifest: ShardManifest, directory: Path, split: Split) -> list[str]:
@@ -93,8 +87,8 @@ def shuffled_records(
 ) -> tf.data.Dataset:
     """Serialised examples of one split, epoch after epoch, each in another order; string (batch,).
 
-    Shards are permuted, and the rows of neighbours mixed (`polyhead.shard.epochs`). The last batch of an epoch may be
-    smaller.
+    Shards are permuted, and the rows of neighbours mixed (`polyhead.examples.epochs`). The last batch of an epoch may
+    be smaller.
 
     Args:
         manifest: The shards.
@@ -212,43 +206,6 @@ class _Window:
                 lambda file: files.enter_context(self._paths[file].open("rb", buffering=0)).fileno()
             )
             return [os.pread(descriptor(file), length, offset) for file, (offset, length) in chosen]
-
-
-def parse(
-    examples: tf.Tensor, features: Mapping[str, Feature], targets: Mapping[str, Target]
-) -> tuple[tf.Tensor, Batch, Batch]:
-    """Parse a batch of serialised examples.
-
-    Args:
-        examples: String (batch,).
-        features: The features wanted; others are not parsed.
-        targets: The targets wanted.
-
-    Returns:
-        Keys, string (batch,); raw features and raw targets by name: float64 (batch,) for numeric and regression
-        with NaN where missing; ragged string (batch, None) for multilabel, with int64 `<name>/known` (batch,)
-        beside it; string (batch,) with empty where missing for every other kind.
-    """
-    text = tf.io.FixedLenFeature([], tf.string, "")
-    number = tf.io.FixedLenFeature([], tf.string, _NO_NUMBER)
-    wanted: dict[str, object] = {"key": text}
-    for name, feature in features.items():
-        wanted[f"feature/{name}"] = number if feature.kind == "numeric" else text
-    for name, target in targets.items():
-        if target.kind == "multilabel":
-            wanted[f"target/{name}"] = tf.io.RaggedFeature(tf.string)
-            wanted[f"target/{name}/known"] = tf.io.FixedLenFeature([], tf.int64, 0)
-        else:
-            wanted[f"target/{name}"] = number if target.kind == "regression" else text
-    parsed = tf.io.parse_example(examples, wanted)
-    for name, kind in wanted.items():
-        if kind is number:
-            parsed[name] = tf.io.decode_raw(parsed[name], tf.float64)[:, 0]
-    of = {
-        group: {name.removeprefix(group): value for name, value in parsed.items() if name.startswith(group)}
-        for group in ("feature/", "target/")
-    }
-    return parsed["key"], of["feature/"], of["target/"]
 
 
 def batches_of(examples: Sequence[bytes], batch_size: int) -> tf.data.Dataset:

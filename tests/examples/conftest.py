@@ -1,0 +1,3 @@
+"""Shards to read, and TensorFlow as the oracle."""
+
+from tests.shardrows import prepared, tf  # noqa: F401
