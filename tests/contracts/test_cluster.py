@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.cluster import processors, seconds, size
 from polyhead.contracts.config import json_schema, parse_config
 from polyhead.contracts.secrets import is_secret
@@ -279,4 +280,4 @@ def test_a_step_may_set_another_value_of_a_variable() -> None:
 def test_the_section_is_no_part_of_what_decides_the_data() -> None:
     """More memory makes no other shards."""
     plain = parse_config(HEAD.replace("cluster:\n", ""))
-    assert parse_config(f"{HEAD}  memory_limit: 64Gi").data_fingerprint() == plain.data_fingerprint()
+    assert parse_config(f"{HEAD}  memory_limit: 64Gi").fingerprint(ModelBundle) == plain.fingerprint(ModelBundle)

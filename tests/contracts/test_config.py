@@ -13,12 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import yaml_values
 
-from polyhead.contracts.config import Config, json_schema, load_config, parse_config, require_config
+from polyhead.contracts.artifact import Contract
+from polyhead.contracts.bundle import ModelBundle
+from polyhead.contracts.config import Config, SplitSection, json_schema, load_config, parse_config, require_config
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.section import Decides, Section
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError, ConfigError, Problem
 from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.kinds.features.numeric.config import NumericFeature
-from polyhead.kinds.union import METRICS
+from polyhead.kinds.union import FEATURES, METRICS, TARGETS
 
 DESIGN = """\
 table: houses.csv
@@ -97,26 +101,44 @@ def test_with_seed_changes_training_only() -> None:
     assert other.train.seed == 7
     assert other.split.seed == 0
     assert config.with_seed(None) is config
-    assert other.data_fingerprint() == config.data_fingerprint()
+    assert other.fingerprint(ModelBundle) == config.fingerprint(ModelBundle)
+
+
+DATA, FIT, MODEL = ValidationReport, Preprocessing, ModelBundle
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "same"),
+    ("old", "new", "changed"),
     [
-        ("table: t.csv", "table: other.csv", True),
-        ("table: t.csv", "table: t.csv\ntrain: {epochs: 3}", True),
-        ("table: t.csv", "table: t.csv\ngate: {price: {r2: '> 0'}}", True),
-        ("table: t.csv", "table: t.csv\nkey: id", False),
-        ("table: t.csv", "table: t.csv\nsplit: {seed: 1}", False),
-        ("{kind: numeric}", "{kind: numeric, min: 0}", False),
-        ("{kind: regression}", "{kind: regression, transform: log}", False),
-        ("{kind: numeric}", "{column: size2, kind: numeric}", False),
+        ("table: t.csv", "table: other.csv", ()),
+        ("table: t.csv", "table: t.csv\ntrain: {epochs: 3}", ()),
+        ("table: t.csv", "table: t.csv\ngate: {price: {r2: '> 0'}}", ()),
+        ("table: t.csv", "table: t.csv\nkey: id", (DATA, FIT, MODEL)),
+        ("table: t.csv", "table: t.csv\nsplit: {column: part}", (DATA, FIT, MODEL)),
+        ("table: t.csv", "table: t.csv\nsplit: {seed: 1}", (FIT, MODEL)),
+        ("{kind: numeric}", "{kind: numeric, min: 0}", (DATA, FIT, MODEL)),
+        ("{kind: numeric}", "{column: size2, kind: numeric}", (DATA, FIT, MODEL)),
+        ("{kind: numeric}", "{kind: category}", (DATA, FIT, MODEL)),
+        ("{kind: numeric}", "{kind: image}", (DATA, FIT, MODEL)),
+        ("{kind: regression}", "{kind: regression, transform: log}", (DATA, FIT, MODEL)),
+        ("{kind: regression}", "{kind: regression, loss: mse}", (MODEL,)),
+        ("{kind: regression}", "{kind: regression, predict: mean}", (MODEL,)),
+        ("{kind: regression}", "{kind: regression, loss_weight: 0.5}", (MODEL,)),
     ],
 )
-def test_the_data_fingerprint_covers_what_decides_the_data(old: str, new: str, same: bool) -> None:
-    """Features, targets, key and split are in it, all else is not."""
-    changed = parse_config(MINIMAL.replace(old, new))
-    assert (changed.data_fingerprint() == parse_config(MINIMAL).data_fingerprint()) is same
+def test_a_fingerprint_covers_what_decides_the_artifact(
+    old: str, new: str, changed: tuple[type[Contract], ...]
+) -> None:
+    """What decides the data decides all, what decides the model decides nothing before it."""
+    before, after = parse_config(MINIMAL), parse_config(MINIMAL.replace(old, new))
+    assert tuple(kind for kind in (DATA, FIT, MODEL) if before.fingerprint(kind) != after.fingerprint(kind)) == changed
+
+
+@pytest.mark.parametrize("member", [*FEATURES.values(), *TARGETS.values(), SplitSection])
+def test_every_field_says_what_it_decides(member: type[Section]) -> None:
+    """Unmarked fields would cost a new shard each time they change."""
+    marks = {name: [m for m in field.metadata if isinstance(m, Decides)] for name, field in member.model_fields.items()}
+    assert {name: len(found) for name, found in marks.items()} == dict.fromkeys(marks, 1)
 
 
 @pytest.mark.parametrize(
@@ -378,7 +400,7 @@ def test_an_artifact_of_another_config_is_refused(made_from: dict[str, str]) -> 
     with pytest.raises(ArtifactError) as caught:
         require_config(config, report, "V")
     expected = made_from.get("config", "unknown")[:12]
-    given = config.data_fingerprint()[:12]
+    given = config.fingerprint(ValidationReport)[:12]
     [problem] = caught.value.problems
     assert problem.where == "V"
     assert problem.what == (
@@ -422,8 +444,10 @@ def test_a_background_may_be_written_in_several_ways(given: str, colour: tuple[i
     assert isinstance(feature, ImageFeature)
     assert feature.background_colour == colour
     same = parse_config(text.format(list(colour)))
-    assert config.data_fingerprint() == same.data_fingerprint()
-    assert (config.data_fingerprint() == parse_config(text.format("white")).data_fingerprint()) == (given == "white")
+    assert config.fingerprint(Preprocessing) == same.fingerprint(Preprocessing)
+    assert (config.fingerprint(Preprocessing) == parse_config(text.format("white")).fingerprint(Preprocessing)) == (
+        given == "white"
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,16 +17,12 @@ from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
 from polyhead.kinds.union import TargetStatistics
 
-CLASSES = ClassStatistics(
-    kind="multiclass", classes=["a", "b", "c d"], counts=[2, 6, 2], weights=[1.0, 1.0, 1.0], missing=0
-)
-BINARY = ClassStatistics(kind="binary", classes=["no", "yes"], counts=[30, 10], weights=[0.5, 5.0], missing=0)
+CLASSES = ClassStatistics(kind="multiclass", classes=["a", "b", "c d"], counts=[2, 6, 2], missing=0)
+BINARY = ClassStatistics(kind="binary", classes=["no", "yes"], counts=[30, 10], missing=0)
 LABELS = LabelStatistics(
     labels=["x", "y", "z"],
     counts=[5, 2, 9],
     rows=10,
-    positive_weights=[1.0] * 3,
-    negative_weights=[1.0] * 3,
     missing=1,
 )
 NUMBERS = RegressionStatistics(transform="none", count=3, missing=0, mean=2.0, variance=1.0, median=2.5)

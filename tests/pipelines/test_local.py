@@ -180,7 +180,7 @@ def test_seed_changes_the_training_seed_and_nothing_else(polyhead, tmp_path, mon
     assert plain == load_config(path)
     assert seeded == plain.with_seed(7) != plain
     assert seeded.train.seed == 7
-    assert seeded.data_fingerprint() == plain.data_fingerprint()
+    assert seeded.fingerprint(ModelBundle) == plain.fingerprint(ModelBundle)
     assert rest == rest_seeded == [str(tmp_path / "t.csv"), Path("polyhead-out")]
 
 

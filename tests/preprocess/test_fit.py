@@ -165,7 +165,7 @@ def test_multiclass(values: list[str | None]) -> None:
     assert fitted.counts == [known.count(label) for label in fitted.classes]
     assert fitted.missing == len(values) - len(known)
     oracle = compute_class_weight("balanced", classes=np.array(fitted.classes), y=np.array(known))
-    np.testing.assert_allclose(fitted.weights, oracle, rtol=1e-12)
+    np.testing.assert_allclose(fitted.weights("balanced"), oracle, rtol=1e-12)
     assert fitted == regrouped(lambda: ClassFit("t", target), strings(values)).finish()
 
 
@@ -173,11 +173,10 @@ def test_multiclass_as_the_config_says() -> None:
     """Given classes keep their order, also one that no train row has; given weights fill up with 1."""
     target = MulticlassTarget(kind="multiclass", classes=["c", "a", "b"], class_weight={"a": 3})
     fitted = gathered(ClassFit("t", target), strings(["a", "b", "a"])).finish()
-    assert (fitted.classes, fitted.counts, fitted.weights) == (["c", "a", "b"], [0, 2, 1], [1.0, 3.0, 1.0])
-    balanced = target.model_copy(update={"class_weight": "balanced"})
-    assert gathered(ClassFit("t", balanced), strings(["a", "b", "a"])).finish().weights == [0.0, 0.75, 1.5]
-    plain = target.model_copy(update={"class_weight": None})
-    assert gathered(ClassFit("t", plain), strings(["a", "b"])).finish().weights == [1.0, 1.0, 1.0]
+    assert (fitted.classes, fitted.counts) == (["c", "a", "b"], [0, 2, 1])
+    assert fitted.weights({"a": 3}) == [1.0, 3.0, 1.0]
+    assert fitted.weights("balanced") == [0.0, 0.75, 1.5]
+    assert fitted.weights(None) == [1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -214,16 +213,12 @@ def test_binary_positive_as_the_config_says() -> None:
         (BinaryTarget(kind="binary", positive="Yes"), ["yes", "no"],
          "positive is 'Yes', but the labels are ['no', 'yes']",
          "did you mean 'yes'?"),
-        (MulticlassTarget(kind="multiclass", class_weight={"hihg": 2}), ["high", "low"], "class_weight names 'hihg'",
-         "did you mean 'high'?"),
         (RegressionTarget(kind="regression"), [1.0, 1.0, None],
          "the train rows hold 1 different values, nothing to learn",
          "change the split or add rows"),
         (RegressionTarget(kind="regression"), [None], "the train rows hold 0 different values, nothing to learn",
          "change the split or add rows"),
         (MultilabelTarget(kind="multilabel"), [[], None], "the train rows hold no label at all", "check its separator"),
-        (MultilabelTarget(kind="multilabel", class_weight={"c": 2}), [["a"], ["b"]], "class_weight names 'c'",
-         "one of: a, b"),
     ],
 )  # fmt: skip
 def test_train_rows_that_cannot_teach_a_head(target: Any, values: list[Any], what: str, hint: str) -> None:
@@ -247,9 +242,7 @@ def test_multilabel(rows: list[list[str] | None]) -> None:
     fitted = gathered(LabelFit("t", target), series).finish()
     assert fitted.labels == sorted({label for row in known for label in row})
     assert (fitted.rows, fitted.missing) == (len(known), len(rows) - len(known))
-    for label, count, positive, negative in zip(
-        fitted.labels, fitted.counts, fitted.positive_weights, fitted.negative_weights, strict=True
-    ):
+    for label, count, positive, negative in zip(fitted.labels, fitted.counts, *fitted.weights("balanced"), strict=True):
         has = np.array([label in row for row in known])
         assert count == has.sum()
         if has.all():
@@ -265,7 +258,7 @@ def test_multilabel_as_the_config_says() -> None:
     target = MultilabelTarget(kind="multilabel", labels=["z", "a"], class_weight={"a": 4})
     fitted = gathered(LabelFit("t", target), pl.Series([["a"], [], None], dtype=pl.List(pl.String))).finish()
     assert (fitted.labels, fitted.counts, fitted.rows) == (["z", "a"], [0, 1], 2)
-    assert (fitted.positive_weights, fitted.negative_weights) == ([1.0, 4.0], [1.0, 1.0])
+    assert fitted.weights({"a": 4}) == ([1.0, 4.0], [1.0, 1.0])
 
 
 @settings(max_examples=80, deadline=None)

@@ -27,16 +27,11 @@ def tf() -> Any:
 
 
 def classes(kind: Any, *labels: str) -> ClassStatistics:
-    return ClassStatistics(
-        kind=kind, classes=list(labels), counts=[2] * len(labels), weights=[1.0] * len(labels), missing=0
-    )
+    return ClassStatistics(kind=kind, classes=list(labels), counts=[2] * len(labels), missing=0)
 
 
 def labels(*names: str) -> LabelStatistics:
-    ones = [1.0] * len(names)
-    return LabelStatistics(
-        labels=list(names), counts=[1] * len(names), rows=4, positive_weights=ones, negative_weights=ones, missing=0
-    )
+    return LabelStatistics(labels=list(names), counts=[1] * len(names), rows=4, missing=0)
 
 
 def numbers(transform: Any, mean: float, variance: float) -> RegressionStatistics:

@@ -67,7 +67,7 @@ def trained(tmp_path: Path) -> Callable[..., Trained]:
         config = parse_config(file.read_text(encoding="utf-8"))
         core = f"weights of {name}".encode()
         bundle = ModelBundle(
-            made_from={"config": config.data_fingerprint()},
+            made_from={"config": config.fingerprint(ModelBundle)},
             heads={"price": "regression"},
             parameters=7,
             epochs=2,

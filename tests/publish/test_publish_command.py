@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from kfp import dsl, local
 
+from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import parse_config
 from polyhead.contracts.publication import Publication
 from polyhead.errors import ConfigError
@@ -101,7 +102,7 @@ def test_what_could_never_be_published_is_told_before_training(section, message)
 )
 def test_where_a_model_goes_does_not_outdate_its_data(section):
     """The artifacts of the steps before stay good."""
-    assert parse_config(BASE + section).data_fingerprint() == parse_config(BASE).data_fingerprint()
+    assert parse_config(BASE + section).fingerprint(ModelBundle) == parse_config(BASE).fingerprint(ModelBundle)
 
 
 def test_the_component_publishes(trained, tmp_path, monkeypatch):

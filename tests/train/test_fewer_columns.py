@@ -61,7 +61,7 @@ def test_a_model_of_fewer_columns_needs_only_them(polyhead: Any, prepared: Any, 
     assert list(bundle.heads) == list(TARGETS)
     assert bundle.made_from["preprocessing"] == Preprocessing.read("P").fingerprint()
     assert bundle.made_from["shards"] == ShardManifest.read("S").fingerprint()
-    assert bundle.made_from["config"] == load_config(fewer).data_fingerprint()
+    assert bundle.made_from["config"] == load_config(fewer).fingerprint(ModelBundle)
 
     evaluated = polyhead("evaluate", fewer, "--bundle", "M", *inputs, "--out", "E")
     assert evaluated.code == 0, evaluated.err
@@ -114,6 +114,54 @@ def test_a_model_of_fewer_columns_is_that_of_shards_with_only_them(
     assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
 
 
+def test_what_decides_the_model_alone_needs_no_new_shards(polyhead: Any, prepared: Any) -> None:
+    """Another weight, loss or flip leaves every artifact before the bundle as it is, so it trains on what is there."""
+    other = write_config(
+        prepared,
+        "other.yaml",
+        features={**prepared.sections["features"], "photo": {"kind": "image", "size": [16, 16], "flip": True}},
+        targets={
+            "price": {"kind": "regression", "transform": "log", "loss": "mse", "predict": "mean", "loss_weight": 0.5},
+            "shape": {"kind": "multiclass", "class_weight": "balanced"},
+            "sold": {"kind": "binary", "class_weight": "balanced"},
+            "tags": {"kind": "multilabel", "class_weight": "balanced"},
+        },
+    )
+    Path("again").mkdir()
+    for command in (
+        ("validate", "--out", "again/V"),
+        ("preprocess", "--data", "again/V", "--out", "again/P"),
+        ("shard", "--data", "again/V", "--preprocessing", "again/P", "--out", "again/S"),
+    ):
+        assert polyhead(command[0], other, *command[1:]).code == 0
+    for artifact in ("V/ValidationReport.json", "P/Preprocessing.json", "S/ShardManifest.json"):
+        assert (Path("again") / artifact).read_bytes() == Path(artifact).read_bytes()
+    inputs = ("--shards", "S", "--preprocessing", "P")
+    trained = polyhead("train", other, *inputs, "--out", "M")
+    assert trained.code == 0, trained.err
+    assert polyhead("evaluate", other, "--bundle", "M", *inputs, "--out", "E").code == 0
+    refused = polyhead("evaluate", prepared.config, "--bundle", "M", *inputs, "--out", "F")
+    assert "M: was made from other features, targets, key or split" in refused.err
+
+
+def test_the_weight_of_a_class_that_there_is_not_is_refused(polyhead: Any, prepared: Any) -> None:
+    """By preprocess, and by train where the weight was given after that."""
+    targets = {
+        **prepared.sections["targets"],
+        "shape": {"kind": "multiclass", "class_weight": {"none": 2}},
+        "tags": {"kind": "multilabel", "class_weight": {"neu": 2}},
+    }
+    other = write_config(prepared, "other.yaml", targets=targets)
+    for command in (
+        ("preprocess", other, "--data", "V", "--out", "Q"),
+        ("train", other, "--shards", "S", "--preprocessing", "P", "--out", "M"),
+    ):
+        refused = polyhead(*command)
+        assert refused.code == 1
+        for words in ("target 'shape': class_weight names 'none'", "target 'tags': class_weight names 'neu'"):
+            assert words in refused.err
+
+
 def test_the_bundle_of_other_columns_is_refused(polyhead: Any, prepared: Any, fewer: Path) -> None:
     """Evaluating with a config that names more than the model knows stops before anything is predicted."""
     inputs = ("--shards", "S", "--preprocessing", "P")
@@ -137,7 +185,7 @@ def test_differences_are_explained_all_at_once(polyhead: Any, prepared: Any) -> 
     for words in (
         "features.sise: P has no 'sise'",
         "did you mean 'size'?",
-        "features.photo: P was made with another size, flip",
+        "features.photo: P was made with another size",
         "targets.price: P was made with another transform",
         "key, split: P was made with another key or split",
     ):

@@ -171,7 +171,7 @@ def test_without_validation_the_prior_scores_one(prepare: Any) -> None:
 
     data = prepare(table())
     _, fitted = data.feed()
-    model = linear(fitted, lambda name: prior_logits(fitted.target_statistics[name]))
+    model = linear(fitted, lambda name: prior_logits(fitted.targets[name], fitted.target_statistics[name]))
     result = data.fit(model, learning_rate=1e-30, epochs=2, batch_size=13)
     assert [epoch.score for epoch in result.epochs] == pytest.approx([1, 1], rel=1e-5)
     assert (result.best_epoch, result.epochs[0].val_losses) == (2, {})

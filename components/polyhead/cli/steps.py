@@ -53,7 +53,7 @@ def preprocess(
     out: Annotated[str, typer.Option(metavar="P", help="The folder to write, here or in a bucket.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Split the rows and fit scalers, vocabularies and class weights on the train rows."""
+    """Split the rows and fit scalers, vocabularies and class counts on the train rows."""
     from polyhead.preprocess.step import run as preprocess_table
     from polyhead.progress import step
     from polyhead.storage.places import beside

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from polyhead import __version__
+from polyhead.contracts.section import Decides
 from polyhead.errors import ArtifactError
 
 
@@ -62,6 +63,8 @@ class Contract(Record):
     """Whether the file carries a seal."""
     VARYING: ClassVar[frozenset[str]] = frozenset()
     """Files that differ from run to run. `files` leaves them out, and no result depends on them."""
+    DECIDED_BY: ClassVar[frozenset[Decides]] = frozenset(Decides)
+    """Which fields of the configuration the artifact depends on; `made_from["config"]` covers these and no others."""
     DERIVED: ClassVar[frozenset[str]] = frozenset()
     """Files that follow from the others, though not always in the same bytes. The fingerprint leaves them out."""
 

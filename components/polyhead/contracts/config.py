@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
-from polyhead.contracts.section import Section
+from polyhead.contracts.section import Data, Fit, Section
 from polyhead.errors import ArtifactError, ConfigError, Problem, did_you_mean
 from polyhead.kinds.union import FEATURES, METRICS, TARGETS, Feature, Target
 
@@ -64,12 +64,12 @@ class SplitNames(Section):
 class SplitSection(Section):
     """Which rows train, validate and test: a column of the table, or fractions of a stable hash of the key."""
 
-    column: str | None = Field(None, description="A column that holds train, val or test.")
-    names: SplitNames | None = Field(None, description="Other words of the column: {val: [validation, dev]}.")
-    fractions: Fractions | None = Field(
+    column: Data[str | None] = Field(None, description="A column that holds train, val or test.")
+    names: Data[SplitNames | None] = Field(None, description="Other words of the column: {val: [validation, dev]}.")
+    fractions: Fit[Fractions | None] = Field(
         None, description="Shares by a hash of the key: adding rows moves none. Default: 0.7, 0.15, 0.15."
     )
-    seed: int = Field(0, ge=0, description="Another seed is another split.")
+    seed: Fit[int] = Field(0, ge=0, description="Another seed is another split.")
 
     @model_validator(mode="after")
     def _one_way(self) -> SplitSection:
@@ -204,9 +204,18 @@ class Config(Section):
         """The features of one class of kind, by name, in the file's order."""
         return {name: feature for name, feature in self.features.items() if isinstance(feature, kind)}
 
-    def data_fingerprint(self) -> str:
-        """SHA-256 of what decides the data: features, targets, key and split. Training settings are not in it."""
-        chosen = self.model_dump(mode="json", by_alias=True, include={"key", "features", "targets", "split"})
+    def fingerprint(self, contract: type[Contract]) -> str:
+        """SHA-256 of what decides an artifact, of the key, the features, the targets and the split.
+
+        Another `loss_weight`, for one, is another bundle made from the same shards. The other sections are not in it.
+        """
+        what = contract.DECIDED_BY
+        chosen = {
+            "key": self.key,
+            "features": {name: feature.deciding(what) for name, feature in self.features.items()},
+            "targets": {name: target.deciding(what) for name, target in self.targets.items()},
+            "split": self.split.deciding(what),
+        }
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
     def with_seed(self, seed: int | None) -> Config:
@@ -286,15 +295,17 @@ def parse_config(text: str, *, name: str = "config") -> Config:
 def require_config(config: Config, artifact: Contract, place: str | Path) -> None:
     """Refuse an artifact that was made from other features, targets, key or split than the given config's.
 
+    Only what decides the artifact counts, see `Contract.DECIDED_BY`.
+
     Raises:
         ArtifactError: They differ; the message names both fingerprints.
     """
-    made_from, given = artifact.made_from.get("config", "unknown"), config.data_fingerprint()
+    made_from, given = artifact.made_from.get("config", "unknown"), config.fingerprint(type(artifact))
     if made_from != given:
         raise ArtifactError(
             f"was made from other features, targets, key or split ({made_from[:12]}) than the config's ({given[:12]})",
             where=str(place),
-            hint="start again at polyhead validate, or give the config that it was made from",
+            hint=f"run {artifact.made_by()} again, or give the config that it was made from",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import Enum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,6 +24,12 @@ class Decides(Enum):
     FIT = "fit"
     MODEL = "model"
 
+
+THE_DATA = frozenset({Decides.DATA})
+"""What decides the artifacts of `validate`."""
+
+THE_FIT = frozenset({Decides.DATA, Decides.FIT})
+"""What decides the artifacts of `preprocess` and `shard`."""
 
 Data = Annotated[T, Decides.DATA]
 """The type of a field that decides the data."""
@@ -45,6 +51,15 @@ class Section(BaseModel):
         """What a field decides; DATA, the safe answer, where it is not marked."""
         marks = [mark for mark in cls.model_fields[field].metadata if isinstance(mark, Decides)]
         return marks[0] if marks else Decides.DATA
+
+    def decided(self, what: Collection[Decides]) -> Self:
+        """This with every other field at its default, where it has one."""
+        others = {
+            name: field.get_default(call_default_factory=True)
+            for name, field in type(self).model_fields.items()
+            if self.decision(name) not in what and not field.is_required()
+        }
+        return self.model_copy(update=others)
 
     def deciding(self, what: Collection[Decides]) -> dict[str, Any]:
         """The values of the fields that decide any of these, as plain values."""

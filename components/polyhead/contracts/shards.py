@@ -32,6 +32,7 @@ from typing import ClassVar
 from polyhead.contracts.artifact import Contract, FileDigest, InnerPath, Record
 from polyhead.contracts.config import Split
 from polyhead.contracts.partitions import Part, Partition, Plan
+from polyhead.contracts.section import THE_FIT, Decides
 from polyhead.contracts.validation import Rejection
 from polyhead.kinds.features.image.config import ImageStatistics
 
@@ -76,6 +77,7 @@ class ShardManifest(Contract):
     """
 
     FORMAT_VERSION: ClassVar[int] = 3
+    DECIDED_BY: ClassVar[frozenset[Decides]] = THE_FIT
 
     VARYING: ClassVar[frozenset[str]] = frozenset({TIMINGS})
 
@@ -125,6 +127,8 @@ class ShardPlan(Plan):
     Attributes:
         shards: All shards of the table, split by split.
     """
+
+    DECIDED_BY: ClassVar[frozenset[Decides]] = THE_FIT
 
     shards: list[PlannedShard]
 

@@ -24,6 +24,7 @@ from typing import ClassVar, Literal
 
 from polyhead.contracts.artifact import Contract, Record
 from polyhead.contracts.partitions import Part, Plan
+from polyhead.contracts.section import THE_DATA, Decides
 from polyhead.errors import ArtifactError
 
 CLEAN_TABLE = "clean.parquet"
@@ -107,6 +108,7 @@ class ValidationReport(Contract):
     """
 
     FORMAT_VERSION: ClassVar[int] = 3
+    DECIDED_BY: ClassVar[frozenset[Decides]] = THE_DATA
 
     format_version: int = 3
     table: str
@@ -146,6 +148,8 @@ class PicturePlan(Plan):
         images: How pictures are checked.
         max_pixels: Largest picture that is accepted.
     """
+
+    DECIDED_BY: ClassVar[frozenset[Decides]] = THE_DATA
 
     image_root: str
     images: Literal["header", "decode"]

@@ -20,16 +20,6 @@ class FeatureBase(Section):
     )
 
 
-class TargetBase(Section):
-    """What every target has."""
-
-    METRICS: ClassVar[tuple[str, ...]]
-    """The metrics of the kind's heads, in the order that reports show them; the first is the headline."""
-
-    column: Data[str | None] = Field(None, description="The table's column. Default: the target's name.")
-    loss_weight: Model[float] = Field(1.0, ge=0, description="This head's share in the joint loss.")
-
-
 PositiveWeight = Annotated[float, Field(gt=0)]
 
 ClassWeight = Literal["balanced"] | dict[Word, PositiveWeight] | None
@@ -40,6 +30,21 @@ CLASS_WEIGHT = Field(
     description="balanced (classes weigh the same in the loss: rows / (classes x rows of the class), from "
     "train rows), or a weight per class. Default: every row weighs 1.",
 )
+
+
+class TargetBase(Section):
+    """What every target has."""
+
+    METRICS: ClassVar[tuple[str, ...]]
+    """The metrics of the kind's heads, in the order that reports show them; the first is the headline."""
+
+    column: Data[str | None] = Field(None, description="The table's column. Default: the target's name.")
+    loss_weight: Model[float] = Field(1.0, ge=0, description="This head's share in the joint loss.")
+
+    @property
+    def weighing(self) -> ClassWeight:
+        """How the classes or labels weigh in the head's loss; None where the kind has none."""
+        return getattr(self, "class_weight", None)
 
 
 class VocabularyFile(Record):

@@ -22,7 +22,7 @@ def head_units(statistics: TargetStatistics) -> int:
     return 1
 
 
-def weight_per_row(statistics: TargetStatistics) -> float:
+def weight_per_row(target: Target, statistics: TargetStatistics) -> float:
     """The weight of all known targets in a head's loss over the number of train rows, known or not.
 
     A head's loss is the mean over all train rows by these weights, over rows and labels for multilabel. A batch of n
@@ -31,11 +31,12 @@ def weight_per_row(statistics: TargetStatistics) -> float:
     batch without a rare class would count as much as one with it.
     """
     if isinstance(statistics, ClassStatistics):
-        total = sum(count * weight for count, weight in zip(statistics.counts, statistics.weights, strict=True))
+        weights = statistics.weights(target.weighing)
+        total = sum(count * weight for count, weight in zip(statistics.counts, weights, strict=True))
         return total / (sum(statistics.counts) + statistics.missing)
     if isinstance(statistics, LabelStatistics):
-        weights = zip(statistics.counts, statistics.positive_weights, statistics.negative_weights, strict=True)
-        total = sum(count * positive + (statistics.rows - count) * negative for count, positive, negative in weights)
+        each = zip(statistics.counts, *statistics.weights(target.weighing), strict=True)
+        total = sum(count * positive + (statistics.rows - count) * negative for count, positive, negative in each)
         return total / (statistics.rows + statistics.missing)
     return statistics.count / (statistics.count + statistics.missing)
 

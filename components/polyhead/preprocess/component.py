@@ -14,7 +14,7 @@ def component(image: str) -> Any:
         data: dsl.Input[dsl.Artifact],
         preprocessing: dsl.Output[dsl.Artifact],
     ) -> None:
-        """Split the clean rows and fit scalers, vocabularies and class weights on the train rows."""
+        """Split the clean rows and fit scalers, vocabularies and class counts on the train rows."""
         from polyhead.contracts.config import parse_config
         from polyhead.preprocess.step import run
         from polyhead.progress import step

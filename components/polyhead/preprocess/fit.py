@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -223,7 +222,7 @@ class ClassFit(Fit):
         """The statistics of all rows seen.
 
         Raises:
-            DataError: The train rows hold fewer than two classes, or weights or `positive` name an unknown one.
+            DataError: The train rows hold fewer than two classes, or `positive` names an unknown one.
         """
         name, target, counted = self._name, self._target, self.counts.by_token()
         where = f"target '{name}'"
@@ -243,8 +242,7 @@ class ClassFit(Fit):
         else:
             classes = list(target.classes) if target.classes else sorted(counted)
         counts = [counted.get(label, 0) for label in classes]
-        weights = _weights(name, classes, counts, target.class_weight)
-        return ClassStatistics(kind=target.kind, classes=classes, counts=counts, weights=weights, missing=self.missing)
+        return ClassStatistics(kind=target.kind, classes=classes, counts=counts, missing=self.missing)
 
 
 class LabelFit(Fit):
@@ -261,29 +259,18 @@ class LabelFit(Fit):
     def finish(self) -> LabelStatistics:
         """The statistics of all rows seen.
 
-        `balanced` weighs each label's positives by rows / (2 * positives) and its negatives likewise; a weight per
-        label multiplies that label's positives.
-
         Raises:
-            DataError: The train rows hold no label, or weights name an unknown one.
+            DataError: The train rows hold no label.
         """
         name, target, counted = self._name, self._target, self.counts.by_token()
         labels = list(target.labels) if target.labels else sorted(counted)
         if not labels:
             raise DataError("the train rows hold no label at all", where=f"target '{name}'", hint="check its separator")
         counts, rows = [counted.get(label, 0) for label in labels], self.known
-        if target.class_weight == "balanced":
-            positive = [rows / (2 * count) if count else 0.0 for count in counts]
-            negative = [rows / (2 * (rows - count)) if rows > count else 0.0 for count in counts]
-        else:
-            positive = _weights(name, labels, counts, target.class_weight)
-            negative = [1.0] * len(labels)
         return LabelStatistics(
             labels=labels,
             counts=counts,
             rows=rows,
-            positive_weights=positive,
-            negative_weights=negative,
             missing=self.missing,
         )
 
@@ -369,20 +356,3 @@ def _negative_then_positive(name: str, counted: dict[str, int], target: BinaryTa
         known = [folded[yes] for no, yes in _NEGATIVE_POSITIVE if set(folded) == {no, yes}]
         positive = known[0] if known else min(labels, key=lambda label: (counted[label], label))
     return [label for label in labels if label != positive] + [positive]
-
-
-def _weights(
-    name: str, classes: Sequence[str], counts: Sequence[int], asked: str | dict[str, float] | None
-) -> list[float]:
-    """Loss weight per class; balanced is rows / (classes * rows of the class), as in scikit-learn."""
-    if asked is None:
-        return [1.0] * len(classes)
-    if isinstance(asked, dict):
-        unknown = sorted(set(asked) - set(classes))
-        if unknown:
-            raise DataError(
-                f"class_weight names '{unknown[0]}'", where=f"target '{name}'", hint=did_you_mean(unknown[0], classes)
-            )
-        return [float(asked.get(label, 1.0)) for label in classes]
-    present = sum(1 for count in counts if count)
-    return [sum(counts) / (present * count) if count else 0.0 for count in counts]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.words import RESPELLINGS
+from polyhead.kinds.base import ClassWeight
 from polyhead.kinds.features.category.config import FIRST_ID, MISSING_ID, UNSEEN_ID, CategoryStatistics
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
 from polyhead.kinds.features.numeric.config import NumericStatistics
@@ -273,6 +274,7 @@ class TargetTransforms(tf.Module):  # type: ignore[misc]
     def __init__(self, preprocessing: Preprocessing) -> None:
         super().__init__()
         self._statistics = dict(preprocessing.target_statistics)
+        self._asked = {name: target.weighing for name, target in preprocessing.targets.items()}
         self._tables = {
             name: _table(statistics.classes, list(range(len(statistics.classes))), -1)
             for name, statistics in self._statistics.items()
@@ -292,22 +294,23 @@ class TargetTransforms(tf.Module):  # type: ignore[misc]
         for name, statistics in self._statistics.items():
             if isinstance(statistics, ClassStatistics):
                 ids = self._tables[name].lookup(raw[name])
-                class_weights = tf.constant(statistics.weights, tf.float32)
+                class_weights = tf.constant(statistics.weights(self._asked[name]), tf.float32)
                 weights[name] = tf.where(ids >= 0, tf.gather(class_weights, tf.maximum(ids, 0)), 0.0)
                 ids = tf.maximum(ids, 0)
                 values[name] = tf.cast(ids, tf.float32)[:, None] if statistics.kind == "binary" else ids
             elif isinstance(statistics, LabelStatistics):
-                values[name], weights[name] = self._labels(statistics, raw[name], raw[f"{name}/known"])
+                values[name], weights[name] = self._labels(
+                    statistics, self._asked[name], raw[name], raw[f"{name}/known"]
+                )
             else:
                 values[name], weights[name] = _standardised(statistics, raw[name])
         return values, weights
 
     def _labels(
-        self, statistics: LabelStatistics, sets: tf.RaggedTensor, known: tf.Tensor
+        self, statistics: LabelStatistics, asked: ClassWeight, sets: tf.RaggedTensor, known: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         present = tf.stack([tf.reduce_any(sets == label, axis=1) for label in statistics.labels], 1)
-        positive = tf.constant(statistics.positive_weights, tf.float32)
-        negative = tf.constant(statistics.negative_weights, tf.float32)
+        positive, negative = (tf.constant(weights, tf.float32) for weights in statistics.weights(asked))
         weights = tf.where(present, positive, negative) * tf.cast(known, tf.float32)[:, None]
         return tf.cast(present, tf.float32), weights
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.config import SPLITS, Config
+from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.validation import SPLIT
 from polyhead.preprocess.counts import Counts
 from polyhead.preprocess.fit import ClassFit, Fit, LabelFit, feature_fit, target_fit
@@ -70,7 +71,7 @@ class Partial:
 
     def write(self, path: Path) -> None:
         """Write all that was seen into one file; the same rows give the same bytes."""
-        values: dict[str, object] = {_CONFIG: self.config.data_fingerprint()}
+        values: dict[str, object] = {_CONFIG: self.config.fingerprint(Preprocessing)}
         values |= {f"rows/{split}": rows for split, rows in self.rows.items()}
         for place, fit in self._fits().items():
             values |= {f"{place}/{key}": value for key, value in fit.state().items()}
@@ -86,7 +87,7 @@ class Partial:
             ArtifactError: It was gathered for another configuration.
         """
         frame = pl.read_ipc(path)
-        given = config.data_fingerprint()
+        given = config.fingerprint(Preprocessing)
         require_same(_CONFIG, frame[_CONFIG][0], given, maker=str(path), user="the configuration")
         partial = cls(config)
         partial.rows = {split: frame[f"rows/{split}"][0] for split in partial.rows}

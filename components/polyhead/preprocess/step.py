@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from polyhead.contracts.config import Config, require_config
-from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
+from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing, unknown_weights
+from polyhead.contracts.section import THE_FIT
 from polyhead.contracts.validation import CLEAN_TABLE, ValidationReport
 from polyhead.errors import DataError, PolyheadError, Problem, counted
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
@@ -74,9 +75,9 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
     config, targets = fitted.config, _finish_targets(fitted)
     pictures, max_pixels = PictureFolder(report.image_root), config.validate_.max_pixels
     preprocessing = Preprocessing(
-        made_from={"config": config.data_fingerprint(), "validation": report.clean_digest},
-        features=config.features,
-        targets=config.targets,
+        made_from={"config": config.fingerprint(Preprocessing), "validation": report.clean_digest},
+        features={name: feature.decided(THE_FIT) for name, feature in config.features.items()},
+        targets={name: target.decided(THE_FIT) for name, target in config.targets.items()},
         rows=fitted.rows,
         feature_statistics={
             name: _finish(name, fit, directory, pictures, max_pixels) for name, fit in fitted.features.items()
@@ -102,6 +103,7 @@ def _finish_targets(fitted: Partial) -> dict[str, TargetStatistics]:
     for name, fit in fitted.targets.items():
         try:
             statistics[name] = fit.finish()
+            problems += unknown_weights(name, fitted.config.targets[name], statistics[name])
         except PolyheadError as error:
             problems += error.problems
     if problems:

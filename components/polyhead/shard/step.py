@@ -243,7 +243,7 @@ class _Rows:
         decides = (
             self.fitted.fingerprint(),
             self.clean.report.fingerprint(),
-            self._config.data_fingerprint(),
+            self._config.fingerprint(ShardManifest),
             self._config.shard.model_dump_json(),
             self._config.validate_.max_pixels,
             __version__,

@@ -49,7 +49,7 @@ class Feed:
         self._features = FeatureTransforms(preprocessing, preprocessing_dir, stored=True)
         self._targets = TargetTransforms(preprocessing)
         self._shares = {
-            name: 1 / (config.train.batch_size * weight_per_row(statistics))
+            name: 1 / (config.train.batch_size * weight_per_row(preprocessing.targets[name], statistics))
             for name, statistics in preprocessing.target_statistics.items()
         }
 

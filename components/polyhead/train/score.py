@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
-from polyhead.kinds.union import TargetStatistics
+from polyhead.kinds.union import Target, TargetStatistics
 from polyhead.model.heads import head_loss
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -61,7 +61,10 @@ class JointScore:
     """
 
     def __init__(self, preprocessing: Preprocessing, targets: Iterable[tuple[Arrays, Arrays]]) -> None:
-        priors = {name: prior_logits(statistics) for name, statistics in preprocessing.target_statistics.items()}
+        priors = {
+            name: prior_logits(preprocessing.targets[name], statistics)
+            for name, statistics in preprocessing.target_statistics.items()
+        }
         losses = HeadLosses(preprocessing)
         for values, weights in targets:
             losses.update(values, weights, {name: np.tile(p, (len(values[name]), 1)) for name, p in priors.items()})
@@ -102,18 +105,18 @@ class Validation:
         return losses.means()
 
 
-def prior_logits(statistics: TargetStatistics) -> NDArray[np.float32]:
+def prior_logits(target: Target, statistics: TargetStatistics) -> NDArray[np.float32]:
     """The logits that predict the train rows' weighted frequencies, float32 (units,); 0 for regression's mean."""
     if isinstance(statistics, ClassStatistics):
-        mass = np.multiply(statistics.counts, statistics.weights)
+        mass = np.multiply(statistics.counts, statistics.weights(target.weighing))
         shares = np.maximum(mass / mass.sum(), _SMALLEST_SHARE)
         if statistics.kind == "binary":
             return np.asarray(np.log(shares[1:] / shares[:1]), np.float32)
         return np.asarray(np.log(shares), np.float32)
     if isinstance(statistics, LabelStatistics):
         counts = np.array(statistics.counts, np.float64)
-        positive = counts * statistics.positive_weights
-        negative = (statistics.rows - counts) * statistics.negative_weights
+        positive, negative = map(np.array, statistics.weights(target.weighing))
+        positive, negative = counts * positive, (statistics.rows - counts) * negative
         odds = np.maximum(positive, _SMALLEST_SHARE) / np.maximum(negative, _SMALLEST_SHARE)
         return np.asarray(np.log(odds), np.float32)
     return np.zeros(1, np.float32)

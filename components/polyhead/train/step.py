@@ -97,7 +97,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
         bundle = ModelBundle(
             made_from={
                 **manifest.made_from,
-                "config": config.data_fingerprint(),
+                "config": config.fingerprint(ModelBundle),
                 "shards": manifest.fingerprint(),
             },
             heads={name: target.kind for name, target in config.targets.items()},
@@ -143,7 +143,7 @@ def _fingerprint(config: Config, fitted: Preprocessing, manifest: ShardManifest)
     decides = (
         fitted.fingerprint(),
         manifest.fingerprint(),
-        config.data_fingerprint(),
+        config.fingerprint(ModelBundle),
         config.model.model_dump_json(),
         config.train.model_dump_json(),
         __version__,

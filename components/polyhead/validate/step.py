@@ -98,7 +98,7 @@ def run(
         found = cleaning.write(directory)
         problems, warnings = _verdict(config, found)
         report = ValidationReport(
-            made_from={"config": config.data_fingerprint()},
+            made_from={"config": config.fingerprint(ValidationReport)},
             table=source if isinstance(source, str) else "DataFrame",
             image_root=root,
             rows_read=found.rows_read,
@@ -154,7 +154,7 @@ def plan_pictures(*, config: Config, partitions: int, out: str | Path, table: Ta
         pl.DataFrame({"path": paths}, schema={"path": pl.String}).write_parquet(directory / PATHS_TABLE)
         sizes = np.fromiter(PictureFolder(root).sizes(paths), np.int64, len(paths))
         planned = PicturePlan(
-            made_from={"config": config.data_fingerprint()},
+            made_from={"config": config.fingerprint(ValidationReport)},
             partitions=balanced(sizes + _LOOK_BYTES, partitions),
             image_root=root,
             images=config.validate_.images,

@@ -32,8 +32,6 @@ class LabelStatistics(Record):
         labels: In the order of the head's logits.
         counts: Train rows that have each.
         rows: Train rows with a known set, the empty set included.
-        positive_weights: Loss weight of a row that has the label.
-        negative_weights: Loss weight of a row that lacks it.
         missing: Train rows without a set.
     """
 
@@ -41,6 +39,21 @@ class LabelStatistics(Record):
     labels: list[str]
     counts: list[int]
     rows: int
-    positive_weights: list[float]
-    negative_weights: list[float]
     missing: int
+
+    @property
+    def names(self) -> list[str]:
+        """What the head's logits stand for."""
+        return self.labels
+
+    def weights(self, asked: ClassWeight) -> tuple[list[float], list[float]]:
+        """The loss weights of each label: of the rows that have it, and of those that lack it.
+
+        `balanced` weighs a label's positives by rows / (2 * positives) and its negatives likewise; a weight per label
+        multiplies that label's positives.
+        """
+        if asked == "balanced":
+            positive = [self.rows / (2 * count) if count else 0.0 for count in self.counts]
+            return positive, [self.rows / (2 * (self.rows - n)) if self.rows > n else 0.0 for n in self.counts]
+        given = asked or {}
+        return [given.get(label, 1.0) for label in self.labels], [1.0] * len(self.labels)

@@ -50,3 +50,8 @@ class RegressionStatistics(Record):
     variance: float
     median: float
     median_error: float = 0.0
+
+    @property
+    def names(self) -> list[str]:
+        """What the head's logits stand for: a number has no names."""
+        return []
