@@ -64,7 +64,7 @@ def generated() -> dict[Path, str]:
 
 def stages() -> list[Any]:
     """Every step that has a README: those of the pipeline, and publish."""
-    from polyhead_pipelines.training import PUBLISH, STAGES
+    from polyhead_pipelines.define.training import PUBLISH, STAGES
 
     return [*STAGES, PUBLISH]
 
@@ -78,7 +78,7 @@ def schema_file() -> str:
 
 def compiled_file(config: Path, **options: Any) -> str:
     """A compiled pipeline; KFP's version, Polyhead's and what hangs on it are words that do not change."""
-    from polyhead_pipelines.compiling import compile_pipeline
+    from polyhead_pipelines.compiling.pipeline import compile_pipeline
 
     return without_versions(compile_pipeline(config, **options).text)
 
@@ -94,8 +94,8 @@ def without_versions(text: str) -> str:
 def settings_page() -> str:
     """What stands in `cluster`, for people: settings, defaults, and what each target does with them."""
     from polyhead.contracts import cluster
-    from polyhead_pipelines.resources import DEFAULTS
-    from polyhead_pipelines.targets import carries
+    from polyhead_pipelines.define.resources import DEFAULTS
+    from polyhead_pipelines.define.targets import carries
 
     def rows(model: Any, *, beside: Any = None) -> list[str]:
         return [

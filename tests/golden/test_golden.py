@@ -17,7 +17,7 @@ import refresh
 import yaml
 from kfp import components
 
-from polyhead_pipelines.training import DEFAULT_IMAGE, STAGES
+from polyhead_pipelines.define.training import DEFAULT_IMAGE, STAGES
 
 ROOT = refresh.ROOT
 PATHS = [

@@ -23,8 +23,8 @@ from polyhead.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from polyhead_pipelines.submitting import Request
-    from polyhead_pipelines.waiting import Server
+    from polyhead_pipelines.remote.submitting import Request
+    from polyhead_pipelines.remote.waiting import Server
 
 app = typer.Typer()
 
@@ -55,8 +55,8 @@ def compile_(
 ) -> None:
     """Compile the training pipeline, or the one that predicts, into one YAML file for a cluster."""
     from polyhead.progress import say
-    from polyhead_pipelines.compiling import compile_pipeline
-    from polyhead_pipelines.targets import TARGETS
+    from polyhead_pipelines.compiling.pipeline import compile_pipeline
+    from polyhead_pipelines.define.targets import TARGETS
 
     known = next((one for one in TARGETS if one == target), None)
     if known is None:
@@ -83,7 +83,7 @@ def compile_(
         for note in compiled.notes:
             say(f"note: {note}")
     elif not as_json:
-        from polyhead_pipelines.dry_run import print_plan
+        from polyhead_pipelines.compiling.dry_run import print_plan
 
         print_plan(compiled)
     if as_json:
@@ -172,8 +172,8 @@ def submit(
         raise typer.BadParameter("has no effect without --wait", param_hint="--timeout")
 
     from polyhead.progress import say
-    from polyhead_pipelines.access import Access
-    from polyhead_pipelines.submitting import Request, check_arguments, parse_schedule, read_definition
+    from polyhead_pipelines.remote.access import Access
+    from polyhead_pipelines.remote.submitting import Request, check_arguments, parse_schedule, read_definition
 
     access = Access(token_file, cookie_file, ca_cert)
     cron = parse_schedule(schedule) if schedule else ""
@@ -198,12 +198,12 @@ def submit(
         service_account=service_account or definition.service_account,
     )
     if target == "vertex":
-        from polyhead_pipelines.vertex import Vertex
+        from polyhead_pipelines.remote.vertex import Vertex
 
         _start(Vertex(project, region, access, host), request, wait, timeout, as_json)
         return
 
-    from polyhead_pipelines.cluster import Cluster
+    from polyhead_pipelines.remote.kfp import Cluster
 
     cluster = Cluster(host, access, namespace, experiment)
     if upload_only:
@@ -244,7 +244,7 @@ def _start(server: Server, request: Request, wait: bool, timeout: float | None, 
     """Start a run or find it, print its link, and with `wait` end with the exit code of its end."""
     from polyhead.errors import PolyheadError
     from polyhead.progress import say, show_error
-    from polyhead_pipelines.waiting import explain, wait_for
+    from polyhead_pipelines.remote.waiting import explain, wait_for
 
     run = server.start(request)
     status = run.status

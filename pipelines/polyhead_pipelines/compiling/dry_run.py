@@ -11,8 +11,8 @@ from rich.table import Table
 
 from polyhead.contracts.cluster import ClaimMount, Source, StepSettings, Toleration
 from polyhead.progress import result_console
-from polyhead_pipelines.compiling import Compiled
-from polyhead_pipelines.targets import Target, accelerator_name
+from polyhead_pipelines.compiling.pipeline import Compiled
+from polyhead_pipelines.define.targets import Target, accelerator_name
 
 
 def print_plan(compiled: Compiled) -> None:

@@ -11,10 +11,10 @@ from kfp import dsl
 from polyhead.contracts.cluster import STEPS, ClusterSection, Step, processors, size
 from polyhead.contracts.config import load_config, parse_config
 from polyhead.contracts.document import parse_yaml
-from polyhead_pipelines.resources import DEFAULTS, carried_settings, settings_of, settle
-from polyhead_pipelines.targets import ACCELERATORS, Target, carries, target_problems, target_warnings
+from polyhead_pipelines.define.resources import DEFAULTS, carried_settings, settings_of, settle
+from polyhead_pipelines.define.targets import ACCELERATORS, Target, carries, target_problems, target_warnings
 
-SETTINGS = Path(__file__).resolve().parents[1] / "golden" / "settings.yaml"
+SETTINGS = Path(__file__).resolve().parents[2] / "golden" / "settings.yaml"
 HEAD = "table: gs://b/t.csv\nfeatures: {a: {kind: numeric}}\ntargets: {b: {kind: regression}}\n"
 
 

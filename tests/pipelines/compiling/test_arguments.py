@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from polyhead.contracts.config import parse_config
 from polyhead.contracts.document import parse_yaml
 from polyhead.errors import ConfigError
-from polyhead_pipelines.arguments import EXPANDED, most_partitions, unexpanded_config
-from polyhead_pipelines.compiling import compile_pipeline
+from polyhead_pipelines.compiling.arguments import EXPANDED, most_partitions, unexpanded_config
+from polyhead_pipelines.compiling.pipeline import compile_pipeline
 
 CONFIG = """\
 # {{workflow.name}} and $$ in a comment

@@ -17,8 +17,8 @@ from polyhead.contracts.config import read_config_text
 from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret
 from polyhead.errors import Problem, SubmitError, counted, did_you_mean
 from polyhead.progress import say
-from polyhead_pipelines.arguments import expanded_problem, partitions_problems
-from polyhead_pipelines.documents import yaml_text
+from polyhead_pipelines.compiling.arguments import expanded_problem, partitions_problems
+from polyhead_pipelines.compiling.documents import yaml_text
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,9 @@ def read_definition(
     given = {"table": table, "image": image, "partitions": partitions, "bundle": bundle}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if compiled is None:
-        from polyhead_pipelines.compiling import compile_pipeline  # KFP takes seconds; a compiled file needs it not
+        from polyhead_pipelines.compiling.pipeline import (
+            compile_pipeline,  # KFP takes seconds; a compiled file needs it not
+        )
 
         made = compile_pipeline(path, text=text, target=target, pipeline_root=pipeline_root, **options)
         for warning in made.warnings:

@@ -7,8 +7,8 @@ from kfp import dsl
 
 from polyhead.contracts.cluster import ClusterSection
 from polyhead.predict import component as predict_components
-from polyhead_pipelines.resources import settle
-from polyhead_pipelines.targets import Target
+from polyhead_pipelines.define.resources import settle
+from polyhead_pipelines.define.targets import Target
 
 NAME = "polyhead-prediction"
 _DESCRIPTION = "Predict the rows of a table with a trained multi-head model."

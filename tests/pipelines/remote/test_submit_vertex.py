@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from submitted import PIPELINE, PLATFORM, TABLE, lines
 
-from polyhead_pipelines import waiting
+from polyhead_pipelines.remote import waiting
 
 TOKEN = "ya29.never-shown"
 JOBS = "/v1/projects/mugs-1/locations/europe-west4/pipelineJobs"

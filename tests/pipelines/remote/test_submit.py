@@ -26,7 +26,7 @@ from kfp_server import Server, run, running
 from submitted import PIPELINE, PLATFORM, TABLE, lines
 
 import polyhead as package
-from polyhead_pipelines import access, waiting
+from polyhead_pipelines.remote import access, waiting
 
 TOKEN = "ya29.never-shown"
 

@@ -21,7 +21,7 @@ from polyhead.contracts.cluster import (
     seconds,
     size,
 )
-from polyhead_pipelines.targets import Target, accelerator_name, carries, given_settings, values_of
+from polyhead_pipelines.define.targets import Target, accelerator_name, carries, given_settings, values_of
 
 _LIGHT = StepSettings(
     cpu_request="2", cpu_limit="4", memory_request="2Gi", memory_limit="4Gi", retry=Retry(), run_as_user=1000,

@@ -11,7 +11,7 @@ from google.protobuf import json_format
 from kfp import dsl, kubernetes
 from pipeline_lint import lint
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 COMPILED = [
     ("houses.kfp.yaml", "kfp"),
     ("houses.vertex.yaml", "vertex"),

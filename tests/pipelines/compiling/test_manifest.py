@@ -15,7 +15,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 NAMES = ("houses.kubernetes.yaml", "settings.kubernetes.yaml")
 KINDS = {
     "houses.kubernetes.yaml": ["ConfigMap", "ServiceAccount", "PersistentVolumeClaim", "Job"],

@@ -32,8 +32,8 @@ from polyhead.shard import component as shard_components
 from polyhead.summarise import component as summarise_components
 from polyhead.train import component as train_components
 from polyhead.validate import component as validate_components
-from polyhead_pipelines.resources import settle
-from polyhead_pipelines.targets import Target
+from polyhead_pipelines.define.resources import settle
+from polyhead_pipelines.define.targets import Target
 
 NAME = "polyhead-training"
 _DESCRIPTION = "From a table to a trained, evaluated multi-head model."

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from polyhead_pipelines.compiling import compile_pipeline
-from polyhead_pipelines.documents import yaml_text
+from polyhead_pipelines.compiling.documents import yaml_text
+from polyhead_pipelines.compiling.pipeline import compile_pipeline
 
 AMBIGUOUS = [
     "1e-4", "12e45", "1.5e3", "0o17", "0O17", "017", "0x1F", "0b11", "-0b1", "1_000", "1__0", "+1", "-1", ".5", "1.",

@@ -19,7 +19,7 @@ from polyhead.contracts.cluster import (
 from polyhead.contracts.document import Document
 from polyhead.contracts.secrets import texts
 from polyhead.errors import Problem, did_you_mean
-from polyhead_pipelines.arguments import expanded_problem
+from polyhead_pipelines.compiling.arguments import expanded_problem
 
 Target = Literal["kfp", "vertex", "kubernetes", "local"]
 TARGETS: tuple[Target, ...] = get_args(Target)

@@ -16,15 +16,15 @@ from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret
 from polyhead.errors import ConfigError, Problem
 from polyhead.storage.artifact import write_whole
 from polyhead.storage.places import is_remote
-from polyhead_pipelines.arguments import expanded_problem, partitions_problems, unexpanded_config
-from polyhead_pipelines.documents import yaml_text
-from polyhead_pipelines.manifest import job_manifest
-from polyhead_pipelines.predicting import NAME as PREDICTION
-from polyhead_pipelines.predicting import prediction_pipeline
-from polyhead_pipelines.resources import carried_settings, largest
-from polyhead_pipelines.targets import Target, carries, target_notes, target_problems, target_warnings
-from polyhead_pipelines.training import DEFAULT_IMAGE, stages_of, training_pipeline
-from polyhead_pipelines.training import NAME as TRAINING
+from polyhead_pipelines.compiling.arguments import expanded_problem, partitions_problems, unexpanded_config
+from polyhead_pipelines.compiling.documents import yaml_text
+from polyhead_pipelines.compiling.manifest import job_manifest
+from polyhead_pipelines.define.predicting import NAME as PREDICTION
+from polyhead_pipelines.define.predicting import prediction_pipeline
+from polyhead_pipelines.define.resources import carried_settings, largest
+from polyhead_pipelines.define.targets import Target, carries, target_notes, target_problems, target_warnings
+from polyhead_pipelines.define.training import DEFAULT_IMAGE, stages_of, training_pipeline
+from polyhead_pipelines.define.training import NAME as TRAINING
 
 _HEADERS: dict[Target, str] = {
     "kfp": "pipeline for Kubeflow Pipelines; the second document is about its pods.",

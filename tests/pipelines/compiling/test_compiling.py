@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from polyhead.contracts.evaluation import EvaluationReport
-from polyhead_pipelines.training import DEFAULT_IMAGE, STAGES
+from polyhead_pipelines.define.training import DEFAULT_IMAGE, STAGES
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = ROOT / "tests" / "golden" / "settings.yaml"
 SETTINGS_VERTEX = ROOT / "tests" / "golden" / "settings-vertex.yaml"
 DIGEST = "registry.example/polyhead@sha256:" + "0123456789abcdef" * 4
