@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_FORMER_NAMES = {"target": "platform"}
+_SPELLING = {"token_normalize_func": lambda word: _FORMER_NAMES.get(word, word)}
+"""Options that had another name: `--target`, which is a column elsewhere, is taken for `--platform`."""
+
 
 def _seconds(text: str) -> float:
     """A time such as 90s, 45m or 2h30m, in seconds; a number alone is seconds."""
@@ -38,13 +42,13 @@ def _seconds(text: str) -> float:
     return 3600.0 * hours + 60 * minutes + seconds
 
 
-@app.command("compile", rich_help_panel="The cluster")
+@app.command("compile", rich_help_panel="The cluster", context_settings=_SPELLING)
 def compile_(
     config: ConfigArgument,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="The YAML file to write.")] = None,
     table: TableOption = None,
     image: Annotated[str | None, typer.Option(help="Container image of every step, by tag or digest.")] = None,
-    target: Annotated[str, typer.Option(help="What shall run it: kfp, vertex, kubernetes or local.")] = "kfp",
+    platform: Annotated[str, typer.Option(help="What shall run it: kfp, vertex, kubernetes or local.")] = "kfp",
     pipeline_root: Annotated[
         str | None, typer.Option(metavar="URI", help="Object store for the artifacts, such as gs://bucket/path.")
     ] = None,
@@ -56,18 +60,18 @@ def compile_(
     """Compile the training pipeline, or the one that predicts, into one YAML file for a cluster."""
     from polyhead.progress import say
     from polyhead_pipelines.compiling.pipeline import compile_pipeline
-    from polyhead_pipelines.define.targets import TARGETS
+    from polyhead_pipelines.define.platforms import PLATFORMS
 
-    known = next((one for one in TARGETS if one == target), None)
+    known = next((one for one in PLATFORMS if one == platform), None)
     if known is None:
-        raise typer.BadParameter(f"'{target}' is not one of: {', '.join(TARGETS)}", param_hint="--target")
+        raise typer.BadParameter(f"'{platform}' is not one of: {', '.join(PLATFORMS)}", param_hint="--platform")
     if out is None and not dry_run:
         raise typer.BadParameter("Missing option '-o' / '--out'.")
     compiled = compile_pipeline(
         config,
         table=table,
         image=image,
-        target=known,
+        platform=known,
         pipeline_root=pipeline_root,
         partitions=partitions,
         bundle=bundle,
@@ -78,7 +82,7 @@ def compile_(
         say(f"warning: {warning}")
     if not dry_run:
         say(f"wrote {out}, to run in the image {compiled.image}")
-        if compiled.service_account and target in ("kfp", "vertex"):
+        if compiled.service_account and platform in ("kfp", "vertex"):
             say(f"submit it with: --service-account {compiled.service_account}")
         for note in compiled.notes:
             say(f"note: {note}")
@@ -90,10 +94,10 @@ def compile_(
         print_json({"pipeline": None if dry_run else str(out), **compiled.summary()})
 
 
-@app.command(rich_help_panel="The cluster")
+@app.command(rich_help_panel="The cluster", context_settings=_SPELLING)
 def submit(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A configuration, or a compiled pipeline; - for stdin.")],
-    target: Annotated[str, typer.Option(help="What shall run it: kfp or vertex.")] = "kfp",
+    platform: Annotated[str, typer.Option(help="What shall run it: kfp or vertex.")] = "kfp",
     host: Annotated[
         str, typer.Option(metavar="URL", help="The pipelines API. Default for kfp: KF_PIPELINES_ENDPOINT.")
     ] = "",
@@ -140,7 +144,7 @@ def submit(
     as_json: JsonOption = False,
 ) -> None:
     """Start a run on Kubeflow Pipelines or Vertex AI, and wait for its end if wanted."""
-    host = host or (os.environ.get("KF_PIPELINES_ENDPOINT", "") if target == "kfp" else "")
+    host = host or (os.environ.get("KF_PIPELINES_ENDPOINT", "") if platform == "kfp" else "")
     run_options = {"--run-id": run_id, "--wait": wait, "--timeout": timeout is not None}
     start_options = {
         "--param": param,
@@ -155,15 +159,15 @@ def submit(
         "--schedule": schedule,
         "--upload-only": upload_only,
     }
-    match target:
+    match platform:
         case "kfp":
-            _require("--target kfp (the default)", {"--host": host})
-            _refuse("--target kfp (the default)", {"--project": project, "--region": region})
+            _require("--platform kfp (the default)", {"--host": host})
+            _refuse("--platform kfp (the default)", {"--project": project, "--region": region})
         case "vertex":
-            _require("--target vertex", {"--project": project, "--region": region})
-            _refuse("--target vertex", kfp_options)
+            _require("--platform vertex", {"--project": project, "--region": region})
+            _refuse("--platform vertex", kfp_options)
         case _:
-            raise typer.BadParameter(f"'{target}' is not one of: kfp, vertex", param_hint="--target")
+            raise typer.BadParameter(f"'{platform}' is not one of: kfp, vertex", param_hint="--platform")
     if upload_only:
         _refuse("--upload-only", {**start_options, **run_options})
     if schedule:
@@ -177,10 +181,10 @@ def submit(
 
     access = Access(token_file, cookie_file, ca_cert)
     cron = parse_schedule(schedule) if schedule else ""
-    kind: Literal["kfp", "vertex"] = "vertex" if target == "vertex" else "kfp"
+    kind: Literal["kfp", "vertex"] = "vertex" if platform == "vertex" else "kfp"
     definition = read_definition(
         file,
-        target=kind,
+        platform=kind,
         pipeline_root=pipeline_root or None,
         table=table,
         image=image,
@@ -197,7 +201,7 @@ def submit(
         pipeline_root=pipeline_root,
         service_account=service_account or definition.service_account,
     )
-    if target == "vertex":
+    if platform == "vertex":
         from polyhead_pipelines.remote.vertex import Vertex
 
         _start(Vertex(project, region, access, host), request, wait, timeout, as_json)

@@ -114,9 +114,9 @@ class Vertex:
         definition = request.definition
         root = request.root
         problems = []
-        if definition.platform:
+        if definition.platform_spec:
             problems.append(
-                Problem("the file has settings for Kubernetes", hint="compile it for Vertex: --target vertex")
+                Problem("the file has settings for Kubernetes", hint="compile it for Vertex: --platform vertex")
             )
         if not root.startswith("gs://"):
             what = f"'{root}' is no place in a bucket" if root else "is missing"

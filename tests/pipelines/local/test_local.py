@@ -386,7 +386,7 @@ def test_the_compiled_prediction_pipeline_predicts_what_the_command_predicts(fin
     table = finished.config.parent / "many.csv"
     rows = pl.read_csv(finished.config.parent / "mugs.csv", infer_schema=False)
     pl.concat([rows.with_columns(pl.col("mug_id") + f"/{copy}") for copy in range(5)]).write_csv(table)
-    options = ("--target", "local", "--partitions", "2", "--bundle", bundle, "--table", table)
+    options = ("--platform", "local", "--partitions", "2", "--bundle", bundle, "--table", table)
     done = command("compile", finished.config, "-o", tmp_path / "prediction.yaml", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     code = """
