@@ -1,6 +1,6 @@
 """Looks through a compiled pipeline for what KFP compiles without a word and then runs wrongly, somewhere.
 
-    lint(documents, target="kfp")      one sentence a trap, with its place; an empty list is good
+    lint(documents, platform="kfp")      one sentence a trap, with its place; an empty list is good
 
 `documents` are the YAML documents of a compiled file. `never_empty` names the tasks whose list outputs hold at least
 one entry, so that a loop over them can be collected.
@@ -20,23 +20,23 @@ _INSTALLS = re.compile(r"\bpip3?\s+install\b|-m\s+pip\b|\bapt(-get)?\s+install\b
 _LOOPS = ("parameterIterator", "artifactIterator")
 
 
-def lint(documents: Sequence[dict[str, Any]], *, target: str, never_empty: Sequence[str] = ()) -> list[str]:
+def lint(documents: Sequence[dict[str, Any]], *, platform: str, never_empty: Sequence[str] = ()) -> list[str]:
     """Every trap in a compiled pipeline."""
     spec = documents[0]
     found = [
-        *_documents(documents, target),
+        *_documents(documents, platform),
         *_dag(spec, "root", spec["root"], {}, frozenset(never_empty), guarded=False),
-        *_containers(spec, target),
+        *_containers(spec, platform),
         *(sentence for document in documents for sentence in _texts(document)),
     ]
-    if target == "kfp":
+    if platform == "kfp":
         found += _pods(documents)
     return list(dict.fromkeys(found))
 
 
-def _documents(documents: Sequence[dict[str, Any]], target: str) -> Iterator[str]:
-    if len(documents) != (2 if target == "kfp" else 1):
-        yield f"{len(documents)} documents for {target}"
+def _documents(documents: Sequence[dict[str, Any]], platform: str) -> Iterator[str]:
+    if len(documents) != (2 if platform == "kfp" else 1):
+        yield f"{len(documents)} documents for {platform}"
 
 
 def _dag(
@@ -139,7 +139,7 @@ def _has_numbers(value: Any, *, inside: bool = False) -> bool:
     return inside and isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _containers(spec: dict[str, Any], target: str) -> Iterator[str]:
+def _containers(spec: dict[str, Any], platform: str) -> Iterator[str]:
     for name, executor in sorted(spec["deploymentSpec"]["executors"].items()):
         container = executor.get("container")
         if container is None:  # an importer
@@ -148,11 +148,13 @@ def _containers(spec: dict[str, Any], target: str) -> Iterator[str]:
             yield f"{name}: the image is a parameter"
         if _INSTALLS.search("\n".join([*container.get("command", []), *container.get("args", [])])):
             yield f"{name}: packages are installed when the task runs"
-        if target != "local" and not {"resourceCpuLimit", "resourceMemoryLimit"} <= set(container.get("resources", {})):
+        if platform != "local" and not {"resourceCpuLimit", "resourceMemoryLimit"} <= set(
+            container.get("resources", {})
+        ):
             yield f"{name}: no limits of processors and memory"
         if "{{" in json.dumps(container.get("resources", {})):
             yield f"{name}: resources come from a parameter, which older clusters cannot read"
-        if target == "vertex" and "." in container.get("resources", {}).get("accelerator", {}).get("type", ""):
+        if platform == "vertex" and "." in container.get("resources", {}).get("accelerator", {}).get("type", ""):
             yield f"{name}: the accelerator is named as on Kubernetes"
         for variable in container.get("env", []):
             if is_secret(variable["name"], variable["value"]):

@@ -83,7 +83,7 @@ def test_importing_a_heavy_step_leaves_tensorflow_for_its_run(step, tmp_path):
 
 
 def test_importing_the_pipeline_leaves_tensorflow_out(tmp_path):
-    modules = loaded("import polyhead_pipelines.local, polyhead_pipelines.compiling", cwd=tmp_path)
+    modules = loaded("import polyhead_pipelines.local.run, polyhead_pipelines.compiling.pipeline", cwd=tmp_path)
     assert "kfp" in modules
     assert not modules & TENSORFLOW
 

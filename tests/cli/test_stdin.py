@@ -70,5 +70,5 @@ def test_a_pipeline_is_compiled_from_stdin(polyhead, stdin, tiny, tmp_path: Path
     assert polyhead("compile", "-", "-o", "stdin.yaml").code == 0
     assert (tmp_path / "stdin.yaml").read_bytes() == (tmp_path / "file.yaml").read_bytes()
     stdin(text)
-    assert polyhead("compile", "-", "-o", "job.yaml", "--target", "kubernetes").code == 0
+    assert polyhead("compile", "-", "-o", "job.yaml", "--platform", "kubernetes").code == 0
     assert "name: polyhead-" in (tmp_path / "job.yaml").read_text()

@@ -40,11 +40,11 @@ COMMANDS = {
         *("--runner", "--image", "--gpus", "--memory", "--network", "--env"),
     ],
     "compile": [
-        *("CONFIG", "--out", "-o", "--table", "--image", "--target", "--pipeline-root", "--partitions", "--dry-run"),
+        *("CONFIG", "--out", "-o", "--table", "--image", "--platform", "--pipeline-root", "--partitions", "--dry-run"),
         *("--bundle", "--json"),
     ],
     "submit": [
-        *("--target", "--host", "--namespace", "--project", "--region", "--token-file", "--cookie-file", "--ca-cert"),
+        *("--platform", "--host", "--namespace", "--project", "--region", "--token-file", "--cookie-file", "--ca-cert"),
         *("--table", "--image", "--partitions", "--bundle", "--param", "--experiment", "--run-name", "--run-id"),
         "--pipeline-root",
         *("--service-account", "--no-cache", "--wait", "--timeout", "--schedule", "--upload-only", "--json"),
@@ -76,7 +76,10 @@ USAGE_ERRORS = [
     (["compile", "a.yaml"], "Missing option '-o' / '--out'"),
     (["submit", "--host", "h"], "Missing argument 'FILE'"),
     (["predict", "B", "t.csv"], "Missing option '-o' / '--out'"),
-    (["compile", "a.yaml", "-o", "b.yaml", "--target", "argo"], "'argo' is not one of: kfp, vertex, kubernetes, local"),
+    (
+        ["compile", "a.yaml", "-o", "b.yaml", "--platform", "argo"],
+        "'argo' is not one of: kfp, vertex, kubernetes, local",
+    ),
     (["predict", "B"], "Missing argument 'TABLE'"),
     (["schema", "a.yaml"], "unexpected extra argument"),
 ]

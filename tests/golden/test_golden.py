@@ -17,15 +17,15 @@ import refresh
 import yaml
 from kfp import components
 
-from polyhead_pipelines.training import DEFAULT_IMAGE, STAGES
+from polyhead_pipelines.define.training import DEFAULT_IMAGE, STAGES
 
 ROOT = refresh.ROOT
 PATHS = [
     Path("tests/golden/polyhead.schema.json"),
     Path("docs/cluster-settings.md"),
-    *(Path(f"tests/golden/houses.{target}.yaml") for target in ("kfp", "vertex", "local", "kubernetes")),
+    *(Path(f"tests/golden/houses.{platform}.yaml") for platform in ("kfp", "vertex", "local", "kubernetes")),
     *(Path(f"tests/golden/houses.{variant}.yaml") for variant in ("partitions", "prediction")),
-    *(Path(f"tests/golden/settings.{target}.yaml") for target in ("kfp", "vertex", "kubernetes")),
+    *(Path(f"tests/golden/settings.{platform}.yaml") for platform in ("kfp", "vertex", "kubernetes")),
     *(
         Path(f"components/polyhead/{step}/README.md")
         for step in ("validate", "preprocess", "shard", "train", "evaluate", "publish")
@@ -38,20 +38,20 @@ def generated() -> dict[Path, str]:
     return refresh.generated()
 
 
-TARGETS = {"kfp": [], "vertex": ["--pipeline-root", "gs://bucket/polyhead"], "local": [], "kubernetes": []}
+PLATFORMS = {"kfp": [], "vertex": ["--pipeline-root", "gs://bucket/polyhead"], "local": [], "kubernetes": []}
 
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The Houses pipeline as the command compiles it, for each target."""
+    """The Houses pipeline as the command compiles it, for each platform."""
     folder = tmp_path_factory.mktemp("compiled")
     _compile(folder, hash_seed="0")
-    return {target: folder / f"{target}.yaml" for target in TARGETS}
+    return {platform: folder / f"{platform}.yaml" for platform in PLATFORMS}
 
 
 @pytest.fixture(scope="module")
 def pipeline(compiled) -> dict[str, Any]:
-    """What is the same for every target that KFP compiles."""
+    """What is the same for every platform that KFP compiles."""
     return yaml.safe_load(compiled["local"].read_text(encoding="utf-8"))
 
 
@@ -59,11 +59,11 @@ def _compile(folder: Path, *, hash_seed: str) -> None:
     code = """
 import json, sys
 from polyhead.cli import app
-for target, options in json.loads(sys.argv[2]).items():
-    app(["compile", sys.argv[1], "-o", f"{target}.yaml", "--target", target, *options], standalone_mode=False)
+for platform, options in json.loads(sys.argv[2]).items():
+    app(["compile", sys.argv[1], "-o", f"{platform}.yaml", "--platform", platform, *options], standalone_mode=False)
 """
     subprocess.run(
-        [sys.executable, "-c", code, str(refresh.HOUSES), json.dumps(TARGETS)],
+        [sys.executable, "-c", code, str(refresh.HOUSES), json.dumps(PLATFORMS)],
         check=True,
         capture_output=True,
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
@@ -89,10 +89,10 @@ def test_list_prints_the_paths_and_writes_nothing():
 
 
 def test_another_hash_seed_compiles_the_same_bytes(compiled, tmp_path):
-    """For each target: nothing in a file hangs on the order of a set."""
+    """For each platform: nothing in a file hangs on the order of a set."""
     _compile(tmp_path, hash_seed="4242")
-    for target, path in compiled.items():
-        assert (tmp_path / f"{target}.yaml").read_bytes() == path.read_bytes(), target
+    for platform, path in compiled.items():
+        assert (tmp_path / f"{platform}.yaml").read_bytes() == path.read_bytes(), platform
 
 
 def test_the_settings_compile_to_the_same_bytes_in_another_process(generated, tmp_path):
@@ -128,18 +128,18 @@ def test_only_versions_are_normalised(compiled, generated):
         "local": {"image": len(STAGES), "sdk": 1},
         "kubernetes": {"image": 1, "label": 5, "job": 1},
     }
-    for target, path in compiled.items():
+    for platform, path in compiled.items():
         lines = path.read_text(encoding="utf-8").splitlines()
-        golden = generated[Path(f"tests/golden/houses.{target}.yaml")].splitlines()
+        golden = generated[Path(f"tests/golden/houses.{platform}.yaml")].splitlines()
         changed = [line for line, shown in zip(lines, golden, strict=True) if line != shown]
         kinds = [next(kind for kind, word in words.items() if re.fullmatch(word, line)) for line in changed]
-        assert Counter(kinds) == expected[target], target
+        assert Counter(kinds) == expected[platform], platform
 
 
-@pytest.mark.parametrize("target", ["kfp", "vertex", "local"])
-def test_the_compiled_pipeline_loads_back(compiled, target):
+@pytest.mark.parametrize("platform", ["kfp", "vertex", "local"])
+def test_the_compiled_pipeline_loads_back(compiled, platform):
     """KFP reads the file as a pipeline with the parameters that it was compiled with."""
-    loaded = components.load_component_from_file(str(compiled[target]))
+    loaded = components.load_component_from_file(str(compiled[platform]))
     assert loaded.name == "polyhead-training"
     assert set(loaded.component_spec.inputs) == {"config", "table", "reuse"}
     assert loaded.component_spec.inputs["config"].default == refresh.HOUSES.read_text(encoding="utf-8")
@@ -147,18 +147,18 @@ def test_the_compiled_pipeline_loads_back(compiled, target):
     assert loaded.component_spec.inputs["reuse"].default == ""
 
 
-@pytest.mark.parametrize("target", ["kfp", "vertex"])
-def test_targets_differ_in_what_steps_ask_for_and_nowhere_else(compiled, pipeline, target):
+@pytest.mark.parametrize("platform", ["kfp", "vertex"])
+def test_platforms_differ_in_what_steps_ask_for_and_nowhere_else(compiled, pipeline, platform):
     """Without resources, retries, the pipeline root and the summary at the end, each file is the local one."""
-    first, *_ = yaml.safe_load_all(compiled[target].read_text(encoding="utf-8"))
-    assert first.pop("defaultPipelineRoot", None) == ({"vertex": "gs://bucket/polyhead"}.get(target))
+    first, *_ = yaml.safe_load_all(compiled[platform].read_text(encoding="utf-8"))
+    assert first.pop("defaultPipelineRoot", None) == ({"vertex": "gs://bucket/polyhead"}.get(platform))
     for executor in first["deploymentSpec"]["executors"].values():
         assert executor["container"].pop("resources")
     assert sorted(first["root"]["dag"]["tasks"]) == ["exit-handler-1", "summarise"]
     assert first["root"]["dag"]["tasks"]["summarise"]["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
     body = first["components"].pop("comp-exit-handler-1")["dag"]["tasks"]
     for task in body.values():
-        assert bool(task.pop("retryPolicy", None)) is (target == "kfp")
+        assert bool(task.pop("retryPolicy", None)) is (platform == "kfp")
     del first["components"]["comp-summarise"], first["deploymentSpec"]["executors"]["exec-summarise"]
     first["root"]["dag"]["tasks"] = json.loads(json.dumps(body).replace("pipelinechannel--", ""))
     assert first == pipeline
@@ -167,9 +167,9 @@ def test_targets_differ_in_what_steps_ask_for_and_nowhere_else(compiled, pipelin
 def test_only_kfp_has_a_second_document(compiled):
     """Vertex AI refuses a file with two, and the local runner has no pods."""
     documents = {
-        target: list(yaml.safe_load_all(path.read_text(encoding="utf-8"))) for target, path in compiled.items()
+        platform: list(yaml.safe_load_all(path.read_text(encoding="utf-8"))) for platform, path in compiled.items()
     }
-    assert {target: len(found) for target, found in documents.items() if target != "kubernetes"} == {
+    assert {platform: len(found) for platform, found in documents.items() if platform != "kubernetes"} == {
         "kfp": 2,
         "vertex": 1,
         "local": 1,

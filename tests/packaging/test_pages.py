@@ -121,7 +121,7 @@ def why_not(call: tuple[str, ...]) -> str:
     if any(word.startswith("path/to/") for word in call):
         return "needs the Houses data"
     if command == "run":
-        return "its first step is; the whole is in tests/pipelines/test_local.py"
+        return "its first step is; the whole is in tests/pipelines/local/test_local.py"
     return ""
 
 

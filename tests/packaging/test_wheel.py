@@ -122,7 +122,7 @@ from pathlib import Path
 import polyhead, polyhead_pipelines
 from polyhead.evaluate import report
 from polyhead.sample import write_sample
-from polyhead_pipelines.compiling import compile_pipeline
+from polyhead_pipelines.compiling.pipeline import compile_pipeline
 for package in (polyhead, polyhead_pipelines, report):
     assert Path(package.__file__).is_relative_to(sys.argv[1]), package.__file__
 assert "<html" in files("polyhead.evaluate").joinpath("report.html.j2").read_text("utf-8")

@@ -23,10 +23,14 @@ from polyhead.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from polyhead_pipelines.submitting import Request
-    from polyhead_pipelines.waiting import Server
+    from polyhead_pipelines.remote.submitting import Request
+    from polyhead_pipelines.remote.waiting import Server
 
 app = typer.Typer()
+
+_FORMER_NAMES = {"target": "platform"}
+_SPELLING = {"token_normalize_func": lambda word: _FORMER_NAMES.get(word, word)}
+"""Options that had another name: `--target`, which is a column elsewhere, is taken for `--platform`."""
 
 
 def _seconds(text: str) -> float:
@@ -38,13 +42,13 @@ def _seconds(text: str) -> float:
     return 3600.0 * hours + 60 * minutes + seconds
 
 
-@app.command("compile", rich_help_panel="The cluster")
+@app.command("compile", rich_help_panel="The cluster", context_settings=_SPELLING)
 def compile_(
     config: ConfigArgument,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="The YAML file to write.")] = None,
     table: TableOption = None,
     image: Annotated[str | None, typer.Option(help="Container image of every step, by tag or digest.")] = None,
-    target: Annotated[str, typer.Option(help="What shall run it: kfp, vertex, kubernetes or local.")] = "kfp",
+    platform: Annotated[str, typer.Option(help="What shall run it: kfp, vertex, kubernetes or local.")] = "kfp",
     pipeline_root: Annotated[
         str | None, typer.Option(metavar="URI", help="Object store for the artifacts, such as gs://bucket/path.")
     ] = None,
@@ -55,19 +59,19 @@ def compile_(
 ) -> None:
     """Compile the training pipeline, or the one that predicts, into one YAML file for a cluster."""
     from polyhead.progress import say
-    from polyhead_pipelines.compiling import compile_pipeline
-    from polyhead_pipelines.targets import TARGETS
+    from polyhead_pipelines.compiling.pipeline import compile_pipeline
+    from polyhead_pipelines.define.platforms import PLATFORMS
 
-    known = next((one for one in TARGETS if one == target), None)
+    known = next((one for one in PLATFORMS if one == platform), None)
     if known is None:
-        raise typer.BadParameter(f"'{target}' is not one of: {', '.join(TARGETS)}", param_hint="--target")
+        raise typer.BadParameter(f"'{platform}' is not one of: {', '.join(PLATFORMS)}", param_hint="--platform")
     if out is None and not dry_run:
         raise typer.BadParameter("Missing option '-o' / '--out'.")
     compiled = compile_pipeline(
         config,
         table=table,
         image=image,
-        target=known,
+        platform=known,
         pipeline_root=pipeline_root,
         partitions=partitions,
         bundle=bundle,
@@ -78,22 +82,22 @@ def compile_(
         say(f"warning: {warning}")
     if not dry_run:
         say(f"wrote {out}, to run in the image {compiled.image}")
-        if compiled.service_account and target in ("kfp", "vertex"):
+        if compiled.service_account and platform in ("kfp", "vertex"):
             say(f"submit it with: --service-account {compiled.service_account}")
         for note in compiled.notes:
             say(f"note: {note}")
     elif not as_json:
-        from polyhead_pipelines.dry_run import print_plan
+        from polyhead_pipelines.compiling.dry_run import print_plan
 
         print_plan(compiled)
     if as_json:
         print_json({"pipeline": None if dry_run else str(out), **compiled.summary()})
 
 
-@app.command(rich_help_panel="The cluster")
+@app.command(rich_help_panel="The cluster", context_settings=_SPELLING)
 def submit(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A configuration, or a compiled pipeline; - for stdin.")],
-    target: Annotated[str, typer.Option(help="What shall run it: kfp or vertex.")] = "kfp",
+    platform: Annotated[str, typer.Option(help="What shall run it: kfp or vertex.")] = "kfp",
     host: Annotated[
         str, typer.Option(metavar="URL", help="The pipelines API. Default for kfp: KF_PIPELINES_ENDPOINT.")
     ] = "",
@@ -140,7 +144,7 @@ def submit(
     as_json: JsonOption = False,
 ) -> None:
     """Start a run on Kubeflow Pipelines or Vertex AI, and wait for its end if wanted."""
-    host = host or (os.environ.get("KF_PIPELINES_ENDPOINT", "") if target == "kfp" else "")
+    host = host or (os.environ.get("KF_PIPELINES_ENDPOINT", "") if platform == "kfp" else "")
     run_options = {"--run-id": run_id, "--wait": wait, "--timeout": timeout is not None}
     start_options = {
         "--param": param,
@@ -155,15 +159,15 @@ def submit(
         "--schedule": schedule,
         "--upload-only": upload_only,
     }
-    match target:
+    match platform:
         case "kfp":
-            _require("--target kfp (the default)", {"--host": host})
-            _refuse("--target kfp (the default)", {"--project": project, "--region": region})
+            _require("--platform kfp (the default)", {"--host": host})
+            _refuse("--platform kfp (the default)", {"--project": project, "--region": region})
         case "vertex":
-            _require("--target vertex", {"--project": project, "--region": region})
-            _refuse("--target vertex", kfp_options)
+            _require("--platform vertex", {"--project": project, "--region": region})
+            _refuse("--platform vertex", kfp_options)
         case _:
-            raise typer.BadParameter(f"'{target}' is not one of: kfp, vertex", param_hint="--target")
+            raise typer.BadParameter(f"'{platform}' is not one of: kfp, vertex", param_hint="--platform")
     if upload_only:
         _refuse("--upload-only", {**start_options, **run_options})
     if schedule:
@@ -172,15 +176,15 @@ def submit(
         raise typer.BadParameter("has no effect without --wait", param_hint="--timeout")
 
     from polyhead.progress import say
-    from polyhead_pipelines.access import Access
-    from polyhead_pipelines.submitting import Request, check_arguments, parse_schedule, read_definition
+    from polyhead_pipelines.remote.access import Access
+    from polyhead_pipelines.remote.submitting import Request, check_arguments, parse_schedule, read_definition
 
     access = Access(token_file, cookie_file, ca_cert)
     cron = parse_schedule(schedule) if schedule else ""
-    kind: Literal["kfp", "vertex"] = "vertex" if target == "vertex" else "kfp"
+    kind: Literal["kfp", "vertex"] = "vertex" if platform == "vertex" else "kfp"
     definition = read_definition(
         file,
-        target=kind,
+        platform=kind,
         pipeline_root=pipeline_root or None,
         table=table,
         image=image,
@@ -197,13 +201,13 @@ def submit(
         pipeline_root=pipeline_root,
         service_account=service_account or definition.service_account,
     )
-    if target == "vertex":
-        from polyhead_pipelines.vertex import Vertex
+    if platform == "vertex":
+        from polyhead_pipelines.remote.vertex import Vertex
 
         _start(Vertex(project, region, access, host), request, wait, timeout, as_json)
         return
 
-    from polyhead_pipelines.cluster import Cluster
+    from polyhead_pipelines.remote.kfp import Cluster
 
     cluster = Cluster(host, access, namespace, experiment)
     if upload_only:
@@ -244,7 +248,7 @@ def _start(server: Server, request: Request, wait: bool, timeout: float | None, 
     """Start a run or find it, print its link, and with `wait` end with the exit code of its end."""
     from polyhead.errors import PolyheadError
     from polyhead.progress import say, show_error
-    from polyhead_pipelines.waiting import explain, wait_for
+    from polyhead_pipelines.remote.waiting import explain, wait_for
 
     run = server.start(request)
     status = run.status

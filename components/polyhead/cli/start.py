@@ -29,8 +29,8 @@ from polyhead.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from polyhead_pipelines.local import LocalRun
-    from polyhead_pipelines.runners import Runner
+    from polyhead_pipelines.local.run import LocalRun
+    from polyhead_pipelines.local.runners import Runner
 
 app = typer.Typer()
 _DOCKER = "Docker"
@@ -218,8 +218,8 @@ def _runner(
         if not variable or not (given_here or variable in os.environ):
             raise typer.BadParameter(f"'{word}' is not set here and has no =VALUE", param_hint="'--env'")
         environment[variable] = value if given_here else os.environ[variable]
-    from polyhead_pipelines.runners import ALL_GPUS, Containers
-    from polyhead_pipelines.training import DEFAULT_IMAGE
+    from polyhead_pipelines.define.training import DEFAULT_IMAGE
+    from polyhead_pipelines.local.runners import ALL_GPUS, Containers
 
     return Containers(
         image or f"{DEFAULT_IMAGE}{'-gpu' if gpus else ''}",
@@ -249,7 +249,7 @@ def _run(
     publish_to = destination(path, config, None)
     if seed is not None:
         text = config.with_seed(seed).model_dump_json(by_alias=True)
-    from polyhead_pipelines.local import run_training
+    from polyhead_pipelines.local.run import run_training
 
     finished = run_training(text, place, out, runner, partitions=partitions, publish_to=publish_to)
     if as_json:

@@ -224,7 +224,7 @@ class StepSettings(Section):
 
 
 class Workspace(Section):
-    """Where a run on one node (target kubernetes) keeps its artifacts; elsewhere that is pipeline_root."""
+    """Where a run on one node (platform kubernetes) keeps its artifacts; elsewhere that is pipeline_root."""
 
     claim: Label | None = Field(None, description="A persistent volume claim that is there.")
     size: Memory = Field("50Gi", description="Size of a claim to make, where none is named.")

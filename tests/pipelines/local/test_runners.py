@@ -18,7 +18,7 @@ from commandline import digests
 from daemon import Container, Daemon
 
 import polyhead as package
-from polyhead_pipelines.training import DEFAULT_IMAGE
+from polyhead_pipelines.define.training import DEFAULT_IMAGE
 
 SCRATCH = "/kfp-workspace"
 VERSION = "org.opencontainers.image.version"

@@ -1,4 +1,4 @@
-"""`polyhead compile`: each target's file, what it refuses and warns of, and that what it writes runs."""
+"""`polyhead compile`: each platform's file, what it refuses and warns of, and that what it writes runs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from polyhead.contracts.evaluation import EvaluationReport
-from polyhead_pipelines.training import DEFAULT_IMAGE, STAGES
+from polyhead_pipelines.define.training import DEFAULT_IMAGE, STAGES
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = ROOT / "tests" / "golden" / "settings.yaml"
 SETTINGS_VERTEX = ROOT / "tests" / "golden" / "settings-vertex.yaml"
 DIGEST = "registry.example/polyhead@sha256:" + "0123456789abcdef" * 4
@@ -40,7 +40,7 @@ def images(path: Path) -> set[str]:
     return {one["container"]["image"] for one in documents(path)[0]["deploymentSpec"]["executors"].values()}
 
 
-def test_the_target_is_kfp_unless_said_otherwise(polyhead, config, tmp_path):
+def test_the_platform_is_kfp_unless_said_otherwise(polyhead, config, tmp_path):
     """Two documents, no pipeline root of its own, and the next step named."""
     result = polyhead("compile", config, "-o", "a.yaml")
     assert (result.code, result.out) == (0, "")
@@ -49,11 +49,26 @@ def test_the_target_is_kfp_unless_said_otherwise(polyhead, config, tmp_path):
         "note: as Kubeflow Pipelines is installed, a step is tried again after an error of the platform" in result.err
     )
     assert "pipeline root" not in result.err
-    assert polyhead("compile", config, "-o", "b.yaml", "--target", "kfp").code == 0
+    assert polyhead("compile", config, "-o", "b.yaml", "--platform", "kfp").code == 0
     assert (tmp_path / "a.yaml").read_bytes() == (tmp_path / "b.yaml").read_bytes()
     first, second = documents(tmp_path / "a.yaml")
     assert "defaultPipelineRoot" not in first
     assert len(second["platforms"]["kubernetes"]["deploymentSpec"]["executors"]) == len(STAGES) + 1
+
+
+def test_the_former_name_of_the_option_is_taken_and_not_shown(polyhead, config, tmp_path):
+    """`--target` is `--platform`, also in what a wrong call is told; the last of the two counts, as of one option."""
+    for number, option in enumerate(["--platform", "--target"]):
+        assert polyhead("compile", config, "-o", f"{number}.yaml", option, "kubernetes").code == 0
+    assert (tmp_path / "0.yaml").read_bytes() == (tmp_path / "1.yaml").read_bytes()
+    both = polyhead("compile", config, "-o", "both.yaml", "--target", "local", "--platform=kubernetes")
+    assert both.code == 0
+    assert (tmp_path / "both.yaml").read_bytes() == (tmp_path / "0.yaml").read_bytes()
+    wrong = polyhead("compile", config, "-o", "wrong.yaml", "--target=argo")
+    assert wrong.code == 2
+    assert "--platform" in wrong.err
+    assert "--target" not in wrong.err
+    assert "--target" not in polyhead("compile", "--help").out
 
 
 @pytest.mark.parametrize(
@@ -74,7 +89,7 @@ def test_the_pipeline_root_is_the_options_or_the_configurations(polyhead, config
 
 
 @pytest.mark.parametrize(
-    ("target", "options", "in_file", "where", "what"),
+    ("platform", "options", "in_file", "where", "what"),
     [
         ("vertex", [], None, "--pipeline-root", "is missing for Vertex AI"),
         ("vertex", ["--pipeline-root", "s3://b"], None, "--pipeline-root",
@@ -85,20 +100,20 @@ def test_the_pipeline_root_is_the_options_or_the_configurations(polyhead, config
          "received '/mnt': write gs://bucket/path, s3://… or minio://…"),
     ],
 )  # fmt: skip
-def test_a_pipeline_root_that_cannot_be_is_refused(polyhead, config, tmp_path, target, options, in_file, where, what):
+def test_a_pipeline_root_that_cannot_be_is_refused(polyhead, config, tmp_path, platform, options, in_file, where, what):
     """Before anything is written, with the place that it came from."""
     if in_file:
         config.write_text(f"{CONFIG}cluster: {{pipeline_root: '{in_file}'}}\n")
-    result = polyhead("compile", config, "-o", "a.yaml", "--target", target, *options)
+    result = polyhead("compile", config, "-o", "a.yaml", "--platform", platform, *options)
     assert (result.code, result.out) == (1, "")
     assert f"error: a problem with the configuration\n  {where}: {what}\n" in result.err
-    assert ("→ give --pipeline-root gs://bucket/path" in result.err) == (target == "vertex")
+    assert ("→ give --pipeline-root gs://bucket/path" in result.err) == (platform == "vertex")
     assert not (tmp_path / "a.yaml").exists()
 
 
 def test_vertex_says_all_that_it_cannot_carry(polyhead, tmp_path):
     """Exit code 1, nothing written, each with its line and what to do."""
-    result = polyhead("compile", SETTINGS, "-o", "a.yaml", "--target", "vertex")
+    result = polyhead("compile", SETTINGS, "-o", "a.yaml", "--platform", "vertex")
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("error: 5 problems with the configuration\n")
     assert re.findall(r"(?m)^  settings\.yaml:\d+ ([\w.]+): ", result.err) == [
@@ -151,7 +166,7 @@ def test_an_image_that_can_change_under_its_name_is_warned_of(polyhead, config, 
 
 
 @pytest.mark.parametrize(
-    ("target", "table", "warned"),
+    ("platform", "table", "warned"),
     [
         ("kfp", "t.csv", True),
         ("vertex", "/data/t.csv", True),
@@ -162,14 +177,14 @@ def test_an_image_that_can_change_under_its_name_is_warned_of(polyhead, config, 
         ("local", "t.csv", False),
     ],
 )
-def test_a_local_table_is_warned_of_where_it_cannot_be_read(polyhead, config, target, table, warned):
+def test_a_local_table_is_warned_of_where_it_cannot_be_read(polyhead, config, platform, table, warned):
     """On a cluster; but not where a claim is mounted at its place."""
-    mounted = target in ("kfp", "kubernetes")
+    mounted = platform in ("kfp", "kubernetes")
     volumes = "steps: {validate: {volumes: [{claim: tables, mount: /data}]}}" if mounted else "pipeline_root: gs://b"
     config.write_text(f"{CONFIG}cluster: {{{volumes}}}\n")
-    result = polyhead("compile", config, "-o", "a.yaml", "--target", target, "--table", table)
+    result = polyhead("compile", config, "-o", "a.yaml", "--platform", platform, "--table", table)
     assert result.code == 0
-    sentence = f"warning: the table '{table}' is a local path, which {target} cannot read: give --table gs://…"
+    sentence = f"warning: the table '{table}' is a local path, which {platform} cannot read: give --table gs://…"
     assert (sentence in result.err) is warned
 
 
@@ -177,7 +192,7 @@ def test_the_account_that_a_file_cannot_hold_is_told(polyhead, config):
     """Whoever submits the file must name it; where it stands in what is written, nothing is said."""
     config.write_text(f"{CONFIG}cluster: {{service_account: trainer}}\n")
     assert "submit it with: --service-account trainer" in polyhead("compile", config, "-o", "a.yaml").err
-    assert "--service-account" not in polyhead("compile", config, "-o", "a.yaml", "--target", "kubernetes").err
+    assert "--service-account" not in polyhead("compile", config, "-o", "a.yaml", "--platform", "kubernetes").err
 
 
 def test_json_tells_what_was_compiled(polyhead, config):
@@ -187,7 +202,7 @@ def test_json_tells_what_was_compiled(polyhead, config):
     assert result.code == 0
     assert list(printed) == [
         "pipeline",
-        "target",
+        "platform",
         "image",
         "pipeline_root",
         "service_account",
@@ -195,7 +210,7 @@ def test_json_tells_what_was_compiled(polyhead, config):
         "warnings",
         "notes",
     ]
-    assert (printed["pipeline"], printed["target"], printed["image"]) == ("a.yaml", "kfp", "polyhead")
+    assert (printed["pipeline"], printed["platform"], printed["image"]) == ("a.yaml", "kfp", "polyhead")
     assert printed["pipeline_root"] == "gs://b/p"
     assert list(printed["steps"]) == [*(stage.name for stage in STAGES), "summarise"]
     assert printed["warnings"] == [
@@ -209,7 +224,7 @@ def test_a_dry_run_prints_what_each_step_asks_for_and_writes_nothing(polyhead, t
     result = polyhead("compile", SETTINGS, "--dry-run")
     assert result.code == 0
     lines = [re.sub(r"\s{2,}", "  ", line).strip() for line in result.out.splitlines()]
-    assert lines[0] == "target kfp"
+    assert lines[0] == "platform kfp"
     assert "step  cpu  memory  accelerator  shm  disk  retries  timeout  cached" in lines
     assert "shard  500m–16  3Gi  20Gi  3  6h" in lines
     assert "train  6  96Gi  2 × nvidia.com/gpu  8Gi  20Gi  0  2d  no" in lines
@@ -227,10 +242,10 @@ def test_a_dry_run_prints_what_each_step_asks_for_and_writes_nothing(polyhead, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dry_run_speaks_each_targets_words(polyhead):
+def test_a_dry_run_speaks_each_platforms_words(polyhead):
     """Vertex AI's name of the accelerator; one pod for all on plain Kubernetes."""
-    assert "2 × NVIDIA_L4" in polyhead("compile", SETTINGS_VERTEX, "--dry-run", "--target", "vertex").out
-    kubernetes = polyhead("compile", SETTINGS, "--dry-run", "--target", "kubernetes").out
+    assert "2 × NVIDIA_L4" in polyhead("compile", SETTINGS_VERTEX, "--dry-run", "--platform", "vertex").out
+    kubernetes = polyhead("compile", SETTINGS, "--dry-run", "--platform", "kubernetes").out
     assert "all in one" in kubernetes
     assert "priority class:    nightly" in kubernetes
 
@@ -276,7 +291,7 @@ pipeline(table=sys.argv[2])
 def test_a_compiled_file_runs(polyhead, tiny, tmp_path):
     """The file with two documents, loaded back and run by KFP's local runner.
 
-    That of the other targets is the same pipeline but for what its steps ask for: see tests/golden.
+    That of the other platforms is the same pipeline but for what its steps ask for: see tests/golden.
     """
     data = tiny(train={"epochs": 1, "batch_size": 8}, cluster={"memory_limit": "3Gi", "env": {"LEVEL": "info"}})
     assert polyhead("compile", data.config, "-o", "pipeline.yaml").code == 0

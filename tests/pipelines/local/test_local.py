@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 from commandline import change, command, digests, small_sample
 
-import polyhead_pipelines.local
+import polyhead_pipelines.local.run
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config, load_config, parse_config
 from polyhead.contracts.evaluation import EvaluationReport
@@ -30,7 +30,7 @@ from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step
 from polyhead.validate import step as validate_step
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HOUSES = ROOT / "pipelines" / "configs" / "houses.yaml"
 METRICS = {
     "multiclass": ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc"],
@@ -173,7 +173,7 @@ def test_seed_changes_the_training_seed_and_nothing_else(polyhead, tmp_path, mon
         given.append((parse_config(text), table, out))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(polyhead_pipelines.local, "run_training", run_training)
+    monkeypatch.setattr(polyhead_pipelines.local.run, "run_training", run_training)
     assert polyhead("run", path, "--table", "t.csv").code == 130
     assert polyhead("run", path, "--table", "t.csv", "--seed", "7").code == 130
     (plain, *rest), (seeded, *rest_seeded) = given
@@ -296,10 +296,10 @@ def test_an_interrupted_run_keeps_the_finished_steps(tmp_path, monkeypatch):
         (artifact / "ValidationReport.json").write_text("{}")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(polyhead_pipelines.local, "training_pipeline", lambda *_, **__: interrupted)
+    monkeypatch.setattr(polyhead_pipelines.local.run, "training_pipeline", lambda *_, **__: interrupted)
     text = small_sample(tmp_path).read_text(encoding="utf-8")
     with pytest.raises(KeyboardInterrupt):
-        polyhead_pipelines.local.run_training(text, "", tmp_path / "run")
+        polyhead_pipelines.local.run.run_training(text, "", tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["validate"]
     assert (tmp_path / "run" / "validate" / "ValidationReport.json").read_text() == "{}"
 
@@ -322,20 +322,20 @@ def test_what_a_killed_run_had_finished_is_there_before_the_next(tmp_path, monke
     (whole / "ShardManifest.json").write_text("{}")
     alive = out / ".pipeline-alive"
     (alive / "artifacts" / "run" / "validate" / "data" / "ValidationReport.json").write_text("{}")
-    monkeypatch.setattr(polyhead_pipelines.local, "training_pipeline", lambda *_, **__: interrupted)
+    monkeypatch.setattr(polyhead_pipelines.local.run, "training_pipeline", lambda *_, **__: interrupted)
     lock = os.open(alive, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
     with pytest.raises(ArtifactError, match=r"is being written by another process \(wait for it"):
-        polyhead_pipelines.local.run_training(text, "", out)
+        polyhead_pipelines.local.run.run_training(text, "", out)
     os.rename(alive, out / ".pipeline-run")
     with pytest.raises(ArtifactError, match=r"is being written by another process \(wait for it"):
-        polyhead_pipelines.local.run_training(text, "", out)
+        polyhead_pipelines.local.run.run_training(text, "", out)
     assert sorted(path.name for path in out.iterdir()) == [".pipeline-run", "shard"]
     assert (out / "shard" / "ShardManifest.json").read_text() == "{}"
     assert f"a former run was killed; what it had finished is in {out}: shard\n" in capsys.readouterr().err
     os.close(lock)
     with pytest.raises(KeyboardInterrupt):
-        polyhead_pipelines.local.run_training(text, "", out)
+        polyhead_pipelines.local.run.run_training(text, "", out)
     assert sorted(path.name for path in out.iterdir()) == ["shard", "validate"]
 
 
@@ -386,7 +386,7 @@ def test_the_compiled_prediction_pipeline_predicts_what_the_command_predicts(fin
     table = finished.config.parent / "many.csv"
     rows = pl.read_csv(finished.config.parent / "mugs.csv", infer_schema=False)
     pl.concat([rows.with_columns(pl.col("mug_id") + f"/{copy}") for copy in range(5)]).write_csv(table)
-    options = ("--target", "local", "--partitions", "2", "--bundle", bundle, "--table", table)
+    options = ("--platform", "local", "--partitions", "2", "--bundle", bundle, "--table", table)
     done = command("compile", finished.config, "-o", tmp_path / "prediction.yaml", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     code = """
@@ -407,7 +407,7 @@ components.load_component_from_file("prediction.yaml")()
 STOPPED = """
 import os, signal, subprocess, sys, threading, time
 from pathlib import Path
-import polyhead_pipelines.local as local
+import polyhead_pipelines.local.run as local
 from kfp.local import config as kfp_config
 
 def pipeline(**_):

@@ -7,15 +7,15 @@ from kfp import dsl
 
 from polyhead.contracts.cluster import ClusterSection
 from polyhead.predict import component as predict_components
-from polyhead_pipelines.resources import settle
-from polyhead_pipelines.targets import Target
+from polyhead_pipelines.define.platforms import Platform
+from polyhead_pipelines.define.resources import settle
 
 NAME = "polyhead-prediction"
 _DESCRIPTION = "Predict the rows of a table with a trained multi-head model."
 
 
 def prediction_pipeline(
-    bundle_place: str, table_place: str, image: str, *, cluster: ClusterSection, target: Target, partitions: int = 1
+    bundle_place: str, table_place: str, image: str, *, cluster: ClusterSection, platform: Platform, partitions: int = 1
 ) -> Any:
     """The pipeline that predicts a table.
 
@@ -25,7 +25,7 @@ def prediction_pipeline(
         table_place: The table, the default of the pipeline parameter `table`.
         image: Container image of every task.
         cluster: What the tasks ask for, as the step `predict`.
-        target: Who is told of it: `kfp`, `vertex`, or `local`, which needs none.
+        platform: Who is told of it: `kfp`, `vertex`, or `local`, which needs none.
         partitions: Workers that share the rows, the default of the pipeline parameter `partitions`. With 1 there is
             no such parameter, and prediction is one task.
 
@@ -34,7 +34,7 @@ def prediction_pipeline(
     """
 
     def settled(component: Callable[[str], Any], **inputs: Any) -> Any:
-        return settle(component(image)(**inputs), "predict", cluster, target)
+        return settle(component(image)(**inputs), "predict", cluster, platform)
 
     if partitions == 1:
 

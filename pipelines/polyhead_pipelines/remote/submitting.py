@@ -17,8 +17,8 @@ from polyhead.contracts.config import read_config_text
 from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret
 from polyhead.errors import Problem, SubmitError, counted, did_you_mean
 from polyhead.progress import say
-from polyhead_pipelines.arguments import expanded_problem, partitions_problems
-from polyhead_pipelines.documents import yaml_text
+from polyhead_pipelines.compiling.arguments import expanded_problem, partitions_problems
+from polyhead_pipelines.compiling.documents import yaml_text
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Definition:
 
     Attributes:
         spec: The pipeline spec, the file's first document.
-        platform: What Kubernetes shall do beside it, the second document; empty where there is none.
+        platform_spec: What Kubernetes shall do beside it, the second document; empty where there is none.
         service_account: Who the steps are, as the configuration has it; empty where it says nothing.
     """
 
     spec: dict[str, Any]
-    platform: dict[str, Any]
+    platform_spec: dict[str, Any]
     service_account: str = ""
 
     @property
@@ -65,7 +65,7 @@ class Definition:
     @property
     def text(self) -> str:
         """The file; the same definition gives the same text."""
-        return yaml_text([self.spec, self.platform] if self.platform else [self.spec])
+        return yaml_text([self.spec, self.platform_spec] if self.platform_spec else [self.spec])
 
     @property
     def digest(self) -> str:
@@ -75,7 +75,7 @@ class Definition:
     @property
     def body(self) -> dict[str, Any]:
         """How the Kubeflow Pipelines API takes a definition."""
-        return {"pipeline_spec": self.spec, "platform_spec": self.platform} if self.platform else self.spec
+        return {"pipeline_spec": self.spec, "platform_spec": self.platform_spec} if self.platform_spec else self.spec
 
     def without_cache(self) -> Definition:
         """The same pipeline with every task computed anew."""
@@ -126,7 +126,7 @@ def digest(text: str) -> str:
 def read_definition(
     path: Path,
     *,
-    target: Literal["kfp", "vertex"] = "kfp",
+    platform: Literal["kfp", "vertex"] = "kfp",
     pipeline_root: str | None = None,
     table: str | None = None,
     image: str | None = None,
@@ -137,7 +137,7 @@ def read_definition(
 
     Args:
         path: A configuration, or a file that `polyhead compile` or KFP wrote; `-` for stdin.
-        target: What a configuration is compiled for.
+        platform: What a configuration is compiled for.
         pipeline_root: Replaces the configuration's.
         table: Replaces a configuration's table.
         image: Replaces the image that a configuration's steps run in.
@@ -145,7 +145,7 @@ def read_definition(
         bundle: Makes a configuration's pipeline the one that predicts with this bundle.
 
     Raises:
-        ConfigError: The configuration is wrong, or the target cannot carry it.
+        ConfigError: The configuration is wrong, or the platform cannot carry it.
         SubmitError: The file is a compiled pipeline, and something is given that only a configuration takes.
     """
     text = read_config_text(path)
@@ -153,9 +153,11 @@ def read_definition(
     given = {"table": table, "image": image, "partitions": partitions, "bundle": bundle}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if compiled is None:
-        from polyhead_pipelines.compiling import compile_pipeline  # KFP takes seconds; a compiled file needs it not
+        from polyhead_pipelines.compiling.pipeline import (
+            compile_pipeline,  # KFP takes seconds; a compiled file needs it not
+        )
 
-        made = compile_pipeline(path, text=text, target=target, pipeline_root=pipeline_root, **options)
+        made = compile_pipeline(path, text=text, platform=platform, pipeline_root=pipeline_root, **options)
         for warning in made.warnings:
             say(f"warning: {warning}")
         spec, *others = yaml.safe_load_all(made.text)
@@ -178,10 +180,10 @@ def _compiled(text: str) -> Definition | None:
     spec, *others = documents or [None]
     if not isinstance(spec, dict) or "pipelineInfo" not in spec or "root" not in spec:
         return None
-    platform: dict[str, Any] = {}
+    platform_spec: dict[str, Any] = {}
     for document in others:
-        platform |= document
-    return Definition(spec, platform)
+        platform_spec |= document
+    return Definition(spec, platform_spec)
 
 
 def check_arguments(definition: Definition, pairs: Sequence[str], pipeline_root: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a step asks for: defaults, what the configuration says over them, and what reaches each target."""
+"""What a step asks for: defaults, what the configuration says over them, and what reaches each platform."""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from kfp import dsl
 from polyhead.contracts.cluster import STEPS, ClusterSection, Step, processors, size
 from polyhead.contracts.config import load_config, parse_config
 from polyhead.contracts.document import parse_yaml
-from polyhead_pipelines.resources import DEFAULTS, carried_settings, settings_of, settle
-from polyhead_pipelines.targets import ACCELERATORS, Target, carries, target_problems, target_warnings
+from polyhead_pipelines.define.platforms import ACCELERATORS, Platform, carries, platform_problems, platform_warnings
+from polyhead_pipelines.define.resources import DEFAULTS, carried_settings, settings_of, settle
 
-SETTINGS = Path(__file__).resolve().parents[1] / "golden" / "settings.yaml"
+SETTINGS = Path(__file__).resolve().parents[2] / "golden" / "settings.yaml"
 HEAD = "table: gs://b/t.csv\nfeatures: {a: {kind: numeric}}\ntargets: {b: {kind: regression}}\n"
 
 
@@ -22,17 +22,19 @@ def cluster_of(text: str) -> ClusterSection:
     return parse_config(f"{HEAD}cluster:\n  {text}\n").cluster
 
 
-def warned(text: str, target: Target) -> list[str]:
-    return target_warnings(cluster_of(text), target)
+def warned(text: str, platform: Platform) -> list[str]:
+    return platform_warnings(cluster_of(text), platform)
 
 
-def refused(text: str, target: Target) -> list[tuple[str, str, str]]:
+def refused(text: str, platform: Platform) -> list[tuple[str, str, str]]:
     document = parse_yaml(f"{HEAD}cluster:\n  {text}\n", name="f")
-    found = target_problems(cluster_of(text), target, document, "gs://bucket")
+    found = platform_problems(cluster_of(text), platform, document, "gs://bucket")
     return [(problem.where, problem.what, problem.hint) for problem in found]
 
 
-def settled(text: str, target: Target, step: Step = "train") -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def settled(
+    text: str, platform: Platform, step: Step = "train"
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """A task of a step as it is compiled: the task, its container, its pod."""
     cluster = cluster_of(text)
 
@@ -42,7 +44,7 @@ def settled(text: str, target: Target, step: Step = "train") -> tuple[dict[str, 
 
     @dsl.pipeline
     def whole() -> None:
-        settle(work(), step, cluster, target)
+        settle(work(), step, cluster, platform)
 
     spec = json_format.MessageToDict(whole.pipeline_spec)
     pods = json_format.MessageToDict(whole.platform_spec).get("platforms", {}).get("kubernetes", {})
@@ -130,11 +132,11 @@ def test_kfp_gets_numbers_in_the_words_of_old_and_new_clusters():
 
 
 @pytest.mark.parametrize(
-    ("target", "name"), [("kfp", "nvidia.com/gpu"), ("vertex", "NVIDIA_TESLA_T4")], ids=["kfp", "vertex"]
+    ("platform", "name"), [("kfp", "nvidia.com/gpu"), ("vertex", "NVIDIA_TESLA_T4")], ids=["kfp", "vertex"]
 )
-def test_one_spelling_of_an_accelerator_is_each_targets_own(target, name):
+def test_one_spelling_of_an_accelerator_is_each_platforms_own(platform, name):
     """A resource of the node on Kubernetes, Vertex AI's own word there."""
-    _, container, _ = settled("accelerator: {type: nvidia-tesla-t4, count: 2}", target)
+    _, container, _ = settled("accelerator: {type: nvidia-tesla-t4, count: 2}", platform)
     assert container["resources"]["accelerator"] == {
         "count": "2",
         "type": name,
@@ -258,15 +260,15 @@ def test_vertex_is_told_of_limits_alone():
     ]
 
 
-@pytest.mark.parametrize("target", ["kfp", "vertex"])
+@pytest.mark.parametrize("platform", ["kfp", "vertex"])
 @pytest.mark.parametrize(
     ("value", "who"),
     [("{{workflow.name}}", "'{{', which Argo"), ("$(HOME)", "'$(', which K"), ("a$$b", "'$$', which K")],
 )
-def test_a_value_that_would_be_expanded_on_its_way_is_refused(target, value, who):
+def test_a_value_that_would_be_expanded_on_its_way_is_refused(platform, value, who):
     """With its place. A single sign is nothing to expand."""
     text = f"{{env: {{A: a$b, B: '{value}'}}, steps: {{train: {{env: {{C: '{value}'}}}}}}}}"
-    found = refused(text, target)
+    found = refused(text, platform)
     assert [where for where, _, _ in found] == ["f:5 cluster.env.B", "f:5 cluster.steps.train.env.C"]
     assert all(f"holds {who}" in what for _, what, _ in found)
 
@@ -317,7 +319,7 @@ def test_what_kubeflow_pipelines_cannot_say_is_refused():
     ]
 
 
-def test_what_a_target_does_without_is_told():
+def test_what_a_platform_does_without_is_told():
     """Nothing that the user wrote is dropped in silence."""
     text = "{priority_class: high, workspace: {size: 1Gi}, tolerations: [{key: a, operator: Exists}]}"
     assert warned(text, "kfp") == [
@@ -347,14 +349,14 @@ def test_a_gpu_of_a_certain_type_needs_a_node_selector_on_kubernetes():
     assert warned("{node_selector: {pool: gpu}, steps: {train: {accelerator: {type: nvidia-l4}}}}", "kfp") == []
 
 
-@pytest.mark.parametrize("target", ["kfp", "vertex", "kubernetes", "local"])
+@pytest.mark.parametrize("platform", ["kfp", "vertex", "kubernetes", "local"])
 @pytest.mark.parametrize("step", STEPS)
-def test_what_a_target_is_told_is_what_it_carries(step, target):
+def test_what_a_platform_is_told_is_what_it_carries(step, platform):
     """Settings that are ignored or refused never reach it, the others do unchanged."""
     cluster = load_config(SETTINGS).cluster
-    asked, told = settings_of(cluster, step), carried_settings(cluster, step, target)
+    asked, told = settings_of(cluster, step), carried_settings(cluster, step, platform)
     for name in type(asked).model_fields:
-        kept = carries(target, name) == "yes" or (target == "local" and name == "caching")
+        kept = carries(platform, name) == "yes" or (platform == "local" and name == "caching")
         assert getattr(told, name) == (getattr(asked, name) if kept else type(asked).model_fields[name].default), name
 
 

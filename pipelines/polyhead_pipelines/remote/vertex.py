@@ -18,10 +18,10 @@ from google.auth.transport.requests import AuthorizedSession
 from pydantic import AwareDatetime, Field
 
 from polyhead.errors import Problem, SubmitError
-from polyhead_pipelines.access import Access, ExistsError, UnavailableError, refused, told, unreachable
-from polyhead_pipelines.answers import Answer, BrokenAnswerError, State, Told, checked, read_answer, within
-from polyhead_pipelines.submitting import Definition, Request
-from polyhead_pipelines.waiting import CANCELED, SKIPPED, Run, Status, Step, numbered
+from polyhead_pipelines.remote.access import Access, ExistsError, UnavailableError, refused, told, unreachable
+from polyhead_pipelines.remote.answers import Answer, BrokenAnswerError, State, Told, checked, read_answer, within
+from polyhead_pipelines.remote.submitting import Definition, Request
+from polyhead_pipelines.remote.waiting import CANCELED, SKIPPED, Run, Status, Step, numbered
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _ANSWER_SECONDS = 60.0
@@ -114,9 +114,9 @@ class Vertex:
         definition = request.definition
         root = request.root
         problems = []
-        if definition.platform:
+        if definition.platform_spec:
             problems.append(
-                Problem("the file has settings for Kubernetes", hint="compile it for Vertex: --target vertex")
+                Problem("the file has settings for Kubernetes", hint="compile it for Vertex: --platform vertex")
             )
         if not root.startswith("gs://"):
             what = f"'{root}' is no place in a bucket" if root else "is missing"

@@ -1,4 +1,4 @@
-"""What each step asks for: one table of defaults, the configuration's `cluster` over it, and how a target is told.
+"""What each step asks for: one table of defaults, the configuration's `cluster` over it, and how a platform is told.
 
 `settle` puts a step's settings on a KFP task.
 """
@@ -21,7 +21,7 @@ from polyhead.contracts.cluster import (
     seconds,
     size,
 )
-from polyhead_pipelines.targets import Target, accelerator_name, carries, given_settings, values_of
+from polyhead_pipelines.define.platforms import Platform, accelerator_name, carries, given_settings, values_of
 
 _LIGHT = StepSettings(
     cpu_request="2", cpu_limit="4", memory_request="2Gi", memory_limit="4Gi", retry=Retry(), run_as_user=1000,
@@ -88,32 +88,32 @@ def _added(below: Any, value: Any) -> Any:
     return value
 
 
-def carried_settings(cluster: ClusterSection, step: Step, target: Target) -> StepSettings:
-    """What of a step's settings a target is told; of `local` nothing but what must not come from a cache."""
+def carried_settings(cluster: ClusterSection, step: Step, platform: Platform) -> StepSettings:
+    """What of a step's settings a platform is told; of `local` nothing but what must not come from a cache."""
     settings = settings_of(cluster, step)
-    if target == "local":
+    if platform == "local":
         return StepSettings(caching=settings.caching)
-    dropped = {name for name in StepSettings.model_fields if carries(target, name) != "yes"}
+    dropped = {name for name in StepSettings.model_fields if carries(platform, name) != "yes"}
     return StepSettings.model_validate({k: v for k, v in values_of(settings).items() if k not in dropped})
 
 
-def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, target: Target) -> dsl.PipelineTask:
+def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, platform: Platform) -> dsl.PipelineTask:
     """Put on a task what its step asks for.
 
     Args:
         task: A task of the step, or of a part of it (plan, partition, merge).
         step: Whose settings it gets.
         cluster: The configuration's section.
-        target: `kfp` gets resources and everything that Kubernetes needs to know, `vertex` resources in Vertex AI's
+        platform: `kfp` gets resources and everything that Kubernetes needs to know, `vertex` resources in Vertex AI's
             words, `local` nothing that the local runner does not know. `kubernetes` is not compiled from tasks.
 
     Returns:
         The task.
     """
-    settings = carried_settings(cluster, step, target)
+    settings = carried_settings(cluster, step, platform)
     if settings.caching is not None:
         task.set_caching_options(settings.caching)
-    if target == "local":
+    if platform == "local":
         return task
     if settings.image:
         task.set_container_image(settings.image)
@@ -126,7 +126,7 @@ def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, target: 
     if settings.memory_limit:
         task.set_memory_limit(settings.memory_limit)
     if settings.accelerator:
-        name = accelerator_name(settings, target)
+        name = accelerator_name(settings, platform)
         task.set_accelerator_type(name).set_accelerator_limit(settings.accelerator.count)
     if settings.retry and settings.retry.count:
         retry = settings.retry
@@ -134,7 +134,7 @@ def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, target: 
         task.set_retry(retry.count, f"{seconds(retry.backoff)}s", retry.factor, f"{window}s")
     for variable, value in sorted(settings.env.items()):
         task.set_env_variable(variable, value)
-    if target == "kfp":
+    if platform == "kfp":
         _settle_pod(task, settings)
     return task
 
@@ -194,13 +194,13 @@ def _settle_sources(task: dsl.PipelineTask, settings: StepSettings) -> None:
         kubernetes.mount_pvc(task, volume.claim, volume.mount, volume.sub_path)
 
 
-def largest(cluster: ClusterSection, steps: Sequence[Step], target: Target) -> StepSettings:
+def largest(cluster: ClusterSection, steps: Sequence[Step], platform: Platform) -> StepSettings:
     """What one machine needs that runs several steps one after the other: of each resource the most that one asks for.
 
     Mappings and lists add up; the timeout is the sum where every step has one; the retries are those of the step
     with the fewest, since a retry runs every step again.
     """
-    each = [carried_settings(cluster, step, target) for step in steps]
+    each = [carried_settings(cluster, step, platform) for step in steps]
 
     def most(name: str, measure: Callable[[Any], float]) -> Any:
         return max((v for v in (getattr(one, name) for one in each) if v is not None), key=measure, default=None)

@@ -32,8 +32,8 @@ from polyhead.shard import component as shard_components
 from polyhead.summarise import component as summarise_components
 from polyhead.train import component as train_components
 from polyhead.validate import component as validate_components
-from polyhead_pipelines.resources import settle
-from polyhead_pipelines.targets import Target
+from polyhead_pipelines.define.platforms import Platform
+from polyhead_pipelines.define.resources import settle
 
 NAME = "polyhead-training"
 _DESCRIPTION = "From a table to a trained, evaluated multi-head model."
@@ -84,7 +84,7 @@ def training_pipeline(
     partitions: int = 1,
     publish_place: str = "",
     cluster: ClusterSection | None = None,
-    target: Target = "local",
+    platform: Platform = "local",
 ) -> Any:
     """The pipeline for one configuration.
 
@@ -97,7 +97,7 @@ def training_pipeline(
         publish_place: Where a bundle that passed is published, the default of the pipeline parameter `publish_to`;
             it is there where the configuration has `publish.to`. Default: that.
         cluster: What the steps ask for. Default: the configuration's section.
-        target: Who is told of it: `kfp`, `vertex`, or `local`, which needs none, and no summary.
+        platform: Who is told of it: `kfp`, `vertex`, or `local`, which needs none, and no summary.
 
     Returns:
         A KFP graph component, to be compiled or called.
@@ -115,7 +115,7 @@ def training_pipeline(
         parameters["partitions"] = partitions
     if config.publish.to:
         parameters["publish_to"] = publish_place or config.publish.to
-    return _pipeline(parameters, _Tasks(config, image, cluster or config.cluster, target).make)
+    return _pipeline(parameters, _Tasks(config, image, cluster or config.cluster, platform).make)
 
 
 def _pipeline(parameters: Mapping[str, str | int], make: Callable[..., None]) -> Any:
@@ -137,15 +137,15 @@ class _Tasks:
         config: The configuration.
         image: Container image of every task.
         cluster: What the steps ask for.
-        target: Who is told of it.
+        platform: Who is told of it.
     """
 
-    def __init__(self, config: Config, image: str, cluster: ClusterSection, target: Target) -> None:
+    def __init__(self, config: Config, image: str, cluster: ClusterSection, platform: Platform) -> None:
         self._image = image
         self._parallelism = cluster.parallelism or 0
         self._pictured = bool(config.features_of(ImageFeature))
         self._cluster = cluster
-        self._target = target
+        self._platform = platform
 
     def make(self, config: Any, table: Any, reuse: Any, partitions: Any = None, publish_to: Any = None) -> None:
         """Make every task; without partitions each step is one."""
@@ -164,7 +164,7 @@ class _Tasks:
 
     def _ending(self) -> AbstractContextManager[Any]:
         """Sum up how the tasks inside ended; on this machine the runner's own messages do that."""
-        if self._target == "local":
+        if self._platform == "local":
             return nullcontext()
         names = {"job_name": dsl.PIPELINE_JOB_NAME_PLACEHOLDER, "job_id": dsl.PIPELINE_JOB_ID_PLACEHOLDER}
         ends = self._settled("summarise", summarise_components.component, **names)
@@ -173,7 +173,7 @@ class _Tasks:
 
     def _settled(self, step: Step, component: Callable[[str], Any], **inputs: Any) -> Any:
         """A task of a step, or of a part of it, with what the step asks for."""
-        return settle(component(self._image)(**inputs), step, self._cluster, self._target)
+        return settle(component(self._image)(**inputs), step, self._cluster, self._platform)
 
     def _validate(self, config: Any, table: Any, partitions: Any) -> Any:
         given = {"config": config, "table": table}

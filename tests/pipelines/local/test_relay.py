@@ -12,7 +12,7 @@ from rich.console import Console
 from polyhead import progress
 from polyhead.errors import Problem
 from polyhead.progress import StepUse
-from polyhead_pipelines.local import _kfp_output
+from polyhead_pipelines.local.run import _kfp_output
 
 
 def event(**content: object) -> str:

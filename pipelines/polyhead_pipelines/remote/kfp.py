@@ -20,7 +20,7 @@ from pydantic import AwareDatetime
 
 from polyhead import __version__
 from polyhead.errors import SubmitError
-from polyhead_pipelines.access import (
+from polyhead_pipelines.remote.access import (
     BUSY,
     Access,
     ExistsError,
@@ -30,7 +30,7 @@ from polyhead_pipelines.access import (
     told,
     unreachable,
 )
-from polyhead_pipelines.answers import (
+from polyhead_pipelines.remote.answers import (
     Answer,
     BoundedPool,
     BrokenAnswerError,
@@ -45,8 +45,8 @@ from polyhead_pipelines.answers import (
     pages,
     within,
 )
-from polyhead_pipelines.submitting import Definition, Request
-from polyhead_pipelines.waiting import FAILED, Run, Status, Step, numbered
+from polyhead_pipelines.remote.submitting import Definition, Request
+from polyhead_pipelines.remote.waiting import FAILED, Run, Status, Step, numbered
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 60.0
 _CALL_SECONDS = 120.0

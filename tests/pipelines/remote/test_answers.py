@@ -17,12 +17,12 @@ from kfp_server import Raw, Server, run, running
 from submitted import PIPELINE, TABLE
 
 from polyhead.errors import SubmitError
-from polyhead_pipelines import answers, waiting
-from polyhead_pipelines.access import Access, told
-from polyhead_pipelines.answers import BrokenAnswerError, ToldPage, pages
-from polyhead_pipelines.cluster import Cluster
-from polyhead_pipelines.submitting import Definition, Request
-from polyhead_pipelines.vertex import Vertex
+from polyhead_pipelines.remote import answers, waiting
+from polyhead_pipelines.remote.access import Access, told
+from polyhead_pipelines.remote.answers import BrokenAnswerError, ToldPage, pages
+from polyhead_pipelines.remote.kfp import Cluster
+from polyhead_pipelines.remote.submitting import Definition, Request
+from polyhead_pipelines.remote.vertex import Vertex
 
 EVIL = "\x1b]0;title\x07\x1b[31mred\x1b[0m\u202e\x00"
 RUN = {"run_id": "r-1", "state": "RUNNING"}

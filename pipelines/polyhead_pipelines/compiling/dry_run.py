@@ -1,4 +1,4 @@
-"""What `polyhead compile --dry-run` prints: what each step will ask of its target."""
+"""What `polyhead compile --dry-run` prints: what each step will ask of its platform."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from rich.table import Table
 
 from polyhead.contracts.cluster import ClaimMount, Source, StepSettings, Toleration
 from polyhead.progress import result_console
-from polyhead_pipelines.compiling import Compiled
-from polyhead_pipelines.targets import Target, accelerator_name
+from polyhead_pipelines.compiling.pipeline import Compiled
+from polyhead_pipelines.define.platforms import Platform, accelerator_name
 
 
 def print_plan(compiled: Compiled) -> None:
     """Print to stdout a row of resources for each step, and below it what else its pod gets."""
     console = result_console()
-    rows = {step: _resources(settings, compiled.target) for step, settings in compiled.steps.items()}
+    rows = {step: _resources(settings, compiled.platform) for step, settings in compiled.steps.items()}
     columns = [column for column in next(iter(rows.values())) if any(row[column] for row in rows.values())]
     table = Table(
-        title=f"target {compiled.target}", title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False
+        title=f"platform {compiled.platform}",
+        title_justify="left",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
     )
     for column in ("step", *columns):
         table.add_column(column, overflow="fold", no_wrap=column == "step")
@@ -47,12 +51,12 @@ def print_plan(compiled: Compiled) -> None:
         console.print(f"note: {escape(note)}", soft_wrap=True)
 
 
-def _resources(settings: StepSettings, target: Target) -> dict[str, str]:
+def _resources(settings: StepSettings, platform: Platform) -> dict[str, str]:
     accelerator, retry = settings.accelerator, settings.retry
     return {
         "cpu": _range(settings.cpu_request, settings.cpu_limit),
         "memory": _range(settings.memory_request, settings.memory_limit),
-        "accelerator": f"{accelerator.count} × {accelerator_name(settings, target)}" if accelerator else "",
+        "accelerator": f"{accelerator.count} × {accelerator_name(settings, platform)}" if accelerator else "",
         "shm": settings.shared_memory or "",
         "disk": settings.disk or "",
         "retries": str(retry.count) if retry else "",

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from polyhead.errors import Problem
 from polyhead.progress import say
-from polyhead_pipelines.access import UnavailableError
-from polyhead_pipelines.submitting import Definition, Request
+from polyhead_pipelines.remote.access import UnavailableError
+from polyhead_pipelines.remote.submitting import Definition, Request
 
 SUCCEEDED, FAILED, CANCELED, SKIPPED = "SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"
 ENDED = (SUCCEEDED, FAILED, CANCELED, SKIPPED)

@@ -26,7 +26,7 @@ from kfp_server import Server, run, running
 from submitted import PIPELINE, PLATFORM, TABLE, lines
 
 import polyhead as package
-from polyhead_pipelines import access, waiting
+from polyhead_pipelines.remote import access, waiting
 
 TOKEN = "ya29.never-shown"
 
@@ -276,13 +276,14 @@ def test_a_wrong_configuration_is_told_as_such(polyhead, server, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "--host: is missing, and needed with --target kfp (the default)"),
-        (["--host", "h", "--target", "local"], "'local' is not one of: kfp, vertex"),
-        (["--host", "h", "--project", "p"], "--project: has no effect with --target kfp (the default)"),
-        (["--target", "vertex"], "--project, --region: is missing"),
+        ([], "--host: is missing, and needed with --platform kfp (the default)"),
+        (["--host", "h", "--platform", "local"], "'local' is not one of: kfp, vertex"),
+        (["--host", "h", "--project", "p"], "--project: has no effect with --platform kfp (the default)"),
+        (["--platform", "vertex"], "--project, --region: is missing"),
+        (["--target", "vertex"], "--project, --region: is missing, and needed with --platform vertex"),
         (
-            ["--target", "vertex", "--project", "p", "--region", "r", "--schedule", "* * * * *", "--namespace", "n"],
-            "--namespace, --schedule: has no effect with --target vertex",
+            ["--platform", "vertex", "--project", "p", "--region", "r", "--schedule", "* * * * *", "--namespace", "n"],
+            "--namespace, --schedule: has no effect with --platform vertex",
         ),
         (["--host", "h", "--timeout", "3s"], "--timeout: has no effect without --wait"),
         (["--host", "h", "--wait", "--timeout", "soon"], "'soon' is no time such as 90s, 45m or 2h30m"),

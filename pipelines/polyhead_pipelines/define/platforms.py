@@ -19,10 +19,10 @@ from polyhead.contracts.cluster import (
 from polyhead.contracts.document import Document
 from polyhead.contracts.secrets import texts
 from polyhead.errors import Problem, did_you_mean
-from polyhead_pipelines.arguments import expanded_problem
+from polyhead_pipelines.compiling.arguments import expanded_problem
 
-Target = Literal["kfp", "vertex", "kubernetes", "local"]
-TARGETS: tuple[Target, ...] = get_args(Target)
+Platform = Literal["kfp", "vertex", "kubernetes", "local"]
+PLATFORMS: tuple[Platform, ...] = get_args(Platform)
 
 ACCELERATORS = (
     "nvidia-a100-80gb", "nvidia-b200", "nvidia-gb200", "nvidia-h100-80gb", "nvidia-h100-mega-80gb", "nvidia-h200-141gb",
@@ -35,7 +35,7 @@ VERTEX_PROCESSORS = 96
 VERTEX_MEMORY = 624 * 10**9
 """The most that a step on Vertex AI Pipelines may ask for, by its documentation."""
 
-_REFUSED: dict[tuple[Target, str], tuple[str, str]] = {
+_REFUSED: dict[tuple[Platform, str], tuple[str, str]] = {
     ("vertex", "secrets"): (
         "Vertex AI has no Kubernetes secrets",
         "keep the secret in Secret Manager, for the service account to read, and remove this for vertex",
@@ -46,9 +46,9 @@ _REFUSED: dict[tuple[Target, str], tuple[str, str]] = {
         "put the table in a bucket, --table gs://…, and remove this for vertex",
     ),
 }
-"""What a step would miss: what the target lacks, and what to do instead."""
+"""What a step would miss: what the platform lacks, and what to do instead."""
 
-_IGNORED: dict[tuple[Target, str], str] = {
+_IGNORED: dict[tuple[Platform, str], str] = {
     ("kfp", "priority_class"): "Kubeflow Pipelines cannot set it; make it the cluster's default, or use kubernetes",
     ("kfp", "workspace"): "artifacts go to pipeline_root",
     ("vertex", "cpu_request"): "Vertex AI has limits only",
@@ -70,61 +70,63 @@ _IGNORED: dict[tuple[Target, str], str] = {
     ("kubernetes", "parallelism"): "one node runs every step",
     ("kubernetes", "pipeline_root"): "artifacts go to the workspace",
 }
-"""What a target does without, with no harm to the result, and why."""
+"""What a platform does without, with no harm to the result, and why."""
 
 
-def carries(target: Target, setting: str) -> str:
-    """How a target takes a setting of `cluster`: `"yes"`, `"ignored: …"` or `"refused: …"`."""
-    if target == "local":
+def carries(platform: Platform, setting: str) -> str:
+    """How a platform takes a setting of `cluster`: `"yes"`, `"ignored: …"` or `"refused: …"`."""
+    if platform == "local":
         return "ignored: the steps are processes of this machine"
-    if (target, setting) in _REFUSED:
-        return f"refused: {_REFUSED[target, setting][0]}"
-    return f"ignored: {_IGNORED[target, setting]}" if (target, setting) in _IGNORED else "yes"
+    if (platform, setting) in _REFUSED:
+        return f"refused: {_REFUSED[platform, setting][0]}"
+    return f"ignored: {_IGNORED[platform, setting]}" if (platform, setting) in _IGNORED else "yes"
 
 
-def accelerator_name(settings: StepSettings, target: Target) -> str:
-    """What a target calls the accelerator of a step: `nvidia.com/gpu` on Kubernetes, `NVIDIA_L4` on Vertex AI."""
+def accelerator_name(settings: StepSettings, platform: Platform) -> str:
+    """What a platform calls the accelerator of a step: `nvidia.com/gpu` on Kubernetes, `NVIDIA_L4` on Vertex AI."""
     accelerator = settings.accelerator
     assert accelerator is not None
-    if target != "vertex":
+    if platform != "vertex":
         return accelerator.resource
     return str(accelerator.type).replace("-", "_").upper()
 
 
-def target_problems(cluster: ClusterSection, target: Target, document: Document, root: str | None) -> list[Problem]:
-    """What a step would miss on a target, in the order of the file; empty where the target can run the pipeline.
+def platform_problems(
+    cluster: ClusterSection, platform: Platform, document: Document, root: str | None
+) -> list[Problem]:
+    """What a step would miss on a platform, in the order of the file; empty where the platform can run the pipeline.
 
     Args:
         cluster: The configuration's section.
-        target: Where the pipeline shall run.
+        platform: Where the pipeline shall run.
         document: The configuration file, for the lines.
         root: What the user gave in the place of `cluster.pipeline_root`, or None.
     """
-    if target == "local":
+    if platform == "local":
         return []
-    problems = list(_root_problems(cluster, target, document, root))
+    problems = list(_root_problems(cluster, platform, document, root))
     for path, settings in _levels(cluster):
         for name in given_settings(settings):
-            if (target, name) in _REFUSED:
-                what, hint = _REFUSED[target, name]
+            if (platform, name) in _REFUSED:
+                what, hint = _REFUSED[platform, name]
                 problems.append(Problem(what, document.where([*path, name]), hint))
-        if target == "vertex":
+        if platform == "vertex":
             problems += _accelerator_problems(settings, document, [*path, "accelerator"])
             problems += _machine_problems(settings, document, path)
-        if target == "kfp" and settings.retry is not None and not settings.retry.factor.is_integer():
+        if platform == "kfp" and settings.retry is not None and not settings.retry.factor.is_integer():
             what = f"received {settings.retry.factor:g}, and Kubeflow Pipelines fails at the first retry: whole numbers"
             place = [*path, "retry", "factor"]
             problems.append(Problem(what, document.where(place), f"write {round(settings.retry.factor)}"))
-        for i, volume in enumerate(settings.volumes if target == "kfp" else []):
+        for i, volume in enumerate(settings.volumes if platform == "kfp" else []):
             if volume.read_only:
                 what, hint = "Kubeflow Pipelines cannot mount a claim read-only", "remove read_only for kfp"
                 problems.append(Problem(what, document.where([*path, "volumes", str(i), "read_only"]), hint))
     account = cluster.service_account
-    if account is not None and ("@" in account) != (target == "vertex"):
-        what = "Vertex AI wants an address" if target == "vertex" else "Kubernetes wants a name, not an address"
-        hint = "write name@project.iam.gserviceaccount.com" if target == "vertex" else "write the account's name"
+    if account is not None and ("@" in account) != (platform == "vertex"):
+        what = "Vertex AI wants an address" if platform == "vertex" else "Kubernetes wants a name, not an address"
+        hint = "write name@project.iam.gserviceaccount.com" if platform == "vertex" else "write the account's name"
         problems.append(Problem(f"received '{account}': {what}", document.where(["cluster", "service_account"]), hint))
-    if target in ("kfp", "vertex"):
+    if platform in ("kfp", "vertex"):
         told_elsewhere = (("cluster", "image"), ("cluster", "pipeline_root"))  # options may replace them
         for here, text in texts(document.get(["cluster"]), ("cluster",)):
             if here not in told_elsewhere and (what := expanded_problem(text)):
@@ -143,9 +145,9 @@ def _machine_problems(settings: StepSettings, document: Document, path: Sequence
         yield Problem(what, document.where([*path, "memory_limit"]), f"write {VERTEX_MEMORY // 10**9}G or less")
 
 
-def target_warnings(cluster: ClusterSection, target: Target) -> list[str]:
-    """A sentence for each setting that a target does without."""
-    if target == "local":
+def platform_warnings(cluster: ClusterSection, platform: Platform) -> list[str]:
+    """A sentence for each setting that a platform does without."""
+    if platform == "local":
         return []
     warnings = []
     for path, settings in _levels(cluster):
@@ -153,16 +155,16 @@ def target_warnings(cluster: ClusterSection, target: Target) -> list[str]:
         for name in given:
             of_all = name == "image" and path == ("cluster",)  # the one image that a Job has
             is_limit = name.endswith("_request") and name.replace("request", "limit") not in given  # alone it is both
-            if (target, name) in _IGNORED and not of_all and not is_limit:
-                warnings.append(f"{'.'.join([*path, name])} is ignored for {target}: {_IGNORED[target, name]}")
+            if (platform, name) in _IGNORED and not of_all and not is_limit:
+                warnings.append(f"{'.'.join([*path, name])} is ignored for {platform}: {_IGNORED[platform, name]}")
         retry = settings.retry
-        if target == "kfp" and retry is not None and retry.longest_pause() > seconds(retry.max_backoff):
+        if platform == "kfp" and retry is not None and retry.longest_pause() > seconds(retry.max_backoff):
             warnings.append(
                 f"{'.'.join([*path, 'retry'])}: Kubeflow Pipelines knows no longest pause; the last one would be "
                 f"{retry.longest_pause():,.0f} s: lower count or factor"
             )
         accelerator = settings.accelerator
-        selected = target == "vertex" or settings.node_selector or cluster.node_selector
+        selected = platform == "vertex" or settings.node_selector or cluster.node_selector
         if accelerator is not None and accelerator.type and not selected:
             warnings.append(
                 f"{'.'.join(path)}.accelerator.type is not asked for: without a node_selector any node with "
@@ -171,21 +173,21 @@ def target_warnings(cluster: ClusterSection, target: Target) -> list[str]:
     return warnings
 
 
-def target_notes(target: Target, root: str | None, retries: bool) -> list[str]:
-    """A sentence for each thing that a target does otherwise than a compiled file seems to say.
+def platform_notes(platform: Platform, root: str | None, retries: bool) -> list[str]:
+    """A sentence for each thing that a platform does otherwise than a compiled file seems to say.
 
     Args:
-        target: Where the pipeline shall run.
+        platform: Where the pipeline shall run.
         root: The pipeline root; None for the cluster's.
         retries: Whether some step asks to be tried again.
     """
     notes = []
-    if target == "kfp" and root:
+    if platform == "kfp" and root:
         notes.append(
             f"a run that is started by hand in the interface goes to the cluster's own pipeline root, unless {root} is "
             "entered there; polyhead submit sends it"
         )
-    if target == "kfp" and retries:
+    if platform == "kfp" and retries:
         notes.append(
             "as Kubeflow Pipelines is installed, a step is tried again after an error of the platform, and not when it "
             "ends with an error itself; docs/cluster.md has the two lines that an administrator changes"
@@ -193,10 +195,12 @@ def target_notes(target: Target, root: str | None, retries: bool) -> list[str]:
     return notes
 
 
-def _root_problems(cluster: ClusterSection, target: Target, document: Document, given: str | None) -> Iterator[Problem]:
+def _root_problems(
+    cluster: ClusterSection, platform: Platform, document: Document, given: str | None
+) -> Iterator[Problem]:
     root = given or cluster.pipeline_root
     where = "--pipeline-root" if given or root is None else document.where(["cluster", "pipeline_root"])
-    if target == "vertex" and not (root or "").startswith("gs://"):
+    if platform == "vertex" and not (root or "").startswith("gs://"):
         what = f"received '{root}', and Vertex AI keeps artifacts on gs:// only" if root else "is missing for Vertex AI"
         yield Problem(what, where, "give --pipeline-root gs://bucket/path, or cluster: {pipeline_root: gs://…}")
     elif root:

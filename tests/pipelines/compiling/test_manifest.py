@@ -15,7 +15,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 NAMES = ("houses.kubernetes.yaml", "settings.kubernetes.yaml")
 KINDS = {
     "houses.kubernetes.yaml": ["ConfigMap", "ServiceAccount", "PersistentVolumeClaim", "Job"],
@@ -36,7 +36,7 @@ def compiled(polyhead: Any, folder: Path, cluster: str) -> dict[str, dict[str, A
     """A configuration with this section, compiled: its documents by kind."""
     path = folder / "polyhead.yaml"
     path.write_text(f"table: gs://bucket/t.csv\n{COLUMNS}cluster:\n{cluster}", encoding="utf-8")
-    result = polyhead("compile", path, "--target", "kubernetes", "-o", "job.yaml")
+    result = polyhead("compile", path, "--platform", "kubernetes", "-o", "job.yaml")
     assert result.code == 0, result.err
     return {one["kind"]: one for one in yaml.safe_load_all((folder / "job.yaml").read_text(encoding="utf-8"))}
 
@@ -284,7 +284,7 @@ def test_what_two_steps_need_differently_cannot_be_one_pod(polyhead, tmp_path):
         "    train: {node_selector: {pool: b}, env: {LEVEL: debug}}\n",
         encoding="utf-8",
     )
-    result = polyhead("compile", path, "--target", "kubernetes", "-o", "job.yaml")
+    result = polyhead("compile", path, "--platform", "kubernetes", "-o", "job.yaml")
     assert (result.code, result.out) == (1, "")
     assert result.err == (
         "error: 2 problems with the configuration\n"

@@ -15,8 +15,8 @@ from polyhead import __version__
 from polyhead.contracts.cluster import ClusterSection, Step, StepSettings, seconds
 from polyhead.contracts.document import Document
 from polyhead.errors import ConfigError, Problem
-from polyhead_pipelines.resources import carried_settings, largest
-from polyhead_pipelines.targets import accelerator_name
+from polyhead_pipelines.define.platforms import accelerator_name
+from polyhead_pipelines.define.resources import carried_settings, largest
 
 CONFIG_FOLDER, CONFIG_FILE = "/etc/polyhead", "polyhead.yaml"
 WORKSPACE = "/workspace"

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from polyhead_pipelines.compiling import compile_pipeline
-from polyhead_pipelines.documents import yaml_text
+from polyhead_pipelines.compiling.documents import yaml_text
+from polyhead_pipelines.compiling.pipeline import compile_pipeline
 
 AMBIGUOUS = [
     "1e-4", "12e45", "1.5e3", "0o17", "0O17", "017", "0x1F", "0b11", "-0b1", "1_000", "1__0", "+1", "-1", ".5", "1.",
@@ -100,17 +100,17 @@ cluster:
 """
 
 
-@pytest.mark.parametrize("target", ["kfp", "kubernetes"])
+@pytest.mark.parametrize("platform", ["kfp", "kubernetes"])
 @pytest.mark.parametrize("text", ["1e-4", "0o17", "1_000", "no", "0x1F", "12e45", "1:30", "2024-01-01", "null"])
-def test_a_configurations_texts_survive_compiling(tmp_path, target, text):
+def test_a_configurations_texts_survive_compiling(tmp_path, platform, text):
     """In the pipeline and in what is said of its pods; the configuration itself stays byte for byte."""
     config = CONFIG.format(
         key="id", feature="area", column=f"'{text}'", env=f"'{text}'",
         label="'1e-4'" if ":" in text else f"'{text}'",
     )  # fmt: skip
     (tmp_path / "c.yaml").write_text(config)
-    read = read_by_all(compile_pipeline(tmp_path / "c.yaml", target=target).text)
-    if target == "kfp":
+    read = read_by_all(compile_pipeline(tmp_path / "c.yaml", platform=platform).text)
+    if platform == "kfp":
         assert read[0]["root"]["inputDefinitions"]["parameters"]["config"]["defaultValue"] == config
         train = read[0]["deploymentSpec"]["executors"]["exec-train"]["container"]
         assert {"name": "A", "value": text} in train["env"]

@@ -1,4 +1,4 @@
-"""`polyhead submit --target vertex` against a server that speaks the two calls of Vertex AI's pipeline jobs."""
+"""`polyhead submit --platform vertex` against a server that speaks the two calls of Vertex AI's pipeline jobs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from submitted import PIPELINE, PLATFORM, TABLE, lines
 
-from polyhead_pipelines import waiting
+from polyhead_pipelines.remote import waiting
 
 TOKEN = "ya29.never-shown"
 JOBS = "/v1/projects/mugs-1/locations/europe-west4/pipelineJobs"
-WHERE = ("--target", "vertex", "--project", "mugs-1", "--region", "europe-west4")
+WHERE = ("--platform", "vertex", "--project", "mugs-1", "--region", "europe-west4")
 
 
 @dataclass
@@ -253,7 +253,7 @@ def test_what_vertex_cannot_take_is_told_at_once_and_not_sent(polyhead, vertex, 
     assert lines(result.err) == [
         "error: 3 problems with the submission",
         "the file has settings for Kubernetes",
-        "→ compile it for Vertex: --target vertex",
+        "→ compile it for Vertex: --platform vertex",
         "--pipeline-root: is missing",
         "→ give gs://BUCKET/FOLDER",
         "--run-id: 'A' is no id of a pipeline job",
@@ -295,7 +295,7 @@ def test_a_refusal_is_one_message_without_the_token(polyhead, vertex, tmp_path, 
     """The server repeats the token in its answer; it is shown nowhere."""
     (tmp_path / "token").write_text(token)
     result = polyhead(
-        *("submit", "mugs.yaml", "--target", "vertex", "--project", project, "--region", "europe-west4"),
+        *("submit", "mugs.yaml", "--platform", "vertex", "--project", project, "--region", "europe-west4"),
         *("--host", vertex.host, *TABLE, "--token-file", "token", "--pipeline-root", "gs://b/root"),
     )
     assert (result.code, result.out) == (1, "")

@@ -32,8 +32,8 @@ from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.progress import Relay, StepUse, say
 from polyhead.storage.artifact import being_written, check_free, locked, replace_artifact, sign, taken
 from polyhead.storage.places import folder_of, is_remote, join
-from polyhead_pipelines.runners import Processes, Runner
-from polyhead_pipelines.training import Stage, stages_of, training_pipeline
+from polyhead_pipelines.define.training import Stage, stages_of, training_pipeline
+from polyhead_pipelines.local.runners import Processes, Runner
 
 _WORKING, _ARTIFACTS, _SCRATCH = ".pipeline-", "artifacts", "tmp"
 _LOG_LINES = 25

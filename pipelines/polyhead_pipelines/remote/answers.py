@@ -15,7 +15,7 @@ import urllib3
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from polyhead.errors import SubmitError
-from polyhead_pipelines.access import UnavailableError, error_message, told
+from polyhead_pipelines.remote.access import UnavailableError, error_message, told
 
 MAX_BYTES = 64 * 2**20
 """The longest answer that is read: a list of a hundred runs with their pipelines has some 20 MB."""

@@ -11,7 +11,7 @@ from google.protobuf import json_format
 from kfp import dsl, kubernetes
 from pipeline_lint import lint
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 COMPILED = [
     ("houses.kfp.yaml", "kfp"),
     ("houses.vertex.yaml", "vertex"),
@@ -211,14 +211,14 @@ TRAPS: list[tuple[Any, list[str]]] = [
 @pytest.mark.parametrize(("pipeline", "expected"), TRAPS, ids=[pipeline.name for pipeline, _ in TRAPS])
 def test_a_trap_is_found_and_named(pipeline, expected):
     """Each bad pipeline compiles without a word from KFP, and has exactly its own trap."""
-    assert lint(documents(pipeline), target="local") == expected
+    assert lint(documents(pipeline), platform="local") == expected
 
 
-@pytest.mark.parametrize(("name", "target"), COMPILED, ids=[name for name, _ in COMPILED])
-def test_our_pipelines_hold_no_trap(name, target):
-    """For every target, with several workers and with every setting. A plan has at least one partition."""
+@pytest.mark.parametrize(("name", "platform"), COMPILED, ids=[name for name, _ in COMPILED])
+def test_our_pipelines_hold_no_trap(name, platform):
+    """For every platform, with several workers and with every setting. A plan has at least one partition."""
     found = list(yaml.safe_load_all((GOLDEN / name).read_text(encoding="utf-8")))
-    assert lint(found, target=target, never_empty=["validate-plan", "shard-plan", "predict-plan"]) == []
+    assert lint(found, platform=platform, never_empty=["validate-plan", "shard-plan", "predict-plan"]) == []
 
 
 @dsl.pipeline
@@ -236,7 +236,7 @@ def without_traps(names: list = ["a"], n: int = 0) -> None:  # type: ignore[type
 
 def test_what_works_is_no_trap():
     """Loops over a task's own output that is known to hold something, over a fixed list, and numbers by themselves."""
-    assert lint(documents(without_traps), target="local", never_empty=["texts"]) == []
+    assert lint(documents(without_traps), platform="local", never_empty=["texts"]) == []
 
 
 def test_a_loop_in_a_condition_may_be_collected_there():
@@ -249,12 +249,14 @@ def test_a_loop_in_a_condition_may_be_collected_there():
                 made = use(a=item)
             join(given=dsl.Collected(made.output))
 
-    assert lint(documents(guarded), target="local") == []
+    assert lint(documents(guarded), platform="local") == []
 
 
 def test_on_a_cluster_every_container_has_limits():
     """A pod without limits may take a node's memory from its neighbours."""
-    assert lint(documents(numbers_in_a_list), target="vertex")[1:] == ["exec-texts: no limits of processors and memory"]
+    assert lint(documents(numbers_in_a_list), platform="vertex")[1:] == [
+        "exec-texts: no limits of processors and memory"
+    ]
 
 
 def test_a_pod_that_may_be_root_is_found():
@@ -268,15 +270,18 @@ def test_a_pod_that_may_be_root_is_found():
         safe = make(a="a").set_cpu_limit("1").set_memory_limit("1Gi")
         kubernetes.set_security_context(safe, run_as_user=1000, run_as_non_root=True)
 
-    assert lint(documents(pods, pods=True), target="kfp") == ["exec-text: may run as root", "exec-use: may run as root"]
+    assert lint(documents(pods, pods=True), platform="kfp") == [
+        "exec-text: may run as root",
+        "exec-use: may run as root",
+    ]
 
 
 def test_vertex_gets_one_document_and_its_own_names():
     """Vertex AI refuses a second document, and knows no `nvidia.com/gpu`."""
     found = list(yaml.safe_load_all((GOLDEN / "settings.kfp.yaml").read_text(encoding="utf-8")))
-    assert lint(found, target="vertex") == [
+    assert lint(found, platform="vertex") == [
         "2 documents for vertex",
         "exec-train: the accelerator is named as on Kubernetes",
     ]
     single = copy.deepcopy(found[:1])
-    assert "1 documents for kfp" in lint(single, target="kfp")
+    assert "1 documents for kfp" in lint(single, platform="kfp")

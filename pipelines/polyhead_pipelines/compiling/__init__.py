@@ -1,0 +1,1 @@
+"""The pipelines as files: KFP's YAML, or a Job of Kubernetes."""
