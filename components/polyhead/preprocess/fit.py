@@ -28,14 +28,14 @@ from polyhead.contracts.preprocessing import (
 )
 from polyhead.contracts.targets import BinaryTarget, MulticlassTarget, MultilabelTarget, RegressionTarget, Target
 from polyhead.errors import DataError, did_you_mean
+from polyhead.pictures.folder import PictureFolder
+from polyhead.pictures.quality import choose_decoding
 from polyhead.preprocess import tokenizer
 from polyhead.preprocess.counts import Counts
 from polyhead.preprocess.moments import Moments
 from polyhead.preprocess.part import Part, State
-from polyhead.preprocess.pictures import choose_decoding
 from polyhead.preprocess.quantiles import Quantiles
 from polyhead.preprocess.sample import Sample
-from polyhead.storage.pictures import PictureFolder
 
 _NEGATIVE_POSITIVE = (("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"))
 _TEXTS = 4096  # texts that are cut into terms at a time

@@ -33,7 +33,7 @@ from polyhead.contracts.preprocessing import (
     TextStatistics,
 )
 from polyhead.contracts.words import RESPELLINGS
-from polyhead.preprocess import picture_graph
+from polyhead.pictures import graph
 from polyhead.preprocess.tokenizer import SHORTEST_WORD, WORD_CHARACTERS
 from polyhead.preprocess.vocabulary import read_vocabulary
 
@@ -144,7 +144,7 @@ class ServedPictures(tf.Module):  # type: ignore[misc]
         super().__init__()
         self._size = feature.size
         self._load = functools.partial(
-            picture_graph.load,
+            graph.load,
             size=feature.size,
             scaled=statistics.decode == "scaled",
             background=feature.background_colour,

@@ -17,6 +17,7 @@ from polyhead.contracts.preprocessing import (
 )
 from polyhead.contracts.validation import CLEAN_TABLE, ValidationReport
 from polyhead.errors import DataError, PolyheadError, Problem, counted
+from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess.fit import CategoryFit, FeatureFit, ImageFit, TextFit
 from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import split_of, write_splits
@@ -26,7 +27,6 @@ from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.clean import open_clean
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
-from polyhead.storage.pictures import PictureFolder
 
 
 @opens(data=Input(ValidationReport, (CLEAN_TABLE,)))

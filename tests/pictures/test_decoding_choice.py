@@ -14,10 +14,10 @@ from PIL import Image
 
 from polyhead.contracts.features import ImageFeature
 from polyhead.contracts.preprocessing import ImageStatistics
+from polyhead.pictures.folder import PictureFolder
+from polyhead.pictures.quality import psnr
 from polyhead.preprocess.fit import ImageFit
-from polyhead.preprocess.pictures import psnr
 from polyhead.preprocess.sample import SIZE, Sample
-from polyhead.storage.pictures import PictureFolder
 
 
 def fitted(folder: Path, paths: list[str | None], **options: Any) -> ImageStatistics:
