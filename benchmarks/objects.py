@@ -66,7 +66,7 @@ def _case(title: str, side: str, failures: float, asked: float | None, few: bool
 
 def _ours(names: list[str]) -> Iterable[bytes]:
     """Polyhead's folder of pictures, as validate, shard and predict read it."""
-    from polyhead.storage.pictures import PictureFolder
+    from polyhead.pictures.folder import PictureFolder
 
     folder = PictureFolder("gs://data")
     return folder.map(folder.read, names, lambda name: [name], workers=available_cpus())

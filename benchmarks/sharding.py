@@ -172,9 +172,10 @@ def _limit(place: Path) -> Callable[[], int]:
     from concurrent.futures import ThreadPoolExecutor
 
     from polyhead.contracts.config import load_config
+    from polyhead.examples.stored import stored_bytes
     from polyhead.kinds.features.image.config import ImageFeature
-    from polyhead.shard.pictures import resize, stored_bytes
-    from polyhead.storage.pictures import decode_picture
+    from polyhead.pictures.decode import decode_picture
+    from polyhead.pictures.resize import resize
 
     config = load_config(place / "polyhead.yaml")
     feature, limit = config.features_of(ImageFeature)["photo"], config.validate_.max_pixels

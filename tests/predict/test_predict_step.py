@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from tests.storage.test_machine_faults import FAULTS, failing
+from tests.pictures.test_machine_faults import FAULTS, failing
 
 from polyhead.errors import ArtifactError, DataError, MachineError
+from polyhead.pictures import decode, folder
 from polyhead.predict import step
-from polyhead.storage import pictures
 
 COLUMNS = ["row", "key", "price.predicted", "sold.predicted", "sold.probability.no", "sold.probability.yes"]
 
@@ -75,14 +76,14 @@ def test_bad_rows_are_set_aside_and_the_rest_is_predicted(model: Any, predict: A
 
 
 @pytest.mark.parametrize("words", FAULTS)
-@pytest.mark.parametrize("place", ["_whole", "_opened"])
+@pytest.mark.parametrize(("module", "name"), [(folder, "_whole"), (decode, "opened_picture")])
 def test_a_fault_of_the_machine_stops_predict(
-    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, place: str
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, module: ModuleType, name: str
 ) -> None:
     """While a picture is read and while it is decoded; nothing is written, neither predictions nor rejected rows."""
     table = model.folder / f"{tmp_path.name}.csv"
     model.rows(5).write_csv(table)
-    monkeypatch.setattr(pictures, place, failing(FAULTS[words]))
+    monkeypatch.setattr(module, name, failing(FAULTS[words]))
     with pytest.raises(MachineError) as caught:
         step.run(bundle=model.bundle, table=str(table), out=tmp_path / "out.parquet", workers=2)
     (problem,) = caught.value.problems

@@ -303,7 +303,7 @@ def artifact(folder: Path, config: str, table: pl.DataFrame) -> Preprocessing:
     parts = ["train"] * (table.height - 2) + ["val", "test"]
     parsed = parse_config(f"table: t.parquet\n{config}\nsplit: {{column: part}}\n")
     validate_step.run(config=parsed, table=table.with_columns(pl.Series("part", parts)), out=folder / "v")
-    return preprocess_step.run(config=parsed, data=folder / "v", out=folder / "p")
+    return preprocess_step.run(config=parsed, data=folder / "v", out=folder / "p").chosen(parsed, folder / "p")
 
 
 TARGETS = pl.DataFrame(

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, Shard, ShardManifest, ShardTimings
+from polyhead.examples.stored import picture_name
+from polyhead.pictures.folder import PictureFolder
 from polyhead.shard import step as shard_step
-from polyhead.shard.kept import KeptPictures, picture_index, picture_name, write_picture_index
-from polyhead.storage import pictures as storage_pictures
+from polyhead.shard.kept import KeptPictures, picture_index, write_picture_index
 from polyhead.storage.artifact import close_artifact
 
 
@@ -45,7 +46,7 @@ def test_an_edited_column_decodes_nothing_again(fresh: Any, monkeypatch: pytest.
     changed = again(fresh, table.with_columns(price=pl.col("price") * 2, size=-pl.col("size")))
     _, fresh_run = changed.shard("elsewhere")
     with monkeypatch.context() as patched:
-        patched.setattr(storage_pictures.PictureFolder, "read", lambda *_: pytest.fail("a picture was read"))
+        patched.setattr(PictureFolder, "read", lambda *_: pytest.fail("a picture was read"))
         _, place = changed.shard()
     assert (timings(place).kept, timings(place).decoded, timings(place).bytes_read) == (58, 0, 0)
     assert digests(place) == digests(fresh_run)

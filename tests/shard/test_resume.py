@@ -14,14 +14,15 @@ import pytest
 from commandline import digests
 
 from polyhead.errors import ArtifactError
+from polyhead.examples.rows import RowEncoder
 from polyhead.shard import step as shard_step
-from polyhead.shard.rows import RowEncoder
 
 ROWS = 90
 KILLED = """
 import os, signal, sys
 from polyhead.contracts.config import load_config
-from polyhead.shard import rows, step
+from polyhead.examples import rows
+from polyhead.shard import step
 
 left = int(sys.argv[1])
 encode = rows.RowEncoder.__call__

@@ -27,7 +27,8 @@ from polyhead.validate import step as validate_step
 KILLED = """
 import os, signal, sys
 from polyhead.contracts.config import load_config
-from polyhead.shard import rows, step
+from polyhead.examples import rows
+from polyhead.shard import step
 
 name, left = sys.argv[1], int(sys.argv[2])
 encode = rows.RowEncoder.__call__

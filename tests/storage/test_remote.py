@@ -19,10 +19,12 @@ from tests.objectstores import Faults
 
 from polyhead.contracts.config import load_config
 from polyhead.errors import DataError, StorageError
+from polyhead.pictures.decode import decode_picture
+from polyhead.pictures.failures import PictureError
+from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess import step as preprocess
 from polyhead.shard import step as shard
 from polyhead.storage.objects import upload_folder, write_object
-from polyhead.storage.pictures import PictureError, PictureFolder, decode_picture
 from polyhead.storage.tables import open_table, read_table
 from polyhead.validate import step as validate
 

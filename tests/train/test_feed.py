@@ -32,7 +32,7 @@ def feed(tiny: Any) -> Callable[..., Any]:
         from polyhead.train.data import Feed
 
         manifest = change(ShardManifest.read(place / "S"))
-        return Feed(config, Preprocessing.read(place / "P"), place / "P", manifest, place / "S")
+        return Feed(config, Preprocessing.read(place / "P").chosen(config, "P"), place / "P", manifest, place / "S")
 
     return make
 

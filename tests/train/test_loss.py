@@ -58,7 +58,7 @@ class Prepared:
         from polyhead.train.data import Feed
 
         config = self.config.model_copy(update={"train": self.config.train.model_copy(update=train)})
-        fitted = Preprocessing.read(self.place / "P")
+        fitted = Preprocessing.read(self.place / "P").chosen(config, self.place / "P")
         return Feed(config, fitted, self.place / "P", ShardManifest.read(self.place / "S"), self.place / "S"), fitted
 
     def fit(self, model: Any, **train: Any) -> Any:

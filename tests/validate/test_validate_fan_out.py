@@ -15,7 +15,7 @@ from PIL import Image
 from polyhead.contracts.config import Config, load_config
 from polyhead.contracts.validation import PICTURES_TABLE, PicturePlan, ValidationReport
 from polyhead.errors import ArtifactError
-from polyhead.storage.pictures import PictureFolder
+from polyhead.pictures.folder import PictureFolder
 from polyhead.validate import step
 
 

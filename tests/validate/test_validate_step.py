@@ -20,7 +20,7 @@ from PIL import Image
 from polyhead.contracts.config import load_config, parse_config
 from polyhead.contracts.validation import CLEAN_TABLE, REJECTED_TABLE, ValidationReport
 from polyhead.errors import ArtifactError, DataError
-from polyhead.storage.pictures import PictureFolder
+from polyhead.pictures.folder import PictureFolder
 from polyhead.validate import step
 
 LOOSE = {"max_rejected": 1.0}

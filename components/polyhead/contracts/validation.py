@@ -42,7 +42,7 @@ PICTURE_FIELDS = {
     "content_hash": "String",
     "perceptual_hash": "UInt64",
 }
-"""What the clean table says of a picture and in which type; the fields mean what `storage.pictures.PictureFacts` says.
+"""What the clean table says of a picture and in which type; the fields mean what `pictures.facts.PictureFacts` says.
 `perceptual_hash` is null unless `validate.images` is decode."""
 
 

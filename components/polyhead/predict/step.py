@@ -17,18 +17,18 @@ from polyhead.contracts.prediction import PREDICTIONS_TABLE, ROWS_AT_ONCE, Predi
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, Rejection
 from polyhead.errors import ArtifactError, DataError, counted
 from polyhead.evaluate.outcomes import prediction_columns
+from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
+from polyhead.examples.timing import Stopwatch
 from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.model import backend
+from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import progress, say
-from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
-from polyhead.shard.timing import Stopwatch
 from polyhead.storage.artifact import check_files, checked_file, close_artifact, new_artifact, write_whole
 from polyhead.storage.clean import ParquetTable
 from polyhead.storage.objects import list_objects
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan
-from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.places import beside, check_scheme, is_remote, join, parts_of
 from polyhead.storage.rejected import Rejected, RejectionCounts, in_order, tell_rejections
 from polyhead.storage.tables import Table, open_table, parquet_bytes

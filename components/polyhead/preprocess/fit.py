@@ -25,14 +25,14 @@ from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 from polyhead.kinds.union import Feature, Target
+from polyhead.pictures.folder import PictureFolder
+from polyhead.pictures.quality import choose_decoding
 from polyhead.preprocess import tokenizer
 from polyhead.preprocess.counts import Counts
 from polyhead.preprocess.moments import Moments
 from polyhead.preprocess.part import Part, State
-from polyhead.preprocess.pictures import choose_decoding
 from polyhead.preprocess.quantiles import Quantiles
 from polyhead.preprocess.sample import Sample
-from polyhead.storage.pictures import PictureFolder
 
 _NEGATIVE_POSITIVE = (("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"))
 _TEXTS = 4096  # texts that are cut into terms at a time

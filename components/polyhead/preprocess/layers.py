@@ -29,7 +29,7 @@ from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
 from polyhead.kinds.union import Feature
-from polyhead.preprocess import picture_graph
+from polyhead.pictures import graph
 from polyhead.preprocess.tokenizer import SHORTEST_WORD, WORD_CHARACTERS
 from polyhead.preprocess.vocabulary import read_vocabulary
 
@@ -140,7 +140,7 @@ class ServedPictures(tf.Module):  # type: ignore[misc]
         super().__init__()
         self._size = feature.size
         self._load = functools.partial(
-            picture_graph.load,
+            graph.load,
             size=feature.size,
             scaled=statistics.decode == "scaled",
             background=feature.background_colour,

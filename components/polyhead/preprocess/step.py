@@ -14,6 +14,7 @@ from polyhead.errors import DataError, PolyheadError, Problem, counted
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
 from polyhead.kinds.union import FeatureStatistics, TargetStatistics
+from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess.fit import CategoryFit, FeatureFit, ImageFit, TextFit
 from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import split_of, write_splits
@@ -23,7 +24,6 @@ from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.clean import open_clean
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
-from polyhead.storage.pictures import PictureFolder
 
 
 @opens(data=Input(ValidationReport, (CLEAN_TABLE,)))

@@ -13,32 +13,19 @@ from typing import IO, Self
 
 import numpy as np
 import polars as pl
-import xxhash
 
 from polyhead.contracts.shards import PICTURE_INDEX, Shard, ShardManifest
 from polyhead.errors import ArtifactError, ConflictError, StorageError
+from polyhead.examples.stored import PictureName
 from polyhead.storage.artifact import checked_file
 from polyhead.storage.objects import download_file
 from polyhead.storage.opened import opened_artifact
 from polyhead.storage.places import is_remote, join
 
-PictureName = int
-"""128 bits of what was stored: a file's content and how it was turned into bytes."""
-
 PicturePlace = tuple[PictureName, int, int]
 """A picture's name, its first byte in the shard, and its length."""
 
 _SCHEMA = {"high": pl.UInt64, "low": pl.UInt64, "shard": pl.UInt32, "offset": pl.UInt64, "length": pl.UInt32}
-
-
-def picture_name(recipe: str, content_hash: str) -> PictureName:
-    """The name of what a recipe makes of a file.
-
-    Args:
-        recipe: `polyhead.shard.pictures.PictureEncoder.recipe`.
-        content_hash: `polyhead.storage.pictures.content_hash` of the file.
-    """
-    return xxhash.xxh3_128_intdigest(f"{recipe}{content_hash}".encode())
 
 
 def picture_index(shard: int, pictures: Iterable[PicturePlace]) -> pl.DataFrame:

@@ -14,8 +14,8 @@ import polars as pl
 from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, PlannedShard, Shard, ShardPart, ShardPlan, ShardTimings
 from polyhead.contracts.validation import REJECTED_TABLE
 from polyhead.errors import ArtifactError
+from polyhead.examples.timing import STAGES
 from polyhead.progress import Advance, say
-from polyhead.shard.timing import STAGES
 from polyhead.storage.artifact import check_files
 from polyhead.storage.rejected import in_order
 

@@ -27,12 +27,13 @@ from polyhead.contracts.shards import (
 )
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, ValidationReport, picture_column
 from polyhead.errors import DataError, Problem, counted
+from polyhead.examples.rows import RowEncoder
 from polyhead.kinds.features.image.config import ImageStatistics
+from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import progress, say
 from polyhead.shard.kept import KeptPictures, write_picture_index
 from polyhead.shard.merging import Parts
 from polyhead.shard.order import RowOrder
-from polyhead.shard.rows import RowEncoder
 from polyhead.shard.writing import ShardWriter, rows_per_shard
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact, write_whole
 from polyhead.storage.clean import open_clean
@@ -40,7 +41,6 @@ from polyhead.storage.objects import delete_object, stat
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan
-from polyhead.storage.pictures import PictureFolder
 from polyhead.storage.places import beside, join
 from polyhead.storage.rejected import RejectionCounts, tell_rejections, too_many
 from polyhead.storage.tables import parquet_bytes
@@ -274,7 +274,9 @@ class _Rows:
             if reuse and kept is None:
                 say(f"warning: {reuse} holds no shards that can be used: every picture is decoded")
             folder, limit = PictureFolder(self.clean.report.image_root), config.validate_.max_pixels
-            encoder = RowEncoder(self.fitted, folder, max_pixels=limit, targets=True, kept=kept)
+            encoder = RowEncoder(
+                self.fitted, folder, max_pixels=limit, targets=True, kept=None if kept is None else kept.get
+            )
             writer = ShardWriter(config, encoder, directory, workers or available_cpus())
             total = shards[-1].end - shards[0].start if shards else 0
             with progress("shard", total=total, unit="rows") as advance:

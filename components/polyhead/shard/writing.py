@@ -18,12 +18,12 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.shards import PlannedShard, Shard, ShardTimings
 from polyhead.contracts.validation import KEY, ROW
 from polyhead.examples.framing import HEADER, frame
+from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
+from polyhead.examples.timing import Stopwatch
 from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.progress import Advance
 from polyhead.shard.kept import PicturePlace, picture_index
 from polyhead.shard.order import Spool
-from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
-from polyhead.shard.timing import Stopwatch
 from polyhead.storage.artifact import sha256_of, write_whole
 from polyhead.storage.partitions import ROW_BYTES
 from polyhead.storage.rejected import Cell, Rejected

@@ -12,7 +12,9 @@ import polars as pl
 import xxhash
 
 from polyhead.contracts.validation import PICTURE_FIELDS
-from polyhead.storage.pictures import PictureError, PictureFacts, PictureFolder, examine_picture, work_on
+from polyhead.pictures.facts import PictureFacts, examine_picture
+from polyhead.pictures.failures import PictureError, work_on
+from polyhead.pictures.folder import PictureFolder
 
 PICTURE_TYPE = pl.Struct({name: getattr(pl, dtype) for name, dtype in PICTURE_FIELDS.items()})
 """The type of a picture's facts in the clean table."""

@@ -26,12 +26,13 @@ from polyhead.contracts.validation import (
 )
 from polyhead.errors import ArtifactError, DataError, Problem, counted
 from polyhead.kinds.features.image.config import ImageFeature
+from polyhead.pictures.failures import PictureError
+from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.partitions import balanced, tell_plan
-from polyhead.storage.pictures import PictureError, PictureFolder
 from polyhead.storage.places import check_scheme, folder_of, join
 from polyhead.storage.rejected import SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
 from polyhead.storage.tables import ROW_GROUP, OpenTable, Table, TableWriter, open_table

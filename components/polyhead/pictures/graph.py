@@ -1,7 +1,7 @@
 """Decoding, turning and resizing pictures inside a TensorFlow graph, as the shards had it done.
 
-The pixels equal those of `polyhead.storage.pictures`, whose text defines them, followed by
-`polyhead.shard.pictures.resize`, bit for bit: the same JPEG arithmetic (`INTEGER_ACCURATE`), the same spread of 16-bit
+The pixels equal those of `polyhead.pictures.decode`, as the package's text defines them, followed by
+`polyhead.pictures.resize.resize`, bit for bit: the same JPEG arithmetic (`INTEGER_ACCURATE`), the same spread of 16-bit
 samples, the same background, the same EXIF orientation, and the same fixed-point resampling. JPEG, PNG, GIF and 24-bit
 BMP files are taken. Others are refused by name, as is a GIF whose first picture does not fill its screen: they need
 `polyhead predict`, which decodes outside.
@@ -13,8 +13,9 @@ import functools
 
 import tensorflow as tf
 
-from polyhead.storage.pictures import REDUCTIONS, WHITE, Colour
-from polyhead.storage.png import SIGNATURE
+from polyhead.pictures.decode import REDUCTIONS
+from polyhead.pictures.png import SIGNATURE
+from polyhead.pictures.samples import WHITE, Colour
 
 _EXIF = b"Exif\x00\x00"
 _TIFF_HEADER = r"(II|MM)(\x2a\x00|\x00\x2a)"
@@ -60,7 +61,7 @@ def load(
 
 
 def _decode_jpeg(content: tf.Tensor, at_least: tuple[int, int] | None) -> tf.Tensor:
-    """A JPEG file upright, scaled down as `polyhead.storage.pictures.decode_picture` does."""
+    """A JPEG file upright, scaled down as `polyhead.pictures.decode.decode_picture` does."""
     code = orientation(content)
 
     def decoded(factor: int) -> tf.Tensor:
@@ -131,7 +132,7 @@ def _png_facts(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
 
 
 def _significant_range(largest: tf.Tensor, significant: tf.Tensor) -> tf.Tensor:
-    """As `polyhead.storage.pictures.significant_range`; 0 significant bits where the file does not say."""
+    """As `polyhead.pictures.samples.significant_range`; 0 significant bits where the file does not say."""
     by_file = tf.bitwise.left_shift(1, significant)
     by_file = tf.where(largest < by_file, by_file, 65536)
     depths = tf.constant([2**8, 2**10, 2**12, 2**14, 2**16])
@@ -140,7 +141,7 @@ def _significant_range(largest: tf.Tensor, significant: tf.Tensor) -> tf.Tensor:
 
 
 def _spread(samples: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tf.Tensor:
-    """As `polyhead.storage.pictures.spread`, in int32."""
+    """As `polyhead.pictures.samples.spread`, in int32."""
     above = tf.clip_by_value(samples, low, high) - low
     return (above * 255 + (high - low) // 2) // (high - low)
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,10 +21,11 @@ from tests.conftest import Tiny
 
 from polyhead.contracts.config import load_config
 from polyhead.errors import DeniedError, MachineError, StorageError, machine_fault
+from polyhead.pictures import decode, facts, folder
+from polyhead.pictures.failures import PictureError
+from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess import step as preprocess
 from polyhead.shard import step as shard
-from polyhead.storage import pictures
-from polyhead.storage.pictures import PictureError, PictureFolder
 from polyhead.validate import step as validate
 
 FILES_OWN = {
@@ -69,9 +71,13 @@ def failing(error: BaseException) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("words", FAULTS)
 @pytest.mark.parametrize("step", ["validate", "validate by a plan", "preprocess", "shard"])
-@pytest.mark.parametrize("place", ["_whole", "_opened"])
+@pytest.mark.parametrize("places", [[(folder, "_whole")], [(facts, "opened_picture"), (decode, "opened_picture")]])
 def test_a_fault_of_the_machine_stops_every_step(
-    tiny: Callable[..., Tiny], monkeypatch: pytest.MonkeyPatch, step: str, words: str, place: str
+    tiny: Callable[..., Tiny],
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    words: str,
+    places: list[tuple[ModuleType, str]],
 ) -> None:
     """While a file is read and while it is decoded; nothing is written."""
     data = tiny()
@@ -90,7 +96,8 @@ def test_a_fault_of_the_machine_stops_every_step(
     for former in ("validate", "preprocess"):
         if step in ("preprocess", "shard")[former == "preprocess" :]:
             calls[former]()
-    monkeypatch.setattr(pictures, place, failing(FAULTS[words]))
+    for module, name in places:
+        monkeypatch.setattr(module, name, failing(FAULTS[words]))
     with pytest.raises(MachineError) as caught:
         calls[step]()
     (problem,) = caught.value.problems
@@ -102,7 +109,7 @@ def test_a_fault_of_the_machine_stops_every_step(
 
 def test_a_table_plan_stops_where_sizes_cannot_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing file has no size; a disk that fails is no missing file."""
-    monkeypatch.setattr(pictures.os, "stat", failing(OSError(errno.EIO, "x")))
+    monkeypatch.setattr(folder.os, "stat", failing(OSError(errno.EIO, "x")))
     with pytest.raises(MachineError, match="Input/output error"):
         list(PictureFolder(str(tmp_path)).sizes(["a.png"]))
 
@@ -122,7 +129,7 @@ def test_a_store_that_does_not_give_a_picture_stops_the_run(
     monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[Exception]
 ) -> None:
     """Rights, timeouts and a client's own files are nothing that a row can help."""
-    monkeypatch.setattr(pictures, "read_bytes", failing(error))
+    monkeypatch.setattr(folder, "read_bytes", failing(error))
     with pytest.raises(kind):
         PictureFolder("gs://b").read("a.png")
 
@@ -139,7 +146,9 @@ def test_a_sound_picture_is_never_refused_for_want_of_memory(tmp_path: Path, kin
     (tmp_path / "small").write_bytes(buffer.getvalue())
     code = (
         "import resource, sys\n"
-        "from polyhead.storage.pictures import PictureError, decode_picture, examine_picture\n"
+        "from polyhead.pictures.decode import decode_picture\n"
+        "from polyhead.pictures.facts import examine_picture\n"
+        "from polyhead.pictures.failures import PictureError\n"
         "decode_picture(open('small', 'rb').read(), max_pixels=10**8)\n"
         "content = open('a', 'rb').read()\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"

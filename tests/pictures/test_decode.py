@@ -1,50 +1,28 @@
-"""Picture files in: upright RGB, or a reason; never outside the root, never more memory than allowed."""
+"""Picture files in: upright RGB, or a reason; never more memory than allowed."""
 
 from __future__ import annotations
 
 import io
-import itertools
 import os
 import resource
 import struct
 import subprocess
 import sys
-import threading
-import time
-import unicodedata
 import zlib
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
+from drawings import encoded, gradient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from PIL.ExifTags import Base as ExifTag
 
-from polyhead.storage.parallel import Budget
-from polyhead.storage.pictures import (
-    FORMATS,
-    PictureError,
-    PictureFolder,
-    content_hash,
-    decode_picture,
-    examine_picture,
-)
+from polyhead.pictures.decode import decode_picture
+from polyhead.pictures.failures import PictureError
+from polyhead.pictures.opening import FORMATS
 
 LIMIT = 1_000_000
-
-
-def gradient(width: int = 24, height: int = 16) -> Image.Image:
-    y, x = np.mgrid[0:height, 0:width]
-    return Image.fromarray(np.stack([x * 255 // width, y * 255 // height, (x + y) * 3], axis=-1).astype(np.uint8))
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def png(width: int, height: int, *, body: bytes = b"") -> bytes:
@@ -197,7 +175,8 @@ def test_a_picture_bomb_costs_no_memory() -> None:
     """A process that may not grow by 200 MB refuses 60000 x 60000 and 16383 x 16383 pixels calmly."""
     code = (
         "import resource, sys\n"
-        "from polyhead.storage.pictures import PictureError, decode_picture\n"
+        "from polyhead.pictures.decode import decode_picture\n"
+        "from polyhead.pictures.failures import PictureError\n"
         "decode_picture(bytes.fromhex(sys.argv[1]), max_pixels=10**8)\n"
         "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "for content in sys.argv[2:]:\n"
@@ -221,81 +200,6 @@ def test_a_picture_bomb_costs_no_memory() -> None:
         check=False,
     )
     assert ended.stdout.split() == ["image_too_large"] * 3 + ["True"], ended.stderr
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A root with pictures inside, outside, and links between."""
-    root = tmp_path / "base"
-    (root / "sub").mkdir(parents=True)
-    (tmp_path / "baseless").mkdir()
-    for place in (root / "a.png", root / "sub" / "b.png", tmp_path / "secret.png", tmp_path / "baseless" / "c.png"):
-        gradient().save(place)
-    (root / "out.png").symlink_to(tmp_path / "secret.png")
-    (root / "in.png").symlink_to(root / "sub" / "b.png")
-    (root / "outer").symlink_to(tmp_path)
-    (root / "dead.png").symlink_to(root / "gone.png")
-    (root / "loop.png").symlink_to(root / "loop.png")
-    (root / "empty.png").touch()
-    os.mkfifo(root / "pipe.png")
-    return root
-
-
-@pytest.mark.parametrize("path", ["a.png", "./a.png", "sub/b.png", "sub/../a.png", "in.png", "outer/base/a.png"])
-def test_paths_inside_the_root_are_read(root: Path, path: str) -> None:
-    """Also by links and dots that end inside, and by an absolute path."""
-    assert decode_picture(PictureFolder(str(root)).read(path), max_pixels=LIMIT).shape == (16, 24, 3)
-    assert decode_picture(PictureFolder(str(root)).read(str(root / path)), max_pixels=LIMIT).shape == (16, 24, 3)
-
-
-@pytest.mark.parametrize(
-    ("path", "reason", "detail"),
-    [
-        ("../secret.png", "image_outside_root", "write paths relative to image_root"),
-        ("sub/../../secret.png", "image_outside_root", "leads to"),
-        ("../baseless/c.png", "image_outside_root", "leads to"),
-        ("out.png", "image_outside_root", "leads to"),
-        ("outer/secret.png", "image_outside_root", "leads to"),
-        ("/etc/passwd", "image_outside_root", "leads to /etc/passwd, outside"),
-        ("/home/alice/pictures/a.png", "image_outside_root", "write paths relative to image_root"),
-        ("../gone.png", "image_outside_root", "leads to"),
-        ("gs://bucket/a.png", "image_outside_root", "leads out of"),
-        ("gone.png", "image_missing", "no such file below image_root"),
-        ("dead.png", "image_missing", "no such file below image_root"),
-        ("sub/b", "image_missing", "no such file, but there is sub/b.png"),
-        ("a.JPG", "image_missing", "no such file, but there is a.png"),
-        ("none/b.png", "image_missing", "there is no folder none below image_root"),
-        ("a.png ", "image_missing", "the path begins or ends with a space"),
-        ("sub\\b.png", "image_missing", "has backslashes; write / between folders: sub/b.png"),
-        ("C:\\Users\\me\\a.png", "image_missing", "is a path of a Windows machine; write paths relative to image_root"),
-        ("\\\\server\\share\\a.png", "image_missing", "is a path of a Windows machine"),
-        ("https://example.org/a.png", "image_web_address", "download the picture and write the file's path"),
-        ("file:///data/a.png", "image_web_address", "write the path alone"),
-        ("data:image/png;base64,iVBORw0KGgo=" + "A" * 9999, "image_web_address", "save it as a file"),
-        ("sub", "image_not_a_file", "is a folder; name a file"),
-        (".", "image_not_a_file", "is a folder; name a file"),
-        ("pipe.png", "image_not_a_file", "is a pipe or a device"),
-        ("empty.png", "image_unreadable", "the file is empty, 0 bytes"),
-        ("a.png/b.png", "image_missing", "there is no folder a.png"),
-        ("loop.png", "image_unreadable", "is a link that leads to itself"),
-        ("nul\0.png", "image_unreadable", "is a name that no file can have"),
-        ("x" * 5000 + ".png", "image_unreadable", "is a name that no file can have"),
-    ],
-)
-def test_paths_that_are_refused_say_what_they_are(root: Path, path: str, reason: str, detail: str) -> None:
-    """Whatever leads out, is missing, or is no regular file (a pipe would wait for ever), and what to do."""
-    with pytest.raises(PictureError) as caught:
-        decode_picture(PictureFolder(str(root)).read(path), max_pixels=LIMIT)
-    assert caught.value.reason == reason
-    assert detail in caught.value.detail
-
-
-def test_a_root_that_is_a_link_is_a_root(root: Path, tmp_path: Path) -> None:
-    """As folders on network drives often are."""
-    (tmp_path / "alias").symlink_to(root)
-    assert decode_picture(PictureFolder(str(tmp_path / "alias")).read("a.png"), max_pixels=LIMIT).shape == (16, 24, 3)
-    with pytest.raises(PictureError, match="image_outside_root"):
-        decode_picture(PictureFolder(str(tmp_path / "alias")).read("out.png"), max_pixels=LIMIT)
 
 
 def by_pillow(content: bytes, factor: int) -> np.ndarray:
@@ -342,86 +246,3 @@ def test_a_cut_jpeg_is_no_picture_at_any_size() -> None:
     for at_least in (None, (20, 20)):
         with pytest.raises(PictureError, match="image_unreadable"):
             decode_picture(content[: len(content) // 2], max_pixels=LIMIT, at_least=at_least)
-
-
-def test_facts_are_those_of_the_file() -> None:
-    """Sizes are as stored, before the picture is turned; the hash is that of XXH3's own command."""
-    exif = Image.Exif()
-    exif[ExifTag.Orientation] = 6
-    content = encoded(gradient(), "JPEG", exif=exif)
-    facts = examine_picture(content, max_pixels=LIMIT, decode=False)
-    assert (facts.width, facts.height, facts.size) == (24, 16, len(content))
-    assert (facts.format, facts.mode, facts.orientation, facts.perceptual_hash) == ("JPEG", "RGB", 6, None)
-    assert examine_picture(encoded(gradient().convert("L"), "PNG"), max_pixels=LIMIT, decode=True).mode == "L"
-    assert content_hash(b"") == "99aa06d3014798d86001c324468d497f"
-    assert facts.content_hash == content_hash(content) != content_hash(content + b" ")
-
-
-def test_a_perceptual_hash_survives_scaling_and_saving_again() -> None:
-    """A miniature or a worse copy differs in few of the 64 bits, the negative and another picture in many."""
-    picture = Image.effect_mandelbrot((300, 240), (-2.2, -1.4, 0.8, 1.4), 90).convert("RGB")
-
-    def hashed(image: Image.Image, kind: str = "PNG", **options: object) -> int:
-        facts = examine_picture(encoded(image, kind, **options), max_pixels=LIMIT, decode=True)
-        assert facts.perceptual_hash is not None
-        return facts.perceptual_hash
-
-    original = hashed(picture)
-    for copy in (hashed(picture.resize((75, 60))), hashed(picture, "JPEG", quality=30)):
-        assert (copy ^ original).bit_count() <= 6
-    for other in (hashed(ImageOps.mirror(picture).rotate(90)), hashed(Image.effect_noise((90, 80), 90))):
-        assert (other ^ original).bit_count() > 12
-    left_to_right = hashed(Image.linear_gradient("L").rotate(90))
-    assert left_to_right in (0, 2**64 - 1)
-
-
-def test_threads_share_a_budget() -> None:
-    """Never more is held than the limit, but a single larger amount is held alone."""
-    budget, held, most = Budget(10), 0, []
-    lock = threading.Lock()
-
-    def work(amount: int) -> None:
-        nonlocal held
-        with budget.hold(amount):
-            with lock:
-                held += amount
-                most.append((held, amount))
-            time.sleep(0.002)
-            with lock:
-                held -= amount
-
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(work, [3, 4, 5, 25, 1, 10, 7, 2] * 5))
-    assert all(total <= 10 or total == amount == 25 for total, amount in most)
-    assert any(total > amount for total, amount in most)
-
-
-@pytest.mark.parametrize("written", [*itertools.product(("NFC", "NFD"), repeat=2)])
-@pytest.mark.parametrize("asked", [*itertools.product(("NFC", "NFD"), repeat=2)])
-@pytest.mark.parametrize("root", ["", "absolute"])
-def test_a_folder_and_its_file_may_have_different_normal_forms(
-    tmp_path: Path, written: tuple[str, str], asked: tuple[str, str], root: str
-) -> None:
-    """A file is found whichever forms the table has, also where another spelling of the folder is there."""
-    there, path = (
-        "/".join(map(unicodedata.normalize, forms, ("caf\u00e9", "\u00dcber.png"))) for forms in (written, asked)
-    )
-    for form in ("NFC", "NFD"):
-        (tmp_path / unicodedata.normalize(form, "caf\u00e9")).mkdir()
-    (tmp_path / there).write_bytes(b"one")
-    assert PictureFolder(str(tmp_path)).read(str(tmp_path / path) if root else path) == b"one"
-
-
-@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
-def test_a_path_is_found_in_either_normal_form(tmp_path: Path, forms: tuple[str, str]) -> None:
-    """Archives that macOS made name files otherwise than tables do; a file of the very name goes first."""
-    written, asked = (unicodedata.normalize(form, "caf\u00e9/\u00dcber.png") for form in forms)
-    (tmp_path / written).parent.mkdir()
-    (tmp_path / written).write_bytes(b"one")
-    folder = PictureFolder(str(tmp_path))
-    assert folder.read(asked) == b"one"
-    (tmp_path / asked).parent.mkdir()
-    (tmp_path / asked).write_bytes(b"other")
-    assert (folder.read(asked), folder.read(written)) == (b"other", b"one")
-    with pytest.raises(PictureError, match="image_missing"):
-        folder.read("caf\u00e9/none.png")

@@ -17,8 +17,11 @@ from PIL.ExifTags import Base as ExifTag
 from strategies import Picture, colours, pictures
 
 from polyhead.model import backend
-from polyhead.shard.pictures import resize
-from polyhead.storage.pictures import WHITE, PictureError, decode_picture, examine_picture
+from polyhead.pictures.decode import decode_picture
+from polyhead.pictures.facts import examine_picture
+from polyhead.pictures.failures import PictureError
+from polyhead.pictures.resize import resize
+from polyhead.pictures.samples import WHITE
 
 Load = Callable[..., Any]
 
@@ -35,9 +38,9 @@ def tf() -> Any:
 @pytest.fixture(scope="session")
 def served(tf: Any) -> Load:
     """The graph's pixels of a file; traced once per size, as in serving."""
-    from polyhead.preprocess import picture_graph
+    from polyhead.pictures import graph
 
-    load = tf.function(picture_graph.load, autograph=False)
+    load = tf.function(graph.load, autograph=False)
 
     def served(content: bytes, size: tuple[int, int], scaled: bool = True, background: Any = WHITE) -> Any:
         return load(tf.constant(content), size, scaled=scaled, background=background).numpy()
@@ -48,9 +51,9 @@ def served(tf: Any) -> Load:
 @pytest.fixture(scope="session")
 def orientation(tf: Any) -> Callable[[bytes], int]:
     """The graph's reading of a file's EXIF orientation."""
-    from polyhead.preprocess import picture_graph
+    from polyhead.pictures import graph
 
-    read = tf.function(picture_graph.orientation, autograph=False)
+    read = tf.function(graph.orientation, autograph=False)
     return lambda content: int(read(tf.constant(content)))
 
 
@@ -109,22 +112,22 @@ def test_resizing_is_the_shards_bit_for_bit(
 @pytest.fixture(scope="session")
 def resize_graph(tf: Any) -> Any:
     """The graph's resizing to 24 x 16, traced once."""
-    from polyhead.preprocess import picture_graph
+    from polyhead.pictures import graph
 
     signature = [tf.TensorSpec([None, None, 3], tf.uint8)]
-    return tf.function(lambda pixels: picture_graph.resize(pixels, (24, 16)), input_signature=signature)
+    return tf.function(lambda pixels: graph.resize(pixels, (24, 16)), input_signature=signature)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (128, 128), (96, 128), (9, 1024)])
 def test_resizing_to_any_feature_size(tf: Any, size: tuple[int, int]) -> None:
     """Feature sizes from the smallest to a long strip agree bit for bit, for hard edges too."""
-    from polyhead.preprocess import picture_graph
+    from polyhead.pictures import graph
 
     edges = np.zeros((61, 83, 3), np.uint8)
     edges[::2], edges[:, ::5, 1] = 255, 128
     for pixels in (noise(61, 83), edges):
         expected = resize(pixels, size)
-        assert (picture_graph.resize(tf.constant(pixels), size).numpy() == expected).all()
+        assert (graph.resize(tf.constant(pixels), size).numpy() == expected).all()
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -186,10 +189,10 @@ def test_gif_with_a_free_part_of_the_screen(tf: Any, served: Load) -> None:
 
 def test_samples_of_16_bits_over_a_stated_range(tf: Any) -> None:
     """What lies outside is cut off, and the rest spread evenly, in the shards as in the graph."""
+    from polyhead.examples.stored import PictureEncoder
+    from polyhead.examples.timing import Stopwatch
     from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
     from polyhead.preprocess.layers import ServedPictures
-    from polyhead.shard.pictures import PictureEncoder
-    from polyhead.shard.timing import Stopwatch
 
     levels = np.array([0, 99, 100, 500, 1100, 1101, 65535, 600] * 8, np.uint16).reshape(8, 8)
     content = png(levels, 0, 16)
@@ -484,9 +487,9 @@ def test_a_batch_shares_no_state(tf: Any) -> None:
 @pytest.mark.parametrize("store", ["raw", "png", "jpeg"])
 def test_stored_pictures_come_back(tf: Any, store: Any) -> None:
     """What the shards hold decodes to the resized picture: exactly for raw and png, nearly for jpeg."""
+    from polyhead.examples.stored import stored_bytes
     from polyhead.kinds.features.image.config import ImageFeature
     from polyhead.preprocess.layers import StoredPictures
-    from polyhead.shard.pictures import stored_bytes
 
     feature = ImageFeature(kind="image", size=(20, 12), store=store)
     images = [Image.fromarray(CORNERS).resize((12, 20)), Image.fromarray(noise(20, 12)).convert("L").convert("RGB")]

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.validation import KEY, picture_column
 from polyhead.examples.encoding import Value, encode_example
+from polyhead.examples.stored import PictureEncoder, PictureName, picture_name
+from polyhead.examples.timing import Stopwatch
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
 from polyhead.kinds.union import Target
-from polyhead.shard.kept import KeptPictures, PictureName, picture_name
-from polyhead.shard.pictures import PictureEncoder
-from polyhead.shard.timing import Stopwatch
-from polyhead.storage.pictures import PictureError, PictureFolder, content_hash, work_on
+from polyhead.pictures.facts import content_hash
+from polyhead.pictures.failures import PictureError, work_on
+from polyhead.pictures.folder import PictureFolder
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -63,7 +64,8 @@ class RowEncoder:
         folder: Where image paths start.
         max_pixels: Largest picture that is decoded.
         targets: Whether examples have targets too.
-        kept: Pictures of earlier shards, copied where the file is the same.
+        kept: Gives what earlier shards hold of a picture, which is copied; None where they do not have it. Default: no
+            picture is looked for.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class RowEncoder:
         *,
         max_pixels: int,
         targets: bool,
-        kept: KeptPictures | None = None,
+        kept: Callable[[PictureName], bytes | None] | None = None,
     ) -> None:
         self._features = preprocessing.features
         self._targets: Mapping[str, Target] = preprocessing.targets if targets else {}
@@ -171,7 +173,7 @@ class RowEncoder:
         if facts is None:
             return None, None
         named = picture_name(encoder.recipe, facts["content_hash"])
-        return named, None if self._kept is None else self._kept.get(named)
+        return named, None if self._kept is None else self._kept(named)
 
     def _add_targets(self, entries: dict[str, Value], row: Mapping[str, Any]) -> None:
         for name, target in self._targets.items():

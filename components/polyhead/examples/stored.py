@@ -1,26 +1,37 @@
-"""Pictures to the feature's size and into the bytes that a shard holds."""
+"""Picture files as an example holds them: decoded, at the feature's size, and in its encoding."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import threading
 from importlib.metadata import version
 from typing import Literal
 
-import numpy as np
 import simplejpeg
-from cykooz_resizer import FilterType, ImageData, PixelType, ResizeAlg, ResizeOptions, Resizer
+import xxhash
 from PIL import Image
 
 from polyhead import __version__
+from polyhead.examples.timing import Stopwatch
 from polyhead.kinds.features.image.config import ImageFeature
-from polyhead.shard.timing import Stopwatch
-from polyhead.storage.pictures import DEFINITION, Pixels, decode_picture, is_plain_jpeg, is_plain_png
+from polyhead.pictures.decode import DEFINITION, decode_picture, is_plain_jpeg, is_plain_png
+from polyhead.pictures.resize import resize
+from polyhead.pictures.samples import Pixels
 
-_OPTIONS = ResizeOptions(ResizeAlg.convolution(FilterType.bilinear))
+PictureName = int
+"""128 bits of what was stored: a file's content and how it was turned into bytes."""
+
 _LIBRARIES = ("simplejpeg", "pillow", "cykooz.resizer")
-_local = threading.local()
+
+
+def picture_name(recipe: str, content_hash: str) -> PictureName:
+    """The name of what a recipe makes of a file.
+
+    Args:
+        recipe: `PictureEncoder.recipe`.
+        content_hash: `polyhead.pictures.facts.content_hash` of the file.
+    """
+    return xxhash.xxh3_128_intdigest(f"{recipe}{content_hash}".encode())
 
 
 class PictureEncoder:
@@ -77,30 +88,6 @@ class PictureEncoder:
             return False
         store = self._feature.store
         return (store == "jpeg" and is_plain_jpeg(content)) or (store == "png" and is_plain_png(content))
-
-
-def resize(picture: Pixels, size: tuple[int, int]) -> Pixels:
-    """A picture at a height and width, by an antialiased bilinear filter in fixed-point arithmetic.
-
-    The serving graph computes the same pixels, bit for bit (`polyhead.preprocess.picture_graph.resize`). The
-    aspect ratio is not kept.
-
-    Args:
-        picture: uint8 (height, width, 3), any size from 1 x 1.
-        size: Height, width.
-
-    Returns:
-        uint8 (height, width, 3) of the size asked for.
-    """
-    height, width = size
-    if picture.shape[:2] == size:
-        return picture
-    if not hasattr(_local, "resizer"):
-        _local.resizer = Resizer()
-    source = ImageData(picture.shape[1], picture.shape[0], PixelType.U8x3, picture.tobytes())
-    target = ImageData(width, height, PixelType.U8x3)
-    _local.resizer.resize(source, target, _OPTIONS)
-    return np.frombuffer(target.get_buffer(), np.uint8).reshape(height, width, 3)
 
 
 def stored_bytes(picture: Pixels, feature: ImageFeature) -> bytes:

@@ -11,9 +11,12 @@ import numpy as np
 from PIL import Image
 
 from polyhead.kinds.features.image.config import ImageFeature, PictureQuality
-from polyhead.shard.pictures import resize
+from polyhead.pictures.decode import decode_picture
+from polyhead.pictures.failures import PictureError, work_on
+from polyhead.pictures.folder import PictureFolder
+from polyhead.pictures.resize import resize
+from polyhead.pictures.samples import Pixels
 from polyhead.storage.parallel import available_cpus
-from polyhead.storage.pictures import PictureError, PictureFolder, Pixels, decode_picture, work_on
 
 _EQUAL = 99.0
 

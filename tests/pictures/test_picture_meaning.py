@@ -1,6 +1,6 @@
 """One picture, one meaning: what a file shows is what Pillow composes of its samples, upright and over the background.
 
-That the serving graph shows the same is in `tests/preprocess/test_picture_graph.py`.
+That the serving graph shows the same is in `tests/pictures/test_picture_graph.py`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from PIL import Image
 from strategies import Picture, colours, pictures
 
 from polyhead.contracts.config import parse_config
+from polyhead.pictures.decode import decode_picture
+from polyhead.pictures.resize import resize
 from polyhead.preprocess import step as preprocess
 from polyhead.shard import step as shard
-from polyhead.shard.pictures import resize
-from polyhead.storage.pictures import decode_picture
 from polyhead.validate import step as validate
 
 LIMIT = 10_000

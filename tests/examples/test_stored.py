@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawings import encoded, noise
 from PIL import Image
 from PIL.ExifTags import Base as ExifTag
 
+from polyhead.examples.stored import PictureEncoder, stored_bytes
+from polyhead.examples.timing import STAGES, Stopwatch
 from polyhead.kinds.features.image.config import ImageFeature
-from polyhead.shard.pictures import PictureEncoder, resize, stored_bytes
-from polyhead.shard.timing import STAGES, Stopwatch
-from polyhead.storage.pictures import decode_picture
+from polyhead.pictures.decode import decode_picture
+from polyhead.pictures.resize import resize
 
 LIMIT = 10**7
 
@@ -22,12 +24,6 @@ def smooth(height: int, width: int) -> Image.Image:
     """A picture with structure that JPEG keeps."""
     coarse = np.random.default_rng(height * width).integers(0, 256, (7, 9, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def feature(**options: Any) -> ImageFeature:
@@ -141,3 +137,23 @@ def test_stages_are_measured_and_add_up() -> None:
     total.add(clock)
     total.add(clock)
     assert total.seconds["decode"] == 2 * clock.seconds["decode"]
+
+
+def test_raw_is_the_rows_of_pixels() -> None:
+    """store: raw holds red, green, blue of every pixel, row by row."""
+    picture = noise(10, 8)
+    feature = ImageFeature(kind="image", size=(10, 8), store="raw")
+    assert np.frombuffer(stored_bytes(picture, feature), np.uint8).tolist() == picture.ravel().tolist()
+
+
+def test_png_is_lossless_and_jpeg_obeys_its_quality() -> None:
+    """store: png decodes to the same pixels; store: jpeg is a JPEG that shrinks with its quality."""
+    picture = noise(40, 48)
+    png = stored_bytes(picture, ImageFeature(kind="image", size=(40, 48), store="png"))
+    assert (np.asarray(Image.open(io.BytesIO(png))) == picture).all()
+    high, low = (
+        stored_bytes(picture, ImageFeature(kind="image", size=(40, 48), store="jpeg", quality=quality))
+        for quality in (95, 20)
+    )
+    assert Image.open(io.BytesIO(high)).format == "JPEG"
+    assert len(low) < len(high)

@@ -1,0 +1,14 @@
+"""Picture files: safely found, examined, decoded, turned upright, over one background, RGB, resized; the graph's twin.
+
+What a file's pixels are, everywhere:
+
+1. The first picture of the file, at full depth. A file that is cut off is no picture.
+2. Samples of 16 bits become 8: `sample_range` or, without one, 0 to 2^n - 1 is spread over 0 to 255, rounded to the
+   nearest. n is what a PNG's sBIT chunk says if all samples fit into that many bits, and 16 if they do not; without
+   that chunk it is the smallest of 8, 10, 12, 14 and 16 that holds the file's largest sample, alpha left aside.
+3. What is transparent shows the background: (alpha * colour + (255 - alpha) * background) / 255, rounded.
+4. The picture is turned by the EXIF orientation of JPEG, PNG (`eXIf`) and WEBP files.
+
+The serving graph repeats all of it in TensorFlow operations (`polyhead.pictures.graph`); the two agree to the last bit
+on every format that the graph takes.
+"""
