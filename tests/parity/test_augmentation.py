@@ -34,7 +34,8 @@ def test_a_mirrored_feature_is_served_as_it_is(tf: Any, tmp_path: Path) -> None:
         }
     )
     validate_step.run(config=config, table=table, out=tmp_path / "v")
-    preprocessing = preprocess_step.run(config=config, data=tmp_path / "v", out=tmp_path / "p")
+    fitted = preprocess_step.run(config=config, data=tmp_path / "v", out=tmp_path / "p")
+    preprocessing = fitted.chosen(config, tmp_path / "p")
     tf.keras.utils.set_random_seed(0)
     core = build_core(preprocessing, config)
     export_serving(core, preprocessing, tmp_path / "p", {}, tmp_path / "serving")
