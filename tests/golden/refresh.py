@@ -76,11 +76,12 @@ def schema_file() -> str:
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def compiled_file(config: Path, **options: Any) -> str:
+def compiled_file(config: Path, platform: str, **options: Any) -> str:
     """A compiled pipeline; KFP's version, Polyhead's and what hangs on it are words that do not change."""
     from polyhead_pipelines.compiling.pipeline import compile_pipeline
+    from polyhead_pipelines.platforms.table import PLATFORMS
 
-    return without_versions(compile_pipeline(config, **options).text)
+    return without_versions(compile_pipeline(config, PLATFORMS[platform], **options).text)
 
 
 def without_versions(text: str) -> str:
@@ -94,8 +95,8 @@ def without_versions(text: str) -> str:
 def settings_page() -> str:
     """What stands in `cluster`, for people: settings, defaults, and what each platform does with them."""
     from polyhead.contracts import cluster
-    from polyhead_pipelines.define.platforms import carries
     from polyhead_pipelines.define.resources import DEFAULTS
+    from polyhead_pipelines.platforms.table import PLATFORMS
 
     def rows(model: Any, *, beside: Any = None) -> list[str]:
         return [
@@ -104,10 +105,10 @@ def settings_page() -> str:
             if beside is None or name not in beside.model_fields
         ]
 
-    platforms = ("kfp", "vertex", "kubernetes")
+    platforms = [platform for platform in PLATFORMS.values() if platform.elsewhere]
     settings, whole = cluster.StepSettings, cluster.ClusterSection
     carried = {
-        name: [carries(platform, name) for platform in platforms] for name in whole.model_fields if name != "steps"
+        name: [platform.carries(name) for platform in platforms] for name in whole.model_fields if name != "steps"
     }
     shown = [name for name in settings.model_fields if any(getattr(one, name) for one in DEFAULTS.values())]
     lines = [
@@ -164,7 +165,7 @@ def settings_page() -> str:
         "",
         "## What each platform does with it",
         "",
-        f"| Setting | {' | '.join(platforms)} |",
+        f"| Setting | {' | '.join(one.name for one in platforms)} |",
         "|---|---|---|---|",
     ]
     for name, words in carried.items():

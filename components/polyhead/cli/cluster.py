@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -19,12 +18,21 @@ from polyhead.cli.options import (
     JsonOption,
     PartitionsOption,
     TableOption,
+    by_flag,
+    grouped,
     print_json,
 )
 
 if TYPE_CHECKING:
-    from polyhead_pipelines.remote.submitting import Request
-    from polyhead_pipelines.remote.waiting import Server
+    from polyhead_pipelines.define.platform import Platform
+    from polyhead_pipelines.remote.definition import Definition
+    from polyhead_pipelines.remote.platform import RemotePlatform
+    from polyhead_pipelines.remote.request import Request
+    from polyhead_pipelines.remote.server import Server
+
+AnyPlatform = TypeVar("AnyPlatform", bound="Platform")
+
+DEFAULT_PLATFORM = "kfp"
 
 app = typer.Typer()
 
@@ -48,7 +56,9 @@ def compile_(
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="The YAML file to write.")] = None,
     table: TableOption = None,
     image: Annotated[str | None, typer.Option(help="Container image of every step, by tag or digest.")] = None,
-    platform: Annotated[str, typer.Option(help="What shall run it: kfp, vertex, kubernetes or local.")] = "kfp",
+    platform: Annotated[
+        str, typer.Option(help="What shall run it: kfp, vertex, kubernetes or local.")
+    ] = DEFAULT_PLATFORM,
     pipeline_root: Annotated[
         str | None, typer.Option(metavar="URI", help="Object store for the artifacts, such as gs://bucket/path.")
     ] = None,
@@ -60,21 +70,13 @@ def compile_(
     """Compile the training pipeline, or the one that predicts, into one YAML file for a cluster."""
     from polyhead.progress import say
     from polyhead_pipelines.compiling.pipeline import compile_pipeline
-    from polyhead_pipelines.define.platforms import PLATFORMS
+    from polyhead_pipelines.platforms.table import PLATFORMS, REMOTE
 
-    known = next((one for one in PLATFORMS if one == platform), None)
-    if known is None:
-        raise typer.BadParameter(f"'{platform}' is not one of: {', '.join(PLATFORMS)}", param_hint="--platform")
+    chosen = _chosen(platform, PLATFORMS)
     if out is None and not dry_run:
         raise typer.BadParameter("Missing option '-o' / '--out'.")
     compiled = compile_pipeline(
-        config,
-        table=table,
-        image=image,
-        platform=known,
-        pipeline_root=pipeline_root,
-        partitions=partitions,
-        bundle=bundle,
+        config, chosen, table=table, image=image, pipeline_root=pipeline_root, partitions=partitions, bundle=bundle
     )
     if out is not None and not dry_run:
         compiled.write(out)
@@ -82,7 +84,7 @@ def compile_(
         say(f"warning: {warning}")
     if not dry_run:
         say(f"wrote {out}, to run in the image {compiled.image}")
-        if compiled.service_account and platform in ("kfp", "vertex"):
+        if compiled.service_account and platform in REMOTE:
             say(f"submit it with: --service-account {compiled.service_account}")
         for note in compiled.notes:
             say(f"note: {note}")
@@ -94,132 +96,114 @@ def compile_(
         print_json({"pipeline": None if dry_run else str(out), **compiled.summary()})
 
 
-@app.command(rich_help_panel="The cluster", context_settings=_SPELLING)
-def submit(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A configuration, or a compiled pipeline; - for stdin.")],
-    platform: Annotated[str, typer.Option(help="What shall run it: kfp or vertex.")] = "kfp",
+@dataclass(frozen=True)
+class ServerOptions:
+    """Where a run is submitted to."""
+
+    platform: Annotated[str, typer.Option(help="What shall run it: kfp or vertex.")] = DEFAULT_PLATFORM
     host: Annotated[
         str, typer.Option(metavar="URL", help="The pipelines API. Default for kfp: KF_PIPELINES_ENDPOINT.")
-    ] = "",
-    namespace: Annotated[str, typer.Option(metavar="NAME", help="Yours, on a kfp server for several users.")] = "",
-    project: Annotated[str, typer.Option(metavar="ID", help="The Google Cloud project, for vertex.")] = "",
-    region: Annotated[str, typer.Option(metavar="NAME", help="The region, for vertex.")] = "",
+    ] = ""
+    namespace: Annotated[str, typer.Option(metavar="NAME", help="Yours, on a kfp server for several users.")] = ""
+    project: Annotated[str, typer.Option(metavar="ID", help="The Google Cloud project, for vertex.")] = ""
+    region: Annotated[str, typer.Option(metavar="NAME", help="The region, for vertex.")] = ""
     token_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Holds a bearer token; read again for every request.")
-    ] = None,
+    ] = None
     cookie_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Holds a Cookie header, for kfp behind a login page.")
-    ] = None,
-    ca_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file of authorities to trust.")] = None,
-    table: TableOption = None,
-    image: Annotated[str | None, typer.Option(help="Container image of every step.")] = None,
+    ] = None
+    ca_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file of authorities to trust.")] = None
+
+
+@dataclass(frozen=True)
+class ConfigurationOptions:
+    """What only a configuration takes, and no compiled file."""
+
+    table: TableOption = None
+    image: Annotated[str | None, typer.Option(help="Container image of every step.")] = None
     partitions: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Workers that share a step's rows. Default: 1.")
-    ] = None,
-    bundle: BundleOption = None,
+    ] = None
+    bundle: BundleOption = None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run is."""
+
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A pipeline parameter; repeat for several.")
-    ] = None,
-    experiment: Annotated[str, typer.Option(metavar="NAME", help="For kfp; made where it is missing.")] = "Default",
-    run_name: Annotated[str, typer.Option(metavar="NAME", help="Default: the pipeline's name and the time.")] = "",
+    ] = None
+    experiment: Annotated[str, typer.Option(metavar="NAME", help="For kfp; made where it is missing.")] = "Default"
+    run_name: Annotated[str, typer.Option(metavar="NAME", help="Default: the pipeline's name and the time.")] = ""
     run_id: Annotated[
         str, typer.Option(metavar="ID", help="Your id for the run: a second run is not started under it.")
-    ] = "",
-    pipeline_root: Annotated[str, typer.Option(metavar="URI", help="Object store for the artifacts.")] = "",
-    service_account: Annotated[str, typer.Option(metavar="NAME", help="What the steps run as.")] = "",
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute every step anew.")] = False,
+    ] = ""
+    pipeline_root: Annotated[str, typer.Option(metavar="URI", help="Object store for the artifacts.")] = ""
+    service_account: Annotated[str, typer.Option(metavar="NAME", help="What the steps run as.")] = ""
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute every step anew.")] = False
+
+
+@dataclass(frozen=True)
+class WaitOptions:
+    """Whether a run's end is waited for."""
+
     wait: Annotated[
         bool,
         typer.Option("--wait", help="Wait for the end. Exit code 0: SUCCEEDED, 3: FAILED, 4: CANCELED, 5: timeout."),
-    ] = False,
+    ] = False
     timeout: Annotated[
         float | None, typer.Option(parser=_seconds, metavar="TIME", help="The longest wait, such as 90s or 2h30m.")
-    ] = None,
+    ] = None
+
+
+@dataclass(frozen=True)
+class LaterOptions:
+    """What is done in the place of starting a run now."""
+
     schedule: Annotated[
         str, typer.Option(metavar="CRON", help="Start a run at these times, for example '0 6 * * 1'. For kfp.")
-    ] = "",
+    ] = ""
     upload_only: Annotated[
         bool, typer.Option("--upload-only", help="Upload the pipeline and start nothing. For kfp.")
-    ] = False,
+    ] = False
+
+
+@app.command(rich_help_panel="The cluster", context_settings=_SPELLING)
+@grouped
+def submit(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A configuration, or a compiled pipeline; - for stdin.")],
+    where: ServerOptions,
+    configuration: ConfigurationOptions,
+    run: RunOptions,
+    waiting: WaitOptions,
+    later: LaterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Start a run on Kubeflow Pipelines or Vertex AI, and wait for its end if wanted."""
-    host = host or (os.environ.get("KF_PIPELINES_ENDPOINT", "") if platform == "kfp" else "")
-    run_options = {"--run-id": run_id, "--wait": wait, "--timeout": timeout is not None}
-    start_options = {
-        "--param": param,
-        "--run-name": run_name,
-        "--pipeline-root": pipeline_root,
-        "--service-account": service_account,
-        "--schedule": schedule,
-    }
-    kfp_options = {
-        "--namespace": namespace,
-        "--cookie-file": cookie_file,
-        "--schedule": schedule,
-        "--upload-only": upload_only,
-    }
-    match platform:
-        case "kfp":
-            _require("--platform kfp (the default)", {"--host": host})
-            _refuse("--platform kfp (the default)", {"--project": project, "--region": region})
-        case "vertex":
-            _require("--platform vertex", {"--project": project, "--region": region})
-            _refuse("--platform vertex", kfp_options)
-        case _:
-            raise typer.BadParameter(f"'{platform}' is not one of: kfp, vertex", param_hint="--platform")
-    if upload_only:
-        _refuse("--upload-only", {**start_options, **run_options})
-    if schedule:
-        _refuse("--schedule", run_options)
-    if timeout is not None and not wait:
-        raise typer.BadParameter("has no effect without --wait", param_hint="--timeout")
+    platform = _remote_platform(where.platform)
+    host = where.host or platform.default_host()
+    _check_together(platform, {**by_flag(where, run, waiting, later), "--host": host})
 
-    from polyhead.progress import say
     from polyhead_pipelines.remote.access import Access
-    from polyhead_pipelines.remote.submitting import Request, check_arguments, parse_schedule, read_definition
+    from polyhead_pipelines.remote.definition import read_definition
+    from polyhead_pipelines.remote.platform import Connection
+    from polyhead_pipelines.remote.schedule import parse_schedule
 
-    access = Access(token_file, cookie_file, ca_cert)
-    cron = parse_schedule(schedule) if schedule else ""
-    kind: Literal["kfp", "vertex"] = "vertex" if platform == "vertex" else "kfp"
-    definition = read_definition(
-        file,
-        platform=kind,
-        pipeline_root=pipeline_root or None,
-        table=table,
-        image=image,
-        partitions=partitions,
-        bundle=bundle,
-    )
-    if no_cache:
+    access = Access(where.token_file, where.cookie_file, where.ca_cert)
+    cron = parse_schedule(later.schedule) if later.schedule else ""
+    definition = read_definition(file, platform, pipeline_root=run.pipeline_root or None, options=asdict(configuration))
+    if run.no_cache:
         definition = definition.without_cache()
-    request = Request(
-        definition,
-        {} if upload_only else check_arguments(definition, param or [], pipeline_root),
-        run_name=run_name or f"{definition.name} {datetime.now():%Y-%m-%d %H:%M:%S}",
-        run_id=run_id,
-        pipeline_root=pipeline_root,
-        service_account=service_account or definition.service_account,
-    )
-    if platform == "vertex":
-        from polyhead_pipelines.remote.vertex import Vertex
-
-        _start(Vertex(project, region, access, host), request, wait, timeout, as_json)
-        return
-
-    from polyhead_pipelines.remote.kfp import Cluster
-
-    cluster = Cluster(host, access, namespace, experiment)
-    if upload_only:
-        uploaded = cluster.upload(definition)
-        say(f"version {uploaded.version} of {definition.name} {'was there already' if uploaded.found else 'uploaded'}")
-        print_json(asdict(uploaded)) if as_json else _print_link(uploaded.link)
+    request = _request(definition, run, with_arguments=not later.upload_only)
+    server = platform.connect(Connection(access, host, where.namespace, run.experiment, where.project, where.region))
+    if later.upload_only:
+        _upload(server, definition, as_json)
     elif cron:
-        scheduled = cluster.schedule(request, cron)
-        say(f"runs start at '{cron}': second, minute, hour, day, month, weekday, in the server's time zone")
-        print_json(asdict(scheduled)) if as_json else _print_link(scheduled.link)
+        _schedule(server, request, cron, as_json)
     else:
-        _start(cluster, request, wait, timeout, as_json)
+        _start(server, request, waiting, as_json)
 
 
 @app.command(rich_help_panel="The cluster")
@@ -230,9 +214,48 @@ def schema() -> None:
     print_json(json_schema())
 
 
+def _remote_platform(name: str) -> RemotePlatform:
+    """A platform that runs are submitted to."""
+    from polyhead_pipelines.platforms.table import REMOTE
+
+    return _chosen(name, REMOTE)
+
+
+def _chosen(name: str, platforms: Mapping[str, AnyPlatform]) -> AnyPlatform:
+    if name not in platforms:
+        raise typer.BadParameter(f"'{name}' is not one of: {', '.join(platforms)}", param_hint="--platform")
+    return platforms[name]
+
+
+def _check_together(platform: RemotePlatform, options: Mapping[str, object]) -> None:
+    """End a call of `submit` whose options do not go together.
+
+    Args:
+        platform: The chosen platform.
+        options: The value of each option.
+    """
+    from polyhead_pipelines.platforms.table import REMOTE
+
+    def some(*names: str) -> dict[str, object]:
+        return {name: options[name] for name in names}
+
+    why = f"--platform {platform.name}{' (the default)' if platform.name == DEFAULT_PLATFORM else ''}"
+    _require(why, some(*platform.needed_options))
+    of_others = [name for other in REMOTE.values() for name in other.own_options if name not in platform.own_options]
+    _refuse(why, some(*of_others))
+    of_a_run = some("--run-id", "--wait", "--timeout")
+    if options["--upload-only"]:
+        of_any = some("--param", "--run-name", "--pipeline-root", "--service-account", "--schedule")
+        _refuse("--upload-only", {**of_any, **of_a_run})
+    if options["--schedule"]:
+        _refuse("--schedule", of_a_run)
+    if options["--timeout"] is not None and not options["--wait"]:
+        raise typer.BadParameter("has no effect without --wait", param_hint="--timeout")
+
+
 def _refuse(why: str, options: Mapping[str, object]) -> None:
     """End a call that has options which mean nothing beside another one."""
-    given = [name for name, value in options.items() if value]
+    given = [name for name, value in options.items() if value not in (None, "", []) and value is not False]
     if given:
         raise typer.BadParameter(f"has no effect with {why}", param_hint=", ".join(given))
 
@@ -244,7 +267,38 @@ def _require(why: str, options: Mapping[str, object]) -> None:
         raise typer.BadParameter(f"is missing, and needed with {why}", param_hint=", ".join(missing))
 
 
-def _start(server: Server, request: Request, wait: bool, timeout: float | None, as_json: bool) -> None:
+def _request(definition: Definition, run: RunOptions, *, with_arguments: bool) -> Request:
+    from polyhead_pipelines.remote.request import Request, check_arguments
+
+    return Request(
+        definition,
+        check_arguments(definition, run.param or [], run.pipeline_root) if with_arguments else {},
+        run_name=run.run_name or f"{definition.name} {datetime.now():%Y-%m-%d %H:%M:%S}",
+        run_id=run.run_id,
+        pipeline_root=run.pipeline_root,
+        service_account=run.service_account or definition.service_account,
+    )
+
+
+def _upload(server: Server, definition: Definition, as_json: bool) -> None:
+    """Upload a pipeline, and print where it is."""
+    from polyhead.progress import say
+
+    uploaded = server.upload(definition)
+    say(f"version {uploaded.version} of {definition.name} {'was there already' if uploaded.found else 'uploaded'}")
+    print_json(asdict(uploaded)) if as_json else _print_link(uploaded.link)
+
+
+def _schedule(server: Server, request: Request, cron: str, as_json: bool) -> None:
+    """Make a schedule, and print where it is."""
+    from polyhead.progress import say
+
+    scheduled = server.schedule(request, cron)
+    say(f"runs start at '{cron}': second, minute, hour, day, month, weekday, in the server's time zone")
+    print_json(asdict(scheduled)) if as_json else _print_link(scheduled.link)
+
+
+def _start(server: Server, request: Request, waiting: WaitOptions, as_json: bool) -> None:
     """Start a run or find it, print its link, and with `wait` end with the exit code of its end."""
     from polyhead.errors import PolyheadError
     from polyhead.progress import say, show_error
@@ -255,15 +309,15 @@ def _start(server: Server, request: Request, wait: bool, timeout: float | None, 
     say(f"run {run.run_id} {'is there already' if run.found else 'started'}")
     if not as_json:
         _print_link(run.link)
-    if wait:
+    if waiting.wait:
         try:
-            status = wait_for(server, run, request.definition, timeout)
+            status = wait_for(server, run, request.definition, waiting.timeout)
         except (KeyboardInterrupt, PolyheadError):
             say(f"the run is not stopped; to wait again, submit the same with --run-id {run.run_id} --wait")
             raise
     if as_json:
         print_json({"run_id": run.run_id, "link": run.link, "found": run.found, **asdict(status)})
-    if wait and status.exit_code:
+    if waiting.wait and status.exit_code:
         show_error("the run", explain(run, status))
         raise typer.Exit(status.exit_code)
 

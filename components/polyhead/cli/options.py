@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -43,6 +46,49 @@ PredictionsOption = Annotated[
     str, typer.Option("-o", "--out", metavar="FILE", help="The Parquet file to write, here or in a bucket.")
 ]
 SeedOption = Annotated[int | None, typer.Option(min=0, metavar="N", help="Replaces train.seed.")]
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """A command for Typer, from a function that takes some of its options together.
+
+    Args:
+        command: A parameter that is a dataclass stands for its fields: each is an option, described as Typer has it,
+            with a default.
+    """
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, type[Any]] = {}
+    for name, hint in get_type_hints(command, include_extras=True).items():
+        if name == "return":
+            continue
+        if is_dataclass(hint) and isinstance(hint, type):
+            groups[name] = hint
+            hints = get_type_hints(hint, include_extras=True)
+            parameters += [_keyword(field.name, hints[field.name], field.default) for field in fields(hint)]
+        else:
+            parameters.append(_keyword(name, hint, inspect.signature(command).parameters[name].default))
+
+    @functools.wraps(command)
+    def taking_each(**given: Any) -> None:
+        made = {
+            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**given, **made)
+
+    taking_each.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    taking_each.__annotations__ = {one.name: one.annotation for one in parameters}
+    return taking_each
+
+
+def _keyword(name: str, hint: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
+def by_flag(*groups: Any) -> dict[str, object]:
+    """The values of groups of options, by what the user writes: `--run-id`."""
+    return {
+        f"--{field.name.replace('_', '-')}": getattr(group, field.name) for group in groups for field in fields(group)
+    }
 
 
 def local_folder(text: str | Path) -> Path:

@@ -12,7 +12,7 @@ from rich.table import Table
 from polyhead.contracts.cluster import ClaimMount, Source, StepSettings, Toleration
 from polyhead.progress import result_console
 from polyhead_pipelines.compiling.pipeline import Compiled
-from polyhead_pipelines.define.platforms import Platform, accelerator_name
+from polyhead_pipelines.define.platform import Platform
 
 
 def print_plan(compiled: Compiled) -> None:
@@ -21,7 +21,7 @@ def print_plan(compiled: Compiled) -> None:
     rows = {step: _resources(settings, compiled.platform) for step, settings in compiled.steps.items()}
     columns = [column for column in next(iter(rows.values())) if any(row[column] for row in rows.values())]
     table = Table(
-        title=f"platform {compiled.platform}",
+        title=f"platform {compiled.platform.name}",
         title_justify="left",
         header_style="bold",
         box=SIMPLE_HEAD,
@@ -56,7 +56,7 @@ def _resources(settings: StepSettings, platform: Platform) -> dict[str, str]:
     return {
         "cpu": _range(settings.cpu_request, settings.cpu_limit),
         "memory": _range(settings.memory_request, settings.memory_limit),
-        "accelerator": f"{accelerator.count} × {accelerator_name(settings, platform)}" if accelerator else "",
+        "accelerator": f"{accelerator.count} × {platform.accelerator_name(accelerator)}" if accelerator else "",
         "shm": settings.shared_memory or "",
         "disk": settings.disk or "",
         "retries": str(retry.count) if retry else "",

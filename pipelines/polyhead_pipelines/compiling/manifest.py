@@ -8,31 +8,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from polyhead import __version__
-from polyhead.contracts.cluster import ClusterSection, Step, StepSettings, seconds
+from polyhead.contracts.cluster import Step, StepSettings, Workspace, seconds
 from polyhead.contracts.document import Document
 from polyhead.errors import ConfigError, Problem
-from polyhead_pipelines.define.platforms import accelerator_name
-from polyhead_pipelines.define.resources import carried_settings, largest
+from polyhead_pipelines.define.platform import Blueprint
+from polyhead_pipelines.define.resources import largest
 
 CONFIG_FOLDER, CONFIG_FILE = "/etc/polyhead", "polyhead.yaml"
 WORKSPACE = "/workspace"
 _NAME_LENGTH = 40
 
 
-def job_manifest(
-    config_text: str,
-    cluster: ClusterSection,
-    *,
-    name: str,
-    table: str,
-    image: str,
-    steps: Sequence[Step],
-    document: Document,
-) -> list[dict[str, Any]]:
+def job_manifest(blueprint: Blueprint, steps: Mapping[Step, StepSettings]) -> list[dict[str, Any]]:
     """What `kubectl apply` takes: a config map with the configuration, a service account, a claim, the Job.
 
     The service account is only made where `cluster` names none, the claim where `cluster.workspace` names none. The
@@ -40,91 +31,66 @@ def job_manifest(
     configuration is another Job, the same one is the same.
 
     Args:
-        config_text: The configuration.
-        cluster: Its section.
-        name: What to call the run, such as the configuration file's name.
-        table: A place that the pod can read.
-        image: The container's image.
-        steps: The steps that the Job runs.
-        document: The configuration file, for the lines of problems.
+        blueprint: What to run.
+        steps: What each step of the Job asks for.
 
     Raises:
         ConfigError: Two steps give one variable or folder different contents: one pod runs them all.
     """
-    _check_shared(cluster, steps, document)
-    settings = largest(cluster, steps, "kubernetes")
-    base = f"polyhead-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')[:_NAME_LENGTH].strip('-')}".strip("-")
-    stored_config = f"{base}-{_digest(config_text)}"
-    config_map = {
+    _check_shared(steps, blueprint.document)
+    settings, cluster = largest(list(steps.values())), blueprint.cluster
+    base = f"polyhead-{re.sub(r'[^a-z0-9]+', '-', blueprint.name.lower()).strip('-')[:_NAME_LENGTH].strip('-')}"
+    base = base.strip("-")
+    config = f"{base}-{_digest(blueprint.text)}"
+    account, claim = cluster.service_account or base, cluster.workspace.claim or base
+    pod = {
+        **_identity(settings, account),
+        "containers": [_container(settings, blueprint, f"{WORKSPACE}/{base}")],
+        "volumes": _volumes(settings, config, claim),
+        **_scheduling(settings),
+    }
+    template = {"metadata": {"labels": _metadata(base)["labels"]}, "spec": pod}
+    job = {"backoffLimit": settings.retry.count if settings.retry else 0, "template": template}
+    return [
+        _config_map(config, blueprint.text),
+        *([] if cluster.service_account else [_service_account(account)]),
+        *([] if cluster.workspace.claim else [_claim(claim, cluster.workspace)]),
+        {"apiVersion": "batch/v1", "kind": "Job", "metadata": _metadata(f"{base}-{_digest(job)}"), "spec": job},
+    ]
+
+
+def _config_map(name: str, config: str) -> dict[str, Any]:
+    return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": _metadata(stored_config),
+        "metadata": _metadata(name),
         "immutable": True,
-        "data": {CONFIG_FILE: config_text},
+        "data": {CONFIG_FILE: config},
     }
-    documents: list[dict[str, Any]] = [config_map]
-    account = cluster.service_account
-    if account is None:
-        account = base
-        documents.append(
-            {
-                "apiVersion": "v1",
-                "kind": "ServiceAccount",
-                "metadata": _metadata(account),
-                "automountServiceAccountToken": False,
-            }
-        )
-    claim = cluster.workspace.claim
-    if claim is None:
-        claim = base
-        spec: dict[str, Any] = {
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": cluster.workspace.size}},
-        }
-        if cluster.workspace.storage_class:
-            spec["storageClassName"] = cluster.workspace.storage_class
-        documents.append(
-            {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": _metadata(claim), "spec": spec}
-        )
-    template = {
-        "metadata": {"labels": _metadata(base)["labels"]},
-        "spec": _pod(settings, account, claim, stored_config, base, table, image),
-    }
-    job = {"backoffLimit": settings.retry.count if settings.retry else 0, "template": template}
-    documents.append(
-        {"apiVersion": "batch/v1", "kind": "Job", "metadata": _metadata(f"{base}-{_digest(job)}"), "spec": job}
-    )
-    return documents
 
 
-def _pod(
-    settings: StepSettings, account: str, claim: str, config_map: str, base: str, table: str, image: str
-) -> dict[str, Any]:
-    volumes: dict[str, dict[str, Any]] = {
-        "config": {"configMap": {"name": config_map}},
-        "workspace": {"persistentVolumeClaim": {"claimName": claim}},
-        "scratch": {"emptyDir": {"sizeLimit": settings.disk} if settings.disk else {}},
+def _service_account(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": _metadata(name),
+        "automountServiceAccountToken": False,
     }
-    mounts: list[dict[str, Any]] = [
-        {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
-        {"name": "workspace", "mountPath": WORKSPACE},
-        {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108
-    ]
-    if settings.shared_memory:
-        volumes["shared-memory"] = {"emptyDir": {"medium": "Memory", "sizeLimit": settings.shared_memory}}
-        mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})  # noqa: S108
-    for source, kind, key in (
-        *((one, "secret", "secretName") for one in settings.secrets),
-        *((one, "configMap", "name") for one in settings.config_maps),
-    ):
-        if source.mount:
-            volumes[f"{kind.lower()}-{source.name}"] = {kind: {key: source.name}}
-            mounts.append({"name": f"{kind.lower()}-{source.name}", "mountPath": source.mount, "readOnly": True})
-    for volume in settings.volumes:
-        volumes[f"claim-{volume.claim}"] = {"persistentVolumeClaim": {"claimName": volume.claim}}
-        mount = {"name": f"claim-{volume.claim}", "mountPath": volume.mount, "readOnly": volume.read_only}
-        mounts.append({**mount, "subPath": volume.sub_path} if volume.sub_path else mount)
-    pod: dict[str, Any] = {
+
+
+def _claim(name: str, workspace: Workspace) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": workspace.size}},
+    }
+    if workspace.storage_class:
+        spec["storageClassName"] = workspace.storage_class
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": _metadata(name), "spec": spec}
+
+
+def _identity(settings: StepSettings, account: str) -> dict[str, Any]:
+    """Who the pod is, and what it may do."""
+    return {
         "serviceAccountName": account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -137,52 +103,79 @@ def _pod(
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(settings, mounts, base, table, image)],
-        "volumes": [{"name": name, **source} for name, source in volumes.items()],
     }
-    if settings.timeout:
-        pod["activeDeadlineSeconds"] = seconds(settings.timeout)
-    if settings.priority_class:
-        pod["priorityClassName"] = settings.priority_class
-    if settings.node_selector:
-        pod["nodeSelector"] = settings.node_selector
-    if settings.image_pull_secrets:
-        pod["imagePullSecrets"] = [{"name": name} for name in settings.image_pull_secrets]
-    if settings.tolerations:
-        pod["tolerations"] = [
-            {
-                field: value
-                for field, value in (
-                    ("key", one.key),
-                    ("operator", one.operator),
-                    ("value", one.value),
-                    ("effect", one.effect),
-                    ("tolerationSeconds", one.seconds),
-                )
-                if value is not None
-            }
-            for one in settings.tolerations
-        ]
-    return pod
 
 
-def _container(
-    settings: StepSettings, mounts: list[dict[str, Any]], base: str, table: str, image: str
-) -> dict[str, Any]:
-    requests = {"cpu": settings.cpu_request, "memory": settings.memory_request}
-    limits = {"cpu": settings.cpu_limit, "memory": settings.memory_limit}
-    if settings.disk:
-        requests["ephemeral-storage"] = limits["ephemeral-storage"] = settings.disk
-    if settings.accelerator:
-        limits[accelerator_name(settings, "kubernetes")] = str(settings.accelerator.count)
+def _volumes(settings: StepSettings, config_map: str, claim: str) -> list[dict[str, Any]]:
+    """What the pod can mount, each by its name; `_mounts` says where."""
+    volumes: dict[str, dict[str, Any]] = {
+        "config": {"configMap": {"name": config_map}},
+        "workspace": {"persistentVolumeClaim": {"claimName": claim}},
+        "scratch": {"emptyDir": {"sizeLimit": settings.disk} if settings.disk else {}},
+    }
+    if settings.shared_memory:
+        volumes["shared-memory"] = {"emptyDir": {"medium": "Memory", "sizeLimit": settings.shared_memory}}
+    for secret in settings.secrets:
+        if secret.mount:
+            volumes[f"secret-{secret.name}"] = {"secret": {"secretName": secret.name}}
+    for config in settings.config_maps:
+        if config.mount:
+            volumes[f"configmap-{config.name}"] = {"configMap": {"name": config.name}}
+    for volume in settings.volumes:
+        volumes[f"claim-{volume.claim}"] = {"persistentVolumeClaim": {"claimName": volume.claim}}
+    return [{"name": name, **source} for name, source in volumes.items()]
+
+
+def _mounts(settings: StepSettings) -> list[dict[str, Any]]:
+    """Where the container finds each of `_volumes`."""
+    mounts: list[dict[str, Any]] = [
+        {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
+        {"name": "workspace", "mountPath": WORKSPACE},
+        {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108
+    ]
+    if settings.shared_memory:
+        mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})  # noqa: S108
+    for kind, sources in (("secret", settings.secrets), ("configmap", settings.config_maps)):
+        for source in sources:
+            if source.mount:
+                mounts.append({"name": f"{kind}-{source.name}", "mountPath": source.mount, "readOnly": True})
+    for volume in settings.volumes:
+        mount = {"name": f"claim-{volume.claim}", "mountPath": volume.mount, "readOnly": volume.read_only}
+        mounts.append({**mount, "subPath": volume.sub_path} if volume.sub_path else mount)
+    return mounts
+
+
+def _scheduling(settings: StepSettings) -> dict[str, Any]:
+    """Where and for how long the pod may run, as far as the configuration says."""
+    tolerations = [
+        {
+            "key": one.key,
+            "operator": one.operator,
+            "value": one.value,
+            "effect": one.effect,
+            "tolerationSeconds": one.seconds,
+        }
+        for one in settings.tolerations
+    ]
+    fields = {
+        "activeDeadlineSeconds": seconds(settings.timeout) if settings.timeout else None,
+        "priorityClassName": settings.priority_class,
+        "nodeSelector": settings.node_selector,
+        "imagePullSecrets": [{"name": name} for name in settings.image_pull_secrets],
+        "tolerations": [{key: value for key, value in one.items() if value is not None} for one in tolerations],
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _container(settings: StepSettings, blueprint: Blueprint, out: str) -> dict[str, Any]:
     container: dict[str, Any] = {
         "name": "polyhead",
-        "image": image,
+        "image": blueprint.image,
         "command": ["polyhead", "run", f"{CONFIG_FOLDER}/{CONFIG_FILE}"],
-        "args": ["--table", _literal(table), "--out", f"{WORKSPACE}/{base}"],
+        "args": ["--table", _literal(blueprint.table), "--out", out],
         "workingDir": WORKSPACE,
         "env": _environment(settings),
-        "resources": {"requests": requests, "limits": limits},
+        "resources": _resources(settings),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -190,11 +183,21 @@ def _container(
             "runAsNonRoot": True,
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": mounts,
+        "volumeMounts": _mounts(settings),
     }
     if settings.image_pull_policy:
         container["imagePullPolicy"] = settings.image_pull_policy
     return container
+
+
+def _resources(settings: StepSettings) -> dict[str, Any]:
+    requests = {"cpu": settings.cpu_request, "memory": settings.memory_request}
+    limits = {"cpu": settings.cpu_limit, "memory": settings.memory_limit}
+    if settings.disk:
+        requests["ephemeral-storage"] = limits["ephemeral-storage"] = settings.disk
+    if settings.accelerator:
+        limits[settings.accelerator.resource] = str(settings.accelerator.count)
+    return {"requests": requests, "limits": limits}
 
 
 def _literal(text: str) -> str:
@@ -212,12 +215,11 @@ def _environment(settings: StepSettings) -> list[dict[str, Any]]:
     return sorted(variables, key=lambda one: str(one["name"]))
 
 
-def _check_shared(cluster: ClusterSection, steps: Sequence[Step], document: Document) -> None:
+def _check_shared(steps: Mapping[Step, StepSettings], document: Document) -> None:
     """Refuse what steps can have each for itself, and one pod cannot."""
     first: dict[tuple[str, str], tuple[Step, object]] = {}
     problems = []
-    for step in steps:
-        settings = carried_settings(cluster, step, "kubernetes")
+    for step, settings in steps.items():
         uses: list[tuple[str, str, object]] = [("variable", name, value) for name, value in settings.env.items()]
         for kind, sources in (("secret", settings.secrets), ("config map", settings.config_maps)):
             for source in sources:

@@ -1,4 +1,4 @@
-"""The pipelines as one YAML file, for each place that can run it."""
+"""The pipelines as one YAML file, for each platform."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import json_format
-
 from polyhead.contracts.cluster import Step, StepSettings
 from polyhead.contracts.config import Config, config_name, parse_config, read_config_text
 from polyhead.contracts.document import parse_yaml
@@ -16,22 +14,15 @@ from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret
 from polyhead.errors import ConfigError, Problem
 from polyhead.storage.artifact import write_whole
 from polyhead.storage.places import is_remote
-from polyhead_pipelines.compiling.arguments import expanded_problem, partitions_problems, unexpanded_config
 from polyhead_pipelines.compiling.documents import yaml_text
-from polyhead_pipelines.compiling.manifest import job_manifest
-from polyhead_pipelines.define.platforms import Platform, carries, platform_notes, platform_problems, platform_warnings
+from polyhead_pipelines.define.arguments import expanded_problem, partitions_problems, unexpanded_config
+from polyhead_pipelines.define.platform import Blueprint, Platform
 from polyhead_pipelines.define.predicting import NAME as PREDICTION
 from polyhead_pipelines.define.predicting import prediction_pipeline
-from polyhead_pipelines.define.resources import carried_settings, largest
+from polyhead_pipelines.define.resources import carried_settings
 from polyhead_pipelines.define.training import DEFAULT_IMAGE, stages_of, training_pipeline
 from polyhead_pipelines.define.training import NAME as TRAINING
 
-_HEADERS: dict[Platform, str] = {
-    "kfp": "pipeline for Kubeflow Pipelines; the second document is about its pods.",
-    "vertex": "pipeline for Vertex AI Pipelines.",
-    "local": "pipeline for the local runners of the KFP SDK.",
-    "kubernetes": "pipeline as one Job: kubectl apply -n NAMESPACE -f THIS_FILE",
-}
 _PARAMETERS = {
     "config": "the configuration's text",
     "table": "where the table is",
@@ -69,7 +60,7 @@ class Compiled:
     def summary(self) -> dict[str, Any]:
         """All but the text, as `polyhead compile --json` prints it; what a step does not have is left out."""
         return {
-            "platform": self.platform,
+            "platform": self.platform.name,
             "image": self.image,
             "pipeline_root": self.pipeline_root,
             "service_account": self.service_account,
@@ -102,11 +93,11 @@ class Compiled:
 
 def compile_pipeline(
     config: Path,
+    platform: Platform,
     *,
     text: str | None = None,
     table: str | None = None,
     image: str | None = None,
-    platform: Platform = "kfp",
     pipeline_root: str | None = None,
     partitions: int = 1,
     bundle: str | None = None,
@@ -118,12 +109,11 @@ def compile_pipeline(
 
     Args:
         config: The configuration file, or `-` for stdin.
-        text: What it holds, where that was read before.
+        platform: What runs the pipeline.
+        text: What the configuration file holds, where that was read before.
         table: Replaces the configuration's table.
         image: Container image of every step, by tag or digest; replaces `cluster.image`, but not a step's own.
             Default: this version's.
-        platform: `kfp`: two documents, the pipeline and its pods. `vertex`: one document in Vertex AI's words. `local`:
-            one document without resources. `kubernetes`: a Job that runs everything, with all that it needs.
         pipeline_root: Replaces `cluster.pipeline_root`. Vertex AI needs one on `gs://`.
         partitions: Workers that share the look at the pictures and sharding, or prediction, the default of the
             parameter `partitions`; with 1 there is none. A Job on one node has one.
@@ -135,60 +125,97 @@ def compile_pipeline(
     """
     text = read_config_text(config) if text is None else text
     checked = parse_config(text, name=config_name(config))
-    document = parse_yaml(text, name=config_name(config))
-    place = table or checked.table
     cluster = checked.cluster if image is None else checked.cluster.model_copy(update={"image": None})
-    root = (pipeline_root or cluster.pipeline_root) if carries(platform, "pipeline_root") == "yes" else None
-    places = {
-        "--table" if table else document.where(["table"]): place,
-        "--image" if image else document.where(["cluster", "image"]): image or cluster.image or "",
-        "--bundle": bundle or "",
-        "--pipeline-root" if pipeline_root else document.where(["cluster", "pipeline_root"]): root or "",
-        document.where(["publish", "to"]): "" if bundle else checked.publish.to or "",
-    }
-    problems = [*platform_problems(cluster, platform, document, pipeline_root), *_place_problems(places, platform)]
-    problems += _comment_problems(text, config.name)
-    carried = unexpanded_config(text, config.name) if platform in ("kfp", "vertex") else text
-    if partitions > 1 and platform in ("kfp", "vertex"):
-        name, given = (TRAINING, {"config": carried}) if bundle is None else (PREDICTION, {"bundle": bundle})
-        problems += partitions_problems(partitions, {**given, "table": place}, root, name, "--partitions")
+    blueprint = Blueprint(
+        name=config.stem,
+        text=unexpanded_config(text, config.name) if platform.expands else text,
+        document=parse_yaml(text, name=config_name(config)),
+        cluster=cluster,
+        table=table or checked.table,
+        image=image or cluster.image or DEFAULT_IMAGE,
+        steps=_steps(checked, platform, bundle),
+        root=(pipeline_root or cluster.pipeline_root) if platform.carries("pipeline_root") == "yes" else None,
+        partitions=partitions,
+        bundle=bundle,
+    )
+    options = {"--table": table, "--image": image, "--bundle": bundle, "--pipeline-root": pipeline_root}
+    problems = [
+        *platform.problems(cluster, blueprint.document, pipeline_root),
+        *_place_problems(_places(blueprint, options, checked.publish.to), platform),
+        *_comment_problems(text, config.name),
+        *_partitions_problems(blueprint, platform),
+    ]
     if problems:
         raise ConfigError(problems)
-    image = image or cluster.image or DEFAULT_IMAGE
-    warnings = platform_warnings(cluster, platform)
-    if platform == "kubernetes" and partitions > 1:
-        warnings.append("--partitions is ignored for kubernetes: one node runs every step")
-    if platform == "kubernetes":
-        if bundle is not None:
-            raise ConfigError("a Job trains, it does not predict", where="--bundle", hint="compile for kfp or vertex")
-        names = [stage.name for stage in stages_of(checked)]
-        asked: dict[str, StepSettings] = {"all in one": largest(cluster, names, platform)}
-        documents = job_manifest(
-            text, cluster, name=config.stem, table=place, image=image, steps=names, document=document
-        )
-    else:
-        options: dict[str, Any] = {"partitions": partitions, "cluster": cluster, "platform": platform}
-        if bundle is None:
-            pipeline = training_pipeline(carried, place, image, **options)
-        else:
-            pipeline = prediction_pipeline(bundle, place, image, **options)
-        asked = {name: carried_settings(cluster, name, platform) for name in steps_of(checked, platform, bundle)}
-        spec = json_format.MessageToDict(pipeline.pipeline_spec)
-        documents = [{**spec, "defaultPipelineRoot": root} if root else spec]
-        if platform == "kfp":
-            documents.append(json_format.MessageToDict(pipeline.platform_spec))
-    if platform != "local":
-        warnings += _warnings(place, asked, image, platform)
-    notes = platform_notes(platform, root, any(one.retry and one.retry.count for one in asked.values()))
+    return _compiled(blueprint, platform)
+
+
+def _compiled(blueprint: Blueprint, platform: Platform) -> Compiled:
+    """What a blueprint without problems compiles to."""
+    cluster = blueprint.cluster
+    steps = {step: carried_settings(cluster, step, platform) for step in blueprint.steps}
+    documents = platform.documents(blueprint, steps, lambda: _pipeline(blueprint, platform))
+    asked = platform.pods(steps)
+    warnings = platform.warnings(cluster, blueprint.partitions)
+    if platform.elsewhere:
+        warnings += _warnings(blueprint, asked, platform)
     return Compiled(
-        platform, _yaml(platform, documents, bundle), image, root, cluster.service_account, asked, warnings, notes
+        platform,
+        text=_head(blueprint, platform, documents) + yaml_text(documents, sort_keys=platform.sorts_keys),
+        image=blueprint.image,
+        pipeline_root=blueprint.root,
+        service_account=cluster.service_account,
+        steps=asked,
+        warnings=warnings,
+        notes=platform.notes(blueprint.root, any(one.retry and one.retry.count for one in asked.values())),
     )
+
+
+def _pipeline(blueprint: Blueprint, platform: Platform) -> Any:
+    """The KFP graph component of a blueprint."""
+    options: dict[str, Any] = {
+        "partitions": blueprint.partitions,
+        "cluster": blueprint.cluster,
+        "platform": platform,
+    }
+    if blueprint.bundle is None:
+        return training_pipeline(blueprint.text, blueprint.table, blueprint.image, **options)
+    return prediction_pipeline(blueprint.bundle, blueprint.table, blueprint.image, **options)
+
+
+def _steps(config: Config, platform: Platform, bundle: str | None) -> tuple[Step, ...]:
+    """The steps whose settings a compiled pipeline uses."""
+    if bundle is not None:
+        return ("predict",)
+    names = tuple(stage.name for stage in stages_of(config))
+    return (*names, "summarise") if platform.summarises else names
+
+
+def _places(blueprint: Blueprint, options: Mapping[str, str | None], publish_to: str | None) -> dict[str, str]:
+    """What steps are told of places and images, by where each stands: an option, or a line of the configuration.
+
+    Args:
+        blueprint: What to compile.
+        options: What the user gave, by option.
+        publish_to: Where the configuration publishes.
+    """
+
+    def where(option: str, *path: str) -> str:
+        return option if options[option] else blueprint.document.where(path)
+
+    return {
+        where("--table", "table"): blueprint.table,
+        where("--image", "cluster", "image"): options["--image"] or blueprint.cluster.image or "",
+        "--bundle": blueprint.bundle or "",
+        where("--pipeline-root", "cluster", "pipeline_root"): blueprint.root or "",
+        blueprint.document.where(["publish", "to"]): "" if blueprint.bundle else publish_to or "",
+    }
 
 
 def _place_problems(places: Mapping[str, str], platform: Platform) -> list[Problem]:
     """What of the places that a step is told would reach it as something else."""
     problems = [Problem(IN_THE_OPEN, where, IN_THE_OPEN_HINT) for where, text in places.items() if has_secret(text)]
-    if platform in ("kfp", "vertex"):
+    if platform.expands:
         found = [(where, expanded_problem(text)) for where, text in places.items()]
         problems += [Problem(what, where, "give it another name") for where, what in found if what]
     return problems
@@ -200,31 +227,38 @@ def _comment_problems(text: str, name: str) -> list[Problem]:
     return [Problem(IN_THE_OPEN, f"{name}:{n}", "remove the comment") for n, line in comments if has_secret(line)]
 
 
-def steps_of(config: Config, platform: Platform, bundle: str | None) -> list[Step]:
-    """The steps whose settings a compiled pipeline uses."""
-    if bundle is not None:
-        return ["predict"]
-    names = [stage.name for stage in stages_of(config)]
-    return names if platform == "local" else [*names, "summarise"]
+def _partitions_problems(blueprint: Blueprint, platform: Platform) -> list[Problem]:
+    """More partitions than the argument of a merge has room for, where it gets them in one."""
+    if blueprint.partitions == 1 or not platform.expands:
+        return []
+    name, given = (TRAINING, {"config": blueprint.text})
+    if blueprint.bundle is not None:
+        name, given = PREDICTION, {"bundle": blueprint.bundle}
+    parameters = {**given, "table": blueprint.table}
+    return partitions_problems(blueprint.partitions, parameters, blueprint.root, name, "--partitions")
 
 
-def _warnings(table: str, steps: dict[str, StepSettings], image: str, platform: Platform) -> list[str]:
+def _warnings(blueprint: Blueprint, steps: Mapping[str, StepSettings], platform: Platform) -> list[str]:
     found = []
+    table = blueprint.table
     volumes = [volume.mount for volume in next(iter(steps.values())).volumes]  # validate's, which reads the table
     if not is_remote(table) and not any(table.startswith(f"{mount}/") for mount in volumes):
-        found.append(f"the table '{table}' is a local path, which {platform} cannot read: give --table gs://…")
-    for one in dict.fromkeys([image, *(settings.image for settings in steps.values() if settings.image)]):
+        found.append(f"the table '{table}' is a local path, which {platform.name} cannot read: give --table gs://…")
+    own = (settings.image for settings in steps.values() if settings.image)
+    for one in dict.fromkeys([blueprint.image, *own]):
         name = one.rpartition("/")[2]
         if "@" not in one and (":" not in name or name.endswith(":latest")):
             found.append(f"the image '{one}' can change under its name: give a version's tag or a digest, @sha256:…")
     return found
 
 
-def _yaml(platform: Platform, documents: list[dict[str, Any]], bundle: str | None) -> str:
-    # KFP's own writer copies parameter defaults into the comments at the file's head line by line, and every line
-    # of a multi-line default after the first would stand there as YAML.
-    body = yaml_text(documents, sort_keys=platform != "kubernetes")  # which has its own customary order
-    head = f"Polyhead's {'training' if bundle is None else 'prediction'} {_HEADERS[platform]}"
+def _head(blueprint: Blueprint, platform: Platform, documents: list[dict[str, Any]]) -> str:
+    """The comments above the documents.
+
+    KFP's own writer copies parameter defaults there line by line, and every line of a multi-line default after the
+    first would stand there as YAML.
+    """
     parameters = documents[0].get("root", {}).get("inputDefinitions", {}).get("parameters", {})
-    lines = [head, *(f"{name}: {_PARAMETERS[name]}" for name in sorted(parameters))]
-    return "".join(f"# {line}\n" for line in lines) + body
+    what = "training" if blueprint.bundle is None else "prediction"
+    lines = [f"Polyhead's {what} {platform.about}", *(f"{name}: {_PARAMETERS[name]}" for name in sorted(parameters))]
+    return "".join(f"# {line}\n" for line in lines)

@@ -7,7 +7,7 @@ from kfp import dsl
 
 from polyhead.contracts.cluster import ClusterSection
 from polyhead.predict import component as predict_components
-from polyhead_pipelines.define.platforms import Platform
+from polyhead_pipelines.define.platform import Platform
 from polyhead_pipelines.define.resources import settle
 
 NAME = "polyhead-prediction"
@@ -25,7 +25,7 @@ def prediction_pipeline(
         table_place: The table, the default of the pipeline parameter `table`.
         image: Container image of every task.
         cluster: What the tasks ask for, as the step `predict`.
-        platform: Who is told of it: `kfp`, `vertex`, or `local`, which needs none.
+        platform: Who is told of it.
         partitions: Workers that share the rows, the default of the pipeline parameter `partitions`. With 1 there is
             no such parameter, and prediction is one task.
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
-
-from kfp import dsl
+from typing import TYPE_CHECKING, Any
 
 from polyhead.contracts.cluster import (
     NEVER_CACHED,
@@ -21,7 +19,10 @@ from polyhead.contracts.cluster import (
     seconds,
     size,
 )
-from polyhead_pipelines.define.platforms import Platform, accelerator_name, carries, given_settings, values_of
+from polyhead_pipelines.define.platform import Platform, given_settings, values_of
+
+if TYPE_CHECKING:
+    from kfp import dsl
 
 _LIGHT = StepSettings(
     cpu_request="2", cpu_limit="4", memory_request="2Gi", memory_limit="4Gi", retry=Retry(), run_as_user=1000,
@@ -89,12 +90,8 @@ def _added(below: Any, value: Any) -> Any:
 
 
 def carried_settings(cluster: ClusterSection, step: Step, platform: Platform) -> StepSettings:
-    """What of a step's settings a platform is told; of `local` nothing but what must not come from a cache."""
-    settings = settings_of(cluster, step)
-    if platform == "local":
-        return StepSettings(caching=settings.caching)
-    dropped = {name for name in StepSettings.model_fields if carries(platform, name) != "yes"}
-    return StepSettings.model_validate({k: v for k, v in values_of(settings).items() if k not in dropped})
+    """What of a step's settings a platform is told."""
+    return platform.carried(settings_of(cluster, step))
 
 
 def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, platform: Platform) -> dsl.PipelineTask:
@@ -104,8 +101,7 @@ def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, platform
         task: A task of the step, or of a part of it (plan, partition, merge).
         step: Whose settings it gets.
         cluster: The configuration's section.
-        platform: `kfp` gets resources and everything that Kubernetes needs to know, `vertex` resources in Vertex AI's
-            words, `local` nothing that the local runner does not know. `kubernetes` is not compiled from tasks.
+        platform: Who is told of it, and in whose words.
 
     Returns:
         The task.
@@ -113,8 +109,6 @@ def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, platform
     settings = carried_settings(cluster, step, platform)
     if settings.caching is not None:
         task.set_caching_options(settings.caching)
-    if platform == "local":
-        return task
     if settings.image:
         task.set_container_image(settings.image)
     if settings.cpu_request:
@@ -126,7 +120,7 @@ def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, platform
     if settings.memory_limit:
         task.set_memory_limit(settings.memory_limit)
     if settings.accelerator:
-        name = accelerator_name(settings, platform)
+        name = platform.accelerator_name(settings.accelerator)
         task.set_accelerator_type(name).set_accelerator_limit(settings.accelerator.count)
     if settings.retry and settings.retry.count:
         retry = settings.retry
@@ -134,8 +128,7 @@ def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, platform
         task.set_retry(retry.count, f"{seconds(retry.backoff)}s", retry.factor, f"{window}s")
     for variable, value in sorted(settings.env.items()):
         task.set_env_variable(variable, value)
-    if platform == "kfp":
-        _settle_pod(task, settings)
+    platform.settle_pod(task, settings)
     return task
 
 
@@ -151,56 +144,15 @@ def retry_window(retry: Retry, timeout: str | None) -> int:
     return (retry.count + 1) * (seconds(timeout) + _DAY) + math.ceil(sum(retry.pauses()))
 
 
-def _settle_pod(task: dsl.PipelineTask, settings: StepSettings) -> None:
-    """What stands in the second document: the pod around the step's container."""
-    from kfp import kubernetes
-
-    # Asking for any of this also makes the backend drop all capabilities of the container.
-    kubernetes.set_security_context(
-        task, run_as_user=settings.run_as_user, run_as_group=settings.run_as_group, run_as_non_root=True
-    )
-    if settings.shared_memory:
-        kubernetes.empty_dir_mount(task, "polyhead-shared-memory", "/dev/shm", "Memory", settings.shared_memory)  # noqa: S108
-    if settings.disk:
-        kubernetes.empty_dir_mount(task, "polyhead-scratch", "/tmp", size_limit=settings.disk)  # noqa: S108
-    if settings.timeout:
-        kubernetes.set_timeout(task, seconds(settings.timeout))
-    for label, value in sorted(settings.node_selector.items()):
-        kubernetes.add_node_selector(task, label, value)
-    for one in settings.tolerations:
-        kubernetes.add_toleration(task, one.key, one.operator, one.value, one.effect, one.seconds)
-    if settings.image_pull_policy:
-        kubernetes.set_image_pull_policy(task, settings.image_pull_policy)
-    if settings.image_pull_secrets:
-        kubernetes.set_image_pull_secrets(task, settings.image_pull_secrets)
-    _settle_sources(task, settings)
-
-
-def _settle_sources(task: dsl.PipelineTask, settings: StepSettings) -> None:
-    """Secrets, config maps and claims: the pipeline names them, the cluster holds them."""
-    from kfp import kubernetes
-
-    for secret in settings.secrets:
-        for variable, key in sorted(secret.env.items()):
-            kubernetes.use_secret_as_env(task, secret.name, {key: variable})
-        if secret.mount:
-            kubernetes.use_secret_as_volume(task, secret.name, secret.mount)
-    for config_map in settings.config_maps:
-        for variable, key in sorted(config_map.env.items()):
-            kubernetes.use_config_map_as_env(task, config_map.name, {key: variable})
-        if config_map.mount:
-            kubernetes.use_config_map_as_volume(task, config_map.name, config_map.mount)
-    for volume in settings.volumes:
-        kubernetes.mount_pvc(task, volume.claim, volume.mount, volume.sub_path)
-
-
-def largest(cluster: ClusterSection, steps: Sequence[Step], platform: Platform) -> StepSettings:
+def largest(each: Sequence[StepSettings]) -> StepSettings:
     """What one machine needs that runs several steps one after the other: of each resource the most that one asks for.
 
     Mappings and lists add up; the timeout is the sum where every step has one; the retries are those of the step
     with the fewest, since a retry runs every step again.
+
+    Args:
+        each: What each step asks for.
     """
-    each = [carried_settings(cluster, step, platform) for step in steps]
 
     def most(name: str, measure: Callable[[Any], float]) -> Any:
         return max((v for v in (getattr(one, name) for one in each) if v is not None), key=measure, default=None)

@@ -32,7 +32,7 @@ from polyhead.shard import component as shard_components
 from polyhead.summarise import component as summarise_components
 from polyhead.train import component as train_components
 from polyhead.validate import component as validate_components
-from polyhead_pipelines.define.platforms import Platform
+from polyhead_pipelines.define.platform import Platform
 from polyhead_pipelines.define.resources import settle
 
 NAME = "polyhead-training"
@@ -81,10 +81,10 @@ def training_pipeline(
     table_place: str,
     image: str = DEFAULT_IMAGE,
     *,
+    platform: Platform,
     partitions: int = 1,
     publish_place: str = "",
     cluster: ClusterSection | None = None,
-    platform: Platform = "local",
 ) -> Any:
     """The pipeline for one configuration.
 
@@ -92,12 +92,12 @@ def training_pipeline(
         config_text: The configuration file's text, the default of the pipeline parameter `config`.
         table_place: The table, the default of the pipeline parameter `table`.
         image: Container image of every step.
+        platform: Who is told what the steps ask for.
         partitions: Workers that share the look at the pictures and sharding, the default of the pipeline parameter
             `partitions`. With 1 there is no such parameter, and each step is one task.
         publish_place: Where a bundle that passed is published, the default of the pipeline parameter `publish_to`;
             it is there where the configuration has `publish.to`. Default: that.
         cluster: What the steps ask for. Default: the configuration's section.
-        platform: Who is told of it: `kfp`, `vertex`, or `local`, which needs none, and no summary.
 
     Returns:
         A KFP graph component, to be compiled or called.
@@ -163,8 +163,8 @@ class _Tasks:
                 self._settled("publish", publish_components.component, **passed)
 
     def _ending(self) -> AbstractContextManager[Any]:
-        """Sum up how the tasks inside ended; on this machine the runner's own messages do that."""
-        if self._platform == "local":
+        """Sum up how the tasks inside ended, where nothing else does."""
+        if not self._platform.summarises:
             return nullcontext()
         names = {"job_name": dsl.PIPELINE_JOB_NAME_PLACEHOLDER, "job_id": dsl.PIPELINE_JOB_ID_PLACEHOLDER}
         ends = self._settled("summarise", summarise_components.component, **names)

@@ -34,6 +34,7 @@ from polyhead.storage.artifact import being_written, check_free, locked, replace
 from polyhead.storage.places import folder_of, is_remote, join
 from polyhead_pipelines.define.training import Stage, stages_of, training_pipeline
 from polyhead_pipelines.local.runners import Processes, Runner
+from polyhead_pipelines.platforms.local import Local
 
 _WORKING, _ARTIFACTS, _SCRATCH = ".pipeline-", "artifacts", "tmp"
 _LOG_LINES = 25
@@ -128,7 +129,9 @@ def _run(
     reuse = str(out / "shard") if "shard" in former else ""
     writes = [publish_to] if config.publish.to else []
     with runner.open(_reads(config, table, reuse), writes) as session:
-        pipeline = training_pipeline(config_text, table, session.image, partitions=partitions, publish_place=publish_to)
+        pipeline = training_pipeline(
+            config_text, table, session.image, platform=Local(), partitions=partitions, publish_place=publish_to
+        )
         for place in writes:
             if not is_remote(place):
                 _make(Path(place), "name another place in publish.to")

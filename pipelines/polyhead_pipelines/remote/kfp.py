@@ -9,7 +9,6 @@ import re
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -45,8 +44,9 @@ from polyhead_pipelines.remote.answers import (
     pages,
     within,
 )
-from polyhead_pipelines.remote.submitting import Definition, Request
-from polyhead_pipelines.remote.waiting import FAILED, Run, Status, Step, numbered
+from polyhead_pipelines.remote.definition import Definition
+from polyhead_pipelines.remote.request import Request
+from polyhead_pipelines.remote.server import FAILED, Run, Scheduled, Server, Status, Step, Uploaded, numbered
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 60.0
 _CALL_SECONDS = 120.0
@@ -143,41 +143,7 @@ Item = TypeVar("Item")
 NamedItem = TypeVar("NamedItem", bound=_Named)
 
 
-@dataclass(frozen=True)
-class Uploaded:
-    """A version of a pipeline on a server.
-
-    Attributes:
-        pipeline_id: The pipeline.
-        version_id: The version.
-        version: The version's name: the package's version and the content's digest.
-        link: Where a browser shows it.
-        found: Whether it was there already, and nothing was sent.
-    """
-
-    pipeline_id: str
-    version_id: str
-    version: str
-    link: str
-    found: bool
-
-
-@dataclass(frozen=True)
-class Scheduled:
-    """A recurring run on a server.
-
-    Attributes:
-        recurring_run_id: The server's id.
-        cron: When it starts runs: six fields, the second first.
-        link: Where a browser shows it.
-    """
-
-    recurring_run_id: str
-    cron: str
-    link: str
-
-
-class Cluster:
+class KfpServer(Server):
     """A Kubeflow Pipelines server.
 
     Args:

@@ -20,8 +20,9 @@ from pydantic import AwareDatetime, Field
 from polyhead.errors import Problem, SubmitError
 from polyhead_pipelines.remote.access import Access, ExistsError, UnavailableError, refused, told, unreachable
 from polyhead_pipelines.remote.answers import Answer, BrokenAnswerError, State, Told, checked, read_answer, within
-from polyhead_pipelines.remote.submitting import Definition, Request
-from polyhead_pipelines.remote.waiting import CANCELED, SKIPPED, Run, Status, Step, numbered
+from polyhead_pipelines.remote.definition import Definition
+from polyhead_pipelines.remote.request import Request
+from polyhead_pipelines.remote.server import CANCELED, SKIPPED, Run, Server, Status, Step, numbered
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _ANSWER_SECONDS = 60.0
@@ -80,7 +81,7 @@ class _LookedAt(_Job):
 Job = TypeVar("Job", bound=_Job)
 
 
-class Vertex:
+class VertexServer(Server):
     """Vertex AI Pipelines in one region of one project.
 
     Args:

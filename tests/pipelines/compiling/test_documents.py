@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from polyhead_pipelines.compiling.documents import yaml_text
 from polyhead_pipelines.compiling.pipeline import compile_pipeline
+from polyhead_pipelines.platforms.table import PLATFORMS
 
 AMBIGUOUS = [
     "1e-4", "12e45", "1.5e3", "0o17", "0O17", "017", "0x1F", "0b11", "-0b1", "1_000", "1__0", "+1", "-1", ".5", "1.",
@@ -109,7 +110,7 @@ def test_a_configurations_texts_survive_compiling(tmp_path, platform, text):
         label="'1e-4'" if ":" in text else f"'{text}'",
     )  # fmt: skip
     (tmp_path / "c.yaml").write_text(config)
-    read = read_by_all(compile_pipeline(tmp_path / "c.yaml", platform=platform).text)
+    read = read_by_all(compile_pipeline(tmp_path / "c.yaml", PLATFORMS[platform]).text)
     if platform == "kfp":
         assert read[0]["root"]["inputDefinitions"]["parameters"]["config"]["defaultValue"] == config
         train = read[0]["deploymentSpec"]["executors"]["exec-train"]["container"]

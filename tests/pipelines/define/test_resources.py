@@ -11,8 +11,9 @@ from kfp import dsl
 from polyhead.contracts.cluster import STEPS, ClusterSection, Step, processors, size
 from polyhead.contracts.config import load_config, parse_config
 from polyhead.contracts.document import parse_yaml
-from polyhead_pipelines.define.platforms import ACCELERATORS, Platform, carries, platform_problems, platform_warnings
 from polyhead_pipelines.define.resources import DEFAULTS, carried_settings, settings_of, settle
+from polyhead_pipelines.platforms.table import PLATFORMS
+from polyhead_pipelines.platforms.vertex import ACCELERATORS
 
 SETTINGS = Path(__file__).resolve().parents[2] / "golden" / "settings.yaml"
 HEAD = "table: gs://b/t.csv\nfeatures: {a: {kind: numeric}}\ntargets: {b: {kind: regression}}\n"
@@ -22,19 +23,17 @@ def cluster_of(text: str) -> ClusterSection:
     return parse_config(f"{HEAD}cluster:\n  {text}\n").cluster
 
 
-def warned(text: str, platform: Platform) -> list[str]:
-    return platform_warnings(cluster_of(text), platform)
+def warned(text: str, platform: str) -> list[str]:
+    return PLATFORMS[platform].warnings(cluster_of(text))
 
 
-def refused(text: str, platform: Platform) -> list[tuple[str, str, str]]:
+def refused(text: str, platform: str) -> list[tuple[str, str, str]]:
     document = parse_yaml(f"{HEAD}cluster:\n  {text}\n", name="f")
-    found = platform_problems(cluster_of(text), platform, document, "gs://bucket")
+    found = PLATFORMS[platform].problems(cluster_of(text), document, "gs://bucket")
     return [(problem.where, problem.what, problem.hint) for problem in found]
 
 
-def settled(
-    text: str, platform: Platform, step: Step = "train"
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def settled(text: str, platform: str, step: Step = "train") -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """A task of a step as it is compiled: the task, its container, its pod."""
     cluster = cluster_of(text)
 
@@ -44,7 +43,7 @@ def settled(
 
     @dsl.pipeline
     def whole() -> None:
-        settle(work(), step, cluster, platform)
+        settle(work(), step, cluster, PLATFORMS[platform])
 
     spec = json_format.MessageToDict(whole.pipeline_spec)
     pods = json_format.MessageToDict(whole.platform_spec).get("platforms", {}).get("kubernetes", {})
@@ -354,9 +353,9 @@ def test_a_gpu_of_a_certain_type_needs_a_node_selector_on_kubernetes():
 def test_what_a_platform_is_told_is_what_it_carries(step, platform):
     """Settings that are ignored or refused never reach it, the others do unchanged."""
     cluster = load_config(SETTINGS).cluster
-    asked, told = settings_of(cluster, step), carried_settings(cluster, step, platform)
+    asked, told = settings_of(cluster, step), carried_settings(cluster, step, PLATFORMS[platform])
     for name in type(asked).model_fields:
-        kept = carries(platform, name) == "yes" or (platform == "local" and name == "caching")
+        kept = PLATFORMS[platform].carries(name) == "yes" or (platform == "local" and name == "caching")
         assert getattr(told, name) == (getattr(asked, name) if kept else type(asked).model_fields[name].default), name
 
 

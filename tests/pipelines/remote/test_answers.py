@@ -20,9 +20,11 @@ from polyhead.errors import SubmitError
 from polyhead_pipelines.remote import answers, waiting
 from polyhead_pipelines.remote.access import Access, told
 from polyhead_pipelines.remote.answers import BrokenAnswerError, ToldPage, pages
-from polyhead_pipelines.remote.kfp import Cluster
-from polyhead_pipelines.remote.submitting import Definition, Request
-from polyhead_pipelines.remote.vertex import Vertex
+from polyhead_pipelines.remote.definition import Definition
+from polyhead_pipelines.remote.kfp import KfpServer
+from polyhead_pipelines.remote.request import Request
+from polyhead_pipelines.remote.server import Run, Status
+from polyhead_pipelines.remote.vertex import VertexServer
 
 EVIL = "\x1b]0;title\x07\x1b[31mred\x1b[0m\u202e\x00"
 RUN = {"run_id": "r-1", "state": "RUNNING"}
@@ -68,9 +70,9 @@ def request_() -> Request:
     return Request(Definition(PIPELINE, {}), {"table": "gs://b/t.csv"}, run_name="first", run_id="nightly")
 
 
-def calls(cluster: Cluster, request: Request) -> dict[str, Callable[[], Any]]:
+def calls(cluster: KfpServer, request: Request) -> dict[str, Callable[[], Any]]:
     """Each operation, and what makes it."""
-    waited = waiting.Run("0b7c6d3e-0000-0000-0000-000000000000", "", waiting.Status("RUNNING"))
+    waited = Run("0b7c6d3e-0000-0000-0000-000000000000", "", Status("RUNNING"))
     return {
         "experiment_service_list_experiments": lambda: cluster.start(request),
         "experiment_service_create_experiment": lambda: cluster.start(request),
@@ -106,7 +108,7 @@ def test_a_broken_answer_ends_in_one_error_that_says_what_came(server, request_,
             continue
         server.faults.clear()
         server.faults[operation] = [raw]
-        one = calls(Cluster(server.host, Access()), request_)[operation]
+        one = calls(KfpServer(server.host, Access()), request_)[operation]
         with pytest.raises(BrokenAnswerError) as caught:
             one()
         check_message(caught, server.host)
@@ -123,7 +125,7 @@ def test_the_message_has_the_call_what_came_and_what_to_do(server, request_):
     said = []
     for _ in range(3):
         with pytest.raises(SubmitError) as caught:
-            Cluster(server.host, Access()).start(request_)
+            KfpServer(server.host, Access()).start(request_)
         said.append(caught.value.problems[0].what)
     assert said == [
         "starting the run: answered with an error: no quota red",
@@ -145,14 +147,14 @@ def test_a_run_that_started_although_the_answer_is_broken_is_found(server, reque
         return {}
 
     monkeypatch.setattr(Server, "_run_service_create_run", spoil)
-    started = Cluster(server.host, Access()).start(request_)
+    started = KfpServer(server.host, Access()).start(request_)
     assert [started.run_id] == [one["run_id"] for one in server.runs]
 
 
 def test_an_answer_about_another_run_is_no_answer(server, request_):
     server.faults["run_service_get_run"] = [Raw(json.dumps(RUN).encode())]
     with pytest.raises(BrokenAnswerError, match="looking at the run: the answer is about run r-1"):
-        Cluster(server.host, Access()).status("r-2", request_.definition, 5.0)
+        KfpServer(server.host, Access()).status("r-2", request_.definition, 5.0)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 500])
@@ -162,7 +164,7 @@ def test_an_answer_about_another_run_is_no_answer(server, request_):
 def test_a_refusal_of_any_content_is_one_clean_error(server, request_, status, content):
     server.faults["run_service_get_run"] = [Raw(content, status=status)]
     with pytest.raises(SubmitError, match=f"answered {status}") as caught:
-        Cluster(server.host, Access()).status("r-1", request_.definition, 5.0)
+        KfpServer(server.host, Access()).status("r-1", request_.definition, 5.0)
     assert not any(unicodedata.category(c)[0] == "C" for c in caught.value.problems[0].what)
 
 
@@ -172,7 +174,7 @@ def test_a_body_that_drips_ends_with_the_time(server, request_, status):
     server.faults["run_service_get_run"] = [Raw(b"{", status=status, drips=True)]
     began = time.monotonic()
     with pytest.raises(SubmitError, match="gave no whole answer in 1 s"):
-        Cluster(server.host, Access()).status("r-1", request_.definition, 1.0)
+        KfpServer(server.host, Access()).status("r-1", request_.definition, 1.0)
     assert time.monotonic() - began < 4.5  # it drips for 5 s
 
 
@@ -180,7 +182,7 @@ def test_a_body_that_is_too_long_is_not_read_to_its_end(server, request_, monkey
     monkeypatch.setattr(answers, "MAX_BYTES", 2**20)
     server.faults["run_service_get_run"] = [Raw(b"[" * (2**20 + 1))]
     with pytest.raises(SubmitError, match="its answer is longer than 1 MiB"):
-        Cluster(server.host, Access()).status("r-1", request_.definition, 5.0)
+        KfpServer(server.host, Access()).status("r-1", request_.definition, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -203,14 +205,14 @@ def test_a_server_that_repeats_a_page_for_ever_is_left(server, request_):
     page = Raw(b'{"experiments": [], "next_page_token": "again"}')
     server.faults["experiment_service_list_experiments"] = [page] * 5
     with pytest.raises(BrokenAnswerError, match="looking for the experiment: the server gives the same page again"):
-        Cluster(server.host, Access()).start(request_)
+        KfpServer(server.host, Access()).start(request_)
 
 
 def test_a_server_that_ignores_the_filter_gets_no_run_into_another_experiment(server, request_):
     server.faults["experiment_service_list_experiments"] = [
         Raw(b'{"experiments": [{"experiment_id": "e-9", "display_name": "Somebody else\'s"}]}')
     ]
-    Cluster(server.host, Access()).start(request_)
+    KfpServer(server.host, Access()).start(request_)
     assert [made["display_name"] for made in server.experiments] == ["Default"]
 
 
@@ -251,7 +253,7 @@ def test_vertex_is_checked_in_the_same_way(tmp_path, monkeypatch, request_, name
         raw = raw_()
 
     monkeypatch.setattr(requests.Session, "request", lambda *_, **__: Response)
-    vertex = Vertex("p", "r", Access(tmp_path / "token"), "http://vertex")
+    vertex = VertexServer("p", "r", Access(tmp_path / "token"), "http://vertex")
     request = Request(request_.definition, {}, "first", run_id="nightly", pipeline_root="gs://b")
     with pytest.raises(BrokenAnswerError) as caught:
         vertex.start(request) if method == "start" else vertex.status("nightly", request.definition, 5.0)
@@ -260,7 +262,7 @@ def test_vertex_is_checked_in_the_same_way(tmp_path, monkeypatch, request_, name
 
 def test_a_display_name_longer_than_vertex_takes_is_refused(tmp_path, request_):
     (tmp_path / "token").write_text("secret")
-    vertex = Vertex("p", "r", Access(tmp_path / "token"), "http://vertex")
+    vertex = VertexServer("p", "r", Access(tmp_path / "token"), "http://vertex")
     with pytest.raises(SubmitError, match="has 129 characters, and Vertex AI takes 128 at most"):
         vertex.start(Request(request_.definition, {}, "n" * 129, pipeline_root="gs://b"))
 
@@ -285,7 +287,7 @@ def test_the_pipeline_root_of_the_definition_goes_with_runs_and_schedules(server
     rooted = Definition({**PIPELINE, "defaultPipelineRoot": "gs://b/compiled"}, {})
     for given_root, expected in (("", "gs://b/compiled"), ("gs://b/given", "gs://b/given")):
         request = Request(rooted, request_.arguments, "first", pipeline_root=given_root)
-        there = Cluster(server.host, Access())
+        there = KfpServer(server.host, Access())
         there.start(request)
         there.schedule(request, "0 0 6 * * 1")
         for made in (server.runs[-1], server.recurring[-1]):

@@ -1,0 +1,1 @@
+"""The places that can run a pipeline, a module each."""

@@ -1,0 +1,58 @@
+"""Options that a command takes together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from polyhead.cli.options import by_flag, grouped
+
+
+@dataclass(frozen=True)
+class Place:
+    """Two options."""
+
+    host: Annotated[str, typer.Option(metavar="URL", help="Where it is.")] = "here"
+    read_only: Annotated[bool, typer.Option("--read-only")] = False
+
+
+def application() -> typer.Typer:
+    app = typer.Typer()
+
+    @app.command()
+    @grouped
+    def go(name: Annotated[str, typer.Argument(metavar="NAME")], place: Place, times: int = 1) -> None:
+        """Go there."""
+        typer.echo(f"{name} {place} {times}")
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (["a"], Place()),
+        (["a", "--host", "there"], Place("there")),
+        (["--read-only", "a", "--times=1"], Place(read_only=True)),
+    ],
+    ids=["defaults", "one", "all"],
+)
+def test_a_group_is_made_of_its_options(arguments, place):
+    result = CliRunner().invoke(application(), arguments)
+    assert (result.exit_code, result.output) == (0, f"a {place} 1\n")
+
+
+def test_each_option_of_a_group_has_its_own_help():
+    output = CliRunner().invoke(application(), ["--help"]).output
+    assert "Go there." in output
+    assert "Where it is." in output
+    assert "--read-only" in output
+    assert "--place" not in output
+
+
+def test_options_are_named_as_the_user_writes_them():
+    assert by_flag(Place("there")) == {"--host": "there", "--read-only": False}
