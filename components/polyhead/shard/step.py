@@ -35,9 +35,9 @@ from polyhead.shard.kept import KeptPictures, write_picture_index
 from polyhead.shard.merging import Parts
 from polyhead.shard.order import RowOrder
 from polyhead.shard.writing import ShardWriter, rows_per_shard
-from polyhead.storage.artifact import checked_file, close_artifact, new_artifact, write_whole
+from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.clean import open_clean
-from polyhead.storage.objects import delete_object, stat
+from polyhead.storage.objects import delete_object, stat, write_whole
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan

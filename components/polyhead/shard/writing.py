@@ -24,7 +24,8 @@ from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.progress import Advance
 from polyhead.shard.kept import PicturePlace, picture_index
 from polyhead.shard.order import Spool
-from polyhead.storage.artifact import sha256_of, write_whole
+from polyhead.storage.artifact import sha256_of
+from polyhead.storage.objects import write_whole
 from polyhead.storage.partitions import ROW_BYTES
 from polyhead.storage.rejected import Cell, Rejected
 
