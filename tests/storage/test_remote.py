@@ -25,8 +25,8 @@ from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess import step as preprocess
 from polyhead.shard import step as shard
 from polyhead.storage.objects import write_object
-from polyhead.storage.tables import open_table, read_table
 from polyhead.storage.transfer import upload_folder
+from polyhead.tables.reading import open_table, read_table
 from polyhead.validate import step as validate
 
 

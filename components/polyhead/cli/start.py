@@ -100,7 +100,7 @@ def init(
     from polyhead.progress import say
     from polyhead.storage.objects import write_whole
     from polyhead.storage.places import relative_to
-    from polyhead.storage.tables import read_table
+    from polyhead.tables.reading import read_table
     from polyhead.validate.infer import propose
 
     to_file = str(out) != "-"
