@@ -60,8 +60,8 @@ def fit_ours(path: Path) -> Work:
     from polyhead.contracts.validation import SPLIT
     from polyhead.preprocess.fit import CategoryFit, TextFit
     from polyhead.preprocess.partial import gather
-    from polyhead.storage.clean import ParquetTable
     from polyhead.storage.parallel import available_cpus
+    from polyhead.tables.clean import ParquetTable
 
     columns = pl.read_parquet_schema(path)
     kinds = {name: "numeric" if name in NUMBERS else "category" if name == "c" else "text" for name in columns}

@@ -22,8 +22,12 @@ import pytest
 from tests.objectstores import FaultyGate, S3Bench, gs_emulator
 
 from polyhead.contracts.shards import TIMINGS
-from polyhead.storage import checksums, stores
+from polyhead.storage import checksums
 from polyhead.storage.objects import list_objects, read_bytes
+from polyhead.storage.stores import attempts
+from polyhead.storage.stores.google import GoogleStore
+from polyhead.storage.stores.remote import RemoteStore
+from polyhead.storage.stores.table import STORES
 
 SECRETS = {"AWS_ACCESS_KEY_ID": "AKIAFORTESTS", "AWS_SECRET_ACCESS_KEY": "s3cr3t", "AWS_SESSION_TOKEN": "t0ken"}
 
@@ -80,16 +84,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(stores, "FIRST_WAIT", 0.005)
-    monkeypatch.setattr(stores, "LONGEST_WAIT", 0.02)
+    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.005)
+    monkeypatch.setattr(attempts, "LONGEST_WAIT", 0.02)
     _forget()
     yield
     _forget()
 
 
 def _forget() -> None:
-    stores.store_of.cache_clear()
-    stores.gs_client.cache_clear()
+    for known in STORES.values():
+        assert isinstance(known, RemoteStore)
+        known.client.cache_clear()
+        if isinstance(known, GoogleStore):
+            known.own_client.cache_clear()
     checksums._not_md5.clear()
 
 

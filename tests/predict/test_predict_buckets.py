@@ -14,7 +14,8 @@ from tests.buckets import Store, left_in
 
 from polyhead.errors import ArtifactError, DataError
 from polyhead.predict import component, step
-from polyhead.storage.objects import read_bytes, stat, upload_folder
+from polyhead.storage.objects import read_bytes, stat
+from polyhead.storage.transfer import upload_folder
 
 
 @pytest.fixture

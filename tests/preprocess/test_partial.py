@@ -16,7 +16,7 @@ from polyhead.errors import ArtifactError
 from polyhead.preprocess import step
 from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import split_of
-from polyhead.storage.clean import CleanTable, open_clean
+from polyhead.tables.clean import CleanTable, open_clean
 from polyhead.validate import step as validate
 
 

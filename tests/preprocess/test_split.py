@@ -19,7 +19,7 @@ from strategies import texts
 from polyhead.contracts.config import Fractions, SplitSection
 from polyhead.contracts.validation import KEY, ROW, SPLIT
 from polyhead.preprocess.split import hash_positions, split_of
-from polyhead.storage.clean import ROW_GROUP
+from polyhead.tables.writing import ROW_GROUP
 
 POSITIONS = [0.5261244522821622, 0.41517453472151855]
 """Of the keys `row000` with seed 0 and `größe/中文` with seed 7, computed apart from the code."""
@@ -116,7 +116,7 @@ def test_the_written_splits_do_not_depend_on_threads(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from polyhead.contracts.config import SplitSection\n"
         "from polyhead.preprocess.split import write_splits\n"
-        "from polyhead.storage.clean import ParquetTable\n"
+        "from polyhead.tables.clean import ParquetTable\n"
         "write_splits(ParquetTable(Path('clean.parquet'), 300_000), SplitSection(), Path(sys.argv[1]))\n"
     )
     for threads in ("1", "5"):

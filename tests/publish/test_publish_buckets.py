@@ -16,8 +16,9 @@ from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.publication import Publication
 from polyhead.errors import ArtifactError
 from polyhead.publish.step import roll_back, run
-from polyhead.storage.objects import read_bytes, upload_folder, write_object
+from polyhead.storage.objects import read_bytes, write_object
 from polyhead.storage.opened import opened_artifact
+from polyhead.storage.transfer import upload_folder
 
 
 def uploaded(model: Any, store: Store) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.publication import Publication
 from polyhead.errors import ArtifactError, ConfigError, ConflictError, StorageError
 from polyhead.publish.step import roll_back, run
-from polyhead.storage import objects
+from polyhead.storage import objects, transfer
 from polyhead.storage.artifact import close_artifact
 
 FILES = ["ModelBundle.json", "core.keras", "serving/saved_model.pb", "serving/variables/variables.index"]
@@ -253,7 +253,7 @@ def test_a_copy_that_breaks_leaves_the_pointer_alone_and_is_taken_up(trained, sh
         raise StorageError("does not answer", where=str(shelf))
 
     with monkeypatch.context() as patch:
-        patch.setattr(objects, "upload_folder", break_down)
+        patch.setattr(transfer, "upload_folder", break_down)
         with pytest.raises(StorageError):
             publish(second, shelf)
     assert digests(shelf) == before

@@ -15,8 +15,9 @@ from tests.objectstores import Faults
 from polyhead.contracts.shards import TIMINGS, ShardTimings
 from polyhead.errors import ArtifactError, DataError, StorageError
 from polyhead.shard import step
-from polyhead.storage import objects, stores
+from polyhead.storage import artifact
 from polyhead.storage.objects import read_bytes, stat, write_object
+from polyhead.storage.stores import attempts
 
 
 def given(data: Any, **places: str) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def test_a_store_that_keeps_earlier_shards_back_stops_the_step(
 ) -> None:
     """It is not taken for one that has none."""
     step.run(**given(fresh, out=store.place("S")))
-    monkeypatch.setattr(stores, "DEADLINE", 0.1)
+    monkeypatch.setattr(attempts, "DEADLINE", 0.1)
     store.gate.faults = Faults(always="503")
     with pytest.raises(StorageError, match="503"):
         step.run(**given(fresh, out=str(fresh.folder / "T"), reuse=store.place("S")))
@@ -123,7 +124,7 @@ def test_a_killed_step_goes_on_on_the_same_machine(
         def failing(*_: object, **__: object) -> str:
             raise StorageError("503", where=store.place("S"))
 
-        patched.setattr(objects, "upload_folder", failing)
+        patched.setattr(artifact, "upload_folder", failing)
         with pytest.raises(StorageError, match="503"):
             step.run(**given(fresh, out=store.place("S")))
     capsys.readouterr()

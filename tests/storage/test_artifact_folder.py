@@ -16,8 +16,9 @@ import pytest
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError
-from polyhead.storage import artifact
-from polyhead.storage.artifact import new_artifact, sha256_of, write_whole
+from polyhead.storage import folders
+from polyhead.storage.artifact import new_artifact, sha256_of
+from polyhead.storage.objects import write_whole
 
 
 def build(out: Path, text: str) -> None:
@@ -147,7 +148,7 @@ def test_a_killed_process_leaves_the_old_artifact_and_the_next_one_succeeds(tmp_
 def test_a_failed_swap_puts_the_old_artifact_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where folders cannot be exchanged in one move, and the second rename fails, the first is undone."""
     build(tmp_path / "V", "one")
-    monkeypatch.setattr(artifact, "_exchanged", lambda *_: False)
+    monkeypatch.setattr(folders, "_exchanged", lambda *_: False)
     rename = os.rename
 
     def failing(source: str | Path, target: str | Path) -> None:
@@ -216,13 +217,13 @@ def test_only_an_attempt_of_the_same_input_is_resumed(tmp_path: Path) -> None:
 KILLED = (
     "import os, signal, sys\n"
     "from polyhead.contracts.validation import ValidationReport\n"
-    "from polyhead.storage import artifact\n"
-    "exchanged = artifact._exchanged\n"
+    "from polyhead.storage import artifact, folders\n"
+    "exchanged = folders._exchanged\n"
     "def killed(*folders):\n"
     "    if sys.argv[2] == 'before': os.kill(os.getpid(), signal.SIGKILL)\n"
     "    exchanged(*folders)\n"
     "    os.kill(os.getpid(), signal.SIGKILL)\n"
-    "artifact._exchanged = killed\n"
+    "folders._exchanged = killed\n"
     "with artifact.new_artifact(sys.argv[1], ValidationReport) as directory:\n"
     "    (directory / 'ValidationReport.json').write_text('two')\n"
 )
@@ -281,7 +282,7 @@ def test_what_the_disk_refuses_is_an_error_without_a_traceback(tmp_path: Path, c
 def test_what_stands_at_out_was_synced_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file and folder before the rename, the folder of the name after it."""
     told: list[str] = []
-    monkeypatch.setattr(artifact, "_sync", lambda path: told.append(path.name))
+    monkeypatch.setattr(folders, "_sync", lambda path: told.append(path.name))
     rename = os.rename
     monkeypatch.setattr(os, "rename", lambda *names: (told.append("rename"), rename(*names)))
     build(tmp_path / "V", "one")

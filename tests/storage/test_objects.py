@@ -11,20 +11,16 @@ import pytest
 from tests.buckets import SECRETS, Store
 from tests.objectstores import KINDS, Faults, S3Bench
 
+from polyhead.contracts.config import PublishSection
 from polyhead.errors import ConflictError, DataError, StorageError
-from polyhead.storage import objects, stores
-from polyhead.storage.objects import (
-    ObjectStat,
-    delete_object,
-    download_folder,
-    is_claim,
-    list_objects,
-    read_bytes,
-    stat,
-    upload_folder,
-    write_object,
-)
+from polyhead.storage.objects import delete_object, list_objects, read_bytes, stat, write_object
 from polyhead.storage.places import check_scheme
+from polyhead.storage.stores import attempts
+from polyhead.storage.stores.base import ObjectStat
+from polyhead.storage.stores.remote import RemoteStore
+from polyhead.storage.stores.s3 import AmazonStore, MinioStore
+from polyhead.storage.stores.table import STORES, store_of
+from polyhead.storage.transfer import download_folder, is_claim, upload_folder
 
 NAMES = ("plain.txt", "with space/ünïcode.jpg", "a?b=1&c#d%20e+f.bin", "deep/er/still.json")
 
@@ -158,8 +154,8 @@ def test_a_large_file_is_sent_in_pieces_and_goes_on_where_it_broke(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dropped connection costs one piece, not the file."""
-    monkeypatch.setattr(objects, "_PIECE", 5 * 2**20)
-    monkeypatch.setattr(objects, "_LARGE", 8 * 2**20)
+    monkeypatch.setattr(RemoteStore, "piece", 5 * 2**20)
+    monkeypatch.setattr(AmazonStore, "large", 8 * 2**20)
     (tmp_path / "big").write_bytes(content := bytes(range(256)) * 2**12 * 22)  # 22 MiB
     sent: list[str] = []
     store.gate.faults = faults = Faults()
@@ -290,7 +286,7 @@ def test_a_store_that_keeps_failing_ends_in_one_clear_error(
 ) -> None:
     """It names the place, how often it was tried, and what was wrong the last time."""
     write_object(store.place("x"), b"some bytes")
-    monkeypatch.setattr(stores, "DEADLINE", 0.2)
+    monkeypatch.setattr(attempts, "DEADLINE", 0.2)
     store.gate.requests.clear()
     store.gate.faults = Faults(always=kind)
     with pytest.raises(StorageError) as caught:
@@ -351,7 +347,7 @@ def test_an_object_that_changes_while_it_is_copied_is_a_conflict(store: Store, t
     (found,) = list_objects(store.root)
     write_object(store.place("x"), b"new")
     with (tmp_path / "x").open("wb") as file, pytest.raises(ConflictError):
-        objects._fetch(found, file)
+        store_of(found.place).fetch(found, file)
     assert (tmp_path / "x").read_bytes() == b""
 
 
@@ -373,16 +369,16 @@ def test_a_name_that_leads_out_of_a_folder_is_not_copied(s3_store: Store, tmp_pa
 
 def test_minio_is_found_as_kubeflow_pipelines_finds_it(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment's endpoint, else the service of the pod's namespace, else KFP's own."""
-    assert stores.endpoint_of("s3") == ""
-    assert stores.endpoint_of("minio") == "http://minio-service.kubeflow:9000"
+    assert AmazonStore().endpoint() == ""
+    assert MinioStore().endpoint() == "http://minio-service.kubeflow:9000"
     monkeypatch.setenv("MINIO_SERVICE_SERVICE_HOST", "10.0.0.7")
     monkeypatch.setenv("MINIO_SERVICE_SERVICE_PORT", "9000")
-    assert stores.endpoint_of("minio") == "http://10.0.0.7:9000"
-    assert stores.endpoint_of("s3") == ""
+    assert MinioStore().endpoint() == "http://10.0.0.7:9000"
+    assert AmazonStore().endpoint() == ""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://a")
-    assert {stores.endpoint_of("minio"), stores.endpoint_of("s3")} == {"https://a"}
+    assert {MinioStore().endpoint(), AmazonStore().endpoint()} == {"https://a"}
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://b")
-    assert {stores.endpoint_of("minio"), stores.endpoint_of("s3")} == {"https://b"}
+    assert {MinioStore().endpoint(), AmazonStore().endpoint()} == {"https://b"}
 
 
 def test_minio_reads_and_writes_like_s3(s3_store: Store) -> None:
@@ -401,7 +397,7 @@ def test_s3_without_credentials_says_what_to_set(quick: None) -> None:
 
 def test_a_name_is_no_part_of_a_failure(s3_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever an object is called, what is wrong is what the store said."""
-    monkeypatch.setattr(stores, "DEADLINE", 0.1)
+    monkeypatch.setattr(attempts, "DEADLINE", 0.1)
     s3_store.gate.faults = Faults(always="503")
     for name in ("credentials.json", "dns error", "timed out/token request"):
         with pytest.raises(StorageError, match="503 Service Unavailable, SlowDown after"):
@@ -460,3 +456,9 @@ def test_places_that_cannot_be_are_refused(place: str, what: str) -> None:
         check_scheme(place)
     assert caught.value.problems[0].what == what
     assert caught.value.problems[0].hint
+
+
+@pytest.mark.parametrize("scheme", STORES)
+def test_a_model_may_go_to_every_store(scheme: str) -> None:
+    """The config takes a destination in any of them."""
+    assert PublishSection(to=f"{scheme}://bucket/models").to == f"{scheme}://bucket/models"

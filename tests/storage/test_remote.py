@@ -24,8 +24,9 @@ from polyhead.pictures.failures import PictureError
 from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess import step as preprocess
 from polyhead.shard import step as shard
-from polyhead.storage.objects import upload_folder, write_object
-from polyhead.storage.tables import open_table, read_table
+from polyhead.storage.objects import write_object
+from polyhead.storage.transfer import upload_folder
+from polyhead.tables.reading import open_table, read_table
 from polyhead.validate import step as validate
 
 
@@ -148,7 +149,7 @@ def test_a_store_that_is_down_stops_the_run_instead_of_rejecting_rows(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row is rejected for what is wrong with its picture, not for what is wrong with the world."""
-    monkeypatch.setattr("polyhead.storage.stores.DEADLINE", 0.1)
+    monkeypatch.setattr("polyhead.storage.stores.attempts.DEADLINE", 0.1)
     store.gate.faults = Faults(always="503")
     folder = PictureFolder(store.root)
     with pytest.raises(StorageError, match="503 Service Unavailable"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat as modes
 from pathlib import Path
+from typing import IO
 
 import pytest
 from tests.buckets import Store, left_in
@@ -13,10 +14,14 @@ from tests.objectstores import Faults
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError, ConflictError, StorageError
-from polyhead.storage import objects, stores
+from polyhead.storage import artifact, transfer
 from polyhead.storage.artifact import new_artifact
-from polyhead.storage.objects import is_claim, list_objects, read_bytes, write_object
+from polyhead.storage.objects import list_objects, read_bytes, write_object
 from polyhead.storage.opened import opened_artifact
+from polyhead.storage.stores import attempts
+from polyhead.storage.stores.base import ObjectStat
+from polyhead.storage.stores.remote import RemoteStore
+from polyhead.storage.transfer import is_claim
 
 pytestmark = pytest.mark.usefixtures("temporary")
 
@@ -94,7 +99,7 @@ def test_a_broken_upload_is_seen_as_such_and_made_good_by_the_next(
 ) -> None:
     """A reader is told to wait or to run the step again; the next writer does not have to wait."""
     build(store.place("V"), "one")
-    write = objects.write_object
+    write = transfer.write_object
 
     def failing(place: str, *arguments: object, **options: object) -> str:
         if place.endswith("two.txt"):
@@ -102,7 +107,7 @@ def test_a_broken_upload_is_seen_as_such_and_made_good_by_the_next(
         return write(place, *arguments, **options)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(objects, "write_object", failing)
+        patched.setattr(transfer, "write_object", failing)
         with pytest.raises(StorageError, match="503"):
             build(store.place("V"), "two")
     assert is_claim(read_bytes(store.place("V/ValidationReport.json")))
@@ -116,16 +121,16 @@ def test_a_broken_upload_is_seen_as_such_and_made_good_by_the_next(
 def test_a_reader_never_gets_files_of_two_writers(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """An artifact that is replaced while it is copied is refused."""
     build(store.place("V"), "one")
-    fetch = objects._fetch
+    fetch = RemoteStore.fetch
     replaced: list[str] = []
 
-    def interrupted(thing: objects.ObjectStat, file: object) -> None:
-        fetch(thing, file)  # type: ignore[arg-type]
+    def interrupted(self: RemoteStore, thing: ObjectStat, file: IO[bytes]) -> None:
+        fetch(self, thing, file)
         if not replaced:
             replaced.append("two")
             build(store.place("V"), "two")
 
-    monkeypatch.setattr(objects, "_fetch", interrupted)
+    monkeypatch.setattr(RemoteStore, "fetch", interrupted)
     with pytest.raises(ArtifactError, match=r"is being written"), opened_artifact(store.place("V"), ValidationReport):
         pass
     with opened_artifact(store.place("V"), ValidationReport) as folder:
@@ -134,7 +139,7 @@ def test_a_reader_never_gets_files_of_two_writers(store: Store, monkeypatch: pyt
 
 def test_the_earlier_of_two_writers_stops(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever comes in between wins, whole."""
-    write = objects.write_object
+    write = transfer.write_object
     interrupted: list[str] = []
 
     def between(place: str, *arguments: object, **options: object) -> str:
@@ -144,7 +149,7 @@ def test_the_earlier_of_two_writers_stops(store: Store, monkeypatch: pytest.Monk
             build(store.place("V"), "two")
         return version
 
-    monkeypatch.setattr(objects, "write_object", between)
+    monkeypatch.setattr(transfer, "write_object", between)
     with pytest.raises(ConflictError):
         build(store.place("V"), "one")
     assert content(store) == {"V/ValidationReport.json": b"two", "V/two.txt": b"two"}
@@ -185,9 +190,9 @@ def test_a_broken_upload_loses_no_work(store: Store, temporary: Path, monkeypatc
                 (folder / name).write_text(name)
 
     with monkeypatch.context() as patched:
-        patched.setattr(stores, "DEADLINE", 0.1)
-        patched.setattr(objects, "list_objects", lambda _: iter(()))
-        patched.setattr(objects, "stat", lambda _: None)
+        patched.setattr(attempts, "DEADLINE", 0.1)
+        patched.setattr(artifact, "list_objects", lambda _: iter(()))
+        patched.setattr(artifact, "stat", lambda _: None)
         store.gate.faults = Faults(always="503")
         with pytest.raises(StorageError, match="503"):
             attempt()
@@ -207,7 +212,7 @@ def test_a_temporary_folder_of_somebody_else_is_not_used(store: Store, temporary
 
 def test_a_store_that_is_down_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before any work is done."""
-    monkeypatch.setattr(stores, "DEADLINE", 0.1)
+    monkeypatch.setattr(attempts, "DEADLINE", 0.1)
     store.gate.faults = Faults(always="503")
     with pytest.raises(StorageError, match="503 Service Unavailable"):
         build(store.place("V"), "one")

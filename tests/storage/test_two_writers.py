@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polyhead.errors import ConflictError
-from polyhead.storage import objects
-from polyhead.storage.objects import ObjectStat, upload_folder
+from polyhead.storage import transfer
+from polyhead.storage.stores.base import ObjectStat
+from polyhead.storage.transfer import upload_folder
 
 ROOT, LAST = "gs://bucket/out", "C.json"
 
@@ -148,8 +149,8 @@ def test_in_every_order_one_writer_wins_whole(
 
     with pytest.MonkeyPatch.context() as patch:
         for name in ("stat", "list_objects", "write_object", "delete_object"):
-            patch.setattr(objects, name, getattr(shop, name))
-        patch.setattr(objects, "ordered_map", lambda act, items, workers: map(act, items))
+            patch.setattr(transfer, name, getattr(shop, name))
+        patch.setattr(transfer, "ordered_map", lambda act, items, workers: map(act, items))
         shop.run([writer(number) for number in range(writers)])
     winner = shop.objects[f"{ROOT}/{LAST}"][1].decode()
     assert ended[-1:] == [winner]

@@ -21,7 +21,7 @@ from strategies import column_names, typed_tables
 from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.validation import CLEAN_TABLE, REJECTED_TABLE, ValidationReport
 from polyhead.errors import DataError
-from polyhead.storage.tables import open_table
+from polyhead.tables.reading import open_table
 from polyhead.validate import step
 from polyhead.validate.coerce import words
 

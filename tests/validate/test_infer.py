@@ -18,7 +18,7 @@ from strategies import bad_and_good_cells, column_names, numbers, phrases, texts
 
 from polyhead.contracts.config import Config, parse_config
 from polyhead.errors import DataError
-from polyhead.storage.tables import read_table
+from polyhead.tables.reading import read_table
 from polyhead.validate import step
 from polyhead.validate.infer import Proposal, propose
 from polyhead.validate.infer.columns import Column

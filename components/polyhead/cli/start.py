@@ -98,9 +98,9 @@ def init(
     from polyhead.contracts.config import parse_config
     from polyhead.errors import ConfigError
     from polyhead.progress import say
-    from polyhead.storage.artifact import write_whole
+    from polyhead.storage.objects import write_whole
     from polyhead.storage.places import relative_to
-    from polyhead.storage.tables import read_table
+    from polyhead.tables.reading import read_table
     from polyhead.validate.infer import propose
 
     to_file = str(out) != "-"

@@ -19,19 +19,21 @@ from polyhead.errors import ArtifactError, DataError, counted
 from polyhead.evaluate.outcomes import prediction_columns
 from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
 from polyhead.examples.timing import Stopwatch
+from polyhead.fan_out import ROW_BYTES, balanced, tell_plan
 from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.model import backend
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import progress, say
-from polyhead.storage.artifact import check_files, checked_file, close_artifact, new_artifact, write_whole
-from polyhead.storage.clean import ParquetTable
-from polyhead.storage.objects import list_objects
+from polyhead.storage.artifact import check_files, checked_file, close_artifact, new_artifact
+from polyhead.storage.objects import list_objects, write_whole
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
-from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan
-from polyhead.storage.places import beside, check_scheme, is_remote, join, parts_of
-from polyhead.storage.rejected import Rejected, RejectionCounts, in_order, tell_rejections
-from polyhead.storage.tables import Table, open_table, parquet_bytes
+from polyhead.storage.places import beside, check_scheme, is_remote, join
+from polyhead.storage.stores.names import parts_of
+from polyhead.tables.clean import ParquetTable
+from polyhead.tables.reading import Table, open_table
+from polyhead.tables.rejected import Rejected, RejectionCounts, in_order, tell_rejections
+from polyhead.tables.writing import parquet_bytes
 from polyhead.validate.step import clean_features, image_root
 
 _BUNDLE = Input(ModelBundle, (CORE_MODEL, BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))

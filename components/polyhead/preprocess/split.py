@@ -10,8 +10,8 @@ import xxhash
 
 from polyhead.contracts.config import SplitSection
 from polyhead.contracts.validation import KEY, ROW, SPLIT
-from polyhead.storage.clean import ParquetTable
-from polyhead.storage.tables import ROW_GROUP
+from polyhead.tables.clean import ParquetTable
+from polyhead.tables.writing import ROW_GROUP
 
 
 def split_of(section: SplitSection) -> pl.Expr:

@@ -21,9 +21,9 @@ from polyhead.preprocess.split import split_of, write_splits
 from polyhead.preprocess.vocabulary import write_vocabulary
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
-from polyhead.storage.clean import open_clean
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
+from polyhead.tables.clean import open_clean
 
 
 @opens(data=Input(ValidationReport, (CLEAN_TABLE,)))

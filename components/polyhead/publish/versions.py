@@ -18,7 +18,7 @@ from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.publication import LATEST, PUBLISHED_EVALUATION, Latest, version_of
 from polyhead.errors import ArtifactError, ConflictError, did_you_mean
-from polyhead.storage import objects
+from polyhead.storage import objects, transfer
 
 _CONTRACT = f"{ModelBundle.__name__}.json"
 _REPORT = PurePosixPath(PUBLISHED_EVALUATION).name
@@ -55,7 +55,7 @@ def put_version(destination: str, bundle: ModelBundle, directory: Path, evaluati
                     link = Path(folder, name)
                     link.parent.mkdir(parents=True, exist_ok=True)
                     link.symlink_to(path.absolute())
-                objects.upload_folder(Path(folder), place, last=_CONTRACT)
+                transfer.upload_folder(Path(folder), place, last=_CONTRACT)
     return state
 
 
@@ -112,7 +112,7 @@ def _read_bundle(destination: str, version: str) -> ModelBundle | None:
     place = f"{destination}/{version}/{_CONTRACT}"
     with _using(place):
         content = objects.read_bytes(place) if objects.stat(place) else b""
-    return ModelBundle.parse(content, place) if content and not objects.is_claim(content) else None
+    return ModelBundle.parse(content, place) if content and not transfer.is_claim(content) else None
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from polyhead.errors import ArtifactError
 from polyhead.examples.timing import STAGES
 from polyhead.progress import Advance, say
 from polyhead.storage.artifact import check_files
-from polyhead.storage.rejected import in_order
+from polyhead.tables.rejected import in_order
 
 _AGAIN = "write this partition again"
 

@@ -28,6 +28,7 @@ from polyhead.contracts.shards import (
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, ValidationReport, picture_column
 from polyhead.errors import DataError, Problem, counted
 from polyhead.examples.rows import RowEncoder
+from polyhead.fan_out import ROW_BYTES, balanced, tell_plan
 from polyhead.kinds.features.image.config import ImageStatistics
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import progress, say
@@ -35,15 +36,14 @@ from polyhead.shard.kept import KeptPictures, write_picture_index
 from polyhead.shard.merging import Parts
 from polyhead.shard.order import RowOrder
 from polyhead.shard.writing import ShardWriter, rows_per_shard
-from polyhead.storage.artifact import checked_file, close_artifact, new_artifact, write_whole
-from polyhead.storage.clean import open_clean
-from polyhead.storage.objects import delete_object, stat
+from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
+from polyhead.storage.objects import delete_object, stat, write_whole
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
-from polyhead.storage.partitions import ROW_BYTES, balanced, tell_plan
 from polyhead.storage.places import beside, join
-from polyhead.storage.rejected import RejectionCounts, tell_rejections, too_many
-from polyhead.storage.tables import parquet_bytes
+from polyhead.tables.clean import open_clean
+from polyhead.tables.rejected import RejectionCounts, tell_rejections, too_many
+from polyhead.tables.writing import parquet_bytes
 
 _PART_ROWS = 16_384
 

@@ -20,13 +20,14 @@ from polyhead.contracts.validation import KEY, ROW
 from polyhead.examples.framing import HEADER, frame
 from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
 from polyhead.examples.timing import Stopwatch
+from polyhead.fan_out import ROW_BYTES
 from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.progress import Advance
 from polyhead.shard.kept import PicturePlace, picture_index
 from polyhead.shard.order import Spool
-from polyhead.storage.artifact import sha256_of, write_whole
-from polyhead.storage.partitions import ROW_BYTES
-from polyhead.storage.rejected import Cell, Rejected
+from polyhead.storage.artifact import sha256_of
+from polyhead.storage.objects import write_whole
+from polyhead.tables.rejected import Cell, Rejected
 
 _NOTE = ".finished.json"
 _STORED_SHARE = {"raw": 1.0, "png": 0.6, "jpeg": 0.25}

@@ -1,1 +1,1 @@
-"""All bytes in and out: places, tables, whole artifact directories, digests."""
+"""All bytes in and out: places, the stores that they are in, whole artifact directories, digests."""

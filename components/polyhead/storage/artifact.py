@@ -1,32 +1,27 @@
-"""Artifact directories that appear whole or not at all."""
+"""Artifacts: directories that appear whole or not at all, and the contracts that say what is in them."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
-import fcntl
 import hashlib
 import os
-import platform
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
 from polyhead.contracts.artifact import Contract, FileDigest
-from polyhead.errors import ArtifactError, PolyheadError, Problem
+from polyhead.errors import ArtifactError, Problem
+from polyhead.storage.folders import empty, replace_folder, workroom
+from polyhead.storage.objects import list_objects, stat
 from polyhead.storage.parallel import available_cpus, ordered_map
-from polyhead.storage.places import check_scheme, is_remote, parts_of
+from polyhead.storage.places import check_scheme, is_remote
+from polyhead.storage.stores.names import parts_of
+from polyhead.storage.transfer import upload_folder
 
 C = TypeVar("C", bound=Contract)
-
-_FINGERPRINT, _WRITER = ".fingerprint", ".writer"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
 
 @contextlib.contextmanager
@@ -38,7 +33,7 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
     the second one at once. What a killed writer left is removed by the next one.
 
     A remote artifact is written into a temporary folder of this machine and uploaded when the block ends well, its
-    contract last; see `polyhead.storage.objects.upload_folder`. Only a broken upload takes the former one away.
+    contract last; see `polyhead.storage.transfer.upload_folder`. Only a broken upload takes the former one away.
 
     What lies in the directory itself under a name that begins with a dot helps to make the artifact. It does not belong
     to it, and is there again for a resumed attempt, after a broken upload too.
@@ -67,34 +62,20 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
         return
     out = Path(out).absolute()
     check_free(out, contract)
-    with _workroom(out, resume, where=str(out)) as aside:
+    with workroom(out, resume, where=str(out)) as aside:
         yield aside
-        _empty(aside, ".*")
-        replace_artifact(aside, out)
-
-
-@contextlib.contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """A folder to fill, which replaces what stands at `out` by a rename when the block ends well.
-
-    Raises:
-        ArtifactError: It cannot be written.
-    """
-    with _workroom(out, "", where=str(out), alone=False) as aside:
-        yield aside
-        replace_artifact(aside, out)
+        empty(aside, ".*")
+        replace_folder(aside, out)
 
 
 @contextlib.contextmanager
 def _new_remote_artifact(out: str, contract: type[Contract], resume: str) -> Iterator[Path]:
-    from polyhead.storage.objects import list_objects, stat, upload_folder
-
     if not parts_of(out).key:
         raise ArtifactError("is a bucket, not a folder in one", where=out, hint=f"give {out}/NAME")
     last = f"{contract.__name__}.json"
     if next(list_objects(out), None) is not None and stat(f"{out}/{last}") is None:
         raise _holds_other(out, contract, "give another --out, or remove the objects")
-    with _workroom(_remembered(out), resume, where=out, alone=False) as aside:
+    with workroom(_remembered(out), resume, where=out, alone=False, when_full="free space, or set TMPDIR") as aside:
         yield aside
         upload_folder(aside, out, last=last)
         shutil.rmtree(aside, ignore_errors=True)
@@ -115,155 +96,6 @@ def _remembered(place: str) -> Path:
     if root.is_symlink() or root.stat().st_uid != os.getuid():
         raise ArtifactError("belongs to somebody else", where=str(root), hint=hint)
     return root / hashlib.sha256(place.encode()).hexdigest()[:32]
-
-
-@contextlib.contextmanager
-def _workroom(out: Path, resume: str, *, where: str, alone: bool = True) -> Iterator[Path]:
-    """A folder beside `out` to work in; when the block raises, it stays if it can be resumed.
-
-    Its lock lives as long as this process. So a folder without a living owner is known, and is emptied or removed.
-
-    Args:
-        out: What the folder is for.
-        resume: As for `new_artifact`.
-        where: What to call `out` in messages.
-        alone: Whether a second writer is refused. Else each has a folder of its own, unless it can be resumed.
-
-    Raises:
-        ArtifactError: It cannot be made, another process has it, or the disk is full or fails otherwise.
-    """
-    own = "resumable" if resume else "partial" if alone else f"{uuid.uuid4().hex}.partial"
-    aside = out.parent / f".{out.name}.{own}"
-    with contextlib.ExitStack() as held:
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            held.enter_context(taken(aside, where, keep=bool(resume)))
-            _sweep(out)
-            _prepare(aside, resume)
-            if alone or resume:
-                sign(aside)
-        except OSError as error:
-            raise ArtifactError(f"cannot be written: {error.strerror}", where=where) from None
-        try:
-            yield aside
-        except OSError as error:
-            if isinstance(error, PolyheadError):
-                raise
-            kept = "; what is finished is kept for the next call" if resume else ""
-            hint = "free space, or set TMPDIR" if is_remote(where) else "free space, or give another --out"
-            named = str(error.filename or aside)
-            raise ArtifactError(
-                f"{error.strerror or error}{kept}",
-                where=where if named.startswith(str(aside)) else named,
-                hint=hint if error.errno in _FULL else "",
-            ) from None
-
-
-@contextlib.contextmanager
-def taken(folder: Path, where: str, *, keep: bool = False) -> Iterator[None]:
-    """Have a folder alone during the block: one that is made, or that its owner left when it was killed.
-
-    Args:
-        folder: The folder.
-        where: What to call it in messages.
-        keep: Whether it stays when the block ends.
-
-    Raises:
-        ArtifactError: A living process has it.
-        OSError: It cannot be made.
-    """
-    folder.mkdir(exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
-
-    def moved() -> bool:
-        try:
-            return os.fstat(lock).st_ino != folder.stat().st_ino
-        except FileNotFoundError:
-            return True
-
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise being_written(folder, where) from None
-        if moved():
-            raise being_written(folder, where)
-        try:
-            yield
-        finally:
-            if not keep and not moved():  # else it is the next owner's
-                shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os.close(lock)
-
-
-def being_written(folder: Path, where: str) -> ArtifactError:
-    """The error that another process writes somewhere, by the note in the folder that it works in."""
-    writer = ""
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        writer = (folder / _WRITER).read_text(encoding="utf-8")
-    return ArtifactError(
-        f"is being written by {writer or 'another process'}", where=where, hint="wait for it, or give another --out"
-    )
-
-
-def sign(folder: Path) -> None:
-    """Note in a folder which process works in it."""
-    (folder / _WRITER).write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
-
-
-def _prepare(aside: Path, fingerprint: str) -> None:
-    """Empty a folder unless an attempt with the same fingerprint left it."""
-    aside.chmod(0o777 & ~_umask())
-    note = aside / _FINGERPRINT
-    if not fingerprint or not note.is_file() or note.read_text() != fingerprint:
-        _empty(aside, "*")
-        if fingerprint:
-            write_whole(note, fingerprint.encode())
-
-
-def _sweep(out: Path) -> None:
-    """Remove what killed writers left beside a place, and put back what one of them had only moved aside."""
-    for left in out.parent.glob(f".{_literal(out.name)}.*"):
-        if left.suffix not in (".partial", ".old") or left.is_symlink():
-            continue
-        with contextlib.suppress(OSError), locked(left):
-            former = left / out.name
-            if left.suffix == ".old" and not former.exists():
-                continue  # of another place
-            if left.suffix == ".old" and not out.exists():
-                os.rename(former, out)
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-
-
-def _literal(name: str) -> str:
-    """A name as a pattern that fits it alone."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file or folder, which dies with the process.
-
-    Raises:
-        BlockingIOError: Another process holds it.
-        OSError: It is not there, or cannot be locked.
-    """
-    lock = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(lock)
-
-
-def _empty(folder: Path, names: str) -> None:
-    """Remove what lies in a folder by a pattern of names."""
-    for path in folder.glob(names):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def check_free(out: Path, contract: type[Contract]) -> None:
@@ -287,83 +119,6 @@ def check_free(out: Path, contract: type[Contract]) -> None:
 def _holds_other(place: str, contract: type[Contract], hint: str) -> ArtifactError:
     what = f"already holds something else than the output of {contract.made_by()}"
     return ArtifactError(what, where=place, hint=hint)
-
-
-def replace_artifact(aside: Path, out: Path) -> None:
-    """Put a finished artifact in place, so that it stays through a loss of power; a former one is removed.
-
-    Where the system can exchange two folders in one move, a kill at any time leaves the former artifact or the new one
-    at `out`. Elsewhere it can leave the former one beside `out`, and the next writer puts it back.
-
-    Args:
-        aside: The artifact, on the same file system as `out`.
-        out: Where it shall stand.
-    """
-    settle(aside)
-    if not out.exists():
-        os.rename(aside, out)
-        _sync(out.parent)
-        return
-    with contextlib.ExitStack() as held:
-        with contextlib.suppress(OSError):  # so that nobody takes the former artifact for the folder to write in
-            held.enter_context(locked(out))
-        if _exchanged(aside, out):
-            _sync(out.parent)
-            shutil.rmtree(aside, ignore_errors=True)
-            return
-        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".old", dir=out.parent))
-        with locked(old):
-            os.rename(out, old / out.name)
-            try:
-                os.rename(aside, out)
-            except OSError:
-                os.rename(old / out.name, out)
-                raise
-            _sync(out.parent)
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _exchanged(one: Path, other: Path) -> bool:
-    """Exchange two folders in one move; False where the system or the file system cannot."""
-    try:
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError):
-        return False
-    if rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
-        return False
-    raise OSError(code, os.strerror(code), str(other))
-
-
-def settle(folder: Path) -> None:
-    """Have the disk keep every file and folder below a folder, and the folder itself."""
-    for path in (*folder.rglob("*"), folder):
-        if not path.is_symlink() and (path.is_file() or path.is_dir()):
-            _sync(path)
-
-
-def _sync(path: Path) -> None:
-    """Wait until the disk has a file, or the names in a folder.
-
-    Raises:
-        OSError: The disk does not take it. A file system that does not know this is fine.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS, errno.EBADF):
-            raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def sha256_of(path: Path) -> str:
@@ -462,45 +217,3 @@ def checked_file(directory: str | Path, contract: Contract, name: str) -> Path:
         raise ArtifactError("is no file of this artifact, says its contract", where=str(path), hint=hint)
     check_files(directory, contract, [name])
     return path
-
-
-def write_whole(place: str | Path, content: bytes | Path) -> None:
-    """Write a single file so that it appears whole: aside first, then a rename.
-
-    Args:
-        place: Where: a file, or a remote object.
-        content: Its bytes, or a file that has them.
-
-    Raises:
-        ArtifactError: The place cannot be written.
-        StorageError: The store does not take it.
-    """
-    if is_remote(place):
-        from polyhead.storage.objects import write_object
-
-        write_object(str(place), content)
-        return
-    path = Path(place)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)  # so that nobody takes it for what a killed writer left
-                if isinstance(content, Path):
-                    with content.open("rb") as source:
-                        shutil.copyfileobj(source, file)
-                else:
-                    file.write(content)
-                os.chmod(aside, 0o666 & ~_umask())
-                file.flush()
-                _sync(Path(aside))
-                os.replace(aside, path)
-            _sync(path.parent)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(aside)
-            raise
-    except OSError as error:
-        raise ArtifactError(f"cannot be written: {error.strerror}", where=str(path)) from None

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from polyhead.contracts.artifact import Contract
 from polyhead.errors import ArtifactError, ConflictError, PolyheadError
-from polyhead.storage.objects import download_folder, is_claim, stat
+from polyhead.storage.objects import stat
 from polyhead.storage.places import check_scheme, is_remote
+from polyhead.storage.transfer import download_folder, is_claim
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -4,55 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 from polyhead.errors import DataError
+from polyhead.storage.stores.names import parts_of
+from polyhead.storage.stores.table import STORES
 
-SCHEMES = ("gs", "s3", "minio")
-"""Google Cloud Storage, Amazon S3 and what speaks its protocol, and the S3 store of a Kubeflow Pipelines cluster."""
+SCHEMES = tuple(STORES)
+"""The schemes of remote places."""
 
 _REMOTE = tuple(f"{scheme}://" for scheme in SCHEMES)
-_SETTINGS = re.compile(r"\?(?:.*&)?(?:endpoint|region|disableSSL|s3ForcePathStyle|hostname_immutable)=")
-
-
-class RemotePlace(NamedTuple):
-    """The parts of a remote place.
-
-    Attributes:
-        scheme: One of `SCHEMES`.
-        bucket: Its bucket.
-        key: The object's name there, or the prefix of several; it does not begin with a slash.
-    """
-
-    scheme: str
-    bucket: str
-    key: str
 
 
 def is_remote(place: str | Path) -> bool:
     """Whether a place is an object in a bucket. A `Path` never is."""
     return str(place).startswith(_REMOTE)
-
-
-def parts_of(place: str) -> RemotePlace:
-    """The parts of a remote place.
-
-    Raises:
-        DataError: It names no bucket, or holds settings of the store.
-    """
-    scheme, _, rest = place.partition("://")
-    bucket, _, key = rest.partition("/")
-    if not bucket:
-        raise DataError("names no bucket", where=place, hint=f"write {scheme}://bucket/object")
-    if _SETTINGS.search(place):
-        raise DataError(
-            "holds settings of the store after a question mark",
-            where=place,
-            hint="leave them out, and set AWS_ENDPOINT_URL_S3 and AWS_REGION in the environment",
-        )
-    return RemotePlace(scheme, bucket, key.strip("/"))
 
 
 def check_scheme(place: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from polyhead.storage.artifact import write_whole
+from polyhead.storage.objects import write_whole
 
 _ENDS = {"FAILED": "failed", "CANCELED": "was cancelled", "CANCELLED": "was cancelled"}
 _SUCCEEDED = ("SUCCEEDED", "COMPLETE", "CACHED")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.contracts.bundle import Epoch
-from polyhead.storage.artifact import write_whole
+from polyhead.storage.objects import write_whole
 
 Weights = list[NDArray[Any]]
 

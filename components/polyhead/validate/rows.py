@@ -12,8 +12,8 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.validation import KEY, ROW, SPLIT
 from polyhead.errors import DataError, Problem
 from polyhead.kinds.union import Feature, Target
-from polyhead.storage.rejected import Rejected
-from polyhead.storage.tables import named
+from polyhead.tables.columns import named
+from polyhead.tables.rejected import Rejected
 from polyhead.validate.coerce import Coercion, Source, coercion, details, key_coercion, split_coercion
 from polyhead.validate.repeats import hashed
 

@@ -25,6 +25,7 @@ from polyhead.contracts.validation import (
     picture_column,
 )
 from polyhead.errors import ArtifactError, DataError, Problem, counted
+from polyhead.fan_out import balanced, tell_plan
 from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.pictures.failures import PictureError
 from polyhead.pictures.folder import PictureFolder
@@ -32,10 +33,10 @@ from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
-from polyhead.storage.partitions import balanced, tell_plan
 from polyhead.storage.places import check_scheme, folder_of, join
-from polyhead.storage.rejected import SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
-from polyhead.storage.tables import ROW_GROUP, OpenTable, Table, TableWriter, open_table
+from polyhead.tables.reading import OpenTable, Table, open_table
+from polyhead.tables.rejected import SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
+from polyhead.tables.writing import ROW_GROUP, TableWriter
 from polyhead.validate.pictures import Look, Pictures, looks_of, looks_table, new_paths
 from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
 from polyhead.validate.rows import KEY_HASH, RowPlan

@@ -12,7 +12,7 @@ from polyhead.contracts.config import Config, config_name, parse_config, read_co
 from polyhead.contracts.document import parse_yaml
 from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret
 from polyhead.errors import ConfigError, Problem
-from polyhead.storage.artifact import write_whole
+from polyhead.storage.objects import write_whole
 from polyhead.storage.places import is_remote
 from polyhead_pipelines.compiling.documents import yaml_text
 from polyhead_pipelines.define.arguments import expanded_problem, partitions_problems, unexpanded_config

@@ -30,7 +30,8 @@ from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.errors import ArtifactError, PipelineError, PolyheadError, Problem
 from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.progress import Relay, StepUse, say
-from polyhead.storage.artifact import being_written, check_free, locked, replace_artifact, sign, taken
+from polyhead.storage.artifact import check_free
+from polyhead.storage.folders import being_written, locked, replace_folder, sign, taken
 from polyhead.storage.places import folder_of, is_remote, join
 from polyhead_pipelines.define.training import Stage, stages_of, training_pipeline
 from polyhead_pipelines.local.runners import Processes, Runner
@@ -258,7 +259,7 @@ def _collect(stage: Stage, artifacts: Path, out: Path) -> bool:
     found = sorted(artifacts.glob(f"*/{stage.name}/{stage.output}"))
     if not found or not (found[-1] / f"{stage.contract.__name__}.json").is_file():
         return False
-    replace_artifact(found[-1], out / stage.name)
+    replace_folder(found[-1], out / stage.name)
     return True
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyhead.storage.partitions import balanced
+from polyhead.fan_out import balanced
 
 
 def smallest_largest(sizes: list[int], count: int) -> int:

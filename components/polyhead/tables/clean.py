@@ -11,7 +11,7 @@ import polars as pl
 from polyhead.contracts.validation import CLEAN_TABLE, ValidationReport
 from polyhead.errors import ArtifactError
 from polyhead.storage.artifact import checked_file
-from polyhead.storage.tables import ROW_GROUP
+from polyhead.tables.writing import ROW_GROUP
 
 _PART_BYTES = 24 * 2**20
 _UNPACKED = 4  # how many times larger columns are in memory than in the file, about

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import errno
 import gzip
 import io
-import itertools
 import json
 import os
 import tempfile
@@ -26,8 +24,8 @@ from hypothesis import strategies as st
 from strategies import phrases
 
 from polyhead.errors import DataError
-from polyhead.storage import separated, tables
-from polyhead.storage.tables import TableWriter, open_table, read_table
+from polyhead.tables import reading, separated
+from polyhead.tables.reading import open_table, read_table
 
 
 @pytest.fixture
@@ -346,7 +344,7 @@ def test_any_text_is_read_as_python_reads_it(header: str, body: str, chunk: int)
     refused = last != ["z", "z"] or len(expected) == 1 or any(len(cells) != 2 for cells in expected)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(separated, "_CHUNK", chunk)
-        patch.setattr(tables, "separator_of", lambda *_: ",")
+        patch.setattr(reading, "separator_of", lambda *_: ",")
         path = Path(folder) / "t.csv"
         path.write_bytes(text.encode())
         if refused:
@@ -399,62 +397,3 @@ def test_optional_columns_are_read_where_they_are(put: Any) -> None:
     frame = pd.DataFrame([[1, 1j, "k", {}]], columns=["a", "x", "k", "x"])
     assert open_table(frame, ["a"], ["k", "none"]).frame().to_dicts() == [{"a": 1, "k": "k"}]
     assert refusal(place, ["x"]) == ("2 columns are called 'x'", "keep one")
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.none() | phrases, max_size=40), st.lists(st.integers(0, 9), min_size=1, max_size=12), st.integers(1, 9)
-)
-def test_a_written_table_is_the_same_bytes_however_it_was_cut(
-    words: list[str | None], cuts: list[int], group: int
-) -> None:
-    """In row groups of one size, the last apart; pyarrow and polars read back what was written."""
-    rows = len(words)
-    frame = pl.DataFrame(
-        {
-            "row": pl.int_range(rows, eager=True),
-            "word": pl.Series(words, dtype=pl.String),
-            "set": pl.Series([(word or "").split() for word in words], dtype=pl.List(pl.String)),
-        }
-    )
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "ROW_GROUP", group)
-        contents = []
-        for number, sizes in enumerate(([rows], itertools.cycle([*cuts, 1]))):
-            path, first = Path(folder) / f"{number}.parquet", 0
-            with TableWriter(path, words=["word"], counting=["row"]) as file:
-                file.write(frame.clear())
-                for size in sizes:
-                    file.write(frame[first : first + size])
-                    first += size
-                    if first >= rows:
-                        break
-            contents.append(path.read_bytes())
-            metadata = pq.ParquetFile(path).metadata
-            heights = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-            assert heights == [group] * (rows // group) + [rows % group] * (rows % group > 0)
-            assert pl.read_parquet(path).equals(frame)
-            assert pq.read_table(path).to_pydict() == frame.to_dict(as_series=False)
-        assert contents[0] == contents[1]
-
-
-def test_a_table_that_cannot_be_written_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What goes wrong in the writing thread reaches the caller, and what the caller raises is not hidden."""
-    rows = pl.DataFrame({"a": [1]})
-
-    def write(place: Path, *, fail: bool = False) -> None:
-        with TableWriter(place) as file:
-            file.write(rows)
-            if fail:
-                raise KeyError
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with pytest.raises(FileNotFoundError):
-        write(tmp_path / "none" / "t.parquet")
-    with pytest.raises(KeyError):
-        write(tmp_path / "t.parquet", fail=True)
-    monkeypatch.setattr(TableWriter, "_encode", full)
-    with pytest.raises(OSError, match="No space left"):
-        write(tmp_path / "t.parquet")

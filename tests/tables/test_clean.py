@@ -1,4 +1,4 @@
-"""The clean table in parts: every row once, in its order, whatever the size of a part."""
+"""The clean table: whole or refused; in parts every row once, in its order, whatever the size of a part."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from polyhead.contracts.config import load_config
-from polyhead.contracts.validation import ROW
-from polyhead.storage.clean import CleanTable, ParquetTable, open_clean
+from polyhead.contracts.validation import CLEAN_TABLE, ROW
+from polyhead.errors import ArtifactError
+from polyhead.tables.clean import CleanTable, ParquetTable, open_clean
 from polyhead.validate import step as validate
 
 
@@ -39,3 +40,21 @@ def test_parts_of_wide_rows_are_smaller(tmp_path: Path) -> None:
     assert {len(part) for part in ParquetTable(path, 64).parts()} == {64}
     path.write_bytes(bytes(2**26))
     assert {len(part) for part in ParquetTable(path, 64).parts()} == {4}
+
+
+def test_a_changed_or_lost_clean_table_is_refused(tiny: Any) -> None:
+    """The digest in the report is checked before the rows are used."""
+    data = tiny()
+    out = data.folder / "V"
+    report = validate.run(config=load_config(data.config), table=str(data.table), out=out)
+    assert open_clean(out).report == report
+    assert open_clean(out).rows == 24
+    table = out / CLEAN_TABLE
+    table.write_bytes(table.read_bytes() + b"x")
+    with pytest.raises(ArtifactError, match=r"was changed after it was written|is missing"):
+        open_clean(out)
+    table.unlink()
+    with pytest.raises(ArtifactError, match=r"was changed after it was written|is missing"):
+        open_clean(out)
+    with pytest.raises(ArtifactError, match=r"no ValidationReport\.json there"):
+        open_clean(data.folder)

@@ -1,0 +1,1 @@
+"""Where bytes are kept: one class for every scheme, behind one interface."""

@@ -1,0 +1,1 @@
+"""Tables in, and the tables that steps hand on: the clean rows, the rejected cells."""

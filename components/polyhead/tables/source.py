@@ -1,0 +1,79 @@
+"""The file that a table's rows come from."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from polyhead.errors import DataError
+from polyhead.storage.objects import download_file
+from polyhead.storage.places import is_remote
+
+BOM = b"\xef\xbb\xbf"
+"""The byte order mark of UTF-8."""
+
+
+class Source:
+    """A file that is there, is a file, and is not empty.
+
+    Args:
+        place: Its name.
+        kind: parquet, csv, tsv or json.
+
+    Raises:
+        DataError: It is a folder, a pipe or a device, or empty.
+        OSError: It cannot be read.
+    """
+
+    def __init__(self, place: str, kind: str) -> None:
+        self.place = place
+        self.kind = kind
+        self._copy = _copied(place) if is_remote(place) else None
+        self._path = place if self._copy is None else self._copy.name
+        status = os.stat(self._path)
+        if not stat.S_ISREG(status.st_mode):
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+            raise DataError(f"is {what}, not a file", where=place, hint="give one file")
+        if status.st_size == 0:
+            raise DataError("is empty", where=place)
+
+    def handle(self) -> str:
+        """What polars reads."""
+        return self._path
+
+    def stream(self) -> io.BufferedReader:
+        """The bytes, from the start."""
+        return Path(self._path).open("rb")
+
+    def text(self) -> io.BufferedReader:
+        """The bytes behind a byte order mark, if there is one."""
+        stream = self.stream()
+        if stream.read(len(BOM)) != BOM:
+            stream.seek(0)
+        return stream
+
+    @contextlib.contextmanager
+    def anew(self) -> Iterator[IO[bytes]]:
+        """A temporary file to write, which is what is read from then on."""
+        copy = _temporary(self.place)
+        yield copy
+        copy.flush()
+        self._copy, self._path = copy, copy.name
+
+
+def _copied(place: str) -> tempfile._TemporaryFileWrapper[bytes]:
+    """A temporary file with an object's bytes, all of one version; it goes when nobody holds it any more."""
+    file = _temporary(place)
+    download_file(place, file)
+    file.flush()
+    return file
+
+
+def _temporary(place: str) -> tempfile._TemporaryFileWrapper[bytes]:
+    return tempfile.NamedTemporaryFile(prefix="polyhead-", suffix=PurePosixPath(place).suffix)

@@ -1,0 +1,100 @@
+"""Tables out, as Parquet."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+
+ROW_GROUP = 131_072
+"""Rows of each row group of the tables that steps hand on, the last apart."""
+
+
+def parquet_bytes(table: pl.DataFrame) -> bytes:
+    """A small table as a Parquet file."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+class TableWriter:
+    """Writes a Parquet file from parts of any size: the same rows give the same bytes, however they are cut.
+
+    Row groups hold `ROW_GROUP` rows, the last apart; LZ4 compresses, since the next steps read every column and it
+    costs them nothing. A row group is encoded in a thread while the caller makes the next one.
+
+    Args:
+        path: The file.
+        words: Columns with few different words, which are stored once per row group.
+        counting: Columns of whole numbers that mostly grow by little, of which the steps are stored.
+    """
+
+    def __init__(self, path: Path, *, words: Sequence[str] = (), counting: Sequence[str] = ()) -> None:
+        self._path = path
+        self._words = list(words)
+        self._counting = list(counting)
+        self._parts: list[pl.DataFrame] = []
+        self._height = 0
+        self._file: Any = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="polyhead-write")
+        self._pending: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._submit(pl.concat(self._parts))
+                self._wait()
+        finally:
+            self._thread.shutdown()
+            if self._file is not None:
+                self._file.close()
+
+    def write(self, rows: pl.DataFrame) -> None:
+        """Append rows; the first call, even without any, says what the columns are."""
+        if self._file is None:
+            self._open(rows)
+        self._parts.append(rows)
+        self._height += rows.height
+        while self._height >= ROW_GROUP:
+            whole = pl.concat(self._parts)
+            self._submit(whole.head(ROW_GROUP))
+            self._parts = [whole.slice(ROW_GROUP)]
+            self._height -= ROW_GROUP
+
+    def _open(self, rows: pl.DataFrame) -> None:
+        import pyarrow.parquet as pq
+
+        self._file = pq.ParquetWriter(
+            self._path,
+            _as_arrow(rows.clear()).schema,
+            compression="lz4",
+            use_dictionary=self._words,
+            column_encoding=dict.fromkeys(self._counting, "DELTA_BINARY_PACKED"),
+            write_statistics=False,
+            store_schema=False,
+        )
+
+    def _submit(self, rows: pl.DataFrame) -> None:
+        self._wait()
+        if rows.height:
+            self._pending = self._thread.submit(self._encode, rows)
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+    def _encode(self, rows: pl.DataFrame) -> None:
+        self._file.write_table(_as_arrow(rows.rechunk()), row_group_size=ROW_GROUP)
+
+
+def _as_arrow(rows: pl.DataFrame) -> Any:
+    """An Arrow table in types that every reader of Parquet knows."""
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -1,0 +1,59 @@
+"""Rejected cells: one line each, counted by column and reason."""
+
+from __future__ import annotations
+
+import itertools
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polyhead.tables.rejected import SCHEMA, Rejected, RejectionCounts
+
+
+def test_rejected_cells_are_sorted_counted_and_cut() -> None:
+    """One line per cell with key, column, reason and value; long values are cut, lists are shown as lists."""
+    rejected = Rejected()
+    keys = pl.Series(["k0", "k1", "k2", None])
+    texts = pl.Series("t", ["x", "y" * 500, None, "z"])
+    rejected.add(pl.Series([False, True, True, True]), keys, "t", "bad", texts, "because")
+    rejected.add(pl.Series([True, None, False, False]), keys, "l", "odd", pl.Series([["a", "b"], [], [], []]), "why")
+    assert rejected.rows == {0, 1, 2, 3}
+    assert rejected.frame().schema == SCHEMA
+    assert rejected.frame().rows() == [
+        (0, "k0", "l", "odd", "['a', 'b']", "why"),
+        (1, "k1", "t", "bad", "y" * 200, "because"),
+        (2, "k2", "t", "bad", None, "because"),
+        (3, None, "t", "bad", "z", "because"),
+    ]
+    assert [(r.column, r.reason, r.rows, r.example) for r in rejected.summary()] == [
+        ("t", "bad", 3, f"key k1, '{'y' * 200}': because"),
+        ("l", "odd", 1, "key k0, \"['a', 'b']\": why"),
+    ]
+
+
+def test_nothing_rejected_is_an_empty_table() -> None:
+    """With its columns."""
+    assert Rejected().frame().schema == SCHEMA
+    assert Rejected().frame().height == 0
+    assert Rejected().summary() == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from("ab"), st.sampled_from("xy")), max_size=20, unique=True),
+    st.lists(st.integers(0, 9), max_size=3),
+)
+def test_rejections_count_the_same_in_parts(cells: list[tuple[int, str, str]], cuts: list[int]) -> None:
+    """The first row of each column and reason is the example; rows with several problems count once."""
+    rejected = Rejected()
+    for row, column, reason in cells:
+        rejected.add_cell(row, f"k{row}", column, reason, "v", "d")
+    counts, frame = RejectionCounts(), rejected.frame()
+    for low, high in itertools.pairwise([-1, *sorted(cuts), 9]):
+        counts.add(frame.filter((pl.col("row") > low) & (pl.col("row") <= high)))
+    assert counts.summary() == rejected.summary()
+    assert counts.rows == len({row for row, _, _ in cells}) == len(rejected.rows)
+    for group in counts.summary():
+        rows = [row for row, column, reason in cells if (column, reason) == (group.column, group.reason)]
+        assert (group.rows, group.example) == (len(rows), f"key k{min(rows)}, 'v': d")
