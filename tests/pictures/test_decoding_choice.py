@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+from polyhead.kinds.fitting.sample import SIZE, Sample
 from polyhead.pictures.folder import PictureFolder
 from polyhead.pictures.quality import psnr
 from polyhead.preprocess.fit import ImageFit
-from polyhead.preprocess.sample import SIZE, Sample
 
 
 def fitted(folder: Path, paths: list[str | None], **options: Any) -> ImageStatistics:

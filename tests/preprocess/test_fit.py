@@ -21,12 +21,12 @@ from polyhead.errors import DataError
 from polyhead.kinds.features.category.config import CategoryFeature
 from polyhead.kinds.features.numeric.config import QUANTILES
 from polyhead.kinds.features.text.config import TextFeature
+from polyhead.kinds.features.text.tokenizer import terms
 from polyhead.kinds.targets.binary.config import BinaryTarget
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 from polyhead.kinds.targets.multilabel.config import MultilabelTarget
 from polyhead.kinds.targets.regression.config import RegressionTarget
 from polyhead.preprocess.fit import CategoryFit, ClassFit, LabelFit, NumericFit, RegressionFit, TextFit, target_fit
-from polyhead.preprocess.tokenizer import terms
 
 
 def floats(values: list[float | None]) -> pl.Series:

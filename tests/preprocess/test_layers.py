@@ -24,14 +24,14 @@ from polyhead.contracts.words import COMPUTED, RESPELLINGS
 from polyhead.errors import ArtifactError
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.numeric.config import NumericStatistics
+from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import TextFeature, TextStatistics
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
+from polyhead.kinds.vocabulary import write_vocabulary
 from polyhead.model import backend
-from polyhead.preprocess import tokenizer
 from polyhead.preprocess.fit import CategoryFit, NumericFit, TextFit
-from polyhead.preprocess.vocabulary import write_vocabulary
 from polyhead.validate.coerce import words
 
 DOCUMENTS = [

@@ -22,8 +22,9 @@ from strategies import bad_and_good_cells
 from polyhead.contracts.config import Config, load_config, parse_config
 from polyhead.contracts.validation import CLEAN_TABLE, REJECTED_TABLE, ValidationReport
 from polyhead.errors import DataError
+from polyhead.storage.hashing import hashed
 from polyhead.validate import step
-from polyhead.validate.repeats import KeyHashes, RepeatedKeys, hashed
+from polyhead.validate.repeats import KeyHashes, RepeatedKeys
 from polyhead.validate.statistics import EXACT_DISTINCT, ColumnStatistics, DistinctWords
 
 COLUMNS = ("id", "n", "c", "t", "r", "m", "part")

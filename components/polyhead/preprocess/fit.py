@@ -18,7 +18,13 @@ from polyhead.kinds.base import VocabularyFile
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
 from polyhead.kinds.features.numeric.config import QUANTILES, NumericFeature, NumericStatistics
+from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import TextFeature, TextStatistics
+from polyhead.kinds.fitting.counts import Counts
+from polyhead.kinds.fitting.moments import Moments
+from polyhead.kinds.fitting.part import Part, State
+from polyhead.kinds.fitting.quantiles import Quantiles
+from polyhead.kinds.fitting.sample import Sample
 from polyhead.kinds.targets.binary.config import BinaryTarget
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
@@ -27,12 +33,6 @@ from polyhead.kinds.targets.regression.config import RegressionStatistics, Regre
 from polyhead.kinds.union import Feature, Target
 from polyhead.pictures.folder import PictureFolder
 from polyhead.pictures.quality import choose_decoding
-from polyhead.preprocess import tokenizer
-from polyhead.preprocess.counts import Counts
-from polyhead.preprocess.moments import Moments
-from polyhead.preprocess.part import Part, State
-from polyhead.preprocess.quantiles import Quantiles
-from polyhead.preprocess.sample import Sample
 
 _NEGATIVE_POSITIVE = (("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"))
 _TEXTS = 4096  # texts that are cut into terms at a time

@@ -18,9 +18,9 @@ from polyhead.contracts.artifact import require_same
 from polyhead.contracts.config import SPLITS, Config
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.validation import SPLIT
-from polyhead.preprocess.counts import Counts
+from polyhead.kinds.fitting.counts import Counts
+from polyhead.kinds.fitting.part import State
 from polyhead.preprocess.fit import ClassFit, Fit, LabelFit, feature_fit, target_fit
-from polyhead.preprocess.part import State
 from polyhead.storage.parallel import ordered_map
 
 _CONFIG = "config"

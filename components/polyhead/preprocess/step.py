@@ -14,11 +14,11 @@ from polyhead.errors import DataError, PolyheadError, Problem, counted
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
 from polyhead.kinds.union import FeatureStatistics, TargetStatistics
+from polyhead.kinds.vocabulary import write_vocabulary
 from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess.fit import CategoryFit, FeatureFit, ImageFit, TextFit
 from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import split_of, write_splits
-from polyhead.preprocess.vocabulary import write_vocabulary
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.clean import open_clean

@@ -18,12 +18,12 @@ from polyhead.errors import DataError, did_you_mean
 from polyhead.kinds.features.category.config import CategoryFeature
 from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.kinds.features.numeric.config import NumericFeature
+from polyhead.kinds.lists import LIKE_A_LIST, NO_LIST, read_list
 from polyhead.kinds.targets.binary.config import BinaryTarget
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 from polyhead.kinds.targets.multilabel.config import MultilabelTarget
 from polyhead.kinds.targets.regression.config import RegressionTarget
 from polyhead.kinds.union import Feature, Target
-from polyhead.validate.lists import LIKE_A_LIST, NO_LIST, read_list
 
 NO_NUMBER = frozenset(
     ["", "#n/a", "#na", "-", "--", "-nan", ".", "<na>", "?", "n.a.", "n/a", "na", "nan", "nat", "nil", "none", "null"]

@@ -12,10 +12,10 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.validation import KEY, ROW, SPLIT
 from polyhead.errors import DataError, Problem
 from polyhead.kinds.union import Feature, Target
+from polyhead.storage.hashing import hashed
 from polyhead.storage.rejected import Rejected
 from polyhead.storage.tables import named
 from polyhead.validate.coerce import Coercion, Source, coercion, details, key_coercion, split_coercion
-from polyhead.validate.repeats import hashed
 
 KEY_HASH = "key hash"
 """A column of `RowPlan.computed`. Features and targets have no space in their names."""

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyhead.contracts.validation import ColumnSummary
-from polyhead.validate.repeats import hashed
+from polyhead.storage.hashing import hashed
 
 EXACT_DISTINCT = 2**16
 """Below as many different words their number is exact."""

@@ -6,7 +6,7 @@ from typing import Self
 
 import polars as pl
 
-from polyhead.preprocess.part import Part, State
+from polyhead.kinds.fitting.part import Part, State
 
 _SCHEMA = pl.Schema({"token": pl.String, "count": pl.Int64})
 _SPARE = 1 << 16  # rows of batches' counts that may wait to be added up

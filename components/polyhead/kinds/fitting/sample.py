@@ -6,8 +6,8 @@ from typing import Self
 
 import polars as pl
 
-from polyhead.preprocess.part import Part, State
-from polyhead.preprocess.split import hash_positions
+from polyhead.kinds.fitting.part import Part, State
+from polyhead.storage.hashing import hash_positions
 
 SIZE = 32
 """Words in a sample, at most."""
