@@ -22,6 +22,7 @@ from strategies import calm_numbers, phrases, spellings, texts
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.words import COMPUTED, RESPELLINGS
 from polyhead.errors import ArtifactError
+from polyhead.kinds.coercion import words
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.numeric.config import NumericStatistics
 from polyhead.kinds.features.text import tokenizer
@@ -32,7 +33,6 @@ from polyhead.kinds.targets.regression.config import RegressionStatistics
 from polyhead.kinds.vocabulary import write_vocabulary
 from polyhead.model import backend
 from polyhead.preprocess.fit import CategoryFit, NumericFit, TextFit
-from polyhead.validate.coerce import words
 
 DOCUMENTS = [
     "Ein großes Haus, mit Garten und Garage – sehr schön!",

@@ -21,9 +21,9 @@ from strategies import column_names, typed_tables
 from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.validation import CLEAN_TABLE, REJECTED_TABLE, ValidationReport
 from polyhead.errors import DataError
+from polyhead.kinds.coercion import words
 from polyhead.storage.tables import open_table
 from polyhead.validate import step
-from polyhead.validate.coerce import words
 
 Columns = dict[str, list[Any]]
 NAMES = ["key", "number", "group", "note", "label", "tags", "amount"]

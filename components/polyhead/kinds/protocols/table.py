@@ -1,0 +1,75 @@
+"""What a kind gives the steps that work on tables: validate, preprocess, predict, and `init`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Generic, TypeVar
+
+from polyhead.kinds.base import FeatureBase, TargetBase
+from polyhead.kinds.coercion import Coercion, Source
+from polyhead.kinds.guessing.columns import Column
+from polyhead.kinds.guessing.guess import Guess
+from polyhead.kinds.summaries import Summary
+
+F = TypeVar("F", bound=FeatureBase)
+T = TypeVar("T", bound=TargetBase)
+M = TypeVar("M", bound=FeatureBase | TargetBase)
+
+
+class TableFacet(ABC, Generic[M]):
+    """What feature and target kinds have in common."""
+
+    single: ClassVar[bool]
+    """Whether a cell is one value, a number or a word, which other cells may have too; no text, file or list."""
+
+    repeats: ClassVar[bool] = False
+    """Whether a column holds few different words, which the clean table stores once per row group."""
+
+    @abstractmethod
+    def coercion(self, source: Source, member: M) -> Coercion:
+        """How a column becomes canonical.
+
+        Args:
+            source: The column.
+            member: Its configuration.
+
+        Raises:
+            DataError: The column's type as a whole cannot hold this kind.
+        """
+
+    def summary(self) -> Summary:
+        """An empty summary of a column."""
+        return Summary()
+
+
+class FeatureTable(TableFacet[F]):
+    """A feature kind's way with tables."""
+
+    pictures: ClassVar[bool] = False
+    """Whether a cell is the path of a picture, which is looked at with the table."""
+
+    @abstractmethod
+    def guess(self, column: Column) -> Guess | None:
+        """What the column seems to hold if it is of this kind, before any picture is opened; None if it is not."""
+
+
+class TargetTable(TableFacet[T]):
+    """A target kind's way with tables."""
+
+    @abstractmethod
+    def guess(self, column: Column) -> Guess | None:
+        """What the column seems to hold if it is of this kind; None if it is not.
+
+        Args:
+            column: A column that has two different values at least, or values without one spelling.
+        """
+
+    def gated(self, options: Mapping[str, object]) -> str | None:
+        """The metric that `init` puts into the gate; None for the kind's headline.
+
+        Args:
+            options: What `guess` proposes beside the kind.
+        """
+        del options
+        return None
