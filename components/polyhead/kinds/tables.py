@@ -70,11 +70,6 @@ def table_of(member: Feature | Target) -> TableFacet[Any]:
     return feature_table(member) if isinstance(member, FeatureBase) else target_table(member)
 
 
-def pictured(features: Mapping[str, Feature]) -> dict[str, Feature]:
-    """The features whose cells are paths of pictures, by name."""
-    return {name: feature for name, feature in features.items() if feature_table(feature).pictures}
-
-
 def coercion(source: Source, member: Feature | Target) -> Coercion:
     """How a column becomes what its feature or target kind wants.
 

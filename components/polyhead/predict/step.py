@@ -19,7 +19,6 @@ from polyhead.errors import ArtifactError, DataError, counted
 from polyhead.evaluate.outcomes import prediction_columns
 from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
 from polyhead.examples.timing import Stopwatch
-from polyhead.kinds.tables import pictured
 from polyhead.model import backend
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import progress, say
@@ -106,7 +105,7 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
     clean = _Clean.of(config, table)
     folder = PictureFolder(clean.image_root)
     sizes = np.full(clean.rows.height, ROW_BYTES, np.int64)
-    for name in pictured(config.features):
+    for name in config.pictured:
         paths = clean.rows[name]
         sizes[paths.is_not_null().to_numpy()] += np.fromiter(folder.sizes(paths.drop_nulls().to_list()), np.int64)
     with new_artifact(out, PredictionPlan) as directory:

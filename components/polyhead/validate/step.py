@@ -26,7 +26,7 @@ from polyhead.contracts.validation import (
 )
 from polyhead.errors import ArtifactError, DataError, Problem, counted
 from polyhead.kinds.summaries import Summary
-from polyhead.kinds.tables import pictured, table_of
+from polyhead.kinds.tables import table_of
 from polyhead.kinds.union import Feature, Target
 from polyhead.pictures.failures import PictureError
 from polyhead.pictures.folder import PictureFolder
@@ -140,7 +140,7 @@ def plan_pictures(*, config: Config, partitions: int, out: str | Path, table: Ta
     """
     source: Table = config.table if table is None else table
     root = image_root(config, source)
-    images = pictured(config.features)
+    images = config.pictured
     opened = open_table(source, [config.column_of(name) for name in images])
     rows = RowPlan(opened.schema, config, key=None, members=images)
     names: set[bytes] = set()
@@ -295,7 +295,7 @@ class _Cleaning:
         self._config = config
         self._table = table
         self._plan = plan
-        self._images = list(pictured(config.features))
+        self._images = list(config.pictured)
         self._note = ""
         self._batch_rows = batch_rows or (_PICTURED_ROWS if self._images else ROW_GROUP)
 

@@ -35,6 +35,16 @@ class Counts(Part):
             self._waiting = []
         return self._added
 
+    def most_frequent(self, *, at_least: int, at_most: int) -> pl.DataFrame:
+        """The most frequent strings first, ties by code points, as `table` has them.
+
+        Args:
+            at_least: The count that a string needs.
+            at_most: Most strings.
+        """
+        kept = self.table().filter(pl.col("count") >= at_least)
+        return kept.sort("count", "token", descending=[True, False]).head(at_most)
+
     def by_token(self) -> dict[str, int]:
         """The counts, tokens by code points."""
         return dict(self.table().sort("token").rows())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
+
+import polars as pl
 
 from polyhead.kinds.base import FeatureBase, TargetBase
 from polyhead.kinds.coercion import Coercion, Source
+from polyhead.kinds.fitting.fit import Fit
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess
 from polyhead.kinds.summaries import Summary
@@ -42,12 +45,18 @@ class TableFacet(ABC, Generic[M]):
         """An empty summary of a column."""
         return Summary()
 
+    @abstractmethod
+    def fit(self, name: str, member: M) -> Fit[Any]:
+        """An empty fit of a column's train rows.
+
+        Args:
+            name: What the configuration calls the column.
+            member: Its configuration.
+        """
+
 
 class FeatureTable(TableFacet[F]):
     """A feature kind's way with tables."""
-
-    pictures: ClassVar[bool] = False
-    """Whether a cell is the path of a picture, which is looked at with the table."""
 
     @abstractmethod
     def guess(self, column: Column) -> Guess | None:
@@ -56,6 +65,17 @@ class FeatureTable(TableFacet[F]):
 
 class TargetTable(TableFacet[T]):
     """A target kind's way with tables."""
+
+    labelled: ClassVar[bool] = False
+    """Whether a head predicts labels, and so can predict none that no train row has."""
+
+    def labels(self, known: pl.Series) -> pl.Series:
+        """The labels in some cells, one by one.
+
+        Args:
+            known: Cells in the canonical type, none of them null.
+        """
+        return known
 
     @abstractmethod
     def guess(self, column: Column) -> Guess | None:

@@ -2,15 +2,64 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Generic, TypeVar
 
+import polars as pl
+
+from polyhead.errors import DataError
+from polyhead.kinds.fitting.counts import Counts
+from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.protocols.table import TargetTable
 from polyhead.kinds.summaries import ClassSummary
 from polyhead.kinds.targets.binary.config import BinaryTarget
+from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 
 T = TypeVar("T", bound=BinaryTarget | MulticlassTarget)
+
+
+class ClassFit(Fit[ClassStatistics], Generic[T]):
+    """Classes of a binary or multiclass target and the rows of each."""
+
+    def __init__(self, name: str, target: T) -> None:
+        super().__init__(name)
+        self._target = target
+        self.counts = Counts()
+
+    def _take(self, known: pl.Series) -> None:
+        self.counts.update(known)
+
+    @abstractmethod
+    def _classes(self, counted: dict[str, int]) -> list[str]:
+        """The classes in the order of the head's logits.
+
+        Args:
+            counted: Train rows by class, two classes at least, by code points.
+
+        Raises:
+            DataError: The configuration does not go with them.
+        """
+
+    def finish(self, site: Site) -> ClassStatistics:
+        """The statistics of all rows seen.
+
+        Raises:
+            DataError: The train rows hold fewer than two classes, or others than the configuration wants.
+        """
+        del site
+        counted = self.counts.by_token()
+        if len(counted) < 2:
+            received = f"only '{next(iter(counted))}'" if counted else "no label at all"
+            raise DataError(
+                f"the train rows hold {received}, a head needs two classes",
+                where=f"target '{self.name}'",
+                hint="change the split or add rows",
+            )
+        classes = self._classes(counted)
+        counts = [counted.get(label, 0) for label in classes]
+        return ClassStatistics(kind=self._target.kind, classes=classes, counts=counts, missing=self.missing)
 
 
 class ClassTable(TargetTable[T]):
@@ -18,6 +67,7 @@ class ClassTable(TargetTable[T]):
 
     single = True
     repeats = True
+    labelled = True
 
     def summary(self) -> ClassSummary:
         return ClassSummary()

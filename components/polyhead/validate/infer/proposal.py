@@ -18,7 +18,7 @@ from polyhead.kinds.coercion import Coerced
 from polyhead.kinds.guessing.columns import Column, counted, listed, shown
 from polyhead.kinds.guessing.guess import Guess
 from polyhead.kinds.tables import FEATURE_TABLES, TARGET_TABLES, coerce
-from polyhead.kinds.union import METRICS, Feature, Target
+from polyhead.kinds.union import FEATURES, METRICS, Feature, Target
 from polyhead.validate.infer.guesses import guess_feature, guess_target
 from polyhead.validate.infer.leaks import gives_away
 from polyhead.validate.infer.pictures import find_root, open_some
@@ -361,7 +361,7 @@ def _is_single(guess: Guess) -> bool:
 
 
 def _is_pictures(kind: str) -> bool:
-    return bool(kind) and FEATURE_TABLES[kind].pictures
+    return bool(kind) and FEATURES[kind].PICTURES
 
 
 def _key_reason(column: Column) -> str:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
+import polars as pl
+
 from polyhead.kinds.coercion import Coercion, Source, one_word_coercion
-from polyhead.kinds.features.category.config import CategoryFeature
+from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
+from polyhead.kinds.fitting.counts import Counts
+from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.guessing.columns import Column, shown
 from polyhead.kinds.guessing.guess import (
     FEW,
@@ -18,8 +22,30 @@ from polyhead.kinds.guessing.guess import (
 )
 from polyhead.kinds.protocols.table import FeatureTable
 from polyhead.kinds.summaries import WordSummary
+from polyhead.kinds.vocabulary import write_vocabulary
 
 _FOLD_NAMES = re.compile(r"k?[ _-]?folds?")
+
+
+class CategoryFit(Fit[CategoryStatistics]):
+    """The vocabulary of a category."""
+
+    def __init__(self, name: str, feature: CategoryFeature) -> None:
+        super().__init__(name)
+        self._feature = feature
+        self.counts = Counts()
+
+    def _take(self, known: pl.Series) -> None:
+        self.counts.update(known)
+
+    def vocabulary(self) -> pl.DataFrame:
+        """`token`, `count`: the most frequent first, ties by code points."""
+        return self.counts.most_frequent(at_least=self._feature.min_count, at_most=self._feature.max_size)
+
+    def finish(self, site: Site) -> CategoryStatistics:
+        """The statistics of all rows seen; the vocabulary is written."""
+        vocabulary = write_vocabulary(site.directory, self.name, self.vocabulary())
+        return CategoryStatistics(count=self.known, missing=self.missing, vocabulary=vocabulary)
 
 
 class CategoryTable(FeatureTable[CategoryFeature]):
@@ -42,6 +68,9 @@ class CategoryTable(FeatureTable[CategoryFeature]):
 
     def summary(self) -> WordSummary:
         return WordSummary()
+
+    def fit(self, name: str, member: CategoryFeature) -> CategoryFit:
+        return CategoryFit(name, member)
 
 
 def _codes(column: Column) -> Guess:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from polyhead.errors import Problem
+from polyhead.errors import DataError, Problem, did_you_mean
 from polyhead.kinds.coercion import Coercion, Source, one_word_coercion
 from polyhead.kinds.guessing.columns import Column, percent, shown
 from polyhead.kinds.guessing.guess import Guess, Rank, unlabelled
 from polyhead.kinds.summaries import ClassSummary
 from polyhead.kinds.targets.binary.config import BinaryTarget
-from polyhead.kinds.targets.class_table import ClassTable
+from polyhead.kinds.targets.class_table import ClassFit, ClassTable
 
+_NEGATIVE_POSITIVE = (("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"))
 _RARE = 0.25
 
 
@@ -23,6 +24,24 @@ class BinarySummary(ClassSummary):
             return found
         what = f"has {len(self.classes)} labels ({', '.join(sorted(self.classes)[:6])}), binary means two"
         return Problem(what, f"target '{name}'", "use kind: multiclass")
+
+
+class BinaryFit(ClassFit[BinaryTarget]):
+    """The two classes of a target, the negative one first."""
+
+    def _classes(self, counted: dict[str, int]) -> list[str]:
+        where = f"target '{self.name}'"
+        if len(counted) > 2:
+            raise DataError(f"has {len(counted)} labels, binary means two", where=where, hint="use kind: multiclass")
+        labels, positive = sorted(counted), self._target.positive
+        if positive is None:
+            folded = {label.lower(): label for label in labels}
+            known = [folded[yes] for no, yes in _NEGATIVE_POSITIVE if set(folded) == {no, yes}]
+            positive = known[0] if known else min(labels, key=lambda label: (counted[label], label))
+        elif positive not in counted:
+            what, hint = f"positive is '{positive}', but the labels are {labels}", did_you_mean(positive, labels)
+            raise DataError(what, where=where, hint=hint)
+        return [label for label in labels if label != positive] + [positive]
 
 
 class BinaryTable(ClassTable[BinaryTarget]):
@@ -44,3 +63,6 @@ class BinaryTable(ClassTable[BinaryTarget]):
 
     def summary(self) -> BinarySummary:
         return BinarySummary()
+
+    def fit(self, name: str, member: BinaryTarget) -> BinaryFit:
+        return BinaryFit(name, member)

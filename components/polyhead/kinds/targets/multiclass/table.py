@@ -5,10 +5,17 @@ from __future__ import annotations
 from polyhead.kinds.coercion import Coercion, Source, one_word_coercion
 from polyhead.kinds.guessing.columns import Column, counted, listed
 from polyhead.kinds.guessing.guess import Guess, unlabelled
-from polyhead.kinds.targets.class_table import ClassTable
+from polyhead.kinds.targets.class_table import ClassFit, ClassTable
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 
 _MANY_CLASSES = 50
+
+
+class MulticlassFit(ClassFit[MulticlassTarget]):
+    """The classes of a target, in the configuration's order or else by code points."""
+
+    def _classes(self, counted: dict[str, int]) -> list[str]:
+        return list(self._target.classes) if self._target.classes else sorted(counted)
 
 
 class MulticlassTable(ClassTable[MulticlassTarget]):
@@ -30,3 +37,6 @@ class MulticlassTable(ClassTable[MulticlassTarget]):
         if unknown:
             why += f"; {listed(unknown)} is a class too: empty these cells if it means that nobody knows"
         return Guess("multiclass", {}, why + unlabelled(column))
+
+    def fit(self, name: str, member: MulticlassTarget) -> MulticlassFit:
+        return MulticlassFit(name, member)
