@@ -7,6 +7,7 @@ from typing import Self
 import polars as pl
 
 from polyhead.kinds.fitting.part import Part, State
+from polyhead.kinds.fitting.strings import apart
 
 _SCHEMA = pl.Schema({"token": pl.String, "count": pl.Int64})
 _SPARE = 1 << 16  # rows of batches' counts that may wait to be added up
@@ -56,7 +57,7 @@ class Counts(Part):
 
     def state(self) -> State:
         table = self.table().sort("token")
-        return {"tokens": table["token"], "counts": table["count"]}
+        return {"tokens": apart(table["token"]), "counts": table["count"]}
 
     @classmethod
     def restored(cls, state: State) -> Self:
