@@ -7,6 +7,7 @@ function gave.
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def fit_ours(path: Path) -> Work:
     """Everything that Polyhead fits on these columns, all rows being train rows, in one pass over the file."""
     from polyhead.contracts.config import Config
     from polyhead.contracts.validation import SPLIT
-    from polyhead.preprocess.fit import CategoryFit, TextFit
+    from polyhead.kinds.fitting.fit import Site
+    from polyhead.pictures.folder import PictureFolder
     from polyhead.preprocess.partial import gather
     from polyhead.storage.parallel import available_cpus
     from polyhead.tables.clean import ParquetTable
@@ -86,11 +88,10 @@ def fit_ours(path: Path) -> Work:
             workers=available_cpus(),
             advance=count,
         )
-        for fit in found.features.values():
-            if isinstance(fit, CategoryFit | TextFit):
-                fit.vocabulary()
-            else:
-                fit.finish()
+        with tempfile.TemporaryDirectory() as directory:
+            site = Site(Path(directory), PictureFolder(directory), max_pixels=1)
+            for fit in found.features.values():
+                fit.finish(site)
         return rows
 
     return work

@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+from polyhead.kinds.features.image.table import ImageFit
+from polyhead.kinds.fitting.fit import Site
+from polyhead.kinds.fitting.sample import SIZE, Sample
 from polyhead.pictures.folder import PictureFolder
 from polyhead.pictures.quality import psnr
-from polyhead.preprocess.fit import ImageFit
-from polyhead.preprocess.sample import SIZE, Sample
 
 
 def fitted(folder: Path, paths: list[str | None], **options: Any) -> ImageStatistics:
-    fit = ImageFit(ImageFeature(kind="image", size=(32, 32), **options))
+    fit = ImageFit("photo", ImageFeature(kind="image", size=(32, 32), **options))
     fit.update(pl.Series(paths, dtype=pl.String))
-    return fit.finish(PictureFolder(str(folder)), max_pixels=10**7)
+    return fit.finish(Site(folder, PictureFolder(str(folder)), max_pixels=10**7))
 
 
 @pytest.fixture

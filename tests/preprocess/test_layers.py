@@ -22,17 +22,21 @@ from strategies import calm_numbers, phrases, spellings, texts
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.words import COMPUTED, RESPELLINGS
 from polyhead.errors import ArtifactError
+from polyhead.kinds.coercion import words
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
+from polyhead.kinds.features.category.table import CategoryFit
 from polyhead.kinds.features.numeric.config import NumericStatistics
+from polyhead.kinds.features.numeric.table import NumericFit
+from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import TextFeature, TextStatistics
+from polyhead.kinds.features.text.table import TextFit
+from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
+from polyhead.kinds.vocabulary import write_vocabulary
 from polyhead.model import backend
-from polyhead.preprocess import tokenizer
-from polyhead.preprocess.fit import CategoryFit, NumericFit, TextFit
-from polyhead.preprocess.vocabulary import write_vocabulary
-from polyhead.validate.coerce import words
+from polyhead.pictures.folder import PictureFolder
 
 DOCUMENTS = [
     "Ein großes Haus, mit Garten und Garage – sehr schön!",
@@ -56,6 +60,9 @@ UNSEEN = [
 ]
 
 
+NOWHERE = Site(Path("nowhere"), PictureFolder("nowhere"), max_pixels=1)
+
+
 @pytest.fixture(scope="session")
 def tf() -> Any:
     """TensorFlow."""
@@ -72,14 +79,14 @@ def gathered(fit: Any, values: pl.Series) -> Any:
 
 
 def numeric(values: list[float | None]) -> NumericStatistics:
-    return gathered(NumericFit(), pl.Series(values, dtype=pl.Float64)).finish()
+    return gathered(NumericFit("x"), pl.Series(values, dtype=pl.Float64)).finish(NOWHERE)
 
 
 def text_transform(folder: Path, train: list[str], ngrams: int, min_documents: int = 1) -> Any:
     from polyhead.preprocess.layers import TextTransform
 
     feature = TextFeature(kind="text", ngrams=ngrams, min_documents=min_documents)
-    vocabulary = gathered(TextFit(feature), pl.Series(train, dtype=pl.String)).vocabulary()
+    vocabulary = gathered(TextFit("x", feature), pl.Series(train, dtype=pl.String)).vocabulary()
     statistics = TextStatistics(
         count=len(train),
         missing=0,
@@ -174,7 +181,7 @@ def test_category_ids(tf: Any, tmp_path: Path) -> None:
 
     train = pl.Series(["red", "red", "Ölgrün", "7", "7", "7", None])
     apart = "O\u0308lgru\u0308n"
-    vocabulary = gathered(CategoryFit(CategoryFeature(kind="category")), train).vocabulary()
+    vocabulary = gathered(CategoryFit("x", CategoryFeature(kind="category")), train).vocabulary()
     statistics = CategoryStatistics(count=6, missing=1, vocabulary=write_vocabulary(tmp_path, "colour", vocabulary))
     transform = CategoryTransform(statistics, tmp_path)
     rows = ["", "   ", "blue", "7", "red", "Ölgrün", " red\t", "\u00a0red\u2003", "\u3000", "RED", "r ed", apart]

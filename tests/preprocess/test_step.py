@@ -16,8 +16,8 @@ from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError, DataError
 from polyhead.kinds.features.category.config import CategoryStatistics
 from polyhead.kinds.features.text.config import TextStatistics
+from polyhead.kinds.vocabulary import read_vocabulary
 from polyhead.preprocess import step
-from polyhead.preprocess.vocabulary import read_vocabulary
 from polyhead.validate import step as validate
 
 LOOSE = {"max_rejected": 1.0}

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from polyhead.preprocess.split import hash_positions
 from polyhead.shard import order
 from polyhead.shard.order import ORDER_SALT, RowOrder
+from polyhead.storage.hashing import hash_positions
 
 SPLITS = ("train", "val", "test")
 

@@ -21,9 +21,12 @@ from strategies import column_names, typed_tables
 from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.validation import CLEAN_TABLE, REJECTED_TABLE, ValidationReport
 from polyhead.errors import DataError
+from polyhead.kinds.coercion import words
+from polyhead.kinds.fitting.fit import Site
+from polyhead.kinds.tables import target_table
+from polyhead.pictures.folder import PictureFolder
 from polyhead.tables.reading import open_table
 from polyhead.validate import step
-from polyhead.validate.coerce import words
 
 Columns = dict[str, list[Any]]
 NAMES = ["key", "number", "group", "note", "label", "tags", "amount"]
@@ -176,15 +179,14 @@ def test_features_and_targets_may_be_called_what_results_are_called(tmp_path: Pa
 @pytest.mark.parametrize("labels", [[1, None, 0, 0, 1, 0], [True, None, False, False, True, False]])
 def test_a_gap_does_not_turn_the_positive_class(tmp_path: Path, labels: list[Any]) -> None:
     """From the CSV file that pandas wrote as from its frame: 0 and 1, false and true, and the second is positive."""
-    from polyhead.preprocess.fit import ClassFit
-
     columns = {**{name: [values[0]] * 6 for name, values in GAPS.items()}, "key": list(range(6)), "label": labels}
     frame = in_pandas(columns)
     frame.to_csv(tmp_path / "t.csv", index=False)
     classes = []
     for number, table in enumerate((frame, str(tmp_path / "t.csv"))):
         found(table, tmp_path / str(number), config_of(NAMES))
-        fit = ClassFit("label", config_of(NAMES).targets["label"])
+        target = config_of(NAMES).targets["label"]
+        fit = target_table(target).fit("label", target)
         fit.update(pl.read_parquet(tmp_path / str(number) / CLEAN_TABLE)["label"])
-        classes.append(fit.finish().classes)
+        classes.append(fit.finish(Site(tmp_path, PictureFolder(str(tmp_path)), max_pixels=1)).classes)
     assert classes == [["false", "true"] if labels[0] is True else ["0", "1"]] * 2

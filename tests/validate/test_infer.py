@@ -18,11 +18,11 @@ from strategies import bad_and_good_cells, column_names, numbers, phrases, texts
 
 from polyhead.contracts.config import Config, parse_config
 from polyhead.errors import DataError
+from polyhead.kinds.guessing.columns import Column
 from polyhead.tables.reading import read_table
 from polyhead.validate import step
 from polyhead.validate.infer import Proposal, propose
-from polyhead.validate.infer.columns import Column
-from polyhead.validate.infer.kinds import guess_feature, guess_target
+from polyhead.validate.infer.guesses import guess_feature, guess_target
 from polyhead.validate.infer.roles import choose_key, counts_rows, split_meanings
 
 ROWS = 200

@@ -8,7 +8,7 @@ import json
 import keyword
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -199,6 +199,11 @@ class Config(Section):
         """Every column that the configuration reads, without repeats, in the file's order."""
         named = [self.key, *(self.column_of(name) for name in (*self.features, *self.targets)), self.split.column]
         return list(dict.fromkeys(column for column in named if column is not None))
+
+    @property
+    def pictured(self) -> dict[str, Feature]:
+        """The features whose cells are paths of pictures, by name, in the file's order."""
+        return {name: feature for name, feature in self.features.items() if feature.PICTURES}
 
     def features_of(self, kind: type[Feature]) -> dict[str, Any]:
         """The features of one class of kind, by name, in the file's order."""
@@ -414,7 +419,7 @@ def _cross_checks(document: Document) -> list[Problem]:
         *_check_slices(document),
         *_check_gate(document),
         *_check_publish(document),
-        *_check_tied(document),
+        *_check_conflicts(document),
         *check_cluster(document),
     ]
 
@@ -470,6 +475,12 @@ def _kind(document: Document, group: str, name: str) -> str:
     return str(document.get([group, name, "kind"]))
 
 
+def _features_of(document: Document, kinds: Collection[str]) -> dict[str, Any]:
+    """The bodies of the features of some kinds, by name."""
+    bodies = document.mapping(["features"])
+    return {name: body for name, body in bodies.items() if _kind(document, "features", name) in kinds}
+
+
 def _check_loss_weights(document: Document) -> Iterator[Problem]:
     """A model all of whose heads weigh nothing would learn nothing."""
     targets = document.mapping(["targets"])
@@ -482,12 +493,13 @@ def _check_loss_weights(document: Document) -> Iterator[Problem]:
 
 
 def _check_slices(document: Document) -> Iterator[Problem]:
-    categories = [n for g, n, _ in _members(document) if g == "features" and _kind(document, g, n) == "category"]
+    kinds = [kind for kind, feature in FEATURES.items() if feature.SLICES]
+    sliceable, named = list(_features_of(document, kinds)), " or ".join(kinds)
     slices = document.get(["evaluate", "slices"])
     for name in slices if isinstance(slices, list) else []:
-        if isinstance(name, str) and name not in categories:
-            hint = did_you_mean(name, categories) or "there is no category feature"
-            yield Problem(f"'{name}' is not a category feature", document.where(["evaluate", "slices"]), hint)
+        if isinstance(name, str) and name not in sliceable:
+            hint = did_you_mean(name, sliceable) or f"there is no {named} feature"
+            yield Problem(f"'{name}' is not a {named} feature", document.where(["evaluate", "slices"]), hint)
 
 
 def _check_gate(document: Document) -> Iterator[Problem]:
@@ -515,17 +527,8 @@ def _check_publish(document: Document) -> Iterator[Problem]:
         yield Problem("there is no gate to pass", document.where(["publish", "to"]), hint)
 
 
-def _check_tied(document: Document) -> Iterator[Problem]:
-    first: dict[str, tuple[str, Any]] = {}
-    for group, name, body in _members(document):
-        if group != "features" or _kind(document, group, name) != "image" or not isinstance(body.get("tied"), str):
-            continue
-        shape = {key: body.get(key, default) for key, default in (("size", [128, 128]), ("flip", False))}
-        other, expected = first.setdefault(body["tied"], (name, shape))
-        for key, value in shape.items():
-            if value != expected[key]:
-                yield Problem(
-                    f"is tied to '{other}' but has {key} {value} instead of {expected[key]}",
-                    document.where([group, name, key]),
-                    "tied images share one encoder",
-                )
+def _check_conflicts(document: Document) -> Iterator[Problem]:
+    """What the features of one kind are to each other."""
+    for kind, feature in FEATURES.items():
+        for name, key, what, hint in feature.conflicts(_features_of(document, [kind])):
+            yield Problem(what, document.where(["features", name, key]), hint)

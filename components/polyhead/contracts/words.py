@@ -74,7 +74,7 @@ def _in_utc(time: str) -> str:
 def spelled(word: str) -> str:
     """How a word is spelled, without white space around it.
 
-    Columns are spelled by `polyhead.validate.coerce`, from the same patterns.
+    Columns are spelled by `polyhead.kinds.coercion`, from the same patterns.
     """
     word = unicodedata.normalize("NFC", word.strip())
     for pattern, replacement in RESPELLINGS:

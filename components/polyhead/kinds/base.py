@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -11,13 +12,45 @@ from polyhead.contracts.section import Data, Model, Section
 from polyhead.contracts.words import Word
 
 
+class Conflict(NamedTuple):
+    """What is wrong with features of one kind together.
+
+    Attributes:
+        name: The feature to change.
+        key: Its key to change.
+        what: What is wrong.
+        hint: What to do.
+    """
+
+    name: str
+    key: str
+    what: str
+    hint: str
+
+
 class FeatureBase(Section):
     """What every feature has."""
+
+    PICTURES: ClassVar[bool] = False
+    """Whether a cell is the path of a picture, which is looked at with the table."""
+
+    SLICES: ClassVar[bool] = False
+    """Whether metrics can be shown by the feature's values."""
 
     column: Data[str | None] = Field(None, description="The table's column. Default: the feature's name.")
     required: Data[bool] = Field(
         False, description="A row without this value is rejected instead of masked. Default: false."
     )
+
+    @classmethod
+    def conflicts(cls, bodies: Mapping[str, Mapping[str, Any]]) -> Iterator[Conflict]:
+        """What no single feature of the kind can see.
+
+        Args:
+            bodies: What the document says of each feature of the kind, by name; unchecked.
+        """
+        del bodies
+        yield from ()
 
 
 PositiveWeight = Annotated[float, Field(gt=0)]

@@ -20,7 +20,6 @@ from polyhead.evaluate.outcomes import prediction_columns
 from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
 from polyhead.examples.timing import Stopwatch
 from polyhead.fan_out import ROW_BYTES, balanced, tell_plan
-from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.model import backend
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import progress, say
@@ -108,7 +107,7 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
     clean = _Clean.of(config, table)
     folder = PictureFolder(clean.image_root)
     sizes = np.full(clean.rows.height, ROW_BYTES, np.int64)
-    for name in config.features_of(ImageFeature):
+    for name in config.pictured:
         paths = clean.rows[name]
         sizes[paths.is_not_null().to_numpy()] += np.fromiter(folder.sizes(paths.drop_nulls().to_list()), np.int64)
     with new_artifact(out, PredictionPlan) as directory:

@@ -25,13 +25,13 @@ from polyhead.kinds.features.category.config import FIRST_ID, MISSING_ID, UNSEEN
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
 from polyhead.kinds.features.numeric.config import NumericStatistics
 from polyhead.kinds.features.text.config import TextStatistics
+from polyhead.kinds.features.text.tokenizer import SHORTEST_WORD, WORD_CHARACTERS
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
 from polyhead.kinds.union import Feature
+from polyhead.kinds.vocabulary import read_vocabulary
 from polyhead.pictures import graph
-from polyhead.preprocess.tokenizer import SHORTEST_WORD, WORD_CHARACTERS
-from polyhead.preprocess.vocabulary import read_vocabulary
 
 Batch = dict[str, tf.Tensor]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Self
+from typing import Any, Self
 
 import polars as pl
 
@@ -18,9 +18,10 @@ from polyhead.contracts.artifact import require_same
 from polyhead.contracts.config import SPLITS, Config
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.validation import SPLIT
-from polyhead.preprocess.counts import Counts
-from polyhead.preprocess.fit import ClassFit, Fit, LabelFit, feature_fit, target_fit
-from polyhead.preprocess.part import State
+from polyhead.kinds.fitting.counts import Counts
+from polyhead.kinds.fitting.fit import Fit
+from polyhead.kinds.fitting.part import State
+from polyhead.kinds.tables import feature_table, target_table
 from polyhead.storage.parallel import ordered_map
 
 _CONFIG = "config"
@@ -40,9 +41,9 @@ class Partial:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.rows: dict[str, int] = dict.fromkeys(SPLITS, 0)
-        self.features = {name: feature_fit(feature) for name, feature in config.features.items()}
-        self.targets = {name: target_fit(name, target) for name, target in config.targets.items()}
-        self.held_out = {name: Counts() for name, fit in self.targets.items() if isinstance(fit, ClassFit | LabelFit)}
+        self.features = {name: feature_table(one).fit(name, one) for name, one in config.features.items()}
+        self.targets = {name: target_table(one).fit(name, one) for name, one in config.targets.items()}
+        self.held_out = {name: Counts() for name, one in config.targets.items() if target_table(one).labelled}
 
     def update(self, batch: pl.DataFrame) -> None:
         """Take more rows.
@@ -57,8 +58,8 @@ class Partial:
         for name, fit in (*self.features.items(), *self.targets.items()):
             fit.update(train[name])
         for name, counts in self.held_out.items():
-            labels = batch[name].filter(~is_train).drop_nulls()
-            counts.update(labels.explode(empty_as_null=False) if labels.dtype == pl.List else labels)
+            known = batch[name].filter(~is_train).drop_nulls()
+            counts.update(target_table(self.config.targets[name]).labels(known))
 
     def merge(self, other: Self) -> None:
         """Take what another has seen of other rows."""
@@ -96,7 +97,7 @@ class Partial:
         partial.held_out = {name: Counts.restored(_below(frame, f"held_out/{name}")) for name in partial.held_out}
         return partial
 
-    def _fits(self) -> dict[str, Fit]:
+    def _fits(self) -> dict[str, Fit[Any]]:
         features = {f"features/{name}": fit for name, fit in self.features.items()}
         return {**features, **{f"targets/{name}": fit for name, fit in self.targets.items()}}
 

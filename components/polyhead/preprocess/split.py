@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
-import polars_hash
-import xxhash
 
 from polyhead.contracts.config import SplitSection
 from polyhead.contracts.validation import KEY, ROW, SPLIT
+from polyhead.storage.hashing import place_of
 from polyhead.tables.clean import ParquetTable
 from polyhead.tables.writing import ROW_GROUP
 
@@ -22,7 +21,7 @@ def split_of(section: SplitSection) -> pl.Expr:
     """
     if section.column is not None:
         return pl.col(SPLIT)
-    shares, position = section.shares, _position(section.seed)
+    shares, position = section.shares, place_of(pl.col(KEY), section.seed)
     train, val, test = (pl.lit(name) for name in ("train", "val", "test"))
     by_hash = pl.when(position < shares.train).then(train).when(position < shares.train + shares.val).then(val)
     return by_hash.otherwise(test).alias(SPLIT)
@@ -38,22 +37,3 @@ def write_splits(table: ParquetTable, section: SplitSection, path: Path) -> None
     """
     rows = table.scan().select(ROW, KEY, split_of(section))
     rows.sink_parquet(path, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True)
-
-
-def hash_positions(salt: int, keys: pl.Series) -> pl.Series:
-    """Every key's fixed place in [0, 1): the first 53 bits of its XXH64, whose seed is the XXH64 of the salt's digits.
-
-    Args:
-        salt: Any integer; each gives places that are unrelated to those of another.
-        keys: Strings without nulls.
-
-    Returns:
-        Float64, one per key.
-    """
-    return keys.alias(KEY).to_frame().select(_position(salt)).to_series()
-
-
-def _position(salt: int) -> pl.Expr:
-    seed = xxhash.xxh64_intdigest(str(salt).encode())
-    hashed: pl.Expr = polars_hash.col(KEY).nchash.xxhash64(seed=seed)
-    return (hashed // 2**11).cast(pl.Float64) / 2**53

@@ -11,14 +11,11 @@ from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing, unknow
 from polyhead.contracts.section import THE_FIT
 from polyhead.contracts.validation import CLEAN_TABLE, ValidationReport
 from polyhead.errors import DataError, PolyheadError, Problem, counted
-from polyhead.kinds.targets.multilabel.config import LabelStatistics
-from polyhead.kinds.targets.regression.config import RegressionStatistics
-from polyhead.kinds.union import FeatureStatistics, TargetStatistics
+from polyhead.kinds.fitting.fit import Site
+from polyhead.kinds.union import TargetStatistics
 from polyhead.pictures.folder import PictureFolder
-from polyhead.preprocess.fit import CategoryFit, FeatureFit, ImageFit, TextFit
 from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import split_of, write_splits
-from polyhead.preprocess.vocabulary import write_vocabulary
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
@@ -72,37 +69,27 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
     """
     if fitted.rows["train"] == 0:
         raise DataError("no row is a train row", where="split", hint=f"rows by split: {fitted.rows}")
-    config, targets = fitted.config, _finish_targets(fitted)
-    pictures, max_pixels = PictureFolder(report.image_root), config.validate_.max_pixels
+    config = fitted.config
+    site = Site(directory, PictureFolder(report.image_root), config.validate_.max_pixels)
+    targets = _finish_targets(fitted, site)
     preprocessing = Preprocessing(
         made_from={"config": config.fingerprint(Preprocessing), "validation": report.clean_digest},
         features={name: feature.decided(THE_FIT) for name, feature in config.features.items()},
         targets={name: target.decided(THE_FIT) for name, target in config.targets.items()},
         rows=fitted.rows,
-        feature_statistics={
-            name: _finish(name, fit, directory, pictures, max_pixels) for name, fit in fitted.features.items()
-        },
+        feature_statistics={name: fit.finish(site) for name, fit in fitted.features.items()},
         target_statistics=targets,
         warnings=[*report.warnings, *_warnings(fitted, targets)],
     )
     return close_artifact(directory, preprocessing)
 
 
-def _finish(name: str, fit: FeatureFit, directory: Path, pictures: PictureFolder, max_pixels: int) -> FeatureStatistics:
-    """A feature's statistics, its vocabulary written if it has one."""
-    if isinstance(fit, ImageFit):
-        return fit.finish(pictures, max_pixels=max_pixels)
-    if isinstance(fit, CategoryFit | TextFit):
-        return fit.finish(write_vocabulary(directory, name, fit.vocabulary()))
-    return fit.finish()
-
-
-def _finish_targets(fitted: Partial) -> dict[str, TargetStatistics]:
+def _finish_targets(fitted: Partial, site: Site) -> dict[str, TargetStatistics]:
     statistics: dict[str, TargetStatistics] = {}
     problems: list[Problem] = []
     for name, fit in fitted.targets.items():
         try:
-            statistics[name] = fit.finish()
+            statistics[name] = fit.finish(site)
             problems += unknown_weights(name, fitted.config.targets[name], statistics[name])
         except PolyheadError as error:
             problems += error.problems
@@ -118,10 +105,7 @@ def _warnings(fitted: Partial, targets: dict[str, TargetStatistics]) -> list[str
     if fitted.rows["test"] == 0:
         warnings.append("there are no test rows: nothing can be evaluated")
     for name, counts in fitted.held_out.items():
-        statistics = targets[name]
-        assert not isinstance(statistics, RegressionStatistics)
-        known = statistics.labels if isinstance(statistics, LabelStatistics) else statistics.classes
-        extra = sorted(counts.by_token().keys() - set(known))
+        extra = sorted(counts.by_token().keys() - set(targets[name].names))
         if extra:
             shown = ", ".join(f"'{label}'" for label in extra[:6])
             warnings.append(f"target '{name}' has labels outside the train rows, which no model can predict: {shown}")

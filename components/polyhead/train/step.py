@@ -23,8 +23,8 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import DataError, counted
+from polyhead.kinds.vocabulary import FOLDER
 from polyhead.model import backend
-from polyhead.preprocess.vocabulary import FOLDER
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-import polars_hash as plh
 from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
-
-
-def hashed(words: pl.Expr) -> pl.Expr:
-    """XXH3 of words, 64 bits; null for null."""
-    hashes: pl.Expr = plh.NonCryptographicHashingNameSpace(words).xxh3_64()
-    return hashes
 
 
 class KeyHashes:
@@ -59,7 +52,7 @@ class RepeatedKeys:
 
         Args:
             keys: Their keys, null where a row has none.
-            hashes: As `hashed` gives them.
+            hashes: As `polyhead.storage.hashing.hashed` gives them.
 
         Returns:
             Boolean, never null.

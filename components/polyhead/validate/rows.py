@@ -11,11 +11,13 @@ import polars as pl
 from polyhead.contracts.config import Config
 from polyhead.contracts.validation import KEY, ROW, SPLIT
 from polyhead.errors import DataError, Problem
+from polyhead.kinds.coercion import Coercion, Source, details
+from polyhead.kinds.tables import coercion
 from polyhead.kinds.union import Feature, Target
+from polyhead.storage.hashing import hashed
 from polyhead.tables.columns import named
 from polyhead.tables.rejected import Rejected
-from polyhead.validate.coerce import Coercion, Source, coercion, details, key_coercion, split_coercion
-from polyhead.validate.repeats import hashed
+from polyhead.validate.key_and_split import key_coercion, split_coercion
 
 KEY_HASH = "key hash"
 """A column of `RowPlan.computed`. Features and targets have no space in their names."""

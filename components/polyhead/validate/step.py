@@ -26,7 +26,9 @@ from polyhead.contracts.validation import (
 )
 from polyhead.errors import ArtifactError, DataError, Problem, counted
 from polyhead.fan_out import balanced, tell_plan
-from polyhead.kinds.features.image.config import ImageFeature
+from polyhead.kinds.summaries import Summary
+from polyhead.kinds.tables import table_of
+from polyhead.kinds.union import Feature, Target
 from polyhead.pictures.failures import PictureError
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import Advance, progress, say
@@ -40,7 +42,6 @@ from polyhead.tables.writing import ROW_GROUP, TableWriter
 from polyhead.validate.pictures import Look, Pictures, looks_of, looks_table, new_paths
 from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
 from polyhead.validate.rows import KEY_HASH, RowPlan
-from polyhead.validate.statistics import ColumnStatistics
 
 _PICTURED_ROWS = 1_024  # so that progress is seen to go on
 _AGAIN = "look at this partition again"
@@ -107,7 +108,7 @@ def run(
             rows_clean=found.rows_clean,
             rows_rejected=found.rejections.rows,
             rejections=found.rejections.summary(),
-            columns=[column.summary() for column in found.columns.values()],
+            columns=[found.columns[name].told(name, role, member.kind) for role, name, member in _members(config)],
             images=config.validate_.images,
             images_checked=cleaning.pictures.files,
             warnings=warnings,
@@ -140,7 +141,7 @@ def plan_pictures(*, config: Config, partitions: int, out: str | Path, table: Ta
     """
     source: Table = config.table if table is None else table
     root = image_root(config, source)
-    images = config.features_of(ImageFeature)
+    images = config.pictured
     opened = open_table(source, [config.column_of(name) for name in images])
     rows = RowPlan(opened.schema, config, key=None, members=images)
     names: set[bytes] = set()
@@ -278,7 +279,7 @@ def clean_features(frame: pl.DataFrame, config: Config) -> tuple[pl.DataFrame, R
 class _Found:
     """What one pass over a table found."""
 
-    columns: dict[str, ColumnStatistics]
+    columns: dict[str, Summary]
     rejections: RejectionCounts
     keys: KeyHashes
     rows_read: int = 0
@@ -295,7 +296,7 @@ class _Cleaning:
         self._config = config
         self._table = table
         self._plan = plan
-        self._images = list(config.features_of(ImageFeature))
+        self._images = list(config.pictured)
         self._note = ""
         self._batch_rows = batch_rows or (_PICTURED_ROWS if self._images else ROW_GROUP)
 
@@ -309,11 +310,11 @@ class _Cleaning:
         return found
 
     def _pass(self, directory: Path, suspects: Hashes) -> _Found:
-        columns = {name: ColumnStatistics(name, "feature", f.kind) for name, f in self._config.features.items()}
-        columns |= {name: ColumnStatistics(name, "target", t.kind) for name, t in self._config.targets.items()}
+        tables = {name: table_of(member) for _, name, member in _members(self._config)}
+        columns = {name: table.summary() for name, table in tables.items()}
         found = _Found(columns, RejectionCounts(), KeyHashes(self._table.rows if self._plan.keyed else 0))
         label = "check images" if self._images else "check rows"
-        words = [name for name, column in columns.items() if column.kind in ("category", "binary", "multiclass")]
+        words = [name for name, table in tables.items() if table.repeats]
         words += [f"{picture_column(name)}.{field}" for name in self._images for field in ("format", "mode")]
         with (
             TableWriter(directory / CLEAN_TABLE, words=[*words, SPLIT], counting=[ROW]) as clean_file,
@@ -388,33 +389,17 @@ def _verdict(config: Config, found: _Found) -> tuple[list[Problem], list[str]]:
         return stops, []
     problems: list[Problem] = []
     warnings: list[str] = []
-    for name, target in config.targets.items():
-        column, where = found.columns[name], f"target '{name}'"
-        if target.kind in ("binary", "multiclass"):
-            _check_classes(name, target.kind, column.classes, problems, warnings)
-        elif column.missing == found.rows_clean:
-            problems.append(Problem("no row has a value", where, "give labels, or remove the target"))
-        elif target.kind == "regression" and column.minimum == column.maximum:
-            problems.append(Problem(f"every row has the value {column.minimum:g}", where, "nothing to learn"))
+    for name in config.targets:
+        problem = found.columns[name].problem(name, found.rows_clean)
+        problems += [problem] if problem else []
+        warnings += found.columns[name].warnings(name)
     for name in config.features:
         if found.columns[name].missing == found.rows_clean:
             warnings.append(f"feature '{name}' has no value in any row")
     return problems, warnings
 
 
-def _check_classes(name: str, kind: str, counts: dict[str, int], problems: list[Problem], warnings: list[str]) -> None:
-    labels = sorted(counts)
-    where = f"target '{name}'"
-    if len(labels) == 0:
-        problems.append(Problem("no row has a label", where, "give labels, or remove the target"))
-    elif len(labels) == 1:
-        problems.append(Problem(f"has one class only, '{labels[0]}'", where, "a head needs at least two classes"))
-    elif kind == "binary" and len(labels) > 2:
-        shown = ", ".join(labels[:6])
-        problems.append(Problem(f"has {len(labels)} labels ({shown}), binary means two", where, "use kind: multiclass"))
-    lonely = [label for label in labels if counts[label] == 1]
-    if lonely and len(labels) > 1:
-        shown = ", ".join(f"'{label}'" for label in lonely[:6]) + (", …" if len(lonely) > 6 else "")
-        warnings.append(
-            f"target '{name}' has classes with a single row ({shown}): they cannot be both learned and tested"
-        )
+def _members(config: Config) -> Iterator[tuple[str, str, Feature | Target]]:
+    """Every feature and target: its role, its name and its configuration."""
+    yield from (("feature", name, feature) for name, feature in config.features.items())
+    yield from (("target", name, target) for name, target in config.targets.items())

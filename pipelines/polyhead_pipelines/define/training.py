@@ -25,7 +25,6 @@ from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ConfigError
 from polyhead.evaluate import component as evaluate_components
-from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.preprocess import component as preprocess_components
 from polyhead.publish import component as publish_components
 from polyhead.shard import component as shard_components
@@ -143,7 +142,7 @@ class _Tasks:
     def __init__(self, config: Config, image: str, cluster: ClusterSection, platform: Platform) -> None:
         self._image = image
         self._parallelism = cluster.parallelism or 0
-        self._pictured = bool(config.features_of(ImageFeature))
+        self._pictured = bool(config.pictured)
         self._cluster = cluster
         self._platform = platform
 

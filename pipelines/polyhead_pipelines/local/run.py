@@ -28,7 +28,6 @@ from polyhead.contracts.cluster import Step
 from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.errors import ArtifactError, PipelineError, PolyheadError, Problem
-from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.progress import Relay, StepUse, say
 from polyhead.storage.artifact import check_free
 from polyhead.storage.folders import being_written, locked, replace_folder, sign, taken
@@ -237,7 +236,7 @@ def _take_over(out: Path, own: Path, stages: Sequence[Stage]) -> None:
 def _reads(config: Config, table: str, reuse: str) -> list[str]:
     """What the steps read beside each other's artifacts."""
     places = [table]
-    if config.features_of(ImageFeature):
+    if config.pictured:
         places.append(join(folder_of(table), config.image_root or "."))
     return [*places, reuse] if reuse else places
 

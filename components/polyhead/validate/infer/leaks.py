@@ -6,7 +6,7 @@ import math
 
 import polars as pl
 
-from polyhead.validate.infer.columns import Column, shown
+from polyhead.kinds.guessing.columns import Column, shown
 
 _PROOF = 14.0  # a chance below e^-14, one in a million
 _MOST_CLASSES = 50

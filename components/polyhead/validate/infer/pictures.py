@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from polyhead.kinds.guessing.columns import Column, shown
 from polyhead.pictures.facts import examine_picture
 from polyhead.pictures.failures import PictureError
 from polyhead.pictures.folder import PictureFolder
 from polyhead.storage.places import folder_of, is_remote, join
-from polyhead.validate.infer.columns import Column, shown
 
 OPENED = 20
 """How many pictures of a column are opened, at most."""

@@ -14,12 +14,15 @@ from pydantic import TypeAdapter
 
 from polyhead.contracts.config import SplitNames, SplitSection, ValidateSection, is_name
 from polyhead.errors import DataError, Problem, did_you_mean
-from polyhead.kinds.union import METRICS, Feature, Target
-from polyhead.validate.infer.columns import Column, counted, listed, shown
-from polyhead.validate.infer.kinds import Guess, guess_feature, guess_target
+from polyhead.kinds.coercion import Coerced
+from polyhead.kinds.guessing.columns import Column, counted, listed, shown
+from polyhead.kinds.guessing.guess import Guess
+from polyhead.kinds.tables import FEATURE_TABLES, TARGET_TABLES, coerce
+from polyhead.kinds.union import FEATURES, METRICS, Feature, Target
+from polyhead.validate.infer.guesses import guess_feature, guess_target
 from polyhead.validate.infer.leaks import gives_away
 from polyhead.validate.infer.pictures import find_root, open_some
-from polyhead.validate.infer.roles import choose_key, counts_rows, names_things, renamed, split_meanings
+from polyhead.validate.infer.roles import choose_key, counts_rows, renamed, split_meanings
 
 Role = Literal["key", "split", "feature", "target", "left out"]
 
@@ -149,12 +152,12 @@ def propose(frame: pl.DataFrame, table: str, targets: Sequence[str], *, place: s
     others = [column for column in others if column is not split]
     guesses = {column.name: guess_feature(column) for column in others}
     root = _look_at_pictures(others, guesses, place or table)
-    key = choose_key([column for column in others if guesses[column.name].kind not in ("image", "text")])
+    key = choose_key([column for column in others if _is_single(guesses[column.name])])
     if key is not None:
         del guesses[key.name]
         others = [column for column in others if column is not key]
     _leave_out_copies(others, guesses)
-    single = [column for column in columns if column.name in goals and goals[column.name].kind != "multilabel"]
+    single = [column for column in columns if column.name in goals and TARGET_TABLES[goals[column.name].kind].single]
     _leave_out_leaks(others, guesses, single)
     rejected = _settle(others, guesses, columns, key, goals)
     if not any(guess.kind and not guess.left_out for guess in guesses.values()):
@@ -190,7 +193,7 @@ def _guess_targets(columns: Sequence[Column], order: Sequence[str]) -> dict[str,
     for column in sorted(columns, key=lambda column: order.index(column.name)):
         try:
             guess = guess_target(column)
-            read = column.coerced(_TARGETS.validate_python({"kind": guess.kind, **guess.options}))
+            read = _coerced(column, _TARGETS, guess)
         except DataError as error:
             problems += error.problems
             continue
@@ -235,7 +238,7 @@ def _choose_split(
 
 def _look_at_pictures(columns: Sequence[Column], guesses: dict[str, Guess], table: str) -> str | None:
     """Open a few pictures of every column that reads like paths; what cannot be opened is left out."""
-    galleries = [column for column in columns if guesses[column.name].kind == "image"]
+    galleries = [column for column in columns if _is_pictures(guesses[column.name].kind)]
     if not galleries:
         return None
     root = find_root(galleries, table)
@@ -278,7 +281,7 @@ def _leave_out_leaks(columns: Sequence[Column], guesses: dict[str, Guess], targe
     features = [column for column in columns if guesses[column.name].kind and not guesses[column.name].left_out]
     for column in features:
         relations = (gives_away(column, target) for target in targets)
-        relation = next(filter(None, relations), "") if guesses[column.name].kind in ("numeric", "category") else ""
+        relation = next(filter(None, relations), "") if _is_single(guesses[column.name]) else ""
         if relation:
             found[column.name] = f"{relation} in all rows: a feature only if it is known before"
     for name, why in found.items():
@@ -342,13 +345,27 @@ def _settle(
 def _faults(column: Column, kinds: TypeAdapter[Any], guess: Guess, nothing: pl.Series) -> pl.Series:
     """Which rows validate will reject for a column's sake."""
     bad = nothing
-    for fault in column.coerced(kinds.validate_python({"kind": guess.kind, **guess.options})).faults:
+    for fault in _coerced(column, kinds, guess).faults:
         bad = bad | fault.mask
     return bad
 
 
+def _coerced(column: Column, kinds: TypeAdapter[Any], guess: Guess) -> Coerced:
+    """The column as validate reads it."""
+    return coerce(column.series.alias(column.name), kinds.validate_python({"kind": guess.kind, **guess.options}))
+
+
+def _is_single(guess: Guess) -> bool:
+    """Whether the cells may be single values; those of a column without a kind may."""
+    return not guess.kind or FEATURE_TABLES[guess.kind].single
+
+
+def _is_pictures(kind: str) -> bool:
+    return bool(kind) and FEATURES[kind].PICTURES
+
+
 def _key_reason(column: Column) -> str:
-    if counts_rows(column) and not names_things(column):
+    if counts_rows(column) and not column.names_things:
         return "counts the rows; a name that stays with its row would keep the split when rows come or go"
     repeated = column.rows - column.distinct
     if repeated:
@@ -377,9 +394,8 @@ def _hints(choices: Sequence[Choice], columns: Sequence[Column], rejected: int, 
         notes.append("No column names the rows, so the split goes by position: a new row in the middle moves others.")
     if rejected:
         rows = f"{counted(rejected, 'row')} {'has' if rejected == 1 else 'have'}"
-        at_least = (
-            "At least " if any(choice.kind == "image" and choice.column in features for choice in choices) else ""
-        )
+        unopened = any(_is_pictures(choice.kind) for choice in choices if choice.role == "feature")
+        at_least = "At least " if unopened else ""
         notes.append(f"{at_least}{rows} a cell that does not fit and will be rejected, with the reason.")
     return notes
 
@@ -403,9 +419,7 @@ def _what_to_predict(columns: Sequence[Column]) -> str:
 
 
 def _gated_metric(choice: Choice) -> str:
-    """The kind's headline; where classes are weighted or a row has several labels, one that does not hang on 0.5."""
-    metrics = METRICS[choice.kind]
-    return "roc_auc" if choice.options.get("class_weight") or choice.kind == "multilabel" else metrics[0]
+    return TARGET_TABLES[choice.kind].gated(choice.options) or METRICS[choice.kind][0]
 
 
 def _names(columns: Sequence[str]) -> dict[str, str]:

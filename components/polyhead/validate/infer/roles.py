@@ -9,9 +9,8 @@ import numpy as np
 import polars as pl
 
 from polyhead.contracts.config import SPLITS, Split
-from polyhead.validate.infer.columns import Column
+from polyhead.kinds.guessing.columns import Column
 
-_ID_NAMES = re.compile(r"ids?|key|uuid|guid|pk")
 _CODE_NAMES = re.compile(
     r"account|barcode|code|ean|gtin|handle|hash|isbn|md5|no|nr|num|number|ref|reference|serial|sha1|sha256|sku|slug"
 )
@@ -70,12 +69,6 @@ def counts_rows(column: Column) -> bool:
     return bool(np.ptp(count.cast(pl.Int64).to_numpy()) < 2 * column.rows)
 
 
-def names_things(column: Column) -> bool:
-    """Whether a column's name says that its values are ids."""
-    lower = column.name.lower()
-    return column.named(_ID_NAMES) or (column.is_unique and lower.endswith("id"))
-
-
 def key_rank(column: Column) -> int | None:
     """How well a column serves as the key, 0 best; None where it does not.
 
@@ -85,7 +78,7 @@ def key_rank(column: Column) -> int | None:
     if column.words is None or column.series.dtype.is_temporal() or not column.distinct:
         return None
     fraction = column.numbers is not None and not column.is_whole
-    if names_things(column) and column.distinct >= _NEARLY_UNIQUE * column.rows and not fraction:
+    if column.names_things and column.distinct >= _NEARLY_UNIQUE * column.rows and not fraction:
         return 0
     if not column.is_unique or fraction:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ MISSING_ID, UNSEEN_ID, FIRST_ID = 0, 1, 2
 
 class CategoryFeature(FeatureBase):
     """A column with one of a set of values, spelled as `polyhead.contracts.words` says: 85255.0 is `85255`."""
+
+    SLICES: ClassVar[bool] = True
 
     kind: Data[Literal["category"]]
     allowed: Data[list[Word] | None] = Field(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data, Fit, Model
-from polyhead.kinds.base import FeatureBase
+from polyhead.kinds.base import Conflict, FeatureBase
 
 _COLOURS = {"white": "#ffffff", "black": "#000000"}
 
@@ -46,6 +47,8 @@ Sample = Annotated[int, Field(ge=0, le=65535)]
 
 class ImageFeature(FeatureBase):
     """A column of image paths, relative to `image_root`."""
+
+    PICTURES: ClassVar[bool] = True
 
     kind: Data[Literal["image"]]
     size: Data[tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]] = Field(
@@ -89,6 +92,21 @@ class ImageFeature(FeatureBase):
         """The background as red, green and blue, 0 to 255 each."""
         red, green, blue = bytes.fromhex(self.background[1:])
         return red, green, blue
+
+    @classmethod
+    def conflicts(cls, bodies: Mapping[str, Mapping[str, Any]]) -> Iterator[Conflict]:
+        """Tied features that differ in what their encoder needs."""
+        first: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        defaults = {"size": list(cls.model_fields["size"].default), "flip": cls.model_fields["flip"].default}
+        for name, body in bodies.items():
+            if not isinstance(body.get("tied"), str):
+                continue
+            needed = {key: body.get(key, default) for key, default in defaults.items()}
+            other, expected = first.setdefault(body["tied"], (name, needed))
+            for key, value in needed.items():
+                if value != expected[key]:
+                    what = f"is tied to '{other}' but has {key} {value} instead of {expected[key]}"
+                    yield Conflict(name, key, what, "tied images share one encoder")
 
     @field_validator("range")
     @classmethod

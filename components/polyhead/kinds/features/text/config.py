@@ -26,7 +26,7 @@ class TextStatistics(Record):
 
     Attributes:
         documents: Train rows with a text, the n of the formula.
-        tokenizer: Name of the tokenizer's definition; see `polyhead.preprocess.tokenizer`.
+        tokenizer: Name of the tokenizer's definition; see `polyhead.kinds.features.text.tokenizer`.
     """
 
     kind: Literal["text"] = "text"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import numbers
 
-from polyhead.preprocess.quantiles import DISTINCT, Quantiles
+from polyhead.kinds.fitting.quantiles import DISTINCT, Quantiles
 
 SHARES = [0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0]
 

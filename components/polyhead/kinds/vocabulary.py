@@ -8,13 +8,14 @@ import polars as pl
 
 from polyhead.errors import ArtifactError
 from polyhead.kinds.base import VocabularyFile
+from polyhead.kinds.fitting.strings import apart
 from polyhead.storage.artifact import sha256_of
 
 FOLDER = "vocabularies"
 
 
 def write_vocabulary(directory: Path, feature: str, vocabulary: pl.DataFrame) -> VocabularyFile:
-    """Write one vocabulary into an artifact.
+    """Write one vocabulary into an artifact; the same tokens and numbers give the same bytes.
 
     Args:
         directory: The artifact.
@@ -23,7 +24,8 @@ def write_vocabulary(directory: Path, feature: str, vocabulary: pl.DataFrame) ->
     """
     path = Path(FOLDER) / f"{feature}.arrow"
     (directory / FOLDER).mkdir(exist_ok=True)
-    vocabulary.write_ipc(directory / path, compression="uncompressed")
+    alone = vocabulary.with_columns(apart(vocabulary["token"]))
+    alone.write_ipc(directory / path, compression="uncompressed")
     return VocabularyFile(path=path.as_posix(), size=vocabulary.height, sha256=sha256_of(directory / path))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 from strategies import numbers
 
-from polyhead.preprocess.moments import Moments
+from polyhead.kinds.fitting.moments import Moments
 
 wild_numbers = st.floats(allow_nan=False, allow_infinity=False, max_value=1e150, min_value=-1e150)
 

@@ -10,13 +10,13 @@ from functools import cached_property
 import polars as pl
 
 from polyhead.errors import DataError
-from polyhead.kinds.union import Feature, Target
-from polyhead.validate import coerce
+from polyhead.kinds import coercion
 
 JUNK = 0.05
 """Share of known cells that may be no numbers in a column of numbers; their rows are rejected."""
 
 _NAME_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+_ID_NAMES = re.compile(r"ids?|key|uuid|guid|pk")
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 _UNSPACED_WORD = 2  # characters that a word takes, about, in a script without spaces
 _LEADING_ZERO = r"^0\d+$"
@@ -40,15 +40,11 @@ class Column:
         self.series = series.alias("cells")
         self.rows = len(series)
 
-    def coerced(self, member: Feature | Target) -> coerce.Coerced:
-        """The column as validate reads it for a feature or target; see `polyhead.validate.coerce.coerce`."""
-        return coerce.coerce(self.series.alias(self.name), member)
-
     @cached_property
     def words(self) -> pl.Series | None:
         """The cells as validate spells them, null where missing; None where they have no one spelling."""
         try:
-            return coerce.words(self.series)
+            return coercion.words(self.series)
         except DataError:
             return None
 
@@ -77,7 +73,7 @@ class Column:
         if self.words is None or not self.distinct or self.series.dtype.is_temporal() or self.is_boolean:
             return None
         try:
-            read = coerce.numbers(self.series)
+            read = coercion.numbers(self.series)
         except DataError:
             return None
         good = self.rows - read.values.null_count()
@@ -144,6 +140,11 @@ class Column:
         """The words that the name is made of, in lower case: `PassengerId` is passenger and id."""
         return [part.lower() for part in _NAME_PARTS.findall(self.name)]
 
+    @property
+    def names_things(self) -> bool:
+        """Whether the name says that the values are ids."""
+        return self.named(_ID_NAMES) or (self.is_unique and self.name.lower().endswith("id"))
+
     def named(self, words: re.Pattern[str]) -> bool:
         """Whether the name in lower case, or a word in it, is one of some."""
         return any(words.fullmatch(word) for word in (*self.parts, self.name.lower()))
@@ -163,3 +164,9 @@ def counted(number: int, one: str, several: str = "") -> str:
 def listed(words: Sequence[object]) -> str:
     """Some cells or names in a comment, at most six."""
     return ", ".join(shown(word) for word in words[:6]) + (", …" if len(words) > 6 else "")
+
+
+def percent(share: float) -> str:
+    """`12 %`, `0.4 %`."""
+    rounded = round(100 * share, 1 if share < 0.1 or share > 0.99 else 0)
+    return f"{rounded:g} %"

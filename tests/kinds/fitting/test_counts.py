@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import texts
 
-from polyhead.preprocess.counts import Counts
+from polyhead.kinds.fitting.counts import Counts
 
 
 def of(*batches: list[str]) -> Counts:

@@ -6,8 +6,9 @@ from typing import Self
 
 import polars as pl
 
-from polyhead.preprocess.part import Part, State
-from polyhead.preprocess.split import hash_positions
+from polyhead.kinds.fitting.part import Part, State
+from polyhead.kinds.fitting.strings import apart
+from polyhead.storage.hashing import hash_positions
 
 SIZE = 32
 """Words in a sample, at most."""
@@ -37,7 +38,7 @@ class Sample(Part):
         self.update(other._words)
 
     def state(self) -> State:
-        return {"words": self._words}
+        return {"words": apart(self._words)}
 
     @classmethod
     def restored(cls, state: State) -> Self:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyhead.preprocess.part import Part, State
+from polyhead.kinds.fitting.part import Part, State
 
 DISTINCT = 1 << 15
 """Different numbers that are told apart."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,25 @@ from strategies import calm_numbers, labels, numbers, phrases, texts
 
 from polyhead.errors import DataError
 from polyhead.kinds.features.category.config import CategoryFeature
+from polyhead.kinds.features.category.table import CategoryFit
 from polyhead.kinds.features.numeric.config import QUANTILES
+from polyhead.kinds.features.numeric.table import NumericFit
 from polyhead.kinds.features.text.config import TextFeature
+from polyhead.kinds.features.text.table import TextFit
+from polyhead.kinds.features.text.tokenizer import terms
+from polyhead.kinds.fitting.fit import Site
+from polyhead.kinds.tables import target_table
 from polyhead.kinds.targets.binary.config import BinaryTarget
+from polyhead.kinds.targets.binary.table import BinaryFit
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
+from polyhead.kinds.targets.multiclass.table import MulticlassFit
 from polyhead.kinds.targets.multilabel.config import MultilabelTarget
+from polyhead.kinds.targets.multilabel.table import LabelFit
 from polyhead.kinds.targets.regression.config import RegressionTarget
-from polyhead.preprocess.fit import CategoryFit, ClassFit, LabelFit, NumericFit, RegressionFit, TextFit, target_fit
-from polyhead.preprocess.tokenizer import terms
+from polyhead.kinds.targets.regression.table import RegressionFit
+from polyhead.pictures.folder import PictureFolder
+
+NOWHERE = Site(Path("nowhere"), PictureFolder("nowhere"), max_pixels=1)
 
 
 def floats(values: list[float | None]) -> pl.Series:
@@ -61,7 +73,7 @@ def test_moments_are_the_standard_scalers(values: list[float | None]) -> None:
     """Of the value and of its signed logarithm; missing values count as missing."""
     known = np.array([value for value in values if value is not None])
     assume(len(known) > 0)
-    fitted = gathered(NumericFit(), floats(values)).finish()
+    fitted = gathered(NumericFit("x"), floats(values)).finish(NOWHERE)
     assert (fitted.count, fitted.missing) == (len(known), len(values) - len(known))
     assert (fitted.minimum, fitted.maximum) == (known.min(), known.max())
     logs = np.sign(known) * np.log1p(np.abs(known))
@@ -76,8 +88,8 @@ def test_moments_are_the_standard_scalers(values: list[float | None]) -> None:
 @given(st.lists(numbers | st.none(), min_size=1, max_size=30))
 def test_numbers_in_another_order_give_the_same_bytes(values: list[float | None]) -> None:
     """To the last bit, for every number that a table may hold."""
-    first = gathered(NumericFit(), floats(values)).finish()
-    second = regrouped(NumericFit, floats(values)).finish()
+    first = gathered(NumericFit("x"), floats(values)).finish(NOWHERE)
+    second = regrouped(lambda: NumericFit("x"), floats(values)).finish(NOWHERE)
     assert first.model_dump_json() == second.model_dump_json()
     known = [value for value in values if value is not None]
     expected = np.quantile(known, QUANTILES).tolist() if known else [0.0] * 7
@@ -99,7 +111,7 @@ def test_numbers_in_another_order_give_the_same_bytes(values: list[float | None]
 )
 def test_moments_at_the_edges(values: list[float | None], mean: float, variance: float) -> None:
     """No value at all, a single one, a constant that floats cannot hold, a large offset."""
-    fitted = gathered(NumericFit(), floats(values)).finish()
+    fitted = gathered(NumericFit("x"), floats(values)).finish(NOWHERE)
     assert (fitted.mean, fitted.variance) == (pytest.approx(mean, rel=1e-15), variance)
 
 
@@ -108,11 +120,11 @@ def test_moments_at_the_edges(values: list[float | None], mean: float, variance:
 def test_category_vocabulary(values: list[str | None], min_count: int, max_size: int) -> None:
     """The most frequent first, ties by code points, in any order of the rows."""
     feature = CategoryFeature(kind="category", min_count=min_count, max_size=max_size)
-    received = gathered(CategoryFit(feature), strings(values)).vocabulary()
+    received = gathered(CategoryFit("x", feature), strings(values)).vocabulary()
     counts = Counter(value for value in values if value is not None)
     expected = sorted(((w, n) for w, n in counts.items() if n >= min_count), key=lambda pair: (-pair[1], pair[0]))
     assert received.rows() == expected[:max_size]
-    assert received.equals(regrouped(lambda: CategoryFit(feature), strings(values)).vocabulary())
+    assert received.equals(regrouped(lambda: CategoryFit("x", feature), strings(values)).vocabulary())
     assert received.schema == {"token": pl.String, "count": pl.Int64}
 
 
@@ -123,7 +135,7 @@ def test_text_vocabulary_and_idf_are_the_tfidf_vectorizers(
 ) -> None:
     """The same terms in the same order with the same idf; counts are documents."""
     feature = TextFeature(kind="text", ngrams=ngrams, min_documents=min_documents)
-    received = gathered(TextFit(feature), strings(values)).vocabulary()
+    received = gathered(TextFit("x", feature), strings(values)).vocabulary()
     documents = [value for value in values if value is not None]
     try:
         oracle = TfidfVectorizer(ngram_range=(1, ngrams), min_df=min_documents).fit(documents)
@@ -134,7 +146,7 @@ def test_text_vocabulary_and_idf_are_the_tfidf_vectorizers(
         np.testing.assert_allclose(received["idf"], oracle.idf_, rtol=1e-9)
         counter = CountVectorizer(ngram_range=(1, ngrams), vocabulary=received["token"].to_list(), binary=True)
         assert received["count"].to_list() == np.asarray(counter.transform(documents).sum(axis=0)).ravel().tolist()
-    assert received.equals(regrouped(lambda: TextFit(feature), strings(values)).vocabulary())
+    assert received.equals(regrouped(lambda: TextFit("x", feature), strings(values)).vocabulary())
     assert received.schema == {"token": pl.String, "count": pl.Int64, "idf": pl.Float64}
 
 
@@ -150,7 +162,10 @@ def test_max_terms_keeps_the_most_frequent() -> None:
     """By documents, ties by code points; the result is in code point order."""
     values = strings(["bb aa bb", "bb cc", "dd cc aa"])
     feature = TextFeature(kind="text", min_documents=1, max_terms=2)
-    assert gathered(TextFit(feature), values).vocabulary().select("token", "count").rows() == [("aa", 2), ("bb", 2)]
+    assert gathered(TextFit("x", feature), values).vocabulary().select("token", "count").rows() == [
+        ("aa", 2),
+        ("bb", 2),
+    ]
 
 
 @settings(max_examples=100, deadline=None)
@@ -160,19 +175,19 @@ def test_multiclass(values: list[str | None]) -> None:
     known = [value for value in values if value is not None]
     assume(len(set(known)) > 1)
     target = MulticlassTarget(kind="multiclass", class_weight="balanced")
-    fitted = gathered(ClassFit("t", target), strings(values)).finish()
+    fitted = gathered(MulticlassFit("t", target), strings(values)).finish(NOWHERE)
     assert fitted.classes == sorted(set(known))
     assert fitted.counts == [known.count(label) for label in fitted.classes]
     assert fitted.missing == len(values) - len(known)
     oracle = compute_class_weight("balanced", classes=np.array(fitted.classes), y=np.array(known))
     np.testing.assert_allclose(fitted.weights("balanced"), oracle, rtol=1e-12)
-    assert fitted == regrouped(lambda: ClassFit("t", target), strings(values)).finish()
+    assert fitted == regrouped(lambda: MulticlassFit("t", target), strings(values)).finish(NOWHERE)
 
 
 def test_multiclass_as_the_config_says() -> None:
     """Given classes keep their order, also one that no train row has; given weights fill up with 1."""
     target = MulticlassTarget(kind="multiclass", classes=["c", "a", "b"], class_weight={"a": 3})
-    fitted = gathered(ClassFit("t", target), strings(["a", "b", "a"])).finish()
+    fitted = gathered(MulticlassFit("t", target), strings(["a", "b", "a"])).finish(NOWHERE)
     assert (fitted.classes, fitted.counts) == (["c", "a", "b"], [0, 2, 1])
     assert fitted.weights({"a": 3}) == [1.0, 3.0, 1.0]
     assert fitted.weights("balanced") == [0.0, 0.75, 1.5]
@@ -193,13 +208,13 @@ def test_multiclass_as_the_config_says() -> None:
 )
 def test_binary_negative_then_positive(values: list[str], classes: list[str]) -> None:
     """Known pairs by meaning, otherwise the rarer is positive, ties by code points."""
-    assert gathered(ClassFit("t", BinaryTarget(kind="binary")), strings(values)).finish().classes == classes
+    assert gathered(BinaryFit("t", BinaryTarget(kind="binary")), strings(values)).finish(NOWHERE).classes == classes
 
 
 def test_binary_positive_as_the_config_says() -> None:
     """Against what would be guessed."""
     target = BinaryTarget(kind="binary", positive="no")
-    assert gathered(ClassFit("t", target), strings(["yes", "no"])).finish().classes == ["yes", "no"]
+    assert gathered(BinaryFit("t", target), strings(["yes", "no"])).finish(NOWHERE).classes == ["yes", "no"]
 
 
 @pytest.mark.parametrize(
@@ -224,9 +239,9 @@ def test_binary_positive_as_the_config_says() -> None:
 def test_train_rows_that_cannot_teach_a_head(target: Any, values: list[Any], what: str, hint: str) -> None:
     """What the train rows hold, where, and what to do."""
     dtype = {"regression": pl.Float64(), "multilabel": pl.List(pl.String)}.get(target.kind, pl.String())
-    fit = gathered(target_fit("t", target), pl.Series(values, dtype=dtype))
+    fit = gathered(target_table(target).fit("t", target), pl.Series(values, dtype=dtype))
     with pytest.raises(DataError) as caught:
-        fit.finish()
+        fit.finish(NOWHERE)
     (problem,) = caught.value.problems
     assert (problem.where, problem.what, problem.hint) == ("target 't'", what, hint)
 
@@ -239,7 +254,7 @@ def test_multilabel(rows: list[list[str] | None]) -> None:
     assume(any(known))
     series = pl.Series(rows, dtype=pl.List(pl.String))
     target = MultilabelTarget(kind="multilabel", class_weight="balanced")
-    fitted = gathered(LabelFit("t", target), series).finish()
+    fitted = gathered(LabelFit("t", target), series).finish(NOWHERE)
     assert fitted.labels == sorted({label for row in known for label in row})
     assert (fitted.rows, fitted.missing) == (len(known), len(rows) - len(known))
     for label, count, positive, negative in zip(fitted.labels, fitted.counts, *fitted.weights("balanced"), strict=True):
@@ -250,13 +265,13 @@ def test_multilabel(rows: list[list[str] | None]) -> None:
         else:
             oracle = compute_class_weight("balanced", classes=np.array([False, True]), y=has)
             assert (negative, positive) == (pytest.approx(oracle[0]), pytest.approx(oracle[1]))
-    assert fitted == regrouped(lambda: LabelFit("t", target), series).finish()
+    assert fitted == regrouped(lambda: LabelFit("t", target), series).finish(NOWHERE)
 
 
 def test_multilabel_as_the_config_says() -> None:
     """Given labels keep their order; a weight multiplies the label's positives."""
     target = MultilabelTarget(kind="multilabel", labels=["z", "a"], class_weight={"a": 4})
-    fitted = gathered(LabelFit("t", target), pl.Series([["a"], [], None], dtype=pl.List(pl.String))).finish()
+    fitted = gathered(LabelFit("t", target), pl.Series([["a"], [], None], dtype=pl.List(pl.String))).finish(NOWHERE)
     assert (fitted.labels, fitted.counts, fitted.rows) == (["z", "a"], [0, 1], 2)
     assert fitted.weights({"a": 4}) == ([1.0, 4.0], [1.0, 1.0])
 
@@ -267,7 +282,7 @@ def test_regression(values: list[float], log: bool) -> None:
     """Mean and variance on the transformed scale, the median on the raw one."""
     assume(len(set(values)) > 1)
     target = RegressionTarget(kind="regression", transform="log" if log else "none")
-    fitted = gathered(RegressionFit("t", target), floats([*values, None])).finish()
+    fitted = gathered(RegressionFit("t", target), floats([*values, None])).finish(NOWHERE)
     scaled = np.log(values) if log else np.array(values)
     oracle = StandardScaler().fit(scaled[:, None])
     size = max(1.0, float(np.abs(scaled).max()))
@@ -275,4 +290,4 @@ def test_regression(values: list[float], log: bool) -> None:
     assert fitted.variance == pytest.approx(oracle.var_[0], rel=1e-9, abs=1e-9 * size**2)
     assert fitted.median == pytest.approx(np.median(values), rel=1e-12)
     assert (fitted.count, fitted.missing) == (len(values), 1)
-    assert fitted == regrouped(lambda: RegressionFit("t", target), floats([*values, None])).finish()
+    assert fitted == regrouped(lambda: RegressionFit("t", target), floats([*values, None])).finish(NOWHERE)

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.preprocess.part import Part, State
+from polyhead.kinds.fitting.part import Part, State
 
 _LIMBS, _LIMB_BITS = 3, 21
 _CHUNK = 1 << (53 - 2 * (_LIMB_BITS - 1))

@@ -6,7 +6,8 @@ from typing import Self
 
 import polars as pl
 
-from polyhead.preprocess.part import Part, State
+from polyhead.kinds.fitting.part import Part, State
+from polyhead.kinds.fitting.strings import apart
 
 _SCHEMA = pl.Schema({"token": pl.String, "count": pl.Int64})
 _SPARE = 1 << 16  # rows of batches' counts that may wait to be added up
@@ -35,6 +36,16 @@ class Counts(Part):
             self._waiting = []
         return self._added
 
+    def most_frequent(self, *, at_least: int, at_most: int) -> pl.DataFrame:
+        """The most frequent strings first, ties by code points, as `table` has them.
+
+        Args:
+            at_least: The count that a string needs.
+            at_most: Most strings.
+        """
+        kept = self.table().filter(pl.col("count") >= at_least)
+        return kept.sort("count", "token", descending=[True, False]).head(at_most)
+
     def by_token(self) -> dict[str, int]:
         """The counts, tokens by code points."""
         return dict(self.table().sort("token").rows())
@@ -46,7 +57,7 @@ class Counts(Part):
 
     def state(self) -> State:
         table = self.table().sort("token")
-        return {"tokens": table["token"], "counts": table["count"]}
+        return {"tokens": apart(table["token"]), "counts": table["count"]}
 
     @classmethod
     def restored(cls, state: State) -> Self:

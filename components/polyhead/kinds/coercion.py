@@ -1,4 +1,4 @@
-"""Columns into the canonical type of their kind, and the cells that do not fit.
+"""How columns become numbers, words, paths and sets of labels, and the cells that do not fit.
 
 Pure expressions: what is said here of one cell, the columnar engine does to whole tables while it reads them. The
 canonical types are those of `polyhead.contracts.validation`.
@@ -12,18 +12,9 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from polyhead.contracts.config import SPLITS, SplitSection
 from polyhead.contracts.words import COMPUTED, RESPELLINGS, computed
-from polyhead.errors import DataError, did_you_mean
-from polyhead.kinds.features.category.config import CategoryFeature
-from polyhead.kinds.features.image.config import ImageFeature
-from polyhead.kinds.features.numeric.config import NumericFeature
-from polyhead.kinds.targets.binary.config import BinaryTarget
-from polyhead.kinds.targets.multiclass.config import MulticlassTarget
-from polyhead.kinds.targets.multilabel.config import MultilabelTarget
-from polyhead.kinds.targets.regression.config import RegressionTarget
-from polyhead.kinds.union import Feature, Target
-from polyhead.validate.lists import LIKE_A_LIST, NO_LIST, read_list
+from polyhead.errors import DataError
+from polyhead.kinds.lists import LIKE_A_LIST, NO_LIST, read_list
 
 NO_NUMBER = frozenset(
     ["", "#n/a", "#na", "-", "--", "-nan", ".", "<na>", "?", "n.a.", "n/a", "na", "nan", "nat", "nil", "none", "null"]
@@ -36,7 +27,6 @@ LARGEST = 1e150
 EMPTY_SET = "[]"
 """How a text cell spells a multilabel target without any label."""
 
-_HINTED_SPLITS = 20  # different wrong words in the split column that get a hint of their own
 _TEXTS = (pl.String, pl.Categorical, pl.Enum, pl.Binary)
 _SPELLED = (*_TEXTS, pl.Boolean, pl.Null, pl.Date, pl.Datetime, pl.Time)
 _COMPOSED = (  # what another normal form may hold: marks, Hangul's vowels and ends, and characters that NFC replaces
@@ -133,70 +123,29 @@ class Coerced:
     faults: list[Fault] = field(default_factory=list)
 
 
-def coerce(column: pl.Series, member: Feature | Target) -> Coerced:
-    """A column as its feature or target kind wants it.
-
-    Args:
-        column: As read.
-        member: The feature or target that it belongs to.
-
-    Raises:
-        DataError: The column's type as a whole cannot hold this kind, lists in a numeric column for instance.
-    """
-    return _applied(column, lambda source: coercion(source, member))
-
-
-def coercion(source: Source, member: Feature | Target) -> Coercion:
-    """How a column becomes what its feature or target kind wants.
-
-    Raises:
-        DataError: The column's type as a whole cannot hold this kind.
-    """
-    values = source.values
-    match member:
-        case NumericFeature():
-            made = _ranged(number_coercion(source), values, member.min, member.max)
-        case RegressionTarget():
-            made = _ranged(number_coercion(source), values, member.min, member.max)
-            if member.transform == "log":
-                made = made.refusing("not_positive", "transform: log needs numbers above zero", values <= 0)
-        case MultilabelTarget():
-            made = set_coercion(source, member.separator)
-            if member.labels is not None:
-                unknown = values.list.eval(~pl.element().is_in(member.labels)).list.any()
-                made = made.refusing("not_allowed", f"labels are {_listed(member.labels)}", unknown)
-        case CategoryFeature() | MulticlassTarget() | BinaryTarget():
-            made = _one_word(word_coercion(source), source)
-            allowed = getattr(member, "allowed", None) or getattr(member, "classes", None)
-            if allowed is not None:
-                made = made.refusing("not_allowed", f"accepted are {_listed(allowed)}", _is_other(values, allowed))
-        case ImageFeature():
-            made = path_coercion(source)
-        case _:
-            made = word_coercion(source, strip=False)
-    if getattr(member, "required", False):
-        made = made.refusing("missing", "the config requires a value", values.is_null())
-    return made
-
-
 def numbers(column: pl.Series) -> Coerced:
     """A column as float64; see `number_coercion`."""
-    return _applied(column, number_coercion)
+    return applied(column, number_coercion)
 
 
-def number_coercion(source: Source) -> Coercion:
+def number_coercion(source: Source, low: float | None = None, high: float | None = None) -> Coercion:
     """How a column becomes float64.
 
     Text is read as numbers, `true` and `false` are 1 and 0 as in a column of booleans; NaN and the spellings of
     `NO_NUMBER` are missing; infinite values are faults, and so are those above `LARGEST`.
+
+    Args:
+        source: The column.
+        low: The smallest accepted number. Default: any.
+        high: The largest accepted number. Default: any.
 
     Raises:
         DataError: The column's type holds no numbers.
     """
     values, dtype = source.values, source.dtype
     if dtype == pl.Null:
-        return Coercion(source.received.cast(pl.Float64))
-    if dtype == pl.Boolean or dtype.is_numeric():
+        made = Coercion(source.received.cast(pl.Float64))
+    elif dtype == pl.Boolean or dtype.is_numeric():
         made = Coercion(source.received.cast(pl.Float64).fill_nan(None))
     elif dtype in _TEXTS:
         text = _text(source.received, dtype).str.strip_chars()
@@ -209,7 +158,12 @@ def number_coercion(source: Source) -> Coercion:
         raise DataError(f"holds {dtype}, which is no number", where=f"column '{source.name}'")
     made = made.refusing("infinite", "must be finite", values.is_infinite())
     too_large = values.abs() > LARGEST
-    return made.refusing("too_large", f"the largest number is {LARGEST:.3g}", too_large)
+    made = made.refusing("too_large", f"the largest number is {LARGEST:.3g}", too_large)
+    if low is not None:
+        made = made.refusing("out_of_range", f"the smallest accepted value is {low:g}", values < low)
+    if high is not None:
+        made = made.refusing("out_of_range", f"the largest accepted value is {high:g}", values > high)
+    return made
 
 
 def _numbers_in(text: pl.Series) -> pl.Series:
@@ -223,7 +177,7 @@ def _numbers_in(text: pl.Series) -> pl.Series:
 
 def words(column: pl.Series, *, strip: bool = True) -> pl.Series:
     """A column as text; see `word_coercion`."""
-    return _applied(column, lambda source: word_coercion(source, strip=strip)).values
+    return applied(column, lambda source: word_coercion(source, strip=strip)).values
 
 
 def word_coercion(source: Source, *, strip: bool = True) -> Coercion:
@@ -256,12 +210,25 @@ def _requiring_text(made: Coercion, source: Source) -> Coercion:
     return made.refusing("not_text", "holds bytes that are no UTF-8 text", broken)
 
 
-def _one_word(made: Coercion, source: Source) -> Coercion:
-    if source.dtype not in _TEXTS:
-        return made
-    detail = "is a list: give one word, or make the column a target of kind: multilabel"
-    broken = source.values.map_batches(_lists_in, pl.Boolean, is_elementwise=True)
-    return made.refusing("a_list", detail, broken)
+def one_word_coercion(source: Source, accepted: Sequence[str] | None = None) -> Coercion:
+    """How a column becomes one word a cell, which is a name, a class or a category.
+
+    Args:
+        source: The column.
+        accepted: The only words that a cell may have. Default: any.
+
+    Raises:
+        DataError: The column holds no words.
+    """
+    made = word_coercion(source)
+    if source.dtype in _TEXTS:
+        detail = "is a list: give one word, or make the column a target of kind: multilabel"
+        broken = source.values.map_batches(_lists_in, pl.Boolean, is_elementwise=True)
+        made = made.refusing("a_list", detail, broken)
+    if accepted is not None:
+        detail = f"accepted are {listed(accepted)}"
+        made = made.refusing("not_allowed", detail, is_other(source.values, accepted))
+    return made
 
 
 def _lists_in(cells: pl.Series) -> pl.Series:
@@ -340,7 +307,7 @@ def _respelled_text(words: pl.Series) -> pl.Series:
 
 def label_sets(column: pl.Series, separator: str) -> Coerced:
     """A column of label sets; see `set_coercion`."""
-    return _applied(column, lambda source: set_coercion(source, separator))
+    return applied(column, lambda source: set_coercion(source, separator))
 
 
 def set_coercion(source: Source, separator: str) -> Coercion:
@@ -383,47 +350,6 @@ def _cut(cells: pl.Series, separator: str) -> pl.Series:
     return pl.select(pl.coalesce(lists, cut)).to_series().alias(cells.name)
 
 
-def split_names(column: pl.Series, section: SplitSection | None = None) -> Coerced:
-    """The split column: train, val or test in every row."""
-    return _applied(column, lambda source: split_coercion(source, section or SplitSection()))
-
-
-def split_coercion(source: Source, section: SplitSection) -> Coercion:
-    """How the split column becomes train, val or test in every row; only the first wrong words get a hint each.
-
-    Args:
-        source: The column.
-        section: The config's split section, which may have other words for the three.
-
-    Raises:
-        DataError: The column holds no words.
-    """
-    meanings = section.meanings
-    known = list(meanings)
-    hints: dict[str, str] = {}
-
-    def hint(word: str) -> str:
-        if word not in hints and len(hints) < _HINTED_SPLITS:
-            hints[word] = did_you_mean(word, known)
-        return hints.get(word, f"one of: {', '.join(known)}")
-
-    made = word_coercion(source)
-    if section.names is not None:
-        made = replace(made, values=made.values.replace(meanings))
-    made = made.refusing("missing", "every row needs train, val or test", source.values.is_null())
-    return made.refusing("unknown_split", hint, _is_other(source.values, SPLITS))
-
-
-def key_coercion(source: Source) -> Coercion:
-    """How the key column becomes a name for every row. That no two are the same is for others to see.
-
-    Raises:
-        DataError: The column holds no words.
-    """
-    made = _one_word(word_coercion(source), source)
-    return made.refusing("missing", "the key column must name every row", source.values.is_null())
-
-
 def details(rule: Rule, values: pl.Series) -> pl.Series:
     """What a rule says of each of some cells that break it.
 
@@ -437,8 +363,16 @@ def details(rule: Rule, values: pl.Series) -> pl.Series:
     return pl.Series("detail", [said(word) for word in values], dtype=pl.String)
 
 
-def _applied(column: pl.Series, make: Callable[[Source], Coercion]) -> Coerced:
-    """A coercion done to one column."""
+def applied(column: pl.Series, make: Callable[[Source], Coercion]) -> Coerced:
+    """A coercion done to one column.
+
+    Args:
+        column: As read.
+        make: Gives the coercion of the column.
+
+    Raises:
+        DataError: The column's type as a whole cannot hold what is wanted.
+    """
     made = make(Source(column.name, column.dtype, pl.col("received"), pl.col("values")))
     frame = pl.DataFrame({"received": column}).with_columns(made.values.alias("values"))
     frame = frame.with_columns(made.fault.alias("fault")).with_row_index("row")
@@ -452,20 +386,13 @@ def _applied(column: pl.Series, make: Callable[[Source], Coercion]) -> Coerced:
     return Coerced(frame.select(fine.alias("values")).to_series(), faults)
 
 
-def _ranged(made: Coercion, values: pl.Expr, low: float | None, high: float | None) -> Coercion:
-    if low is not None:
-        made = made.refusing("out_of_range", f"the smallest accepted value is {low:g}", values < low)
-    if high is not None:
-        made = made.refusing("out_of_range", f"the largest accepted value is {high:g}", values > high)
-    return made
-
-
-def _is_other(values: pl.Expr, allowed: Sequence[str]) -> pl.Expr:
+def is_other(values: pl.Expr, accepted: Sequence[str]) -> pl.Expr:
     """Which words are none of some. As a cast this takes half the time of `is_in`."""
-    known = pl.Enum(list(dict.fromkeys(allowed)))
+    known = pl.Enum(list(dict.fromkeys(accepted)))
     return values.is_not_null() & values.cast(known, strict=False).is_null()
 
 
-def _listed(values: Sequence[str]) -> str:
+def listed(values: Sequence[str]) -> str:
+    """At most eight words, for a message."""
     shown = ", ".join(values[:8])
     return shown + (", …" if len(values) > 8 else "")

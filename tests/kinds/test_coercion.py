@@ -15,19 +15,19 @@ from hypothesis import strategies as st
 from strategies import numbers as finite
 from strategies import phrases, spellings, texts, words
 
-from polyhead.contracts.config import SplitNames, SplitSection
 from polyhead.contracts.words import spelled
 from polyhead.errors import DataError
+from polyhead.kinds import coercion as module
+from polyhead.kinds.coercion import NO_NUMBER, Coerced, label_sets, numbers
 from polyhead.kinds.features.category.config import CategoryFeature
 from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.kinds.features.numeric.config import NumericFeature
 from polyhead.kinds.features.text.config import TextFeature
+from polyhead.kinds.tables import coerce
 from polyhead.kinds.targets.binary.config import BinaryTarget
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 from polyhead.kinds.targets.multilabel.config import MultilabelTarget
 from polyhead.kinds.targets.regression.config import RegressionTarget
-from polyhead.validate import coerce as module
-from polyhead.validate.coerce import NO_NUMBER, Coerced, coerce, label_sets, numbers, split_names
 
 NUMBER_TEXT = r"[ \t]{0,2}[-+]?([0-9]{1,20}|[0-9]{0,12}\.[0-9]{1,18}|[0-9]{1,12}\.)([eE][-+]?[0-9]{1,2})?[ \t]{0,2}"
 
@@ -400,38 +400,6 @@ def test_required_rejects_what_is_missing_once() -> None:
     """A cell that is already a fault is not also missing."""
     coerced = coerce(pl.Series(["1", "x", None, ""]), NumericFeature(kind="numeric", required=True))
     assert faults(coerced) == {"not_a_number": [1], "missing": [2, 3]}
-
-
-def test_split_names() -> None:
-    """The split column knows three words."""
-    split = split_names(pl.Series(["train", "val ", "test", "valid", None, "Train"]))
-    assert split.values.to_list() == ["train", "val", "test", None, None, None]
-    assert [(fault.reason, fault.detail, fault.mask.arg_true().to_list()) for fault in split.faults] == [
-        ("missing", "every row needs train, val or test", [4]),
-        ("unknown_split", "did you mean 'train'?", [5]),
-        ("unknown_split", "did you mean 'val'?", [3]),
-    ]
-
-
-def test_split_names_may_be_other_words() -> None:
-    """They stand beside train, val and test, or take one of these for another; all else is as far off as before."""
-    section = SplitSection(column="part", names=SplitNames(train=["Training", "1"], val=["dev", "test"]))
-    column = pl.Series(["Training", "train", "1", "dev ", "val", "test", "develop", None])
-    split = split_names(column, section)
-    assert split.values.to_list() == ["train", "train", "train", "val", "val", "val", None, None]
-    assert [(fault.reason, fault.detail, fault.mask.arg_true().to_list()) for fault in split.faults] == [
-        ("missing", "every row needs train, val or test", [7]),
-        ("unknown_split", "did you mean 'dev'?", [6]),
-    ]
-
-
-def test_a_wrong_split_column_rejects_every_row() -> None:
-    """However many different words it holds, once each."""
-    split = split_names(pl.Series([f"row{i}" for i in range(500)]))
-    assert split.values.null_count() == 500
-    assert {fault.reason for fault in split.faults} == {"unknown_split"}
-    assert sum(int(fault.mask.sum()) for fault in split.faults) == 500
-    assert split.faults[-1].detail == "one of: train, val, test"
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,0 +1,51 @@
+"""Columns of paths of pictures."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from polyhead.kinds.coercion import Coercion, Source, path_coercion
+from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.sample import Sample
+from polyhead.kinds.guessing.columns import Column
+from polyhead.kinds.guessing.guess import ADDRESS, MOSTLY, Guess, Rank
+from polyhead.kinds.protocols.table import FeatureTable
+from polyhead.pictures.quality import choose_decoding
+
+_FORMATS = r"(?i)\.(?:jpe?g|jfif|png|webp|bmp|gif)$"  # how the path of a picture ends that Polyhead reads
+
+
+class ImageFit(Fit[ImageStatistics]):
+    """A sample of pictures, which shows how they can be decoded."""
+
+    def __init__(self, name: str, feature: ImageFeature) -> None:
+        super().__init__(name)
+        self._feature = feature
+        self.paths = Sample()
+
+    def _take(self, known: pl.Series) -> None:
+        self.paths.update(known)
+
+    def finish(self, site: Site) -> ImageStatistics:
+        """The statistics of all rows seen; the sample's pictures are read now."""
+        decode, quality = choose_decoding(self.paths.words, self._feature, site.pictures, max_pixels=site.max_pixels)
+        return ImageStatistics(count=self.known, missing=self.missing, decode=decode, quality=quality)
+
+
+class ImageTable(FeatureTable[ImageFeature]):
+    """Paths of pictures, spelled as they are."""
+
+    single = False
+
+    def coercion(self, source: Source, member: ImageFeature) -> Coercion:
+        del member
+        return path_coercion(source)
+
+    def guess(self, column: Column) -> Guess | None:
+        if column.share(_FORMATS) > MOSTLY and column.share(ADDRESS) <= 1 - MOSTLY:
+            return Guess("image", why="paths of pictures", rank=Rank.PLACES)
+        return None
+
+    def fit(self, name: str, member: ImageFeature) -> ImageFit:
+        return ImageFit(name, member)

@@ -1,0 +1,93 @@
+"""Columns of numbers."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polyhead.kinds.coercion import Coercion, Source, number_coercion
+from polyhead.kinds.features.numeric.config import QUANTILES, NumericFeature, NumericStatistics
+from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.moments import Moments
+from polyhead.kinds.fitting.quantiles import Quantiles
+from polyhead.kinds.guessing.columns import Column, counted, listed
+from polyhead.kinds.guessing.guess import FEW, Guess, Rank, holds_codes
+from polyhead.kinds.protocols.table import FeatureTable
+from polyhead.kinds.summaries import NumberSummary
+
+_TIME_NAMES = re.compile(r"date|time|timestamp|datetime|ts|created|updated")
+_UNIX_TIME = (3e8, 4e9)  # seconds: the years 1979 to 2096
+
+
+class NumericFit(Fit[NumericStatistics]):
+    """Moments of a number and of its signed logarithm, and its quantiles."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.values, self.logarithms, self.quantiles = Moments(), Moments(), Quantiles()
+
+    def _take(self, known: pl.Series) -> None:
+        numbers = known.to_numpy()
+        self.values.update(numbers)
+        self.logarithms.update(_signed_logarithm(numbers))
+        self.quantiles.update(numbers)
+
+    def finish(self, site: Site) -> NumericStatistics:
+        """The statistics of all rows seen; zeros and ones where there is no value at all."""
+        del site
+        mean, variance = self.values.mean_and_variance()
+        log_mean, log_variance = self.logarithms.mean_and_variance()
+        return NumericStatistics(
+            count=self.known,
+            missing=self.missing,
+            mean=mean,
+            variance=variance,
+            log_mean=log_mean,
+            log_variance=log_variance,
+            minimum=self.quantiles.minimum if self.known else 0.0,
+            maximum=self.quantiles.maximum if self.known else 0.0,
+            quantiles=self.quantiles.at(QUANTILES),
+            quantile_error=self.quantiles.error,
+        )
+
+
+def _signed_logarithm(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    logarithms = np.abs(numbers)
+    np.log1p(logarithms, out=logarithms)
+    return np.copysign(logarithms, numbers, out=logarithms)
+
+
+class NumericTable(FeatureTable[NumericFeature]):
+    """Numbers as float64."""
+
+    single = True
+
+    def coercion(self, source: Source, member: NumericFeature) -> Coercion:
+        return number_coercion(source, member.min, member.max)
+
+    def guess(self, column: Column) -> Guess | None:
+        numbers, words = column.numbers, column.words
+        if numbers is None or words is None or holds_codes(column):
+            return None
+        kinds, known = column.different_numbers, column.rows - numbers.null_count()
+        junk = column.rows - column.series.null_count() - known if column.series.dtype == pl.String else 0
+        why = f"{kinds} different {'whole ' if column.is_whole else ''}numbers"
+        low, high = column.range
+        if kinds == 2:
+            why = f"{low:g} or {high:g}"
+        elif column.named(_TIME_NAMES) and _UNIX_TIME[0] < low and high < _UNIX_TIME[1] and kinds > FEW:
+            why += "; looks like seconds since 1970, as the model will take it"
+        if junk:
+            odd = column.known.filter(numbers.is_null().filter(words.is_not_null()))
+            why += f"; {listed(odd.unique().sort().head(3).to_list())} in {counted(len(odd), 'cell')}"
+        return Guess("numeric", why=why, rank=Rank.NUMBERS)
+
+    def summary(self) -> NumberSummary:
+        return NumberSummary()
+
+    def fit(self, name: str, member: NumericFeature) -> NumericFit:
+        del member
+        return NumericFit(name)

@@ -1,0 +1,92 @@
+"""Columns of free text."""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+
+from polyhead.kinds.coercion import EMPTY_SET, Coercion, Source, word_coercion
+from polyhead.kinds.features.text import tokenizer
+from polyhead.kinds.features.text.config import TextFeature, TextStatistics
+from polyhead.kinds.fitting.counts import Counts
+from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.guessing.columns import Column
+from polyhead.kinds.guessing.guess import LIST, MOSTLY, Guess, Rank, holds_text, tag_separator
+from polyhead.kinds.protocols.table import FeatureTable
+from polyhead.kinds.summaries import WordSummary
+from polyhead.kinds.vocabulary import write_vocabulary
+
+_TEXTS = 4096  # texts that are cut into terms at a time
+
+
+class TextFit(Fit[TextStatistics]):
+    """The terms of a text and the number of texts that have each."""
+
+    def __init__(self, name: str, feature: TextFeature) -> None:
+        super().__init__(name)
+        self._feature = feature
+        self.documents = Counts()
+
+    def _take(self, known: pl.Series) -> None:
+        for texts in known.to_frame().iter_slices(_TEXTS):
+            terms = tokenizer.terms(texts.to_series(), self._feature.ngrams).list.unique()
+            self.documents.update(terms.explode(empty_as_null=False))
+
+    def vocabulary(self) -> pl.DataFrame:
+        """`token`, `count` (documents), `idf`, by code points.
+
+        idf = ln((1 + n) / (1 + df)) + 1, scikit-learn's smooth idf; n is the number of texts.
+        """
+        feature = self._feature
+        chosen = self.documents.most_frequent(at_least=feature.min_documents, at_most=feature.max_terms).sort("token")
+        idf = [math.log((1 + self.known) / (1 + count)) + 1 for count in chosen["count"]]
+        return chosen.with_columns(pl.Series("idf", idf, dtype=pl.Float64))
+
+    def finish(self, site: Site) -> TextStatistics:
+        """The statistics of all rows seen; the vocabulary is written."""
+        return TextStatistics(
+            count=self.known,
+            missing=self.missing,
+            documents=self.known,
+            tokenizer=tokenizer.NAME,
+            ngrams=self._feature.ngrams,
+            vocabulary=write_vocabulary(site.directory, self.name, self.vocabulary()),
+        )
+
+
+class TextTable(FeatureTable[TextFeature]):
+    """Text as it stands, blanks at its ends included."""
+
+    single = False
+
+    def coercion(self, source: Source, member: TextFeature) -> Coercion:
+        del member
+        return word_coercion(source, strip=False)
+
+    def guess(self, column: Column) -> Guess | None:
+        if not column.distinct:
+            return None
+        if column.share(LIST) > MOSTLY:
+            return Guess("text", why="lists, written as text; their words count one by one", rank=Rank.TAGS)
+        separator = tag_separator(column)
+        if separator is not None:
+            count = len(_labels(column, separator))
+            why = f"tags: {count} labels with {separator!r} between them; each word of them counts"
+            return Guess("text", why=why, rank=Rank.TAGS)
+        if not holds_text(column):
+            return None
+        if column.is_unspaced:
+            return Guess("text", why="free text; what stands between two marks is one term, unless spaces cut words")
+        return Guess("text", why=f"free text, about {column.length:.0f} words in a cell")
+
+    def summary(self) -> WordSummary:
+        return WordSummary()
+
+    def fit(self, name: str, member: TextFeature) -> TextFit:
+        return TextFit(name, member)
+
+
+def _labels(column: Column, separator: str) -> list[str]:
+    flat = column.known.filter(column.known != EMPTY_SET).str.split(separator).explode().str.strip_chars()
+    return flat.filter(flat != "").unique().sort().to_list()

@@ -1,0 +1,99 @@
+"""What is fitted of one column: gathered batch by batch, merged, and finished at the end.
+
+A fit is given train rows only. Its result depends neither on the rows' order nor on how they were grouped.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Self, TypeVar
+
+import polars as pl
+
+from polyhead.kinds.fitting.part import Part, State
+from polyhead.pictures.folder import PictureFolder
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where fits are finished.
+
+    Attributes:
+        directory: The artifact that is being made; a fit may write files of its own into it.
+        pictures: Where the paths of pictures start.
+        max_pixels: Largest picture that is decoded, height times width.
+    """
+
+    directory: Path
+    pictures: PictureFolder
+    max_pixels: int
+
+
+class Fit(ABC, Generic[S]):
+    """What is gathered of one column.
+
+    Args:
+        name: The feature or target.
+
+    Attributes:
+        name: The feature or target.
+        known: Rows with a value.
+        missing: Rows without one.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.known = self.missing = 0
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """What is gathered beside the numbers of rows, by attribute."""
+        return {name: part for name, part in vars(self).items() if isinstance(part, Part)}
+
+    def update(self, values: pl.Series) -> None:
+        """Take the values of more rows, in the column's canonical type."""
+        known = values.drop_nulls()
+        self.known += len(known)
+        self.missing += len(values) - len(known)
+        if len(known):
+            self._take(known)
+
+    def merge(self, other: Self) -> None:
+        """Take what another has seen of other rows."""
+        self.known += other.known
+        self.missing += other.missing
+        theirs = other.parts
+        for name, part in self.parts.items():
+            part.merge(theirs[name])
+
+    def state(self) -> State:
+        """All that was seen as plain values."""
+        parts = {f"{name}/{key}": value for name, part in self.parts.items() for key, value in part.state().items()}
+        return {"known": self.known, "missing": self.missing, **parts}
+
+    def restore(self, state: State) -> None:
+        """Take on a state."""
+        self.known, self.missing = state["known"], state["missing"]
+        for name, part in self.parts.items():
+            start = f"{name}/"
+            below = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
+            setattr(self, name, type(part).restored(below))
+
+    @abstractmethod
+    def _take(self, known: pl.Series) -> None:
+        """Take values, none of them null."""
+
+    @abstractmethod
+    def finish(self, site: Site) -> S:
+        """The statistics of all rows seen.
+
+        Args:
+            site: Where to write what the statistics need beside themselves, and to find pictures.
+
+        Raises:
+            DataError: The train rows cannot teach a head.
+        """

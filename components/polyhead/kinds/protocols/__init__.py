@@ -1,0 +1,1 @@
+"""What the facets of a kind must give."""

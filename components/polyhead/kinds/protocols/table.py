@@ -1,0 +1,95 @@
+"""What a kind gives the steps that work on tables: validate, preprocess, predict, and `init`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+import polars as pl
+
+from polyhead.kinds.base import FeatureBase, TargetBase
+from polyhead.kinds.coercion import Coercion, Source
+from polyhead.kinds.fitting.fit import Fit
+from polyhead.kinds.guessing.columns import Column
+from polyhead.kinds.guessing.guess import Guess
+from polyhead.kinds.summaries import Summary
+
+F = TypeVar("F", bound=FeatureBase)
+T = TypeVar("T", bound=TargetBase)
+M = TypeVar("M", bound=FeatureBase | TargetBase)
+
+
+class TableFacet(ABC, Generic[M]):
+    """What feature and target kinds have in common."""
+
+    single: ClassVar[bool]
+    """Whether a cell is one value, a number or a word, which other cells may have too; no text, file or list."""
+
+    repeats: ClassVar[bool] = False
+    """Whether a column holds few different words, which the clean table stores once per row group."""
+
+    @abstractmethod
+    def coercion(self, source: Source, member: M) -> Coercion:
+        """How a column becomes canonical.
+
+        Args:
+            source: The column.
+            member: Its configuration.
+
+        Raises:
+            DataError: The column's type as a whole cannot hold this kind.
+        """
+
+    def summary(self) -> Summary:
+        """An empty summary of a column."""
+        return Summary()
+
+    @abstractmethod
+    def fit(self, name: str, member: M) -> Fit[Any]:
+        """An empty fit of a column's train rows.
+
+        Args:
+            name: What the configuration calls the column.
+            member: Its configuration.
+        """
+
+
+class FeatureTable(TableFacet[F]):
+    """A feature kind's way with tables."""
+
+    @abstractmethod
+    def guess(self, column: Column) -> Guess | None:
+        """What the column seems to hold if it is of this kind, before any picture is opened; None if it is not."""
+
+
+class TargetTable(TableFacet[T]):
+    """A target kind's way with tables."""
+
+    labelled: ClassVar[bool] = False
+    """Whether a head predicts labels, and so can predict none that no train row has."""
+
+    def labels(self, known: pl.Series) -> pl.Series:
+        """The labels in some cells, one by one.
+
+        Args:
+            known: Cells in the canonical type, none of them null.
+        """
+        return known
+
+    @abstractmethod
+    def guess(self, column: Column) -> Guess | None:
+        """What the column seems to hold if it is of this kind; None if it is not.
+
+        Args:
+            column: A column that has two different values at least, or values without one spelling.
+        """
+
+    def gated(self, options: Mapping[str, object]) -> str | None:
+        """The metric that `init` puts into the gate; None for the kind's headline.
+
+        Args:
+            options: What `guess` proposes beside the kind.
+        """
+        del options
+        return None

@@ -1,0 +1,70 @@
+"""Columns of one of two labels."""
+
+from __future__ import annotations
+
+from polyhead.errors import DataError, Problem, did_you_mean
+from polyhead.kinds.coercion import Coercion, Source, one_word_coercion
+from polyhead.kinds.guessing.columns import Column, percent, shown
+from polyhead.kinds.guessing.guess import Guess, Rank, unlabelled
+from polyhead.kinds.summaries import ClassSummary
+from polyhead.kinds.targets.binary.config import BinaryTarget
+from polyhead.kinds.targets.class_table import ClassFit, ClassTable
+
+_NEGATIVE_POSITIVE = (("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"))
+_RARE = 0.25
+
+
+class BinarySummary(ClassSummary):
+    """A column of two classes."""
+
+    def problem(self, name: str, rows: int) -> Problem | None:
+        """No class, one only, or more than two."""
+        found = super().problem(name, rows)
+        if found is not None or len(self.classes) <= 2:
+            return found
+        what = f"has {len(self.classes)} labels ({', '.join(sorted(self.classes)[:6])}), binary means two"
+        return Problem(what, f"target '{name}'", "use kind: multiclass")
+
+
+class BinaryFit(ClassFit[BinaryTarget]):
+    """The two classes of a target, the negative one first."""
+
+    kind = "binary"
+
+    def _classes(self, counted: dict[str, int]) -> list[str]:
+        where = f"target '{self.name}'"
+        if len(counted) > 2:
+            raise DataError(f"has {len(counted)} labels, binary means two", where=where, hint="use kind: multiclass")
+        labels, positive = sorted(counted), self._target.positive
+        if positive is None:
+            folded = {label.lower(): label for label in labels}
+            known = [folded[yes] for no, yes in _NEGATIVE_POSITIVE if set(folded) == {no, yes}]
+            positive = known[0] if known else min(labels, key=lambda label: (counted[label], label))
+        elif positive not in counted:
+            what, hint = f"positive is '{positive}', but the labels are {labels}", did_you_mean(positive, labels)
+            raise DataError(what, where=where, hint=hint)
+        return [label for label in labels if label != positive] + [positive]
+
+
+class BinaryTable(ClassTable[BinaryTarget]):
+    """One word a cell, of two."""
+
+    def coercion(self, source: Source, member: BinaryTarget) -> Coercion:
+        del member
+        return one_word_coercion(source)
+
+    def guess(self, column: Column) -> Guess | None:
+        if column.kinds != 2 or not (column.numbers is None or column.distinct == 2):
+            return None
+        counts = column.known.alias("word").value_counts().sort("count", "word")
+        rarer, often = (shown(word) for word in counts["word"])
+        rows = counts["count"][0]
+        options: dict[str, object] = {"class_weight": "balanced"} if rows < len(column.known) * _RARE else {}
+        why = f"{rarer} or {often}, {percent(rows / len(column.known))} are {rarer}{unlabelled(column)}"
+        return Guess("binary", options, why, rank=Rank.FEW)
+
+    def summary(self) -> BinarySummary:
+        return BinarySummary()
+
+    def fit(self, name: str, member: BinaryTarget) -> BinaryFit:
+        return BinaryFit(name, member)

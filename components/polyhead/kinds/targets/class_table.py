@@ -1,0 +1,78 @@
+"""What columns of binary and multiclass targets share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Generic, Literal, TypeVar
+
+import polars as pl
+
+from polyhead.errors import DataError
+from polyhead.kinds.base import TargetBase
+from polyhead.kinds.fitting.counts import Counts
+from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.protocols.table import TargetTable
+from polyhead.kinds.summaries import ClassSummary
+from polyhead.kinds.targets.classes import ClassStatistics
+
+T = TypeVar("T", bound=TargetBase)
+
+
+class ClassFit(Fit[ClassStatistics], Generic[T]):
+    """Classes of a binary or multiclass target and the rows of each."""
+
+    kind: ClassVar[Literal["binary", "multiclass"]]
+
+    def __init__(self, name: str, target: T) -> None:
+        super().__init__(name)
+        self._target = target
+        self.counts = Counts()
+
+    def _take(self, known: pl.Series) -> None:
+        self.counts.update(known)
+
+    @abstractmethod
+    def _classes(self, counted: dict[str, int]) -> list[str]:
+        """The classes in the order of the head's logits.
+
+        Args:
+            counted: Train rows by class, two classes at least, by code points.
+
+        Raises:
+            DataError: The configuration does not go with them.
+        """
+
+    def finish(self, site: Site) -> ClassStatistics:
+        """The statistics of all rows seen.
+
+        Raises:
+            DataError: The train rows hold fewer than two classes, or others than the configuration wants.
+        """
+        del site
+        counted = self.counts.by_token()
+        if len(counted) < 2:
+            received = f"only '{next(iter(counted))}'" if counted else "no label at all"
+            raise DataError(
+                f"the train rows hold {received}, a head needs two classes",
+                where=f"target '{self.name}'",
+                hint="change the split or add rows",
+            )
+        classes = self._classes(counted)
+        counts = [counted.get(label, 0) for label in classes]
+        return ClassStatistics(kind=self.kind, classes=classes, counts=counts, missing=self.missing)
+
+
+class ClassTable(TargetTable[T]):
+    """One word a cell, of few."""
+
+    single = True
+    repeats = True
+    labelled = True
+
+    def summary(self) -> ClassSummary:
+        return ClassSummary()
+
+    def gated(self, options: Mapping[str, object]) -> str | None:
+        """Where classes are weighted, a metric that does not hang on a threshold."""
+        return "roc_auc" if options.get("class_weight") else None

@@ -1,0 +1,86 @@
+"""Columns of sets of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from polyhead.errors import DataError
+from polyhead.kinds.coercion import EMPTY_SET, Coercion, Source, listed, set_coercion
+from polyhead.kinds.fitting.counts import Counts
+from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.guessing.columns import Column
+from polyhead.kinds.guessing.guess import LIST, MOSTLY, Guess, Rank, tag_separator, unlabelled
+from polyhead.kinds.protocols.table import TargetTable
+from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
+
+
+class LabelFit(Fit[LabelStatistics]):
+    """Labels of a multilabel target and the rows that have each."""
+
+    def __init__(self, name: str, target: MultilabelTarget) -> None:
+        super().__init__(name)
+        self._target = target
+        self.counts = Counts()
+
+    def _take(self, known: pl.Series) -> None:
+        self.counts.update(_labels(known))
+
+    def finish(self, site: Site) -> LabelStatistics:
+        """The statistics of all rows seen.
+
+        Raises:
+            DataError: The train rows hold no label.
+        """
+        del site
+        counted = self.counts.by_token()
+        labels = list(self._target.labels) if self._target.labels else sorted(counted)
+        if not labels:
+            where = f"target '{self.name}'"
+            raise DataError("the train rows hold no label at all", where=where, hint="check its separator")
+        counts = [counted.get(label, 0) for label in labels]
+        return LabelStatistics(labels=labels, counts=counts, rows=self.known, missing=self.missing)
+
+
+def _labels(known: pl.Series) -> pl.Series:
+    return known.explode(empty_as_null=False)
+
+
+class MultilabelTable(TargetTable[MultilabelTarget]):
+    """Lists of different words, sorted."""
+
+    single = False
+    labelled = True
+
+    def labels(self, known: pl.Series) -> pl.Series:
+        return _labels(known)
+
+    def coercion(self, source: Source, member: MultilabelTarget) -> Coercion:
+        made = set_coercion(source, member.separator)
+        if member.labels is None:
+            return made
+        unknown = source.values.list.eval(~pl.element().is_in(member.labels)).list.any()
+        return made.refusing("not_allowed", f"labels are {listed(member.labels)}", unknown)
+
+    def guess(self, column: Column) -> Guess | None:
+        if isinstance(column.series.dtype, (pl.List, pl.Array)):
+            return Guess("multilabel", {}, "lists of labels", rank=Rank.TYPE)
+        if not column.distinct:
+            return None
+        if column.share(LIST) > MOSTLY and (column.known != EMPTY_SET).any():
+            return Guess("multilabel", {}, "lists of labels, written as text", rank=Rank.TYPE)
+        separator = tag_separator(column)
+        if separator is None:
+            return None
+        options = {} if separator == "|" else {"separator": separator}
+        why = f"several labels in a cell, with {separator!r} between them{unlabelled(column)}"
+        return Guess("multilabel", options, why, rank=Rank.TAGS)
+
+    def gated(self, options: Mapping[str, object]) -> str:
+        """A metric that does not hang on a threshold."""
+        del options
+        return "roc_auc"
+
+    def fit(self, name: str, member: MultilabelTarget) -> LabelFit:
+        return LabelFit(name, member)

@@ -1,0 +1,47 @@
+"""How the key and the split column become canonical."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from polyhead.contracts.config import SPLITS, SplitSection
+from polyhead.errors import did_you_mean
+from polyhead.kinds.coercion import Coercion, Source, is_other, one_word_coercion, word_coercion
+
+_HINTED_SPLITS = 20  # different wrong words in the split column that get a hint of their own
+
+
+def split_coercion(source: Source, section: SplitSection) -> Coercion:
+    """How the split column becomes train, val or test in every row; only the first wrong words get a hint each.
+
+    Args:
+        source: The column.
+        section: The config's split section, which may have other words for the three.
+
+    Raises:
+        DataError: The column holds no words.
+    """
+    meanings = section.meanings
+    known = list(meanings)
+    hints: dict[str, str] = {}
+
+    def hint(word: str) -> str:
+        if word not in hints and len(hints) < _HINTED_SPLITS:
+            hints[word] = did_you_mean(word, known)
+        return hints.get(word, f"one of: {', '.join(known)}")
+
+    made = word_coercion(source)
+    if section.names is not None:
+        made = replace(made, values=made.values.replace(meanings))
+    made = made.refusing("missing", "every row needs train, val or test", source.values.is_null())
+    return made.refusing("unknown_split", hint, is_other(source.values, SPLITS))
+
+
+def key_coercion(source: Source) -> Coercion:
+    """How the key column becomes a name for every row. That no two are the same is for others to see.
+
+    Raises:
+        DataError: The column holds no words.
+    """
+    made = one_word_coercion(source)
+    return made.refusing("missing", "the key column must name every row", source.values.is_null())
