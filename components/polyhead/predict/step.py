@@ -16,8 +16,8 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.prediction import PREDICTIONS_TABLE, ROWS_AT_ONCE, PredictionPart, PredictionPlan
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, Rejection
 from polyhead.errors import ArtifactError, DataError, counted
-from polyhead.evaluate.outcomes import prediction_columns
 from polyhead.kinds.features.image.config import ImageFeature
+from polyhead.kinds.scores import SCORES
 from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
@@ -311,7 +311,7 @@ class _Model:
                     columns = [
                         column
                         for name, statistics in heads.items()
-                        for column in prediction_columns(name, statistics, batch.outputs)
+                        for column in SCORES[statistics.kind].prediction_columns(name, statistics, batch.outputs)
                     ]
                     own, kept = kept[: len(batch.keys)], kept[len(batch.keys) :]
                     parts.append(pl.DataFrame([own[ROW].alias("row"), own[KEY].alias("key"), *columns]))

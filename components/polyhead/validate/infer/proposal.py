@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from polyhead.contracts.config import SplitNames, SplitSection, ValidateSection, is_name
 from polyhead.errors import DataError, Problem, did_you_mean
-from polyhead.kinds.union import METRICS, Feature, Target
+from polyhead.kinds.union import METRIC_NAMES, Feature, Target
 from polyhead.validate.infer.columns import Column, counted, listed, shown
 from polyhead.validate.infer.kinds import Guess, guess_feature, guess_target
 from polyhead.validate.infer.leaks import gives_away
@@ -404,7 +404,7 @@ def _what_to_predict(columns: Sequence[Column]) -> str:
 
 def _gated_metric(choice: Choice) -> str:
     """The kind's headline; where classes are weighted or a row has several labels, one that does not hang on 0.5."""
-    metrics = METRICS[choice.kind]
+    metrics = METRIC_NAMES[choice.kind]
     return "roc_auc" if choice.options.get("class_weight") or choice.kind == "multilabel" else metrics[0]
 
 
