@@ -196,6 +196,16 @@ def test_no_rows_give_neither_interval_nor_verdict(kind: str) -> None:
         assert metric.interval.reason == "it is not defined on these rows"
 
 
+@pytest.mark.parametrize("seed", [2, 3])
+def test_a_head_that_says_the_same_of_every_row_has_no_limit_beyond_all_numbers(seed: int) -> None:
+    """Two different losses among 31 rows leave resamples in which nothing varies, whose ratios have no bound."""
+    population = POPULATIONS["binary, 20 % positive, overconfident"]
+    constant = population.baseline(population.draw(np.random.default_rng(seed), 31))
+    found = compare(constant, constant, resamples=RESAMPLES, seed=0)["log_loss"]
+    assert found.value is not None
+    assert found.interval == Interval(reason="too few rows differ to show how much it varies")
+
+
 def test_the_rows_of_a_metric_are_counted() -> None:
     """MAPE leaves out true values of 0, the log loss labels that no train row has."""
     true = np.array([0.0] * 5 + [2.0] * 45)

@@ -16,6 +16,8 @@ LONG_TAIL = 0.01
 FAR_TAIL = 0.005
 _NORMAL_FROM = 5_000
 
+_TOO_FEW_DIFFER = "too few rows differ to show how much it varies"
+
 
 @dataclass(frozen=True)
 class Smooth:
@@ -74,7 +76,10 @@ class Bootstrap(Method[OutcomeT_contra]):
         span = studentised(_log_of(self.error(outcome)), resamples, (self.tail, TAIL))
         if isinstance(span, str):
             return span
-        low, high = sorted((float(self.back(span.low)), float(self.back(span.high))))
+        try:
+            low, high = sorted((float(self.back(span.low)), float(self.back(span.high))))
+        except OverflowError:
+            return _TOO_FEW_DIFFER
         return Span(low, high, span.method)
 
     def difference(self, outcome: OutcomeT_contra, baseline: OutcomeT_contra, resamples: Resamples) -> Span | str:
@@ -106,7 +111,7 @@ def studentised(smooth: Smooth, resamples: Resamples, tails: tuple[float, float]
         ratios = (values - value) / errors
     ratios = ratios[np.isfinite(ratios)]
     if 10 * len(ratios) < 9 * resamples.number:
-        return "too few rows differ to show how much it varies"
+        return _TOO_FEW_DIFFER
     below, above = np.quantile(ratios, [tails[0], 1 - tails[1]])
     return Span(float(value - above * error), float(value - below * error), "studentised bootstrap")
 
