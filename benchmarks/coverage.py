@@ -19,7 +19,7 @@ from scipy.special import softmax
 from polyhead.evaluate.comparing import Judge
 from polyhead.evaluate.metrics import measure
 from polyhead.kinds.protocols.score import Outcome
-from polyhead.kinds.targets.class_scores import ClassOutcome
+from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
 from polyhead.kinds.targets.probabilities import ProbabilityOutcome
 from polyhead.kinds.targets.regression.score import NumberOutcome

@@ -18,7 +18,7 @@ from polyhead.evaluate.comparing import compare, interval
 from polyhead.evaluate.metrics import measure
 from polyhead.intervals.ranks import pr_auc, roc_auc
 from polyhead.kinds.metrics import METRICS
-from polyhead.kinds.targets.class_scores import ClassOutcome
+from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
 from polyhead.kinds.targets.regression.score import NumberOutcome
 from polyhead.kinds.union import METRIC_NAMES

@@ -13,7 +13,7 @@ from scipy.special import softmax
 from sklearn import metrics as sk
 
 from polyhead.evaluate.metrics import measure
-from polyhead.kinds.targets.class_scores import ClassOutcome
+from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
 from polyhead.kinds.targets.regression.score import NumberOutcome
 from polyhead.kinds.union import METRIC_NAMES

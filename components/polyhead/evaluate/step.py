@@ -26,7 +26,7 @@ from polyhead.evaluate.gate import check_gate
 from polyhead.evaluate.metrics import measure
 from polyhead.evaluate.report import render_report
 from polyhead.kinds.protocols.score import Outcome
-from polyhead.kinds.scores import SCORES
+from polyhead.kinds.scores import SCORES, score_of
 from polyhead.kinds.union import TargetStatistics
 from polyhead.model import backend
 from polyhead.progress import progress, say
@@ -121,7 +121,7 @@ def _predict(
         for batch in predictor.predict(records(manifest, shards, "test", batch_size=_BATCH)):
             columns = [pl.Series("key", batch.keys, dtype=pl.String)]
             for name in config.targets:
-                score = SCORES[statistics[name].kind]
+                score = score_of(statistics[name])
                 columns.append(score.truth_column(name, score.truths(name, batch.targets)))
                 columns += score.prediction_columns(name, statistics[name], batch.outputs)
             parts.append(pl.DataFrame(columns))
@@ -133,7 +133,7 @@ def _predict(
 def _head_report(
     name: str, statistics: TargetStatistics, table: pl.DataFrame, slices: pl.DataFrame, config: Config
 ) -> HeadReport:
-    score = SCORES[statistics.kind]
+    score = score_of(statistics)
     known = table[f"{name}.true"].is_not_null()
     rows = table.filter(known)
     outcome = score.outcome(name, statistics, rows)

@@ -17,7 +17,7 @@ from polyhead.contracts.prediction import PREDICTIONS_TABLE, ROWS_AT_ONCE, Predi
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, Rejection
 from polyhead.errors import ArtifactError, DataError, counted
 from polyhead.kinds.features.image.config import ImageFeature
-from polyhead.kinds.scores import SCORES
+from polyhead.kinds.scores import score_of
 from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.shard.rows import EncodedRow, RowEncoder, RowError
@@ -311,7 +311,7 @@ class _Model:
                     columns = [
                         column
                         for name, statistics in heads.items()
-                        for column in SCORES[statistics.kind].prediction_columns(name, statistics, batch.outputs)
+                        for column in score_of(statistics).prediction_columns(name, statistics, batch.outputs)
                     ]
                     own, kept = kept[: len(batch.keys)], kept[len(batch.keys) :]
                     parts.append(pl.DataFrame([own[ROW].alias("row"), own[KEY].alias("key"), *columns]))

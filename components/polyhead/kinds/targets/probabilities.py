@@ -130,52 +130,56 @@ class Area:
     name: str
     doubt_of_sign: Callable[[ProbabilityOutcome], str] = no_doubt
 
-    def measure(
-        self,
-        value: Callable[[ProbabilityOutcome], float | None],
-        part: Callable[[ProbabilityOutcome], Part | str],
-    ) -> Measure[ProbabilityOutcome]:
-        """Of a head, whose value and part are computed from the areas of its classes."""
-        method = Shares(name=self.name, part=part, doubt=rarely_ranked, doubt_of_sign=self.doubt_of_sign)
-        return Measure(self.metric, value, method)
-
     def of_positive(self) -> Measure[ProbabilityOutcome]:
         """Of the second of two classes."""
 
-        def part(outcome: ProbabilityOutcome) -> Part | str:
-            return self._part(outcome, 1) if _ranked(outcome) == [0, 1] else _NOT_RANKED
+        def value(outcome: ProbabilityOutcome) -> float | None:
+            _, positive = _columns(outcome)
+            return self._value(*positive)
 
-        return self.measure(lambda outcome: self._value(outcome, 1), part)
+        def part(outcome: ProbabilityOutcome) -> Part | str:
+            _, positive = columns = _columns(outcome)
+            return self.part(*positive) if all(_ranked(has) for has, _ in columns) else _NOT_RANKED
+
+        return self._measure(value, part)
 
     def over_all(self) -> Measure[ProbabilityOutcome]:
         """The mean over the classes or labels that occur beside others, each against the rest."""
 
         def value(outcome: ProbabilityOutcome) -> float | None:
-            areas = [self._value(outcome, place) for place in range(outcome.probabilities.shape[1])]
+            areas = [self._value(has, scores) for has, scores in _columns(outcome)]
             defined = [area for area in areas if area is not None]
             return float(np.mean(defined)) if defined else None
 
         def part(outcome: ProbabilityOutcome) -> Part | str:
-            parts = [self._part(outcome, place) for place in _ranked(outcome)]
+            parts = [self.part(has, scores) for has, scores in _columns(outcome) if _ranked(has)]
             return mean_of(parts, related=outcome.relation) if parts else _NOT_RANKED
 
-        return self.measure(value, part)
+        return self._measure(value, part)
 
-    def _value(self, outcome: ProbabilityOutcome, place: int) -> float | None:
-        has = outcome.indicators(outcome.true)[:, place]
-        return float(self.value(has, outcome.probabilities[:, place])) if has.any() and not has.all() else None
+    def _value(self, has: Booleans, scores: Floats) -> float | None:
+        return float(self.value(has, scores)) if has.any() and not has.all() else None
 
-    def _part(self, outcome: ProbabilityOutcome, place: int) -> Part:
-        return self.part(outcome.indicators(outcome.true)[:, place], outcome.probabilities[:, place])
+    def _measure(
+        self,
+        value: Callable[[ProbabilityOutcome], float | None],
+        part: Callable[[ProbabilityOutcome], Part | str],
+    ) -> Measure[ProbabilityOutcome]:
+        method = Shares(name=self.name, part=part, doubt=rarely_ranked, doubt_of_sign=self.doubt_of_sign)
+        return Measure(self.metric, value, method)
 
 
 _NOT_RANKED = "too few rows of every class"
 
 
-def _ranked(outcome: ProbabilityOutcome) -> list[int]:
-    """The classes or labels that two rows have and two lack."""
-    true = outcome.indicators(outcome.true)
-    return [place for place, has in enumerate(true.T) if 1 < has.sum() < len(has) - 1]
+def _columns(outcome: ProbabilityOutcome) -> list[tuple[Booleans, Floats]]:
+    """Of each class or label: which rows have it, and their probabilities of it."""
+    return list(zip(outcome.indicators(outcome.true).T, outcome.probabilities.T, strict=True))
+
+
+def _ranked(has: Booleans) -> bool:
+    """Whether two rows have it and two lack it."""
+    return bool(1 < has.sum() < len(has) - 1)
 
 
 def _accuracy(outcome: ProbabilityOutcome) -> Part:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from polyhead.kinds.targets.class_reports import ClassReport
+from polyhead.kinds.targets.class_report import ClassReport
 
 REPORT = ClassReport()

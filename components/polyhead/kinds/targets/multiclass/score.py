@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polyhead.kinds.targets.class_scores import CLASS_MEASURES, ClassScore
+from polyhead.kinds.targets.class_score import CLASS_MEASURES, ClassScore
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 from polyhead.kinds.targets.probabilities import ROC
 
