@@ -12,7 +12,8 @@ UNDEFINED = "–"
 Format = Literal["plain", "percent"]
 """plain: `12.6`; percent, of a value that is in percent already: `12.6 %`."""
 
-_SUFFIXES: dict[Format, str] = {"plain": "", "percent": " %"}
+_UNITS: dict[Format, str] = {"plain": "", "percent": " %"}
+_UNITS_OF_DIFFERENCES: dict[Format, str] = {"plain": "", "percent": " percentage points"}
 
 
 def number(value: float | None, form: Format = "plain") -> str:
@@ -21,18 +22,29 @@ def number(value: float | None, form: Format = "plain") -> str:
     The minus is −. What rounds to zero has no sign: 0, and never −0.000.
     """
     text = _digits(value)
-    return text if text == UNDEFINED else text + _SUFFIXES[form]
+    return text if text == UNDEFINED else text + _UNITS[form]
 
 
 def signed(value: float, form: Format = "plain") -> str:
-    """As `number`, with its sign: +0.135, −1,200, 0."""
-    text = number(value, form)
-    return text if value < 0 or _digits(value) in ("0", UNDEFINED) else f"+{text}"
+    """A difference, as `number` with its sign: +0.135, −1,200, 0, +12.6 percentage points."""
+    text = _digits(value)
+    if text == UNDEFINED:
+        return text
+    return ("" if value < 0 or text == "0" else "+") + text + _UNITS_OF_DIFFERENCES[form]
 
 
 def span(interval: Interval, form: Format = "plain") -> str:
     """`0.75 to 0.875`, `13.3 to 19.0 %`; empty where there is no interval."""
-    return "" if interval.low is None else f"{_digits(interval.low)} to {number(interval.high, form)}"
+    return _span(interval, _UNITS[form])
+
+
+def span_of_difference(interval: Interval, form: Format = "plain") -> str:
+    """As `span`, of a difference: `−0.25 to 0.5`, `1.50 to 2.50 percentage points`."""
+    return _span(interval, _UNITS_OF_DIFFERENCES[form])
+
+
+def _span(interval: Interval, unit: str) -> str:
+    return "" if interval.low is None else f"{_digits(interval.low)} to {_digits(interval.high)}{unit}"
 
 
 def _digits(value: float | None) -> str:

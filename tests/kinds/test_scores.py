@@ -65,11 +65,13 @@ def test_a_metric_says_how_it_is_read(metric: Metric) -> None:
     assert metric.goodness(2.0) == (-2.0 if metric.lower_is_better else 2.0)
     unit = " %" if metric.format == "percent" else ""
     assert metric.number(12.649) == f"12.6{unit}"
-    assert metric.signed(-0.5) == f"−0.500{unit}"
+    apart = " percentage points" if metric.format == "percent" else ""
+    assert metric.signed(-0.5) == f"−0.500{apart}"
+    assert metric.span_of_difference(Interval(low=-1.5, high=2.5, method="m")) == f"−1.50 to 2.50{apart}"
     assert metric.span(Interval(low=1.5, high=2.5, method="m")) == f"1.50 to 2.50{unit}"
     for nothing in (None, math.nan):
         assert metric.number(nothing) == UNDEFINED
-    assert metric.span(Interval(reason="9 rows")) == ""
+    assert metric.span(Interval(reason="9 rows")) == metric.span_of_difference(Interval(reason="9 rows")) == ""
 
 
 @pytest.mark.parametrize("kind", TARGETS)

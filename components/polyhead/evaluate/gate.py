@@ -56,6 +56,10 @@ def _not_better(name: str, score: MetricScore) -> str:
     if score.verdict is None or score.difference is None:
         return "the baseline has none"
     apart = score.difference_interval
-    known = f"95 % interval {METRICS[name].span(apart)}" if apart.low is not None else f"no interval: {apart.reason}"
+    known = (
+        f"95 % interval {METRICS[name].span_of_difference(apart)}"
+        if apart.low is not None
+        else f"no interval: {apart.reason}"
+    )
     words = f"{score.verdict} than the baseline" if score.verdict == "worse" else score.verdict
     return f"{words}: it differs by {METRICS[name].signed(score.difference)}, {known}"

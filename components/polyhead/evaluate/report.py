@@ -242,7 +242,7 @@ def _cell(metric: Metric, score: MetricScore | None) -> _Cell | None:
         reason=score.interval.reason,
         baseline=metric.number(score.baseline),
         comparison=score.verdict or "",
-        difference=metric.span(score.difference_interval),
+        difference=metric.span_of_difference(score.difference_interval),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from polyhead.contracts.evaluation import Interval
-from polyhead.spelling import Format, number, signed, span
+from polyhead.spelling import Format, number, signed, span, span_of_difference
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ class Metric:
     def span(self, interval: Interval) -> str:
         """An interval as text; empty where there is none."""
         return span(interval, self.format)
+
+    def span_of_difference(self, interval: Interval) -> str:
+        """The interval of a difference as text; empty where there is none."""
+        return span_of_difference(interval, self.format)
 
 
 ACCURACY = Metric("accuracy", "accuracy")
