@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.special import softmax
 
-from polyhead.evaluate.intervals import Judge
-from polyhead.evaluate.metrics import Outcome, measure
-from polyhead.kinds.union import METRICS
+from polyhead.evaluate.comparing import Judge
+from polyhead.evaluate.metrics import measure
+from polyhead.kinds.protocols.score import Outcome
+from polyhead.kinds.targets.class_score import ClassOutcome
+from polyhead.kinds.targets.multilabel.score import LabelOutcome
+from polyhead.kinds.targets.probabilities import ProbabilityOutcome
+from polyhead.kinds.targets.regression.score import NumberOutcome
 
 ROWS = (50, 100, 300)
 RESAMPLES = 1_000
@@ -44,14 +48,15 @@ class Population:
     def baseline(self, outcome: Outcome) -> Outcome:
         """The trivial model on the same rows."""
         n = len(outcome.true)
-        if outcome.kind == "regression":
-            return Outcome("regression", outcome.true, np.full(n, self.median), log_scale=outcome.log_scale)
+        if isinstance(outcome, NumberOutcome):
+            return replace(outcome, predicted=np.full(n, self.median))
+        assert isinstance(outcome, ProbabilityOutcome)
         shares = np.array(self.shares)
-        if outcome.kind == "multilabel":
+        if isinstance(outcome, LabelOutcome):
             predicted = np.tile((shares >= 0.5).astype(np.int64), (n, 1))
         else:
             predicted = np.full(n, int(shares.argmax()))
-        return Outcome(outcome.kind, outcome.true, predicted, np.tile(shares, (n, 1)))
+        return replace(outcome, predicted=predicted, probabilities=np.tile(shares, (n, 1)))
 
     @property
     def median(self) -> float:
@@ -69,7 +74,7 @@ def classes(kind: str, shares: tuple[float, ...], apart: float, *, sure: float =
         probabilities = softmax(sure * (apart * place + np.log(shares)), 1)
         wrong = generator.random(n) < mislabelled
         true = np.where(wrong, (true + 1) % k, true)
-        return Outcome(kind, true, probabilities.argmax(1), probabilities)
+        return ClassOutcome(kind, true, probabilities.argmax(1), probabilities)
 
     return draw
 
@@ -78,7 +83,7 @@ def noise(generator: np.random.Generator, n: int) -> Outcome:
     """Two classes, 30 % positive, with probabilities around that which know nothing of the row."""
     true = (generator.random(n) < 0.3).astype(np.int64)
     positive = 1 / (1 + np.exp(-generator.normal(np.log(0.3 / 0.7), 0.5, n)))
-    return Outcome("binary", true, (positive >= 0.5).astype(np.int64), np.stack([1 - positive, positive], 1))
+    return ClassOutcome("binary", true, (positive >= 0.5).astype(np.int64), np.stack([1 - positive, positive], 1))
 
 
 def labels(shares: tuple[float, ...], apart: float) -> Draw:
@@ -89,7 +94,7 @@ def labels(shares: tuple[float, ...], apart: float) -> Draw:
         true = (generator.random((n, len(shares))) < shares).astype(np.int64)
         place = generator.normal(apart * true, 1.0)
         probabilities = 1 / (1 + np.exp(-(apart * place - apart**2 / 2 + odds)))
-        return Outcome("multilabel", true, (probabilities >= 0.5).astype(np.int64), probabilities)
+        return LabelOutcome("multilabel", true, (probabilities >= 0.5).astype(np.int64), probabilities)
 
     return draw
 
@@ -99,7 +104,7 @@ def additive(errors: Callable[[np.random.Generator, int], np.ndarray]) -> Draw:
 
     def draw(generator: np.random.Generator, n: int) -> Outcome:
         true = generator.normal(10.0, 1.0, n)
-        return Outcome("regression", true, true + errors(generator, n))
+        return NumberOutcome("regression", true, true + errors(generator, n))
 
     return draw
 
@@ -109,7 +114,7 @@ def skewed(spread: float, error: float) -> Draw:
 
     def draw(generator: np.random.Generator, n: int) -> Outcome:
         true = np.exp(spread * generator.normal(size=n))
-        return Outcome("regression", true, true * np.exp(error * generator.normal(size=n)), log_scale=True)
+        return NumberOutcome("regression", true, true * np.exp(error * generator.normal(size=n)), log_scale=True)
 
     return draw
 
@@ -117,7 +122,7 @@ def skewed(spread: float, error: float) -> Draw:
 def guessed(generator: np.random.Generator, n: int) -> Outcome:
     """A skewed target whose predictions are a narrow guess around its median."""
     true = np.exp(generator.normal(size=n))
-    return Outcome("regression", true, np.exp(generator.normal(0, 0.05, n)), log_scale=True)
+    return NumberOutcome("regression", true, np.exp(generator.normal(0, 0.05, n)), log_scale=True)
 
 
 POPULATIONS: dict[str, Population] = {
@@ -178,17 +183,16 @@ def simulate(population: Population, rows: int, draws: int, *, seed: int = 0) ->
         By metric.
     """
     everyone = population.draw(np.random.default_rng(1), _POPULATION)
-    names = METRICS[everyone.kind]
     truths, trivial = measure(everyone), measure(population.baseline(everyone))
-    median = population.median if everyone.kind == "regression" else 0.0
+    median = population.median if isinstance(everyone, NumberOutcome) else 0.0
     fixed = _Fixed(population.draw, population.shares, population.useless, median)
-    tallies = {name: Tally() for name in names}
+    tallies = {name: Tally() for name in truths}
     generator = np.random.default_rng([seed, rows])
     for _ in range(draws):
         outcome = population.draw(generator, rows)
         judge = Judge(outcome, fixed.baseline(outcome), resamples=RESAMPLES, seed=0)
-        for name in names:
-            tally, truth, base = tallies[name], truths[name], trivial[name]
+        for name, tally in tallies.items():
+            truth, base = truths[name], trivial[name]
             assert truth is not None
             assert base is not None
             tally.draws += 1

@@ -140,7 +140,7 @@ def chart(results: Iterable[Result]) -> str:
     import altair as alt
     import vl_convert
 
-    from polyhead.evaluate.charts import FIRST, FONT, LIGHT, SECOND
+    from polyhead.page.charts import FIRST, FONT, LIGHT, SECOND
 
     bars = [
         {

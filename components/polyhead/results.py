@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from polyhead.contracts.evaluation import REPORT_PAGE, EvaluationReport
-from polyhead.evaluate.spelling import number, span
+from polyhead.kinds.metrics import METRICS
 from polyhead.progress import StepUse, megabytes, result_console
 
 _MARKS = {
@@ -72,17 +72,18 @@ def _print_scores(console: Console, report: EvaluationReport) -> None:
     missing: dict[str, list[str]] = {}
     for name, head in report.heads.items():
         about = [f"[bold]{escape(name)}[/]", f"[dim]{head.kind}[/]", f"[dim]n = {head.n:,}[/]"]
-        for i, (metric, numbers) in enumerate(head.metrics.items()):
+        for i, (metric_name, score) in enumerate(head.metrics.items()):
+            metric = METRICS[metric_name]
             table.add_row(
                 about[i] if i < len(about) else "",
-                metric,
-                number(numbers.value),
-                span(numbers.interval) or "[dim]none[/]",
-                number(numbers.baseline),
-                _MARKS[numbers.verdict],
+                metric.name,
+                metric.number(score.value),
+                metric.span(score.interval) or "[dim]none[/]",
+                metric.number(score.baseline),
+                _MARKS[score.verdict],
             )
-            if numbers.value is not None and numbers.interval.reason:
-                missing.setdefault(numbers.interval.reason, []).append(f"{name} {metric}")
+            if score.value is not None and score.interval.reason:
+                missing.setdefault(score.interval.reason, []).append(f"{name} {metric.name}")
         table.add_section()
     console.print(table)
     console.print(_LEGEND, style="dim", soft_wrap=True)
@@ -92,5 +93,5 @@ def _print_scores(console: Console, report: EvaluationReport) -> None:
         mark = "[green]✓[/]" if check.passed else "[red]✗[/]"
         rule = f"{escape(check.head)} {check.metric} {escape(check.rule)}"
         reason = f": {escape(check.reason)}" if check.reason else ""
-        console.print(f"  {mark} {rule} [dim]({number(check.value)})[/]{reason}", soft_wrap=True)
+        console.print(f"  {mark} {rule} [dim]({METRICS[check.metric].number(check.value)})[/]{reason}", soft_wrap=True)
     console.print(f"verdict: {_VERDICTS[report.verdict]}")

@@ -22,7 +22,7 @@ from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError, ConfigError, Problem
 from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.kinds.features.numeric.config import NumericFeature
-from polyhead.kinds.union import FEATURES, METRICS, TARGETS
+from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS
 
 DESIGN = """\
 table: houses.csv
@@ -328,7 +328,7 @@ def test_any_value_anywhere_is_accepted_or_a_config_error(path: tuple[Any, ...],
 @pytest.mark.parametrize("rule", [">= 0.6", "<=.2", "  > -1e-3 ", "<1", "beats baseline"])
 def test_gate_rules(rule: str) -> None:
     """Every documented form of a rule is accepted, for every metric of every kind."""
-    for kind, metrics in METRICS.items():
+    for kind, metrics in METRIC_NAMES.items():
         sections = {
             "table": "t.csv",
             "features": {"a": {"kind": "numeric"}},

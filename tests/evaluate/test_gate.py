@@ -6,19 +6,18 @@ from typing import Any
 
 import pytest
 
-from polyhead.contracts.evaluation import HeadReport, Interval, Metric
+from polyhead.contracts.evaluation import HeadReport, Interval, MetricScore
+from polyhead.evaluate.comparing import comparison
 from polyhead.evaluate.gate import check_gate
-from polyhead.evaluate.intervals import comparison
-from polyhead.kinds.base import LOWER_IS_BETTER
-from polyhead.kinds.union import METRICS
+from polyhead.kinds.metrics import METRICS
 
 
-def head(**metrics: Metric) -> HeadReport:
+def head(**metrics: MetricScore) -> HeadReport:
     return HeadReport(kind="regression", n=9, missing=0, classes=[], metrics=metrics, confusion=[], slices=[], notes=[])
 
 
 def verdict_of(rule: str, value: float | None, metric: str = "r2") -> str:
-    heads = {"price": head(**{metric: Metric(value=value, baseline=0.5)})}
+    heads = {"price": head(**{metric: MetricScore(value=value, baseline=0.5)})}
     return check_gate({"price": {metric: rule}}, heads)[0]
 
 
@@ -46,15 +45,15 @@ def test_negative_numbers() -> None:
     assert verdict_of(">= -0.5", -0.6) == "failed"
 
 
-@pytest.mark.parametrize("metric", sorted({name for names in METRICS.values() for name in names}))
+@pytest.mark.parametrize("metric", METRICS)
 def test_better_has_a_direction_and_needs_the_whole_interval(metric: str) -> None:
     """Errors and losses must fall below the baseline, all others rise above; an interval that holds 0 says nothing."""
     lower = metric in ("log_loss", "mae", "rmse", "mape")
-    assert lower == (metric in LOWER_IS_BETTER)
-    assert comparison(metric, 0.01, 0.2) == ("worse" if lower else "better")
-    assert comparison(metric, -0.2, -0.01) == ("better" if lower else "worse")
+    assert lower == METRICS[metric].lower_is_better
+    assert comparison(METRICS[metric], 0.01, 0.2) == ("worse" if lower else "better")
+    assert comparison(METRICS[metric], -0.2, -0.01) == ("better" if lower else "worse")
     for low, high in ((-0.01, 0.2), (-0.2, 0.01), (0.0, 0.0), (0.0, 0.2), (-0.2, 0.0)):
-        assert comparison(metric, low, high) == "not clearly better"
+        assert comparison(METRICS[metric], low, high) == "not clearly better"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +85,7 @@ def test_only_what_is_clearly_better_beats_the_baseline(
     verdict: Any, apart: Interval, passed: bool, reason: str
 ) -> None:
     """A point value above the baseline does not pass; the check says in words what is known."""
-    numbers = Metric(value=0.635, baseline=0.5, difference=0.135, difference_interval=apart, verdict=verdict)
+    numbers = MetricScore(value=0.635, baseline=0.5, difference=0.135, difference_interval=apart, verdict=verdict)
     heads = {"sold": head(roc_auc=numbers)}
     outcome, checks = check_gate({"sold": {"roc_auc": "beats baseline"}}, heads)
     assert (outcome, checks[0].passed, checks[0].reason) == ("passed" if passed else "failed", passed, reason)
@@ -101,14 +100,14 @@ def test_an_undefined_metric_never_passes(rule: str) -> None:
 
 def test_an_undefined_baseline_cannot_be_beaten() -> None:
     """Without a baseline the rule fails and says so."""
-    heads = {"price": head(r2=Metric(value=0.9, baseline=None))}
+    heads = {"price": head(r2=MetricScore(value=0.9, baseline=None))}
     verdict, checks = check_gate({"price": {"r2": "beats baseline"}}, heads)
     assert (verdict, checks[0].reason) == ("failed", "the baseline has none")
 
 
 def test_no_rules_no_verdict() -> None:
     """Without a gate, or with a head that has no rules, the run is ungated."""
-    heads = {"price": head(r2=Metric(value=0.9, baseline=0.0))}
+    heads = {"price": head(r2=MetricScore(value=0.9, baseline=0.0))}
     assert check_gate({}, heads) == ("ungated", [])
     assert check_gate({"price": {}}, heads) == ("ungated", [])
 
@@ -116,8 +115,8 @@ def test_no_rules_no_verdict() -> None:
 def test_one_broken_rule_fails_the_gate_and_every_rule_is_told() -> None:
     """The verdict needs all rules; the checks come in the config's order with rule, value and outcome."""
     heads = {
-        "price": head(r2=Metric(value=0.9, baseline=0.0), mae=Metric(value=3.0, baseline=2.0)),
-        "band": head(accuracy=Metric(value=None, baseline=0.5)),
+        "price": head(r2=MetricScore(value=0.9, baseline=0.0), mae=MetricScore(value=3.0, baseline=2.0)),
+        "band": head(accuracy=MetricScore(value=None, baseline=0.5)),
     }
     gate = {"band": {"accuracy": ">= 0.1"}, "price": {"mae": "beats baseline", "r2": ">= 0.6"}}
     verdict, checks = check_gate(gate, heads)

@@ -12,32 +12,35 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn import metrics as sk
 
-from polyhead.evaluate.metrics import Outcome, measure
-from polyhead.kinds.union import METRICS
+from polyhead.evaluate.metrics import measure
+from polyhead.kinds.targets.class_score import ClassOutcome
+from polyhead.kinds.targets.multilabel.score import LabelOutcome
+from polyhead.kinds.targets.regression.score import NumberOutcome
+from polyhead.kinds.union import METRIC_NAMES
 
 
-def class_outcome(kind: str, classes: int, rows: int, seed: int) -> Outcome:
+def class_outcome(kind: str, classes: int, rows: int, seed: int) -> ClassOutcome:
     generator = np.random.default_rng(seed)
     true = generator.integers(0, classes, rows)
     logits = generator.normal(size=(rows, classes)) + np.eye(classes)[true]
     probabilities = softmax(logits, 1)
-    return Outcome(kind, true, probabilities.argmax(1), probabilities)
+    return ClassOutcome(kind, true, probabilities.argmax(1), probabilities)
 
 
-def label_outcome(rows: int, labels: int, seed: int) -> Outcome:
+def label_outcome(rows: int, labels: int, seed: int) -> LabelOutcome:
     generator = np.random.default_rng(seed)
     true = generator.integers(0, 2, (rows, labels))
     probabilities = np.clip(0.3 * true + 0.7 * generator.random((rows, labels)), 0.01, 0.99)
-    return Outcome("multilabel", true, (probabilities >= 0.5).astype(int), probabilities)
+    return LabelOutcome("multilabel", true, (probabilities >= 0.5).astype(int), probabilities)
 
 
-def number_outcome(rows: int, seed: int, *, log_scale: bool = False) -> Outcome:
+def number_outcome(rows: int, seed: int, *, log_scale: bool = False) -> NumberOutcome:
     generator = np.random.default_rng(seed)
     true = np.exp(generator.normal(3, 1, rows))
-    return Outcome("regression", true, true * np.exp(generator.normal(0, 0.3, rows)), log_scale=log_scale)
+    return NumberOutcome("regression", true, true * np.exp(generator.normal(0, 0.3, rows)), log_scale=log_scale)
 
 
-def some_outcome(kind: str, rows: int, seed: int) -> Outcome:
+def some_outcome(kind: str, rows: int, seed: int) -> Any:
     if kind == "regression":
         return number_outcome(rows, seed)
     if kind == "multilabel":
@@ -129,23 +132,23 @@ def test_regression(seed: int, rows: int, log_scale: bool) -> None:
     assert_same(measure(outcome), expected)
 
 
-@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("kind", METRIC_NAMES)
 def test_metrics_of_a_kind_come_in_the_contracts_order(kind: str) -> None:
     """The names are exactly the contract's, in its order; asking for some gives those."""
     outcome = some_outcome(kind, 30, 0)
-    assert tuple(measure(outcome)) == METRICS[kind]
-    last = METRICS[kind][-1]
+    assert tuple(measure(outcome)) == METRIC_NAMES[kind]
+    last = METRIC_NAMES[kind][-1]
     assert measure(outcome, (last,)) == {last: measure(outcome)[last]}
 
 
-@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("kind", METRIC_NAMES)
 def test_no_rows_define_nothing(kind: str) -> None:
     """Without a row whose target is known every metric is None."""
     outcome = some_outcome(kind, 5, 0).rows(np.array([], int))
-    assert measure(outcome) == dict.fromkeys(METRICS[kind])
+    assert measure(outcome) == dict.fromkeys(METRIC_NAMES[kind])
 
 
-@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("kind", METRIC_NAMES)
 def test_predictions_that_are_no_numbers_define_nothing(kind: str) -> None:
     """One NaN or infinite prediction makes the head's metrics undefined, not the report a crash."""
     outcome = some_outcome(kind, 20, 1)
@@ -153,10 +156,10 @@ def test_predictions_that_are_no_numbers_define_nothing(kind: str) -> None:
         for bad in (math.nan, math.inf):
             spoilt = outcome.predicted.copy()
             spoilt[3] = bad
-            assert measure(Outcome(kind, outcome.true, spoilt)) == dict.fromkeys(METRICS[kind])
+            assert measure(NumberOutcome(kind, outcome.true, spoilt)) == dict.fromkeys(METRIC_NAMES[kind])
     else:
         outcome.probabilities[3] = math.nan
-        assert measure(outcome) == dict.fromkeys(METRICS[kind])
+        assert measure(outcome) == dict.fromkeys(METRIC_NAMES[kind])
 
 
 def test_one_class_has_no_ranking() -> None:
@@ -164,7 +167,7 @@ def test_one_class_has_no_ranking() -> None:
     for label in (0, 1):
         true = np.full(4, label)
         p = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
-        values = measure(Outcome("binary", true, p.argmax(1), p))
+        values = measure(ClassOutcome("binary", true, p.argmax(1), p))
         assert values["roc_auc"] is None
         assert values["pr_auc"] is None
         assert values["accuracy"] == (0.75 if label == 0 else 0.25)
@@ -173,22 +176,22 @@ def test_one_class_has_no_ranking() -> None:
 
 def test_one_value_has_no_r2() -> None:
     """R2 needs two different true values; the errors do not."""
-    values = measure(Outcome("regression", np.array([2.0, 2.0]), np.array([1.0, 3.0])))
+    values = measure(NumberOutcome("regression", np.array([2.0, 2.0]), np.array([1.0, 3.0])))
     assert values["r2"] is None
     assert values["r2_transformed"] is None
     assert (values["mae"], values["rmse"], values["mape"]) == (1.0, 1.0, 50.0)
-    assert measure(Outcome("regression", np.array([2.0]), np.array([1.0])))["r2"] is None
+    assert measure(NumberOutcome("regression", np.array([2.0]), np.array([1.0])))["r2"] is None
 
 
 def test_mape_leaves_zeros_out() -> None:
     """A true value of 0 has no relative error; with nothing but zeros there is no mape."""
-    assert measure(Outcome("regression", np.array([0.0, 4.0]), np.array([9.0, 5.0])))["mape"] == 25.0
-    assert measure(Outcome("regression", np.array([0.0, 0.0]), np.array([1.0, 1.0])))["mape"] is None
+    assert measure(NumberOutcome("regression", np.array([0.0, 4.0]), np.array([9.0, 5.0])))["mape"] == 25.0
+    assert measure(NumberOutcome("regression", np.array([0.0, 0.0]), np.array([1.0, 1.0])))["mape"] is None
 
 
 def test_a_log_prediction_of_zero_is_finite() -> None:
     """A prediction that underflows to 0 gives a bad r2_transformed, not an error."""
-    outcome = Outcome("regression", np.array([1.0, 2.0]), np.array([0.0, 2.0]), log_scale=True)
+    outcome = NumberOutcome("regression", np.array([1.0, 2.0]), np.array([0.0, 2.0]), log_scale=True)
     value = measure(outcome)["r2_transformed"]
     assert value is not None
     assert value < -1000
@@ -197,10 +200,10 @@ def test_a_log_prediction_of_zero_is_finite() -> None:
 def test_a_certain_mistake_costs_a_finite_loss() -> None:
     """Probabilities are clipped at 1e-7, so that a wrong certainty costs 16.1 and not infinity."""
     p = np.array([[1.0, 0.0], [1.0, 0.0]])
-    assert measure(Outcome("binary", np.array([1, 0]), np.array([0, 0]), p))["log_loss"] == pytest.approx(
+    assert measure(ClassOutcome("binary", np.array([1, 0]), np.array([0, 0]), p))["log_loss"] == pytest.approx(
         -math.log(1e-7) / 2
     )
-    labels = Outcome("multilabel", np.array([[1, 0]]), np.array([[0, 1]]), np.array([[0.0, 1.0]]))
+    labels = LabelOutcome("multilabel", np.array([[1, 0]]), np.array([[0, 1]]), np.array([[0.0, 1.0]]))
     assert measure(labels)["log_loss"] == pytest.approx(-math.log(1e-7), rel=1e-6)
 
 
@@ -209,12 +212,12 @@ def test_unseen_labels_count_as_wrong() -> None:
     true, predicted = np.array([0, 1, -1, 2]), np.array([0, 1, 1, 2])
     p = np.full((4, 3), 0.1)
     p[np.arange(4), predicted] = 0.8
-    values = measure(Outcome("multiclass", true, predicted, p))
+    values = measure(ClassOutcome("multiclass", true, predicted, p))
     assert values["accuracy"] == 0.75
     assert values["balanced_accuracy"] == 0.75
     assert values["macro_f1"] == pytest.approx((1 + 2 / 3 + 1 + 0) / 4)
     assert values["log_loss"] == pytest.approx(-math.log(0.8))
-    nothing_else = measure(Outcome("multiclass", np.array([-1]), np.array([0]), p[:1]))
+    nothing_else = measure(ClassOutcome("multiclass", np.array([-1]), np.array([0]), p[:1]))
     assert nothing_else["log_loss"] is None
     assert nothing_else["accuracy"] == 0.0
 
@@ -224,10 +227,10 @@ def test_the_rule_for_unseen_labels_is_one_for_classes_and_sets() -> None:
     true, predicted = np.array([0, 1, -1, 2]), np.array([0, 1, 1, 2])
     sets = np.eye(3, dtype=int)
     p = np.full((4, 3), 0.1)
-    classes = measure(Outcome("multiclass", true, predicted, p))
+    classes = measure(ClassOutcome("multiclass", true, predicted, p))
     known = np.where(true[:, None] >= 0, sets[true], 0)
-    labels = Outcome("multilabel", known, sets[predicted], p, unseen=true < 0)
-    nothing_seen = Outcome("multilabel", known * 0, known * 0, p, unseen=np.ones(4, bool))
+    labels = LabelOutcome("multilabel", known, sets[predicted], p, unseen=true < 0)
+    nothing_seen = LabelOutcome("multilabel", known * 0, known * 0, p, unseen=np.ones(4, bool))
     for outcome in (labels, labels.rows(np.arange(4))):
         values = measure(outcome)
         assert values["accuracy"] == classes["accuracy"] == 0.75
@@ -240,11 +243,11 @@ def test_absent_classes_and_labels_stay_out_of_averages() -> None:
     true = np.array([0, 1, 0, 1])
     p = softmax(np.array([[2.0, 0, 0], [0, 1, 0], [0, 1, 0], [0, 2, 0]]), 1)
     expected = np.mean([sk.roc_auc_score(true == k, p[:, k]) for k in (0, 1)])
-    assert measure(Outcome("multiclass", true, p.argmax(1), p))["roc_auc"] == pytest.approx(expected)
-    sets = Outcome(
+    assert measure(ClassOutcome("multiclass", true, p.argmax(1), p))["roc_auc"] == pytest.approx(expected)
+    sets = LabelOutcome(
         "multilabel", np.array([[1, 0, 0], [0, 0, 0]]), np.array([[1, 1, 0], [0, 0, 0]]), np.full((2, 3), 0.5)
     )
     assert measure(sets)["macro_f1"] == 0.5
-    empty = Outcome("multilabel", np.zeros((2, 3), int), np.zeros((2, 3), int), np.full((2, 3), 0.1))
+    empty = LabelOutcome("multilabel", np.zeros((2, 3), int), np.zeros((2, 3), int), np.full((2, 3), 0.1))
     assert measure(empty)["macro_f1"] is None
     assert measure(empty)["accuracy"] == 1.0

@@ -14,12 +14,13 @@ import polars as pl
 import pytest
 
 from polyhead.contracts.bundle import Epoch
-from polyhead.contracts.evaluation import EvaluationReport, GateCheck, HeadReport, Interval, Metric, SliceScore
+from polyhead.contracts.evaluation import EvaluationReport, GateCheck, HeadReport, Interval, MetricScore, SliceScore
 from polyhead.contracts.validation import Rejection
-from polyhead.evaluate import charts
+from polyhead.evaluate import curves
 from polyhead.evaluate.report import render_report
-from polyhead.kinds.base import LOWER_IS_BETTER
-from polyhead.kinds.union import METRICS
+from polyhead.kinds.metrics import METRICS
+from polyhead.kinds.targets.regression.report import MOST_POINTS
+from polyhead.kinds.union import METRIC_NAMES
 
 SCRIPT = "</script><img src=x onerror=alert(1)>"
 HOSTILE = [
@@ -73,21 +74,21 @@ class Page(HTMLParser):
         return found
 
 
-def metrics(kind: str, *, undefined: bool = False) -> dict[str, Metric]:
+def metrics(kind: str, *, undefined: bool = False) -> dict[str, MetricScore]:
     """A full set of metrics in which accuracy-like ones beat the baseline and errors are worse than it."""
     if undefined:
-        return {name: Metric(value=None, baseline=None) for name in METRICS[kind]}
+        return {name: MetricScore(value=None, baseline=None) for name in METRIC_NAMES[kind]}
     return {
-        name: Metric(
+        name: MetricScore(
             value=0.8125,
             baseline=0.5,
             n=300,
             interval=Interval(low=0.75, high=0.875, method="Wilson"),
             difference=0.3125,
             difference_interval=Interval(low=0.25, high=0.375, method="MOVER"),
-            verdict="worse" if name in LOWER_IS_BETTER else "better",
+            verdict="worse" if METRICS[name].lower_is_better else "better",
         )
-        for name in METRICS[kind]
+        for name in METRIC_NAMES[kind]
     }
 
 
@@ -247,13 +248,13 @@ def test_better_and_worse_follow_the_metric(house_page: tuple[str, Page]) -> Non
     cells = rows_of(house_page[1])
     marks = [cell for cell in cells if cell in ("✓ better", "✕ worse")]
     assert marks.count("✕ worse") == 3 + 3  # mae, rmse, mape and three times log loss
-    assert len(marks) == sum(len(METRICS[kind]) for kind in METRICS)
+    assert len(marks) == sum(len(METRIC_NAMES[kind]) for kind in METRIC_NAMES)
 
 
 def test_what_is_not_known_is_said() -> None:
     """A verdict of its own for noise, in its own colour, and why a score has no interval."""
     report, predictions = house_report()
-    unclear = Metric(
+    unclear = MetricScore(
         value=0.635,
         baseline=0.5,
         n=50,
@@ -429,12 +430,12 @@ def test_undefined_metrics_read_as_undefined() -> None:
         for name, one in report.heads.items()
     }
     text = Page(render_report(report.model_copy(update={"heads": heads}), predictions, epochs=[], title="t")).text
-    assert text.count("not defined") == sum(len(METRICS[kind]) for kind in METRICS)
+    assert text.count("not defined") == sum(len(METRIC_NAMES[kind]) for kind in METRIC_NAMES)
     assert "✓ better" not in text
     assert "no interval" not in text
 
 
-@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("kind", METRIC_NAMES)
 def test_a_head_without_known_rows_says_so(kind: str) -> None:
     classes = [] if kind == "regression" else ["a", "b"]
     report = house_report()[0].model_copy(
@@ -571,7 +572,7 @@ def test_large_scatters_are_thinned_and_say_so() -> None:
     rows = 5_000
     page = regression_page([float(n) for n in range(rows)], [float(n) for n in range(rows)])
     sizes = [len(values) for values in page.charts["chart-1"]["datasets"].values()]
-    assert sorted(sizes) == [2, charts.MOST_POINTS]
+    assert sorted(sizes) == [2, MOST_POINTS]
     assert "2,000 of 5,000 rows" in page.text
 
 
@@ -585,7 +586,7 @@ def test_many_classes_and_labels_are_cut_and_say_so() -> None:
 
 def test_the_lowest_score_is_the_marked_epoch() -> None:
     epochs = [Epoch(epoch=n, score=score, losses={}, val_losses={}) for n, score in ((1, 0.9), (2, 0.4), (3, 0.5))]
-    chart = charts.score_curve(epochs)
+    chart = curves.score_curve(epochs)
     assert "epoch 2" in chart.label
     assert [{"epoch": 2, "score": 0.4, "text": "best: 0.400, epoch 2"}] in chart.spec["datasets"].values()
 

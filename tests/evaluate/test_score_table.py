@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, Metric
+from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, MetricScore
 from polyhead.evaluate.gate import check_gate
 from polyhead.results import print_evaluation
 
@@ -16,7 +16,7 @@ def test_the_table_says_what_is_known_and_what_is_not(
     rare = Interval(reason="the rarest class has 5 rows here, an interval needs 10")
     close = Interval(low=-0.01, high=0.09, method="MOVER")
     metrics = {
-        "accuracy": Metric(
+        "accuracy": MetricScore(
             value=0.94,
             baseline=0.9,
             n=50,
@@ -25,11 +25,11 @@ def test_the_table_says_what_is_known_and_what_is_not(
             difference_interval=close,
             verdict="not clearly better",
         ),
-        "roc_auc": Metric(
+        "roc_auc": MetricScore(
             value=0.95, baseline=0.5, n=50, interval=rare, difference=0.45, difference_interval=rare, verdict="better"
         ),
-        "pr_auc": Metric(value=0.05, baseline=0.1, n=50, interval=rare, difference=-0.05, verdict="worse"),
-        "log_loss": Metric(value=None, baseline=None),
+        "pr_auc": MetricScore(value=0.05, baseline=0.1, n=50, interval=rare, difference=-0.05, verdict="worse"),
+        "log_loss": MetricScore(value=None, baseline=None),
     }
     heads = {"returned": HeadReport(kind="binary", n=50, missing=3, classes=["no", "yes"], metrics=metrics)}
     verdict, gate = check_gate({"returned": {"accuracy": "beats baseline", "roc_auc": "beats baseline"}}, heads)

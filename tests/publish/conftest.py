@@ -22,7 +22,7 @@ from tests.buckets import gs_gate, gs_store, quick, s3_store, store, temporary  
 
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config, parse_config
-from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, Metric
+from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, MetricScore
 from polyhead.evaluate.gate import check_gate
 from polyhead.storage.artifact import close_artifact
 
@@ -80,11 +80,13 @@ def trained(tmp_path: Path) -> Callable[..., Trained]:
         (folder / "T" / "serving" / "saved_model.pb").write_bytes(b"graph")
         (folder / "T" / "serving" / "variables" / "variables.index").write_bytes(b"index")
         bundle = close_artifact(folder / "T", bundle)
-        metrics = {"r2": Metric(value=r2, baseline=0.0)}
+        metrics = {"r2": MetricScore(value=r2, baseline=0.0)}
         verdict = None if mae is None else "better" if mae < 50 else "worse"
         apart = None if mae is None else mae - 50
         around = Interval() if apart is None else Interval(low=apart - 5, high=apart + 5, method="bootstrap")
-        metrics["mae"] = Metric(value=mae, baseline=50.0, difference=apart, difference_interval=around, verdict=verdict)
+        metrics["mae"] = MetricScore(
+            value=mae, baseline=50.0, difference=apart, difference_interval=around, verdict=verdict
+        )
         heads = {"price": HeadReport(kind="regression", n=80, missing=0, classes=[], metrics=metrics)}
         outcome, checks = check_gate(config.gate, heads)
         report = EvaluationReport(

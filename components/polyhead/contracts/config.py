@@ -19,7 +19,7 @@ from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
 from polyhead.contracts.section import Data, Fit, Section
 from polyhead.errors import ArtifactError, ConfigError, Problem, did_you_mean
-from polyhead.kinds.union import FEATURES, METRICS, TARGETS, Feature, Target
+from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS, Feature, Target
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -510,7 +510,7 @@ def _check_gate(document: Document) -> Iterator[Problem]:
             yield Problem(f"'{head}' is not a target", document.where(["gate", head]), hint)
             continue
         kind = _kind(document, "targets", head)
-        metrics = METRICS.get(kind, ())
+        metrics = METRIC_NAMES.get(kind, ())
         for metric, rule in rules.items() if isinstance(rules, dict) else ():
             where = document.where(["gate", head, metric])
             if metrics and metric not in metrics:

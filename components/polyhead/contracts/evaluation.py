@@ -28,7 +28,7 @@ class Interval(Record):
     Attributes:
         low: Lower end; None where nothing can be promised.
         high: Upper end.
-        method: How it was computed; empty without an interval. See `polyhead.evaluate.intervals`.
+        method: How it was computed; empty without an interval. See `polyhead.intervals`.
         reason: Why there is none; empty with an interval.
     """
 
@@ -38,7 +38,7 @@ class Interval(Record):
     reason: str = ""
 
 
-class Metric(Record):
+class MetricScore(Record):
     """One number of one head.
 
     Attributes:
@@ -82,7 +82,7 @@ class HeadReport(Record):
         n: Test rows whose target is known; the metrics are over these.
         missing: Test rows whose target is missing.
         classes: Classes or labels in the order of the logits; empty for regression.
-        metrics: By name, in the order of `polyhead.kinds.union.METRICS`.
+        metrics: By name, in the order of the reports.
         confusion: For binary and multiclass: rows by true class (first index) and predicted class.
         slices: The headline metric by slice.
         notes: What to know when reading the numbers.
@@ -92,7 +92,7 @@ class HeadReport(Record):
     n: int
     missing: int
     classes: list[str]
-    metrics: dict[str, Metric]
+    metrics: dict[str, MetricScore]
     confusion: list[list[int]] = Field([])
     slices: list[SliceScore] = Field([])
     notes: list[str] = Field([])

@@ -6,8 +6,8 @@ import operator
 from collections.abc import Callable, Mapping
 
 from polyhead.contracts.config import GATE_RULE
-from polyhead.contracts.evaluation import GateCheck, HeadReport, Metric, Verdict
-from polyhead.evaluate.spelling import signed, span
+from polyhead.contracts.evaluation import GateCheck, HeadReport, MetricScore, Verdict
+from polyhead.kinds.metrics import METRICS
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -39,23 +39,27 @@ def check_gate(
     return ("passed" if all(check.passed for check in checks) else "failed"), checks
 
 
-def _check(head: str, name: str, rule: str, metric: Metric) -> GateCheck:
+def _check(head: str, name: str, rule: str, score: MetricScore) -> GateCheck:
     match = GATE_RULE.fullmatch(rule)
     assert match is not None
-    if metric.value is None:
+    if score.value is None:
         passed, reason = False, "it is not defined on these rows"
     elif match[3]:
-        passed = metric.verdict == "better"
-        reason = "" if passed else _not_better(metric)
+        passed = score.verdict == "better"
+        reason = "" if passed else _not_better(name, score)
     else:
-        passed, reason = _COMPARISONS[match[1]](metric.value, float(match[2])), ""
-    return GateCheck(head=head, metric=name, rule=rule, value=metric.value, passed=passed, reason=reason)
+        passed, reason = _COMPARISONS[match[1]](score.value, float(match[2])), ""
+    return GateCheck(head=head, metric=name, rule=rule, value=score.value, passed=passed, reason=reason)
 
 
-def _not_better(metric: Metric) -> str:
-    if metric.verdict is None or metric.difference is None:
+def _not_better(name: str, score: MetricScore) -> str:
+    if score.verdict is None or score.difference is None:
         return "the baseline has none"
-    apart = metric.difference_interval
-    known = f"95 % interval {span(apart)}" if apart.low is not None else f"no interval: {apart.reason}"
-    words = f"{metric.verdict} than the baseline" if metric.verdict == "worse" else metric.verdict
-    return f"{words}: it differs by {signed(metric.difference)}, {known}"
+    apart = score.difference_interval
+    known = (
+        f"95 % interval {METRICS[name].span_of_difference(apart)}"
+        if apart.low is not None
+        else f"no interval: {apart.reason}"
+    )
+    words = f"{score.verdict} than the baseline" if score.verdict == "worse" else score.verdict
+    return f"{words}: it differs by {METRICS[name].signed(score.difference)}, {known}"

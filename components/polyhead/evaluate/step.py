@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,14 +21,13 @@ from polyhead.contracts.evaluation import (
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import ArtifactError, DataError
+from polyhead.evaluate.comparing import compare, interval
 from polyhead.evaluate.gate import check_gate
-from polyhead.evaluate.intervals import compare, interval
-from polyhead.evaluate.metrics import Outcome, measure
-from polyhead.evaluate.outcomes import baseline_of, confusion_of, outcome_of, prediction_columns, truth_column
+from polyhead.evaluate.metrics import measure
 from polyhead.evaluate.report import render_report
-from polyhead.kinds.targets.multilabel.config import LabelStatistics
-from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
-from polyhead.kinds.union import METRICS, Target, TargetStatistics
+from polyhead.kinds.protocols.score import Outcome
+from polyhead.kinds.scores import SCORES, score_of
+from polyhead.kinds.union import TargetStatistics
 from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
@@ -123,91 +121,56 @@ def _predict(
         for batch in predictor.predict(records(manifest, shards, "test", batch_size=_BATCH)):
             columns = [pl.Series("key", batch.keys, dtype=pl.String)]
             for name in config.targets:
-                columns.append(truth_column(name, statistics[name], _truths(name, statistics[name], batch.targets)))
-                columns += prediction_columns(name, statistics[name], batch.outputs)
+                score = score_of(statistics[name])
+                columns.append(score.truth_column(name, score.truths(name, batch.targets)))
+                columns += score.prediction_columns(name, statistics[name], batch.outputs)
             parts.append(pl.DataFrame(columns))
             slices.append(pl.DataFrame({name: batch.categories[name] for name in config.evaluate.slices}))
             advance(len(batch.keys))
     return pl.concat(parts), pl.concat(slices)
 
 
-def _truths(name: str, statistics: TargetStatistics, raw: dict[str, Any]) -> list[Any]:
-    """Raw targets of a batch as Python values, None where missing."""
-    if isinstance(statistics, LabelStatistics):
-        known = raw[f"{name}/known"]
-        return [[label.decode() for label in row] if known[i] else None for i, row in enumerate(raw[name])]
-    if isinstance(statistics, RegressionStatistics):
-        return [None if np.isnan(value) else float(value) for value in raw[name]]
-    return [value.decode() or None for value in raw[name]]
-
-
 def _head_report(
     name: str, statistics: TargetStatistics, table: pl.DataFrame, slices: pl.DataFrame, config: Config
 ) -> HeadReport:
-    outcome = outcome_of(name, statistics, table)
-    classes: list[str] = []
-    if isinstance(statistics, LabelStatistics):
-        classes = statistics.labels
-    elif not isinstance(statistics, RegressionStatistics):
-        classes = statistics.classes
+    score = score_of(statistics)
+    known = table[f"{name}.true"].is_not_null()
+    rows = table.filter(known)
+    outcome = score.outcome(name, statistics, rows)
+    baseline = score.baseline(statistics, outcome)
     return HeadReport(
         kind=statistics.kind,
-        n=len(outcome.true),
-        missing=table.height - len(outcome.true),
-        classes=classes,
-        metrics=compare(
-            outcome, baseline_of(statistics, outcome), resamples=config.evaluate.bootstrap, seed=_BOOTSTRAP_SEED
-        ),
-        confusion=confusion_of(outcome, len(classes)) if statistics.kind in ("binary", "multiclass") else [],
-        slices=_slice_scores(name, statistics, table, slices, config.evaluate.bootstrap),
-        notes=_notes(outcome, config.targets[name]),
+        n=rows.height,
+        missing=table.height - rows.height,
+        classes=score.classes(statistics),
+        metrics=compare(outcome, baseline, resamples=config.evaluate.bootstrap, seed=_BOOTSTRAP_SEED),
+        confusion=score.confusion(statistics, outcome),
+        slices=[
+            found
+            for feature in slices.columns
+            for found in _slice_scores(
+                outcome, slices[feature].filter(known), feature, resamples=config.evaluate.bootstrap
+            )
+        ],
+        notes=score.notes(config.targets[name], outcome),
     )
 
 
-def _slice_scores(
-    name: str, statistics: TargetStatistics, table: pl.DataFrame, slices: pl.DataFrame, resamples: int
-) -> list[SliceScore]:
-    """The headline metric on the largest slices of each slice feature."""
-    metric = METRICS[statistics.kind][0]
-    known = table[f"{name}.true"].is_not_null()
+def _slice_scores(outcome: Outcome, values: pl.Series, feature: str, *, resamples: int) -> list[SliceScore]:
+    """The headline metric on the largest slices of a feature, whose values stand beside the outcome's rows."""
+    metric = next(iter(SCORES[outcome.kind].measures))
+    counts = values.alias("value").value_counts().sort("count", "value", descending=[True, False])
     scores = []
-    for feature in slices.columns:
-        values = slices[feature]
-        counts = values.filter(known).alias("value").value_counts().sort("count", "value", descending=[True, False])
-        for value, count in counts.head(_SLICES).iter_rows():
-            outcome = outcome_of(name, statistics, table.filter(values == value))
-            score = measure(outcome, (metric,))[metric]
-            scores.append(
-                SliceScore(
-                    feature=feature,
-                    value=value,
-                    n=count,
-                    metric=metric,
-                    score=score,
-                    interval=interval(metric, outcome, resamples=resamples, seed=_BOOTSTRAP_SEED),
-                )
+    for value, count in counts.head(_SLICES).iter_rows():
+        part = outcome.rows(np.flatnonzero((values == value).to_numpy()))
+        scores.append(
+            SliceScore(
+                feature=feature,
+                value=value,
+                n=count,
+                metric=metric,
+                score=measure(part, (metric,))[metric],
+                interval=interval(metric, part, resamples=resamples, seed=_BOOTSTRAP_SEED),
             )
+        )
     return scores
-
-
-def _notes(outcome: Outcome, target: Target) -> list[str]:
-    notes = []
-    if isinstance(target, RegressionTarget) and target.predict == "mean":
-        notes.append("predictions are means: the train rows' residuals correct them (predict: mean)")
-    elif isinstance(target, RegressionTarget) and target.transform == "log":
-        notes.append("predictions are near the median, as their logarithm is learned; predict: mean gives means")
-    if outcome.kind == "multilabel":
-        notes.append("accuracy is the share of rows with every label right")
-    if outcome.kind in ("binary", "multiclass") and (unseen := int((outcome.true == -1).sum())):
-        notes.append(
-            f"{unseen} test rows have a label that no train row has: they count as wrong in accuracy and F1 and are "
-            "left out of log_loss and the confusion matrix"
-        )
-    if outcome.unseen is not None and (unseen := int(outcome.unseen.sum())):
-        notes.append(
-            f"{unseen} test rows have a label that no train row has: they count as wrong in accuracy and as missed in "
-            "F1, and the label is left out of the other metrics"
-        )
-    if outcome.kind == "regression" and len(outcome.true) and (zeros := int((outcome.true == 0).sum())):
-        notes.append(f"mape leaves out {zeros} test rows whose true value is 0")
-    return notes

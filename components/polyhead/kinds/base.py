@@ -10,6 +10,7 @@ from pydantic import Field
 from polyhead.contracts.artifact import InnerPath, Record
 from polyhead.contracts.section import Data, Model, Section
 from polyhead.contracts.words import Word
+from polyhead.kinds.metrics import Metric
 
 
 class Conflict(NamedTuple):
@@ -68,7 +69,7 @@ CLASS_WEIGHT = Field(
 class TargetBase(Section):
     """What every target has."""
 
-    METRICS: ClassVar[tuple[str, ...]]
+    METRICS: ClassVar[tuple[Metric, ...]]
     """The metrics of the kind's heads, in the order that reports show them; the first is the headline."""
 
     column: Data[str | None] = Field(None, description="The table's column. Default: the target's name.")
@@ -92,7 +93,3 @@ class VocabularyFile(Record):
     path: InnerPath
     size: int
     sha256: str
-
-
-LOWER_IS_BETTER = frozenset({"log_loss", "mae", "rmse", "mape"})
-"""Metrics where a smaller value is the better one; every other metric is the other way round."""

@@ -34,5 +34,5 @@ def _kind(member: type[Section]) -> str:
 
 FEATURES: dict[str, type[AnyFeature]] = {_kind(member): member for member in get_args(AnyFeature)}
 TARGETS: dict[str, type[AnyTarget]] = {_kind(member): member for member in get_args(AnyTarget)}
-METRICS = {kind: target.METRICS for kind, target in TARGETS.items()}
+METRIC_NAMES = {kind: tuple(metric.name for metric in target.METRICS) for kind, target in TARGETS.items()}
 """Metrics by target kind, in the order reports show them; the first is the kind's headline."""

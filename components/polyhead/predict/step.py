@@ -16,10 +16,10 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.prediction import PREDICTIONS_TABLE, ROWS_AT_ONCE, PredictionPart, PredictionPlan
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, Rejection
 from polyhead.errors import ArtifactError, DataError, counted
-from polyhead.evaluate.outcomes import prediction_columns
 from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
 from polyhead.examples.timing import Stopwatch
 from polyhead.fan_out import ROW_BYTES, balanced, tell_plan
+from polyhead.kinds.scores import score_of
 from polyhead.model import backend
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import progress, say
@@ -312,7 +312,7 @@ class _Model:
                     columns = [
                         column
                         for name, statistics in heads.items()
-                        for column in prediction_columns(name, statistics, batch.outputs)
+                        for column in score_of(statistics).prediction_columns(name, statistics, batch.outputs)
                     ]
                     own, kept = kept[: len(batch.keys)], kept[len(batch.keys) :]
                     parts.append(pl.DataFrame([own[ROW].alias("row"), own[KEY].alias("key"), *columns]))

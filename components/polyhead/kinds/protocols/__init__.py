@@ -1,1 +1,1 @@
-"""What the facets of a kind must give."""
+"""What each facet of a kind must give."""

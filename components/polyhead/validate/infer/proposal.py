@@ -18,7 +18,7 @@ from polyhead.kinds.coercion import Coerced
 from polyhead.kinds.guessing.columns import Column, counted, listed, shown
 from polyhead.kinds.guessing.guess import Guess
 from polyhead.kinds.tables import FEATURE_TABLES, TARGET_TABLES, coerce
-from polyhead.kinds.union import FEATURES, METRICS, Feature, Target
+from polyhead.kinds.union import FEATURES, METRIC_NAMES, Feature, Target
 from polyhead.validate.infer.guesses import guess_feature, guess_target
 from polyhead.validate.infer.leaks import gives_away
 from polyhead.validate.infer.pictures import find_root, open_some
@@ -419,7 +419,7 @@ def _what_to_predict(columns: Sequence[Column]) -> str:
 
 
 def _gated_metric(choice: Choice) -> str:
-    return TARGET_TABLES[choice.kind].gated(choice.options) or METRICS[choice.kind][0]
+    return TARGET_TABLES[choice.kind].gated(choice.options) or METRIC_NAMES[choice.kind][0]
 
 
 def _names(columns: Sequence[str]) -> dict[str, str]:

@@ -9,12 +9,13 @@ from pydantic import Field
 from polyhead.contracts.section import Data, Fit, Model
 from polyhead.contracts.words import Word
 from polyhead.kinds.base import CLASS_WEIGHT, ClassWeight, TargetBase
+from polyhead.kinds.metrics import ACCURACY, BALANCED_ACCURACY, LOG_LOSS, MACRO_F1, PR_AUC, ROC_AUC, Metric
 
 
 class BinaryTarget(TargetBase):
     """One of two labels."""
 
-    METRICS: ClassVar[tuple[str, ...]] = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc")
+    METRICS: ClassVar[tuple[Metric, ...]] = (ACCURACY, BALANCED_ACCURACY, MACRO_F1, LOG_LOSS, ROC_AUC, PR_AUC)
 
     kind: Data[Literal["binary"]]
     positive: Fit[Word | None] = Field(

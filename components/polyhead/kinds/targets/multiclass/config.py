@@ -9,12 +9,13 @@ from pydantic import Field, model_validator
 from polyhead.contracts.section import Data, Model
 from polyhead.contracts.words import Word
 from polyhead.kinds.base import CLASS_WEIGHT, ClassWeight, TargetBase
+from polyhead.kinds.metrics import ACCURACY, BALANCED_ACCURACY, LOG_LOSS, MACRO_F1, ROC_AUC, Metric
 
 
 class MulticlassTarget(TargetBase):
     """One of several classes."""
 
-    METRICS: ClassVar[tuple[str, ...]] = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc")
+    METRICS: ClassVar[tuple[Metric, ...]] = (ACCURACY, BALANCED_ACCURACY, MACRO_F1, LOG_LOSS, ROC_AUC)
 
     kind: Data[Literal["multiclass"]]
     classes: Data[list[Word] | None] = Field(

@@ -10,12 +10,13 @@ from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data, Model
 from polyhead.contracts.words import Word
 from polyhead.kinds.base import CLASS_WEIGHT, ClassWeight, TargetBase
+from polyhead.kinds.metrics import ACCURACY, LOG_LOSS, MACRO_F1, PR_AUC, ROC_AUC, Metric
 
 
 class MultilabelTarget(TargetBase):
     """Any number of labels at once. `[]` is the empty set; an empty cell is a missing label."""
 
-    METRICS: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc")
+    METRICS: ClassVar[tuple[Metric, ...]] = (ACCURACY, MACRO_F1, LOG_LOSS, ROC_AUC, PR_AUC)
 
     kind: Data[Literal["multilabel"]]
     separator: Data[str] = Field("|", min_length=1, description="What stands between labels in a text cell.")

@@ -9,12 +9,13 @@ from pydantic import Field, model_validator
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data, Model, require_ordered
 from polyhead.kinds.base import TargetBase
+from polyhead.kinds.metrics import MAE, MAPE, R2, R2_TRANSFORMED, RMSE, Metric
 
 
 class RegressionTarget(TargetBase):
     """A number."""
 
-    METRICS: ClassVar[tuple[str, ...]] = ("r2", "r2_transformed", "mae", "rmse", "mape")
+    METRICS: ClassVar[tuple[Metric, ...]] = (R2, R2_TRANSFORMED, MAE, RMSE, MAPE)
 
     kind: Data[Literal["regression"]]
     transform: Data[Literal["none", "log"]] = Field(

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from polyhead.contracts.evaluation import Interval
-from polyhead.evaluate.spelling import number, signed, span
+from polyhead.spelling import number, signed, span
 
 
 @pytest.mark.parametrize(

@@ -13,24 +13,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from polyhead.contracts.evaluation import Interval, Metric
-from polyhead.evaluate.intervals import compare, interval
-from polyhead.evaluate.metrics import Outcome, measure
-from polyhead.kinds.base import LOWER_IS_BETTER
-from polyhead.kinds.union import METRICS
+from polyhead.contracts.evaluation import Interval, MetricScore
+from polyhead.evaluate.comparing import compare, interval
+from polyhead.evaluate.metrics import measure
+from polyhead.intervals.ranks import pr_auc, roc_auc
+from polyhead.kinds.metrics import METRICS
+from polyhead.kinds.targets.class_score import ClassOutcome
+from polyhead.kinds.targets.multilabel.score import LabelOutcome
+from polyhead.kinds.targets.regression.score import NumberOutcome
+from polyhead.kinds.union import METRIC_NAMES
 
 RESAMPLES = 1_000
 
 
-def metrics_of(population: str, rows: int, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Metric]:
+def metrics_of(population: str, rows: int, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, MetricScore]:
     one = POPULATIONS[population]
     outcome = one.draw(np.random.default_rng(seed), rows)
     return compare(outcome, one.baseline(outcome), resamples=resamples, seed=0)
 
 
-def binary(true: list[int], scores: list[float]) -> Outcome:
+def binary(true: list[int], scores: list[float]) -> ClassOutcome:
     p = np.array(scores)
-    return Outcome("binary", np.array(true), (p >= 0.5).astype(int), np.stack([1 - p, p], 1))
+    return ClassOutcome("binary", np.array(true), (p >= 0.5).astype(int), np.stack([1 - p, p], 1))
 
 
 def ends(found: Interval) -> tuple[float, float]:
@@ -71,13 +75,11 @@ def test_a_perfect_score_has_a_width() -> None:
 
 def test_the_influence_of_a_rank_metric_is_its_derivative() -> None:
     """Repeating one row many times moves ROC AUC and PR AUC by what its influence says, ties included."""
-    from polyhead.evaluate.intervals import _pr_auc, _roc_auc
-
     generator = np.random.default_rng(3)
     true = generator.random(40) < 0.4
     scores = np.round(generator.normal(true, 1.0), 1)
     weight = 400
-    for part, name in ((_roc_auc, "roc_auc"), (_pr_auc, "pr_auc")):
+    for part, name in ((roc_auc, "roc_auc"), (pr_auc, "pr_auc")):
         influence = part(true, scores).influence
         assert influence.mean() == pytest.approx(0, abs=1e-12)
         for row in range(0, 40, 7):
@@ -85,7 +87,7 @@ def test_the_influence_of_a_rank_metric_is_its_derivative() -> None:
             p = 1 / (1 + np.exp(-scores))
 
             def value(chosen: Any, p: Any = p, name: str = name) -> float:
-                outcome = Outcome(
+                outcome = ClassOutcome(
                     "binary", true[chosen].astype(int), np.zeros(len(chosen)), np.stack([1 - p, p], 1)[chosen]
                 )
                 found = measure(outcome, (name,))[name]
@@ -100,7 +102,7 @@ def test_the_influence_of_a_rank_metric_is_its_derivative() -> None:
 def test_an_interval_holds_its_value_and_repeats(population: str) -> None:
     """Low < value < high for the metric and for its difference, reason or method but not both, the same each time."""
     metrics = metrics_of(population, 300)
-    assert tuple(metrics) in METRICS.values()
+    assert tuple(metrics) in METRIC_NAMES.values()
     for name, metric in metrics.items():
         for value, found in ((metric.value, metric.interval), (metric.difference, metric.difference_interval)):
             assert bool(found.reason) == (found.low is None)
@@ -149,12 +151,12 @@ def test_a_label_that_training_never_saw_counts_in_the_interval_as_in_the_score(
     unseen = np.arange(60) >= 50
     sure = np.eye(3)[true]
     if kind == "multiclass":
-        outcome = Outcome(kind, np.where(unseen, -1, true), true, sure)
+        outcome = ClassOutcome(kind, np.where(unseen, -1, true), true, sure)
     else:
-        outcome = Outcome(kind, sure.astype(int), sure.astype(int), sure, unseen=unseen)
+        outcome = LabelOutcome(kind, sure.astype(int), sure.astype(int), sure, unseen=unseen)
     oracle = stats.binomtest(50, 60).proportion_ci(method="wilson")
     assert ends(interval("accuracy", outcome, resamples=0, seed=0)) == pytest.approx((oracle.low, oracle.high))
-    for metric in sorted({"balanced_accuracy", "macro_f1"}.intersection(METRICS[kind])):
+    for metric in sorted({"balanced_accuracy", "macro_f1"}.intersection(METRIC_NAMES[kind])):
         value = measure(outcome, [metric])[metric]
         low, high = ends(interval(metric, outcome, resamples=0, seed=0))
         assert value is not None
@@ -168,8 +170,8 @@ def test_a_class_of_one_row_has_no_mean_over_classes_but_a_verdict() -> None:
     true = np.array([0] * 20 + [1] * 19 + [2])
     p = np.full((40, 3), 0.1)
     p[np.arange(40), true] = 0.8
-    outcome = Outcome("multiclass", true, true, p)
-    trivial = Outcome("multiclass", true, np.zeros(40, int), np.tile([0.5, 0.475, 0.025], (40, 1)))
+    outcome = ClassOutcome("multiclass", true, true, p)
+    trivial = ClassOutcome("multiclass", true, np.zeros(40, int), np.tile([0.5, 0.475, 0.025], (40, 1)))
     found = compare(outcome, trivial, resamples=RESAMPLES, seed=0)["macro_f1"]
     reason = "the rarest class has 1 row here, an interval needs 2"
     assert found.interval == found.difference_interval == Interval(reason=reason)
@@ -185,7 +187,7 @@ def test_few_resamples_leave_losses_and_errors_without() -> None:
         assert metric.verdict == "not clearly better"
 
 
-@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("kind", METRIC_NAMES)
 def test_no_rows_give_neither_interval_nor_verdict(kind: str) -> None:
     population = next(one for one in POPULATIONS.values() if one.draw(np.random.default_rng(0), 5).kind == kind)
     nothing = population.draw(np.random.default_rng(0), 5).rows(np.array([], int))
@@ -194,14 +196,24 @@ def test_no_rows_give_neither_interval_nor_verdict(kind: str) -> None:
         assert metric.interval.reason == "it is not defined on these rows"
 
 
+@pytest.mark.parametrize("seed", [2, 3])
+def test_a_head_that_says_the_same_of_every_row_has_no_limit_beyond_all_numbers(seed: int) -> None:
+    """Two different losses among 31 rows leave resamples in which nothing varies, whose ratios have no bound."""
+    population = POPULATIONS["binary, 20 % positive, overconfident"]
+    constant = population.baseline(population.draw(np.random.default_rng(seed), 31))
+    found = compare(constant, constant, resamples=RESAMPLES, seed=0)["log_loss"]
+    assert found.value is not None
+    assert found.interval == Interval(reason="too few rows differ to show how much it varies")
+
+
 def test_the_rows_of_a_metric_are_counted() -> None:
     """MAPE leaves out true values of 0, the log loss labels that no train row has."""
     true = np.array([0.0] * 5 + [2.0] * 45)
-    numbers = Outcome("regression", true, true + 0.1 * np.arange(50) - 2)
-    metrics = compare(numbers, Outcome("regression", true, np.ones(50)), resamples=RESAMPLES, seed=0)
+    numbers = NumberOutcome("regression", true, true + 0.1 * np.arange(50) - 2)
+    metrics = compare(numbers, NumberOutcome("regression", true, np.ones(50)), resamples=RESAMPLES, seed=0)
     assert (metrics["mape"].n, metrics["mae"].n) == (45, 50)
     p = np.full((40, 3), 1 / 3)
-    classes = Outcome("multiclass", np.array([-1] * 4 + [0, 1, 2] * 12), np.zeros(40, int), p)
+    classes = ClassOutcome("multiclass", np.array([-1] * 4 + [0, 1, 2] * 12), np.zeros(40, int), p)
     metrics = compare(classes, classes, resamples=RESAMPLES, seed=0)
     assert (metrics["log_loss"].n, metrics["accuracy"].n) == (36, 40)
 
@@ -212,7 +224,7 @@ def test_noise_above_the_baseline_is_not_clearly_better() -> None:
     positive = generator.normal(0.4, 1, 10)
     scores = 1 / (1 + np.exp(-np.concatenate([generator.normal(0, 1, 50), positive])))
     outcome = binary([0] * 50 + [1] * 10, scores.tolist())
-    trivial = Outcome("binary", outcome.true, np.zeros(60, int), np.tile([5 / 6, 1 / 6], (60, 1)))
+    trivial = ClassOutcome("binary", outcome.true, np.zeros(60, int), np.tile([5 / 6, 1 / 6], (60, 1)))
     metric = compare(outcome, trivial, resamples=RESAMPLES, seed=0)["roc_auc"]
     assert metric.value is not None
     assert 0.5 < metric.value < 0.7
@@ -241,14 +253,14 @@ def test_a_good_model_is_better_and_the_reverse_is_worse(population: str) -> Non
     for name in forth:
         assert forth[name].verdict == "better", name
         assert back[name].verdict == "worse", name
-        assert (forth[name].difference < 0) == (name in LOWER_IS_BETTER)  # type: ignore[operator]
+        assert (forth[name].difference < 0) == METRICS[name].lower_is_better  # type: ignore[operator]
 
 
 def test_a_mean_of_losses_is_close_to_students_interval_where_it_is_normal() -> None:
     """With 2,000 rows of light tails the studentised bootstrap and the t interval agree."""
     generator = np.random.default_rng(0)
     true = generator.normal(size=2_000)
-    outcome = Outcome("regression", true, true + generator.uniform(-1, 1, 2_000))
+    outcome = NumberOutcome("regression", true, true + generator.uniform(-1, 1, 2_000))
     low, high = ends(interval("mae", outcome, resamples=4_000, seed=0))
     errors = np.abs(outcome.true - outcome.predicted)
     half = 1.96 * errors.std() / math.sqrt(2_000)

@@ -11,7 +11,7 @@ import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from polyhead.evaluate.metrics import measure
-from polyhead.evaluate.outcomes import baseline_of, confusion_of, outcome_of, prediction_columns, truth_column
+from polyhead.kinds.scores import SCORES
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
@@ -29,7 +29,16 @@ NUMBERS = RegressionStatistics(transform="none", count=3, missing=0, mean=2.0, v
 
 
 def table_of(statistics: TargetStatistics, truths: list[Any], arrays: dict[str, Any]) -> pl.DataFrame:
-    return pl.DataFrame([truth_column("t", statistics, truths), *prediction_columns("t", statistics, arrays)])
+    score = SCORES[statistics.kind]
+    return pl.DataFrame([score.truth_column("t", truths), *score.prediction_columns("t", statistics, arrays)])
+
+
+def outcome_of(statistics: TargetStatistics, table: pl.DataFrame) -> Any:
+    return SCORES[statistics.kind].outcome("t", statistics, table.filter(pl.col("t.true").is_not_null()))
+
+
+def baseline_of(statistics: TargetStatistics, outcome: Any) -> Any:
+    return SCORES[statistics.kind].baseline(statistics, outcome)
 
 
 def test_a_class_head_in_the_table() -> None:
@@ -82,18 +91,18 @@ def test_outcomes_hold_known_rows_only() -> None:
         "t": np.array([b"b", b"a", b"c d", b"a"], object),
         "t__probabilities": np.arange(12, dtype=np.float32).reshape(4, 3),
     }
-    outcome = outcome_of("t", CLASSES, table_of(CLASSES, ["b", None, "new", "c d"], arrays))
+    outcome = outcome_of(CLASSES, table_of(CLASSES, ["b", None, "new", "c d"], arrays))
     assert outcome.kind == "multiclass"
     assert outcome.true.tolist() == [1, -1, 2]
     assert outcome.predicted.tolist() == [1, 2, 0]
     assert outcome.probabilities.tolist() == [[0, 1, 2], [6, 7, 8], [9, 10, 11]]
     arrays = {"t": np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]]), "t__probabilities": np.full((3, 3), 0.5, np.float32)}
-    outcome = outcome_of("t", LABELS, table_of(LABELS, [["x", "new"], [], None], arrays))
+    outcome = outcome_of(LABELS, table_of(LABELS, [["x", "new"], [], None], arrays))
     assert outcome.true.tolist() == [[1, 0, 0], [0, 0, 0]]
     assert outcome.predicted.tolist() == [[1, 0, 1], [0, 0, 0]]
     assert outcome.unseen.tolist() == [True, False]
     assert baseline_of(LABELS, outcome).unseen is outcome.unseen
-    outcome = outcome_of("t", NUMBERS, table_of(NUMBERS, [None, 3.0], {"t": np.array([1.5, 2.5], np.float32)}))
+    outcome = outcome_of(NUMBERS, table_of(NUMBERS, [None, 3.0], {"t": np.array([1.5, 2.5], np.float32)}))
     assert (outcome.true.tolist(), outcome.predicted.tolist(), outcome.log_scale) == ([3.0], [2.5], False)
 
 
@@ -108,12 +117,12 @@ def test_outcomes_hold_known_rows_only() -> None:
 )
 def test_a_head_without_known_rows(statistics: Any, arrays: dict[str, Any]) -> None:
     """Where every target is missing, the outcome is empty and so is its baseline, and every metric is None."""
-    outcome = outcome_of("t", statistics, table_of(statistics, [None], arrays))
+    outcome = outcome_of(statistics, table_of(statistics, [None], arrays))
     assert len(outcome.true) == 0
     assert set(measure(outcome).values()) == {None}
     assert set(measure(baseline_of(statistics, outcome)).values()) == {None}
     if statistics is CLASSES:
-        assert confusion_of(outcome, 3) == [[0] * 3] * 3
+        assert SCORES[CLASSES.kind].confusion(CLASSES, outcome) == [[0] * 3] * 3
 
 
 def known_outcome(statistics: Any, truths: list[Any]) -> Any:
@@ -128,7 +137,7 @@ def known_outcome(statistics: Any, truths: list[Any]) -> Any:
             "t": np.array([statistics.classes[0].encode()] * rows, object),
             "t__probabilities": np.zeros((rows, width), np.float32),
         }
-    return outcome_of("t", statistics, table_of(statistics, truths, arrays))
+    return outcome_of(statistics, table_of(statistics, truths, arrays))
 
 
 @pytest.mark.parametrize(("statistics", "truths"), [(CLASSES, ["a", "b", "b", "c d"]), (BINARY, ["no", "yes", "yes"])])
@@ -175,5 +184,5 @@ def test_confusion_counts_true_by_predicted() -> None:
         "t": np.array([b"b", b"b", b"a", b"b", b"c d"], object),
         "t__probabilities": np.zeros((5, 3), np.float32),
     }
-    outcome = outcome_of("t", CLASSES, table_of(CLASSES, ["b", "a", "a", "new", "a"], arrays))
-    assert confusion_of(outcome, 3) == [[1, 1, 1], [0, 1, 0], [0, 0, 0]]
+    outcome = outcome_of(CLASSES, table_of(CLASSES, ["b", "a", "a", "new", "a"], arrays))
+    assert SCORES[CLASSES.kind].confusion(CLASSES, outcome) == [[1, 1, 1], [0, 1, 0], [0, 0, 0]]

@@ -1,0 +1,106 @@
+"""Metrics with their 95 % intervals, beside those of the baseline, and what may be called better.
+
+How each interval is computed: `polyhead.intervals`.
+"""
+
+from __future__ import annotations
+
+from polyhead.contracts.evaluation import Comparison, Interval, MetricScore
+from polyhead.evaluate.metrics import measure
+from polyhead.intervals.method import Resamples, Span, too_few
+from polyhead.kinds.metrics import Metric
+from polyhead.kinds.protocols.score import Outcome
+from polyhead.kinds.scores import SCORES
+
+_UNDEFINED = "it is not defined on these rows"
+
+
+def compare(outcome: Outcome, baseline: Outcome, *, resamples: int, seed: int) -> dict[str, MetricScore]:
+    """All metrics of a head with their intervals, beside those of the baseline on the same rows.
+
+    Args:
+        outcome: The head's predictions.
+        baseline: Those of the trivial model, for the same rows in the same order.
+        resamples: How many times the bootstrap draws the rows; below 1,000 losses and errors have no interval.
+        seed: Of the drawing. The same seed gives the same intervals.
+
+    Returns:
+        By name, in the order of the reports.
+    """
+    values, trivial = measure(outcome), measure(baseline)
+    judge = Judge(outcome, baseline, resamples=resamples, seed=seed)
+    return {name: _score(name, judge, value, trivial[name]) for name, value in values.items()}
+
+
+def interval(name: str, outcome: Outcome, *, resamples: int, seed: int) -> Interval:
+    """One metric's interval; as `compare`, without a baseline."""
+    if measure(outcome, (name,))[name] is None:
+        return Interval(reason=_UNDEFINED)
+    return Judge(outcome, None, resamples=resamples, seed=seed).interval(name)
+
+
+def comparison(metric: Metric, low: float, high: float) -> Comparison:
+    """What the 95 % interval of value minus baseline says: `better` or `worse` only where it does not hold 0."""
+    least, most = sorted((metric.goodness(low), metric.goodness(high)))
+    return "better" if least > 0 else "worse" if most < 0 else "not clearly better"
+
+
+def _score(name: str, judge: Judge, value: float | None, trivial: float | None) -> MetricScore:
+    rows = judge.rows(name)
+    own = Interval(reason=_UNDEFINED) if value is None else judge.interval(name)
+    if value is None or trivial is None:
+        return MetricScore(value=value, baseline=trivial, n=rows, interval=own)
+    apart, verdict = judge.difference(name)
+    return MetricScore(
+        value=value,
+        baseline=trivial,
+        n=rows,
+        interval=own,
+        difference=value - trivial,
+        difference_interval=apart,
+        verdict=verdict,
+    )
+
+
+class Judge:
+    """One head beside its baseline, on rows where its metrics are defined; see `compare` for the arguments."""
+
+    def __init__(self, outcome: Outcome, baseline: Outcome | None, *, resamples: int, seed: int) -> None:
+        self._outcome, self._baseline = outcome, baseline
+        self._measures = SCORES[outcome.kind].measures
+        self._resamples = Resamples(len(outcome), resamples, seed)
+
+    def rows(self, name: str) -> int:
+        """How many rows a metric is over."""
+        return self._measures[name].rows(self._outcome)
+
+    def interval(self, name: str) -> Interval:
+        """Of a metric."""
+        return _promised(self._doubt(name) or self._measures[name].method.limits(self._outcome, self._resamples))
+
+    def difference(self, name: str) -> tuple[Interval, Comparison]:
+        """Of a metric minus the baseline's, and what it says."""
+        assert self._baseline is not None
+        measure = self._measures[name]
+        found = (
+            self._too_few(name)
+            or measure.method.doubt_of_sign(self._outcome)
+            or measure.method.difference(self._outcome, self._baseline, self._resamples)
+        )
+        verdict: Comparison = "not clearly better"
+        if not isinstance(found, str):
+            verdict = comparison(measure.metric, found.low, found.high)
+        return _promised(self._doubt(name) or found), verdict
+
+    def _doubt(self, name: str) -> str:
+        """Why nothing can be promised of a metric on these rows; empty where it can."""
+        return self._too_few(name) or self._measures[name].method.doubt(self._outcome)
+
+    def _too_few(self, name: str) -> str:
+        return too_few(self.rows(name), self._measures[name].method.fewest_rows)
+
+
+def _promised(span: Span | str) -> Interval:
+    if isinstance(span, str):
+        return Interval(reason=span)
+    return Interval(low=span.low, high=span.high, method=span.method)

@@ -1,0 +1,161 @@
+"""Losses and errors: the studentised bootstrap of means over the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.special import ndtri
+
+from polyhead.intervals.method import TAIL, Floats, Method, OutcomeT_contra, Resamples, Span
+
+FEWEST_RESAMPLES = 1_000
+LONG_TAIL = 0.01
+FAR_TAIL = 0.005
+_NORMAL_FROM = 5_000
+
+_TOO_FEW_DIFFER = "too few rows differ to show how much it varies"
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """A function of the means of some terms.
+
+    Attributes:
+        terms: (n, k).
+        function: Means (..., k) to values (...).
+        gradient: Means (..., k) to derivatives (..., k).
+    """
+
+    terms: Floats
+    function: Callable[[Floats], Floats]
+    gradient: Callable[[Floats], Floats]
+
+    def estimate(self, moments: Floats) -> tuple[Floats, Floats]:
+        """Values and standard errors (...), of the moments (..., k + k²) that `columns` has the rows of."""
+        n, k = self.terms.shape
+        means = moments[..., :k]
+        slope = self.gradient(means)
+        squares = moments[..., k:].reshape(*moments.shape[:-1], k, k)
+        along = np.einsum("...i,...ij,...j->...", slope, squares, slope) - (slope * means).sum(-1) ** 2
+        return self.function(means), np.sqrt(np.maximum(along, 0) / (n - 1))
+
+    @cached_property
+    def columns(self) -> Floats:
+        """The terms and their products, (n, k + k²)."""
+        products = self.terms[:, :, None] * self.terms[:, None, :]
+        return np.concatenate([self.terms, products.reshape(len(self.terms), -1)], 1)
+
+    @property
+    def skewness(self) -> float:
+        """Third moment of the rows' influences; only its sign matters."""
+        deviations = self.terms - self.terms.mean(0)
+        return float(((deviations @ self.gradient(self.terms.mean(0))) ** 3).mean())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap(Method[OutcomeT_contra]):
+    """A function of the mean of the rows' losses or errors.
+
+    Attributes:
+        error: The positive mean behind the metric, whose logarithm is drawn.
+        back: The metric of that logarithm.
+        gain: The metric minus the baseline's, from what the rows of the two differ by.
+        tail: Share of the resamples that is cut off where a sample's errors fall short. Default: 1 %.
+    """
+
+    error: Callable[[OutcomeT_contra], Smooth]
+    back: Callable[[float], float]
+    gain: Callable[[OutcomeT_contra, OutcomeT_contra], Smooth]
+    tail: float = LONG_TAIL
+
+    def limits(self, outcome: OutcomeT_contra, resamples: Resamples) -> Span | str:
+        """On the logarithm's scale, turned back."""
+        span = studentised(_log_of(self.error(outcome)), resamples, (self.tail, TAIL))
+        if isinstance(span, str):
+            return span
+        try:
+            low, high = sorted((float(self.back(span.low)), float(self.back(span.high))))
+        except OverflowError:
+            return _TOO_FEW_DIFFER
+        return Span(low, high, span.method)
+
+    def difference(self, outcome: OutcomeT_contra, baseline: OutcomeT_contra, resamples: Resamples) -> Span | str:
+        """On the metric's own scale."""
+        smooth = self.gain(outcome, baseline)
+        tails = (FAR_TAIL, LONG_TAIL) if smooth.skewness > 0 else (LONG_TAIL, FAR_TAIL)
+        return studentised(smooth, resamples, tails)
+
+
+def studentised(smooth: Smooth, resamples: Resamples, tails: tuple[float, float]) -> Span | str:
+    """Limits by the studentised bootstrap.
+
+    Args:
+        smooth: What is estimated.
+        resamples: The draws; none is made of 5,000 rows or more.
+        tails: Shares of the resamples that are cut off below, which gives the upper limit, and above.
+    """
+    n = len(smooth.terms)
+    with np.errstate(all="ignore"):
+        value, error = smooth.estimate(smooth.columns.mean(0))
+        if not np.isfinite(value) or not error > 0:
+            return "all rows agree, so they do not show how much it varies"
+        if n >= _NORMAL_FROM:
+            below, above = ndtri(tails[0]), ndtri(1 - tails[1])
+            return Span(float(value - above * error), float(value - below * error), "normal")
+        if resamples.number < FEWEST_RESAMPLES:
+            return f"evaluate.bootstrap is {resamples.number}, an interval needs {FEWEST_RESAMPLES:,} resamples"
+        values, errors = smooth.estimate(resamples.means(smooth.columns))
+        ratios = (values - value) / errors
+    ratios = ratios[np.isfinite(ratios)]
+    if 10 * len(ratios) < 9 * resamples.number:
+        return _TOO_FEW_DIFFER
+    below, above = np.quantile(ratios, [tails[0], 1 - tails[1]])
+    return Span(float(value - above * error), float(value - below * error), "studentised bootstrap")
+
+
+def ratio(values: Floats, counted: Floats) -> Smooth:
+    """Mean of the values (n,) over that of how much each counts (n,)."""
+    return Smooth(
+        np.stack([values, counted], 1),
+        lambda m: m[..., 0] / m[..., 1],
+        lambda m: np.stack([1 / m[..., 1], -m[..., 0] / m[..., 1] ** 2], -1),
+    )
+
+
+def mean(values: Floats) -> Smooth:
+    """Mean of the values (n,)."""
+    return ratio(values, np.ones(len(values)))
+
+
+def over_variance(values: Floats, numbers: Floats) -> Smooth:
+    """Mean of the values (n,) over the variance of the numbers (n,)."""
+    centred = numbers - numbers.mean()
+
+    def gradient(m: Floats) -> Floats:
+        variance = m[..., 2] - m[..., 1] ** 2
+        share = m[..., 0] / variance
+        return np.stack([1 / variance, 2 * share * m[..., 1] / variance, -share / variance], -1)
+
+    return Smooth(
+        np.stack([values, centred, centred**2], 1), lambda m: m[..., 0] / (m[..., 2] - m[..., 1] ** 2), gradient
+    )
+
+
+def difference_of_roots(values: Floats, others: Floats) -> Smooth:
+    """Root of the mean of the values (n,) minus that of the others (n,)."""
+    return Smooth(
+        np.stack([values, others], 1),
+        lambda m: np.sqrt(m[..., 0]) - np.sqrt(m[..., 1]),
+        lambda m: np.stack([0.5 / np.sqrt(m[..., 0]), -0.5 / np.sqrt(m[..., 1])], -1),
+    )
+
+
+def _log_of(smooth: Smooth) -> Smooth:
+    return Smooth(
+        smooth.terms,
+        lambda m: np.log(smooth.function(m)),
+        lambda m: smooth.gradient(m) / smooth.function(m)[..., None],
+    )

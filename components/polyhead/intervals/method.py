@@ -1,0 +1,90 @@
+"""What a method gives: limits of a metric, limits of its difference to the baseline, or why there are none."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from polyhead.errors import counted
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+OutcomeT_contra = TypeVar("OutcomeT_contra", contravariant=True)
+
+TAIL = 0.025
+Z = float(ndtri(1 - TAIL))
+FEWEST_ROWS = 30
+
+
+@dataclass(frozen=True)
+class Span:
+    """The two limits, and the method that gave them in words."""
+
+    low: float
+    high: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Rows drawn with replacement, as counts, so that a resample's means are a matrix product."""
+
+    rows: int
+    number: int
+    seed: int
+
+    def means(self, columns: Floats) -> Floats:
+        """Means of the columns (n, c) in every resample, (number, c)."""
+        means: Floats = _counts(self.rows, self.number, self.seed) @ columns / self.rows
+        return means
+
+
+@lru_cache(maxsize=1)
+def _counts(rows: int, number: int, seed: int) -> Floats:
+    """How often each row is in each resample, (number, n); heads with as many rows share it."""
+    generator = np.random.default_rng(seed)
+    counts = np.empty((number, rows))
+    for resample in counts:
+        resample[:] = np.bincount(generator.integers(0, rows, rows), minlength=rows)
+    return counts
+
+
+def no_doubt(outcome: object) -> str:
+    """Nothing speaks against an interval."""
+    return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(ABC, Generic[OutcomeT_contra]):
+    """How a metric gets its interval.
+
+    Attributes:
+        fewest_rows: With fewer there is neither an interval nor a difference. Default: 30.
+        doubt: Why nothing can be promised of the metric on some rows; empty where it can. Default: nothing.
+        doubt_of_sign: Why not even the sign of its difference to the baseline can be told. Default: nothing.
+    """
+
+    fewest_rows: int = FEWEST_ROWS
+    doubt: Callable[[OutcomeT_contra], str] = no_doubt
+    doubt_of_sign: Callable[[OutcomeT_contra], str] = no_doubt
+
+    @abstractmethod
+    def limits(self, outcome: OutcomeT_contra, resamples: Resamples) -> Span | str:
+        """Limits of the metric, or why they cannot be computed."""
+
+    @abstractmethod
+    def difference(self, outcome: OutcomeT_contra, baseline: OutcomeT_contra, resamples: Resamples) -> Span | str:
+        """Limits of the metric minus the baseline's on the same rows, or why they cannot be computed."""
+
+
+def too_few(rows: int, fewest: int) -> str:
+    """Why there is no interval where a metric is over fewer rows than it needs; empty where there are enough."""
+    return f"{counted(rows, 'row')}, an interval needs {fewest}" if rows < fewest else ""

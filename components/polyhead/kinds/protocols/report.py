@@ -1,0 +1,56 @@
+"""What the report facet of a target kind must give: a chart of a head, its numbers, and the worst rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polyhead.contracts.evaluation import HeadReport
+from polyhead.page.charts import Chart
+from polyhead.page.tables import Table
+
+WORST_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the predictions say about one head.
+
+    Attributes:
+        chart: Default: none.
+        details: The chart's numbers. Default: none.
+        worst: The rows that are predicted worst; without rows where all are predicted exactly. Default: none.
+    """
+
+    chart: Chart | None = None
+    details: Table | None = None
+    worst: Table | None = None
+
+
+class TargetReport(ABC):
+    """The report of one kind of target."""
+
+    WORST: ClassVar[str]
+    """Heading of the worst rows."""
+
+    @abstractmethod
+    def analyse(self, name: str, head: HeadReport, known: pl.DataFrame) -> Analysis:
+        """Look at a head's predictions.
+
+        Args:
+            name: The target.
+            head: Its report.
+            known: The rows whose target is known, at least one: `key`, `truth`, `predicted`, then `p0`, `p1`, … by
+                class.
+        """
+
+
+def class_probabilities(rows: pl.DataFrame, classes: Sequence[str]) -> NDArray[np.float64]:
+    """`p0`, `p1`, … of some rows, float64 (rows, classes)."""
+    return rows.select(f"p{place}" for place in range(len(classes))).to_numpy().astype(np.float64)

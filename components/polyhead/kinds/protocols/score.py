@@ -1,0 +1,126 @@
+"""What the score facet of a target kind must give: how its predictions are kept, measured and explained."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Generic, Self, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polyhead.intervals.method import Method
+from polyhead.kinds.metrics import Metric
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Outcome(ABC):
+    """One head on n rows whose target is known.
+
+    Attributes:
+        kind: The target's kind.
+        true: (n, …), see the kind.
+        predicted: As `true`.
+    """
+
+    kind: str
+    true: NDArray[Any]
+    predicted: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.true)
+
+    @property
+    @abstractmethod
+    def finite(self) -> bool:
+        """Whether all that the metrics are computed from are finite numbers."""
+
+    def rows(self, chosen: NDArray[np.int64]) -> Self:
+        """The outcome on some of the rows, repeats allowed."""
+        arrays: dict[str, Any] = {
+            field.name: values[chosen]
+            for field in fields(self)
+            if isinstance(values := getattr(self, field.name), np.ndarray)
+        }
+        return replace(self, **arrays)
+
+
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+MeasuredT_contra = TypeVar("MeasuredT_contra", bound=Outcome, contravariant=True)
+TargetT = TypeVar("TargetT")
+StatisticsT = TypeVar("StatisticsT")
+
+
+@dataclass(frozen=True)
+class Measure(Generic[MeasuredT_contra]):
+    """How a metric is computed on the outcomes of some kinds.
+
+    Attributes:
+        metric: The metric.
+        value: Its value, from the predictions and not from Keras, whose own metrics approximate (its AUC by thresholds)
+            and average over batches. None, or no finite number, where it is not defined; it gets at least one row and
+            finite predictions.
+        method: How it gets its interval.
+        rows: Over how many rows it is. Default: all.
+    """
+
+    metric: Metric
+    value: Callable[[MeasuredT_contra], float | None]
+    method: Method[MeasuredT_contra]
+    rows: Callable[[MeasuredT_contra], int] = len
+
+
+class TargetScore(ABC, Generic[TargetT, StatisticsT, OutcomeT]):
+    """The scores of one kind of target.
+
+    Args:
+        metrics: Those of the kind, the headline first.
+        measures: How each of them is computed; others are left out.
+    """
+
+    def __init__(self, metrics: Sequence[Metric], measures: Sequence[Measure[OutcomeT]]) -> None:
+        by_name = {measure.metric.name: measure for measure in measures}
+        self.measures = {metric.name: by_name[metric.name] for metric in metrics}
+        """By name of the metric, in the order of the reports."""
+
+    def classes(self, statistics: StatisticsT) -> list[str]:
+        """Names of the head's probabilities, in the order of the logits. Default: it has none."""
+        return []
+
+    @abstractmethod
+    def truths(self, name: str, raw: Arrays) -> list[Any]:
+        """A batch's raw values of the target `name` as `truth_column` takes them, None where missing."""
+
+    @abstractmethod
+    def truth_column(self, name: str, truths: Sequence[Any]) -> pl.Series:
+        """The column `<name>.true`; null where the target is missing."""
+
+    @abstractmethod
+    def prediction_columns(self, name: str, statistics: StatisticsT, arrays: Arrays) -> list[pl.Series]:
+        """The columns `<name>.predicted` and `<name>.probability.<class>`.
+
+        Args:
+            name: The target.
+            statistics: Its statistics.
+            arrays: `<name>` and `<name>__probabilities`, as `polyhead.preprocess.outputs.predictions` gives them.
+        """
+
+    @abstractmethod
+    def outcome(self, name: str, statistics: StatisticsT, known: pl.DataFrame) -> OutcomeT:
+        """The head on rows of a prediction table whose target is known."""
+
+    @abstractmethod
+    def baseline(self, statistics: StatisticsT, outcome: OutcomeT) -> OutcomeT:
+        """What a model that looks at nothing says of the same rows."""
+
+    def confusion(self, statistics: StatisticsT, outcome: OutcomeT) -> list[list[int]]:
+        """Rows by true (first index) and predicted class. Default: none."""
+        return []
+
+    def notes(self, target: TargetT, outcome: OutcomeT) -> list[str]:
+        """What to know when reading the numbers. Default: nothing."""
+        return []

@@ -1,0 +1,37 @@
+"""The score facet of every target kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict, cast
+
+from polyhead.kinds.protocols.score import TargetScore
+from polyhead.kinds.targets.binary import score as binary
+from polyhead.kinds.targets.class_score import ClassScore
+from polyhead.kinds.targets.multiclass import score as multiclass
+from polyhead.kinds.targets.multilabel import score as multilabel
+from polyhead.kinds.targets.regression import score as regression
+from polyhead.kinds.union import TargetStatistics
+
+
+class _Scores(TypedDict):
+    binary: ClassScore
+    multiclass: ClassScore
+    multilabel: multilabel.LabelScore
+    regression: regression.NumberScore
+
+
+_SCORES: _Scores = {
+    "binary": binary.SCORE,
+    "multiclass": multiclass.SCORE,
+    "multilabel": multilabel.SCORE,
+    "regression": regression.SCORE,
+}
+
+SCORES = cast("Mapping[str, TargetScore[Any, Any, Any]]", _SCORES)
+"""The score facet of every target kind, by kind."""
+
+
+def score_of(statistics: TargetStatistics) -> TargetScore[Any, Any, Any]:
+    """The score facet of a target's kind. A kind without one is a type error here."""
+    return _SCORES[statistics.kind]

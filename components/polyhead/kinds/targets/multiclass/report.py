@@ -1,0 +1,7 @@
+"""The report of multiclass targets."""
+
+from __future__ import annotations
+
+from polyhead.kinds.targets.class_report import ClassReport
+
+REPORT = ClassReport()

@@ -1,0 +1,268 @@
+"""What is scored alike wherever a head gives a probability per class or label."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn import metrics as sk
+
+from polyhead.errors import counted
+from polyhead.intervals.bootstrap import Bootstrap, Smooth, ratio
+from polyhead.intervals.method import Booleans, Floats, no_doubt
+from polyhead.intervals.ranks import pr_auc, roc_auc
+from polyhead.intervals.shares import Part, Shares, mean_of, wilson
+from polyhead.kinds.metrics import ACCURACY, LOG_LOSS, PR_AUC, ROC_AUC, Metric
+from polyhead.kinds.protocols.score import Arrays, Measure, Outcome
+
+SMALLEST_PROBABILITY = 1e-7
+FEWEST_FOR_SHARE = 10
+FEWEST_OF_CLASS = 2
+FEWEST_RANKED = 10
+
+
+@dataclass(frozen=True)
+class ProbabilityOutcome(Outcome):
+    """One head with probabilities on n rows whose target is known.
+
+    Attributes:
+        probabilities: float64 (n, classes or labels).
+    """
+
+    probabilities: Floats
+
+    @property
+    def finite(self) -> bool:
+        """Whether all probabilities are."""
+        return bool(np.isfinite(self.probabilities).all())
+
+    @abstractmethod
+    def indicators(self, values: NDArray[Any]) -> Booleans:
+        """Whether a row of `true` or `predicted` has each class or label, (n, classes or labels)."""
+
+    @abstractmethod
+    def right(self) -> Booleans:
+        """Whether all of a row is predicted right, (n,). What training never saw is never right."""
+
+    @abstractmethod
+    def never_seen(self) -> Booleans:
+        """Rows with a class or label that no train row has, (n,)."""
+
+    @abstractmethod
+    def losses(self) -> tuple[Floats, Floats]:
+        """Each row's log loss, (n,), and whether it counts, 1 or 0. Probabilities are clipped at 1e-7."""
+
+    @property
+    @abstractmethod
+    def relation(self) -> float:
+        """The correlation of two classes or labels of which neither has a mistake yet."""
+
+    @property
+    @abstractmethod
+    def noun(self) -> str:
+        """What a column of the probabilities is called: class, label."""
+
+    def sets(self) -> tuple[Booleans, Booleans]:
+        """True and predicted indicators; what no train row has is one more column, which is never predicted."""
+        true, predicted = self.indicators(self.true), self.indicators(self.predicted)
+        unseen = self.never_seen()
+        if not unseen.any():
+            return true, predicted
+        return np.column_stack([true, unseen]), np.column_stack([predicted, np.zeros_like(unseen)])
+
+
+def probability_columns(name: str, labels: Sequence[str], arrays: Arrays) -> list[pl.Series]:
+    """The columns `<name>.probability.<label>` of a prediction table."""
+    probabilities = arrays[f"{name}__probabilities"].astype(np.float64)
+    return [pl.Series(f"{name}.probability.{label}", probabilities[:, i]) for i, label in enumerate(labels)]
+
+
+def probabilities_of(name: str, labels: Sequence[str], table: pl.DataFrame) -> Floats:
+    """What `probability_columns` wrote, float64 (rows, labels)."""
+    columns = [table[f"{name}.probability.{label}"].to_numpy() for label in labels]
+    return np.stack(columns, 1) if table.height else np.zeros((0, len(labels)))
+
+
+def rare(fewest: int) -> Callable[[ProbabilityOutcome], str]:
+    """Doubts a mean over classes of which one has fewer rows."""
+
+    def doubt(outcome: ProbabilityOutcome) -> str:
+        rarest = int(outcome.indicators(outcome.true).sum(0).min())
+        if rarest < fewest:
+            return f"the rarest {outcome.noun} has {counted(rarest, 'row')} here, an interval needs {fewest}"
+        return ""
+
+    return doubt
+
+
+def rarely_ranked(outcome: ProbabilityOutcome) -> str:
+    """Doubts a ranking where few rows have a class or label, or few lack one."""
+    positive = outcome.indicators(outcome.true)
+    without = len(positive) - int(positive.sum(0).max())
+    if doubt := rare(FEWEST_RANKED)(outcome):
+        return doubt
+    if without < FEWEST_RANKED:
+        return f"only {counted(without, 'row')} lack the commonest label, an interval needs {FEWEST_RANKED}"
+    return ""
+
+
+@dataclass(frozen=True)
+class Area:
+    """The area under a curve of one class or label.
+
+    Attributes:
+        metric: The metric.
+        value: By scikit-learn, from whether each row has it and its probability.
+        part: The same with its limits.
+        name: Of the limits' method.
+        doubt_of_sign: Of `Method`.
+    """
+
+    metric: Metric
+    value: Callable[[Booleans, Floats], float]
+    part: Callable[[Booleans, Floats], Part]
+    name: str
+    doubt_of_sign: Callable[[ProbabilityOutcome], str] = no_doubt
+
+    def of_positive(self) -> Measure[ProbabilityOutcome]:
+        """Of the second of two classes."""
+
+        def value(outcome: ProbabilityOutcome) -> float | None:
+            _, positive = _columns(outcome)
+            return self._value(*positive)
+
+        def part(outcome: ProbabilityOutcome) -> Part | str:
+            _, positive = columns = _columns(outcome)
+            return self.part(*positive) if all(_ranked(has) for has, _ in columns) else _NOT_RANKED
+
+        return self._measure(value, part)
+
+    def over_all(self) -> Measure[ProbabilityOutcome]:
+        """The mean over the classes or labels that occur beside others, each against the rest."""
+
+        def value(outcome: ProbabilityOutcome) -> float | None:
+            areas = [self._value(has, scores) for has, scores in _columns(outcome)]
+            defined = [area for area in areas if area is not None]
+            return float(np.mean(defined)) if defined else None
+
+        def part(outcome: ProbabilityOutcome) -> Part | str:
+            parts = [self.part(has, scores) for has, scores in _columns(outcome) if _ranked(has)]
+            return mean_of(parts, related=outcome.relation) if parts else _NOT_RANKED
+
+        return self._measure(value, part)
+
+    def _value(self, has: Booleans, scores: Floats) -> float | None:
+        return float(self.value(has, scores)) if has.any() and not has.all() else None
+
+    def _measure(
+        self,
+        value: Callable[[ProbabilityOutcome], float | None],
+        part: Callable[[ProbabilityOutcome], Part | str],
+    ) -> Measure[ProbabilityOutcome]:
+        method = Shares(name=self.name, part=part, doubt=rarely_ranked, doubt_of_sign=self.doubt_of_sign)
+        return Measure(self.metric, value, method)
+
+
+_NOT_RANKED = "too few rows of every class"
+
+
+def _columns(outcome: ProbabilityOutcome) -> list[tuple[Booleans, Floats]]:
+    """Of each class or label: which rows have it, and their probabilities of it."""
+    return list(zip(outcome.indicators(outcome.true).T, outcome.probabilities.T, strict=True))
+
+
+def _ranked(has: Booleans) -> bool:
+    """Whether two rows have it and two lack it."""
+    return bool(1 < has.sum() < len(has) - 1)
+
+
+def _accuracy(outcome: ProbabilityOutcome) -> Part:
+    right = outcome.right().astype(np.float64)
+    low, high = wilson(float(right.sum()), len(right))
+    return Part(float(right.mean()), low, high, right - right.mean())
+
+
+def _recall(outcome: ProbabilityOutcome) -> Part:
+    (true, _), right = outcome.sets(), outcome.right()
+    parts = []
+    for rows in (rows for rows in true.T if rows.any()):
+        hits = right[rows].astype(np.float64)
+        low, high = wilson(float(hits.sum()), len(hits))
+        influence = np.where(rows, right - hits.mean(), 0.0) / rows.mean()
+        parts.append(Part(float(hits.mean()), low, high, influence))
+    return mean_of(parts, related=0.0)
+
+
+def _certain_recall(baseline: ProbabilityOutcome) -> Part:
+    """Of a baseline that says the same of every row it is no sample but a certainty."""
+    part = _recall(baseline)
+    return replace(part, low=part.value, high=part.value) if _is_constant(baseline) else part
+
+
+def _f1(outcome: ProbabilityOutcome, *, certain: bool = False) -> Part | str:
+    """`certain`: a class that no row is said to have never is, so that its F1 is 0 without doubt."""
+    true, predicted = outcome.sets()
+    parts = []
+    for has, said in zip(true.T, predicted.T, strict=True):
+        both, either = (has & said).astype(np.float64), has.astype(np.float64) + said
+        if not either.any():
+            continue
+        value = 2 * both.sum() / either.sum()
+        low, high = wilson(float(both.sum()), float(either.sum() - both.sum()))
+        if certain and not said.any():
+            high = 0.0
+        influence = (2 * both - value * either) / either.mean()
+        parts.append(Part(float(value), 2 * low / (1 + low), 2 * high / (1 + high), influence))
+    return mean_of(parts, related=outcome.relation) if parts else "no row has a label"
+
+
+def _certain_f1(baseline: ProbabilityOutcome) -> Part | str:
+    return _f1(baseline, certain=_is_constant(baseline))
+
+
+def _is_constant(outcome: ProbabilityOutcome) -> bool:
+    return bool((outcome.predicted == outcome.predicted[:1]).all())
+
+
+def _loss(outcome: ProbabilityOutcome) -> Smooth:
+    return ratio(*outcome.losses())
+
+
+def _loss_gain(outcome: ProbabilityOutcome, baseline: ProbabilityOutcome) -> Smooth:
+    losses, counts = outcome.losses()
+    return ratio(losses - baseline.losses()[0], counts)
+
+
+def _log_loss(outcome: ProbabilityOutcome) -> float | None:
+    losses, counts = outcome.losses()
+    return float(losses.sum() / counts.sum()) if counts.any() else None
+
+
+MEAN_RECALL = Shares[ProbabilityOutcome](
+    name="Wilson by class", part=_recall, certain=_certain_recall, doubt=rare(FEWEST_OF_CLASS)
+)
+"""Method of a mean over classes of the share of a class's rows that is right."""
+
+MEAN_F1 = Shares[ProbabilityOutcome](name="Wilson by class", part=_f1, certain=_certain_f1, doubt=rare(FEWEST_OF_CLASS))
+"""Method of a mean F1 over classes or labels."""
+
+ACCURACY_MEASURE = Measure[ProbabilityOutcome](
+    ACCURACY,
+    lambda outcome: float(outcome.right().mean()),
+    Shares(name="Wilson", part=_accuracy, fewest_rows=FEWEST_FOR_SHARE),
+)
+LOG_LOSS_MEASURE = Measure[ProbabilityOutcome](
+    LOG_LOSS,
+    _log_loss,
+    Bootstrap(error=_loss, back=math.exp, gain=_loss_gain),
+    rows=lambda outcome: int(outcome.losses()[1].sum()),
+)
+ROC = Area(ROC_AUC, sk.roc_auc_score, roc_auc, "DeLong and Newcombe")
+PR = Area(PR_AUC, sk.average_precision_score, pr_auc, "logit", doubt_of_sign=rarely_ranked)
+"""The average precision of few positive rows is biased upwards, so it tells no sign there."""

@@ -1,0 +1,185 @@
+"""The scores of regression targets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from sklearn import metrics as sk
+
+from polyhead.intervals.bootstrap import FAR_TAIL, Bootstrap, Smooth, difference_of_roots, mean, over_variance, ratio
+from polyhead.intervals.method import Floats
+from polyhead.kinds.metrics import MAE, MAPE, R2, R2_TRANSFORMED, RMSE, Metric
+from polyhead.kinds.protocols.score import Arrays, Measure, Outcome, TargetScore
+from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+
+LONGEST_TAIL = 4.5
+
+
+@dataclass(frozen=True)
+class NumberOutcome(Outcome):
+    """A head of numbers; `true` and `predicted` are float64 (n,).
+
+    Attributes:
+        log_scale: Whether the head learns the logarithm. Default: false.
+    """
+
+    log_scale: bool = False
+
+    @property
+    def finite(self) -> bool:
+        """Whether all predictions are."""
+        return bool(np.isfinite(self.predicted).all())
+
+    def numbers(self) -> tuple[Floats, Floats]:
+        """True and predicted numbers, float64 (n,)."""
+        return self.true.astype(np.float64), self.predicted.astype(np.float64)
+
+    def learned(self) -> tuple[Floats, Floats]:
+        """As `numbers`, on the scale that the head learns."""
+        true, predicted = self.numbers()
+        if self.log_scale:
+            return np.log(true), np.log(np.maximum(predicted, np.finfo(np.float32).tiny))
+        return true, predicted
+
+
+class NumberScore(TargetScore[RegressionTarget, RegressionStatistics, NumberOutcome]):
+    """Of a number."""
+
+    def truths(self, name: str, raw: Arrays) -> list[Any]:
+        """Numbers; NaN is missing."""
+        return [None if np.isnan(value) else float(value) for value in raw[name]]
+
+    def truth_column(self, name: str, truths: Sequence[Any]) -> pl.Series:
+        """Numbers."""
+        return pl.Series(f"{name}.true", truths, dtype=pl.Float64)
+
+    def prediction_columns(self, name: str, statistics: RegressionStatistics, arrays: Arrays) -> list[pl.Series]:
+        """The number."""
+        return [pl.Series(f"{name}.predicted", arrays[name].astype(np.float64))]
+
+    def outcome(self, name: str, statistics: RegressionStatistics, known: pl.DataFrame) -> NumberOutcome:
+        """The numbers as they are."""
+        true, predicted = (known[f"{name}.{column}"].to_numpy() for column in ("true", "predicted"))
+        return NumberOutcome(statistics.kind, true, predicted, log_scale=statistics.transform == "log")
+
+    def baseline(self, statistics: RegressionStatistics, outcome: NumberOutcome) -> NumberOutcome:
+        """The train rows' median."""
+        return replace(outcome, predicted=np.full(len(outcome), statistics.median))
+
+    def notes(self, target: RegressionTarget, outcome: NumberOutcome) -> list[str]:
+        """Of what the predictions are means or medians, and which rows MAPE leaves out."""
+        notes = []
+        if target.predict == "mean":
+            notes.append("predictions are means: the train rows' residuals correct them (predict: mean)")
+        elif target.transform == "log":
+            notes.append("predictions are near the median, as their logarithm is learned; predict: mean gives means")
+        if zeros := len(outcome) - _nonzero(outcome):
+            notes.append(f"mape leaves out {zeros} test rows whose true value is 0")
+        return notes
+
+
+Scale = Callable[[NumberOutcome], tuple[Floats, Floats]]
+
+
+def _errors(outcome: NumberOutcome, scale: Scale = NumberOutcome.numbers) -> Floats:
+    true, predicted = scale(outcome)
+    return true - predicted
+
+
+def _nonzero(outcome: NumberOutcome) -> int:
+    return int((outcome.true != 0).sum())
+
+
+def _long_tailed(scale: Scale) -> Callable[[NumberOutcome], str]:
+    """Doubts a mean of squared errors that a few of them make."""
+
+    def doubt(outcome: NumberOutcome) -> str:
+        middle, far = np.quantile(np.abs(_errors(outcome, scale)), [0.5, 0.95])
+        if far > LONGEST_TAIL * middle:
+            return "a few large errors decide it, and these rows do not show how large they get"
+        return ""
+
+    return doubt
+
+
+def _r2(metric: Metric, scale: Scale) -> Measure[NumberOutcome]:
+    """R² on one scale, which is 1 minus a ratio of errors."""
+
+    def value(outcome: NumberOutcome) -> float | None:
+        true, predicted = scale(outcome)
+        return float(sk.r2_score(true, predicted)) if len(true) > 1 and np.ptp(true) > 0 else None
+
+    def error(outcome: NumberOutcome) -> Smooth:
+        return over_variance(_errors(outcome, scale) ** 2, scale(outcome)[0])
+
+    def gain(outcome: NumberOutcome, baseline: NumberOutcome) -> Smooth:
+        gained = _errors(baseline, scale) ** 2 - _errors(outcome, scale) ** 2
+        return over_variance(gained, scale(outcome)[0])
+
+    method = Bootstrap(error=error, back=lambda x: 1 - math.exp(x), gain=gain, doubt=_long_tailed(scale))
+    return Measure(metric, value, method)
+
+
+def _mape(outcome: NumberOutcome) -> float | None:
+    true, predicted = outcome.numbers()
+    nonzero = true != 0
+    if not nonzero.any():
+        return None
+    return float(100 * np.abs((predicted[nonzero] - true[nonzero]) / true[nonzero]).mean())
+
+
+def _relative(errors: Floats, outcome: NumberOutcome) -> Smooth:
+    """Mean of the errors in percent of the true value, over the rows where that is not 0."""
+    true = outcome.numbers()[0]
+    counts = true != 0
+    shares = np.divide(100 * errors, np.abs(true), out=np.zeros(len(true)), where=counts)
+    return ratio(shares, counts.astype(np.float64))
+
+
+def _absolute_gain(outcome: NumberOutcome, baseline: NumberOutcome) -> Floats:
+    """How much larger each row's absolute error is than the baseline's."""
+    return np.abs(_errors(outcome)) - np.abs(_errors(baseline))
+
+
+SCORE = NumberScore(
+    RegressionTarget.METRICS,
+    [
+        _r2(R2, NumberOutcome.numbers),
+        _r2(R2_TRANSFORMED, NumberOutcome.learned),
+        Measure(
+            MAE,
+            lambda outcome: float(np.abs(_errors(outcome)).mean()),
+            Bootstrap(
+                error=lambda outcome: mean(np.abs(_errors(outcome))),
+                back=math.exp,
+                gain=lambda outcome, baseline: mean(_absolute_gain(outcome, baseline)),
+            ),
+        ),
+        Measure(
+            RMSE,
+            lambda outcome: float(np.sqrt((_errors(outcome) ** 2).mean())),
+            Bootstrap(
+                error=lambda outcome: mean(_errors(outcome) ** 2),
+                back=lambda x: math.exp(x / 2),
+                gain=lambda outcome, baseline: difference_of_roots(_errors(outcome) ** 2, _errors(baseline) ** 2),
+                tail=FAR_TAIL,
+                doubt=_long_tailed(NumberOutcome.numbers),
+            ),
+        ),
+        Measure(
+            MAPE,
+            _mape,
+            Bootstrap(
+                error=lambda outcome: _relative(np.abs(_errors(outcome)), outcome),
+                back=math.exp,
+                gain=lambda outcome, baseline: _relative(_absolute_gain(outcome, baseline), outcome),
+            ),
+            rows=_nonzero,
+        ),
+    ],
+)

@@ -1,0 +1,163 @@
+"""Scores and reports by kind: every kind has both, every metric is whole, and nobody else asks for a kind."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import polars as pl
+import pytest
+from benchmarks.coverage import POPULATIONS
+
+import polyhead
+from polyhead.contracts.evaluation import HeadReport, Interval
+from polyhead.intervals.method import Method
+from polyhead.kinds.metrics import METRICS, Metric
+from polyhead.kinds.protocols.report import TargetReport
+from polyhead.kinds.protocols.score import TargetScore
+from polyhead.kinds.reports import REPORTS
+from polyhead.kinds.scores import SCORES
+from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS, FeatureStatistics, TargetStatistics
+from polyhead.spelling import UNDEFINED, Format
+
+PACKAGE = Path(polyhead.__file__).parent
+
+WITHOUT_BRANCHES = ("evaluate", "intervals", "page", "results.py", "spelling.py")
+"""Modules and folders of `polyhead` that are the same for every kind."""
+
+
+@pytest.mark.parametrize(("registry", "facet"), [(SCORES, TargetScore), (REPORTS, TargetReport)])
+def test_every_target_kind_has_the_facet(registry: dict[str, object], facet: type) -> None:
+    """The registry names the kinds of the union, in its order, and no other."""
+    assert list(registry) == list(TARGETS)
+    assert all(isinstance(one, facet) for one in registry.values())
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_a_kind_computes_the_metrics_that_it_lists(kind: str) -> None:
+    """In the order of the reports, each as the table of metrics has it, with an interval method."""
+    measures = SCORES[kind].measures
+    assert tuple(measures) == METRIC_NAMES[kind]
+    assert [measure.metric for measure in measures.values()] == list(TARGETS[kind].METRICS)
+    for name, measure in measures.items():
+        assert measure.metric is METRICS[name]
+        assert isinstance(measure.method, Method)
+        assert measure.method.fewest_rows >= 1
+
+
+def test_the_table_of_metrics_has_those_of_the_kinds_and_no_other() -> None:
+    assert set(METRICS) == {name for names in METRIC_NAMES.values() for name in names}
+    assert len({metric.label for metric in METRICS.values()}) == len(METRICS)
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_a_metric_says_how_it_is_read(metric: Metric) -> None:
+    """It has a label, a direction and a way to write its numbers, one for a value, a difference and an interval."""
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", metric.name)
+    assert metric.label
+    assert "_" not in metric.label
+    assert metric.format in get_args(Format)
+    assert metric.goodness(2.0) == (-2.0 if metric.lower_is_better else 2.0)
+    unit = " %" if metric.format == "percent" else ""
+    assert metric.number(12.649) == f"12.6{unit}"
+    apart = " percentage points" if metric.format == "percent" else ""
+    assert metric.signed(-0.5) == f"−0.500{apart}"
+    assert metric.span_of_difference(Interval(low=-1.5, high=2.5, method="m")) == f"−1.50 to 2.50{apart}"
+    assert metric.span(Interval(low=1.5, high=2.5, method="m")) == f"1.50 to 2.50{unit}"
+    for nothing in (None, math.nan):
+        assert metric.number(nothing) == UNDEFINED
+    assert metric.span(Interval(reason="9 rows")) == metric.span_of_difference(Interval(reason="9 rows")) == ""
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_some_population_measures_the_kinds_intervals(kind: str) -> None:
+    """What the intervals of a kind promise is simulated, so `benchmarks/coverage.py` draws such heads."""
+    assert kind in {population.draw(np.random.default_rng(0), 2).kind for population in POPULATIONS.values()}
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_a_report_has_a_heading_for_its_worst_rows(kind: str) -> None:
+    assert REPORTS[kind].WORST
+
+
+def test_a_head_of_numbers_that_are_not_finite_has_nothing_to_draw() -> None:
+    known = pl.DataFrame({"key": ["a"], "truth": [1.0], "predicted": [math.nan]})
+    head = HeadReport(kind="regression", n=1, missing=0, classes=[], metrics={})
+    analysis = REPORTS["regression"].analyse("price", head, known)
+    assert (analysis.chart, analysis.details, analysis.worst) == (None, None, None)
+
+
+def kind_classes() -> set[str]:
+    """Names of the classes that only one kind has."""
+    unions = (FeatureStatistics, TargetStatistics)
+    statistics = {member.__name__ for union in unions for member in get_args(get_args(union)[0])}
+    return {member.__name__ for member in (*FEATURES.values(), *TARGETS.values())} | statistics
+
+
+def branches(source: str) -> Iterator[int]:
+    """Lines that ask of which kind something is: `isinstance`, a class pattern, `.kind ==`, a table by kind."""
+    kinds, classes = {*FEATURES, *TARGETS}, kind_classes()
+
+    def names(node: ast.AST) -> set[str]:
+        return {each.id if isinstance(each, ast.Name) else each.attr for each in ast.walk(node) if is_name(each)}
+
+    def is_name(node: ast.AST) -> bool:
+        return isinstance(node, ast.Name | ast.Attribute)
+
+    def constants(nodes: list[ast.expr | None]) -> int:
+        return sum(isinstance(each, ast.Constant) and each.value in kinds for each in nodes)
+
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, asked]) if names(asked) & classes:
+                yield node.lineno
+            case ast.MatchClass(cls=asked) if names(asked) & classes:
+                yield asked.lineno
+            case ast.Compare(left=left, comparators=others):
+                if any(is_name(each) and "kind" in names(each) for each in (left, *others)):
+                    yield node.lineno
+            case ast.Match(subject=subject) if "kind" in names(subject):
+                yield node.lineno
+            case ast.Dict(keys=members) | ast.Set(elts=members) | ast.Tuple(elts=members) | ast.List(elts=members):
+                if constants(members) > 1:
+                    yield node.lineno
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "isinstance(target, BinaryTarget)",
+        "isinstance(statistics, ClassStatistics | config.LabelStatistics)",
+        "head.kind == 'binary'",
+        "'image' != feature.kind",
+        "kind in ('binary', 'multiclass')",
+        "{'binary': one, 'multilabel': other}[word]",
+        "match statistics:\n  case RegressionStatistics(): pass",
+        "match target.kind:\n  case 'binary': pass",
+    ],
+)
+def test_the_count_sees_a_branch(line: str) -> None:
+    """The guard of the next test."""
+    assert list(branches(line))
+
+
+@pytest.mark.parametrize("line", ["SCORES[head.kind]", "isinstance(value, str)", "{'text': 1}", "kind.title()"])
+def test_the_count_sees_only_branches(line: str) -> None:
+    assert not list(branches(line))
+
+
+@pytest.mark.parametrize("name", WITHOUT_BRANCHES)
+def test_what_is_the_same_for_every_kind_asks_for_none(name: str) -> None:
+    """Neither the modules nor the page's template."""
+    place = PACKAGE / name
+    modules = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    assert modules
+    found = [f"{module}:{line}" for module in modules for line in branches(module.read_text(encoding="utf-8"))]
+    assert found == []
+    templates = sorted(place.rglob("*.j2"))
+    assert [one for one in templates if re.search(r"\bkind\s*(==|!=|in\b)", one.read_text(encoding="utf-8"))] == []
