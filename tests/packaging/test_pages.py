@@ -245,7 +245,7 @@ def without_what_vertex_refuses(config: Path) -> None:
 def test_the_example_for_a_cluster_asks_for_what_the_page_shows(polyhead, tmp_path) -> None:
     """The configuration is sound, and `compile --dry-run` prints what stands below it, without a warning."""
     (example,) = (block.text for block in blocks(CLUSTER) if block.text.startswith("table:"))
-    (shown,) = (block.text for block in blocks(CLUSTER) if block.text.startswith("target kfp"))
+    (shown,) = (block.text for block in blocks(CLUSTER) if block.text.startswith("platform kfp"))
     (tmp_path / "polyhead.yaml").write_text(example)
     (call,) = (call for call in commands(CLUSTER) if call[1:4] == ("polyhead.yaml", "--dry-run", "--partitions"))
     result = polyhead(*call)

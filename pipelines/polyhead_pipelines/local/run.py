@@ -18,9 +18,10 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kfp import local
 
@@ -33,7 +34,7 @@ from polyhead.storage.artifact import check_free
 from polyhead.storage.folders import being_written, locked, replace_folder, sign, taken
 from polyhead.storage.places import folder_of, is_remote, join
 from polyhead_pipelines.define.training import Stage, stages_of, training_pipeline
-from polyhead_pipelines.local.runners import Processes, Runner
+from polyhead_pipelines.local.runners import Processes, Runner, Session
 from polyhead_pipelines.platforms.local import Local
 
 _WORKING, _ARTIFACTS, _SCRATCH = ".pipeline-", "artifacts", "tmp"
@@ -94,73 +95,109 @@ def run_training(
         PolyheadError: What a step reported, or a PipelineError where a step stopped without saying why, or where the
             runner cannot start any; or an ArtifactError where `out` cannot be written, or another run writes there.
     """
-    out = out.absolute()
-    config = parse_config(config_text)
-    stages = stages_of(config)
-    for stage in stages:
-        check_free(out / stage.name, stage.contract)
-    with _working_folder(out) as root:
-        _take_over(out, root, stages)
+    work = _Work(config_text, parse_config(config_text), table, out.absolute(), partitions, publish_to)
+    for stage in work.stages:
+        check_free(work.out / stage.name, stage.contract)
+    with _working_folder(work.out) as root:
+        _take_over(work.out, root, work.stages)
         sign(root)
         finished: list[Stage] = []
         try:
-            return _run(config, config_text, table, out, root, runner or Processes(), partitions, publish_to, finished)
+            return _run(work, root, runner or Processes(), finished)
         except (KeyboardInterrupt, SystemExit):
-            kept = f"what was finished is in {out}: {', '.join(stage.name for stage in finished)}"
+            kept = f"what was finished is in {work.out}: {', '.join(stage.name for stage in finished)}"
             say(f"stopped; {kept if finished else 'no step was finished'}")
             raise
 
 
-def _run(
-    config: Config,
-    config_text: str,
-    table: str,
-    out: Path,
-    root: Path,
-    runner: Runner,
-    partitions: int,
-    publish_to: str,
-    finished: list[Stage],
-) -> LocalRun:
-    """Run the steps; `finished` receives those whose artifacts are in place."""
-    started = time.monotonic()
-    stages = stages_of(config)
-    former = [stage.name for stage in stages if (out / stage.name).exists()]
-    reuse = str(out / "shard") if "shard" in former else ""
-    writes = [publish_to] if config.publish.to else []
-    with runner.open(_reads(config, table, reuse), writes) as session:
-        pipeline = training_pipeline(
-            config_text, table, session.image, platform=Local(), partitions=partitions, publish_place=publish_to
+@dataclass(frozen=True)
+class _Work:
+    """What is run; see `run_training`."""
+
+    config_text: str
+    config: Config
+    table: str
+    out: Path
+    partitions: int
+    publish_to: str
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The steps that leave an artifact."""
+        return stages_of(self.config)
+
+    @property
+    def publishes(self) -> bool:
+        """Whether a bundle that passed is published."""
+        return bool(self.config.publish.to)
+
+    def reads(self, reuse: str) -> list[str]:
+        """What the steps read beside each other's artifacts."""
+        places = [self.table]
+        if self.config.pictured:
+            places.append(join(folder_of(self.table), self.config.image_root or "."))
+        return [*places, reuse] if reuse else places
+
+    def pipeline(self, image: str) -> Any:
+        """The KFP graph component."""
+        return training_pipeline(
+            self.config_text,
+            self.table,
+            image,
+            platform=Local(),
+            partitions=self.partitions,
+            publish_place=self.publish_to,
         )
-        for place in writes:
-            if not is_remote(place):
-                _make(Path(place), "name another place in publish.to")
-        with _temporary(root / _SCRATCH):
-            artifacts, workspace = root / _ARTIFACTS, root / "workspace"
-            names = "|".join(stage.name for stage in stages)
-            inside = re.compile(re.escape(f"{artifacts}/") + rf"[^/]+/({names})/\w+")
-            relay = Relay(lambda text: inside.sub(lambda found: str(out / found[1]), text))
-            failure: Exception | None = None
-            try:
-                with _kfp_output(relay):
-                    for folder in (artifacts, workspace):  # Docker would make them, as root's
-                        folder.mkdir()
-                    local.init(runner=session.kfp, pipeline_root=str(artifacts), workspace_root=str(workspace))
-                    _import_dispatcher()
-                    pipeline(reuse=reuse)
-            except Exception as error:  # KFP raises bare exceptions that name only the task
-                failure = error
-            finally:  # also when the user interrupts: what is finished is kept
-                session.stop()
-                relay.close()
-                finished += [stage for stage in stages if _collect(stage, artifacts, out)]
-        if failure is not None or len(finished) < len(stages):
-            stale = [name for name in former if name not in {stage.name for stage in finished}]
+
+
+def _run(work: _Work, root: Path, runner: Runner, finished: list[Stage]) -> LocalRun:
+    """Run the steps in a working folder; `finished` receives those whose artifacts are in place."""
+    started = time.monotonic()
+    former = [stage.name for stage in work.stages if (work.out / stage.name).exists()]
+    reuse = str(work.out / "shard") if "shard" in former else ""
+    with runner.open(work.reads(reuse), [work.publish_to] if work.publishes else []) as session:
+        pipeline = work.pipeline(session.image)
+        if work.publishes and not is_remote(work.publish_to):
+            _make(Path(work.publish_to), "name another place in publish.to")
+        relay = _relay(work, root / _ARTIFACTS)
+        try:
+            failure = _carry_out(lambda: pipeline(reuse=reuse), session, root, relay)
+        finally:  # also when the user interrupts: what is finished is kept
+            finished += [stage for stage in work.stages if _collect(stage, root / _ARTIFACTS, work.out)]
+        if failure is not None or len(finished) < len(work.stages):
+            missing = [stage.name for stage in work.stages if stage not in finished]
+            stale = [name for name in former if name in missing]
             if stale:
-                say(f"note: {', '.join(stale)} in {out} are from an earlier run")
-            missing = [stage.name for stage in stages if stage not in finished]
+                say(f"note: {', '.join(stale)} in {work.out} are from an earlier run")
             raise _explain(relay, failure, missing, session.explain(failure))
-    return LocalRun(out, EvaluationReport.read(out / "evaluate"), time.monotonic() - started, tuple(relay.uses))
+    report = EvaluationReport.read(work.out / "evaluate")
+    return LocalRun(work.out, report, time.monotonic() - started, tuple(relay.uses))
+
+
+def _relay(work: _Work, artifacts: Path) -> Relay:
+    """What passes the steps' words on, with the places where the artifacts will be for those where they are made."""
+    names = "|".join(stage.name for stage in work.stages)
+    inside = re.compile(re.escape(f"{artifacts}/") + rf"[^/]+/({names})/\w+")
+    return Relay(lambda text: inside.sub(lambda found: str(work.out / found[1]), text))
+
+
+def _carry_out(pipeline: Callable[[], Any], session: Session, root: Path, relay: Relay) -> Exception | None:
+    """Run a pipeline under KFP's runner, and stop what is left of it; what KFP raised, or None."""
+    artifacts, workspace = root / _ARTIFACTS, root / "workspace"
+    with _temporary(root / _SCRATCH):
+        try:
+            with _kfp_output(relay):
+                for folder in (artifacts, workspace):  # Docker would make them, as root's
+                    folder.mkdir()
+                local.init(runner=session.kfp, pipeline_root=str(artifacts), workspace_root=str(workspace))
+                _import_dispatcher()
+                pipeline()
+        except Exception as error:  # KFP raises bare exceptions that name only the task
+            return error
+        finally:
+            session.stop()
+            relay.close()
+    return None
 
 
 def _make(folder: Path, hint: str) -> None:
@@ -231,14 +268,6 @@ def _take_over(out: Path, own: Path, stages: Sequence[Stage]) -> None:
             raise being_written(root, str(out)) from None
         if found:
             say(f"a former run was killed; what it had finished is in {out}: {', '.join(found)}")
-
-
-def _reads(config: Config, table: str, reuse: str) -> list[str]:
-    """What the steps read beside each other's artifacts."""
-    places = [table]
-    if config.pictured:
-        places.append(join(folder_of(table), config.image_root or "."))
-    return [*places, reuse] if reuse else places
 
 
 def _import_dispatcher() -> None:

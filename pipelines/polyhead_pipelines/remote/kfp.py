@@ -222,11 +222,7 @@ class KfpServer(Server):
             display_name=request.run_name,
             description=_mark(key) + request.digest,
             experiment_id=experiment_id,
-            pipeline_spec=request.definition.body,
-            runtime_config=kfp_api.V2beta1RuntimeConfig(
-                parameters=request.arguments, pipeline_root=request.root or None
-            ),
-            service_account=request.service_account or None,
+            **_what_runs(request),
         )
         try:
             run = self._ask(_Run, "starting the run", self._runs.run_service_create_run_with_http_info, body)
@@ -266,11 +262,7 @@ class KfpServer(Server):
         body = kfp_api.V2beta1RecurringRun(
             display_name=request.run_name,
             experiment_id=self._experiment(),
-            pipeline_spec=request.definition.body,
-            runtime_config=kfp_api.V2beta1RuntimeConfig(
-                parameters=request.arguments, pipeline_root=request.root or None
-            ),
-            service_account=request.service_account or None,
+            **_what_runs(request),
             trigger=kfp_api.V2beta1Trigger(cron_schedule=kfp_api.V2beta1CronSchedule(cron=cron)),
             mode=kfp_api.RecurringRunMode.ENABLE,
             max_concurrency="1",
@@ -473,6 +465,17 @@ def _address(host: str) -> str:
             "holds a user or a password, which would be shown in links", where="--host", hint="use --token-file"
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
+
+
+def _what_runs(request: Request) -> dict[str, Any]:
+    """What a run and a schedule say alike of the pipeline, its arguments, its place and its account."""
+    return {
+        "pipeline_spec": request.definition.body,
+        "runtime_config": kfp_api.V2beta1RuntimeConfig(
+            parameters=request.arguments, pipeline_root=request.root or None
+        ),
+        "service_account": request.service_account or None,
+    }
 
 
 def _mark(key: str) -> str:

@@ -112,29 +112,15 @@ class VertexServer(Server):
             SubmitError: The request cannot be one of Vertex; the server cannot be reached or refuses; or the run under
                 this id was started with another pipeline or other arguments.
         """
-        definition = request.definition
-        root = request.root
-        problems = []
-        if definition.platform_spec:
-            problems.append(
-                Problem("the file has settings for Kubernetes", hint="compile it for Vertex: --platform vertex")
-            )
-        if not root.startswith("gs://"):
-            what = f"'{root}' is no place in a bucket" if root else "is missing"
-            problems.append(Problem(what, "--pipeline-root", "give gs://BUCKET/FOLDER"))
-        if request.run_id and not _RUN_ID.fullmatch(request.run_id):
-            hint = "a letter, then at most 126 letters, digits or '-', all lowercase"
-            problems.append(Problem(f"'{request.run_id}' is no id of a pipeline job", "--run-id", hint))
-        if len(request.run_name) > _NAME_LENGTH:
-            what = f"has {len(request.run_name)} characters, and Vertex AI takes {_NAME_LENGTH} at most"
-            problems.append(Problem(what, "--run-name", "give a shorter one"))
+        problems = _problems(request)
         if problems:
             raise SubmitError(problems)
+        definition = request.definition
         run_id = request.run_id or f"{definition.name}-{uuid.uuid4().hex[:12]}"
         body = {
             "displayName": request.run_name,
             "pipelineSpec": definition.spec,
-            "runtimeConfig": {"gcsOutputDirectory": root, "parameterValues": request.arguments},
+            "runtimeConfig": {"gcsOutputDirectory": request.root, "parameterValues": request.arguments},
             "labels": {_LABEL: request.digest},
             **({"serviceAccount": request.service_account} if request.service_account else {}),
         }
@@ -218,6 +204,24 @@ class VertexServer(Server):
             what = f"{call}: the answer is about another run, '{told(job.name, _NAME_LENGTH, (token,))}'"
             raise BrokenAnswerError(what, where=self._host, hint=_HINTS[404])
         return job
+
+
+def _problems(request: Request) -> list[Problem]:
+    """Why a request cannot be one of Vertex AI."""
+    found = []
+    if request.definition.platform_spec:
+        hint = "compile it for Vertex: --platform vertex"
+        found.append(Problem("the file has settings for Kubernetes", hint=hint))
+    if not request.root.startswith("gs://"):
+        what = f"'{request.root}' is no place in a bucket" if request.root else "is missing"
+        found.append(Problem(what, "--pipeline-root", "give gs://BUCKET/FOLDER"))
+    if request.run_id and not _RUN_ID.fullmatch(request.run_id):
+        hint = "a letter, then at most 126 letters, digits or '-', all lowercase"
+        found.append(Problem(f"'{request.run_id}' is no id of a pipeline job", "--run-id", hint))
+    if len(request.run_name) > _NAME_LENGTH:
+        what = f"has {len(request.run_name)} characters, and Vertex AI takes {_NAME_LENGTH} at most"
+        found.append(Problem(what, "--run-name", "give a shorter one"))
+    return found
 
 
 def _default_session() -> AuthorizedSession:
