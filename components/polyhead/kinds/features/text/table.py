@@ -67,7 +67,7 @@ class TextTable(FeatureTable[TextFeature]):
 
     def guess(self, column: Column) -> Guess | None:
         """Lists written as text, tags, and free text."""
-        if not column.distinct:
+        if not column.distinct or column.numbers is not None:
             return None
         if column.share(LIST) > MOSTLY:
             return Guess("text", why="lists, written as text; their words count one by one", rank=Rank.TAGS)
