@@ -19,7 +19,7 @@ from strategies import texts
 from polyhead.contracts.config import Fractions, SplitSection
 from polyhead.contracts.validation import KEY, ROW, SPLIT
 from polyhead.preprocess.split import split_of
-from polyhead.storage.hashing import hash_positions
+from polyhead.tables.hashing import hash_positions
 from polyhead.tables.writing import ROW_GROUP
 
 POSITIONS = [0.5261244522821622, 0.41517453472151855]
@@ -98,7 +98,7 @@ def test_the_split_is_the_same_on_every_machine_and_in_every_version() -> None:
     assert [position(0, "row000"), position(7, "größe/中文")] == POSITIONS
     code = (
         "import polars as pl\n"
-        "from polyhead.storage.hashing import hash_positions\n"
+        "from polyhead.tables.hashing import hash_positions\n"
         "for salt, key in ((0, 'row000'), (7, 'gr\\u00f6\\u00dfe/\\u4e2d\\u6587')):\n"
         "    print(hash_positions(salt, pl.Series([key]))[0])\n"
     )

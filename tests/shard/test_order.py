@@ -9,7 +9,7 @@ import pytest
 
 from polyhead.shard import order
 from polyhead.shard.order import ORDER_SALT, RowOrder
-from polyhead.storage.hashing import hash_positions
+from polyhead.tables.hashing import hash_positions
 
 SPLITS = ("train", "val", "test")
 

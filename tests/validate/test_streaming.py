@@ -20,7 +20,7 @@ from strategies import bad_and_good_cells
 from polyhead.contracts.config import Config, load_config, parse_config
 from polyhead.contracts.validation import CLEAN_TABLE, REJECTED_TABLE, ValidationReport
 from polyhead.errors import DataError
-from polyhead.storage.hashing import hashed
+from polyhead.tables.hashing import hashed
 from polyhead.validate import step
 from polyhead.validate.repeats import KeyHashes, RepeatedKeys
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from polyhead.contracts.validation import ColumnSummary
 from polyhead.errors import Problem
-from polyhead.storage.hashing import hashed
+from polyhead.tables.hashing import hashed
 
 EXACT_DISTINCT = 2**16
 """Below as many different words their number is exact."""

@@ -8,8 +8,8 @@ import polars as pl
 
 from polyhead.contracts.config import SplitSection
 from polyhead.contracts.validation import KEY, ROW, SPLIT
-from polyhead.storage.hashing import place_of
 from polyhead.tables.clean import ParquetTable
+from polyhead.tables.hashing import place_of
 from polyhead.tables.writing import ROW_GROUP
 
 

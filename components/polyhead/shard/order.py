@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from polyhead.contracts.config import SPLITS
 from polyhead.contracts.shards import PlannedShard
 from polyhead.contracts.validation import KEY, ROW, SPLIT
-from polyhead.storage.hashing import hash_positions
+from polyhead.tables.hashing import hash_positions
 
 ORDER_SALT = 1 << 64
 """Salt of the rows' order, above every split seed that a config would name, so that order and split are unrelated."""

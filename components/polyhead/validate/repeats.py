@@ -52,7 +52,7 @@ class RepeatedKeys:
 
         Args:
             keys: Their keys, null where a row has none.
-            hashes: As `polyhead.storage.hashing.hashed` gives them.
+            hashes: As `polyhead.tables.hashing.hashed` gives them.
 
         Returns:
             Boolean, never null.

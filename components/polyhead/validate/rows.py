@@ -14,8 +14,8 @@ from polyhead.errors import DataError, Problem
 from polyhead.kinds.coercion import Coercion, Source, details
 from polyhead.kinds.tables import coercion
 from polyhead.kinds.union import Feature, Target
-from polyhead.storage.hashing import hashed
 from polyhead.tables.columns import named
+from polyhead.tables.hashing import hashed
 from polyhead.tables.rejected import Rejected
 from polyhead.validate.key_and_split import key_coercion, split_coercion
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from polyhead.kinds.fitting.part import Part, State
 from polyhead.kinds.fitting.strings import apart
-from polyhead.storage.hashing import hash_positions
+from polyhead.tables.hashing import hash_positions
 
 SIZE = 32
 """Words in a sample, at most."""

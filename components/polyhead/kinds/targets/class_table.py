@@ -71,6 +71,7 @@ class ClassTable(TargetTable[T]):
     labelled = True
 
     def summary(self) -> ClassSummary:
+        """Rows by class."""
         return ClassSummary()
 
     def gated(self, options: Mapping[str, object]) -> str | None:

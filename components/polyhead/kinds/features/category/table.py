@@ -55,9 +55,11 @@ class CategoryTable(FeatureTable[CategoryFeature]):
     repeats = True
 
     def coercion(self, source: Source, member: CategoryFeature) -> Coercion:
+        """One word, spelled as all words are, out of the accepted ones."""
         return one_word_coercion(source, member.allowed)
 
     def guess(self, column: Column) -> Guess | None:
+        """Codes, and words that are no text."""
         if column.distinct == 1 and column.missing:
             return Guess("category", why=f"{shown(column.known[0])} or empty", rank=Rank.FEW)
         if column.distinct > 1 and column.named(_FOLD_NAMES) and column.is_whole:
@@ -67,9 +69,11 @@ class CategoryTable(FeatureTable[CategoryFeature]):
         return _words(column) if column.distinct and not holds_text(column) else None
 
     def summary(self) -> WordSummary:
+        """How many different values."""
         return WordSummary()
 
     def fit(self, name: str, member: CategoryFeature) -> CategoryFit:
+        """An empty fit of a vocabulary."""
         return CategoryFit(name, member)
 
 

@@ -39,13 +39,16 @@ class ImageTable(FeatureTable[ImageFeature]):
     single = False
 
     def coercion(self, source: Source, member: ImageFeature) -> Coercion:
+        """A path, as it is."""
         del member
         return path_coercion(source)
 
     def guess(self, column: Column) -> Guess | None:
+        """Paths that end as those of pictures do."""
         if column.share(_FORMATS) > MOSTLY and column.share(ADDRESS) <= 1 - MOSTLY:
             return Guess("image", why="paths of pictures", rank=Rank.PLACES)
         return None
 
     def fit(self, name: str, member: ImageFeature) -> ImageFit:
+        """An empty sample of pictures."""
         return ImageFit(name, member)

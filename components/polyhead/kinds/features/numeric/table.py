@@ -66,9 +66,11 @@ class NumericTable(FeatureTable[NumericFeature]):
     single = True
 
     def coercion(self, source: Source, member: NumericFeature) -> Coercion:
+        """Float64, within the range of the configuration."""
         return number_coercion(source, member.min, member.max)
 
     def guess(self, column: Column) -> Guess | None:
+        """Numbers that are no codes."""
         numbers, words = column.numbers, column.words
         if numbers is None or words is None or holds_codes(column):
             return None
@@ -86,8 +88,10 @@ class NumericTable(FeatureTable[NumericFeature]):
         return Guess("numeric", why=why, rank=Rank.NUMBERS)
 
     def summary(self) -> NumberSummary:
+        """The smallest and the largest number."""
         return NumberSummary()
 
     def fit(self, name: str, member: NumericFeature) -> NumericFit:
+        """An empty fit of numbers."""
         del member
         return NumericFit(name)

@@ -61,11 +61,13 @@ class TextTable(FeatureTable[TextFeature]):
     single = False
 
     def coercion(self, source: Source, member: TextFeature) -> Coercion:
+        """Text, spelled as words are, blanks at its ends included."""
         del member
         return word_coercion(source, strip=False)
 
     def guess(self, column: Column) -> Guess | None:
-        if not column.distinct:
+        """Lists written as text, tags, and free text."""
+        if not column.distinct or column.numbers is not None:
             return None
         if column.share(LIST) > MOSTLY:
             return Guess("text", why="lists, written as text; their words count one by one", rank=Rank.TAGS)
@@ -81,9 +83,11 @@ class TextTable(FeatureTable[TextFeature]):
         return Guess("text", why=f"free text, about {column.length:.0f} words in a cell")
 
     def summary(self) -> WordSummary:
+        """How many different texts."""
         return WordSummary()
 
     def fit(self, name: str, member: TextFeature) -> TextFit:
+        """An empty fit of terms."""
         return TextFit(name, member)
 
 

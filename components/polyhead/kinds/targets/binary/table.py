@@ -50,10 +50,12 @@ class BinaryTable(ClassTable[BinaryTarget]):
     """One word a cell, of two."""
 
     def coercion(self, source: Source, member: BinaryTarget) -> Coercion:
+        """One word, spelled as all words are."""
         del member
         return one_word_coercion(source)
 
     def guess(self, column: Column) -> Guess | None:
+        """Two different words."""
         if column.kinds != 2 or not (column.numbers is None or column.distinct == 2):
             return None
         counts = column.known.alias("word").value_counts().sort("count", "word")
@@ -64,7 +66,9 @@ class BinaryTable(ClassTable[BinaryTarget]):
         return Guess("binary", options, why, rank=Rank.FEW)
 
     def summary(self) -> BinarySummary:
+        """Rows by class, two of them."""
         return BinarySummary()
 
     def fit(self, name: str, member: BinaryTarget) -> BinaryFit:
+        """An empty fit of two classes."""
         return BinaryFit(name, member)

@@ -24,9 +24,11 @@ class MulticlassTable(ClassTable[MulticlassTarget]):
     """One word a cell, of several."""
 
     def coercion(self, source: Source, member: MulticlassTarget) -> Coercion:
+        """One word, spelled as all words are, out of the configured classes."""
         return one_word_coercion(source, member.classes)
 
     def guess(self, column: Column) -> Guess | None:
+        """Few different words."""
         if not column.distinct or column.distinct > max(_MANY_CLASSES, len(column.known) // 2):
             return None
         why = f"{column.distinct} classes"
@@ -41,4 +43,5 @@ class MulticlassTable(ClassTable[MulticlassTarget]):
         return Guess("multiclass", {}, why + unlabelled(column))
 
     def fit(self, name: str, member: MulticlassTarget) -> MulticlassFit:
+        """An empty fit of classes."""
         return MulticlassFit(name, member)

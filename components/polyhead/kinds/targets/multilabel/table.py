@@ -54,9 +54,11 @@ class MultilabelTable(TargetTable[MultilabelTarget]):
     labelled = True
 
     def labels(self, known: pl.Series) -> pl.Series:
+        """The labels of all sets."""
         return _labels(known)
 
     def coercion(self, source: Source, member: MultilabelTarget) -> Coercion:
+        """Lists of different words, sorted, out of the configured labels."""
         made = set_coercion(source, member.separator)
         if member.labels is None:
             return made
@@ -64,6 +66,7 @@ class MultilabelTable(TargetTable[MultilabelTarget]):
         return made.refusing("not_allowed", f"labels are {listed(member.labels)}", unknown)
 
     def guess(self, column: Column) -> Guess | None:
+        """Lists, also written as text, and labels with a mark between them."""
         if isinstance(column.series.dtype, (pl.List, pl.Array)):
             return Guess("multilabel", {}, "lists of labels", rank=Rank.TYPE)
         if not column.distinct:
@@ -83,4 +86,5 @@ class MultilabelTable(TargetTable[MultilabelTarget]):
         return "roc_auc"
 
     def fit(self, name: str, member: MultilabelTarget) -> LabelFit:
+        """An empty fit of labels."""
         return LabelFit(name, member)

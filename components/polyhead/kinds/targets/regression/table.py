@@ -75,12 +75,14 @@ class RegressionTable(TargetTable[RegressionTarget]):
     single = True
 
     def coercion(self, source: Source, member: RegressionTarget) -> Coercion:
+        """Float64, within the range of the configuration, and above zero where the logarithm is learned."""
         made = number_coercion(source, member.min, member.max)
         if member.transform == "log":
             made = made.refusing("not_positive", "transform: log needs numbers above zero", source.values <= 0)
         return made
 
     def guess(self, column: Column) -> Guess | None:
+        """Numbers that are no classes."""
         if column.numbers is None or holds_classes(column):
             return None
         numbers = column.numbers.drop_nulls()
@@ -92,7 +94,9 @@ class RegressionTable(TargetTable[RegressionTarget]):
         return Guess("regression", options, why + unlabelled(column), rank=Rank.NUMBERS)
 
     def summary(self) -> RegressionSummary:
+        """The smallest and the largest number."""
         return RegressionSummary()
 
     def fit(self, name: str, member: RegressionTarget) -> RegressionFit:
+        """An empty fit of numbers to predict."""
         return RegressionFit(name, member)
