@@ -181,15 +181,15 @@ def test_a_table_that_did_not_pass_goes_no_further(polyhead, sample, tmp_path):
 
 def test_artifacts_of_another_configuration_are_refused(polyhead, sample, tmp_path):
     assert polyhead(*VALIDATE).code == 0
-    change(sample, split={"fractions": {"train": 0.6, "val": 0.2, "test": 0.2}, "seed": 8})
+    change(sample, key=None)
     result = polyhead(*PREPROCESS)
     assert (result.code, result.out) == (1, "")
     assert "V: was made from other features, targets, key or split (" in result.err
 
 
-def test_training_settings_do_not_outdate_the_data(polyhead, sample, tmp_path):
+def test_training_settings_and_another_split_do_not_outdate_the_data(polyhead, sample, tmp_path):
     assert polyhead(*VALIDATE).code == 0
-    change(sample, train={"epochs": 1, "seed": 5}, gate={})
+    change(sample, train={"epochs": 1, "seed": 5}, gate={}, split={"seed": 8})
     assert polyhead(*PREPROCESS).code == 0
 
 

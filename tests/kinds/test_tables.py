@@ -11,12 +11,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_series_equal
 from strategies import bad_and_good_cells, labels, numbers, phrases, words
 
+import polyhead
 from polyhead.contracts.config import Config
 from polyhead.errors import DataError
 from polyhead.kinds.fitting.fit import Fit, Site
@@ -301,7 +301,7 @@ def test_the_check_sees_no_branch(code: str) -> None:
 @pytest.mark.parametrize("place", CONVERTED)
 def test_no_step_branches_on_a_kind(place: str) -> None:
     """What depends on a kind is asked of its facet."""
-    path = ROOT / "components" / "polyhead" / place
+    path = Path(polyhead.__file__).parent / place
     modules = sorted(path.rglob("*.py")) if path.is_dir() else [path]
     assert modules
     found = [f"{module.name}:{at}" for module in modules for at in branches(ast.parse(module.read_text()))]
