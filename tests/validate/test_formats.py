@@ -145,6 +145,13 @@ GAPS: Columns = {
     NAMES,
 )
 @example({**GAPS, "group": [1e16, None, 2.5, 1e-5], "key": [1e17, 1e16, 5.0, 7.0]}, NAMES)
+@example(
+    {
+        name: [cells[0], cells[2]]
+        for name, cells in {**GAPS, "note": [","] * 4, "tags": [["new"], [], ["old"], []]}.items()
+    },
+    ["k", "n", "g", "a,b", "l", "t", "m"],
+)
 def test_every_format_gives_the_same_results(columns: Columns, names: list[str]) -> None:
     """Clean rows byte by byte, rejected cells, statistics, classes and what predict reads, under any names."""
     columns = dict(zip(names, (columns[name] for name in NAMES), strict=True))

@@ -159,7 +159,7 @@ def _scan_file(source: Source, columns: Sequence[str] | None, optional: Sequence
     elif source.kind == "json":
         scan = _scan_json_lines(source)
     else:
-        scan, names, rows = _scan_csv(source)
+        scan, names, rows = _scan_csv(source, columns or ())
     names = scan.collect_schema().names() if names is None else names
     chosen = named(*choose_columns(source.place, names, columns, optional))
     return OpenTable(source.place, scan.select(chosen), source, rows)
@@ -176,7 +176,7 @@ def _with_repeated_names(source: Source, columns: Sequence[str] | None, optional
     return frame.select(named(*chosen)).lazy()
 
 
-def _scan_csv(source: Source) -> tuple[pl.LazyFrame, list[str], int | None]:
+def _scan_csv(source: Source, columns: Sequence[str]) -> tuple[pl.LazyFrame, list[str], int | None]:
     """Cells as text, the true names of the columns, which polars renames where they repeat, and the number of rows."""
     with source.stream() as stream:
         mark = stream.read(4)
@@ -190,7 +190,7 @@ def _scan_csv(source: Source) -> tuple[pl.LazyFrame, list[str], int | None]:
         separator, rows = usual, None
     else:
         with source.text() as stream:
-            separator = separator_of(stream, usual)
+            separator = separator_of(stream, usual, columns)
         if separator != usual:
             say(f"{source.place}: cells are separated by {separator!r}")
         with source.text() as stream:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -29,32 +29,38 @@ _TOLD_LINES = 10
 _QUOTE, _LINE_FEED, _RETURN = b'"\n\r'
 
 
-def separator_of(stream: IO[bytes], usual: str) -> str:
+def separator_of(stream: IO[bytes], usual: str, wanted: Collection[str] = ()) -> str:
     """What stands between the cells: the usual mark, unless only another cuts the first rows evenly.
+
+    Where several do, one that makes the wanted columns is preferred.
 
     Args:
         stream: The file, from its start.
         usual: The mark that the file's name promises.
+        wanted: Columns that the file must have.
     """
     sample = stream.read(_SAMPLED_BYTES)
     if len(sample) == _SAMPLED_BYTES:
         sample = sample[: sample.rfind(b"\n") + 1] or sample
     lines = sample.decode("utf-8-sig", errors="replace").splitlines(keepends=True)
     marks = [usual, *(mark for mark in SEPARATORS if mark != usual)]
-    return next((mark for mark in marks if _cuts_evenly(lines, mark)), usual)
+    headers = {mark: header for mark in marks if (header := _even_header(lines, mark))}
+    named = (mark for mark, header in headers.items() if set(wanted) <= set(header))
+    return next(named, next(iter(headers), usual))
 
 
-def _cuts_evenly(lines: list[str], mark: str) -> bool:
-    widths = []
+def _even_header(lines: list[str], mark: str) -> list[str]:
+    """The first row where a mark cuts all of the first rows into as many cells, two at least; else empty."""
+    rows: list[list[str]] = []
     try:
         for cells in csv.reader(lines, delimiter=mark):
             if any(cells):
-                widths.append(len(cells))
-            if len(widths) == _SAMPLED_ROWS:
+                rows.append(cells)
+            if len(rows) == _SAMPLED_ROWS:
                 break
     except csv.Error:
-        return False
-    return len(set(widths)) == 1 and widths[0] > 1
+        return []
+    return rows[0] if len({len(cells) for cells in rows}) == 1 and len(rows[0]) > 1 else []
 
 
 def plain_rows(stream: IO[bytes], separator: str) -> int | None:
