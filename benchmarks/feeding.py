@@ -61,7 +61,7 @@ def polyhead(folder: Path) -> Run:
     data = _feed(folder)
 
     def run() -> int:
-        return sum(int(inputs["photo"].shape[0]) for inputs, _, _ in data)
+        return sum(int(inputs["photo__pixels"].shape[0]) for inputs, _, _ in data)
 
     return run
 
@@ -73,7 +73,7 @@ def polyhead_float32(folder: Path) -> Run:
     data = _feed(folder)
 
     def run() -> int:
-        return sum(int(tf.cast(inputs["photo"], tf.float32).shape[0]) for inputs, _, _ in data)
+        return sum(int(tf.cast(inputs["photo__pixels"], tf.float32).shape[0]) for inputs, _, _ in data)
 
     return run
 
@@ -132,12 +132,13 @@ def decode(folder: Path) -> Run:
     """Decoding alone on one core: the shards' JPEG records in memory, by simplejpeg, the fastest decoder at hand."""
     import simplejpeg
 
-    from polyhead.examples.parsing import parse
+    from polyhead.examples.parsing import Parser
     from polyhead.examples.reading import records
 
-    config, _, manifest = shards(folder)
+    _, fitted, manifest = shards(folder)
+    parse = Parser(fitted)
     batches = records(manifest, folder / "feed" / "shard", "train", batch_size=BATCH)
-    contents = [content for batch in batches for content in parse(batch, config.features, {})[1]["photo"].numpy()]
+    contents = [content for batch in batches for content in parse(batch)[1]["image"]["photo"].numpy()]
 
     def run() -> int:
         for content in contents:

@@ -1,74 +1,91 @@
-"""Serialised examples: byte for byte those of protobuf, and numbers that stay numbers."""
+"""Serialised examples of many rows at once: what protobuf reads in them, row by row, and numbers that stay numbers."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from polyhead.examples import encoding
-from polyhead.examples.encoding import Value
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.examples.encoding import encode_entries, examples_of, frames_of, with_pictures
+from polyhead.examples.framing import frame
 from polyhead.kinds.features.numeric.config import NumericFeature
 from polyhead.kinds.targets.regression.config import RegressionTarget
 
-values = st.one_of(
-    st.binary(max_size=300),
-    st.floats(allow_nan=False),
-    st.integers(0, 2**63 - 1),
-    st.lists(st.binary(max_size=20), max_size=6),
+words = st.one_of(st.none(), st.text(max_size=3), st.text(min_size=120, max_size=140))
+rows = st.lists(
+    st.tuples(st.text(max_size=140), words, words, st.none() | st.floats(), st.none() | st.lists(words.filter(bool))),
+    max_size=8,
 )
-entries = st.dictionaries(st.text(max_size=12), values, max_size=6)
 
 
-def encode_example(given_entries: dict[str, Value]) -> bytes:
-    return b"".join(encoding.encode_example(given_entries))
+def columns_of(given_rows: list[tuple[Any, ...]]) -> dict[str, list[pl.Series]]:
+    """A key, two columns of words, a column of numbers twice, and sets."""
+    key, one, other, number, sets = zip(*given_rows, strict=True) if given_rows else ((), (), (), (), ())
+    labels = pl.Series("sets", sets, dtype=pl.List(pl.String))
+    return {
+        "key": [pl.Series(key, dtype=pl.String)],
+        "feature/words": [pl.Series(one, dtype=pl.String), pl.Series(other, dtype=pl.String)],
+        "feature/numbers": [pl.Series(number, dtype=pl.Float64)] * 2,
+        "target/sets": [labels],
+        "target/sets/known": [labels.is_not_null()],
+    }
 
 
-def by_protobuf(tf: Any, given_entries: dict[str, Value]) -> Any:
-    """The same example, built with TensorFlow's own classes."""
-    example = tf.train.Example()
-    example.features.SetInParent()
-    for name, value in given_entries.items():
-        feature = example.features.feature[name]
-        if isinstance(value, bytes):
-            feature.bytes_list.value.append(value)
-        elif isinstance(value, float):
-            feature.bytes_list.value.append(np.float64(value).astype("<f8").tobytes())
-        elif isinstance(value, int):
-            feature.int64_list.value.append(value)
-        else:
-            feature.bytes_list.SetInParent()
-            feature.bytes_list.value.extend(value)
-    return example
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(given_rows=rows)
+def test_protobuf_reads_what_was_written(tf: Any, given_rows: list[tuple[Any, ...]]) -> None:
+    """Rows of any lengths, missing values, empty and unknown sets, also no row at all."""
+    columns = columns_of(given_rows)
+    examples = examples_of(encode_entries(columns, len(given_rows))).joined().split()
+    assert len(examples) == len(given_rows)
+    for serialised, (key, one, other, number, sets) in zip(examples, given_rows, strict=True):
+        read = tf.train.Example.FromString(serialised)
+        assert len(serialised) == read.ByteSize()
+        entries = read.features.feature
+        assert set(entries) == set(columns)
+        assert entries["key"].bytes_list.value == [key.encode()]
+        assert entries["feature/words"].bytes_list.value == [(word or "").encode() for word in (one, other)]
+        numbers = np.frombuffer(entries["feature/numbers"].bytes_list.value[0], "<f8")
+        np.testing.assert_array_equal(numbers, [np.nan if number is None else number] * 2)
+        assert entries["target/sets"].bytes_list.value == [label.encode() for label in sets or []]
+        assert entries["target/sets/known"].int64_list.value == [int(sets is not None)]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(given_entries=entries)
-def test_bytes_are_protobufs(tf: Any, given_entries: dict[str, Value]) -> None:
-    """Any entries, unicode names and empty lists included, are protobuf's bytes, entry by entry in order of names."""
-    encoded, oracle = encode_example(given_entries), by_protobuf(tf, given_entries)
-    assert tf.train.Example.FromString(encoded) == oracle
-    each = [by_protobuf(tf, {name: given_entries[name]}).features for name in sorted(given_entries)]
-    body = b"".join(features.SerializeToString() for features in each)
-    assert encoded.endswith(body)
-    assert len(encoded) == oracle.ByteSize()
+@settings(max_examples=50, deadline=None)
+@given(given_rows=rows)
+def test_frames_are_those_of_one_record_after_the_other(given_rows: list[tuple[Any, ...]]) -> None:
+    """Length, checksums and all."""
+    examples = examples_of(encode_entries(columns_of(given_rows), len(given_rows)))
+    assert frames_of(examples).split() == [frame([one]) for one in examples.joined().split()]
+
+
+@pytest.mark.parametrize("rows_together", [1, 3, 300])
+def test_rows_are_the_same_alone_and_together(rows_together: int) -> None:
+    """Each row's bytes depend on nothing but the row, however many are encoded at once."""
+    generator = np.random.default_rng(rows_together)
+    lengths = generator.integers(0, 300, (rows_together, 3)).tolist()
+    made = [("k" * a, "é" * b, None, float(c), ["x" * c, "y"]) for a, b, c in lengths]
+    together = examples_of(encode_entries(columns_of(made), len(made))).joined().split()
+    assert together == [examples_of(encode_entries(columns_of([row]), 1)).joined().split()[0] for row in made]
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 3_000_000])
 def test_any_length(tf: Any, size: int) -> None:
     """Lengths around every step of the length's own encoding are right, megabytes too."""
-    entry = {"feature/pixels": bytes(range(256)) * (size // 256) + bytes(size % 256)}
-    parsed = tf.train.Example.FromString(encode_example(entry))
-    assert parsed.features.feature["feature/pixels"].bytes_list.value == [entry["feature/pixels"]]
-    assert encode_example(entry) == by_protobuf(tf, entry).SerializeToString(deterministic=True)
-
-
-def test_order_of_entries_does_not_matter() -> None:
-    """The same entries in another order are the same bytes."""
-    assert encode_example({"b": 1, "ä": b"x", "a": 2.0}) == encode_example({"a": 2.0, "b": 1, "ä": b"x"})
+    picture = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    [entries] = encode_entries({"key": [pl.Series(["k"])]}, 1).joined().split()
+    parsed = tf.train.Example.FromString(b"".join(with_pictures(entries, {"feature/image/x": picture})))
+    assert parsed.features.feature["feature/image/x"].bytes_list.value == [picture]
+    assert parsed.features.feature["key"].bytes_list.value == [b"k"]
+    text = pl.Series(["x" * size, "y"])
+    examples = examples_of(encode_entries({"text": [text]}, 2)).joined().split()
+    read = [tf.train.Example.FromString(one).features.feature["text"].bytes_list.value for one in examples]
+    assert read == [[b"x" * size], [b"y"]]
 
 
 @settings(max_examples=100, deadline=None)
@@ -78,12 +95,18 @@ def test_numbers_lose_nothing(given_numbers: list[float]) -> None:
     """What a shard holds of any 64-bit number is that number, as a feature and as a target; absent ones are NaN."""
     import tensorflow as tf
 
-    from polyhead.examples.parsing import parse
+    from polyhead.examples.parsing import Parser
 
-    features = {"x": NumericFeature(kind="numeric")}
-    targets = {"y": RegressionTarget(kind="regression")}
-    rows = [encode_example({"key": b"", "feature/x": value, "target/y": value}) for value in given_numbers]
-    _, raw, labels = parse(tf.constant([*rows, encode_example({"key": b""})]), features, targets)
-    for numbers in (raw["x"].numpy(), labels["y"].numpy()):
-        assert numbers[:-1].tolist() == given_numbers
-        assert np.isnan(numbers[-1])
+    fitted: Any = Preprocessing.model_construct(
+        features={"x": NumericFeature(kind="numeric")},
+        targets={"y": RegressionTarget(kind="regression")},
+        feature_statistics={"x": None},
+        target_statistics={"y": None},
+    )
+    numbers = pl.Series([*given_numbers, None], dtype=pl.Float64)
+    columns = {"key": [pl.Series([""] * len(numbers))], "feature/numeric": [numbers], "target/regression": [numbers]}
+    examples = examples_of(encode_entries(columns, len(numbers))).joined().split()
+    _, raw, labels = Parser(fitted)(tf.constant(examples))
+    for found in (raw["numeric"].numpy()[:, 0], labels["y"].numpy()):
+        assert found[:-1].tolist() == given_numbers
+        assert np.isnan(found[-1])

@@ -188,7 +188,7 @@ def test_memory_of_pictures_is_not_used_again_while_held(tf: Any) -> None:
     """Batches of decoded JPEG files that somebody keeps, as tensors, arrays or views, never change."""
     from polyhead.examples.stored import stored_bytes
     from polyhead.kinds.features.image.config import ImageFeature
-    from polyhead.preprocess.layers import StoredPictures
+    from polyhead.kinds.features.image.graph import StoredPictures
 
     feature = ImageFeature(kind="image", size=(32, 48), store="jpeg")
     decode = StoredPictures(feature)

@@ -102,25 +102,23 @@ def trained(finished: Any) -> dict[str, dict[str, Any]]:
     import keras
 
     from polyhead.contracts.bundle import CORE_MODEL, ModelBundle
-    from polyhead.examples.parsing import parse
+    from polyhead.examples.parsing import Parser
     from polyhead.examples.reading import records
-    from polyhead.model.layers import CUSTOM_LAYERS
-    from polyhead.preprocess.outputs import predictions
+    from polyhead.model.outputs import predictions
     from polyhead.train.data import Feed
 
     manifest = ShardManifest.read(finished.place("shard"))
     preprocessing = Preprocessing.read(finished.place("preprocess"))
     feed = Feed(finished.config, preprocessing, finished.place("preprocess"), manifest, finished.place("shard"))
     corrections = ModelBundle.read(finished.place("train")).corrections
-    core = keras.saving.load_model(
-        finished.place("train") / CORE_MODEL, custom_objects=CUSTOM_LAYERS, compile=False, safe_mode=True
-    )
+    core = keras.saving.load_model(finished.place("train") / CORE_MODEL, compile=False, safe_mode=True)
+    parse = Parser(preprocessing)
     found: dict[str, dict[str, Any]] = {}
     for split in ("train", "val", "test"):
         keys = [
             key.decode()
             for batch in records(manifest, finished.place("shard"), split, batch_size=128)
-            for key in parse(batch, {}, {})[0].numpy()
+            for key in parse(batch)[0].numpy()
         ]
         at = 0
         for inputs, _, _ in feed.fixed(split):

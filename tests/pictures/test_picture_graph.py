@@ -192,7 +192,7 @@ def test_samples_of_16_bits_over_a_stated_range(tf: Any) -> None:
     from polyhead.examples.stored import PictureEncoder
     from polyhead.examples.timing import Stopwatch
     from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
-    from polyhead.preprocess.layers import ServedPictures
+    from polyhead.kinds.features.image.graph import ServedPictures
 
     levels = np.array([0, 99, 100, 500, 1100, 1101, 65535, 600] * 8, np.uint16).reshape(8, 8)
     content = png(levels, 0, 16)
@@ -475,7 +475,7 @@ def test_no_damage_in_a_header_crashes(orientation: Callable[[bytes], int], head
 def test_a_batch_shares_no_state(tf: Any) -> None:
     """A batch with JPEG, PNG, a turned picture and a missing one gives each its own pixels, black for the missing."""
     from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
-    from polyhead.preprocess.layers import ServedPictures
+    from polyhead.kinds.features.image.graph import ServedPictures
 
     contents = [PLAIN, b"", PNGS["palette"](), with_segments(exif(tiff(b"MM", 6))), PLAIN]
     statistics = ImageStatistics(count=3, missing=1, decode="scaled", quality=None)
@@ -489,7 +489,7 @@ def test_stored_pictures_come_back(tf: Any, store: Any) -> None:
     """What the shards hold decodes to the resized picture: exactly for raw and png, nearly for jpeg."""
     from polyhead.examples.stored import stored_bytes
     from polyhead.kinds.features.image.config import ImageFeature
-    from polyhead.preprocess.layers import StoredPictures
+    from polyhead.kinds.features.image.graph import StoredPictures
 
     feature = ImageFeature(kind="image", size=(20, 12), store=store)
     images = [Image.fromarray(CORNERS).resize((12, 20)), Image.fromarray(noise(20, 12)).convert("L").convert("RGB")]

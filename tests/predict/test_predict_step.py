@@ -180,7 +180,7 @@ def test_places_that_cannot_be_used(model: Any, tmp_path: Path) -> None:
 
 def test_one_graph_serves_all_batches(model: Any) -> None:
     """Predicting again, in batches of other sizes, traces the network no more than twice."""
-    from polyhead.examples.encoding import encode_example
+    from polyhead.examples.encoding import encode_entries, examples_of
     from polyhead.examples.reading import batches_of
     from polyhead.model.bundle import Predictor
 
@@ -195,6 +195,8 @@ def test_one_graph_serves_all_batches(model: Any) -> None:
 
     predictor._core = counted
     for size in (3, 5, 4, 7, 2):
-        examples = [b"".join(encode_example({"key": b"k", "feature/size": float(row)})) for row in range(size)]
+        size_column = pl.Series(range(size), dtype=pl.Float64)
+        entries = {"key": [pl.Series(["k"] * size)], "feature/numeric": [size_column]}
+        examples = examples_of(encode_entries(entries, size)).joined().split()
         assert sum(len(batch.keys) for batch in predictor.predict(batches_of(examples, 2))) == size
     assert 1 <= traces <= 2

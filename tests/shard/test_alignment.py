@@ -22,16 +22,21 @@ def written(prepared: Any) -> tuple[Any, ShardManifest, Path]:
 
 def read_shuffled(tf: Any, written: tuple[Any, ShardManifest, Path]) -> list[dict[str, Any]]:
     """Every row of every split, by the reader of training, in shuffled order; pictures as pixels."""
-    from polyhead.examples.parsing import parse
+    from polyhead.contracts.preprocessing import Preprocessing
+    from polyhead.examples.parsing import Parser
     from polyhead.examples.reading import shuffled_records
-    from polyhead.preprocess.layers import StoredPictures
+    from polyhead.kinds.features.image.graph import StoredPictures
+    from polyhead.kinds.graphs import feature_blocks
 
     config, manifest, place = written
     pixels = {name: StoredPictures(config.features[name]) for name in ("left", "right")}
+    fitted = Preprocessing.read(place.parent / "preprocess")
+    parse, blocks = Parser(fitted), feature_blocks(fitted)
     rows: list[dict[str, Any]] = []
     for split in ("train", "val", "test"):
         for batch in shuffled_records(manifest, place, split, batch_size=16, seed=3):
-            keys, features, targets = parse(batch, config.features, config.targets)
+            keys, raw, targets = parse(batch)
+            features = {name: column for block in blocks for name, column in block.columns(raw[block.KIND]).items()}
             seen = {name: pixels[name](features[name]).numpy() for name in pixels}
             for i, key in enumerate(keys.numpy()):
                 row = {name: value[i] for name, value in {**features, **targets}.items()}
@@ -88,12 +93,24 @@ def test_tensorflow_alone_reads_the_shards(
             entries = tf.train.Example.FromString(record).features.feature
             number = int(entries["key"].bytes_list.value[0].decode()[1:])
             truth = row_of(number)
-            names = {"left_path": "feature/left", **{n: f"feature/{n}" for n in ("right", "size", "colour", "note")}}
-            names |= {n: f"target/{n}" for n in ("price", "shape", "sold", "tags")}
-            present = {"key"} | {names[n] for n, value in truth.items() if n != "id" and value is not None}
-            assert set(entries) == present | ({"target/tags/known"} if truth["tags"] is not None else set())
+            pictures = {"left_path": "feature/image/left", "right": "feature/image/right"}
+            words = {"feature/category": "colour", "feature/text": "note"}
+            words |= {"target/multiclass": "shape", "target/binary": "sold"}
+            numbers = {"feature/numeric": "size", "target/regression": "price"}
+            sets = {"target/multilabel/tags", "target/multilabel/tags/known"}
+            present = {entry for column, entry in pictures.items() if truth[column] is not None}
+            assert set(entries) == {"key", *words, *numbers, *sets} | present
+            for entry, column in words.items():
+                assert [value.decode() for value in entries[entry].bytes_list.value] == [truth[column] or ""]
+            for entry, column in numbers.items():
+                [held] = np.frombuffer(entries[entry].bytes_list.value[0], "<f8")
+                assert np.isnan(held) if truth[column] is None else held == truth[column]
+            tags = [tag.decode() for tag in entries["target/multilabel/tags"].bytes_list.value]
+            assert tags == sorted(truth["tags"] or [])
+            known = entries["target/multilabel/tags/known"].int64_list.value
+            assert list(known) == [truth["tags"] is not None]
             if truth["left_path"] is not None:
-                pixels = entries["feature/left"].bytes_list.value[0]
+                pixels = entries["feature/image/left"].bytes_list.value[0]
                 assert pixels == bytes(colour_of(number, "left")) * (128 * 96)
             seen += 1
     assert seen == 130

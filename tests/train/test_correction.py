@@ -26,8 +26,8 @@ def test_corrected_predictions_have_the_train_rows_mean(transform: Any, predict:
     backend.load()
     import tensorflow as tf
 
-    from polyhead.preprocess.layers import TargetTransforms
-    from polyhead.preprocess.outputs import predictions
+    from polyhead.model.outputs import predictions
+    from polyhead.model.transforms import TargetTransforms
     from polyhead.train.correction import corrections
 
     true = np.random.default_rng(2).lognormal(3, 0.8, 500)

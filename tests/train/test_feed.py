@@ -53,7 +53,7 @@ def test_epochs_left_are_as_if_all_had_been_read(feed: Callable[..., Any]) -> No
 def test_pictures_stay_bytes(feed: Callable[..., Any]) -> None:
     """Pixels reach the network as uint8: it is the network that makes numbers of them, on its device."""
     inputs, _, _ = next(iter(feed().training()))
-    assert (inputs["photo"].dtype.name, inputs["photo"].shape) == ("uint8", (6, 16, 16, 3))
+    assert (inputs["photo__pixels"].dtype.name, inputs["photo__pixels"].shape) == ("uint8", (6, 16, 16, 3))
 
 
 @pytest.mark.parametrize(("rows", "small"), [(2**29 // 768, False), (2**29 // 768 - 100, True)])

@@ -100,17 +100,17 @@ def linear(fitted: Preprocessing, start: Callable[[str], Any] | None = None) -> 
     """Heads that are linear functions of the standardised numbers, with given biases."""
     import keras
 
-    from polyhead.model.encoders import core_inputs
-    from polyhead.model.heads import head_units
+    from polyhead.kinds.graphs import heads
+    from polyhead.model.build import core_inputs
 
     inputs = core_inputs(fitted)
-    numbers = [values[:, :1] for values in inputs.values()]
-    joined = keras.layers.Concatenate()(numbers) if len(numbers) > 1 else numbers[0]
+    joined = inputs["numeric"][:, :, 0]
     outputs = {}
-    for name, statistics in fitted.target_statistics.items():
+    for head in heads(fitted):
+        name = head.name
         bias = keras.initializers.Zeros() if start is None else lambda *_, name=name, **__: start(name)
         kernel = keras.initializers.RandomNormal(stddev=0.0 if start else 1.0, seed=1)
-        layer = keras.layers.Dense(head_units(statistics), kernel_initializer=kernel, bias_initializer=bias)
+        layer = keras.layers.Dense(head.units, kernel_initializer=kernel, bias_initializer=bias)
         outputs[name] = layer(joined)
     return keras.Model(inputs, outputs)
 
@@ -141,7 +141,7 @@ def test_an_epochs_batches_add_up_to_the_stated_loss(prepare: Any, batch_size: i
 
     So the expected gradient is that of the stated loss, also with a short last batch and batches without a label.
     """
-    from polyhead.model.heads import head_loss
+    from polyhead.kinds.graphs import heads
 
     data = prepare(table())
     feed, fitted = data.feed(batch_size=batch_size, epochs=1)
@@ -149,8 +149,9 @@ def test_an_epochs_batches_add_up_to_the_stated_loss(prepare: Any, batch_size: i
     expected = losses_by_hand(model, feed, fitted)
     sums = dict.fromkeys(fitted.targets, 0.0)
     for inputs, values, weights in feed.training():
-        for name, target in fitted.targets.items():
-            sums[name] += float(head_loss(target, "sum")(values[name], model(inputs)[name], weights[name]))
+        for head in heads(fitted):
+            logits = model(inputs)[head.name]
+            sums[head.name] += float(head.loss("sum")(values[head.name], logits, weights[head.name]))
     for name, total in sums.items():
         assert total * batch_size / 50 == pytest.approx(expected[name], rel=1e-5), name
 
@@ -167,11 +168,12 @@ def test_reported_losses_are_means_over_rows(prepare: Any, heads: tuple[str, ...
 
 def test_without_validation_the_prior_scores_one(prepare: Any) -> None:
     """The score of the train rows is on the same scale as that of val rows: 1 knows nothing."""
-    from polyhead.train.score import prior_logits
+    from polyhead.kinds.graphs import heads
 
     data = prepare(table())
     _, fitted = data.feed()
-    model = linear(fitted, lambda name: prior_logits(fitted.targets[name], fitted.target_statistics[name]))
+    priors = {head.name: head.prior_logits() for head in heads(fitted)}
+    model = linear(fitted, lambda name: priors[name])
     result = data.fit(model, learning_rate=1e-30, epochs=2, batch_size=13)
     assert [epoch.score for epoch in result.epochs] == pytest.approx([1, 1], rel=1e-5)
     assert (result.best_epoch, result.epochs[0].val_losses) == (2, {})
@@ -233,7 +235,7 @@ def test_balanced_classes_weigh_what_they_should_at_any_batch_size(
     model = linear(fitted)
     data.fit(model, batch_size=batch_size, epochs=epochs, learning_rate=0.03, weight_decay=0.0)
     parts = [(inputs, values["y"], model(inputs)["y"]) for inputs, values, _ in feed.fixed("train")]
-    known = np.concatenate([np.stack([np.asarray(inputs[name])[:, 0] for name in "ab"], 1) for inputs, _, _ in parts])
+    known = np.concatenate([np.asarray(inputs["numeric"])[:, :, 0] for inputs, _, _ in parts])
     true = np.concatenate([np.asarray(value)[:, 0] for _, value, _ in parts])
     ours = 1 / (1 + np.exp(-np.concatenate([np.asarray(logits)[:, 0] for _, _, logits in parts])))
     oracle = LogisticRegression(C=1e9, class_weight="balanced", max_iter=1000).fit(known, true)

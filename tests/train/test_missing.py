@@ -88,7 +88,9 @@ def test_a_value_never_missing_in_training_may_be_missing_later(
 def test_values_are_hidden_at_the_rate_given_while_training() -> None:
     """Hidden numbers are as missing ones, hidden ids are missing or unseen, one as often as the other."""
     backend.load()
-    from polyhead.model.layers import Hide, HideCategory, HideNumber
+    from polyhead.kinds.features.category.graph import HideCategory
+    from polyhead.kinds.features.graph import Hide
+    from polyhead.kinds.features.numeric.graph import HideNumber
 
     rows, rate = 40_000, 0.1
     known = np.ones(rows, np.float32)

@@ -7,15 +7,17 @@
                                `shard` uint32, its place in the manifest; `offset` uint64, `length` uint32, in bytes
     <out>/timings.json         where the time went; it differs from run to run and nothing depends on it
 
-Every example has `key` (bytes) and, by the names of the config:
-    feature/<image>      bytes: the oriented RGB picture at the feature's size, encoded as `store` says
-    feature/<numeric>    bytes: a little-endian float64
-    feature/<category>   bytes, UTF-8
-    feature/<text>       bytes, UTF-8
-    target/<binary>, target/<multiclass>   bytes: the label
-    target/<multilabel>  bytes list; target/<multilabel>/known int64 1 where the set is known
-    target/<regression>  bytes: a little-endian float64, on the table's scale
-A missing value is an absent entry.
+Every example has `key` (bytes) and an entry for each kind, with all columns of that kind in the order in which
+`Preprocessing.json` has them:
+    feature/numeric, target/regression
+                         bytes: a little-endian float64 for each column, NaN where missing; targets on the table's scale
+    feature/category, feature/text, target/binary, target/multiclass
+                         bytes list: UTF-8 for each column, empty where missing
+Where the columns of a kind cannot lie together, each has entries of its own:
+    feature/image/<name>             bytes: the oriented RGB picture at the feature's size, encoded as `store` says;
+                                     absent where missing
+    target/multilabel/<name>         bytes list of labels
+    target/multilabel/<name>/known   int64: 1 where the set is known, else 0
 
 Several workers share the work by a plan. Each partition is a run of rows in the shards' order; a merge joins them into
 the very artifact that one worker writes.
@@ -76,12 +78,12 @@ class ShardManifest(Contract):
         warnings: All warnings so far.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 3
+    FORMAT_VERSION: ClassVar[int] = 4
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_FIT
 
     VARYING: ClassVar[frozenset[str]] = frozenset({TIMINGS})
 
-    format_version: int = 3
+    format_version: int = 4
     shards: list[Shard]
     rows: dict[str, int]
     rows_read: int

@@ -17,7 +17,7 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-HEADER, _FOOTER = 12, 4
+HEADER, FOOTER = 12, 4
 """Bytes before a record, and behind it."""
 
 
@@ -30,13 +30,24 @@ def frame(record: Sequence[bytes]) -> bytes:
     Returns:
         16 bytes more than the record has.
     """
-    length = struct.pack("<Q", sum(map(len, record)))
-    return b"".join((length, _masked_crc([length]), *record, _masked_crc(record)))
+    return b"".join((header(sum(map(len, record))), *record, _masked_crc(record)))
+
+
+@functools.lru_cache(maxsize=2**14)
+def header(length: int) -> bytes:
+    """What stands before a record of so many bytes."""
+    packed = struct.pack("<Q", length)
+    return packed + _masked_crc([packed])
+
+
+def masked(crc: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Checksums as the format stores them, uint32."""
+    return ((crc >> np.uint32(15)) | (crc << np.uint32(17))) + np.uint32(0xA282EAD8)
 
 
 def _masked_crc(data: Iterable[bytes]) -> bytes:
     crc = functools.reduce(google_crc32c.extend, data, 0)
-    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+    return masked(np.array([crc], "<u4")).tobytes()
 
 
 def record_places(path: Path) -> NDArray[np.int64]:
@@ -51,6 +62,6 @@ def record_places(path: Path) -> NDArray[np.int64]:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         while ends[-1] < len(content):
             (length,) = struct.unpack_from("<Q", content, ends[-1])
-            ends.append(ends[-1] + HEADER + length + _FOOTER)
+            ends.append(ends[-1] + HEADER + length + FOOTER)
     edges = np.array(ends, np.int64)
-    return np.stack([edges[:-1] + HEADER, np.diff(edges) - HEADER - _FOOTER], 1)
+    return np.stack([edges[:-1] + HEADER, np.diff(edges) - HEADER - FOOTER], 1)

@@ -2,51 +2,58 @@
 
 from __future__ import annotations
 
-import math
-import struct
-from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
-from polyhead.kinds.union import Feature, Target
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.kinds.entries import KEY_ENTRY
+from polyhead.kinds.examples import names_by_kind
+from polyhead.kinds.graphs import feature_blocks, heads
+from polyhead.kinds.protocols.graph import Batch
 
-Batch = dict[str, tf.Tensor]
 
-_NO_NUMBER = struct.pack("<d", math.nan)
-
-
-def parse(
-    examples: tf.Tensor, features: Mapping[str, Feature], targets: Mapping[str, Target]
-) -> tuple[tf.Tensor, Batch, Batch]:
-    """Parse a batch of serialised examples.
+class Parser:
+    """Parses batches of serialised examples.
 
     Args:
-        examples: String (batch,).
-        features: The features wanted; others are not parsed.
-        targets: The targets wanted.
-
-    Returns:
-        Keys, string (batch,); raw features and raw targets by name: float64 (batch,) for numeric and regression
-        with NaN where missing; ragged string (batch, None) for multilabel, with int64 `<name>/known` (batch,)
-        beside it; string (batch,) with empty where missing for every other kind.
+        held: The features and targets that the examples were made of.
+        chosen: Those that are wanted, a part of them; the others are not looked at. Default: all.
     """
-    text = tf.io.FixedLenFeature([], tf.string, "")
-    number = tf.io.FixedLenFeature([], tf.string, _NO_NUMBER)
-    wanted: dict[str, object] = {"key": text}
-    for name, feature in features.items():
-        wanted[f"feature/{name}"] = number if feature.kind == "numeric" else text
-    for name, target in targets.items():
-        if target.kind == "multilabel":
-            wanted[f"target/{name}"] = tf.io.RaggedFeature(tf.string)
-            wanted[f"target/{name}/known"] = tf.io.FixedLenFeature([], tf.int64, 0)
-        else:
-            wanted[f"target/{name}"] = number if target.kind == "regression" else text
-    parsed = tf.io.parse_example(examples, wanted)
-    for name, kind in wanted.items():
-        if kind is number:
-            parsed[name] = tf.io.decode_raw(parsed[name], tf.float64)[:, 0]
-    of = {
-        group: {name.removeprefix(group): value for name, value in parsed.items() if name.startswith(group)}
-        for group in ("feature/", "target/")
-    }
-    return parsed["key"], of["feature/"], of["target/"]
+
+    def __init__(self, held: Preprocessing, chosen: Preprocessing | None = None) -> None:
+        chosen = chosen or held
+        self._blocks = feature_blocks(chosen)
+        self._heads = heads(chosen)
+        self._features = names_by_kind(held.features)
+        self._targets = names_by_kind(held.targets)
+
+    def __call__(self, examples: tf.Tensor) -> tuple[tf.Tensor, dict[str, Any], Batch]:
+        """Parse a batch.
+
+        Args:
+            examples: String (batch,).
+
+        Returns:
+            Keys, string (batch,). Raw features by kind, as `FeatureBlock.joined` gives them: float64 (batch, columns)
+            for numeric, NaN where missing; string (batch, columns), empty where missing, for category and text; by
+            name, string (batch,), for image. Raw targets by name: float64 (batch,) for regression; ragged string
+            (batch, None) for multilabel, with int64 `<name>/known` (batch,) beside it; string (batch,) for the others.
+        """
+        wanted = {KEY_ENTRY: tf.io.FixedLenFeature([], tf.string), **self._feature_entries(), **self._target_entries()}
+        parsed = tf.io.parse_example(examples, wanted)
+        features = {block.KIND: block.parsed(parsed, self._features) for block in self._blocks}
+        return parsed[KEY_ENTRY], features, self._targets_of(parsed)
+
+    def targets(self, examples: tf.Tensor) -> Batch:
+        """The targets alone."""
+        return self._targets_of(tf.io.parse_example(examples, self._target_entries()))
+
+    def _feature_entries(self) -> dict[str, Any]:
+        return {entry: how for block in self._blocks for entry, how in block.entries(self._features).items()}
+
+    def _target_entries(self) -> dict[str, Any]:
+        return {entry: how for head in self._heads for entry, how in head.entries(self._targets).items()}
+
+    def _targets_of(self, parsed: Batch) -> Batch:
+        return {name: value for head in self._heads for name, value in head.parsed(parsed, self._targets).items()}

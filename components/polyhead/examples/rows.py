@@ -1,4 +1,4 @@
-"""One row of the clean table as one example."""
+"""Rows of the clean table as examples: all at once, and row by row where there are pictures."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import polars as pl
+
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.contracts.validation import KEY, picture_column
-from polyhead.examples.encoding import Value, encode_example
+from polyhead.contracts.validation import KEY, ROW, picture_column
+from polyhead.examples.encoding import Pieces, encode_entries, with_pictures
 from polyhead.examples.stored import PictureEncoder, PictureName, picture_name
 from polyhead.examples.timing import Stopwatch
+from polyhead.kinds.entries import KEY_ENTRY, entry_name
+from polyhead.kinds.examples import entries_of
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
 from polyhead.kinds.union import Target
 from polyhead.pictures.facts import content_hash
 from polyhead.pictures.failures import PictureError, work_on
 from polyhead.pictures.folder import PictureFolder
+
+ENTRIES = "__entries__"
+"""The column of a row's entries, pictures apart."""
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -77,7 +84,7 @@ class RowEncoder:
         targets: bool,
         kept: Callable[[PictureName], bytes | None] | None = None,
     ) -> None:
-        self._features = preprocessing.features
+        self._preprocessing = preprocessing
         self._targets: Mapping[str, Target] = preprocessing.targets if targets else {}
         self._folder = folder
         self._kept = kept
@@ -86,13 +93,36 @@ class RowEncoder:
             statistics = preprocessing.feature_statistics[name]
             if isinstance(feature, ImageFeature) and isinstance(statistics, ImageStatistics):
                 self._encoders[name] = PictureEncoder(feature, statistics.decode, max_pixels=max_pixels)
+        self._own_columns = {ROW, KEY, *self._encoders, *map(picture_column, self._encoders)}
 
-    def __call__(self, row: Mapping[str, Any], clock: Stopwatch) -> EncodedRow | RowError:
-        """One row.
+    @property
+    def pictures(self) -> list[str]:
+        """The image features."""
+        return list(self._encoders)
+
+    def entries(self, rows: pl.DataFrame) -> Pieces:
+        """What examples hold, pictures apart; without image features that is all.
 
         Args:
-            row: `__key__` and canonical values by feature and target name, None where missing; for an image
-                feature also what validation saw of the file, in `picture_column(name)`, if it is known.
+            rows: `__key__` and canonical values by feature and target name. Where a feature has no column, its values
+                are missing.
+        """
+        held = entries_of(rows, self._preprocessing.features, self._targets)
+        return encode_entries({KEY_ENTRY: [rows[KEY]], **held}, rows.height)
+
+    def rows(self, rows: pl.DataFrame, *, entries: bool = True) -> Iterator[dict[str, Any]]:
+        """Rows as `__call__` wants them, or without their entries, which is enough for `map`."""
+        own = rows.select(name for name in rows.columns if name in self._own_columns)
+        if entries:
+            own = own.with_columns(pl.Series(ENTRIES, self.entries(rows).joined().split(), dtype=pl.Binary))
+        return own.iter_rows(named=True)
+
+    def __call__(self, row: Mapping[str, Any], clock: Stopwatch) -> EncodedRow | RowError:
+        """One row that may have pictures.
+
+        Args:
+            row: Its entries, in `ENTRIES`, and the paths of its pictures by feature name, None where missing; also
+                what validation saw of a file, in `picture_column(name)`, if it is known.
             clock: Measures the stages.
 
         Returns:
@@ -102,38 +132,33 @@ class RowEncoder:
             MachineError: The machine, and not the picture, is to blame.
             StorageError: A store does not answer, or does not give a picture.
         """
-        entries: dict[str, Value] = {"key": row[KEY].encode()}
-        pictures: dict[PictureName, bytes] = {}
+        pictures: dict[str, bytes] = {}
+        names: dict[PictureName, bytes] = {}
         decoded = kept = bytes_read = 0
-        for name in self._features:
-            value = row[name]
-            if value is None:
-                continue
-            encoder = self._encoders.get(name)
-            if encoder is None:
-                entries[f"feature/{name}"] = value if isinstance(value, float) else value.encode()
+        for name, encoder in self._encoders.items():
+            path = row.get(name)
+            if path is None:
                 continue
             facts = row.get(picture_column(name))
             named, stored = self._held(encoder, facts)
             if stored is None:
                 clock.start()
                 try:
-                    with work_on(value):
-                        content = self._folder.read(value)
+                    with work_on(path):
+                        content = self._folder.read(path)
                         if facts is not None and content_hash(content) != facts["content_hash"]:
                             raise PictureError("image_changed", "is no more the file that was validated")
                         clock.lap("read")
                         stored = encoder(content, clock)
                 except PictureError as error:
-                    return RowError(name, value, error)
+                    return RowError(name, path, error)
                 decoded, bytes_read = decoded + 1, bytes_read + len(content)
             else:
                 kept += 1
             if named is not None:
-                pictures[named] = stored
-            entries[f"feature/{name}"] = stored
-        self._add_targets(entries, row)
-        return EncodedRow(encode_example(entries), pictures, decoded, kept, bytes_read)
+                names[named] = stored
+            pictures[entry_name("feature", "image", name)] = stored
+        return EncodedRow(with_pictures(row[ENTRIES], pictures), names, decoded, kept, bytes_read)
 
     def map(
         self,
@@ -163,7 +188,7 @@ class RowEncoder:
     def _to_read(self, row: Mapping[str, Any]) -> Iterator[str]:
         """The pictures of a row that no earlier shard holds."""
         for name, encoder in self._encoders.items():
-            if row[name] is not None and self._held(encoder, row.get(picture_column(name)))[1] is None:
+            if row.get(name) is not None and self._held(encoder, row.get(picture_column(name)))[1] is None:
                 yield row[name]
 
     def _held(
@@ -174,14 +199,3 @@ class RowEncoder:
             return None, None
         named = picture_name(encoder.recipe, facts["content_hash"])
         return named, None if self._kept is None else self._kept(named)
-
-    def _add_targets(self, entries: dict[str, Value], row: Mapping[str, Any]) -> None:
-        for name, target in self._targets.items():
-            value = row[name]
-            if value is None:
-                continue
-            if target.kind == "multilabel":
-                entries[f"target/{name}"] = [label.encode() for label in value]
-                entries[f"target/{name}/known"] = 1
-            else:
-                entries[f"target/{name}"] = value if isinstance(value, float) else value.encode()

@@ -1,1 +1,4 @@
-"""The network: one encoder per feature, a combiner, one head per target. `keras.layers` and `keras.ops` only."""
+"""The network: one encoder per kind of features, a combiner, one head per target.
+
+`keras.layers` and `keras.ops` only.
+"""

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.examples.parsing import parse
-from polyhead.model.layers import CUSTOM_LAYERS
-from polyhead.preprocess.layers import FeatureTransforms
-from polyhead.preprocess.outputs import predictions
+from polyhead.examples.parsing import Parser
+from polyhead.kinds.graphs import feature_blocks
+from polyhead.model.outputs import predictions
+from polyhead.model.transforms import FeatureTransforms
 from polyhead.storage.artifact import check_files, checked_file
 
 
@@ -28,8 +28,8 @@ class Predicted:
 
     Attributes:
         keys: The rows' keys.
-        outputs: As `polyhead.preprocess.outputs.predictions` gives them.
-        targets: Raw targets as in `polyhead.examples.parsing.parse`, ragged ones as lists of lists.
+        outputs: As `polyhead.model.outputs.predictions` gives them.
+        targets: Raw targets as in `polyhead.examples.parsing.Parser`, ragged ones as lists of lists.
         categories: Raw values of the category features, empty where missing.
     """
 
@@ -40,14 +40,15 @@ class Predicted:
 
 
 class Predictor:
-    """A bundle's network with its transforms, over serialised examples.
+    """A bundle's network with its transforms, over serialised examples of all that was fitted.
 
     Args:
         directory: The artifact of `train`.
 
     Attributes:
         bundle: Its contract.
-        preprocessing: The statistics of the features and targets that the network knows.
+        held: The statistics of all features and targets; examples are made of these.
+        preprocessing: The part of them that the network knows.
 
     Raises:
         ArtifactError: The model file, the preprocessing or the configuration is missing or was changed.
@@ -61,15 +62,16 @@ class Predictor:
         fitted = Preprocessing.read(bundled)
         made_from = self.bundle.made_from["preprocessing"]
         require_same("preprocessing", made_from, fitted.fingerprint(), maker=str(directory), user=str(bundled))
+        self.held = fitted
         self.preprocessing = fitted.chosen(self.bundle.config(directory), bundled)
         self._core = keras.saving.load_model(
             checked_file(directory, self.bundle, CORE_MODEL),
-            custom_objects=CUSTOM_LAYERS,
             compile=False,
             safe_mode=True,
         )
         self._transforms = FeatureTransforms(self.preprocessing, bundled, stored=True)
-        self._categories = [name for name, feature in self.preprocessing.features.items() if feature.kind == "category"]
+        self._parse = Parser(fitted, self.preprocessing)
+        self._sliced = [block for block in feature_blocks(self.preprocessing) if block.IS_SLICED]
         self._step = tf.function(self._predict_batch, autograph=False, reduce_retracing=True)
 
     def predict(self, examples: tf.data.Dataset) -> Iterator[Predicted]:
@@ -91,7 +93,7 @@ class Predictor:
             )
 
     def _predict_batch(self, batch: tf.Tensor) -> tuple[Any, ...]:
-        keys, features, targets = parse(batch, self.preprocessing.features, self.preprocessing.targets)
+        keys, features, targets = self._parse(batch)
         logits = self._core(self._transforms(features), training=False)
-        kept = {name: features[name] for name in self._categories}
+        kept = {name: column for block in self._sliced for name, column in block.columns(features[block.KIND]).items()}
         return keys, predictions(self.preprocessing, logits, self.bundle.corrections), targets, kept

@@ -16,6 +16,7 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.prediction import PREDICTIONS_TABLE, ROWS_AT_ONCE, PredictionPart, PredictionPlan
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, Rejection
 from polyhead.errors import ArtifactError, DataError, counted
+from polyhead.examples.encoding import examples_of
 from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
 from polyhead.examples.timing import Stopwatch
 from polyhead.fan_out import ROW_BYTES, balanced, tell_plan
@@ -287,7 +288,7 @@ class _Model:
         self._config = config
         self._workers = workers or available_cpus()
         folder, limit = PictureFolder(image_root), config.validate_.max_pixels
-        self._encoder = RowEncoder(self._predictor.preprocessing, folder, max_pixels=limit, targets=False)
+        self._encoder = RowEncoder(self._predictor.held, folder, max_pixels=limit, targets=False)
 
     def predict(self, groups: Iterable[pl.DataFrame], rows: int) -> pl.DataFrame:
         """Predict groups of rows.
@@ -304,7 +305,7 @@ class _Model:
         heads = self._predictor.preprocessing.target_statistics
         parts: list[pl.DataFrame] = []
         groups, coming = itertools.tee(groups)
-        encoded = self._encoded(row for group in coming for row in group.iter_rows(named=True))
+        encoded = self._encoded(row for group in coming for row in self._encoder.rows(group))
         with progress("predict", total=rows, unit="rows") as advance:
             for group in groups:
                 kept, examples = self._examples(group, itertools.islice(encoded, group.height))
@@ -323,6 +324,8 @@ class _Model:
         self, rows: pl.DataFrame, encoded: Iterable[EncodedRow | RowError]
     ) -> tuple[pl.DataFrame, list[bytes]]:
         """The rows whose pictures can be read, and their serialised examples, made as the shard step makes them."""
+        if not self._encoder.pictures:
+            return rows, examples_of(self._encoder.entries(rows)).joined().split()
         examples: list[bytes] = []
         keep: list[bool] = []
         for row, made in zip(rows.iter_rows(named=True), encoded, strict=True):

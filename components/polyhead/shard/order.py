@@ -18,7 +18,7 @@ ORDER_SALT = 1 << 64
 """Salt of the rows' order, above every split seed that a config would name, so that order and split are unrelated."""
 
 _RANK = "__rank__"
-_SPOOL_BYTES = 4 * 2**20
+_SPOOL_BYTES = 16 * 2**20
 _MOST_SPOOLS = 256
 
 

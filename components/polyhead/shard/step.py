@@ -45,8 +45,6 @@ from polyhead.tables.clean import open_clean
 from polyhead.tables.rejected import RejectionCounts, tell_rejections, too_many
 from polyhead.tables.writing import parquet_bytes
 
-_PART_ROWS = 16_384
-
 Sharded = TypeVar("Sharded", ShardManifest, ShardPart)
 
 
@@ -281,7 +279,7 @@ class _Rows:
             total = shards[-1].end - shards[0].start if shards else 0
             with progress("shard", total=total, unit="rows") as advance:
                 columns = [ROW, KEY, *config.features, *config.targets, *map(picture_column, self.images)]
-                parts = (self.clean.read(part, *columns) for part in self.clean.parts(_PART_ROWS))
+                parts = (self.clean.read(part, *columns) for part in self.clean.parts())
                 writer.write(self.order.spool(parts, directory, shards), advance)
         return writer
 

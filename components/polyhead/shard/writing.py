@@ -17,6 +17,7 @@ from polyhead.contracts.artifact import Record
 from polyhead.contracts.config import Config
 from polyhead.contracts.shards import PlannedShard, Shard, ShardTimings
 from polyhead.contracts.validation import KEY, ROW
+from polyhead.examples.encoding import examples_of, frames_of
 from polyhead.examples.framing import HEADER, frame
 from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
 from polyhead.examples.timing import Stopwatch
@@ -33,6 +34,8 @@ _NOTE = ".finished.json"
 _STORED_SHARE = {"raw": 1.0, "png": 0.6, "jpeg": 0.25}
 _TASK_BYTES, _TASK_ROWS = 2**19, 512
 """What a thread is handed at a time, about: enough that handing over costs nothing beside the work."""
+_TASK_CELLS, _TASK_PLAIN_ROWS = 2**19, 2**14
+"""The same of rows without pictures, whose columns are encoded all at once."""
 
 
 def rows_per_shard(config: Config) -> int:
@@ -57,9 +60,9 @@ class _Task(NamedTuple):
     finished: _Finished | None
     ends_shard: bool
 
-    def named(self) -> Iterator[dict[str, Any]]:
+    def to_encode(self) -> pl.DataFrame:
         """The rows that are to be encoded."""
-        return self.rows.iter_rows(named=True) if self.finished is None else iter(())
+        return self.rows if self.finished is None else self.rows.clear()
 
 
 @dataclass
@@ -67,8 +70,10 @@ class _Encoded:
     """What became of a task: framed records with the pictures that they hold, and the rows that cannot be records."""
 
     task: _Task
+    rows: int = 0
     records: list[bytes] = field(default_factory=list)
-    pictures: list[list[PicturePlace]] = field(default_factory=list)
+    pictures: list[PicturePlace] = field(default_factory=list)
+    size: int = 0
     rejected: list[Cell] = field(default_factory=list)
     clock: Stopwatch = field(default_factory=Stopwatch)
     decoded: int = 0
@@ -110,7 +115,7 @@ class ShardWriter:
         started = time.perf_counter()
         open_shard: _OpenShard | None = None
         try:
-            for encoded in self._encoder.map(self._encode, self._tasks(spool), _Task.named, workers=self._workers):
+            for encoded in self._encoder.map(self._encode, self._tasks(spool), self._to_read, workers=self._workers):
                 task = encoded.task
                 if task.finished is not None:
                     self.resumed += 1
@@ -133,11 +138,11 @@ class ShardWriter:
 
     def _count(self, encoded: _Encoded) -> None:
         self._clock.add(encoded.clock)
-        self._counts["rows"] += len(encoded.records)
+        self._counts["rows"] += encoded.rows
         self._counts["decoded"] += encoded.decoded
         self._counts["kept"] += encoded.kept
         self._counts["bytes_read"] += encoded.bytes_read
-        self._counts["bytes_written"] += sum(map(len, encoded.records))
+        self._counts["bytes_written"] += encoded.size
 
     def timings(self) -> ShardTimings:
         """Where the time went."""
@@ -159,7 +164,11 @@ class ShardWriter:
             self.rejected.add_cell(*cell)
 
     def _tasks(self, spool: Spool) -> Iterator[_Task]:
-        size = max(1, min(_TASK_ROWS, _TASK_BYTES // _estimated_bytes(self._config)))
+        if self._encoder.pictures:
+            size = max(1, min(_TASK_ROWS, _TASK_BYTES // _estimated_bytes(self._config)))
+        else:
+            columns = 1 + len(self._config.features) + len(self._config.targets)
+            size = max(1, min(_TASK_PLAIN_ROWS, _TASK_CELLS // columns))
         for shard, rows in spool.rows():
             finished = _Finished.read(self._directory, shard.name)
             if finished is not None:
@@ -168,16 +177,29 @@ class ShardWriter:
             for start in range(0, rows.height, size):
                 yield _Task(shard, rows[start : start + size], None, ends_shard=start + size >= rows.height)
 
+    def _to_read(self, task: _Task) -> Iterator[dict[str, Any]]:
+        return self._encoder.rows(task.to_encode(), entries=False)
+
     def _encode(self, task: _Task) -> _Encoded:
         encoded = _Encoded(task)
-        for row in task.named():
+        rows = task.to_encode()
+        if not self._encoder.pictures:
+            encoded.clock.start()
+            framed = frames_of(examples_of(self._encoder.entries(rows)))
+            encoded.clock.lap("encode")
+            encoded.rows, encoded.records, encoded.size = rows.height, [framed.data.tobytes()], len(framed.data)
+            return encoded
+        for row in self._encoder.rows(rows):
             made = self._encoder(row, encoded.clock)
             if isinstance(made, RowError):
                 column, cause = self._config.column_of(made.name), made.cause
                 encoded.rejected.append((row[ROW], row[KEY], column, cause.reason, made.path, cause.detail))
                 continue
-            encoded.records.append(frame(made.example))
-            encoded.pictures.append(_places(made))
+            record = frame(made.example)
+            encoded.pictures += [(name, encoded.size + offset, length) for name, offset, length in _places(made)]
+            encoded.records.append(record)
+            encoded.rows += 1
+            encoded.size += len(record)
             encoded.decoded += made.decoded
             encoded.kept += made.kept
             encoded.bytes_read += made.bytes_read
@@ -205,12 +227,12 @@ class _OpenShard:
 
     def write(self, encoded: _Encoded) -> None:
         """Append the records of a task."""
-        for record, pictures in zip(encoded.records, encoded.pictures, strict=True):
+        for record in encoded.records:
             self._file.write(record)
             self._digest.update(record)
-            self._places += [(name, self._size + offset, length) for name, offset, length in pictures]
-            self._size += len(record)
-        self._rows += len(encoded.records)
+        self._places += [(name, self._size + offset, length) for name, offset, length in encoded.pictures]
+        self._size += encoded.size
+        self._rows += encoded.rows
         self._rejected += encoded.rejected
 
     def finish(self) -> _Finished:

@@ -9,10 +9,11 @@ import tensorflow as tf
 from polyhead.contracts.config import Config, Split
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
-from polyhead.examples.parsing import Batch, parse
+from polyhead.examples.parsing import Parser
 from polyhead.examples.reading import batches_in, records, shuffled_records
-from polyhead.model.heads import weight_per_row
-from polyhead.preprocess.layers import FeatureTransforms, TargetTransforms
+from polyhead.kinds.graphs import feature_blocks, heads
+from polyhead.kinds.protocols.graph import Batch
+from polyhead.model.transforms import FeatureTransforms, TargetTransforms
 
 _PARALLEL_BATCHES = 2
 _AHEAD = 2
@@ -28,8 +29,8 @@ class Feed:
 
     Args:
         config: Batch size and seed.
-        preprocessing: The fitted statistics.
-        preprocessing_dir: Where their vocabularies lie.
+        preprocessing: The part of the fitted statistics that the model uses.
+        preprocessing_dir: The whole artifact, of what the shards hold.
         manifest: The shards.
         shards_dir: Where they lie.
     """
@@ -46,12 +47,10 @@ class Feed:
         self._preprocessing = preprocessing
         self._manifest = manifest
         self._directory = shards_dir
+        self._parse = Parser(Preprocessing.read(preprocessing_dir), preprocessing)
         self._features = FeatureTransforms(preprocessing, preprocessing_dir, stored=True)
         self._targets = TargetTransforms(preprocessing)
-        self._shares = {
-            name: 1 / (config.train.batch_size * weight_per_row(preprocessing.targets[name], statistics))
-            for name, statistics in preprocessing.target_statistics.items()
-        }
+        self._shares = {head.name: 1 / (config.train.batch_size * head.weight_per_row) for head in heads(preprocessing)}
 
     @property
     def steps(self) -> int:
@@ -85,24 +84,20 @@ class Feed:
     def targets(self, split: Split) -> tf.data.Dataset:
         """`(targets, weights)` of a split's rows in the shards' order; features are not looked at."""
         examples = records(self._manifest, self._directory, split, batch_size=max(self._config.train.batch_size, 128))
-        targets = self._preprocessing.targets
         return examples.map(
-            lambda batch: self._targets(parse(batch, {}, targets)[2]),
+            lambda batch: self._targets(self._parse.targets(batch)),
             num_parallel_calls=_PARALLEL_BATCHES,
             deterministic=True,
         )
 
     def is_small(self, split: Split) -> bool:
         """Whether a split's inputs fit into memory beside the model: half a gibibyte, pictures as pixels."""
-        pictures = [feature.size for feature in self._preprocessing.features.values() if feature.kind == "image"]
-        pixels = self._manifest.rows[split] * sum(height * width * 3 for height, width in pictures)
+        pixels = self._manifest.rows[split] * sum(block.unpacked_bytes for block in feature_blocks(self._preprocessing))
         return pixels + sum(shard.bytes for shard in self._manifest.of(split)) <= _MEMORY_BYTES
 
     def _transformed(self, examples: tf.data.Dataset) -> tf.data.Dataset:
-        preprocessing = self._preprocessing
-
         def transform(batch: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
-            _, features, targets = parse(batch, preprocessing.features, preprocessing.targets)
+            _, features, targets = self._parse(batch)
             values, weights = self._targets(targets)
             return self._features(features), values, weights
 

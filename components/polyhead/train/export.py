@@ -16,8 +16,8 @@ import keras
 import tensorflow as tf
 
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.preprocess.layers import FeatureTransforms
-from polyhead.preprocess.outputs import predictions
+from polyhead.model.outputs import predictions
+from polyhead.model.transforms import FeatureTransforms
 
 _NO_DATE = "1980-01-01@00:00:00"
 _METADATA, _CONFIG = "metadata.json", "config.json"
@@ -75,7 +75,7 @@ class _Serving(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
         @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def serve(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
-            return predictions(preprocessing, core(transforms(raw), training=False), corrections)
+            return predictions(preprocessing, core(transforms(transforms.joined(raw)), training=False), corrections)
 
         self.serve = serve
 
@@ -91,7 +91,7 @@ def export_serving(
 
     Inputs by feature name, all `(batch,)`: string for image (the bytes of a JPEG, PNG, GIF or 24-bit BMP file),
     category and text, float64 for numeric. A missing number is NaN, any other missing value is empty. Outputs as in
-    `polyhead.preprocess.outputs.predictions`. The SavedModel needs TensorFlow only, not Polyhead.
+    `polyhead.model.outputs.predictions`. The SavedModel needs TensorFlow only, not Polyhead.
 
     Args:
         core: The trained network.

@@ -15,7 +15,7 @@ from polyhead.contracts.bundle import Epoch
 from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.errors import DataError
-from polyhead.model.heads import head_loss
+from polyhead.kinds.graphs import heads
 from polyhead.train.checkpoint import Checkpoint
 from polyhead.train.data import Feed
 from polyhead.train.score import JointScore, Validation
@@ -70,12 +70,12 @@ def fit(
     """
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     losses = {
-        name: keras.metrics.MeanMetricWrapper(head_loss(target, "none"), name=f"{name}__mean")
-        for name, target in preprocessing.targets.items()
+        head.name: keras.metrics.MeanMetricWrapper(head.loss("none"), name=f"{head.name}__mean")
+        for head in heads(preprocessing)
     }
     model.compile(
         optimizer=_optimizer(config),
-        loss={name: head_loss(target, "sum") for name, target in preprocessing.targets.items()},
+        loss={head.name: head.loss("sum") for head in heads(preprocessing)},
         loss_weights={name: target.loss_weight for name, target in preprocessing.targets.items()},
         weighted_metrics={name: [metric] for name, metric in losses.items()},
         jit_compile="auto" if on_gpu else False,  # XLA makes steps on CPUs slower, and its compilation takes seconds

@@ -10,14 +10,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.kinds.targets.classes import ClassStatistics
-from polyhead.kinds.targets.multilabel.config import LabelStatistics
-from polyhead.kinds.union import Target, TargetStatistics
-from polyhead.model.heads import head_loss
+from polyhead.kinds.graphs import heads
 
 Arrays = Mapping[str, NDArray[np.generic]]
-
-_SMALLEST_SHARE = 1e-6
 
 
 class HeadLosses:
@@ -28,12 +23,12 @@ class HeadLosses:
     """
 
     def __init__(self, preprocessing: Preprocessing) -> None:
-        self._losses = {name: head_loss(target, "none") for name, target in preprocessing.targets.items()}
+        self._losses = {head.name: head.loss("none") for head in heads(preprocessing)}
         self._sums = dict.fromkeys(self._losses, 0.0)
         self._weights = dict.fromkeys(self._losses, 0.0)
 
     def update(self, values: Arrays, weights: Arrays, logits: Arrays) -> None:
-        """Take a batch; the arrays are by target name, as `polyhead.preprocess.layers.TargetTransforms` gives them."""
+        """Take a batch; the arrays are by target name, as `polyhead.model.transforms.TargetTransforms` gives them."""
         for name, loss in self._losses.items():
             losses = keras.ops.convert_to_numpy(loss(values[name], logits[name])).astype(np.float64)
             self._sums[name] += float((losses * weights[name]).sum())
@@ -61,10 +56,7 @@ class JointScore:
     """
 
     def __init__(self, preprocessing: Preprocessing, targets: Iterable[tuple[Arrays, Arrays]]) -> None:
-        priors = {
-            name: prior_logits(preprocessing.targets[name], statistics)
-            for name, statistics in preprocessing.target_statistics.items()
-        }
+        priors = {head.name: head.prior_logits() for head in heads(preprocessing)}
         losses = HeadLosses(preprocessing)
         for values, weights in targets:
             losses.update(values, weights, {name: np.tile(p, (len(values[name]), 1)) for name, p in priors.items()})
@@ -103,20 +95,3 @@ class Validation:
         for inputs, (values, weights) in zip(self._inputs, self._targets, strict=True):
             losses.update(values, weights, model.predict_on_batch(inputs))
         return losses.means()
-
-
-def prior_logits(target: Target, statistics: TargetStatistics) -> NDArray[np.float32]:
-    """The logits that predict the train rows' weighted frequencies, float32 (units,); 0 for regression's mean."""
-    if isinstance(statistics, ClassStatistics):
-        mass = np.multiply(statistics.counts, statistics.weights(target.weighing))
-        shares = np.maximum(mass / mass.sum(), _SMALLEST_SHARE)
-        if statistics.kind == "binary":
-            return np.asarray(np.log(shares[1:] / shares[:1]), np.float32)
-        return np.asarray(np.log(shares), np.float32)
-    if isinstance(statistics, LabelStatistics):
-        counts = np.array(statistics.counts, np.float64)
-        positive, negative = map(np.array, statistics.weights(target.weighing))
-        positive, negative = counts * positive, (statistics.rows - counts) * negative
-        odds = np.maximum(positive, _SMALLEST_SHARE) / np.maximum(negative, _SMALLEST_SHARE)
-        return np.asarray(np.log(odds), np.float32)
-    return np.zeros(1, np.float32)

@@ -106,7 +106,7 @@ class TargetScore(ABC, Generic[TargetT, StatisticsT, OutcomeT]):
         Args:
             name: The target.
             statistics: Its statistics.
-            arrays: `<name>` and `<name>__probabilities`, as `polyhead.preprocess.outputs.predictions` gives them.
+            arrays: `<name>` and `<name>__probabilities`, as `polyhead.model.outputs.predictions` gives them.
         """
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 `unicode-words-1`: lower case, then maximal runs of at least two letters, digits or underscores, in any script;
 that is scikit-learn's default `(?u)\\b\\w\\w+\\b`. Terms of several words are joined by a single space. The graph's
-form of the same definition is `polyhead.preprocess.layers.TextTransform`.
+form of the same definition is `polyhead.kinds.features.text.graph.TextTransform`.
 """
 
 from __future__ import annotations

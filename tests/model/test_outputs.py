@@ -13,7 +13,7 @@ from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
-from polyhead.kinds.union import TargetStatistics
+from polyhead.kinds.union import TARGETS, TargetStatistics
 from polyhead.model import backend
 
 
@@ -42,11 +42,11 @@ def predicted(
     tf: Any, statistics: TargetStatistics, logits: list[list[float]], corrections: dict[str, float] | None = None
 ) -> tuple[Any, Any]:
     """The prediction and, where there are any, the probabilities of one head."""
-    from polyhead.preprocess.outputs import predictions
+    from polyhead.model.outputs import predictions
 
     preprocessing = Preprocessing(
         features={},
-        targets={},
+        targets={"t": TARGETS[statistics.kind](kind=statistics.kind)},
         rows={},
         feature_statistics={},
         target_statistics={"t": statistics},
@@ -113,11 +113,11 @@ def test_a_correction_is_added_on_the_scale_that_is_learned(tf: Any) -> None:
 @pytest.mark.parametrize("transform", ["none", "log"])
 def test_predictions_undo_the_target_transform(tf: Any, transform: Any) -> None:
     """A head that gives exactly what its loss compares with predicts the table's value."""
-    from polyhead.preprocess.layers import _standardised
+    from polyhead.kinds.targets.regression.graph import standardised
 
     raw = np.array([0.5, 3.0, 120.0, 4e5])
     scale = np.log(raw.astype(float)) if transform == "log" else raw.astype(float)
     statistics = numbers(transform, float(scale.mean()), float(scale.var()))
-    values, _ = _standardised(statistics, tf.constant(raw))
+    values, _ = standardised(statistics, tf.constant(raw))
     number, _ = predicted(tf, statistics, values.numpy().tolist())
     np.testing.assert_allclose(number, raw, rtol=1e-5, atol=1e-1 if transform == "none" else 0)

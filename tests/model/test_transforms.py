@@ -83,7 +83,7 @@ def numeric(values: list[float | None]) -> NumericStatistics:
 
 
 def text_transform(folder: Path, train: list[str], ngrams: int, min_documents: int = 1) -> Any:
-    from polyhead.preprocess.layers import TextTransform
+    from polyhead.kinds.features.text.graph import TextTransform
 
     feature = TextFeature(kind="text", ngrams=ngrams, min_documents=min_documents)
     vocabulary = gathered(TextFit("x", feature), pl.Series(train, dtype=pl.String)).vocabulary()
@@ -154,7 +154,7 @@ def test_texts_without_known_terms_are_padding(tf: Any, tmp_path: Path) -> None:
 LOCALE_PROBE = """
 import sys
 import tensorflow as tf
-from polyhead.preprocess.layers import TextTransform
+from polyhead.kinds.features.text.graph import TextTransform
 words = TextTransform._terms(type("T", (), {"_ngrams": 1}), tf.constant([sys.argv[1]]))
 print(b" ".join(words.to_list()[0]).decode())
 """
@@ -177,15 +177,15 @@ def test_the_machines_language_does_not_change_words() -> None:
 
 def test_category_ids(tf: Any, tmp_path: Path) -> None:
     """0 is missing, 1 is unseen, then the vocabulary by frequency; space around a value does not count."""
-    from polyhead.preprocess.layers import CategoryTransform
+    from polyhead.kinds.features.category.graph import CategoryTransform
 
     train = pl.Series(["red", "red", "Ölgrün", "7", "7", "7", None])
     apart = "O\u0308lgru\u0308n"
     vocabulary = gathered(CategoryFit("x", CategoryFeature(kind="category")), train).vocabulary()
     statistics = CategoryStatistics(count=6, missing=1, vocabulary=write_vocabulary(tmp_path, "colour", vocabulary))
-    transform = CategoryTransform(statistics, tmp_path)
+    transform = CategoryTransform([statistics], tmp_path)
     rows = ["", "   ", "blue", "7", "red", "Ölgrün", " red\t", "\u00a0red\u2003", "\u3000", "RED", "r ed", apart]
-    assert transform(tf.constant(rows)).numpy().tolist() == [0, 0, 1, 2, 3, 4, 3, 3, 0, 1, 1, 4]
+    assert transform(tf.constant(rows)[:, None]).numpy()[:, 0].tolist() == [0, 0, 1, 2, 3, 4, 3, 3, 0, 1, 1, 4]
 
 
 @settings(max_examples=60, deadline=None)
@@ -193,9 +193,9 @@ def test_category_ids(tf: Any, tmp_path: Path) -> None:
 @example(values=[f"{chr(code)}x{chr(code)}" for code in (9, 11, 28, 31, 0x85, 0xA0, 0x200B, 0x2028, 0x3000, 0xFEFF)])
 def test_space_around_is_what_validation_takes_for_space(tf: Any, values: list[str]) -> None:
     """Serving strips a raw value exactly as validation strips the table's cell, for every kind of white space."""
-    from polyhead.preprocess.layers import _stripped
+    from polyhead.kinds.strings import stripped
 
-    served = [value.decode() for value in _stripped(tf.constant(values)).numpy()]
+    served = [value.decode() for value in stripped(tf.constant(values)).numpy()]
     assert served == pl.Series(values).str.strip_chars().to_list()
 
 
@@ -203,11 +203,11 @@ def test_space_around_is_what_validation_takes_for_space(tf: Any, values: list[s
 @given(values=st.lists(spellings.filter(lambda word: not re.search(COMPUTED, spelled_by_patterns(word))), min_size=1))
 def test_a_word_is_served_as_validation_spells_it(tf: Any, values: list[str]) -> None:
     """`85255.0`, `True` and midnights mean what they mean in a table, whatever stands around them."""
-    from polyhead.preprocess.layers import _respelled
+    from polyhead.kinds.strings import respelled, stripped
 
-    served = _respelled(tf.constant([f" {value}\t" for value in values]), "category").numpy()
+    served = respelled(stripped(tf.constant([f" {value}\t" for value in values]))).numpy()
     assert [value.decode() for value in served] == words(pl.Series(values)).to_list()
-    served = _respelled(tf.constant(values), "text").numpy()
+    served = respelled(tf.constant(values)).numpy()
     assert [value.decode() for value in served] == words(pl.Series(values), strip=False).to_list()
 
 
@@ -240,11 +240,17 @@ def test_numbers_are_scaled_the_same_in_tf_data(tf: Any) -> None:
     check_scaling([1.5, -2.25, 1e5, 0.0, 3.0, 3.0], [1e6, -1e6, 0.001], mapped)
 
 
-def check_scaling(train: list[float], others: list[float], apply: Any) -> None:
-    from polyhead.preprocess.layers import NumericTransform
+def scaling(statistics: NumericStatistics) -> Any:
+    """The transform of a block of one column, as a function of that column: (batch,) to (batch, 3)."""
+    from polyhead.kinds.features.numeric.graph import NumericTransform
 
+    transform = NumericTransform([statistics])
+    return lambda values: transform(values[:, None])[:, 0]
+
+
+def check_scaling(train: list[float], others: list[float], apply: Any) -> None:
     known, rows = np.array(train), np.array([*train, *others])
-    scaled = apply(NumericTransform(numeric(known.tolist())), rows)
+    scaled = apply(scaling(numeric(known.tolist())), rows)
     assert scaled.dtype == np.float32
     for column, view in ((0, lambda x: x), (1, lambda x: np.sign(x) * np.log1p(np.abs(x)))):
         oracle = StandardScaler().fit(view(known)[:, None])
@@ -258,22 +264,18 @@ def check_scaling(train: list[float], others: list[float], apply: Any) -> None:
 
 def test_a_missing_number_is_zero_and_marked(tf: Any) -> None:
     """NaN becomes (0, 0, 1); a feature without any value still gives finite numbers."""
-    from polyhead.preprocess.layers import NumericTransform
-
-    transform = NumericTransform(numeric([1.0, 3.0, None]))
+    transform = scaling(numeric([1.0, 3.0, None]))
     result = transform(tf.constant([math.nan, 1.0, 3.0], tf.float64)).numpy()
     assert result[0].tolist() == [0.0, 0.0, 1.0]
     np.testing.assert_allclose(result[1:], [[-1, -1, 0], [1, 1, 0]], atol=1e-6)
-    nothing = NumericTransform(numeric([None, None]))
+    nothing = scaling(numeric([None, None]))
     assert nothing(tf.constant([math.nan, 2.0], tf.float64)).numpy().tolist() == [[0, 0, 1], [0, 0, 0]]
 
 
 @pytest.mark.parametrize("train", [[1.0, 2.0, 3.0, 50.0], [-4.0, 0.0, 1e-3], [7.0, 7.0], [1e12, 1e12 + 5]])
 def test_what_a_number_can_add_is_bounded(tf: Any, train: list[float]) -> None:
     """However far outside the train rows' range, a number counts as one a deviation beyond it; infinity too."""
-    from polyhead.preprocess.layers import NumericTransform
-
-    transform = NumericTransform(numeric(train))
+    transform = scaling(numeric(train))
     inside = transform(tf.constant(train, tf.float64)).numpy()
     outside = transform(tf.constant([s * x for s in (-1, 1) for x in (1e3, 1e6, 1e150, math.inf)], tf.float64)).numpy()
     beyond = 1.0 if len(set(train)) > 1 else 0.0
@@ -295,9 +297,7 @@ def test_what_a_number_can_add_is_bounded(tf: Any, train: list[float]) -> None:
 )
 def test_different_numbers_stay_different(tf: Any, values: Any) -> None:
     """Integers and times far from zero are told apart by the network as by the table."""
-    from polyhead.preprocess.layers import NumericTransform
-
-    scaled = NumericTransform(numeric(values.tolist()))(tf.constant(values, tf.float64)).numpy()
+    scaled = scaling(numeric(values.tolist()))(tf.constant(values, tf.float64)).numpy()
     assert (np.diff(scaled[:, 0]) > 0).all()
 
 
@@ -336,7 +336,7 @@ targets:
 @pytest.fixture
 def targets(tf: Any, tmp_path: Path) -> Any:
     """The transform of the table above and its statistics."""
-    from polyhead.preprocess.layers import TargetTransforms
+    from polyhead.model.transforms import TargetTransforms
 
     preprocessing = artifact(tmp_path, TARGETS_CONFIG, TARGETS)
     return TargetTransforms(preprocessing), preprocessing.target_statistics
@@ -440,7 +440,7 @@ def feature_table() -> pl.DataFrame:
 
 def test_inputs_mark_what_is_known(tf: Any, tmp_path: Path) -> None:
     """A text of white space is as missing as an empty one, as it is to validation; others are known."""
-    from polyhead.preprocess.layers import FeatureTransforms
+    from polyhead.model.transforms import FeatureTransforms
 
     preprocessing = artifact(tmp_path, FEATURES_CONFIG, feature_table())
     transforms = FeatureTransforms(preprocessing, tmp_path / "p", stored=False)
@@ -451,21 +451,23 @@ def test_inputs_mark_what_is_known(tf: Any, tmp_path: Path) -> None:
     }
     notes = ["red", "", " \t\u00a0\u3000", "?"]
     inputs = transforms(
-        {
-            "size": tf.constant([1.0, 2, 3, 4], tf.float64),
-            "colour": tf.constant(["red"] * 4),
-            "note": tf.constant(notes),
-        }
+        transforms.joined(
+            {
+                "size": tf.constant([1.0, 2, 3, 4], tf.float64),
+                "colour": tf.constant(["red"] * 4),
+                "note": tf.constant(notes),
+            }
+        )
     )
-    assert set(inputs) == {"size", "colour", "note__ids", "note__weights", "note__known"}
-    assert inputs["note__known"].numpy().tolist() == [1.0, 0.0, 0.0, 1.0]
+    assert set(inputs) == {"numeric", "category", "text_ids", "text_weights", "text_known"}
+    assert inputs["text_known"].numpy().tolist() == [[1.0], [0.0], [0.0], [1.0]]
 
 
 @pytest.mark.parametrize("feature", ["colour", "note"])
 @pytest.mark.parametrize("how", ["changed", "gone"])
 def test_a_vocabulary_that_is_not_the_fitted_one_is_refused(tf: Any, tmp_path: Path, feature: str, how: str) -> None:
     """Changing or removing a vocabulary file is an error that names it, not other ids."""
-    from polyhead.preprocess.layers import FeatureTransforms
+    from polyhead.model.transforms import FeatureTransforms
 
     preprocessing = artifact(tmp_path, FEATURES_CONFIG, feature_table())
     path = tmp_path / "p" / "vocabularies" / f"{feature}.arrow"

@@ -1,0 +1,200 @@
+"""Categories in the graph: one table of words, one of vectors, for all columns."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from polyhead.contracts.config import ModelSection
+from polyhead.kinds.features.category.config import (
+    FIRST_ID,
+    MISSING_ID,
+    UNSEEN_ID,
+    CategoryFeature,
+    CategoryStatistics,
+)
+from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, column_units, seed_of
+from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock
+from polyhead.kinds.strings import lookup_table, respelled, stripped
+from polyhead.kinds.vocabulary import read_vocabulary
+
+_NAME = "category"
+
+
+class CategoryTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """A value, in normal form C or D, to its id; see `MISSING_ID`, `UNSEEN_ID`, `FIRST_ID` of the contract.
+
+    All columns share one table, in which a word stands behind the number of its column.
+
+    Args:
+        columns: Statistics of each column.
+        directory: Where their vocabularies lie.
+        stored: Whether values come from shards and are spelled as they should be.
+    """
+
+    def __init__(self, columns: Sequence[CategoryStatistics], directory: Path, *, stored: bool = False) -> None:
+        super().__init__()
+        self._stored = stored
+        self._prefixes = [_prefix(column) for column in range(len(columns))]
+        self._table = lookup_table(
+            (
+                (prefix + token, token_id)
+                for prefix, statistics in zip(self._prefixes, columns, strict=True)
+                for token, token_id in _ids(statistics, directory)
+            ),
+            UNSEEN_ID,
+        )
+
+    def __call__(self, values: tf.Tensor) -> tf.Tensor:
+        """String (batch, columns) to int32 (batch, columns)."""
+        words = values if self._stored else respelled(stripped(values))
+        return self._table.lookup(tf.add(tf.constant([self._prefixes]), words))
+
+
+def _prefix(column: int) -> str:
+    return f"{column} "
+
+
+def _ids(statistics: CategoryStatistics, directory: Path) -> Iterator[tuple[str, int]]:
+    """Words to ids; where two words have the same normal form, later pairs win."""
+    tokens = read_vocabulary(directory, statistics.vocabulary)["token"].to_list()
+    ids = dict(zip(tokens, range(FIRST_ID, FIRST_ID + len(tokens)), strict=True))
+    for token in reversed(tokens):
+        yield unicodedata.normalize("NFD", token), ids[token]
+    yield from ids.items()
+    yield "", MISSING_ID
+
+
+class _Inputs(tf.Module):  # type: ignore[misc]
+    def __init__(self, transform: CategoryTransform) -> None:
+        super().__init__()
+        self._transform = transform
+
+    def __call__(self, values: tf.Tensor) -> Batch:
+        return {_NAME: self._transform(values)}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class HideCategory(Hide):
+    """`Hide` for ids of categories: some become missing and as many others unseen, so that both vectors are learned.
+
+    Input shape:
+        Ids `(batch, columns)`.
+
+    Output shape:
+        `(batch, columns)`.
+    """
+
+    def call(self, ids: Any, training: bool = False) -> Any:
+        """Ids, some of them hidden while training."""
+        if not training:
+            return ids
+        drawn = self.draw(ops.shape(ids))
+        unseen = ops.where(drawn < 2 * self.rate, ops.full_like(ids, UNSEEN_ID), ids)
+        return ops.where(drawn < self.rate, ops.full_like(ids, MISSING_ID), unseen)
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class ColumnEmbeddings(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
+    """An embedding for each column, each as long as it is asked to be, all of them in one vector of numbers.
+
+    Args:
+        sizes: Ids of each column.
+        units: Length of each column's vectors.
+
+    Input shape:
+        Ids `(batch, columns)`, each from 0 to below its column's size.
+
+    Output shape:
+        `(batch, sum of units)`, column after column.
+    """
+
+    def __init__(self, sizes: Sequence[int], units: Sequence[int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sizes = list(sizes)
+        self.units = list(units)
+        numbers = np.multiply(self.sizes, self.units)
+        self._column = np.repeat(np.arange(len(self.units)), self.units)
+        starts = (np.cumsum(numbers) - numbers)[self._column]
+        self._place = (starts + np.concatenate([np.arange(count) for count in self.units])).astype(np.int32)
+        self._step = np.array(self.units, np.int32)[self._column]
+
+    def build(self, ids_shape: tuple[int | None, ...]) -> None:
+        """Create the vectors."""
+        total = int(np.multiply(self.sizes, self.units).sum())
+        self.numbers = self.add_weight(shape=(total,), initializer="uniform", name="embeddings")
+
+    def call(self, ids: Any) -> Any:
+        """The vectors of the ids, end to end."""
+        return ops.take(self.numbers, ops.take(ids, self._column, axis=1) * self._step + self._place, axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments for loading."""
+        return {**super().get_config(), "sizes": self.sizes, "units": self.units}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class ColumnSums(keras.layers.Layer):  # type: ignore[misc]
+    """A linear function of all columns at once: the sum over columns of the number of each one's id, from zero.
+
+    Args:
+        sizes: Ids of each column.
+        units: Length of the result.
+
+    Input shape:
+        Ids `(batch, columns)`, each from 0 to below its column's size.
+
+    Output shape:
+        `(batch, units)`.
+    """
+
+    def __init__(self, sizes: Sequence[int], units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sizes = list(sizes)
+        self.units = units
+        self._starts = (np.cumsum(self.sizes) - self.sizes).astype(np.int32)
+
+    def build(self, ids_shape: tuple[int | None, ...]) -> None:
+        """Create the numbers."""
+        self.kernel = self.add_weight(shape=(sum(self.sizes), self.units), initializer="zeros", name="kernel")
+
+    def call(self, ids: Any) -> Any:
+        """The sums."""
+        return ops.sum(ops.take(self.kernel, ids + self._starts, axis=0), axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments for loading."""
+        return {**super().get_config(), "sizes": self.sizes, "units": self.units}
+
+
+class CategoryBlock(FeatureBlock[CategoryFeature, CategoryStatistics]):
+    """All categories. The network's input is `category`, int32 (batch, columns)."""
+
+    KIND = _NAME
+    IS_SLICED = True
+
+    def transform(self, directory: Path, *, stored: bool) -> _Inputs:
+        """String (batch, columns), empty where missing."""
+        return _Inputs(CategoryTransform(list(self.statistics.values()), directory, stored=stored))
+
+    def inputs(self) -> dict[str, Any]:
+        """`category`."""
+        return {_NAME: keras.Input((len(self.names),), dtype="int32", name=_NAME)}
+
+    def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
+        """Embeddings that are longer the more values a column has."""
+        ids = HideCategory(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")(inputs[_NAME])
+        sizes = [statistics.vocabulary.size + FIRST_ID for statistics in self.statistics.values()]
+        most = column_units(model.width, len(self.names))
+        units = [min(most, 4 + 2 * int(size**0.5)) for size in sizes]
+        return Encoded(
+            ColumnEmbeddings(sizes, units, name=f"{_NAME}__encoder")(ids),
+            lambda units, head: ColumnSums(sizes, units, name=f"{_NAME}__to__{head}")(ids),
+        )

@@ -1,0 +1,181 @@
+"""Texts in the graph: TF-IDF weights of their terms, one table of term vectors for all columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from polyhead.contracts.config import ModelSection
+from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, StandIn, column_units, seed_of
+from polyhead.kinds.features.text.config import TextFeature, TextStatistics
+from polyhead.kinds.features.text.tokenizer import SHORTEST_WORD, WORD_CHARACTERS
+from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock
+from polyhead.kinds.strings import lookup_table, respelled, stripped
+from polyhead.kinds.vocabulary import read_vocabulary
+
+_NAME = "text"
+_IDS, _WEIGHTS, _KNOWN = "text_ids", "text_weights", "text_known"
+
+_BEFORE_LOWER = {r"\x00": " ", "I": "i", "İ": "i̇", "J": "j", "Ì": "ì", "Í": "í", "Ĩ": "ĩ", "Į": "į"}
+"""`tf.strings.lower` stops at a NUL, and lowers these letters by the machine's language (Turkish, Lithuanian)."""
+
+
+class TextTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """A text to its terms' ids and TF-IDF weights, L2-normalised, as scikit-learn's TfidfVectorizer weighs them.
+
+    Only the terms that occur are kept, padded to the longest row of the batch: no dense matrix of the vocabulary.
+    """
+
+    def __init__(self, statistics: TextStatistics, directory: Path) -> None:
+        super().__init__()
+        vocabulary = read_vocabulary(directory, statistics.vocabulary)
+        self._ngrams = statistics.ngrams
+        self._size = vocabulary.height
+        # TensorFlow has no empty tables; without terms none is needed.
+        self._table = lookup_table(zip(vocabulary["token"], range(self._size), strict=True), -1) if self._size else None
+        self._idf = vocabulary["idf"].to_numpy()
+
+    def __call__(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """String (batch,) to int32 ids from 1 and float32 weights, both (batch, terms); 0 is padding."""
+        rows = tf.shape(texts, out_type=tf.int64)[0]
+        if self._table is None:
+            return tf.zeros([rows, 1], tf.int32), tf.zeros([rows, 1], tf.float32)
+        ids = self._table.lookup(self._terms(texts))
+        ids = tf.ragged.boolean_mask(ids, ids >= 0)
+        counts = tf.sparse.bincount(ids, axis=-1, minlength=self._size, maxlength=self._size)
+        row, term = counts.indices[:, 0], counts.indices[:, 1]
+        weights = tf.cast(counts.values, tf.float64) * tf.gather(self._idf, term)
+        squares = tf.math.unsorted_segment_sum(weights**2, row, rows)
+        weights /= tf.sqrt(tf.gather(squares, row))
+
+        def padded(values: tf.Tensor) -> tf.Tensor:
+            dense = tf.RaggedTensor.from_value_rowids(values, row, nrows=rows).to_tensor()
+            return tf.pad(dense, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(dense)[1])]])
+
+        return padded(tf.cast(term, tf.int32) + 1), padded(tf.cast(weights, tf.float32))
+
+    def _terms(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        for pattern, replacement in _BEFORE_LOWER.items():
+            texts = tf.strings.regex_replace(texts, pattern, replacement)
+        lower = tf.strings.lower(texts, encoding="utf-8")
+        words = tf.strings.split(tf.strings.regex_replace(lower, f"[^{WORD_CHARACTERS}]+", " "))
+        words = tf.ragged.boolean_mask(words, tf.strings.length(words, unit="UTF8_CHAR") >= SHORTEST_WORD)
+        if self._ngrams == 1:
+            return words
+        return tf.strings.ngrams(words, ngram_width=list(range(1, self._ngrams + 1)), separator=" ")
+
+
+class _Inputs(tf.Module):  # type: ignore[misc]
+    """All columns, padded to the longest of them."""
+
+    def __init__(self, columns: Sequence[TextStatistics], directory: Path, *, stored: bool) -> None:
+        super().__init__()
+        self._transforms = [TextTransform(statistics, directory) for statistics in columns]
+        self._stored = stored
+
+    def __call__(self, texts: tf.Tensor) -> Batch:
+        """String (batch, columns)."""
+        words = texts if self._stored else stripped(texts)
+        known = tf.cast(tf.not_equal(words, ""), tf.float32)
+        spelled = texts if self._stored else respelled(texts)
+        columns = [transform(spelled[:, at]) for at, transform in enumerate(self._transforms)]
+        longest = tf.reduce_max([tf.shape(ids)[1] for ids, _ in columns])
+
+        def stacked(tensors: list[tf.Tensor]) -> tf.Tensor:
+            return tf.stack([tf.pad(one, [[0, 0], [0, longest - tf.shape(one)[1]]]) for one in tensors], 1)
+
+        return {
+            _IDS: stacked([ids for ids, _ in columns]),
+            _WEIGHTS: stacked([weights for _, weights in columns]),
+            _KNOWN: known,
+        }
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class WeightedTerms(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
+    """A dense layer for each column over its sparse row: the sum of its terms' vectors, each times its weight.
+
+    Args:
+        terms: Size of each column's vocabulary; its ids are 1 to that, 0 is padding.
+        units: Length of each column's result.
+        zeros: Whether the terms' vectors begin at zero instead of as Glorot says for the column's layer.
+
+    Input shape:
+        Ids `(batch, columns, n)` and weights `(batch, columns, n)`.
+
+    Output shape:
+        `(batch, columns, units)`.
+    """
+
+    def __init__(self, terms: Sequence[int], units: int, *, zeros: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.terms = list(terms)
+        self.units = units
+        self.zeros = zeros
+        self._rows = np.add(self.terms, 1)
+        self._starts = (np.cumsum(self._rows) - self._rows).astype(np.int32)[:, None]
+
+    def build(self, ids_shape: tuple[int | None, ...], weights_shape: tuple[int | None, ...]) -> None:
+        """Create the terms' vectors."""
+        self.vectors = self.add_weight(
+            shape=(int(self._rows.sum()), self.units),
+            initializer="zeros" if self.zeros else self._glorot,
+            name="terms",
+        )
+
+    def _glorot(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
+        limits = np.repeat(np.sqrt(6 / (self._rows + self.units)), self._rows)[:, None]
+        return keras.initializers.RandomUniform(-1, 1)(shape, dtype) * ops.convert_to_tensor(limits, dtype)
+
+    def call(self, ids: Any, weights: Any) -> Any:
+        """The weighted sums; padding has weight 0."""
+        return ops.einsum("bcnu,bcn->bcu", ops.take(self.vectors, ids + self._starts, axis=0), weights)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments for loading."""
+        return {**super().get_config(), "terms": self.terms, "units": self.units, "zeros": self.zeros}
+
+
+class TextBlock(FeatureBlock[TextFeature, TextStatistics]):
+    """All texts.
+
+    The network's inputs are `text_ids` int32 and `text_weights` float32, both (batch, columns, terms), and `text_known`
+    float32 (batch, columns).
+    """
+
+    KIND = _NAME
+
+    def transform(self, directory: Path, *, stored: bool) -> _Inputs:
+        """String (batch, columns), empty where missing."""
+        return _Inputs(list(self.statistics.values()), directory, stored=stored)
+
+    def inputs(self) -> dict[str, Any]:
+        """`text_ids`, `text_weights` and `text_known`."""
+        columns = len(self.names)
+        return {
+            _IDS: keras.Input((columns, None), dtype="int32", name=_IDS),
+            _WEIGHTS: keras.Input((columns, None), dtype="float32", name=_WEIGHTS),
+            _KNOWN: keras.Input((columns,), dtype="float32", name=_KNOWN),
+        }
+
+    def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
+        """A dense layer for each column over its terms, with a learned vector where there is no text."""
+        ids, known = inputs[_IDS], Hide(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")(inputs[_KNOWN])
+        weights = inputs[_WEIGHTS] * ops.expand_dims(known, -1)  # the direct lines lose what is hidden too
+        sizes = [statistics.vocabulary.size for statistics in self.statistics.values()]
+        units = column_units(model.width, len(self.names))
+        terms = WeightedTerms(sizes, units, name=f"{_NAME}__encoder")(ids, weights)
+        vectors = StandIn(name=f"{_NAME}__stand_in")(
+            layers.Activation("gelu", name=f"{_NAME}__activation")(terms), known
+        )
+
+        def direct(units: int, head: str) -> Any:
+            return ops.sum(WeightedTerms(sizes, units, zeros=True, name=f"{_NAME}__to__{head}")(ids, weights), axis=1)
+
+        return Encoded(layers.Flatten(name=f"{_NAME}__vectors")(vectors), direct)

@@ -1,0 +1,41 @@
+"""Every kind's part of the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.kinds.features.category.graph import CategoryBlock
+from polyhead.kinds.features.image.graph import ImageBlock
+from polyhead.kinds.features.numeric.graph import NumericBlock
+from polyhead.kinds.features.text.graph import TextBlock
+from polyhead.kinds.protocols.graph import FeatureBlock, Head
+from polyhead.kinds.targets.binary.graph import BinaryHead
+from polyhead.kinds.targets.multiclass.graph import MulticlassHead
+from polyhead.kinds.targets.multilabel.graph import MultilabelHead
+from polyhead.kinds.targets.regression.graph import RegressionHead
+
+FEATURE_BLOCKS: dict[str, type[FeatureBlock[Any, Any]]] = {
+    block.KIND: block for block in (ImageBlock, NumericBlock, CategoryBlock, TextBlock)
+}
+HEADS: dict[str, type[Head[Any, Any]]] = {
+    head.KIND: head for head in (BinaryHead, MulticlassHead, MultilabelHead, RegressionHead)
+}
+
+
+def feature_blocks(preprocessing: Preprocessing) -> list[FeatureBlock[Any, Any]]:
+    """The features by kind: a block for every kind that has any."""
+    blocks = []
+    for kind, block in FEATURE_BLOCKS.items():
+        features = {name: feature for name, feature in preprocessing.features.items() if feature.kind == kind}
+        if features:
+            blocks.append(block(features, preprocessing.feature_statistics))
+    return blocks
+
+
+def heads(preprocessing: Preprocessing) -> list[Head[Any, Any]]:
+    """A head for every target, in order."""
+    return [
+        HEADS[target.kind](name, target, preprocessing.target_statistics[name])
+        for name, target in preprocessing.targets.items()
+    ]

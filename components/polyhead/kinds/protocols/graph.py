@@ -1,0 +1,209 @@
+"""What a kind gives to the graph: how its columns are transformed and encoded, how its heads learn and answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from polyhead.contracts.config import ModelSection
+from polyhead.kinds.entries import entry_name
+
+Batch = dict[str, tf.Tensor]
+Held = Mapping[str, Sequence[str]]
+"""Names by kind of all features, or all targets, that examples were made of."""
+
+AFeature = TypeVar("AFeature")
+ATarget = TypeVar("ATarget")
+AStatistics = TypeVar("AStatistics")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What a block of columns gives to the rest of the network.
+
+    Attributes:
+        vector: `(batch, units)`, for the combiner.
+        direct: Makes a linear function of the block, `(batch, units)`, for a head of that many units and that name;
+            None where a linear function means nothing, as for pixels.
+    """
+
+    vector: Any
+    direct: Callable[[int, str], Any] | None
+
+
+class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
+    """All features of a kind, side by side.
+
+    A block has one transform, one encoder and one direct line to each head, however many columns it has. What belongs
+    to a column (its statistics, its options, whether it is missing) is one slice of the block's tensors.
+
+    Args:
+        features: By name, in the order of the columns.
+        statistics: By name.
+
+    Attributes:
+        names: Of the columns, in order.
+    """
+
+    KIND: ClassVar[str]
+    DTYPE: ClassVar[tf.DType] = tf.string
+    """Of a column in a raw row."""
+    IS_SLICED: ClassVar[bool] = False
+    """Whether metrics may be shown by the columns' values."""
+
+    def __init__(self, features: Mapping[str, AFeature], statistics: Mapping[str, AStatistics]) -> None:
+        self.names = list(features)
+        self.features = dict(features)
+        self.statistics = {name: statistics[name] for name in features}
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """What a row takes as the network's input beyond what it takes in a shard, about."""
+        return 0
+
+    def joined(self, columns: Mapping[str, tf.Tensor]) -> Any:
+        """The block's raw columns as one tensor, `(batch, columns)`, from tensors `(batch,)` by name."""
+        return tf.stack([columns[name] for name in self.names], 1)
+
+    def columns(self, raw: Any) -> Batch:
+        """The raw columns by name, each `(batch,)`: the way back from `joined`."""
+        return dict(zip(self.names, tf.unstack(raw, axis=1), strict=True))
+
+    def entries(self, held: Held) -> dict[str, Any]:
+        """The entries of an example that hold the block, as `tf.io.parse_example` takes them."""
+        return _entry("feature", self.KIND, self.DTYPE, held)
+
+    def parsed(self, parsed: Batch, held: Held) -> Any:
+        """The raw block, as `joined` gives it, from parsed entries."""
+        values = _held_columns(parsed, "feature", self.KIND, self.DTYPE, held)
+        places = [held[self.KIND].index(name) for name in self.names]
+        return values if places == list(range(len(held[self.KIND]))) else tf.gather(values, places, axis=1)
+
+    @abstractmethod
+    def transform(self, directory: Path, *, stored: bool) -> Callable[[Any], Batch]:
+        """What turns the raw block into the network's inputs: a `tf.Module`, which holds its tables.
+
+        Args:
+            directory: Where the preprocessing artifact's vocabularies lie.
+            stored: True for values of shards, which are canonical already; False for those of a raw row.
+        """
+
+    @abstractmethod
+    def inputs(self) -> dict[str, Any]:
+        """The network's inputs, Keras tensors by name."""
+
+    @abstractmethod
+    def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
+        """The block's part of the network.
+
+        Args:
+            inputs: Keras tensors as `inputs` gives them.
+            model: Sizes and rates.
+            seed: `train.seed`; each block draws from a seed of its own that follows from it.
+        """
+
+
+class Head(ABC, Generic[ATarget, AStatistics]):
+    """What one target's head learns, and what it says.
+
+    Args:
+        name: The target's.
+        target: Its settings.
+        statistics: Of the train rows.
+    """
+
+    KIND: ClassVar[str]
+    DTYPE: ClassVar[tf.DType] = tf.string
+    """Of a raw target."""
+
+    def __init__(self, name: str, target: ATarget, statistics: AStatistics) -> None:
+        self.name = name
+        self.target = target
+        self.statistics = statistics
+
+    def entries(self, held: Held) -> dict[str, Any]:
+        """The entries of an example that hold the target, as `tf.io.parse_example` takes them."""
+        return _entry("target", self.KIND, self.DTYPE, held)
+
+    def parsed(self, parsed: Batch, held: Held) -> Batch:
+        """The raw target under its name, `(batch,)`, from parsed entries."""
+        values = _held_columns(parsed, "target", self.KIND, self.DTYPE, held)
+        return {self.name: values[:, held[self.KIND].index(self.name)]}
+
+    @property
+    @abstractmethod
+    def units(self) -> int:
+        """Logits of the head."""
+
+    @property
+    @abstractmethod
+    def weight_per_row(self) -> float:
+        """The weight of all known targets in the head's loss over the number of train rows, known or not.
+
+        A head's loss is the mean over all train rows by these weights (and over labels, where there are several). A
+        batch of n rows counts for its weighted losses over n times this number, whatever weights happen to be in it.
+        So what a batch adds to the gradient is, on average, the gradient of that loss at any batch size. Divided by its
+        own weights, a batch without a rare class would count as much as one with it.
+        """
+
+    @abstractmethod
+    def loss(self, reduction: Literal["sum", "none"]) -> Any:
+        """A Keras loss over the head's logits.
+
+        Args:
+            reduction: sum: of all rows, each times its weight. none: of each row, in the shape of the weights.
+        """
+
+    @abstractmethod
+    def prior_logits(self) -> NDArray[np.float32]:
+        """The logits that predict what the train rows have, by their weights; float32 (units,)."""
+
+    @abstractmethod
+    def transform(self) -> Callable[[Batch], tuple[tf.Tensor, tf.Tensor]]:
+        """What turns raw targets by name into what the loss compares, and each row's weight in it, 0 where missing.
+
+        It is a `tf.Module`, which holds its tables.
+        """
+
+    @abstractmethod
+    def answers(self, logits: tf.Tensor, correction: float) -> Batch:
+        """What the head says, in the table's terms: under the target's name, and its probabilities, if any.
+
+        Args:
+            logits: Float64 (batch, units).
+            correction: Of `polyhead.contracts.bundle.ModelBundle`; 0 where there is none.
+        """
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether the head's answers are corrected by the train rows' residuals."""
+        return False
+
+    def correction(self, residuals: NDArray[np.float64]) -> float:
+        """What is added to a head's number, from (value - logit) of the train rows with a known target, (rows,)."""
+        return 0.0
+
+
+def _entry(group: str, kind: str, dtype: tf.DType, held: Held) -> dict[str, Any]:
+    """The one entry of all columns of a kind: the bytes of numbers, or a string each. Without it all are missing."""
+    columns = len(held[kind])
+    if dtype == tf.float64:
+        how = tf.io.FixedLenFeature([], tf.string, np.full(columns, np.nan).astype("<f8").tobytes())
+    else:
+        how = tf.io.FixedLenFeature([columns], tf.string, [""] * columns)
+    return {entry_name(group, kind): how}
+
+
+def _held_columns(parsed: Batch, group: str, kind: str, dtype: tf.DType, held: Held) -> tf.Tensor:
+    """All columns of a kind, `(batch, columns)`."""
+    values = parsed[entry_name(group, kind)]
+    if dtype == tf.float64:
+        values = tf.ensure_shape(tf.io.decode_raw(values, tf.float64), [None, len(held[kind])])
+    return values

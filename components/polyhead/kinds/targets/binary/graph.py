@@ -1,0 +1,38 @@
+"""The head of one of two labels."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from polyhead.kinds.targets.binary.config import BinaryTarget
+from polyhead.kinds.targets.graph import ClassHead
+
+
+class BinaryHead(ClassHead[BinaryTarget]):
+    """One logit: the log odds of the positive label. Probabilities stand negative before positive."""
+
+    KIND = "binary"
+    AS_COLUMN = True
+
+    @property
+    def units(self) -> int:
+        """One."""
+        return 1
+
+    def loss(self, reduction: Literal["sum", "none"]) -> keras.losses.Loss:
+        """Cross-entropy, (batch,)."""
+        return keras.losses.BinaryCrossentropy(from_logits=True, reduction=reduction)
+
+    def prior_logits(self) -> NDArray[np.float32]:
+        """The log odds of the weighted frequencies."""
+        return np.asarray(np.log(self.shares[1:] / self.shares[:1]), np.float32)
+
+    def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
+        """Float64 (batch, 2)."""
+        positive = tf.sigmoid(logits)
+        return tf.concat([1 - positive, positive], 1)

@@ -1,0 +1,79 @@
+"""What the heads of several kinds share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, Generic, TypeVar
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from polyhead.kinds.base import TargetBase
+from polyhead.kinds.protocols.graph import Batch, Head
+from polyhead.kinds.strings import lookup_table
+from polyhead.kinds.targets.classes import ClassStatistics
+
+PROBABILITIES = "__probabilities"
+"""Behind a target's name: its probabilities."""
+
+SMALLEST_SHARE = 1e-6
+"""Below it a class counts as if it had that share of the train rows."""
+
+AClassTarget = TypeVar("AClassTarget", bound=TargetBase)
+
+
+class _ClassTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """Labels to the classes' numbers; a missing or unknown one has weight 0."""
+
+    def __init__(self, name: str, classes: list[str], weights: list[float], *, as_column: bool) -> None:
+        super().__init__()
+        self._name = name
+        self._table = lookup_table(zip(classes, range(len(classes)), strict=True), -1)
+        self._weights = np.array(weights, np.float32)
+        self._as_column = as_column
+
+    def __call__(self, raw: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        ids = self._table.lookup(raw[self._name])
+        number = tf.maximum(ids, 0)
+        weights = tf.where(ids >= 0, tf.gather(self._weights, number), 0.0)
+        return tf.cast(number, tf.float32)[:, None] if self._as_column else number, weights
+
+
+class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
+    """One of two or more classes."""
+
+    AS_COLUMN: ClassVar[bool]
+    """Whether the loss compares float32 (batch, 1), or int32 (batch,)."""
+
+    @property
+    def weights(self) -> list[float]:
+        """The loss weight of each class."""
+        return self.statistics.weights(self.target.weighing)
+
+    @property
+    def weight_per_row(self) -> float:
+        """The mean over the train rows."""
+        counts = self.statistics.counts
+        total = sum(count * weight for count, weight in zip(counts, self.weights, strict=True))
+        return total / (sum(counts) + self.statistics.missing)
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Each class's share of the train rows' weight, float64 (classes,)."""
+        mass = np.multiply(self.statistics.counts, self.weights)
+        return np.asarray(np.maximum(mass / mass.sum(), SMALLEST_SHARE), np.float64)
+
+    def transform(self) -> _ClassTransform:
+        """From string (batch,), empty where missing."""
+        return _ClassTransform(self.name, self.statistics.classes, self.weights, as_column=self.AS_COLUMN)
+
+    def answers(self, logits: tf.Tensor, correction: float) -> Batch:
+        """The label, string (batch,), and float32 (batch, classes)."""
+        probabilities = self.probabilities(logits)
+        label = tf.gather(tf.constant(self.statistics.classes), tf.argmax(probabilities, 1))
+        return {self.name: label, self.name + PROBABILITIES: tf.cast(probabilities, tf.float32)}
+
+    @abstractmethod
+    def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
+        """Of each class, from float64 logits."""

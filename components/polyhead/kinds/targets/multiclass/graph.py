@@ -1,0 +1,37 @@
+"""The head of one of several classes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from polyhead.kinds.targets.graph import ClassHead
+from polyhead.kinds.targets.multiclass.config import MulticlassTarget
+
+
+class MulticlassHead(ClassHead[MulticlassTarget]):
+    """A logit for each class."""
+
+    KIND = "multiclass"
+    AS_COLUMN = False
+
+    @property
+    def units(self) -> int:
+        """One for each class."""
+        return len(self.statistics.classes)
+
+    def loss(self, reduction: Literal["sum", "none"]) -> keras.losses.Loss:
+        """Cross-entropy, (batch,)."""
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
+
+    def prior_logits(self) -> NDArray[np.float32]:
+        """The logarithms of the weighted frequencies."""
+        return np.asarray(np.log(self.shares), np.float32)
+
+    def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
+        """Float64 (batch, classes)."""
+        return tf.nn.softmax(logits)

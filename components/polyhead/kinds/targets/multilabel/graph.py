@@ -1,0 +1,104 @@
+"""The head of any number of labels at once."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from numpy.typing import NDArray
+
+from polyhead.kinds.entries import entry_name
+from polyhead.kinds.protocols.graph import Batch, Head, Held
+from polyhead.kinds.targets.graph import PROBABILITIES, SMALLEST_SHARE
+from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
+
+_HALF = 0.5
+
+
+@keras.saving.register_keras_serializable("polyhead")
+class LabelwiseCrossentropy(keras.losses.Loss):  # type: ignore[misc]  # Keras is untyped
+    """Binary cross-entropy of every label by itself, so that weights can be given per row and label.
+
+    Input shape:
+        True 0/1 and logits `(batch, labels)`; sample weights `(batch, labels)`.
+    """
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Losses `(batch, labels)`."""
+        return ops.binary_crossentropy(y_true, y_pred, from_logits=True)
+
+
+class _LabelTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """Sets of labels to 0 or 1 for each label."""
+
+    def __init__(self, name: str, labels: list[str], positive: list[float], negative: list[float]) -> None:
+        super().__init__()
+        self._name = name
+        self._labels = labels
+        self._positive = np.array(positive, np.float32)
+        self._negative = np.array(negative, np.float32)
+
+    def __call__(self, raw: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        sets, known = raw[self._name], raw[f"{self._name}/known"]
+        present = tf.stack([tf.reduce_any(sets == label, axis=1) for label in self._labels], 1)
+        weights = tf.where(present, self._positive, self._negative) * tf.cast(known, tf.float32)[:, None]
+        return tf.cast(present, tf.float32), weights
+
+
+class MultilabelHead(Head[MultilabelTarget, LabelStatistics]):
+    """A logit for each label, each by itself."""
+
+    KIND = "multilabel"
+
+    def entries(self, held: Held) -> dict[str, Any]:  # each column has entries of its own
+        """The labels, and whether the set is known."""
+        name = entry_name("target", self.KIND, self.name)
+        return {name: tf.io.RaggedFeature(tf.string), f"{name}/known": tf.io.FixedLenFeature([], tf.int64, 0)}
+
+    def parsed(self, parsed: Batch, held: Held) -> Batch:
+        """Ragged string (batch, None), and int64 (batch,) under `<name>/known`."""
+        name = entry_name("target", self.KIND, self.name)
+        return {self.name: parsed[name], f"{self.name}/known": parsed[f"{name}/known"]}
+
+    @property
+    def units(self) -> int:
+        """One for each label."""
+        return len(self.statistics.labels)
+
+    @property
+    def weights(self) -> tuple[list[float], list[float]]:
+        """The loss weights of each label, of rows that have it and of rows that lack it."""
+        return self.statistics.weights(self.target.weighing)
+
+    @property
+    def weight_per_row(self) -> float:
+        """The sum over labels, its mean over the train rows."""
+        statistics = self.statistics
+        each = zip(statistics.counts, *self.weights, strict=True)
+        total = sum(count * positive + (statistics.rows - count) * negative for count, positive, negative in each)
+        return total / (statistics.rows + statistics.missing)
+
+    def loss(self, reduction: Literal["sum", "none"]) -> LabelwiseCrossentropy:
+        """Cross-entropy of each label, (batch, labels)."""
+        return LabelwiseCrossentropy(reduction=reduction)
+
+    def prior_logits(self) -> NDArray[np.float32]:
+        """The log odds of each label's weighted frequency."""
+        counts = np.array(self.statistics.counts, np.float64)
+        positive, negative = map(np.array, self.weights)
+        positive, negative = counts * positive, (self.statistics.rows - counts) * negative
+        odds = np.maximum(positive, SMALLEST_SHARE) / np.maximum(negative, SMALLEST_SHARE)
+        return np.asarray(np.log(odds), np.float32)
+
+    def transform(self) -> _LabelTransform:
+        """From ragged string (batch, None), and int64 (batch,) under `<name>/known`; float32 (batch, labels) both."""
+        return _LabelTransform(self.name, self.statistics.labels, *self.weights)
+
+    def answers(self, logits: tf.Tensor, correction: float) -> Batch:
+        """0 or 1 for each label, int32 (batch, labels), and float32 (batch, labels)."""
+        probabilities = tf.sigmoid(logits)
+        chosen = tf.cast(probabilities >= _HALF, tf.int32)
+        return {self.name: chosen, self.name + PROBABILITIES: tf.cast(probabilities, tf.float32)}

@@ -1,0 +1,95 @@
+"""The head of a number."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from polyhead.kinds.protocols.graph import Batch, Head
+from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+
+_LOSSES = {
+    "huber": keras.losses.Huber,
+    "mse": keras.losses.MeanSquaredError,
+    "mae": keras.losses.MeanAbsoluteError,
+}
+_LARGEST_LOG = 700.0
+
+
+class _NumberTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """Numbers on the table's scale to transformed and standardised ones."""
+
+    def __init__(self, name: str, statistics: RegressionStatistics) -> None:
+        super().__init__()
+        self._name = name
+        self._statistics = statistics
+
+    def __call__(self, raw: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        return standardised(self._statistics, raw[self._name])
+
+
+def standardised(statistics: RegressionStatistics, raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Float64 (batch,), NaN where missing, to float32 (batch, 1) and weights, float32 (batch,)."""
+    known = tf.math.is_finite(raw)
+    filled = tf.where(known, raw, tf.cast(statistics.median, tf.float64))
+    transformed = tf.math.log(filled) if statistics.transform == "log" else filled
+    scaled = (transformed - statistics.mean) / np.sqrt(statistics.variance)
+    return tf.cast(scaled, tf.float32)[:, None], tf.cast(known, tf.float32)
+
+
+class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
+    """One number, standardised."""
+
+    KIND = "regression"
+    DTYPE = tf.float64
+
+    @property
+    def units(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def weight_per_row(self) -> float:
+        """The share of train rows with a number."""
+        return self.statistics.count / (self.statistics.count + self.statistics.missing)
+
+    def loss(self, reduction: Literal["sum", "none"]) -> keras.losses.Loss:
+        """On the standardised number, (batch,)."""
+        return _LOSSES[self.target.loss](reduction=reduction)
+
+    def prior_logits(self) -> NDArray[np.float32]:
+        """The mean, which is 0."""
+        return np.zeros(1, np.float32)
+
+    def transform(self) -> _NumberTransform:
+        """From float64 (batch,), NaN where missing."""
+        return _NumberTransform(self.name, self.statistics)
+
+    def answers(self, logits: tf.Tensor, correction: float) -> Batch:
+        """The number on the table's scale, float64 (batch,)."""
+        number = logits[:, 0] * np.sqrt(self.statistics.variance) + self.statistics.mean + correction
+        if self.statistics.transform == "log":
+            number = tf.exp(tf.minimum(number, _LARGEST_LOG))
+        return {self.name: number}
+
+    @property
+    def is_corrected(self) -> bool:
+        """Where predictions are to be means."""
+        return self.target.predict == "mean"
+
+    def correction(self, residuals: NDArray[np.float64]) -> float:
+        """What makes predictions means.
+
+        A head that learns logarithms says, turned back, about the median of a skewed target. Duan's smearing estimate
+        of the mean multiplies that by the mean of exp(residual) over the train rows; here is its logarithm. Without a
+        transform it is the mean residual. (N. Duan, Smearing Estimate: A Nonparametric Retransformation Method, Journal
+        of the American Statistical Association 78, 1983, 605-610.)
+        """
+        each = residuals * np.sqrt(self.statistics.variance)
+        if self.statistics.transform == "log":
+            return float(np.logaddexp.reduce(each) - np.log(len(each)))
+        return float(each.mean())

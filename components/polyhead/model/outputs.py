@@ -1,0 +1,31 @@
+"""Logits to predictions: the inverse of the target transforms, for evaluation, prediction and serving alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.kinds.graphs import heads
+from polyhead.kinds.protocols.graph import Batch
+
+
+def predictions(preprocessing: Preprocessing, logits: Batch, corrections: Mapping[str, float]) -> Batch:
+    """What the heads say, in the table's terms.
+
+    Args:
+        preprocessing: The targets and their statistics.
+        logits: Float32 (batch, units) by target name.
+        corrections: Of `polyhead.contracts.bundle.ModelBundle`.
+
+    Returns:
+        By target: the label, string (batch,), for binary and multiclass; 0 or 1 per label, int32 (batch, labels),
+        for multilabel; the number on the table's scale, float64 (batch,), for regression. Beside them
+        `<target>__probabilities`, float32 (batch, classes), negative before positive for binary; (batch, labels)
+        for multilabel.
+    """
+    outputs: Batch = {}
+    for head in heads(preprocessing):
+        outputs |= head.answers(tf.cast(logits[head.name], tf.float64), corrections.get(head.name, 0.0))
+    return outputs

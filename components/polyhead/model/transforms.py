@@ -1,0 +1,72 @@
+"""The fitted statistics as graph operations: what turns a batch of raw rows into what the model sees.
+
+This is the only form of every transform. Training and evaluation map it over the shards, serving carries it in
+its graph. A missing number is NaN and any other missing value is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.kinds.graphs import feature_blocks, heads
+from polyhead.kinds.protocols.graph import Batch
+
+
+class FeatureTransforms(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """All features of a row: raw values to the core model's inputs.
+
+    Args:
+        preprocessing: The fitted statistics.
+        directory: Where the preprocessing artifact's vocabularies lie.
+        stored: True for values of shards, False for those of raw rows: pictures are the bytes of files then, and words
+            are spelled as their writers like.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, directory: Path, *, stored: bool) -> None:
+        super().__init__()
+        self._blocks = feature_blocks(preprocessing)
+        self._transforms = [block.transform(directory, stored=stored) for block in self._blocks]
+        self._names = list(preprocessing.features)
+
+    def raw_spec(self) -> dict[str, tf.TensorSpec]:
+        """What a raw batch looks like: float64 for numbers, string for everything else."""
+        types = {name: block.DTYPE for block in self._blocks for name in block.names}
+        return {name: tf.TensorSpec([None], types[name], name=name) for name in self._names}
+
+    def joined(self, raw: Batch) -> dict[str, Any]:
+        """A raw batch by feature name as blocks by kind."""
+        return {block.KIND: block.joined(raw) for block in self._blocks}
+
+    def __call__(self, blocks: Mapping[str, Any]) -> Batch:
+        """Raw blocks by kind to the core model's inputs, see `polyhead.model.build.core_inputs`."""
+        inputs: Batch = {}
+        for block, transform in zip(self._blocks, self._transforms, strict=True):
+            inputs |= transform(blocks[block.KIND])
+        return inputs
+
+
+class TargetTransforms(tf.Module):  # type: ignore[misc]
+    """All targets of a row: raw labels to what the losses compare, and each row's weight in each head's loss.
+
+    A missing target has weight 0 in its own head and touches no other.
+    """
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self._transforms = {head.name: head.transform() for head in heads(preprocessing)}
+
+    def __call__(self, raw: Batch) -> tuple[Batch, Batch]:
+        """Raw targets to values and weights.
+
+        Returns:
+            Values: float32 (batch, 1) for binary and regression (standardised, transformed), int32 (batch,) for
+            multiclass, float32 (batch, labels) for multilabel. Weights: float32 (batch,), (batch, labels) for
+            multilabel.
+        """
+        made = {name: transform(raw) for name, transform in self._transforms.items()}
+        return {name: value for name, (value, _) in made.items()}, {name: weight for name, (_, weight) in made.items()}
