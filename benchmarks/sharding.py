@@ -173,12 +173,11 @@ def _limit(place: Path) -> Callable[[], int]:
 
     from polyhead.contracts.config import load_config
     from polyhead.examples.stored import stored_bytes
-    from polyhead.kinds.features.image.config import ImageFeature
     from polyhead.pictures.decode import decode_picture
     from polyhead.pictures.resize import resize
 
     config = load_config(place / "polyhead.yaml")
-    feature, limit = config.features_of(ImageFeature)["photo"], config.validate_.max_pixels
+    feature, limit = config.pictured["photo"], config.validate_.max_pixels
     paths = (place / "paths.txt").read_text().splitlines()
     files = {path: Path(path).read_bytes() for path in paths}
     threads = available_cpus()

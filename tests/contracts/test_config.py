@@ -69,7 +69,7 @@ def test_the_designs_example_is_valid() -> None:
     config = parse_config(DESIGN)
     assert config.columns == ["house_id", "frontal", "area", "zipcode", "notes", "price", "price_band", "split"]
     assert config.targets["price_band"].loss_weight == 0.5
-    assert list(config.features_of(ImageFeature)) == ["frontal"]
+    assert list(config.pictured) == ["frontal"]
 
 
 def test_table_features_and_targets_are_enough() -> None:

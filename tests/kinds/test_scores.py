@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -22,13 +20,10 @@ from polyhead.kinds.protocols.report import TargetReport
 from polyhead.kinds.protocols.score import TargetScore
 from polyhead.kinds.reports import REPORTS
 from polyhead.kinds.scores import SCORES
-from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS, FeatureStatistics, TargetStatistics
+from polyhead.kinds.union import METRIC_NAMES, TARGETS
 from polyhead.spelling import UNDEFINED, Format
 
 PACKAGE = Path(polyhead.__file__).parent
-
-WITHOUT_BRANCHES = ("evaluate", "intervals", "page", "results.py", "spelling.py")
-"""Modules and folders of `polyhead` that are the same for every kind."""
 
 
 @pytest.mark.parametrize(("registry", "facet"), [(SCORES, TargetScore), (REPORTS, TargetReport)])
@@ -90,74 +85,3 @@ def test_a_head_of_numbers_that_are_not_finite_has_nothing_to_draw() -> None:
     head = HeadReport(kind="regression", n=1, missing=0, classes=[], metrics={})
     analysis = REPORTS["regression"].analyse("price", head, known)
     assert (analysis.chart, analysis.details, analysis.worst) == (None, None, None)
-
-
-def kind_classes() -> set[str]:
-    """Names of the classes that only one kind has."""
-    unions = (FeatureStatistics, TargetStatistics)
-    statistics = {member.__name__ for union in unions for member in get_args(get_args(union)[0])}
-    return {member.__name__ for member in (*FEATURES.values(), *TARGETS.values())} | statistics
-
-
-def branches(source: str) -> Iterator[int]:
-    """Lines that ask of which kind something is: `isinstance`, a class pattern, `.kind ==`, a table by kind."""
-    kinds, classes = {*FEATURES, *TARGETS}, kind_classes()
-
-    def names(node: ast.AST) -> set[str]:
-        return {each.id if isinstance(each, ast.Name) else each.attr for each in ast.walk(node) if is_name(each)}
-
-    def is_name(node: ast.AST) -> bool:
-        return isinstance(node, ast.Name | ast.Attribute)
-
-    def constants(nodes: list[ast.expr | None]) -> int:
-        return sum(isinstance(each, ast.Constant) and each.value in kinds for each in nodes)
-
-    for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, asked]) if names(asked) & classes:
-                yield node.lineno
-            case ast.MatchClass(cls=asked) if names(asked) & classes:
-                yield asked.lineno
-            case ast.Compare(left=left, comparators=others):
-                if any(is_name(each) and "kind" in names(each) for each in (left, *others)):
-                    yield node.lineno
-            case ast.Match(subject=subject) if "kind" in names(subject):
-                yield node.lineno
-            case ast.Dict(keys=members) | ast.Set(elts=members) | ast.Tuple(elts=members) | ast.List(elts=members):
-                if constants(members) > 1:
-                    yield node.lineno
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "isinstance(target, BinaryTarget)",
-        "isinstance(statistics, ClassStatistics | config.LabelStatistics)",
-        "head.kind == 'binary'",
-        "'image' != feature.kind",
-        "kind in ('binary', 'multiclass')",
-        "{'binary': one, 'multilabel': other}[word]",
-        "match statistics:\n  case RegressionStatistics(): pass",
-        "match target.kind:\n  case 'binary': pass",
-    ],
-)
-def test_the_count_sees_a_branch(line: str) -> None:
-    """The guard of the next test."""
-    assert list(branches(line))
-
-
-@pytest.mark.parametrize("line", ["SCORES[head.kind]", "isinstance(value, str)", "{'text': 1}", "kind.title()"])
-def test_the_count_sees_only_branches(line: str) -> None:
-    assert not list(branches(line))
-
-
-@pytest.mark.parametrize("name", WITHOUT_BRANCHES)
-def test_what_is_the_same_for_every_kind_asks_for_none(name: str) -> None:
-    """Neither the modules nor the page's template."""
-    place = PACKAGE / name
-    modules = sorted(place.rglob("*.py")) if place.is_dir() else [place]
-    assert modules
-    found = [f"{module}:{line}" for module in modules for line in branches(module.read_text(encoding="utf-8"))]
-    assert found == []
-    templates = sorted(place.rglob("*.j2"))
-    assert [one for one in templates if re.search(r"\bkind\s*(==|!=|in\b)", one.read_text(encoding="utf-8"))] == []

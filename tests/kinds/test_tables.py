@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import random
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,6 @@ from hypothesis import strategies as st
 from polars.testing import assert_series_equal
 from strategies import bad_and_good_cells, labels, numbers, phrases, words
 
-import polyhead
 from polyhead.contracts.config import Config
 from polyhead.errors import DataError
 from polyhead.kinds.fitting.fit import Fit, Site
@@ -213,96 +209,3 @@ def test_a_guess_is_one_of_its_own_kind(cells: list[str | None]) -> None:
                 assert guess.kind == kind
                 assert guess.why
                 assert len(coerce(column.series, member(kind, **guess.options)).values) == len(cells)
-
-
-CONVERTED = [
-    "cli",
-    "contracts",
-    "evaluate",
-    "fan_out.py",
-    "intervals",
-    "pictures",
-    "predict",
-    "preprocess/component.py",
-    "preprocess/partial.py",
-    "preprocess/split.py",
-    "preprocess/step.py",
-    "publish",
-    "results.py",
-    "storage",
-    "summarise",
-    "tables",
-    "validate",
-]
-"""Modules and folders of `components/polyhead` that ask no kind what it is."""
-
-KIND_CLASS = re.compile(r"[A-Z]\w*(?:Feature|Target|Statistics|Fit|Table)")
-
-
-def branches(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Where a module decides by the kind of a feature, a target or a statistic: by class, by word or by table."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, classes]):
-                found = any(map(_is_class, ast.walk(classes)))
-            case ast.Call(func=ast.Attribute(attr="features_of")):
-                found = True
-            case ast.MatchClass(cls=named):
-                found = _is_class(named)
-            case ast.MatchValue(value=value):
-                found = _is_word(value)
-            case ast.Compare(left=left, comparators=others):
-                found = any(_is_word(part) for side in (left, *others) for part in ast.walk(side))
-            case ast.Dict(keys=keys):
-                found = sum(key is not None and (_is_word(key) or _is_class(key)) for key in keys) > 1
-            case _:
-                found = False
-        if found:
-            yield getattr(node, "lineno", 0), ast.unparse(node)
-
-
-def _is_class(node: ast.AST) -> bool:
-    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-    return bool(KIND_CLASS.fullmatch(name))
-
-
-def _is_word(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and node.value in KINDS
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "isinstance(feature, ImageFeature)",
-        "isinstance(fit, CategoryFit | TextFit)",
-        "assert not isinstance(statistics, config.RegressionStatistics)",
-        "config.features_of(ImageFeature)",
-        "x = target.kind == 'binary'",
-        "[f for f in features if f.kind in ('image', 'text')]",
-        "'numeric' != kind",
-        "match target:\n case MultilabelTarget(labels=None): pass",
-        "match feature.kind:\n case 'image' | 'text': pass",
-        "{'numeric': 1, 'category': 2}[kind]",
-        "{BinaryTarget: 1, MulticlassTarget: 2}",
-    ],
-)
-def test_the_check_sees_a_branch(code: str) -> None:
-    assert list(branches(ast.parse(code)))
-
-
-@pytest.mark.parametrize(
-    "code",
-    ["isinstance(x, str)", "a.kind == b.kind", "source.kind == 'parquet'", "{'kind': 'image'}", "'a' in columns"],
-)
-def test_the_check_sees_no_branch(code: str) -> None:
-    assert not list(branches(ast.parse(code)))
-
-
-@pytest.mark.parametrize("place", CONVERTED)
-def test_no_step_branches_on_a_kind(place: str) -> None:
-    """What depends on a kind is asked of its facet."""
-    path = Path(polyhead.__file__).parent / place
-    modules = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    assert modules
-    found = [f"{module.name}:{at}" for module in modules for at in branches(ast.parse(module.read_text()))]
-    assert found == []

@@ -205,10 +205,6 @@ class Config(Section):
         """The features whose cells are paths of pictures, by name, in the file's order."""
         return {name: feature for name, feature in self.features.items() if feature.PICTURES}
 
-    def features_of(self, kind: type[Feature]) -> dict[str, Any]:
-        """The features of one class of kind, by name, in the file's order."""
-        return {name: feature for name, feature in self.features.items() if isinstance(feature, kind)}
-
     def fingerprint(self, contract: type[Contract]) -> str:
         """SHA-256 of what decides an artifact, of the key, the features, the targets and the split.
 

@@ -15,7 +15,7 @@ from polyhead.examples.stored import PictureEncoder, PictureName, picture_name
 from polyhead.examples.timing import Stopwatch
 from polyhead.kinds.entries import KEY_ENTRY, entry_name
 from polyhead.kinds.examples import entries_of
-from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+from polyhead.kinds.features.image.config import pictured
 from polyhead.kinds.union import Target
 from polyhead.pictures.facts import content_hash
 from polyhead.pictures.failures import PictureError, work_on
@@ -89,10 +89,8 @@ class RowEncoder:
         self._folder = folder
         self._kept = kept
         self._encoders: dict[str, PictureEncoder] = {}
-        for name, feature in preprocessing.features.items():
-            statistics = preprocessing.feature_statistics[name]
-            if isinstance(feature, ImageFeature) and isinstance(statistics, ImageStatistics):
-                self._encoders[name] = PictureEncoder(feature, statistics.decode, max_pixels=max_pixels)
+        for name, (feature, of) in pictured(preprocessing.features, preprocessing.feature_statistics).items():
+            self._encoders[name] = PictureEncoder(feature, of.decode, max_pixels=max_pixels)
         self._own_columns = {ROW, KEY, *self._encoders, *map(picture_column, self._encoders)}
 
     @property

@@ -43,6 +43,11 @@ class FeatureBase(Section):
         False, description="A row without this value is rejected instead of masked. Default: false."
     )
 
+    @property
+    def stored_bytes(self) -> int:
+        """What a row's value takes in a shard beyond what any row takes, about."""
+        return 0
+
     @classmethod
     def conflicts(cls, bodies: Mapping[str, Mapping[str, Any]]) -> Iterator[Conflict]:
         """What no single feature of the kind can see.

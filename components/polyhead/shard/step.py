@@ -29,7 +29,7 @@ from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW,
 from polyhead.errors import DataError, Problem, counted
 from polyhead.examples.rows import RowEncoder
 from polyhead.fan_out import ROW_BYTES, balanced, tell_plan
-from polyhead.kinds.features.image.config import ImageStatistics
+from polyhead.kinds.features.image.config import ImageStatistics, pictured
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import progress, say
 from polyhead.shard.kept import KeptPictures, write_picture_index
@@ -337,7 +337,7 @@ def _made_from(fitted: Preprocessing) -> dict[str, str]:
 
 
 def _images(fitted: Preprocessing) -> dict[str, ImageStatistics]:
-    return {name: of for name, of in fitted.feature_statistics.items() if isinstance(of, ImageStatistics)}
+    return {name: of for name, (_, of) in pictured(fitted.features, fitted.feature_statistics).items()}
 
 
 def _tell(manifest: ShardManifest, joined: _Joined, out: str | Path) -> None:

@@ -22,7 +22,6 @@ from polyhead.examples.framing import HEADER, frame
 from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
 from polyhead.examples.timing import Stopwatch
 from polyhead.fan_out import ROW_BYTES
-from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.progress import Advance
 from polyhead.shard.kept import PicturePlace, picture_index
 from polyhead.shard.order import Spool
@@ -31,7 +30,6 @@ from polyhead.storage.objects import write_whole
 from polyhead.tables.rejected import Cell, Rejected
 
 _NOTE = ".finished.json"
-_STORED_SHARE = {"raw": 1.0, "png": 0.6, "jpeg": 0.25}
 _TASK_BYTES, _TASK_ROWS = 2**19, 512
 """What a thread is handed at a time, about: enough that handing over costs nothing beside the work."""
 _TASK_CELLS, _TASK_PLAIN_ROWS = 2**19, 2**14
@@ -45,11 +43,7 @@ def rows_per_shard(config: Config) -> int:
 
 def _estimated_bytes(config: Config) -> int:
     """Bytes of one row, about."""
-    pictures = sum(
-        feature.size[0] * feature.size[1] * 3 * _STORED_SHARE[feature.store]
-        for feature in config.features_of(ImageFeature).values()
-    )
-    return int(pictures) + ROW_BYTES
+    return sum(feature.stored_bytes for feature in config.features.values()) + ROW_BYTES
 
 
 class _Task(NamedTuple):

@@ -45,6 +45,9 @@ Sample = Annotated[int, Field(ge=0, le=65535)]
 """A sample of 16 bits."""
 
 
+_STORED_SHARE = {"raw": 1.0, "png": 0.6, "jpeg": 0.25}
+
+
 class ImageFeature(FeatureBase):
     """A column of image paths, relative to `image_root`."""
 
@@ -86,6 +89,12 @@ class ImageFeature(FeatureBase):
         pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
         description="Image features with the same word here share one encoder, weights included.",
     )
+
+    @property
+    def stored_bytes(self) -> int:
+        """The picture as `store` keeps it."""
+        height, width = self.size
+        return int(height * width * 3 * _STORED_SHARE[self.store])
 
     @property
     def background_colour(self) -> tuple[int, int, int]:
@@ -148,3 +157,14 @@ class ImageStatistics(Record):
     missing: int
     decode: Literal["scaled", "full"]
     quality: PictureQuality | None
+
+
+def pictured(
+    features: Mapping[str, object], statistics: Mapping[str, object]
+) -> dict[str, tuple[ImageFeature, ImageStatistics]]:
+    """The image features and how their pictures are decoded, by name."""
+    return {
+        name: (feature, of)
+        for name, feature in features.items()
+        if isinstance(feature, ImageFeature) and isinstance(of := statistics[name], ImageStatistics)
+    }
