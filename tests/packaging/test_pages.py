@@ -251,3 +251,20 @@ def test_the_example_for_a_cluster_asks_for_what_the_page_shows(polyhead, tmp_pa
     result = polyhead(*call)
     assert (result.code, result.err) == (0, "")
     assert [line.rstrip() for line in result.out.strip().splitlines()] == shown.strip().splitlines()
+
+
+LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
+GUARANTEE = re.compile(r"\]\((tests/[^)]+\.py)\), `(test_\w+)`")
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "ARCHITECTURE.md"], ids=lambda page: page.name)
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert [link for link in LINK.findall(text) if not (page.parent / link).exists()] == []
+
+
+def test_every_guarantee_names_a_test_that_is_there() -> None:
+    found = GUARANTEE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(found) > 3
+    missing = [name for place, name in found if f"def {name}(" not in (ROOT / place).read_text(encoding="utf-8")]
+    assert missing == []
