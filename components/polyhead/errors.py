@@ -111,7 +111,7 @@ class PipelineError(PolyheadError):
 
 
 class SubmitError(PolyheadError):
-    """A pipelines server cannot be reached or refuses a request, or what shall be sent to it is wrong."""
+    """A pipelines server cannot be reached or refuses a request, or what is to be sent to it is wrong."""
 
     subject = "the submission"
 

@@ -108,7 +108,7 @@ def problems_of(cluster: str) -> list[Problem]:
         ("steps: {train: {env: {PROXY: 'http://me:0123abcd@proxy'}}}", "f:5 cluster.steps.train.env.PROXY",
          "'PROXY' would stand in plain text, for anybody to read",
          "put it in a Secret of the cluster: secrets: [{name: …, env: {PROXY: key}}]"),
-        ("env: {LIMIT: 12345678}", "f:5 cluster.env.LIMIT", "is no text", "put it in quotes"),
+        ("env: {LIMIT: 12345678}", "f:5 cluster.env.LIMIT", "is not text", "put it in quotes"),
     ],
 )  # fmt: skip
 def test_every_mistake_reads_well(cluster: str, where: str, what: str, hint: str) -> None:

@@ -182,7 +182,7 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
         (MINIMAL + "validate: {max_rejected: 1.5}", "f:9 validate.max_rejected",
          "input should be less than or equal to 1, received 1.5", ""),
         (MINIMAL.replace("{kind: category}", "{kind: category, allowed: [85255, b]}"), "f:4 features.colour.allowed.0",
-         "received 85255, which is no text", 'put it in quotes: "85255"'),
+         "received 85255, which is not text", 'put it in quotes: "85255"'),
         (MINIMAL.replace("{kind: category}", "{kind: category, allowed: []}"), "f:4 features.colour.allowed",
          "list should have at least 1 item after validation, not 0, received []", ""),
         (MINIMAL.replace("{kind: numeric}", "{kind: numeric, min: 2, max: 1}"), "f:3 features.size",
@@ -202,7 +202,7 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
         (MINIMAL + "split: {names: {val: [dev]}}", "f:9 split",
          "names are words of a column: give the column too", ""),
         (MINIMAL + "split: {column: part, names: {val: [dev, eval], test: [dev]}}", "f:9 split.names",
-         "a word means one split: dev stands in several", ""),
+         "a word means one split: dev is listed for several", ""),
         (MINIMAL + "split: {fractions: {train: 0.8, val: 0.1, test: 0.2}}", "f:9 split.fractions",
          "train + val + test must be 1, received 1.1", ""),
         # a column used twice
@@ -226,9 +226,9 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
         (MINIMAL.replace("price:", "size:"), "f:7 targets.size", "'size' is also a feature",
          "a target cannot be its own input"),
         (MINIMAL.replace("size:", "my size:"), "f:3 features.my size", "'my size' cannot name a model input or output",
-         "use letters, digits and single _, a letter first, and give the column apart: {column: …}"),
+         "use letters, digits and single _, starting with a letter, and give the column as {column: …}"),
         (MINIMAL.replace("size:", "a__b:"), "f:3 features.a__b", "'a__b' cannot name a model input or output",
-         "use letters, digits and single _, a letter first, and give the column apart: {column: …}"),
+         "use letters, digits and single _, starting with a letter, and give the column as {column: …}"),
         # loss weights, slices, gate, tied pictures
         (MINIMAL.replace("{kind: regression}", "{kind: regression, loss_weight: 0}").replace(
             "{kind: multiclass}", "{kind: multiclass, loss_weight: 0.0}"), "f:6 targets",
@@ -243,7 +243,7 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
          "a regression head has no metric 'accuracy'", "one of: r2, r2_transformed, mae, rmse, mape"),
         (MINIMAL + "gate: {price: {r2: about 1}}", "f:9 gate.price.r2", "received 'about 1'",
          'write ">= 0.6", "<= 0.2" or "beats baseline", in quotes'),
-        (MINIMAL + "gate: {price: {r2: 0.6}}", "f:9 gate.price.r2", "received 0.6, which is no text",
+        (MINIMAL + "gate: {price: {r2: 0.6}}", "f:9 gate.price.r2", "received 0.6, which is not text",
          'write ">= 0.6", "<= 0.2" or "beats baseline", in quotes'),
         (MINIMAL.replace("{kind: image}", "{kind: image, tied: p}\n  back: {kind: image, tied: p, size: [64, 64]}"),
          "f:6 features.back.size", "is tied to 'photo' but has size [64, 64] instead of [128, 128]",
@@ -276,7 +276,7 @@ evaluate: {slices: [shape]}
 gate: {price: {f1: "> 0"}}
 """
     assert [(problem.where, problem.what) for problem in problems_of(text)] == [
-        ("f:1 table", "received 7, which is no text"),
+        ("f:1 table", "received 7, which is not text"),
         ("f:2 key", "column 'size' is also used by features.size"),
         ("f:4 features.size.kind", "unknown kind 'numerc'"),
         ("f:5 features.size", "key 'size' is given twice, first on line 4"),
@@ -454,8 +454,8 @@ def test_a_background_may_be_written_in_several_ways(given: str, colour: tuple[i
     ("line", "what"),
     [
         ("background:", "put a colour that begins with # in quotes"),
-        ("background: beige", "'beige' is no colour; write white, black,"),
-        ("background: 7", "7 is no colour"),
+        ("background: beige", "'beige' is not a colour; write white, black,"),
+        ("background: 7", "7 is not a colour"),
         ("background: [1, 2]", "takes three whole numbers from 0 to 255"),
         ("background: [1, 2, 256]", "takes three whole numbers from 0 to 255"),
         ("background: [1, 2, true]", "takes three whole numbers from 0 to 255"),

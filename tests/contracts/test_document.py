@@ -149,7 +149,7 @@ def test_a_merged_key_has_the_line_where_it_is_written() -> None:
     ],
 )
 def test_a_merge_that_cannot_be_is_a_problem_with_its_line(text: str, problems: list[str]) -> None:
-    """What is no mapping, and a second `<<` in one mapping; repeated keys are reported once, where they stand."""
+    """What is not a mapping, and a second `<<` in one mapping; repeated keys are reported once, where they stand."""
     received = parse_yaml(text, name="f").problems
     assert [f"{problem.where}: {problem.what}" for problem in received] == problems
     assert all(problem.hint for problem in received)
@@ -164,8 +164,8 @@ def test_a_merge_that_cannot_be_is_a_problem_with_its_line(text: str, problems: 
         ("---\na: 1\n---\nb: 2\n", "expected a single document", "f:3"),
         ("a: \x07", "is not valid YAML", "f"),
         ('a: "\\UFFFFFFFF"', "is not valid YAML", "f"),
-        ('a: "\\ud800"', "is no text", "f:1"),
-        ('a: 1\n"\\udfff": 2', "is no text", "f:2"),
+        ('a: "\\ud800"', "is not text", "f:1"),
+        ('a: 1\n"\\udfff": 2', "is not text", "f:2"),
         ("a: &x [*x]", "refers to itself", "f:1 a.0"),
         ("&x [*x]", "refers to itself", "f 0"),
         ("a: &x {<<: *x}", "refers to itself", "f:1 a.<<"),

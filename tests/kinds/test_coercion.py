@@ -111,7 +111,7 @@ def test_a_type_that_holds_no_numbers_is_a_data_error(column: pl.Series) -> None
         coerce(column, NumericFeature(kind="numeric"))
     (problem,) = caught.value.problems
     assert problem.where == "column 'c'"
-    assert problem.what == f"holds {column.dtype}, which is no number"
+    assert problem.what == f"holds {column.dtype}, which is not a number"
 
 
 @settings(max_examples=150, deadline=None)
@@ -165,7 +165,7 @@ def test_words_of_other_types() -> None:
 )
 def test_a_type_that_holds_no_words_is_a_data_error(column: pl.Series) -> None:
     """Lists, structs, objects and durations have no one spelling."""
-    with pytest.raises(DataError, match=r"column 'c': holds .*, which is no single value"):
+    with pytest.raises(DataError, match=r"column 'c': holds .*, which is not a single value"):
         coerce(column, CategoryFeature(kind="category"))
 
 
@@ -349,7 +349,7 @@ def test_a_list_that_nobody_writes_is_a_fault(cell: str) -> None:
     for separator in ("|", ";"):
         coerced = coerce(pl.Series([cell, "a"]), MultilabelTarget(kind="multilabel", separator=separator))
         assert [(f.reason, f.detail, f.mask.to_list()) for f in coerced.faults] == [
-            ("not_a_list", f"is no list that Python or JSON writes; write labels with '{separator}' between them",
+            ("not_a_list", f"is not a list that Python or JSON writes; write labels with '{separator}' between them",
              [True, False])
         ]  # fmt: skip
 

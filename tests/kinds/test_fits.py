@@ -222,7 +222,7 @@ def test_binary_positive_as_the_config_says() -> None:
     [
         (BinaryTarget(kind="binary"), ["a", None], "the train rows hold only 'a', a head needs two classes",
          "change the split or add rows"),
-        (MulticlassTarget(kind="multiclass"), [None], "the train rows hold no label at all, a head needs two classes",
+        (MulticlassTarget(kind="multiclass"), [None], "the train rows have no label at all, a head needs two classes",
          "change the split or add rows"),
         (BinaryTarget(kind="binary"), ["a", "b", "c"], "has 3 labels, binary means two", "use kind: multiclass"),
         (BinaryTarget(kind="binary", positive="Yes"), ["yes", "no"],
@@ -233,7 +233,7 @@ def test_binary_positive_as_the_config_says() -> None:
          "change the split or add rows"),
         (RegressionTarget(kind="regression"), [None], "the train rows hold 0 different values, nothing to learn",
          "change the split or add rows"),
-        (MultilabelTarget(kind="multilabel"), [[], None], "the train rows hold no label at all", "check its separator"),
+        (MultilabelTarget(kind="multilabel"), [[], None], "the train rows have no label at all", "check its separator"),
     ],
 )  # fmt: skip
 def test_train_rows_that_cannot_teach_a_head(target: Any, values: list[Any], what: str, hint: str) -> None:

@@ -237,7 +237,7 @@ def test_pandas_columns_that_cannot_be_read() -> None:
     assert read_table(odd, ["a"]).rows() == [(1,), (2,)]
     with pytest.raises(DataError) as caught:
         read_table(odd, ["m"])
-    assert str(caught.value) == "column 'm': holds bytes that are no UTF-8 text, which is no single value"
+    assert str(caught.value) == "column 'm': holds bytes that are no UTF-8 text, which is not a single value"
     with pytest.raises(DataError, match="column 'z': holds a complex"):
         read_table(odd, ["z"])
     twice = pd.DataFrame([[1, 2, 3]], columns=["a", "b", "a"])

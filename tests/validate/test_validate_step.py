@@ -305,10 +305,10 @@ def test_columns_of_an_impossible_type_are_all_named(tiny: Any) -> None:
     )
     joined = "join a list's words into one text"
     assert refused(data, table=frame) == [
-        ("column 'id'", "holds List(String), which is no single value", joined),
-        ("column 'size'", "holds Date, which is no number", ""),
-        ("column 'colour'", "holds List(String), which is no single value", joined),
-        ("column 'part'", "holds List(String), which is no single value", joined),
+        ("column 'id'", "holds List(String), which is not a single value", joined),
+        ("column 'size'", "holds Date, which is not a number", ""),
+        ("column 'colour'", "holds List(String), which is not a single value", joined),
+        ("column 'part'", "holds List(String), which is not a single value", joined),
     ]
 
 

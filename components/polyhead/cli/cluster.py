@@ -45,7 +45,7 @@ def _seconds(text: str) -> float:
     """A time such as 90s, 45m or 2h30m, in seconds; a number alone is seconds."""
     found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text)
     if not text or found is None:
-        raise typer.BadParameter(f"'{text}' is no time such as 90s, 45m or 2h30m")
+        raise typer.BadParameter(f"'{text}' is not a time such as 90s, 45m or 2h30m")
     hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return 3600.0 * hours + 60 * minutes + seconds
 
@@ -57,7 +57,7 @@ def compile_(
     table: TableOption = None,
     image: Annotated[str | None, typer.Option(help="Container image of every step, by tag or digest.")] = None,
     platform: Annotated[
-        str, typer.Option(help="What shall run it: kfp, vertex, kubernetes or local.")
+        str, typer.Option(help="Platform that runs it: kfp, vertex, kubernetes or local.")
     ] = DEFAULT_PLATFORM,
     pipeline_root: Annotated[
         str | None, typer.Option(metavar="URI", help="Object store for the artifacts, such as gs://bucket/path.")
@@ -100,7 +100,7 @@ def compile_(
 class ServerOptions:
     """Where a run is submitted to."""
 
-    platform: Annotated[str, typer.Option(help="What shall run it: kfp or vertex.")] = DEFAULT_PLATFORM
+    platform: Annotated[str, typer.Option(help="Platform that runs it: kfp or vertex.")] = DEFAULT_PLATFORM
     host: Annotated[
         str, typer.Option(metavar="URL", help="The pipelines API. Default for kfp: KF_PIPELINES_ENDPOINT.")
     ] = ""

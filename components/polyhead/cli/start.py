@@ -211,7 +211,7 @@ def _runner(
     if gpus is not None and gpus != "all" and not (gpus.isascii() and gpus.isdigit() and int(gpus) > 0):
         raise typer.BadParameter(f"'{gpus}' is neither a number of GPUs nor all", param_hint="'--gpus'")
     if memory is not None and re.fullmatch(r"[1-9][0-9]*[bkmg]?", memory) is None:
-        raise typer.BadParameter(f"'{memory}' is no size such as 512m or 4g", param_hint="'--memory'")
+        raise typer.BadParameter(f"'{memory}' is not a size such as 512m or 4g", param_hint="'--memory'")
     environment = {}
     for word in env or []:
         variable, given_here, value = word.partition("=")

@@ -23,7 +23,7 @@ class Record(BaseModel):
 def _inside(path: str) -> str:
     """A relative path that leads nowhere else."""
     if not path or "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
-        raise ValueError("is no path inside an artifact")
+        raise ValueError("is not a path inside an artifact")
     return path
 
 
@@ -90,7 +90,7 @@ class Contract(Record):
         """Read the contract at the root of an artifact.
 
         Raises:
-            ArtifactError: The directory is no artifact of this kind, is damaged, or is of a newer format.
+            ArtifactError: The directory is not an artifact of this kind, is damaged, or is of a newer format.
         """
         directory = Path(directory)
         name = f"{cls.__name__}.json"

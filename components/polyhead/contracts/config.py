@@ -57,7 +57,7 @@ class SplitNames(Section):
         words = [word for split in SPLITS for word in set(getattr(self, split))]
         repeated = sorted({word for word in words if words.count(word) > 1})
         if repeated:
-            raise ValueError(f"a word means one split: {', '.join(repeated)} stands in several")
+            raise ValueError(f"a word means one split: {', '.join(repeated)} is listed for several")
         return self
 
 
@@ -373,10 +373,10 @@ def _problem(document: Document, detail: Any) -> Problem:
     if kind == "value_error":
         return Problem(message, document.where(path))
     if kind == "string_type" and path[0] == "cluster" and path[-2:-1] == ["env"]:
-        return Problem("is no text", document.where(path), "put it in quotes")  # it may be secret: not shown
+        return Problem("is not text", document.where(path), "put it in quotes")  # it may be secret: not shown
     if kind == "string_type" and isinstance(received, (bool, int, float)):
         hint = GATE_HINT if path[0] == "gate" else f'put it in quotes: "{received}"'
-        return Problem(f"received {received!r}, which is no text", document.where(path), hint)
+        return Problem(f"received {received!r}, which is not text", document.where(path), hint)
     hint = _SHAPE_HINTS.get(path[-1]) or _SHAPE_HINTS.get(kind, "")
     is_member = len(path) == 2 and path[0] in ("features", "targets")
     if is_member and kind in ("model_attributes_type", "model_type", "dict_type"):
@@ -432,10 +432,10 @@ def _check_names(document: Document) -> Iterator[Problem]:
     for group, name, _ in _members(document):
         other = folded.setdefault(name.lower(), name)
         if other != name:
-            hint = "name one of them otherwise and give its column apart: {column: …}"
+            hint = "give one of them another name, and its column as {column: …}"
             yield Problem(f"'{name}' and '{other}' differ in case only", document.where([group, name]), hint)
         if not is_name(name):
-            hint = "use letters, digits and single _, a letter first, and give the column apart: {column: …}"
+            hint = "use letters, digits and single _, starting with a letter, and give the column as {column: …}"
             yield Problem(f"'{name}' cannot name a model input or output", document.where([group, name]), hint)
         if group == "targets" and name in document.mapping(["features"]):
             hint = "a target cannot be its own input"

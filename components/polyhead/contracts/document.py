@@ -34,7 +34,7 @@ class Document:
 
     Attributes:
         name: What messages call the file.
-        value: The values; None where the file is no mapping.
+        value: The values; None where the file is not a mapping.
         problems: What was wrong with the YAML itself, such as repeated keys.
         lines: The line, from 1, of each path.
     """
@@ -140,7 +140,7 @@ class _Reader:
     def _check_text(self, node: yaml.ScalarNode) -> None:
         if _SURROGATE.search(node.value):
             where = f"{self.document.name}:{node.start_mark.line + 1}"
-            raise ConfigError("half of a character pair, \\ud800 to \\udfff, is no text", where=where)
+            raise ConfigError("half of a character pair, \\ud800 to \\udfff, is not text", where=where)
 
     def _mapping(self, node: yaml.Node, path: tuple[str, ...]) -> dict[str, Any]:
         result: dict[str, Any] = {}

@@ -19,7 +19,7 @@ def measure(outcome: Outcome, names: Iterable[str] | None = None) -> dict[str, f
 
     Returns:
         By name, in the order asked for or that of the reports; None where a metric is not defined on these rows (no
-        rows, the ROC AUC of a single class, or a prediction that is no finite number).
+        rows, the ROC AUC of a single class, or a prediction that is not a finite number).
         accuracy of multilabel is the share of rows with every label right. macro_f1 averages over the classes or
         labels that occur as true or predicted. A label that the train rows do not hold counts as missed: its row is
         wrong in accuracy, and macro_f1 has one more class or label, whose F1 is 0. log_loss clips probabilities at

@@ -54,12 +54,12 @@ def run(
         bundle: The artifact of `train`.
         shards: The artifact of `shard`.
         preprocessing: The artifact of `preprocess`.
-        out: Where the artifact shall stand; see `polyhead.contracts.evaluation` for its files.
+        out: Where to write the artifact; see `polyhead.contracts.evaluation` for its files.
 
     Raises:
         ArtifactError: The artifacts do not belong together (both fingerprints are named), or `out` holds something
             else.
-        DataError: The shards hold no test rows.
+        DataError: The shards have no test rows.
     """
     trained = ModelBundle.read(bundle)
     manifest = ShardManifest.read(shards)
@@ -69,7 +69,7 @@ def run(
         require_same("preprocessing", made_from["preprocessing"], given, maker=maker, user=str(preprocessing))
     require_config(config, trained, bundle)
     if manifest.rows["test"] == 0:
-        raise DataError("hold no test rows", where=str(shards), hint="change the config's split")
+        raise DataError("have no test rows", where=str(shards), hint="change the config's split")
     epochs = _epochs(checked_file(bundle, trained, HISTORY))
     with new_artifact(out, EvaluationReport) as directory:
         table, slices = _predict(config, bundle, manifest, Path(shards))

@@ -145,7 +145,7 @@ class RowEncoder:
                     with work_on(path):
                         content = self._folder.read(path)
                         if facts is not None and content_hash(content) != facts["content_hash"]:
-                            raise PictureError("image_changed", "is no more the file that was validated")
+                            raise PictureError("image_changed", "is no longer the file that was validated")
                         clock.lap("read")
                         stored = encoder(content, clock)
                 except PictureError as error:

@@ -155,7 +155,7 @@ def number_coercion(source: Source, low: float | None = None, high: float | None
         odd &= ~unread.str.to_lowercase().is_in(sorted(NO_NUMBER))
         made = made.refusing("not_a_number", "cannot be read as a number", odd)
     else:
-        raise DataError(f"holds {dtype}, which is no number", where=f"column '{source.name}'")
+        raise DataError(f"holds {dtype}, which is not a number", where=f"column '{source.name}'")
     made = made.refusing("infinite", "must be finite", values.is_infinite())
     too_large = values.abs() > LARGEST
     made = made.refusing("too_large", f"the largest number is {LARGEST:.3g}", too_large)
@@ -251,7 +251,7 @@ def _require_single(name: str, dtype: pl.DataType) -> pl.DataType:
     if dtype.is_numeric() or dtype in _SPELLED:
         return dtype
     hint = "join a list's words into one text" if dtype in (pl.List, pl.Array) else ""
-    raise DataError(f"holds {dtype}, which is no single value", where=f"column '{name}'", hint=hint)
+    raise DataError(f"holds {dtype}, which is not a single value", where=f"column '{name}'", hint=hint)
 
 
 def _text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -328,7 +328,7 @@ def set_coercion(source: Source, separator: str) -> Coercion:
         lists = text.map_batches(lambda cells: _cut(cells, separator), pl.List(pl.String), is_elementwise=True)
         made = _requiring_text(Coercion(_label_set(lists, source.name, pl.String())), source)
     if source.dtype in _TEXTS:
-        detail = f"is no list that Python or JSON writes; write labels with {separator!r} between them"
+        detail = f"is not a list that Python or JSON writes; write labels with {separator!r} between them"
         broken = source.values.list.eval(pl.element().str.contains(NO_LIST)).list.any()
         made = made.refusing("not_a_list", detail, broken)
     return made

@@ -2,7 +2,7 @@
 
 What a file's pixels are, everywhere:
 
-1. The first picture of the file, at full depth. A file that is cut off is no picture.
+1. The first picture of the file, at full depth. A truncated file is not a picture.
 2. Samples of 16 bits become 8: `sample_range` or, without one, 0 to 2^n - 1 is spread over 0 to 255, rounded to the
    nearest. n is what a PNG's sBIT chunk says if all samples fit into that many bits, and 16 if they do not; without
    that chunk it is the smallest of 8, 10, 12, 14 and 16 that holds the file's largest sample, alpha left aside.

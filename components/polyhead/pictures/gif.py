@@ -18,7 +18,7 @@ def check_gif(content: bytes) -> None:
         at = 13 + _table(content[10])
         while (kind := content[at]) != _PICTURE:
             if kind != _EXTENSION:
-                raise ValueError("the GIF file holds no picture")
+                raise ValueError("the GIF file has no picture")
             at = _after_blocks(content, at + 2)
         _after_blocks(content, at + 11 + _table(content[at + 9]))
     except IndexError:

@@ -199,7 +199,7 @@ def _gif_picture(content: tf.Tensor) -> tf.Tensor:
 
     start = 13 + _table_size(_numbers(content, 10, 1)[0])
     at, _ = tf.while_loop(goes_on, step, (start, tf.constant(False)))
-    with tf.control_dependencies([tf.debugging.Assert(at + 10 < length, ["the GIF file holds no picture"])]):
+    with tf.control_dependencies([tf.debugging.Assert(at + 10 < length, ["the GIF file has no picture"])]):
         return tf.identity(at)
 
 

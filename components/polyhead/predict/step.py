@@ -97,7 +97,7 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
         bundle: The artifact of `train`.
         table: As for `run`.
         partitions: Most partitions, at least 1.
-        out: Where the plan shall stand.
+        out: Where to write the plan.
 
     Raises:
         DataError: The table cannot be read or lacks feature columns.
@@ -137,7 +137,7 @@ def predict_partition(
         bundle: The artifact of `train` that the plan was made with.
         plan: The artifact of `plan`.
         partition: Its name there.
-        out: Where the artifact shall stand.
+        out: Where to write the artifact.
         workers: Threads that decode pictures. Default: the processors at hand.
 
     Raises:

@@ -30,11 +30,11 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
     Args:
         config: The configuration that `data` was validated with.
         data: The artifact of `validate`.
-        out: Where the artifact shall stand; see `polyhead.contracts.preprocessing` for its files.
+        out: Where to write the artifact; see `polyhead.contracts.preprocessing` for its files.
         workers: Threads that gather the statistics; the bytes do not depend on it. Default: the processors at hand.
 
     Raises:
-        ArtifactError: `data` is no passed validation of this configuration, or `out` holds something else.
+        ArtifactError: `data` is not a passed validation of this configuration, or `out` holds something else.
         DataError: There are no train rows, or they cannot teach a head; all such heads at once.
     """
     clean = open_clean(data)

@@ -30,7 +30,7 @@ def run(
         bundle: The artifact of `train`.
         evaluation: The artifact of `evaluate` for this bundle.
         destination: The folder of versions: a local one, `gs://`, `s3://` or `minio://`. Default: `publish.to`.
-        out: Where the artifact shall stand; see `polyhead.contracts.publication` for the files at both places.
+        out: Where to write the artifact; see `polyhead.contracts.publication` for the files at both places.
 
     Raises:
         ArtifactError: The gate refused the bundle, the artifacts do not belong together (both fingerprints are named),

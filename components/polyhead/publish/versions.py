@@ -148,7 +148,7 @@ def move_latest(destination: str, follow: Callable[[Latest | None], Latest | Non
 
     Args:
         destination: The folder of versions.
-        follow: Given the pointer that is there, the one that shall follow, or None to leave it. It is asked again
+        follow: Given the pointer that is there, the one to follow it, or None to leave it. It is asked again
             whenever another publisher was faster.
 
     Returns:

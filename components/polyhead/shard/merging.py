@@ -45,7 +45,7 @@ class Parts:
         """Write every shard.
 
         Args:
-            directory: Where the files shall lie.
+            directory: Where to write the files.
             advance: Told the rows of every shard.
         """
         return [self._joined(planned, directory, advance) for planned in self._shards]

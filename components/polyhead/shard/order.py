@@ -66,7 +66,7 @@ class RowOrder:
 
         Args:
             batches: The clean table in pieces, in its order.
-            folder: For what shall not be in memory all the time; its files begin with a dot.
+            folder: For what is too large to keep in memory; its files begin with a dot.
             shards: Neighbouring shards, the outer ones whole or cut: the rows that are wanted.
         """
         start, end = (shards[0].start, shards[-1].end) if shards else (0, 0)

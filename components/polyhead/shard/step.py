@@ -70,7 +70,7 @@ def run(
         config: The configuration of the earlier steps.
         data: The artifact of `validate`.
         preprocessing: The artifact of `preprocess`.
-        out: Where the artifact shall stand; see `polyhead.contracts.shards` for its files.
+        out: Where to write the artifact; see `polyhead.contracts.shards` for its files.
         reuse: Shards of an earlier table, or of this one before it was changed, to copy unchanged pictures from.
             Default: what stands at `out`.
         workers: Threads that decode and resize. Default: the processors at hand.
@@ -100,7 +100,7 @@ def plan(*, config: Config, data: str | Path, preprocessing: str | Path, partiti
         data: The artifact of `validate`.
         preprocessing: The artifact of `preprocess`.
         partitions: Most partitions, at least 1.
-        out: Where the plan shall stand.
+        out: Where to write the plan.
 
     Raises:
         ArtifactError: The artifacts do not belong together, or `out` holds something else.
@@ -145,7 +145,7 @@ def write_partition(
         preprocessing: The artifact of `preprocess`.
         plan: The artifact of `plan`.
         partition: Its name there.
-        out: Where the artifact shall stand.
+        out: Where to write the artifact.
         reuse: Earlier shards to copy unchanged pictures from. Default: none.
         workers: Threads that decode and resize. Default: the processors at hand.
 
@@ -197,7 +197,7 @@ def merge(
         preprocessing: The artifact of `preprocess`.
         plan: The artifact of `plan`.
         parts: The artifacts of `write_partition`, in any order.
-        out: Where the artifact shall stand.
+        out: Where to write the artifact.
 
     Raises:
         ArtifactError: The artifacts do not belong together; a partition is missing or given twice; a part was
@@ -261,7 +261,7 @@ class _Rows:
 
         Args:
             shards: Which.
-            directory: Where the files shall lie.
+            directory: Where to write the files.
             workers: Threads that decode and resize. None for the processors at hand.
             reuse: Earlier shards, as the user named them.
             former: What is used where the user named none, if it is there.

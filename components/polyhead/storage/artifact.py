@@ -39,7 +39,7 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
     to it, and is there again for a resumed attempt, after a broken upload too.
 
     Args:
-        out: Where the artifact shall stand: a folder, whose parent is created, or a remote prefix.
+        out: Where to write the artifact: a folder, whose parent is created, or a remote prefix.
         contract: The artifact's contract class.
         resume: A fingerprint of all that decides the artifact's bytes. When it is given, what an earlier, broken
             attempt with the same fingerprint left is kept and found in the directory again; what one with
@@ -214,6 +214,6 @@ def checked_file(directory: str | Path, contract: Contract, name: str) -> Path:
     path = Path(directory, name)
     if name not in contract.files:
         hint = f"run {contract.made_by()} again"
-        raise ArtifactError("is no file of this artifact, says its contract", where=str(path), hint=hint)
+        raise ArtifactError("is not a file of this artifact, according to its contract", where=str(path), hint=hint)
     check_files(directory, contract, [name])
     return path

@@ -193,7 +193,7 @@ def replace_folder(aside: Path, out: Path) -> None:
 
     Args:
         aside: The folder, on the same file system as `out`.
-        out: Where it shall stand.
+        out: Where to write it.
     """
     settle(aside)
     if not out.exists():

@@ -42,7 +42,7 @@ def upload_folder(directory: Path, place: str, *, last: str) -> str:
     Args:
         directory: The folder. Folders without files are left out, and what lies in the folder itself under a name that
             begins with a dot.
-        place: Where its files shall be.
+        place: Where to put its files.
         last: The name of the file that is written last, without folders.
 
     Returns:

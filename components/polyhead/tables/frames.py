@@ -28,8 +28,8 @@ def from_pandas(table: object, columns: Sequence[str] | None, optional: Sequence
         optional: More columns to keep, of those that there are.
 
     Raises:
-        DataError: It lacks columns or has two of one name, or a column holds what is no single value.
-        TypeError: It is no pandas frame.
+        DataError: It lacks columns or has two of one name, or a column holds what is not a single value.
+        TypeError: It is not a pandas frame.
     """
     pandas = sys.modules.get("pandas")
     if pandas is None or not isinstance(table, pandas.DataFrame):
@@ -51,7 +51,7 @@ def _from_series(name: str, values: pd.Series[Any]) -> pl.Series:
         try:
             return pl.Series([_written(value) for value in values], dtype=pl.String).alias(name)
         except TypeError as error:
-            raise DataError(f"holds {error}, which is no single value", where=f"column '{name}'") from None
+            raise DataError(f"holds {error}, which is not a single value", where=f"column '{name}'") from None
 
 
 def _written(value: Any) -> str | None:
@@ -62,7 +62,7 @@ def _written(value: Any) -> str | None:
     if value is None or type(value).__name__ == "NAType" or value != value:  # noqa: PLR0124  # NaN and NaT
         return None
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half a pair is no text
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half a pair is not text
     if isinstance(value, bytes):
         try:
             return value.decode()

@@ -56,7 +56,7 @@ def open_table(table: Table, columns: Sequence[str] | None = None, optional: Seq
         optional: More columns to keep, of those that there are.
 
     Returns:
-        The table, its rows in order. Empty CSV cells are null; empty lines are no rows. Cells of CSV files are
+        The table, its rows in order. Empty CSV cells are null; empty lines are not rows. Cells of CSV files are
         separated by commas and those of TSV files by tabs, unless only another of `,`, `;`, tab and `|` cuts the first
         lines evenly; that is said. An object in a bucket is copied once into a temporary file, which is gone with the
         table, and so is a file that has to be written anew before it can be read.

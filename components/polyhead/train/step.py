@@ -48,11 +48,11 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
             it may leave out features and targets: these are not read, and the model does not know them.
         shards: The artifact of `shard`.
         preprocessing: The artifact of `preprocess` that the shards were made from.
-        out: Where the artifact shall stand; see `polyhead.contracts.bundle` for its files.
+        out: Where to write the artifact; see `polyhead.contracts.bundle` for its files.
 
     Raises:
         ArtifactError: The artifacts do not belong together, or `out` holds something else.
-        DataError: The shards hold no train rows, or the loss is not finite.
+        DataError: The shards have no train rows, or the loss is not finite.
     """
     fitted = Preprocessing.read(preprocessing)
     manifest = ShardManifest.read(shards)
@@ -60,7 +60,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     require_same("preprocessing", made_from, given, maker=str(shards), user=str(preprocessing))
     chosen = fitted.chosen(config, preprocessing)
     if manifest.rows["train"] == 0:
-        raise DataError("hold no train rows", where=str(shards), hint="change the config's split")
+        raise DataError("have no train rows", where=str(shards), hint="change the config's split")
     say("loading TensorFlow")
     backend.load()
     import keras

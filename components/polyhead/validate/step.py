@@ -66,7 +66,7 @@ def run(
 
     Args:
         config: The configuration.
-        out: Where the artifact shall stand; see `polyhead.contracts.validation` for its files.
+        out: Where to write the artifact; see `polyhead.contracts.validation` for its files.
         table: Replaces the config's table: a path, a remote place, or a pandas or polars DataFrame (whose
             image root is the config's `image_root`, by default the working directory).
         workers: Threads that look at pictures. Default: the processors at hand.
@@ -132,7 +132,7 @@ def plan_pictures(*, config: Config, partitions: int, out: str | Path, table: Ta
     Args:
         config: The configuration, with at least one image feature.
         partitions: Most partitions, at least 1.
-        out: Where the plan shall stand.
+        out: Where to write the plan.
         table: Replaces the config's table, as for `run`.
 
     Raises:
@@ -178,7 +178,7 @@ def look_at_partition(
         config: The configuration that the plan was made with.
         plan: The artifact of `plan_pictures`.
         partition: Its name there.
-        out: Where the artifact shall stand.
+        out: Where to write the artifact.
         workers: Threads. Default: the processors at hand.
 
     Raises:

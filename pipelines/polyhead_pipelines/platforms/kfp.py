@@ -35,7 +35,7 @@ class KubeflowPipelines(RemotePlatform):
         """The server at the host.
 
         Raises:
-            SubmitError: The host is no address, or a file of the access cannot be used.
+            SubmitError: The host is not an address, or a file of the access cannot be used.
         """
         from polyhead_pipelines.remote.kfp import KfpServer
 

@@ -165,7 +165,7 @@ def checked(
     try:
         value = json.loads(answer.content)
     except (ValueError, RecursionError):
-        raise broken("the answer is no whole JSON") from None
+        raise broken("the answer is not complete JSON") from None
     if not isinstance(value, dict):
         raise broken(f"the answer is {_KINDS.get(type(value), 'a number')}, not an object")
     failed = f"{call}: answered with an error: {told(error_message(answer.text), _SHOWN, secrets)}"

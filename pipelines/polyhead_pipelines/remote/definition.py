@@ -24,7 +24,7 @@ class Definition:
 
     Attributes:
         spec: The pipeline spec, the file's first document.
-        platform_spec: What Kubernetes shall do beside it, the second document; empty where there is none.
+        platform_spec: What Kubernetes is to do beside it, the second document; empty where there is none.
         service_account: Who the steps are, as the configuration has it; empty where it says nothing.
     """
 

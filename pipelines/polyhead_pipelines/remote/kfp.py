@@ -210,7 +210,9 @@ class KfpServer(Server):
         """
         if request.run_id and not _RUN_ID.fullmatch(request.run_id):
             raise SubmitError(
-                f"'{request.run_id}' is no run id", where="--run-id", hint="1 to 128 letters, digits, '.', '_' or '-'"
+                f"'{request.run_id}' is not a run id",
+                where="--run-id",
+                hint="1 to 128 letters, digits, '.', '_' or '-'",
             )
         experiment_id = self._experiment()
         if request.run_id:
@@ -459,7 +461,7 @@ def _address(host: str) -> str:
     """The API's address without what a browser adds."""
     parts = urlsplit(host if "://" in host else f"https://{host}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SubmitError(f"'{host}' is no address", where="--host", hint="write https://HOST or http://HOST:PORT")
+        raise SubmitError(f"'{host}' is not an address", where="--host", hint="write https://HOST or http://HOST:PORT")
     if "@" in parts.netloc:
         raise SubmitError(
             "holds a user or a password, which would be shown in links", where="--host", hint="use --token-file"

@@ -26,7 +26,7 @@ def parse_schedule(text: str) -> str:
             would take the first of five for the second and leave the day of the week out.
 
     Raises:
-        SubmitError: A field that is no list of numbers, ranges and steps in its bounds.
+        SubmitError: A field that is not a list of numbers, ranges and steps in its bounds.
     """
     fields = text.split()
     if len(fields) == 5:

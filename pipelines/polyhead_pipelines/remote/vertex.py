@@ -213,11 +213,11 @@ def _problems(request: Request) -> list[Problem]:
         hint = "compile it for Vertex: --platform vertex"
         found.append(Problem("the file has settings for Kubernetes", hint=hint))
     if not request.root.startswith("gs://"):
-        what = f"'{request.root}' is no place in a bucket" if request.root else "is missing"
+        what = f"'{request.root}' is not a place in a bucket" if request.root else "is missing"
         found.append(Problem(what, "--pipeline-root", "give gs://BUCKET/FOLDER"))
     if request.run_id and not _RUN_ID.fullmatch(request.run_id):
         hint = "a letter, then at most 126 letters, digits or '-', all lowercase"
-        found.append(Problem(f"'{request.run_id}' is no id of a pipeline job", "--run-id", hint))
+        found.append(Problem(f"'{request.run_id}' is not the id of a pipeline job", "--run-id", hint))
     if len(request.run_name) > _NAME_LENGTH:
         what = f"has {len(request.run_name)} characters, and Vertex AI takes {_NAME_LENGTH} at most"
         found.append(Problem(what, "--run-name", "give a shorter one"))

@@ -275,7 +275,7 @@ WRONG_CALLS = [
     (("--env", "A=b"), "'--env': is for --runner docker"),
     (("--runner", "docker", "--gpus", "none"), "'none' is neither a number of GPUs nor all"),
     (("--runner", "docker", "--gpus", "0"), "'0' is neither a number of GPUs nor all"),
-    (("--runner", "docker", "--memory", "much"), "'much' is no size such as 512m or 4g"),
+    (("--runner", "docker", "--memory", "much"), "'much' is not a size such as 512m or 4g"),
     (("--runner", "docker", "--env", "NOT_SET_HERE"), "'NOT_SET_HERE' is not set here and has no =VALUE"),
     (("--runner", "docker", "--env", "=x"), "'=x' is not set here and has no =VALUE"),
 ]

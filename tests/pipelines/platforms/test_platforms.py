@@ -68,7 +68,7 @@ def test_help_names_every_platform(polyhead, command, platforms):
     """Without importing the table: see tests/test_imports.py."""
     text = " ".join(polyhead(command, "--help").out.replace("│", " ").split())
     *most, last = platforms
-    assert f"What shall run it: {', '.join(most)} or {last}." in text
+    assert f"Platform that runs it: {', '.join(most)} or {last}." in text
 
 
 class Elsewhere(RemotePlatform):

@@ -129,7 +129,7 @@ def test_the_message_has_the_call_what_came_and_what_to_do(server, request_):
         said.append(caught.value.problems[0].what)
     assert said == [
         "starting the run: answered with an error: no quota red",
-        """starting the run: the answer is no whole JSON, received '{"run_id": "r-1", "sta'""",
+        """starting the run: the answer is not complete JSON, received '{"run_id": "r-1", "sta'""",
         "starting the run: answered with a page where data is due, perhaps for a login, received "
         "'<!DOCTYPE html><title>Log in</title>'",
     ]
@@ -228,7 +228,7 @@ def test_the_command_ends_with_1_and_without_a_traceback(polyhead, server, tmp_p
     server.script = [run("RUNNING")]
     result = polyhead("submit", "mugs.yaml", "--host", server.host, *TABLE, "--wait")
     assert result.code == 1
-    assert "looking at the run: the answer is no whole JSON" in result.err
+    assert "looking at the run: the answer is not complete JSON" in result.err
     assert "the run is not stopped; to wait again" in result.err
     assert "Traceback" not in result.err
 

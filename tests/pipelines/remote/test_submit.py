@@ -286,7 +286,7 @@ def test_a_wrong_configuration_is_told_as_such(polyhead, server, tmp_path):
             "--namespace, --schedule: has no effect with --platform vertex",
         ),
         (["--host", "h", "--timeout", "3s"], "--timeout: has no effect without --wait"),
-        (["--host", "h", "--wait", "--timeout", "soon"], "'soon' is no time such as 90s, 45m or 2h30m"),
+        (["--host", "h", "--wait", "--timeout", "soon"], "'soon' is not a time such as 90s, 45m or 2h30m"),
         (
             ["--host", "h", "--upload-only", "--wait", "--param", "a=b"],
             "--param, --wait: has no effect with --upload-only",
@@ -486,7 +486,7 @@ def test_an_id_that_looks_like_the_server_s_and_is_not_starts_a_run(polyhead, se
 def test_a_run_id_of_strange_characters_is_refused(polyhead, server, pipeline):
     result = polyhead("submit", pipeline, "--host", server.host, *TABLE, "--run-id", "a b")
     assert (result.code, server.requests) == (1, [])
-    assert "'a b' is no run id" in result.err
+    assert "'a b' is not a run id" in result.err
 
 
 @pytest.mark.parametrize("options", [[], ["--run-id", "nightly"]], ids=["without an id", "with an id"])
@@ -676,7 +676,7 @@ def test_an_address_copied_from_a_browser_will_do(polyhead, server, pipeline):
 @pytest.mark.parametrize(
     ("host", "message"),
     [
-        ("ftp://host", "'ftp://host' is no address"),
+        ("ftp://host", "'ftp://host' is not an address"),
         ("https://ann:secret@host", "holds a user or a password, which would be shown in links"),
     ],
 )

@@ -256,7 +256,7 @@ def test_what_vertex_cannot_take_is_told_at_once_and_not_sent(polyhead, vertex, 
         "→ compile it for Vertex: --platform vertex",
         "--pipeline-root: is missing",
         "→ give gs://BUCKET/FOLDER",
-        "--run-id: 'A' is no id of a pipeline job",
+        "--run-id: 'A' is not the id of a pipeline job",
         "→ a letter, then at most 126 letters, digits or '-', all lowercase",
     ]
 

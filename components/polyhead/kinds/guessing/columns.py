@@ -68,7 +68,7 @@ class Column:
         """The cells as float64, null where missing or no number; None where the column holds no numbers.
 
         A column holds numbers where at most `JUNK` of the cells that are not missing are something else. Codes with
-        leading zeros are no numbers, and neither are true and false.
+        leading zeros are not numbers, and neither are true and false.
         """
         if self.words is None or not self.distinct or self.series.dtype.is_temporal() or self.is_boolean:
             return None

@@ -125,7 +125,7 @@ def propose(frame: pl.DataFrame, table: str, targets: Sequence[str], *, place: s
 
     Args:
         frame: The table.
-        table: What the config shall call it.
+        table: What to call it in the config.
         targets: The columns to predict.
         place: Where the table lies. Default: `table`.
 

@@ -59,7 +59,7 @@ class CategoryTable(FeatureTable[CategoryFeature]):
         return one_word_coercion(source, member.allowed)
 
     def guess(self, column: Column) -> Guess | None:
-        """Codes, and words that are no text."""
+        """Codes, and words that are not text."""
         if column.distinct == 1 and column.missing:
             return Guess("category", why=f"{shown(column.known[0])} or empty", rank=Rank.FEW)
         if column.distinct > 1 and column.named(_FOLD_NAMES) and column.is_whole:

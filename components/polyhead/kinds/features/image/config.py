@@ -26,7 +26,7 @@ def _colour(given: object) -> str:
         return "#" + bytes(levels).hex()
     colour = _COLOURS.get(given.lower(), given.lower()) if isinstance(given, str) else ""
     if not re.fullmatch("#[0-9a-f]{6}", colour):
-        raise ValueError(f"{given!r} is no colour; write white, black, '#rrggbb' in quotes, or [red, green, blue]")
+        raise ValueError(f"{given!r} is not a colour; write white, black, '#rrggbb' in quotes, or [red, green, blue]")
     return colour
 
 

@@ -70,7 +70,7 @@ class NumericTable(FeatureTable[NumericFeature]):
         return number_coercion(source, member.min, member.max)
 
     def guess(self, column: Column) -> Guess | None:
-        """Numbers that are no codes."""
+        """Numbers that are not codes."""
         numbers, words = column.numbers, column.words
         if numbers is None or words is None or holds_codes(column):
             return None

@@ -82,7 +82,7 @@ class RegressionTable(TargetTable[RegressionTarget]):
         return made
 
     def guess(self, column: Column) -> Guess | None:
-        """Numbers that are no classes."""
+        """Numbers that are not classes."""
         if column.numbers is None or holds_classes(column):
             return None
         numbers = column.numbers.drop_nulls()
