@@ -220,7 +220,7 @@ def test_binary_positive_as_the_config_says() -> None:
 @pytest.mark.parametrize(
     ("target", "values", "what", "hint"),
     [
-        (BinaryTarget(kind="binary"), ["a", None], "the train rows hold only 'a', a head needs two classes",
+        (BinaryTarget(kind="binary"), ["a", None], "the train rows have only 'a', a head needs two classes",
          "change the split or add rows"),
         (MulticlassTarget(kind="multiclass"), [None], "the train rows have no label at all, a head needs two classes",
          "change the split or add rows"),
@@ -229,9 +229,9 @@ def test_binary_positive_as_the_config_says() -> None:
          "positive is 'Yes', but the labels are ['no', 'yes']",
          "did you mean 'yes'?"),
         (RegressionTarget(kind="regression"), [1.0, 1.0, None],
-         "the train rows hold 1 different values, nothing to learn",
+         "the train rows have 1 different value, nothing to learn",
          "change the split or add rows"),
-        (RegressionTarget(kind="regression"), [None], "the train rows hold 0 different values, nothing to learn",
+        (RegressionTarget(kind="regression"), [None], "the train rows have 0 different values, nothing to learn",
          "change the split or add rows"),
         (MultilabelTarget(kind="multilabel"), [[], None], "the train rows have no label at all", "check its separator"),
     ],

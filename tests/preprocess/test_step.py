@@ -164,8 +164,8 @@ def test_all_heads_that_cannot_learn_are_named_at_once(tiny: Any) -> None:
     with pytest.raises(DataError) as caught:
         run(data)
     assert [(problem.where, problem.what) for problem in caught.value.problems] == [
-        ("target 'price'", "the train rows hold 1 different values, nothing to learn"),
-        ("target 'shape'", "the train rows hold only 'round', a head needs two classes"),
+        ("target 'price'", "the train rows have 1 different value, nothing to learn"),
+        ("target 'shape'", "the train rows have only 'round', a head needs two classes"),
     ]
     assert not (data.folder / "P").exists()
 

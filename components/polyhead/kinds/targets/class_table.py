@@ -54,7 +54,7 @@ class ClassFit(Fit[ClassStatistics], Generic[T]):
         if len(counted) < 2:
             received = f"only '{next(iter(counted))}'" if counted else "no label at all"
             raise DataError(
-                f"the train rows hold {received}, a head needs two classes",
+                f"the train rows have {received}, a head needs two classes",
                 where=f"target '{self.name}'",
                 hint="change the split or add rows",
             )

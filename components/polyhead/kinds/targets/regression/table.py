@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from polyhead.errors import DataError, Problem
+from polyhead.errors import DataError, Problem, counted
 from polyhead.kinds.coercion import Coercion, Source, number_coercion
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.moments import Moments
@@ -53,7 +53,7 @@ class RegressionFit(Fit[RegressionStatistics]):
         different = 0 if not self.known else 1 if self.quantiles.minimum == self.quantiles.maximum else 2
         if different < 2:
             raise DataError(
-                f"the train rows hold {different} different values, nothing to learn",
+                f"the train rows have {counted(different, 'different value')}, nothing to learn",
                 where=f"target '{self.name}'",
                 hint="change the split or add rows",
             )
