@@ -18,7 +18,7 @@ from strategies import phrases, spellings, texts, words
 from polyhead.contracts.words import spelled
 from polyhead.errors import DataError
 from polyhead.kinds import coercion as module
-from polyhead.kinds.coercion import NO_NUMBER, Coerced, label_sets, numbers
+from polyhead.kinds.coercion import NO_NUMBER, Coerced, numbers
 from polyhead.kinds.features.category.config import CategoryFeature
 from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.kinds.features.numeric.config import NumericFeature
@@ -34,6 +34,10 @@ NUMBER_TEXT = r"[ \t]{0,2}[-+]?([0-9]{1,20}|[0-9]{0,12}\.[0-9]{1,18}|[0-9]{1,12}
 
 def faults(coerced: Coerced) -> dict[str, list[int]]:
     return {fault.reason: fault.mask.arg_true().to_list() for fault in coerced.faults}
+
+
+def label_sets(column: pl.Series, separator: str) -> Coerced:
+    return coerce(column, MultilabelTarget(kind="multilabel", separator=separator))
 
 
 @settings(max_examples=200, deadline=None)

@@ -305,11 +305,6 @@ def _respelled_text(words: pl.Series) -> pl.Series:
     return new.alias(words.name) if len(rows) == len(words) else words.scatter(rows, new)
 
 
-def label_sets(column: pl.Series, separator: str) -> Coerced:
-    """A column of label sets; see `set_coercion`."""
-    return applied(column, lambda source: set_coercion(source, separator))
-
-
 def set_coercion(source: Source, separator: str) -> Coercion:
     """How a column becomes label sets as list<string>, each sorted and without repeats.
 
