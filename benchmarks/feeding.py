@@ -34,8 +34,9 @@ def label_of(number: int) -> str:
 
 @cache
 def shards(folder: Path) -> tuple[Any, Any, Any]:
-    """The photos as shards of JPEG records, quality 95: config, preprocessing and manifest."""
+    """The photos as shards of JPEG records, quality 95: config, what was fitted, and manifest."""
     from polyhead.contracts.config import parse_config
+    from polyhead.contracts.preprocessing import Fitted
     from polyhead.preprocess.step import run as preprocess
     from polyhead.shard.step import run as shard
     from polyhead.validate.step import run as validate
@@ -51,9 +52,9 @@ def shards(folder: Path) -> tuple[Any, Any, Any]:
     )
     out = folder / "feed"
     validate(config=config, table=str(table), out=out / "validate")
-    fitted = preprocess(config=config, data=out / "validate", out=out / "preprocess")
+    held = preprocess(config=config, data=out / "validate", out=out / "preprocess")
     manifest = shard(config=config, data=out / "validate", preprocessing=out / "preprocess", out=out / "shard")
-    return config, fitted, manifest
+    return config, Fitted.of(held, config, out / "preprocess"), manifest
 
 
 def polyhead(folder: Path) -> Run:
@@ -82,7 +83,7 @@ def _feed(folder: Path) -> Any:
     from polyhead.train.data import Feed
 
     config, fitted, manifest = shards(folder)
-    return Feed(config, fitted, folder / "feed" / "preprocess", manifest, folder / "feed" / "shard").training()
+    return Feed(config, fitted, manifest, folder / "feed" / "shard").training()
 
 
 def flow_from_dataframe(folder: Path) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.examples.encoding import encode_entries, examples_of, frames_of, with_pictures
 from polyhead.examples.framing import frame
 from polyhead.kinds.features.numeric.config import NumericFeature
@@ -97,12 +98,13 @@ def test_numbers_lose_nothing(given_numbers: list[float]) -> None:
 
     from polyhead.examples.parsing import Parser
 
-    fitted: Any = Preprocessing.model_construct(
+    held: Any = Preprocessing.model_construct(
         features={"x": NumericFeature(kind="numeric")},
         targets={"y": RegressionTarget(kind="regression")},
         feature_statistics={"x": None},
         target_statistics={"y": None},
     )
+    fitted = Fitted(held, held.features, held.targets, Path())
     numbers = pl.Series([*given_numbers, None], dtype=pl.Float64)
     columns = {"key": [pl.Series([""] * len(numbers))], "feature/numeric": [numbers], "target/regression": [numbers]}
     examples = examples_of(encode_entries(columns, len(numbers))).joined().split()

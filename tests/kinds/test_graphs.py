@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from polyhead.contracts.config import ModelSection, load_config
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.kinds.examples import FEATURES_HELD, TARGETS_HELD
 from polyhead.kinds.features.category.config import MISSING_ID, CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
@@ -219,16 +219,16 @@ def test_examples_give_the_network_what_a_raw_row_gives_it(tf: Any, tiny: Any) -
     place = data.folder
     validate_step.run(config=config, table=str(data.table), out=place / "V")
     preprocess_step.run(config=config, data=place / "V", out=place / "P")
-    fitted = Preprocessing.read(place / "P").chosen(config, place / "P")
+    fitted = Fitted.of(Preprocessing.read(place / "P"), config, place / "P")
     clean = pl.read_parquet(place / "V" / "clean.parquet")
-    encoder = RowEncoder(fitted, PictureFolder(str(place)), max_pixels=10**6, targets=True)
+    encoder = RowEncoder(fitted.held, PictureFolder(str(place)), max_pixels=10**6, targets=True)
     rows = [encoder(row, Stopwatch()) for row in encoder.rows(clean)]
     examples = [b"".join(row.example) for row in rows if isinstance(row, EncodedRow)]
     keys, blocks, _ = Parser(fitted)(tf.constant(examples))
     assert [key.decode() for key in keys.numpy()] == clean["__key__"].to_list()
-    stored = FeatureTransforms(fitted, place / "P", stored=True)(blocks)
+    stored = FeatureTransforms(fitted, stored=True)(blocks)
 
-    served = FeatureTransforms(fitted, place / "P", stored=False)
+    served = FeatureTransforms(fitted, stored=False)
     files = [b"" if path is None else (place / path).read_bytes() for path in clean["photo"]]
     raw = {
         "photo": tf.constant(files),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
@@ -44,7 +45,7 @@ def predicted(
     """The prediction and, where there are any, the probabilities of one head."""
     from polyhead.model.outputs import predictions
 
-    preprocessing = Preprocessing(
+    held = Preprocessing(
         features={},
         targets={"t": TARGETS[statistics.kind](kind=statistics.kind)},
         rows={},
@@ -52,9 +53,10 @@ def predicted(
         target_statistics={"t": statistics},
         warnings=[],
     )
+    fitted = Fitted(held, held.features, held.targets, Path())
     outputs = {
         name: value.numpy()
-        for name, value in predictions(preprocessing, {"t": tf.constant(logits)}, corrections or {}).items()
+        for name, value in predictions(fitted, {"t": tf.constant(logits)}, corrections or {}).items()
     }
     assert set(outputs) <= {"t", "t__probabilities"}
     return outputs["t"], outputs.get("t__probabilities")

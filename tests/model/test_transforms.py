@@ -19,7 +19,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import StandardScaler
 from strategies import calm_numbers, phrases, spellings, texts
 
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted
 from polyhead.contracts.words import COMPUTED, RESPELLINGS
 from polyhead.errors import ArtifactError
 from polyhead.kinds.coercion import words
@@ -301,7 +301,7 @@ def test_different_numbers_stay_different(tf: Any, values: Any) -> None:
     assert (np.diff(scaled[:, 0]) > 0).all()
 
 
-def artifact(folder: Path, config: str, table: pl.DataFrame) -> Preprocessing:
+def artifact(folder: Path, config: str, table: pl.DataFrame) -> Fitted:
     """Statistics of a table whose rows are all train rows but the last two."""
     from polyhead.contracts.config import parse_config
     from polyhead.preprocess import step as preprocess_step
@@ -310,7 +310,8 @@ def artifact(folder: Path, config: str, table: pl.DataFrame) -> Preprocessing:
     parts = ["train"] * (table.height - 2) + ["val", "test"]
     parsed = parse_config(f"table: t.parquet\n{config}\nsplit: {{column: part}}\n")
     validate_step.run(config=parsed, table=table.with_columns(pl.Series("part", parts)), out=folder / "v")
-    return preprocess_step.run(config=parsed, data=folder / "v", out=folder / "p").chosen(parsed, folder / "p")
+    held = preprocess_step.run(config=parsed, data=folder / "v", out=folder / "p")
+    return Fitted.of(held, parsed, folder / "p")
 
 
 TARGETS = pl.DataFrame(
@@ -338,8 +339,8 @@ def targets(tf: Any, tmp_path: Path) -> Any:
     """The transform of the table above and its statistics."""
     from polyhead.model.transforms import TargetTransforms
 
-    preprocessing = artifact(tmp_path, TARGETS_CONFIG, TARGETS)
-    return TargetTransforms(preprocessing), preprocessing.target_statistics
+    fitted = artifact(tmp_path, TARGETS_CONFIG, TARGETS)
+    return TargetTransforms(fitted), fitted.target_statistics
 
 
 def raw_targets(tf: Any, rows: list[int]) -> dict[str, Any]:
@@ -442,8 +443,8 @@ def test_inputs_mark_what_is_known(tf: Any, tmp_path: Path) -> None:
     """A text of white space is as missing as an empty one, as it is to validation; others are known."""
     from polyhead.model.transforms import FeatureTransforms
 
-    preprocessing = artifact(tmp_path, FEATURES_CONFIG, feature_table())
-    transforms = FeatureTransforms(preprocessing, tmp_path / "p", stored=False)
+    fitted = artifact(tmp_path, FEATURES_CONFIG, feature_table())
+    transforms = FeatureTransforms(fitted, stored=False)
     assert {name: (spec.dtype, spec.shape.as_list()) for name, spec in transforms.raw_spec().items()} == {
         "size": (tf.float64, [None]),
         "colour": (tf.string, [None]),
@@ -469,11 +470,11 @@ def test_a_vocabulary_that_is_not_the_fitted_one_is_refused(tf: Any, tmp_path: P
     """Changing or removing a vocabulary file is an error that names it, not other ids."""
     from polyhead.model.transforms import FeatureTransforms
 
-    preprocessing = artifact(tmp_path, FEATURES_CONFIG, feature_table())
+    fitted = artifact(tmp_path, FEATURES_CONFIG, feature_table())
     path = tmp_path / "p" / "vocabularies" / f"{feature}.arrow"
     if how == "gone":
         path.unlink()
     else:
         pl.read_ipc(path).reverse().write_ipc(path, compression="uncompressed")
     with pytest.raises(ArtifactError, match=f"{feature}\\.arrow"):
-        FeatureTransforms(preprocessing, tmp_path / "p", stored=False)
+        FeatureTransforms(fitted, stored=False)

@@ -13,6 +13,7 @@ from PIL import Image
 def test_a_mirrored_feature_is_served_as_it_is(tf: Any, tmp_path: Path) -> None:
     """With flip: true training sees mirrored pictures, the SavedModel never: it repeats itself and the network."""
     from polyhead.contracts.config import parse_config
+    from polyhead.contracts.preprocessing import Fitted
     from polyhead.model.build import build_core
     from polyhead.preprocess import step as preprocess_step
     from polyhead.train.export import export_serving
@@ -34,18 +35,18 @@ def test_a_mirrored_feature_is_served_as_it_is(tf: Any, tmp_path: Path) -> None:
         }
     )
     validate_step.run(config=config, table=table, out=tmp_path / "v")
-    fitted = preprocess_step.run(config=config, data=tmp_path / "v", out=tmp_path / "p")
-    preprocessing = fitted.chosen(config, tmp_path / "p")
+    held = preprocess_step.run(config=config, data=tmp_path / "v", out=tmp_path / "p")
+    fitted = Fitted.of(held, config, tmp_path / "p")
     tf.keras.utils.set_random_seed(0)
-    core = build_core(preprocessing, config)
-    export_serving(core, preprocessing, tmp_path / "p", {}, tmp_path / "serving")
+    core = build_core(fitted, config)
+    export_serving(core, fitted, {}, tmp_path / "serving")
     serve = tf.saved_model.load(str(tmp_path / "serving")).signatures["serving_default"]
     contents = [(tmp_path / f"{row}.png").read_bytes() for row in range(rows)]
     served = [serve(photo=tf.constant(contents))["price"].numpy() for _ in range(4)]
 
     pixels = np.stack([np.asarray(Image.open(tmp_path / f"{row}.png")) for row in range(rows)])
     inputs = {"photo__pixels": pixels, "photo__known": np.ones(rows, np.float32)}
-    statistics = preprocessing.target_statistics["price"]
+    statistics = fitted.target_statistics["price"]
     logits = np.asarray(core(inputs, training=False)["price"])[:, 0]
     expected = logits * np.sqrt(statistics.variance) + statistics.mean
     for answer in served:

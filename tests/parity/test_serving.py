@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
@@ -108,11 +108,12 @@ def trained(finished: Any) -> dict[str, dict[str, Any]]:
     from polyhead.train.data import Feed
 
     manifest = ShardManifest.read(finished.place("shard"))
-    preprocessing = Preprocessing.read(finished.place("preprocess"))
-    feed = Feed(finished.config, preprocessing, finished.place("preprocess"), manifest, finished.place("shard"))
+    place = finished.place("preprocess")
+    fitted = Fitted.of(Preprocessing.read(place), finished.config, place)
+    feed = Feed(finished.config, fitted, manifest, finished.place("shard"))
     corrections = ModelBundle.read(finished.place("train")).corrections
     core = keras.saving.load_model(finished.place("train") / CORE_MODEL, compile=False, safe_mode=True)
-    parse = Parser(preprocessing)
+    parse = Parser(fitted)
     found: dict[str, dict[str, Any]] = {}
     for split in ("train", "val", "test"):
         keys = [
@@ -124,7 +125,7 @@ def trained(finished: Any) -> dict[str, dict[str, Any]]:
         for inputs, _, _ in feed.fixed(split):
             outputs = {
                 name: value.numpy()
-                for name, value in predictions(preprocessing, core(inputs, training=False), corrections).items()
+                for name, value in predictions(fitted, core(inputs, training=False), corrections).items()
             }
             size = len(next(iter(outputs.values())))
             for i in range(size):
@@ -263,9 +264,10 @@ def test_any_feature_name_can_be_served(tf: Any, tmp_path: Path) -> None:
         }
     )
     validate_step.run(config=config, table=table, out=tmp_path / "v")
-    preprocessing = preprocess_step.run(config=config, data=tmp_path / "v", out=tmp_path / "p")
-    core = build_core(preprocessing, config)
-    export_serving(core, preprocessing, tmp_path / "p", {}, tmp_path / "serving")
+    held = preprocess_step.run(config=config, data=tmp_path / "v", out=tmp_path / "p")
+    fitted = Fitted.of(held, config, tmp_path / "p")
+    core = build_core(fitted, config)
+    export_serving(core, fitted, {}, tmp_path / "serving")
     serve = tf.saved_model.load(str(tmp_path / "serving")).signatures["serving_default"]
     by_name = {name: tf.constant([0.5 * at, math.nan], tf.float64) for at, name in enumerate(names)}
     outputs = serve(**by_name)

@@ -22,7 +22,7 @@ def written(prepared: Any) -> tuple[Any, ShardManifest, Path]:
 
 def read_shuffled(tf: Any, written: tuple[Any, ShardManifest, Path]) -> list[dict[str, Any]]:
     """Every row of every split, by the reader of training, in shuffled order; pictures as pixels."""
-    from polyhead.contracts.preprocessing import Preprocessing
+    from polyhead.contracts.preprocessing import Fitted, Preprocessing
     from polyhead.examples.parsing import Parser
     from polyhead.examples.reading import shuffled_records
     from polyhead.kinds.features.image.graph import StoredPictures
@@ -30,7 +30,8 @@ def read_shuffled(tf: Any, written: tuple[Any, ShardManifest, Path]) -> list[dic
 
     config, manifest, place = written
     pixels = {name: StoredPictures(config.features[name]) for name in ("left", "right")}
-    fitted = Preprocessing.read(place.parent / "preprocess")
+    folder = place.parent / "preprocess"
+    fitted = Fitted.of(Preprocessing.read(folder), config, folder)
     parse, blocks = Parser(fitted), feature_blocks(fitted)
     rows: list[dict[str, Any]] = []
     for split in ("train", "val", "test"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 from polyhead.model import backend
 
@@ -36,7 +37,7 @@ def test_corrected_predictions_have_the_train_rows_mean(transform: Any, predict:
     statistics = RegressionStatistics(
         transform=transform, count=500, missing=20, mean=scale.mean(), variance=scale.var(), median=20.0
     )
-    fitted = Preprocessing(
+    held = Preprocessing(
         features={},
         targets={"y": target},
         rows={},
@@ -44,6 +45,7 @@ def test_corrected_predictions_have_the_train_rows_mean(transform: Any, predict:
         target_statistics={"y": statistics},
         warnings=[],
     )
+    fitted = Fitted(held, held.features, held.targets, Path())
     raw = np.concatenate([true, np.full(20, np.nan)])
     values, weights = TargetTransforms(fitted)({"y": tf.constant(raw)})
     rows = tf.data.Dataset.from_tensor_slices(({"x": np.zeros(520)}, values, weights)).batch(64)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from polyhead.contracts.config import load_config
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.model import backend
 from polyhead.preprocess import step as preprocess_step
@@ -32,7 +32,8 @@ def feed(tiny: Any) -> Callable[..., Any]:
         from polyhead.train.data import Feed
 
         manifest = change(ShardManifest.read(place / "S"))
-        return Feed(config, Preprocessing.read(place / "P").chosen(config, "P"), place / "P", manifest, place / "S")
+        fitted = Fitted.of(Preprocessing.read(place / "P"), config, place / "P")
+        return Feed(config, fitted, manifest, place / "S")
 
     return make
 

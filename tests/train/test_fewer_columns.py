@@ -12,7 +12,7 @@ import yaml
 
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config, load_config
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import ArtifactError
 
@@ -194,13 +194,13 @@ def test_differences_are_explained_all_at_once(polyhead: Any, prepared: Any) -> 
 
 def test_a_view_keeps_the_artifacts_order_and_statistics(polyhead: Any, prepared: Any) -> None:
     """The config's order does not matter, every statistic of what is chosen is there, and nothing else."""
-    fitted = Preprocessing.read("P")
+    held = Preprocessing.read("P")
     config = load_config(prepared.config)
     turned = config.model_copy(update={"features": {name: config.features[name] for name in reversed(FEATURES)}})
-    view = fitted.chosen(turned, "P")
+    view = Fitted.of(held, turned, "P")
     assert list(view.features) == list(view.feature_statistics) == list(FEATURES)
-    assert all(view.feature_statistics[name] == fitted.feature_statistics[name] for name in FEATURES)
-    assert view.targets == fitted.targets
-    assert fitted.chosen(config, "P") == fitted
+    assert all(view.feature_statistics[name] == held.feature_statistics[name] for name in FEATURES)
+    assert view.targets == held.targets
+    assert Fitted.of(held, config, "P").features == held.features
     with pytest.raises(ArtifactError, match="another key or split"):
-        fitted.chosen(Config.model_validate({**config.model_dump(by_alias=True), "key": None}), "P")
+        Fitted.of(held, Config.model_validate({**config.model_dump(by_alias=True), "key": None}), "P")

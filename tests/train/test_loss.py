@@ -14,7 +14,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from polyhead.contracts.config import Config
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.model import backend
 from polyhead.preprocess import step as preprocess_step
@@ -53,13 +53,13 @@ class Prepared:
     place: Path
     config: Config
 
-    def feed(self, **train: Any) -> tuple[Any, Preprocessing]:
+    def feed(self, **train: Any) -> tuple[Any, Fitted]:
         """Its feed under other training settings, and the statistics."""
         from polyhead.train.data import Feed
 
         config = self.config.model_copy(update={"train": self.config.train.model_copy(update=train)})
-        fitted = Preprocessing.read(self.place / "P").chosen(config, self.place / "P")
-        return Feed(config, fitted, self.place / "P", ShardManifest.read(self.place / "S"), self.place / "S"), fitted
+        fitted = Fitted.of(Preprocessing.read(self.place / "P"), config, self.place / "P")
+        return Feed(config, fitted, ShardManifest.read(self.place / "S"), self.place / "S"), fitted
 
     def fit(self, model: Any, **train: Any) -> Any:
         """Train a network without validation."""
@@ -96,14 +96,13 @@ def prepare(tmp_path: Path) -> Callable[..., Prepared]:
     return make
 
 
-def linear(fitted: Preprocessing, start: Callable[[str], Any] | None = None) -> Any:
+def linear(fitted: Fitted, start: Callable[[str], Any] | None = None) -> Any:
     """Heads that are linear functions of the standardised numbers, with given biases."""
     import keras
 
-    from polyhead.kinds.graphs import heads
-    from polyhead.model.build import core_inputs
+    from polyhead.kinds.graphs import feature_blocks, heads
 
-    inputs = core_inputs(fitted)
+    inputs = {name: value for block in feature_blocks(fitted) for name, value in block.inputs().items()}
     joined = inputs["numeric"][:, :, 0]
     outputs = {}
     for head in heads(fitted):
@@ -115,7 +114,7 @@ def linear(fitted: Preprocessing, start: Callable[[str], Any] | None = None) -> 
     return keras.Model(inputs, outputs)
 
 
-def losses_by_hand(model: Any, feed: Any, fitted: Preprocessing) -> dict[str, float]:
+def losses_by_hand(model: Any, feed: Any, fitted: Fitted) -> dict[str, float]:
     """Each head's weighted mean over all train rows, in float64 with numpy."""
     parts = [(values, weights, model(inputs)) for inputs, values, weights in feed.fixed("train")]
     found = {}
@@ -167,7 +166,7 @@ def test_reported_losses_are_means_over_rows(prepare: Any, heads: tuple[str, ...
 
 
 def test_without_validation_the_prior_scores_one(prepare: Any) -> None:
-    """The score of the train rows is on the same scale as that of val rows: 1 knows nothing."""
+    """The score of the train rows is on the same scale as that of val rows: 1 is the prior."""
     from polyhead.kinds.graphs import heads
 
     data = prepare(table())

@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, Self
 
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.config import Config
@@ -49,44 +50,68 @@ class Preprocessing(Contract):
         """The command that writes this artifact."""
         return "polyhead preprocess"
 
-    def chosen(self, config: Config, place: str | Path) -> Preprocessing:
-        """The part that a config uses: its features and targets, in the order that they have here.
 
-        So a model may be trained on fewer columns than the shards hold, and with other settings of what decides only
-        the model. The rest of what the config uses, the key and the split must be as they were. The result is a view
-        for work in memory: it is nobody's artifact.
+@dataclass(frozen=True)
+class Fitted:
+    """What `preprocess` fitted, as one model uses it: statistics with the folder of their vocabularies.
+
+    A model may be trained on fewer columns than the shards hold, and with other settings of what decides only the
+    model.
+
+    Attributes:
+        held: All that was fitted. The shards' examples hold these columns.
+        features: The features that the model uses, with its own settings, in the order of `held`.
+        targets: The targets likewise.
+        directory: The artifact's folder, with its vocabularies.
+    """
+
+    held: Preprocessing
+    features: dict[str, Feature]
+    targets: dict[str, Target]
+    directory: Path
+
+    @classmethod
+    def of(cls, held: Preprocessing, config: Config, directory: str | Path) -> Self:
+        """What a configuration uses of an artifact.
 
         Args:
-            config: The configuration.
-            place: Where this artifact stands, for messages.
+            held: The artifact of `preprocess`.
+            config: The configuration. It may leave out features and targets and may differ in what decides the model;
+                the rest of what it uses, the key and the split must be as they were.
+            directory: The artifact's folder.
 
         Raises:
-            ArtifactError: The config and this artifact differ; all differences at once.
+            ArtifactError: The artifact differs from the configuration; all differences at once.
         """
-        problems = [
-            *_differences("features", config.features, self.features, place),
-            *_differences("targets", config.targets, self.targets, place),
-        ]
-        whole = config.model_copy(update={"features": self.features, "targets": self.targets})
-        if whole.fingerprint(Preprocessing) != self.made_from.get("config"):
-            problems.append(Problem(f"{place} was made with another key or split", "key, split", _SAME_CONFIG))
-        for name, target in config.targets.items():
-            if name in self.target_statistics:
-                problems += unknown_weights(name, target, self.target_statistics[name])
-        if problems:
+        if problems := list(_mismatches(held, config, directory)):
             raise ArtifactError(problems)
-
-        def part(members: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
-            return {name: member for name, member in members.items() if name in names}
-
-        return self.model_copy(
-            update={
-                "features": {name: config.features[name] for name in self.features if name in config.features},
-                "feature_statistics": part(self.feature_statistics, config.features),
-                "targets": {name: config.targets[name] for name in self.targets if name in config.targets},
-                "target_statistics": part(self.target_statistics, config.targets),
-            }
+        return cls(
+            held,
+            {name: config.features[name] for name in held.features if name in config.features},
+            {name: config.targets[name] for name in held.targets if name in config.targets},
+            Path(directory),
         )
+
+    @property
+    def feature_statistics(self) -> dict[str, FeatureStatistics]:
+        """Of the features that the model uses, by name."""
+        return {name: self.held.feature_statistics[name] for name in self.features}
+
+    @property
+    def target_statistics(self) -> dict[str, TargetStatistics]:
+        """Of the targets that the model uses, by name."""
+        return {name: self.held.target_statistics[name] for name in self.targets}
+
+
+def _mismatches(held: Preprocessing, config: Config, place: str | Path) -> Iterator[Problem]:
+    yield from _differences("features", config.features, held.features, place)
+    yield from _differences("targets", config.targets, held.targets, place)
+    whole = config.model_copy(update={"features": held.features, "targets": held.targets})
+    if whole.fingerprint(Preprocessing) != held.made_from.get("config"):
+        yield Problem(f"{place} was made with another key or split", "key, split", _SAME_CONFIG)
+    for name, target in config.targets.items():
+        if name in held.target_statistics:
+            yield from unknown_weights(name, target, held.target_statistics[name])
 
 
 def unknown_weights(name: str, target: Target, statistics: TargetStatistics) -> Iterator[Problem]:

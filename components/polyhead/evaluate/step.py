@@ -116,7 +116,7 @@ def _predict(
     predictor = Predictor(bundle)
     parts: list[pl.DataFrame] = []
     slices: list[pl.DataFrame] = []
-    statistics = predictor.preprocessing.target_statistics
+    statistics = predictor.fitted.target_statistics
     with progress("predict", total=manifest.rows["test"], unit="rows") as advance:
         for batch in predictor.predict(records(manifest, shards, "test", batch_size=_BATCH)):
             columns = [pl.Series("key", batch.keys, dtype=pl.String)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted
 from polyhead.kinds.entries import KEY_ENTRY
 from polyhead.kinds.examples import names_by_kind
 from polyhead.kinds.graphs import feature_blocks, heads
@@ -17,16 +17,14 @@ class Parser:
     """Parses batches of serialised examples.
 
     Args:
-        held: The features and targets that the examples were made of.
-        chosen: Those that are wanted, a part of them; the others are not looked at. Default: all.
+        fitted: What the examples hold, and which of it is wanted; the rest is not parsed.
     """
 
-    def __init__(self, held: Preprocessing, chosen: Preprocessing | None = None) -> None:
-        chosen = chosen or held
-        self._blocks = feature_blocks(chosen)
-        self._heads = heads(chosen)
-        self._features = names_by_kind(held.features)
-        self._targets = names_by_kind(held.targets)
+    def __init__(self, fitted: Fitted) -> None:
+        self._blocks = feature_blocks(fitted)
+        self._heads = heads(fitted)
+        self._features = names_by_kind(fitted.held.features)
+        self._targets = names_by_kind(fitted.held.targets)
 
     def __call__(self, examples: tf.Tensor) -> tuple[tf.Tensor, dict[str, Any], Batch]:
         """Parse a batch.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted
 from polyhead.kinds.features.category.graph import CategoryBlock
 from polyhead.kinds.features.image.graph import ImageBlock
 from polyhead.kinds.features.numeric.graph import NumericBlock
@@ -23,19 +23,17 @@ HEADS: dict[str, type[Head[Any, Any]]] = {
 }
 
 
-def feature_blocks(preprocessing: Preprocessing) -> list[FeatureBlock[Any, Any]]:
+def feature_blocks(fitted: Fitted) -> list[FeatureBlock[Any, Any]]:
     """The features by kind: a block for every kind that has any."""
     blocks = []
     for kind, block in FEATURE_BLOCKS.items():
-        features = {name: feature for name, feature in preprocessing.features.items() if feature.kind == kind}
+        features = {name: feature for name, feature in fitted.features.items() if feature.kind == kind}
         if features:
-            blocks.append(block(features, preprocessing.feature_statistics))
+            blocks.append(block(features, fitted.feature_statistics))
     return blocks
 
 
-def heads(preprocessing: Preprocessing) -> list[Head[Any, Any]]:
+def heads(fitted: Fitted) -> list[Head[Any, Any]]:
     """A head for every target, in order."""
-    return [
-        HEADS[target.kind](name, target, preprocessing.target_statistics[name])
-        for name, target in preprocessing.targets.items()
-    ]
+    statistics = fitted.target_statistics
+    return [HEADS[target.kind](name, target, statistics[name]) for name, target in fitted.targets.items()]

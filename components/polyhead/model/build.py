@@ -8,17 +8,12 @@ import keras
 from keras import layers
 
 from polyhead.contracts.config import Config
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted
 from polyhead.kinds.features.graph import seed_of
 from polyhead.kinds.graphs import feature_blocks, heads
 
 
-def core_inputs(preprocessing: Preprocessing) -> dict[str, Any]:
-    """The network's inputs by name: those of every block of features, each described where its kind is."""
-    return {name: value for block in feature_blocks(preprocessing) for name, value in block.inputs().items()}
-
-
-def build_core(preprocessing: Preprocessing, config: Config) -> keras.Model:
+def build_core(fitted: Fitted, config: Config) -> keras.Model:
     """Encoders, combiner and heads, untrained.
 
     The combiner mixes all vectors in one hidden layer. Beside it every block of numbers, categories or texts has a
@@ -26,22 +21,24 @@ def build_core(preprocessing: Preprocessing, config: Config) -> keras.Model:
     use.
 
     Args:
-        preprocessing: Sizes of vocabularies and heads.
+        fitted: Sizes of vocabularies and heads.
         config: The `model` section, and `train.seed` for dropout and hiding.
 
     Returns:
-        A model from the inputs of `core_inputs` to logits by target name, float32 `(batch, units)` each.
+        A model from the inputs of all blocks of features, by name, to logits by target name, float32
+        `(batch, units)` each.
     """
     seed = config.train.seed
-    inputs = core_inputs(preprocessing)
-    encoded = [block.encode(inputs, config.model, seed) for block in feature_blocks(preprocessing)]
+    blocks = feature_blocks(fitted)
+    inputs = {name: value for block in blocks for name, value in block.inputs().items()}
+    encoded = [block.encode(inputs, config.model, seed) for block in blocks]
     vectors = [block.vector for block in encoded]
     joined = layers.Concatenate(name="combiner__input")(vectors) if len(vectors) > 1 else vectors[0]
     joined = layers.Dropout(config.model.dropout, seed=seed_of(seed, "combiner_input"))(joined)
     combined = layers.Dense(config.model.width, activation="gelu", name="combiner__hidden")(joined)
     combined = layers.Dropout(config.model.dropout, seed=seed_of(seed, "combiner"))(combined)
     outputs: dict[str, Any] = {}
-    for head in heads(preprocessing):
+    for head in heads(fitted):
         parts = [layers.Dense(head.units, name=f"{head.name}__head")(combined)]
         parts += [block.direct(head.units, head.name) for block in encoded if block.direct is not None]
         outputs[head.name] = layers.Add(name=f"{head.name}__logits")(parts) if len(parts) > 1 else parts[0]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.examples.parsing import Parser
 from polyhead.kinds.graphs import feature_blocks
 from polyhead.model.outputs import predictions
@@ -47,8 +47,7 @@ class Predictor:
 
     Attributes:
         bundle: Its contract.
-        held: The statistics of all features and targets; examples are made of these.
-        preprocessing: The part of them that the network knows.
+        fitted: What was fitted on the train rows, as the network uses it.
 
     Raises:
         ArtifactError: The model file, the preprocessing or the configuration is missing or was changed.
@@ -59,19 +58,18 @@ class Predictor:
         self.bundle = ModelBundle.read(directory)
         check_files(directory, self.bundle, (BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))
         bundled = directory / BUNDLED_PREPROCESSING
-        fitted = Preprocessing.read(bundled)
+        held = Preprocessing.read(bundled)
         made_from = self.bundle.made_from["preprocessing"]
-        require_same("preprocessing", made_from, fitted.fingerprint(), maker=str(directory), user=str(bundled))
-        self.held = fitted
-        self.preprocessing = fitted.chosen(self.bundle.config(directory), bundled)
+        require_same("preprocessing", made_from, held.fingerprint(), maker=str(directory), user=str(bundled))
+        self.fitted = Fitted.of(held, self.bundle.config(directory), bundled)
         self._core = keras.saving.load_model(
             checked_file(directory, self.bundle, CORE_MODEL),
             compile=False,
             safe_mode=True,
         )
-        self._transforms = FeatureTransforms(self.preprocessing, bundled, stored=True)
-        self._parse = Parser(fitted, self.preprocessing)
-        self._sliced = [block for block in feature_blocks(self.preprocessing) if block.IS_SLICED]
+        self._transforms = FeatureTransforms(self.fitted, stored=True)
+        self._parse = Parser(self.fitted)
+        self._sliced = [block for block in feature_blocks(self.fitted) if block.IS_SLICED]
         self._step = tf.function(self._predict_batch, autograph=False, reduce_retracing=True)
 
     def predict(self, examples: tf.data.Dataset) -> Iterator[Predicted]:
@@ -96,4 +94,4 @@ class Predictor:
         keys, features, targets = self._parse(batch)
         logits = self._core(self._transforms(features), training=False)
         kept = {name: column for block in self._sliced for name, column in block.columns(features[block.KIND]).items()}
-        return keys, predictions(self.preprocessing, logits, self.bundle.corrections), targets, kept
+        return keys, predictions(self.fitted, logits, self.bundle.corrections), targets, kept

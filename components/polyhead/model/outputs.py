@@ -6,16 +6,16 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted
 from polyhead.kinds.graphs import heads
 from polyhead.kinds.protocols.graph import Batch
 
 
-def predictions(preprocessing: Preprocessing, logits: Batch, corrections: Mapping[str, float]) -> Batch:
+def predictions(fitted: Fitted, logits: Batch, corrections: Mapping[str, float]) -> Batch:
     """What the heads say, in the table's terms.
 
     Args:
-        preprocessing: The targets and their statistics.
+        fitted: The targets and their statistics.
         logits: Float32 (batch, units) by target name.
         corrections: Of `polyhead.contracts.bundle.ModelBundle`.
 
@@ -26,6 +26,6 @@ def predictions(preprocessing: Preprocessing, logits: Batch, corrections: Mappin
         for multilabel.
     """
     outputs: Batch = {}
-    for head in heads(preprocessing):
+    for head in heads(fitted):
         outputs |= head.answers(tf.cast(logits[head.name], tf.float64), corrections.get(head.name, 0.0))
     return outputs

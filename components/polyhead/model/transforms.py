@@ -7,12 +7,11 @@ its graph. A missing number is NaN and any other missing value is empty.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted
 from polyhead.kinds.graphs import feature_blocks, heads
 from polyhead.kinds.protocols.graph import Batch
 
@@ -21,17 +20,16 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]  # TensorFlow is untyp
     """All features of a row: raw values to the core model's inputs.
 
     Args:
-        preprocessing: The fitted statistics.
-        directory: Where the preprocessing artifact's vocabularies lie.
+        fitted: What was fitted on the train rows.
         stored: True for values of shards, False for those of raw rows: pictures are the bytes of files then, and words
             are spelled as their writers like.
     """
 
-    def __init__(self, preprocessing: Preprocessing, directory: Path, *, stored: bool) -> None:
+    def __init__(self, fitted: Fitted, *, stored: bool) -> None:
         super().__init__()
-        self._blocks = feature_blocks(preprocessing)
-        self._transforms = [block.transform(directory, stored=stored) for block in self._blocks]
-        self._names = list(preprocessing.features)
+        self._blocks = feature_blocks(fitted)
+        self._transforms = [block.transform(fitted.directory, stored=stored) for block in self._blocks]
+        self._names = list(fitted.features)
 
     def raw_spec(self) -> dict[str, tf.TensorSpec]:
         """What a raw batch looks like: float64 for numbers, string for everything else."""
@@ -43,7 +41,7 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]  # TensorFlow is untyp
         return {block.KIND: block.joined(raw) for block in self._blocks}
 
     def __call__(self, blocks: Mapping[str, Any]) -> Batch:
-        """Raw blocks by kind to the core model's inputs, see `polyhead.model.build.core_inputs`."""
+        """Raw blocks by kind to the inputs of the network that `polyhead.model.build.build_core` makes."""
         inputs: Batch = {}
         for block, transform in zip(self._blocks, self._transforms, strict=True):
             inputs |= transform(blocks[block.KIND])
@@ -56,9 +54,9 @@ class TargetTransforms(tf.Module):  # type: ignore[misc]
     A missing target has weight 0 in its own head and touches no other.
     """
 
-    def __init__(self, preprocessing: Preprocessing) -> None:
+    def __init__(self, fitted: Fitted) -> None:
         super().__init__()
-        self._transforms = {head.name: head.transform() for head in heads(preprocessing)}
+        self._transforms = {head.name: head.transform() for head in heads(fitted)}
 
     def __call__(self, raw: Batch) -> tuple[Batch, Batch]:
         """Raw targets to values and weights.

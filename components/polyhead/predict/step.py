@@ -288,7 +288,7 @@ class _Model:
         self._config = config
         self._workers = workers or available_cpus()
         folder, limit = PictureFolder(image_root), config.validate_.max_pixels
-        self._encoder = RowEncoder(self._predictor.held, folder, max_pixels=limit, targets=False)
+        self._encoder = RowEncoder(self._predictor.fitted.held, folder, max_pixels=limit, targets=False)
 
     def predict(self, groups: Iterable[pl.DataFrame], rows: int) -> pl.DataFrame:
         """Predict groups of rows.
@@ -302,7 +302,7 @@ class _Model:
         """
         from polyhead.examples.reading import batches_of
 
-        heads = self._predictor.preprocessing.target_statistics
+        heads = self._predictor.fitted.target_statistics
         parts: list[pl.DataFrame] = []
         groups, coming = itertools.tee(groups)
         encoded = self._encoded(row for group in coming for row in self._encoder.rows(group))

@@ -6,22 +6,22 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted
 from polyhead.kinds.graphs import heads
 
 
-def corrections(model: keras.Model, preprocessing: Preprocessing, rows: tf.data.Dataset) -> dict[str, float]:
+def corrections(model: keras.Model, fitted: Fitted, rows: tf.data.Dataset) -> dict[str, float]:
     """What is to be added to a head's number, on the scale that it learns.
 
     Args:
         model: The trained network.
-        preprocessing: The targets and their statistics.
+        fitted: The targets and their statistics.
         rows: Batches of `(inputs, targets, weights)` of the train rows.
 
     Returns:
         By name, for the heads that are corrected: of regression targets those that want `predict: mean`.
     """
-    corrected = [head for head in heads(preprocessing) if head.is_corrected]
+    corrected = [head for head in heads(fitted) if head.is_corrected]
     residuals: dict[str, list[np.ndarray]] = {head.name: [] for head in corrected}
     for inputs, values, weights in rows if corrected else ():
         logits = model.predict_on_batch(inputs)

@@ -7,7 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from polyhead.contracts.config import Config, Split
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted
 from polyhead.contracts.shards import ShardManifest
 from polyhead.examples.parsing import Parser
 from polyhead.examples.reading import batches_in, records, shuffled_records
@@ -29,8 +29,7 @@ class Feed:
 
     Args:
         config: Batch size and seed.
-        preprocessing: The part of the fitted statistics that the model uses.
-        preprocessing_dir: The whole artifact, of what the shards hold.
+        fitted: What was fitted on the train rows.
         manifest: The shards.
         shards_dir: Where they lie.
     """
@@ -38,19 +37,18 @@ class Feed:
     def __init__(
         self,
         config: Config,
-        preprocessing: Preprocessing,
-        preprocessing_dir: Path,
+        fitted: Fitted,
         manifest: ShardManifest,
         shards_dir: Path,
     ) -> None:
         self._config = config
-        self._preprocessing = preprocessing
+        self._fitted = fitted
         self._manifest = manifest
         self._directory = shards_dir
-        self._parse = Parser(Preprocessing.read(preprocessing_dir), preprocessing)
-        self._features = FeatureTransforms(preprocessing, preprocessing_dir, stored=True)
-        self._targets = TargetTransforms(preprocessing)
-        self._shares = {head.name: 1 / (config.train.batch_size * head.weight_per_row) for head in heads(preprocessing)}
+        self._parse = Parser(fitted)
+        self._features = FeatureTransforms(fitted, stored=True)
+        self._targets = TargetTransforms(fitted)
+        self._shares = {head.name: 1 / (config.train.batch_size * head.weight_per_row) for head in heads(fitted)}
 
     @property
     def steps(self) -> int:
@@ -92,7 +90,7 @@ class Feed:
 
     def is_small(self, split: Split) -> bool:
         """Whether a split's inputs fit into memory beside the model: half a gibibyte, pictures as pixels."""
-        pixels = self._manifest.rows[split] * sum(block.unpacked_bytes for block in feature_blocks(self._preprocessing))
+        pixels = self._manifest.rows[split] * sum(block.unpacked_bytes for block in feature_blocks(self._fitted))
         return pixels + sum(shard.bytes for shard in self._manifest.of(split)) <= _MEMORY_BYTES
 
     def _transformed(self, examples: tf.data.Dataset) -> tf.data.Dataset:

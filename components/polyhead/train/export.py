@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted
 from polyhead.model.outputs import predictions
 from polyhead.model.transforms import FeatureTransforms
 
@@ -66,7 +66,7 @@ class _Serving(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         self,
         core: keras.Model,
         transforms: FeatureTransforms,
-        preprocessing: Preprocessing,
+        fitted: Fitted,
         corrections: Mapping[str, float],
     ) -> None:
         super().__init__()
@@ -75,15 +75,14 @@ class _Serving(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
         @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def serve(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
-            return predictions(preprocessing, core(transforms(transforms.joined(raw)), training=False), corrections)
+            return predictions(fitted, core(transforms(transforms.joined(raw)), training=False), corrections)
 
         self.serve = serve
 
 
 def export_serving(
     core: keras.Model,
-    preprocessing: Preprocessing,
-    preprocessing_dir: Path,
+    fitted: Fitted,
     corrections: Mapping[str, float],
     out: Path,
 ) -> None:
@@ -95,13 +94,12 @@ def export_serving(
 
     Args:
         core: The trained network.
-        preprocessing: The fitted statistics.
-        preprocessing_dir: Where their vocabularies lie.
+        fitted: What was fitted on the train rows.
         corrections: Of `polyhead.contracts.bundle.ModelBundle`.
         out: Directory to write.
     """
-    transforms = FeatureTransforms(preprocessing, preprocessing_dir, stored=False)
-    serving = _Serving(core, transforms, preprocessing, corrections)
+    transforms = FeatureTransforms(fitted, stored=False)
+    serving = _Serving(core, transforms, fitted, corrections)
     signature = serving.serve.get_concrete_function(**transforms.raw_spec())
     tf.saved_model.save(serving, str(out), signatures={"serving_default": signature})
     _settle_fingerprint(out / "fingerprint.pb")

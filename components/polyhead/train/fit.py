@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from polyhead.contracts.bundle import Epoch
 from polyhead.contracts.config import Config
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted
 from polyhead.errors import DataError
 from polyhead.kinds.graphs import heads
 from polyhead.train.checkpoint import Checkpoint
@@ -25,7 +25,7 @@ _FINAL_RATE = 0.02
 
 
 @dataclass(frozen=True)
-class Fitted:
+class Trained:
     """How the training went.
 
     Attributes:
@@ -41,14 +41,14 @@ class Fitted:
 
 def fit(
     model: keras.Model,
-    preprocessing: Preprocessing,
+    fitted: Fitted,
     config: Config,
     feed: Feed,
     score: JointScore,
     validation: Validation | None,
     on_epoch: Callable[[Epoch], None],
     checkpoint: Path,
-) -> Fitted:
+) -> Trained:
     """Train a network in place and leave it with its best epoch's weights.
 
     AdamW with a linear warm-up and a cosine decay over all epochs. Gradients are not clipped: the rare batch that holds
@@ -57,7 +57,7 @@ def fit(
 
     Args:
         model: From `polyhead.model.build.build_core`.
-        preprocessing: The fitted statistics.
+        fitted: The targets and their statistics.
         config: The `train` section.
         feed: The train rows.
         score: Of the val rows, or of the train rows without validation.
@@ -71,12 +71,12 @@ def fit(
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     losses = {
         head.name: keras.metrics.MeanMetricWrapper(head.loss("none"), name=f"{head.name}__mean")
-        for head in heads(preprocessing)
+        for head in heads(fitted)
     }
     model.compile(
         optimizer=_optimizer(config),
-        loss={head.name: head.loss("sum") for head in heads(preprocessing)},
-        loss_weights={name: target.loss_weight for name, target in preprocessing.targets.items()},
+        loss={head.name: head.loss("sum") for head in heads(fitted)},
+        loss_weights={name: target.loss_weight for name, target in fitted.targets.items()},
         weighted_metrics={name: [metric] for name, metric in losses.items()},
         jit_compile="auto" if on_gpu else False,  # XLA makes steps on CPUs slower, and its compilation takes seconds
     )
@@ -95,7 +95,7 @@ def fit(
         )
     if watcher.best_weights is not None:
         model.set_weights(watcher.best_weights)
-    return Fitted(watcher.epochs, watcher.best.epoch, watcher.best.score)
+    return Trained(watcher.epochs, watcher.best.epoch, watcher.best.score)
 
 
 def _optimizer(config: Config) -> keras.optimizers.Optimizer:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import Fitted
 from polyhead.kinds.graphs import heads
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -19,11 +19,11 @@ class HeadLosses:
     """Each head's loss: the mean over rows, and labels of multilabel, by their weights; gathered batch by batch.
 
     Args:
-        preprocessing: The targets.
+        fitted: The targets and their statistics.
     """
 
-    def __init__(self, preprocessing: Preprocessing) -> None:
-        self._losses = {head.name: head.loss("none") for head in heads(preprocessing)}
+    def __init__(self, fitted: Fitted) -> None:
+        self._losses = {head.name: head.loss("none") for head in heads(fitted)}
         self._sums = dict.fromkeys(self._losses, 0.0)
         self._weights = dict.fromkeys(self._losses, 0.0)
 
@@ -43,11 +43,11 @@ class JointScore:
     """Scores heads' losses on some rows.
 
     Each head's loss is divided by the loss of predicting the train rows' prior (the weighted class frequencies,
-    or the mean) on the same rows with the same weights; the score is the mean of these by loss weight. 1 is a
-    model that knows nothing, lower is better. Heads without a known target in these rows stay out.
+    or the mean) on the same rows with the same weights; the score is the mean of these by loss weight. Lower is
+    better; 1.0 is no better than the prior. Heads without a known target in these rows do not count.
 
     Args:
-        preprocessing: Statistics of the train rows.
+        fitted: The targets and their statistics.
         targets: Batches of `(values, weights)`, as arrays.
 
     Attributes:
@@ -55,13 +55,13 @@ class JointScore:
         heads: The heads that count.
     """
 
-    def __init__(self, preprocessing: Preprocessing, targets: Iterable[tuple[Arrays, Arrays]]) -> None:
-        priors = {head.name: head.prior_logits() for head in heads(preprocessing)}
-        losses = HeadLosses(preprocessing)
+    def __init__(self, fitted: Fitted, targets: Iterable[tuple[Arrays, Arrays]]) -> None:
+        priors = {head.name: head.prior_logits() for head in heads(fitted)}
+        losses = HeadLosses(fitted)
         for values, weights in targets:
             losses.update(values, weights, {name: np.tile(p, (len(values[name]), 1)) for name, p in priors.items()})
         self.baselines = losses.means()
-        self._shares = {name: target.loss_weight for name, target in preprocessing.targets.items()}
+        self._shares = {name: target.loss_weight for name, target in fitted.targets.items()}
         self.heads = [name for name, loss in self.baselines.items() if loss > 0 and self._shares[name] > 0]
 
     def __call__(self, losses: Mapping[str, float]) -> float:
@@ -74,7 +74,7 @@ class Validation:
     """A network's losses on the val rows.
 
     Args:
-        preprocessing: Statistics of the train rows.
+        fitted: The targets and their statistics.
         rows: Batches of `(inputs, targets, weights)`.
         in_memory: Keep the inputs instead of reading and transforming them again every time.
 
@@ -82,16 +82,16 @@ class Validation:
         score: Scores the losses.
     """
 
-    def __init__(self, preprocessing: Preprocessing, rows: tf.data.Dataset, *, in_memory: bool) -> None:
+    def __init__(self, fitted: Fitted, rows: tf.data.Dataset, *, in_memory: bool) -> None:
         inputs = rows.map(lambda inputs, _, __: inputs)
-        self._preprocessing = preprocessing
+        self._fitted = fitted
         self._inputs = list(inputs) if in_memory else inputs
         self._targets = list(rows.map(lambda _, values, weights: (values, weights)).as_numpy_iterator())
-        self.score = JointScore(preprocessing, self._targets)
+        self.score = JointScore(fitted, self._targets)
 
     def losses(self, model: keras.Model) -> dict[str, float]:
         """Each head's loss, of those with a known target."""
-        losses = HeadLosses(self._preprocessing)
+        losses = HeadLosses(self._fitted)
         for inputs, (values, weights) in zip(self._inputs, self._targets, strict=True):
             losses.update(values, weights, model.predict_on_batch(inputs))
         return losses.means()

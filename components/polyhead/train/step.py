@@ -20,7 +20,7 @@ from polyhead.contracts.bundle import (
     ModelBundle,
 )
 from polyhead.contracts.config import Config
-from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
+from polyhead.contracts.preprocessing import SPLITS_TABLE, Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import DataError, counted
 from polyhead.kinds.vocabulary import FOLDER
@@ -30,7 +30,10 @@ from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 
 if TYPE_CHECKING:
+    import keras
+
     from polyhead.train.data import Feed
+    from polyhead.train.fit import Trained
     from polyhead.train.score import JointScore, Validation
 
 _CHECKPOINT = ".checkpoint.npz"
@@ -54,61 +57,17 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
         ArtifactError: The artifacts do not belong together, or `out` holds something else.
         DataError: The shards have no train rows, or the loss is not finite.
     """
-    fitted = Preprocessing.read(preprocessing)
     manifest = ShardManifest.read(shards)
-    made_from, given = manifest.made_from["preprocessing"], fitted.fingerprint()
+    held = Preprocessing.read(preprocessing)
+    made_from, given = manifest.made_from["preprocessing"], held.fingerprint()
     require_same("preprocessing", made_from, given, maker=str(shards), user=str(preprocessing))
-    chosen = fitted.chosen(config, preprocessing)
+    fitted = Fitted.of(held, config, preprocessing)
     if manifest.rows["train"] == 0:
         raise DataError("have no train rows", where=str(shards), hint="change the config's split")
     say("loading TensorFlow")
     backend.load()
-    import keras
-    import tensorflow as tf
-
-    from polyhead.model.build import build_core
-    from polyhead.train.correction import corrections
-    from polyhead.train.data import Feed
-    from polyhead.train.export import export_serving, save_core
-    from polyhead.train.fit import fit
-
-    with new_artifact(out, ModelBundle, resume=_fingerprint(config, fitted, manifest)) as directory:
-        keras.utils.clear_session()  # so that names do not count the models that this process has made before
-        keras.utils.set_random_seed(config.train.seed)
-        tf.config.experimental.enable_op_determinism()
-        feed = Feed(config, chosen, Path(preprocessing), manifest, Path(shards))
-        model = build_core(chosen, config)
-        score, validation = _score(chosen, feed, manifest)
-        with progress("train", total=config.train.epochs, unit="epochs") as advance:
-            result = fit(
-                model,
-                chosen,
-                config,
-                feed,
-                score,
-                validation,
-                lambda epoch: advance(1, f"joint score {epoch.score:.3f}"),
-                directory / _CHECKPOINT,
-            )
-        _bundle_inputs(directory, config, Path(preprocessing), result.epochs)
-        save_core(model, directory / CORE_MODEL)
-        added = corrections(model, chosen, feed.fixed("train"))
-        export_serving(model, chosen, Path(preprocessing), added, directory / SERVING_MODEL)
-        bundle = ModelBundle(
-            made_from={
-                **manifest.made_from,
-                "config": config.fingerprint(ModelBundle),
-                "shards": manifest.fingerprint(),
-            },
-            heads={name: target.kind for name, target in config.targets.items()},
-            parameters=sum(int(weight.size) for weight in map(keras.ops.convert_to_numpy, model.trainable_weights)),
-            epochs=len(result.epochs),
-            best_epoch=result.best_epoch,
-            best_score=result.best_score,
-            seed=config.train.seed,
-            corrections=added,
-        )
-        bundle = close_artifact(directory, bundle)
+    with new_artifact(out, ModelBundle, resume=_fingerprint(config, held, manifest)) as directory:
+        bundle = close_artifact(directory, _trained(config, fitted, manifest, Path(shards), directory))
     say(
         f"{counted(bundle.epochs, 'epoch')}, the best is epoch {bundle.best_epoch} with a joint score of "
         f"{bundle.best_score:.3f} (1.0 = no better than the prior); {counted(bundle.parameters, 'parameter')}"
@@ -116,7 +75,58 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     return bundle
 
 
-def _score(fitted: Preprocessing, feed: Feed, manifest: ShardManifest) -> tuple[JointScore, Validation | None]:
+def _trained(config: Config, fitted: Fitted, manifest: ShardManifest, shards: Path, out: Path) -> ModelBundle:
+    """Train, and write all files of the artifact but its contract."""
+    import keras
+    import tensorflow as tf
+
+    from polyhead.model.build import build_core
+    from polyhead.train.correction import corrections
+    from polyhead.train.data import Feed
+    from polyhead.train.export import export_serving, save_core
+
+    keras.utils.clear_session()  # so that names do not count the models that this process has made before
+    keras.utils.set_random_seed(config.train.seed)
+    tf.config.experimental.enable_op_determinism()
+    feed = Feed(config, fitted, manifest, shards)
+    model = build_core(fitted, config)
+    result = _fit(model, config, fitted, feed, manifest, out)
+    _bundle_inputs(out, config, fitted.directory, result.epochs)
+    save_core(model, out / CORE_MODEL)
+    added = corrections(model, fitted, feed.fixed("train"))
+    export_serving(model, fitted, added, out / SERVING_MODEL)
+    return ModelBundle(
+        made_from={**manifest.made_from, "config": config.fingerprint(ModelBundle), "shards": manifest.fingerprint()},
+        heads={name: target.kind for name, target in config.targets.items()},
+        parameters=sum(int(weight.size) for weight in map(keras.ops.convert_to_numpy, model.trainable_weights)),
+        epochs=len(result.epochs),
+        best_epoch=result.best_epoch,
+        best_score=result.best_score,
+        seed=config.train.seed,
+        corrections=added,
+    )
+
+
+def _fit(
+    model: keras.Model, config: Config, fitted: Fitted, feed: Feed, manifest: ShardManifest, directory: Path
+) -> Trained:
+    from polyhead.train.fit import fit
+
+    score, validation = _score(fitted, feed, manifest)
+    with progress("train", total=config.train.epochs, unit="epochs") as advance:
+        return fit(
+            model,
+            fitted,
+            config,
+            feed,
+            score,
+            validation,
+            lambda epoch: advance(1, f"joint score {epoch.score:.3f}"),
+            directory / _CHECKPOINT,
+        )
+
+
+def _score(fitted: Fitted, feed: Feed, manifest: ShardManifest) -> tuple[JointScore, Validation | None]:
     """What decides when training stops: the val rows, or the train rows where none of those can."""
     from polyhead.train.score import JointScore, Validation
 
@@ -135,13 +145,13 @@ def _score(fitted: Preprocessing, feed: Feed, manifest: ShardManifest) -> tuple[
     return JointScore(fitted, feed.targets("train").as_numpy_iterator()), None
 
 
-def _fingerprint(config: Config, fitted: Preprocessing, manifest: ShardManifest) -> str:
-    """SHA-256 of all that decides how the training goes, the machine apart."""
+def _fingerprint(config: Config, held: Preprocessing, manifest: ShardManifest) -> str:
+    """SHA-256 of all that decides how the training goes, except the machine."""
     import keras
     import tensorflow as tf
 
     decides = (
-        fitted.fingerprint(),
+        held.fingerprint(),
         manifest.fingerprint(),
         config.fingerprint(ModelBundle),
         config.model.model_dump_json(),
