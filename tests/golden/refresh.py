@@ -78,10 +78,11 @@ def schema_file() -> str:
 
 def compiled_file(config: Path, platform: str, **options: Any) -> str:
     """A compiled pipeline; KFP's version, Polyhead's and what hangs on it are words that do not change."""
+    from polyhead.contracts.config import ConfigFile
     from polyhead_pipelines.compiling.pipeline import compile_pipeline
     from polyhead_pipelines.platforms.table import PLATFORMS
 
-    return without_versions(compile_pipeline(config, PLATFORMS[platform], **options).text)
+    return without_versions(compile_pipeline(ConfigFile.read(config), PLATFORMS[platform], **options).text)
 
 
 def without_versions(text: str) -> str:

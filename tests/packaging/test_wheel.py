@@ -120,6 +120,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 import polyhead, polyhead_pipelines
+from polyhead.contracts.config import ConfigFile
 from polyhead.evaluate import report
 from polyhead.sample import write_sample
 from polyhead_pipelines.compiling.pipeline import compile_pipeline
@@ -128,7 +129,7 @@ for package in (polyhead, polyhead_pipelines, report):
     assert Path(package.__file__).is_relative_to(sys.argv[1]), package.__file__
 assert "<html" in files("polyhead.evaluate").joinpath("report.html.j2").read_text("utf-8")
 config = write_sample(Path("sample"), rows=40)
-compile_pipeline(config, PLATFORMS["kfp"]).write(Path("pipeline.yaml"))
+compile_pipeline(ConfigFile.read(config), PLATFORMS["kfp"]).write(Path("pipeline.yaml"))
 """
     subprocess.run(
         [sys.executable, "-c", code, str(site)],

@@ -86,7 +86,7 @@ def test_a_changed_shard_is_refused(finished: Any, copied: Any, tmp_path: Path) 
 )
 def test_a_changed_model_or_vocabulary_is_refused(copied: Any, name: str, how: str) -> None:
     """A bundle whose network or vocabulary is not the trained one is refused with the file's name."""
-    from polyhead.model.bundle import Predictor
+    from polyhead.model.predictor import Predictor
 
     bundle = copied("train")
     if how == "gone":
@@ -99,7 +99,7 @@ def test_a_changed_model_or_vocabulary_is_refused(copied: Any, name: str, how: s
 
 def test_changed_statistics_in_a_bundle_are_refused(copied: Any) -> None:
     """A mean that was edited in the bundle's preprocessing is noticed, although its files are all there."""
-    from polyhead.model.bundle import Predictor
+    from polyhead.model.predictor import Predictor
 
     bundle = copied("train")
     path = bundle / "preprocessing" / "Preprocessing.json"

@@ -182,7 +182,7 @@ def test_one_graph_serves_all_batches(model: Any) -> None:
     """Predicting again, in batches of other sizes, traces the network no more than twice."""
     from polyhead.examples.encoding import encode_entries, examples_of
     from polyhead.examples.reading import batches_of
-    from polyhead.model.bundle import Predictor
+    from polyhead.model.predictor import Predictor
 
     predictor = Predictor(model.bundle)
     traces = 0

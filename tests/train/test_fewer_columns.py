@@ -108,7 +108,7 @@ def test_a_model_of_fewer_columns_is_that_of_shards_with_only_them(
     ):
         result = polyhead(command[0], fewer, *command[1:])
         assert result.code == 0, result.err
-    from polyhead.model.bundle import Predictor
+    from polyhead.model.predictor import Predictor
 
     alone, together = (Predictor(place)._core.get_weights() for place in ("alone/M", "M"))
     assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))

@@ -70,7 +70,7 @@ def killed_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> list[int]:
 
 
 def weights(bundle: Path) -> list[Any]:
-    from polyhead.model.bundle import Predictor
+    from polyhead.model.predictor import Predictor
 
     return list(Predictor(bundle)._core.get_weights())
 

@@ -68,6 +68,7 @@ def compile_(
     as_json: JsonOption = False,
 ) -> None:
     """Compile the training pipeline, or the one that predicts, into one YAML file for a cluster."""
+    from polyhead.contracts.config import ConfigFile
     from polyhead.progress import say
     from polyhead_pipelines.compiling.pipeline import compile_pipeline
     from polyhead_pipelines.platforms.table import PLATFORMS, REMOTE
@@ -76,7 +77,13 @@ def compile_(
     if out is None and not dry_run:
         raise typer.BadParameter("Missing option '-o' / '--out'.")
     compiled = compile_pipeline(
-        config, chosen, table=table, image=image, pipeline_root=pipeline_root, partitions=partitions, bundle=bundle
+        ConfigFile.read(config),
+        chosen,
+        table=table,
+        image=image,
+        pipeline_root=pipeline_root,
+        partitions=partitions,
+        bundle=bundle,
     )
     if out is not None and not dry_run:
         compiled.write(out)

@@ -240,18 +240,17 @@ def _run(
     seed: int | None = None,
     partitions: int,
 ) -> None:
-    from polyhead.contracts.config import config_name, parse_config, read_config_text
+    from polyhead.contracts.config import ConfigFile
     from polyhead.storage.places import join
 
-    text = read_config_text(path)
-    config = parse_config(text, name=config_name(path))
-    place = join(str(Path.cwd()), table_place(path, config, table))
-    publish_to = destination(path, config, None)
+    config = ConfigFile.read(path)
+    place = join(str(Path.cwd()), table_place(path, config.config, table))
+    publish_to = destination(path, config.config, None)
     if seed is not None:
-        text = config.with_seed(seed).model_dump_json(by_alias=True)
+        config = ConfigFile.parse(config.config.with_seed(seed).model_dump_json(by_alias=True), path)
     from polyhead_pipelines.local.run import run_training
 
-    finished = run_training(text, place, out, runner, partitions=partitions, publish_to=publish_to)
+    finished = run_training(config, place, out, runner, partitions=partitions, publish_to=publish_to)
     if as_json:
         print_json(_summary(finished))
     else:

@@ -9,8 +9,9 @@ import keyword
 import re
 import sys
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -231,21 +232,68 @@ def is_name(word: str) -> bool:
     return bool(_NAME.fullmatch(word)) and not keyword.iskeyword(word) and word != "self"
 
 
-def load_config(path: str | Path) -> Config:
-    """Read and check a configuration file.
+@dataclass(frozen=True)
+class ConfigFile:
+    """A configuration with its text, which a pipeline hands to its steps.
 
-    Args:
-        path: A YAML file, or `-` for stdin.
-
-    Raises:
-        ConfigError: The file cannot be read, or anything in it is wrong; all problems at once.
+    Attributes:
+        path: The file, or `-` for stdin.
+        text: The YAML.
+        document: The text with the lines of its keys.
+        config: What it says.
     """
-    return parse_config(read_config_text(path), name=config_name(path))
+
+    path: Path
+    text: str
+    document: Document
+    config: Config
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read and check a file.
+
+        Args:
+            path: A YAML file, or `-` for stdin, which can be read once.
+
+        Raises:
+            ConfigError: The file cannot be read, or anything in it is wrong; all problems at once.
+        """
+        return cls.parse(read_config_text(path), path)
+
+    @classmethod
+    def parse(cls, text: str, path: str | Path = "config") -> Self:
+        """Check a text.
+
+        Args:
+            text: The YAML.
+            path: The file that it comes from; messages call it by its name.
+
+        Raises:
+            ConfigError: All problems at once, each with its path in the file and its line.
+        """
+        document = parse_yaml(text, name=_shown(path))
+        problems = list(document.problems)
+        config: Config | None = None
+        if document.value is not None:
+            try:
+                config = Config.model_validate(document.value)
+            except ValidationError as error:
+                problems += [_problem(document, detail) for detail in error.errors() if not _is_other_branch(detail)]
+            problems += _cross_checks(document)
+        if problems:
+            raise ConfigError(sorted(set(problems), key=lambda problem: document.order(problem.where)))
+        assert config is not None
+        return cls(Path(path), text, document, config)
 
 
-def config_name(path: str | Path) -> str:
-    """What messages call a configuration file."""
-    return "<stdin>" if str(path) == _STDIN else Path(path).name
+def load_config(path: str | Path) -> Config:
+    """The configuration of a file; see `ConfigFile.read`."""
+    return ConfigFile.read(path).config
+
+
+def parse_config(text: str, *, name: str = "config") -> Config:
+    """The configuration of a text; see `ConfigFile.parse`."""
+    return ConfigFile.parse(text, name).config
 
 
 def read_config_text(path: str | Path) -> str:
@@ -264,33 +312,13 @@ def read_config_text(path: str | Path) -> str:
     except IsADirectoryError:
         raise ConfigError("is a folder, not a file", where=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
-        place = config_name(path) if str(path) == _STDIN else str(path)
+        place = _shown(path) if str(path) == _STDIN else str(path)
         raise ConfigError(f"cannot be read as UTF-8 text: {error}", where=place) from None
 
 
-def parse_config(text: str, *, name: str = "config") -> Config:
-    """Check a configuration given as text.
-
-    Args:
-        text: The YAML.
-        name: What to call it in messages.
-
-    Raises:
-        ConfigError: All problems at once, each with its path in the file and its line.
-    """
-    document = parse_yaml(text, name=name)
-    problems = list(document.problems)
-    config: Config | None = None
-    if document.value is not None:
-        try:
-            config = Config.model_validate(document.value)
-        except ValidationError as error:
-            problems += [_problem(document, detail) for detail in error.errors() if not _is_other_branch(detail)]
-        problems += _cross_checks(document)
-    if problems:
-        raise ConfigError(sorted(set(problems), key=lambda problem: document.order(problem.where)))
-    assert config is not None
-    return config
+def _shown(path: str | Path) -> str:
+    """What messages call a configuration file."""
+    return "<stdin>" if str(path) == _STDIN else Path(path).name
 
 
 def require_config(config: Config, artifact: Contract, place: str | Path) -> None:

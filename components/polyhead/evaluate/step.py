@@ -111,7 +111,7 @@ def _predict(
     say("loading TensorFlow")
     backend.load()
     from polyhead.examples.reading import records
-    from polyhead.model.bundle import Predictor
+    from polyhead.model.predictor import Predictor
 
     predictor = Predictor(bundle)
     parts: list[pl.DataFrame] = []

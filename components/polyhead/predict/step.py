@@ -281,7 +281,7 @@ class _Model:
     def __init__(self, bundle: str | Path, config: Config, image_root: str, workers: int | None) -> None:
         say("loading TensorFlow")
         backend.load()
-        from polyhead.model.bundle import Predictor
+        from polyhead.model.predictor import Predictor
 
         self.rejected = Rejected()
         self._predictor = Predictor(bundle)

@@ -37,11 +37,11 @@ def job_manifest(blueprint: Blueprint, steps: Mapping[Step, StepSettings]) -> li
     Raises:
         ConfigError: Two steps give one variable or folder different contents: one pod runs them all.
     """
-    _check_shared(steps, blueprint.document)
+    _check_shared(steps, blueprint.config.document)
     settings, cluster = largest(list(steps.values())), blueprint.cluster
     base = f"polyhead-{re.sub(r'[^a-z0-9]+', '-', blueprint.name.lower()).strip('-')[:_NAME_LENGTH].strip('-')}"
     base = base.strip("-")
-    config = f"{base}-{_digest(blueprint.text)}"
+    config = f"{base}-{_digest(blueprint.config.text)}"
     account, claim = cluster.service_account or base, cluster.workspace.claim or base
     pod = {
         **_identity(settings, account),
@@ -52,7 +52,7 @@ def job_manifest(blueprint: Blueprint, steps: Mapping[Step, StepSettings]) -> li
     template = {"metadata": {"labels": _metadata(base)["labels"]}, "spec": pod}
     job = {"backoffLimit": settings.retry.count if settings.retry else 0, "template": template}
     return [
-        _config_map(config, blueprint.text),
+        _config_map(config, blueprint.config.text),
         *([] if cluster.service_account else [_service_account(account)]),
         *([] if cluster.workspace.claim else [_claim(claim, cluster.workspace)]),
         {"apiVersion": "batch/v1", "kind": "Job", "metadata": _metadata(f"{base}-{_digest(job)}"), "spec": job},

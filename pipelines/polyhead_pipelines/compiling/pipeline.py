@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from polyhead.contracts.cluster import Step, StepSettings
-from polyhead.contracts.config import Config, config_name, parse_config, read_config_text
-from polyhead.contracts.document import parse_yaml
+from polyhead.contracts.config import Config, ConfigFile
 from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret
 from polyhead.errors import ConfigError, Problem
 from polyhead.storage.objects import write_whole
@@ -92,10 +91,9 @@ class Compiled:
 
 
 def compile_pipeline(
-    config: Path,
+    config: ConfigFile,
     platform: Platform,
     *,
-    text: str | None = None,
     table: str | None = None,
     image: str | None = None,
     pipeline_root: str | None = None,
@@ -108,9 +106,8 @@ def compile_pipeline(
     as written: on a cluster it must be a place that the pods can read, such as `gs://bucket/houses.parquet`.
 
     Args:
-        config: The configuration file, or `-` for stdin.
+        config: The configuration.
         platform: What runs the pipeline.
-        text: What the configuration file holds, where that was read before.
         table: Replaces the configuration's table.
         image: Container image of every step, by tag or digest; replaces `cluster.image`, but not a step's own.
             Default: this version's.
@@ -121,15 +118,13 @@ def compile_pipeline(
             version. Of the configuration it takes `cluster`, and the table where none is given.
 
     Raises:
-        ConfigError: The configuration is wrong, or the platform cannot carry it; all problems at once.
+        ConfigError: The platform cannot carry the configuration; all problems at once.
     """
-    text = read_config_text(config) if text is None else text
-    checked = parse_config(text, name=config_name(config))
+    checked, name = config.config, config.path.name
     cluster = checked.cluster if image is None else checked.cluster.model_copy(update={"image": None})
     blueprint = Blueprint(
-        name=config.stem,
-        text=unexpanded_config(text, config.name) if platform.expands else text,
-        document=parse_yaml(text, name=config_name(config)),
+        name=config.path.stem,
+        config=replace(config, text=unexpanded_config(config.text, name)) if platform.expands else config,
         cluster=cluster,
         table=table or checked.table,
         image=image or cluster.image or DEFAULT_IMAGE,
@@ -140,9 +135,9 @@ def compile_pipeline(
     )
     options = {"--table": table, "--image": image, "--bundle": bundle, "--pipeline-root": pipeline_root}
     problems = [
-        *platform.problems(cluster, blueprint.document, pipeline_root),
+        *platform.problems(cluster, config.document, pipeline_root),
         *_place_problems(_places(blueprint, options, checked.publish.to), platform),
-        *_comment_problems(text, config.name),
+        *_comment_problems(config.text, name),
         *_partitions_problems(blueprint, platform),
     ]
     if problems:
@@ -179,7 +174,7 @@ def _pipeline(blueprint: Blueprint, platform: Platform) -> Any:
         "platform": platform,
     }
     if blueprint.bundle is None:
-        return training_pipeline(blueprint.text, blueprint.table, blueprint.image, **options)
+        return training_pipeline(blueprint.config, blueprint.table, blueprint.image, **options)
     return prediction_pipeline(blueprint.bundle, blueprint.table, blueprint.image, **options)
 
 
@@ -201,14 +196,14 @@ def _places(blueprint: Blueprint, options: Mapping[str, str | None], publish_to:
     """
 
     def where(option: str, *path: str) -> str:
-        return option if options[option] else blueprint.document.where(path)
+        return option if options[option] else blueprint.config.document.where(path)
 
     return {
         where("--table", "table"): blueprint.table,
         where("--image", "cluster", "image"): options["--image"] or blueprint.cluster.image or "",
         "--bundle": blueprint.bundle or "",
         where("--pipeline-root", "cluster", "pipeline_root"): blueprint.root or "",
-        blueprint.document.where(["publish", "to"]): "" if blueprint.bundle else publish_to or "",
+        blueprint.config.document.where(["publish", "to"]): "" if blueprint.bundle else publish_to or "",
     }
 
 
@@ -231,7 +226,7 @@ def _partitions_problems(blueprint: Blueprint, platform: Platform) -> list[Probl
     """More partitions than the argument of a merge has room for, where it gets them in one."""
     if blueprint.partitions == 1 or not platform.expands:
         return []
-    name, given = (TRAINING, {"config": blueprint.text})
+    name, given = (TRAINING, {"config": blueprint.config.text})
     if blueprint.bundle is not None:
         name, given = PREDICTION, {"bundle": blueprint.bundle}
     parameters = {**given, "table": blueprint.table}

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from pydantic import TypeAdapter, ValidationError
 
 from polyhead.contracts.cluster import STEPS, Accelerator, ClusterSection, PipelineRoot, Step, StepSettings
+from polyhead.contracts.config import ConfigFile
 from polyhead.contracts.document import Document
 from polyhead.contracts.secrets import texts
 from polyhead.errors import Problem
@@ -21,8 +22,7 @@ class Blueprint:
 
     Attributes:
         name: What to call a run, such as the configuration file's name.
-        text: The configuration, as it travels.
-        document: The configuration file, for the lines of problems.
+        config: The configuration, with the text as it travels.
         cluster: What the steps ask for.
         table: The table's place.
         image: Container image of the steps that have none of their own.
@@ -33,8 +33,7 @@ class Blueprint:
     """
 
     name: str
-    text: str
-    document: Document
+    config: ConfigFile
     cluster: ClusterSection
     table: str
     image: str

@@ -17,7 +17,7 @@ from polyhead import __version__
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.cluster import ClusterSection, Step
-from polyhead.contracts.config import Config, parse_config
+from polyhead.contracts.config import Config, ConfigFile
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.publication import Publication
@@ -76,7 +76,7 @@ def stages_of(config: Config) -> tuple[Stage, ...]:
 
 
 def training_pipeline(
-    config_text: str,
+    config: ConfigFile,
     table_place: str,
     image: str = DEFAULT_IMAGE,
     *,
@@ -88,7 +88,7 @@ def training_pipeline(
     """The pipeline for one configuration.
 
     Args:
-        config_text: The configuration file's text, the default of the pipeline parameter `config`.
+        config: The configuration. Its text is the default of the pipeline parameter `config`.
         table_place: The table, the default of the pipeline parameter `table`.
         image: Container image of every step.
         platform: Who is told what the steps ask for.
@@ -102,19 +102,18 @@ def training_pipeline(
         A KFP graph component, to be compiled or called.
 
     Raises:
-        ConfigError: The text is wrong, or longer than a pipeline parameter can be.
+        ConfigError: The text is longer than a pipeline parameter can be.
     """
-    size = len(json.dumps(config_text))
+    size = len(json.dumps(config.text))
     if size > MAX_CONFIG:
         what = f"has {size:,} characters, a pipeline carries {MAX_CONFIG:,} at most"
         raise ConfigError(what, hint="shorten its lists and comments, or run the steps one at a time")
-    config = parse_config(config_text)
-    parameters: dict[str, str | int] = {"config": config_text, "table": table_place, "reuse": ""}
+    parameters: dict[str, str | int] = {"config": config.text, "table": table_place, "reuse": ""}
     if partitions > 1:
         parameters["partitions"] = partitions
-    if config.publish.to:
-        parameters["publish_to"] = publish_place or config.publish.to
-    return _pipeline(parameters, _Tasks(config, image, cluster or config.cluster, platform).make)
+    if config.config.publish.to:
+        parameters["publish_to"] = publish_place or config.config.publish.to
+    return _pipeline(parameters, _Tasks(config.config, image, cluster or config.config.cluster, platform).make)
 
 
 def _pipeline(parameters: Mapping[str, str | int], make: Callable[..., None]) -> Any:

@@ -26,7 +26,7 @@ from typing import Any
 from kfp import local
 
 from polyhead.contracts.cluster import Step
-from polyhead.contracts.config import Config, parse_config
+from polyhead.contracts.config import ConfigFile
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.errors import ArtifactError, PipelineError, PolyheadError, Problem
 from polyhead.progress import Relay, StepUse, say
@@ -67,7 +67,7 @@ class LocalRun:
 
 
 def run_training(
-    config_text: str,
+    config: ConfigFile,
     table: str,
     out: Path,
     runner: Runner | None = None,
@@ -83,7 +83,7 @@ def run_training(
     finished. A second run into the same `out` is refused.
 
     Args:
-        config_text: The configuration.
+        config: The configuration.
         table: An absolute path or a `gs://` place.
         out: The folder for the artifacts.
         runner: Where the steps are carried out. Default: in processes of this environment.
@@ -95,7 +95,7 @@ def run_training(
         PolyheadError: What a step reported, or a PipelineError where a step stopped without saying why, or where the
             runner cannot start any; or an ArtifactError where `out` cannot be written, or another run writes there.
     """
-    work = _Work(config_text, parse_config(config_text), table, out.absolute(), partitions, publish_to)
+    work = _Work(config, table, out.absolute(), partitions, publish_to)
     for stage in work.stages:
         check_free(work.out / stage.name, stage.contract)
     with _working_folder(work.out) as root:
@@ -114,8 +114,7 @@ def run_training(
 class _Work:
     """What is run; see `run_training`."""
 
-    config_text: str
-    config: Config
+    config: ConfigFile
     table: str
     out: Path
     partitions: int
@@ -124,24 +123,24 @@ class _Work:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The steps that leave an artifact."""
-        return stages_of(self.config)
+        return stages_of(self.config.config)
 
     @property
     def publishes(self) -> bool:
         """Whether a bundle that passed is published."""
-        return bool(self.config.publish.to)
+        return bool(self.config.config.publish.to)
 
     def reads(self, reuse: str) -> list[str]:
         """What the steps read beside each other's artifacts."""
         places = [self.table]
-        if self.config.pictured:
-            places.append(join(folder_of(self.table), self.config.image_root or "."))
+        if self.config.config.pictured:
+            places.append(join(folder_of(self.table), self.config.config.image_root or "."))
         return [*places, reuse] if reuse else places
 
     def pipeline(self, image: str) -> Any:
         """The KFP graph component."""
         return training_pipeline(
-            self.config_text,
+            self.config,
             self.table,
             image,
             platform=Local(),

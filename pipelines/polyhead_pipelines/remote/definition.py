@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from polyhead.contracts.config import read_config_text
+from polyhead.contracts.config import ConfigFile, read_config_text
 from polyhead.errors import Problem, SubmitError
 from polyhead.progress import say
 from polyhead_pipelines.compiling.documents import yaml_text
@@ -108,7 +108,7 @@ def read_definition(
     given = {name: value for name, value in (options or {}).items() if value is not None}
     compiled = _compiled(text)
     if compiled is None:
-        return _compile(path, platform, text=text, pipeline_root=pipeline_root, **given)
+        return _compile(ConfigFile.parse(text, path), platform, pipeline_root=pipeline_root, **given)
     problems = []
     for name in given:
         hint = f"use --param {name}=…" if name in compiled.parameters else f"compile it with another {name}"
@@ -118,13 +118,13 @@ def read_definition(
     return compiled
 
 
-def _compile(path: Path, platform: Platform, **options: Any) -> Definition:
-    """What a configuration compiles to; warnings are told."""
+def _compile(config: ConfigFile, platform: Platform, **options: Any) -> Definition:
+    """What a configuration compiles to; its warnings are shown."""
     from polyhead_pipelines.compiling.pipeline import (
         compile_pipeline,  # takes seconds, and a compiled file needs it not
     )
 
-    made = compile_pipeline(path, platform, **options)
+    made = compile_pipeline(config, platform, **options)
     for warning in made.warnings:
         say(f"warning: {warning}")
     spec, *others = yaml.safe_load_all(made.text)

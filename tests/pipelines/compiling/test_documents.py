@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from polyhead.contracts.config import ConfigFile
 from polyhead_pipelines.compiling.documents import yaml_text
 from polyhead_pipelines.compiling.pipeline import compile_pipeline
 from polyhead_pipelines.platforms.table import PLATFORMS
@@ -110,7 +111,7 @@ def test_a_configurations_texts_survive_compiling(tmp_path, platform, text):
         label="'1e-4'" if ":" in text else f"'{text}'",
     )  # fmt: skip
     (tmp_path / "c.yaml").write_text(config)
-    read = read_by_all(compile_pipeline(tmp_path / "c.yaml", PLATFORMS[platform]).text)
+    read = read_by_all(compile_pipeline(ConfigFile.read(tmp_path / "c.yaml"), PLATFORMS[platform]).text)
     if platform == "kfp":
         assert read[0]["root"]["inputDefinitions"]["parameters"]["config"]["defaultValue"] == config
         train = read[0]["deploymentSpec"]["executors"]["exec-train"]["container"]

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyhead.contracts.config import parse_config
+from polyhead.contracts.config import ConfigFile, parse_config
 from polyhead.contracts.document import parse_yaml
 from polyhead.errors import ConfigError
 from polyhead_pipelines.compiling.pipeline import compile_pipeline
@@ -39,7 +39,7 @@ def test_a_configuration_is_carried_so_that_nothing_is_expanded(tmp_path):
     assert (after.value, after.lines) == (before.value, before.lines)
     assert parse_config(carried) == parse_config(CONFIG)
     (tmp_path / "c.yaml").write_text(CONFIG)
-    spec = next(yaml.safe_load_all(compile_pipeline(tmp_path / "c.yaml", PLATFORMS["kfp"]).text))
+    spec = next(yaml.safe_load_all(compile_pipeline(ConfigFile.read(tmp_path / "c.yaml"), PLATFORMS["kfp"]).text))
     assert spec["root"]["inputDefinitions"]["parameters"]["config"]["defaultValue"] == carried
 
 
@@ -80,7 +80,7 @@ def test_a_place_that_would_be_expanded_is_refused(polyhead, tmp_path, option, p
 def test_a_job_gets_its_texts_with_signs_doubled(tmp_path):
     """Kubernetes makes `$$` into `$`; Argo has no part in it."""
     (tmp_path / "c.yaml").write_text(CONFIG + "cluster: {env: {A: '$(B) $$ {{c}}'}}\n")
-    text = compile_pipeline(tmp_path / "c.yaml", PLATFORMS["kubernetes"], table="/data/$(x)").text
+    text = compile_pipeline(ConfigFile.read(tmp_path / "c.yaml"), PLATFORMS["kubernetes"], table="/data/$(x)").text
     *_, job = yaml.safe_load_all(text)
     container = job["spec"]["template"]["spec"]["containers"][0]
     assert {"name": "A", "value": "$$(B) $$$$ {{c}}"} in container["env"]

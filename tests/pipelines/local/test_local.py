@@ -19,7 +19,7 @@ from commandline import change, command, digests, small_sample
 
 import polyhead_pipelines.local.run
 from polyhead.contracts.bundle import ModelBundle
-from polyhead.contracts.config import Config, load_config, parse_config
+from polyhead.contracts.config import Config, ConfigFile, load_config
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.publication import Publication
@@ -168,9 +168,9 @@ def test_seed_changes_the_training_seed_and_nothing_else(polyhead, tmp_path, mon
     path = small_sample(tmp_path) if path == "sample" else path
     given: list[tuple[Config, str, Path]] = []
 
-    def run_training(text: str, table: str, out: Path, runner: object, **options: object) -> None:
+    def run_training(config: ConfigFile, table: str, out: Path, runner: object, **options: object) -> None:
         assert (runner, options) == (None, {"partitions": 1, "publish_to": ""})
-        given.append((parse_config(text), table, out))
+        given.append((config.config, table, out))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(polyhead_pipelines.local.run, "run_training", run_training)
@@ -297,9 +297,9 @@ def test_an_interrupted_run_keeps_the_finished_steps(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(polyhead_pipelines.local.run, "training_pipeline", lambda *_, **__: interrupted)
-    text = small_sample(tmp_path).read_text(encoding="utf-8")
+    config = ConfigFile.read(small_sample(tmp_path))
     with pytest.raises(KeyboardInterrupt):
-        polyhead_pipelines.local.run.run_training(text, "", tmp_path / "run")
+        polyhead_pipelines.local.run.run_training(config, "", tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["validate"]
     assert (tmp_path / "run" / "validate" / "ValidationReport.json").read_text() == "{}"
 
@@ -310,7 +310,7 @@ def test_what_a_killed_run_had_finished_is_there_before_the_next(tmp_path, monke
     def interrupted(**_: str):
         raise KeyboardInterrupt
 
-    text = small_sample(tmp_path).read_text(encoding="utf-8")
+    config = ConfigFile.read(small_sample(tmp_path))
     out = tmp_path / "run"
     for name, step, output in (
         ("killed", "shard", "shards"),
@@ -326,16 +326,16 @@ def test_what_a_killed_run_had_finished_is_there_before_the_next(tmp_path, monke
     lock = os.open(alive, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
     with pytest.raises(ArtifactError, match=r"is being written by another process \(wait for it"):
-        polyhead_pipelines.local.run.run_training(text, "", out)
+        polyhead_pipelines.local.run.run_training(config, "", out)
     os.rename(alive, out / ".pipeline-run")
     with pytest.raises(ArtifactError, match=r"is being written by another process \(wait for it"):
-        polyhead_pipelines.local.run.run_training(text, "", out)
+        polyhead_pipelines.local.run.run_training(config, "", out)
     assert sorted(path.name for path in out.iterdir()) == [".pipeline-run", "shard"]
     assert (out / "shard" / "ShardManifest.json").read_text() == "{}"
     assert f"a former run was killed; what it had finished is in {out}: shard\n" in capsys.readouterr().err
     os.close(lock)
     with pytest.raises(KeyboardInterrupt):
-        polyhead_pipelines.local.run.run_training(text, "", out)
+        polyhead_pipelines.local.run.run_training(config, "", out)
     assert sorted(path.name for path in out.iterdir()) == ["shard", "validate"]
 
 
@@ -408,6 +408,7 @@ STOPPED = """
 import os, signal, subprocess, sys, threading, time
 from pathlib import Path
 import polyhead_pipelines.local.run as local
+from polyhead.contracts.config import ConfigFile
 from kfp.local import config as kfp_config
 
 def pipeline(**_):
@@ -423,7 +424,7 @@ def pipeline(**_):
         step.stdout.readline()
 
 local.training_pipeline = lambda *_, **__: pipeline
-local.run_training(Path(sys.argv[1]).read_text(), "", Path(sys.argv[4]))
+local.run_training(ConfigFile.read(sys.argv[1]), "", Path(sys.argv[4]))
 """
 
 
