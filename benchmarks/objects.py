@@ -73,8 +73,10 @@ def _ours(names: list[str]) -> Iterable[bytes]:
 
 
 def _one_by_one(names: list[str]) -> Iterable[bytes]:
-    """google-cloud-storage's `download_as_bytes`, one object after the other, with its own retries. A round reads 300
-    objects only; an object costs it the same however many there are."""
+    """`download_as_bytes` of google-cloud-storage, one object after another, with its own retries.
+
+    A round reads only 300 objects; an object costs it the same however many there are.
+    """
     from google.cloud import storage
 
     bucket = storage.Client().bucket("data")
@@ -82,8 +84,10 @@ def _one_by_one(names: list[str]) -> Iterable[bytes]:
 
 
 def _obstore(names: list[str]) -> Iterable[bytes]:
-    """obstore in 64 threads, as many as Polyhead has, with nothing around it: no order of reading, no bound on what is
-    held, no checksums."""
+    """64 threads of obstore, as many as Polyhead has, with nothing around it.
+
+    No order of reading, no bound on what is held, no checksums.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
     import obstore

@@ -52,7 +52,14 @@ _WATCH_SECONDS = 1.0
 class Advance(Protocol):
     """Tells a progress display how many more items are done, and optionally how it goes and their bytes."""
 
-    def __call__(self, count: int, note: str = "", *, size: int = 0) -> None: ...
+    def __call__(self, count: int, note: str = "", *, size: int = 0) -> None:
+        """Count items as done.
+
+        Args:
+            count: Items finished since the last call.
+            note: How it goes, for example a loss; shown beside the bar.
+            size: Bytes of these items.
+        """
 
 
 console = Console(stderr=True, highlight=False, force_interactive=None if sys.stderr.isatty() else False)

@@ -99,8 +99,10 @@ def finished(fit: Fit[Any], folder: Path) -> str:
 def test_a_fit_is_the_same_in_any_order_and_grouping(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """Its state and its statistics, with rows shuffled, cut anywhere, given to several fits and merged in any order,
-    and after a round trip through plain values."""
+    """Its state and its statistics are the same, bit by bit.
+
+    Rows are shuffled, cut anywhere, given to several fits, merged in any order, and taken through plain values.
+    """
     cells = data.draw(st.lists(CELLS[kind] | st.none(), max_size=30))
     dice = random.Random(data.draw(st.integers(0, 2**32)))
     owner, column = member(kind, **MEMBERS[kind]), canonical(kind, cells)

@@ -208,7 +208,7 @@ CLAIMS = {"collection": (0.92, 0.20), "returned": (0.88, 0.10), "tags": (0.93, 0
 
 @pytest.fixture(scope="module")
 def scores() -> dict[str, dict[str, float]]:
-    """head -> kind of input (or "all") -> held-out score of a forest that sees what this kind truly says."""
+    """Head -> kind of input (or "all") -> held-out score of a forest that sees what this kind truly says."""
     mugs = make_mugs(2000, 0)
     inputs = facts(mugs)
     inputs["all"] = np.hstack(list(inputs.values()))

@@ -99,6 +99,7 @@ def local_folder(text: str | Path) -> Path:
 
 
 def load(path: Path) -> Config:
+    """The configuration in a file, checked; `-` is stdin. The contracts are imported only here, on use."""
     from polyhead.contracts.config import load_config
 
     return load_config(path)

@@ -63,7 +63,14 @@ def _score(name: str, judge: Judge, value: float | None, trivial: float | None) 
 
 
 class Judge:
-    """One head beside its baseline, on rows where its metrics are defined; see `compare` for the arguments."""
+    """One head beside its baseline, on rows where its metrics are defined.
+
+    Args:
+        outcome: The head's predictions.
+        baseline: The baseline's, on the same rows; None where only the head's own intervals are wanted.
+        resamples: How often the bootstrap draws.
+        seed: Where its draws start.
+    """
 
     def __init__(self, outcome: Outcome, baseline: Outcome | None, *, resamples: int, seed: int) -> None:
         self._outcome, self._baseline = outcome, baseline

@@ -52,6 +52,9 @@ class TargetTransforms(tf.Module):  # type: ignore[misc]
     """All targets of a row: raw labels to what the losses compare, and each row's weight in each head's loss.
 
     A missing target has weight 0 in its own head and touches no other.
+
+    Args:
+        preprocessing: The fitted statistics.
     """
 
     def __init__(self, fitted: Fitted) -> None:

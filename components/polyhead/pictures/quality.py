@@ -35,7 +35,6 @@ def choose_decoding(
     Returns:
         scaled or full, as in `ImageStatistics`; the quality of what was chosen, None where no picture can be read.
     """
-
     decode = partial(
         decode_picture, max_pixels=max_pixels, background=feature.background_colour, sample_range=feature.range
     )

@@ -19,7 +19,7 @@ _TOGETHER = ({"text", "number"}, {"text", "boolean"}, {"text", "number", "boolea
 
 
 def has_halves(stream: IO[bytes]) -> bool:
-    """Whether a file may hold half of a character pair, such as `\\ud83d` alone."""
+    r"""Whether a file may hold half of a character pair, such as `\ud83d` alone."""
     return any(_HALF.search(block) for block in _blocks(stream))
 
 

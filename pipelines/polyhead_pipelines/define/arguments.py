@@ -55,9 +55,9 @@ def expanded_problem(text: str) -> str:
 
 
 def unexpanded_config(text: str, name: str) -> str:
-    """A configuration's text in which nothing is left to expand; what it says and its lines stay the same.
+    r"""A configuration's text in which nothing is left to expand; what it says and its lines stay the same.
 
-    Values with `{{`, `$(` or `$$` become quoted ones with escapes: `\\u007b`, `\\u0024`. In comments a space is put in
+    Values with `{{`, `$(` or `$$` become quoted ones with escapes: `\u007b`, `\u0024`. In comments a space is put in
     between.
 
     Args:

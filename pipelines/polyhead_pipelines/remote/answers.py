@@ -34,7 +34,11 @@ class BrokenAnswerError(SubmitError):
 
 
 class RefusedError(Exception):
-    """Carries the answer of a refused request through the published client, which would decode it unchecked."""
+    """Carries the answer of a refused request through the published client, which would decode it unchecked.
+
+    Attributes:
+        answer: The answer as it came.
+    """
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)

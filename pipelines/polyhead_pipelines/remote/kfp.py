@@ -441,8 +441,10 @@ class KfpServer(Server):
         Args:
             model: What is needed.
             call: What is asked, for messages.
-            function: The operation of the published client, and what it is given.
+            function: The operation of the published client.
+            *arguments: What the operation is given.
             seconds: The longest to wait for the whole answer. Default: as long as a few tries take.
+            **keywords: More of what the operation is given.
         """
         each = min(_ANSWER_SECONDS, seconds or _ANSWER_SECONDS)
         keywords |= {"_request_timeout": (min(_CONNECT_SECONDS, each), each), "_preload_content": False}

@@ -56,11 +56,13 @@ class Counts(Part):
             self.table()
 
     def state(self) -> State:
+        """`tokens`, by code points, and the `counts` of each."""
         table = self.table().sort("token")
         return {"tokens": apart(table["token"]), "counts": table["count"]}
 
     @classmethod
     def restored(cls, state: State) -> Self:
+        """Counts that go on from a state."""
         counts = cls()
         counts._added = pl.DataFrame({"token": state["tokens"], "count": state["counts"]})
         return counts

@@ -90,10 +90,12 @@ class Moments(Part):
         return mean, variance if variance > (mean * 1e-15) ** 2 else 0.0
 
     def state(self) -> State:
+        """`count`, and both sums in hexadecimal, since they exceed what 64 bits hold."""
         return {"count": self.count, "total": hex(self.total), "squares": hex(self.squares)}
 
     @classmethod
     def restored(cls, state: State) -> Self:
+        """Moments that go on from a state."""
         return cls(state["count"], int(state["total"], 16), int(state["squares"], 16))
 
 

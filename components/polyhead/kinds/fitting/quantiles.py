@@ -106,6 +106,7 @@ class Quantiles(Part):
         self._keys, self._counts = keys[starts], np.diff(before[starts], append=before[-1])
 
     def state(self) -> State:
+        """The bins as sorted `keys` and their `counts`, the bits `dropped` from each key, and the extremes."""
         return {
             "dropped": self.dropped,
             "minimum": self.minimum,
@@ -116,6 +117,7 @@ class Quantiles(Part):
 
     @classmethod
     def restored(cls, state: State) -> Self:
+        """Quantiles that go on from a state."""
         quantiles = cls()
         quantiles.dropped = state["dropped"]
         quantiles.minimum, quantiles.maximum = state["minimum"], state["maximum"]

@@ -38,10 +38,12 @@ class Sample(Part):
         self.update(other._words)
 
     def state(self) -> State:
+        """The sampled `words`, in the order of their hashes."""
         return {"words": apart(self._words)}
 
     @classmethod
     def restored(cls, state: State) -> Self:
+        """A sample that goes on from a state."""
         sample = cls()
         sample._words = state["words"].alias("word")
         return sample

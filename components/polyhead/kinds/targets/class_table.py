@@ -20,7 +20,12 @@ T = TypeVar("T", bound=TargetBase)
 
 
 class ClassFit(Fit[ClassStatistics], Generic[T]):
-    """Classes of a binary or multiclass target and the rows of each."""
+    """Classes of a binary or multiclass target and the rows of each.
+
+    Args:
+        name: The target.
+        target: Which classes and weights the configuration asks for.
+    """
 
     kind: ClassVar[Literal["binary", "multiclass"]]
 

@@ -1,0 +1,1 @@
+"""Categories: each value is one of a fitted vocabulary."""

@@ -28,7 +28,12 @@ _FOLD_NAMES = re.compile(r"k?[ _-]?folds?")
 
 
 class CategoryFit(Fit[CategoryStatistics]):
-    """The vocabulary of a category."""
+    """The vocabulary of a category.
+
+    Args:
+        name: The feature.
+        feature: How many tokens are kept, and how often each must occur.
+    """
 
     def __init__(self, name: str, feature: CategoryFeature) -> None:
         super().__init__(name)

@@ -1,0 +1,1 @@
+"""Pictures: each value is the path of a file."""

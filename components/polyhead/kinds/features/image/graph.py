@@ -29,7 +29,12 @@ _POOLED = 4
 
 
 class ServedPictures(tf.Module):  # type: ignore[misc]
-    """Files' bytes to pixels: uint8 (batch, height, width, 3), black where there is none."""
+    """Files' bytes to pixels: uint8 (batch, height, width, 3), black where there is none.
+
+    Args:
+        feature: Size, background and range of samples.
+        statistics: How the files are decoded.
+    """
 
     def __init__(self, feature: ImageFeature, statistics: ImageStatistics) -> None:
         super().__init__()
@@ -57,7 +62,11 @@ class ServedPictures(tf.Module):  # type: ignore[misc]
 
 
 class StoredPictures(tf.Module):  # type: ignore[misc]
-    """A shard's picture entries to pixels; shapes as in `ServedPictures`."""
+    """A shard's picture entries to pixels; shapes as in `ServedPictures`.
+
+    Args:
+        feature: Size, and how `shard` stored the pictures.
+    """
 
     def __init__(self, feature: ImageFeature) -> None:
         super().__init__()

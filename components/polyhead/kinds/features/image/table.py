@@ -17,7 +17,12 @@ _FORMATS = r"(?i)\.(?:jpe?g|jfif|png|webp|bmp|gif)$"  # how the path of a pictur
 
 
 class ImageFit(Fit[ImageStatistics]):
-    """A sample of pictures, which shows how they can be decoded."""
+    """A sample of pictures, which shows how they can be decoded.
+
+    Args:
+        name: The feature.
+        feature: The size and the decoding that the configuration asks for.
+    """
 
     def __init__(self, name: str, feature: ImageFeature) -> None:
         super().__init__(name)

@@ -1,0 +1,1 @@
+"""Numbers, each scaled by what was fitted on the training rows."""

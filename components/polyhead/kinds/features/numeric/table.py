@@ -23,7 +23,11 @@ _UNIX_TIME = (3e8, 4e9)  # seconds: the years 1979 to 2096
 
 
 class NumericFit(Fit[NumericStatistics]):
-    """Moments of a number and of its signed logarithm, and its quantiles."""
+    """Moments of a number and of its signed logarithm, and its quantiles.
+
+    Args:
+        name: The feature.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

@@ -1,0 +1,1 @@
+"""Free text, as the TF-IDF weights of its terms."""

@@ -30,6 +30,10 @@ class TextTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
     """A text to its terms' ids and TF-IDF weights, L2-normalised, as scikit-learn's TfidfVectorizer weighs them.
 
     Only the terms that occur are kept, padded to the longest row of the batch: no dense matrix of the vocabulary.
+
+    Args:
+        statistics: The terms' file and the lengths of n-grams.
+        directory: The preprocessing artifact.
     """
 
     def __init__(self, statistics: TextStatistics, directory: Path) -> None:

@@ -21,7 +21,12 @@ _TEXTS = 4096  # texts that are cut into terms at a time
 
 
 class TextFit(Fit[TextStatistics]):
-    """The terms of a text and the number of texts that have each."""
+    """The terms of a text and the number of texts that have each.
+
+    Args:
+        name: The feature.
+        feature: Which terms are counted, and how many are kept.
+    """
 
     def __init__(self, name: str, feature: TextFeature) -> None:
         super().__init__(name)

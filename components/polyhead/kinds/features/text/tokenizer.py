@@ -1,7 +1,7 @@
-"""How text is cut into terms. The name is part of the contract: another definition gets another name.
+r"""How text is cut into terms. The name is part of the contract: another definition gets another name.
 
 `unicode-words-1`: lower case, then maximal runs of at least two letters, digits or underscores, in any script;
-that is scikit-learn's default `(?u)\\b\\w\\w+\\b`. Terms of several words are joined by a single space. The graph's
+that is scikit-learn's default `(?u)\b\w\w+\b`. Terms of several words are joined by a single space. The graph's
 form of the same definition is `polyhead.kinds.features.text.graph.TextTransform`.
 """
 

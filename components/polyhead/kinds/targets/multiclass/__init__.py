@@ -1,0 +1,1 @@
+"""Targets with one of several classes: one logit per class."""

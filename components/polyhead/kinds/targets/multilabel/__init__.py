@@ -1,0 +1,1 @@
+"""Targets with any number of labels at once: one logit per label."""

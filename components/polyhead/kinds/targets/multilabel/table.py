@@ -17,7 +17,12 @@ from polyhead.kinds.targets.multilabel.config import LabelStatistics, Multilabel
 
 
 class LabelFit(Fit[LabelStatistics]):
-    """Labels of a multilabel target and the rows that have each."""
+    """Labels of a multilabel target and the rows that have each.
+
+    Args:
+        name: The target.
+        target: Which labels and weights the configuration asks for.
+    """
 
     def __init__(self, name: str, target: MultilabelTarget) -> None:
         super().__init__(name)

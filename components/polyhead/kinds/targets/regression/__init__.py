@@ -1,0 +1,1 @@
+"""Targets that are numbers: one output on a fitted scale."""

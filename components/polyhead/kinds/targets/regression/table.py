@@ -31,7 +31,12 @@ class RegressionSummary(NumberSummary):
 
 
 class RegressionFit(Fit[RegressionStatistics]):
-    """Mean and variance on the transformed scale and the median of a regression target."""
+    """Mean and variance on the transformed scale and the median of a regression target.
+
+    Args:
+        name: The target.
+        target: The scale that it is learned on.
+    """
 
     def __init__(self, name: str, target: RegressionTarget) -> None:
         super().__init__(name)
