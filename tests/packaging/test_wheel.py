@@ -1,4 +1,4 @@
-"""The wheel holds both packages, whole, and nothing else; it works without the checkout."""
+"""The wheel holds both packages, whole, and nothing else, and works without the checkout; the sdist gives it again."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import email.parser
 import os
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from trove_classifiers import classifiers
 
 import polyhead
 
@@ -25,17 +28,26 @@ PACKAGES = {
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
+def build(target: str, checkout: Path, folder: Path) -> Path:
+    """A wheel or sdist of a checkout."""
     subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-        cwd=ROOT,
+        [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)],
+        cwd=checkout,
         check=True,
         capture_output=True,
     )
     (found,) = folder.iterdir()
     return found
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("wheel", ROOT, tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("sdist", ROOT, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +90,40 @@ def test_only_these_kinds_of_files_are_packed(names):
         "polyhead_pipelines/py.typed",
     }
     assert not [name for name in names if "test" in name or "conftest" in name]
+
+
+def test_the_sdist_holds_the_sources_and_what_they_are_built_with(sdist):
+    """An environment or a data set that lies in the checkout is not packed."""
+    with tarfile.open(sdist) as archive:
+        paths = [Path(member.name) for member in archive.getmembers()]
+    start = f"polyhead-{polyhead.__version__}"
+    assert {path.parts[0] for path in paths} == {start}
+    top = {path.parts[1] for path in paths if len(path.parts) == 2}
+    assert top == {".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
+    rooms = {"/".join(path.parts[1:3]) for path in paths if len(path.parts) > 2}
+    assert rooms == {"components/polyhead", "pipelines/configs", "pipelines/polyhead_pipelines"}
+
+
+def test_a_wheel_built_from_the_sdist_is_the_same_byte_for_byte(sdist, wheel, tmp_path):
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    again = build("wheel", tmp_path / f"polyhead-{polyhead.__version__}", tmp_path / "dist")
+    assert again.name == wheel.name
+    assert again.read_bytes() == wheel.read_bytes()
+
+
+def test_metadata_follows_the_specification(sdist, wheel):
+    """The library `packaging` reads it strictly: it refuses unknown fields, and values that an index would refuse."""
+    with zipfile.ZipFile(wheel) as archive:
+        content = archive.read(f"polyhead-{polyhead.__version__}.dist-info/METADATA")
+    parsed = Metadata.from_email(content, validate=True)
+    assert parsed.description_content_type == "text/markdown"
+    assert sorted(parsed.classifiers or []) == parsed.classifiers
+    assert set(PROJECT["classifiers"]) <= classifiers
+    with tarfile.open(sdist) as archive:
+        member = archive.extractfile(f"polyhead-{polyhead.__version__}/PKG-INFO")
+        assert member is not None
+        assert member.read() == content
 
 
 def test_metadata_names_the_project_and_its_license(metadata):
