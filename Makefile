@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint golden image image-base audit sbom bench bench-peers lock clean
+.PHONY: help setup demo test lint golden changelog image image-base audit sbom bench bench-peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,6 +37,9 @@ lint: $(STAMP) ## Check style, format, types and layers
 
 golden: $(STAMP) ## Refresh the generated files: schema, compiled pipeline, component READMEs
 	$(BIN)/python tests/golden/refresh.py
+
+changelog: $(STAMP) ## Show the changelog's next entry, from the files in docs/changes
+	$(BIN)/python -m scriv print
 
 image: ## Build the image polyhead:<version>; TARGET=gpu, BASE_IMAGE=… and more: see docker/build.sh
 	docker/build.sh
