@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.objectstores import FaultyGate, S3Bench, gs_emulator
+from objectstores import FaultyGate, S3Bench, gs_emulator
 
 from polyhead.contracts.shards import TIMINGS
 from polyhead.storage import checksums

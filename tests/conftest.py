@@ -3,6 +3,8 @@
 `houses`  The folder of the Houses data (`houses.csv`, `images/`): `../shared/data/houses` beside the repository, or
           the folder that POLYHEAD_HOUSES names. The test is skipped, with the reason, where it is absent.
 
+`tf`      TensorFlow, loaded when the first test asks for it.
+
 `tiny`    A function that writes a small, complete, clean data set (one column of every kind) and its config, and
           returns a `Tiny`. 24 rows: 16 train, 4 val, 4 test; rows, pictures and bytes are always the same.
 
@@ -133,6 +135,17 @@ def tiny(tmp_path: Path) -> Callable[..., Tiny]:
         return write_tiny(folder or tmp_path, **options)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def tf() -> Any:
+    """TensorFlow, set up as the steps that use it set it up."""
+    from polyhead.model import backend
+
+    backend.load()
+    import tensorflow as tf
+
+    return tf
 
 
 @pytest.fixture(scope="session")

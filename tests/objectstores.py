@@ -33,10 +33,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape, unescape
+
+from webserver import QuietHandler
 
 KINDS = ("429", "503", "drop", "lost", "cut", "short")
 """Refused for the moment, twice; dropped before the store hears of it; done, but the answer is dropped; a body that
@@ -97,7 +99,7 @@ class _Server(ThreadingHTTPServer):
         self.gate = gate
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     """Takes a request whole, has it answered, and lets go wrong what shall."""
 
     protocol_version = "HTTP/1.1"
@@ -163,9 +165,6 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_RDWR)
-
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
 
 
 class _Gate:

@@ -17,7 +17,6 @@ from PIL import Image
 
 from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.shards import ShardManifest, ShardPlan
-from polyhead.model import backend
 from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step
 from polyhead.validate import step as validate_step
@@ -183,12 +182,3 @@ def vanished(tmp_path: Path) -> Prepared:
 def expected() -> Any:
     """`row_of` and `colour_of`, by which a test knows what a row holds."""
     return row_of, colour_of
-
-
-@pytest.fixture(scope="session")
-def tf() -> Any:
-    """TensorFlow, the oracle."""
-    backend.load()
-    import tensorflow as tf
-
-    return tf

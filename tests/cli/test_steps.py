@@ -6,12 +6,11 @@ import hashlib
 import json
 import shlex
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 import yaml
-from commandline import digests
+from commandline import change, digests
 
 from polyhead import __version__
 from polyhead.errors import counted
@@ -37,13 +36,6 @@ RETRIES = (
 def sample(tmp_path: Path) -> Path:
     """The sample's config; its fixed number of bad rows is more than a tenth of so few."""
     return change(write_sample(tmp_path / "sample", rows=ROWS), validate={"max_rejected": 0.5})
-
-
-def change(config: Path, **sections: Any) -> Path:
-    """A config file with some top-level sections replaced."""
-    content = yaml.safe_load(config.read_text(encoding="utf-8"))
-    config.write_text(yaml.safe_dump({**content, **sections}, sort_keys=False), encoding="utf-8")
-    return config
 
 
 def test_three_steps_in_a_row(polyhead, sample, tmp_path):

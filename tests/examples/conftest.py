@@ -1,3 +1,3 @@
 """Shards to read, and TensorFlow as the oracle."""
 
-from tests.shardrows import prepared, tf  # noqa: F401
+from shardrows import prepared  # noqa: F401

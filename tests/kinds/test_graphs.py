@@ -19,7 +19,6 @@ from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import TextFeature, TextStatistics
 from polyhead.kinds.union import FEATURES, TARGETS
 from polyhead.kinds.vocabulary import write_vocabulary
-from polyhead.model import backend
 from polyhead.preprocess import step as preprocess_step
 from polyhead.validate import step as validate_step
 
@@ -27,13 +26,7 @@ ROWS = 6
 WORDS = ["red", "green", "blue house", "red red house", "", "blue"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def tf() -> Any:
-    """TensorFlow."""
-    backend.load()
-    import tensorflow as tf
-
-    return tf
+pytestmark = pytest.mark.usefixtures("tf")
 
 
 def test_every_kind_has_a_graph_and_a_place_in_examples() -> None:

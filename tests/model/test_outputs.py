@@ -15,16 +15,6 @@ from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
 from polyhead.kinds.union import TARGETS, TargetStatistics
-from polyhead.model import backend
-
-
-@pytest.fixture(scope="session")
-def tf() -> Any:
-    """TensorFlow."""
-    backend.load()
-    import tensorflow as tf
-
-    return tf
 
 
 def classes(kind: Any, *labels: str) -> ClassStatistics:

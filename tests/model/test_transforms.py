@@ -35,7 +35,6 @@ from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
 from polyhead.kinds.vocabulary import write_vocabulary
-from polyhead.model import backend
 from polyhead.pictures.folder import PictureFolder
 
 DOCUMENTS = [
@@ -61,15 +60,6 @@ UNSEEN = [
 
 
 NOWHERE = Site(Path("nowhere"), PictureFolder("nowhere"), max_pixels=1)
-
-
-@pytest.fixture(scope="session")
-def tf() -> Any:
-    """TensorFlow."""
-    backend.load()
-    import tensorflow as tf
-
-    return tf
 
 
 def gathered(fit: Any, values: pl.Series) -> Any:

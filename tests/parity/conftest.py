@@ -10,12 +10,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from buckets import gs_gate, gs_store, quick, s3_store, store, temporary  # noqa: F401
 from commandline import polyhead  # noqa: F401
-from tests.buckets import gs_gate, gs_store, quick, s3_store, store, temporary  # noqa: F401
 
 from polyhead.contracts.config import Config, load_config
 from polyhead.evaluate import step as evaluate_step
-from polyhead.model import backend
 from polyhead.preprocess import step as preprocess_step
 from polyhead.sample import write_sample
 from polyhead.shard import step as shard_step
@@ -76,15 +75,6 @@ def _harder(table: pl.DataFrame) -> pl.DataFrame:
     for row in range(0, table.height, 10):
         clays[row] = CLAYS[row // 10 % len(CLAYS)]
     return table.with_columns(pl.Series("note", notes), pl.Series("clay", clays))
-
-
-@pytest.fixture(scope="session")
-def tf() -> Any:
-    """TensorFlow."""
-    backend.load()
-    import tensorflow as tf
-
-    return tf
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from buckets import Store, left_in
 from commandline import Result, digests
-from tests.buckets import Store, left_in
-from tests.objectstores import Faults
+from objectstores import Faults
 
 from polyhead.storage.objects import read_bytes, write_object
 

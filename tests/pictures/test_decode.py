@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from PIL.ExifTags import Base as ExifTag
+from strategies import png_chunk
 
 from polyhead.pictures.decode import decode_picture
 from polyhead.pictures.failures import PictureError
@@ -27,12 +28,9 @@ LIMIT = 1_000_000
 
 def png(width: int, height: int, *, body: bytes = b"") -> bytes:
     """A PNG file that claims a size, with little or nothing behind it."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(body)) + chunk(b"IEND", b"")
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(body)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
 
 
 def refusal(content: bytes, max_pixels: int = LIMIT) -> PictureError:

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from faults import FAULTS, failing
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tests.conftest import Tiny
 
 from polyhead.contracts.config import load_config
 from polyhead.errors import DeniedError, MachineError, StorageError, machine_fault
@@ -28,19 +28,12 @@ from polyhead.preprocess import step as preprocess
 from polyhead.shard import step as shard
 from polyhead.validate import step as validate
 
+if TYPE_CHECKING:
+    from conftest import Tiny
+
 FILES_OWN = {
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO),
     *(errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ),
-}
-FAULTS: dict[str, BaseException] = {
-    "memory ran out": MemoryError(),
-    "too many files are open in this process": OSError(errno.EMFILE, "x"),
-    "too many files are open on this machine": OSError(errno.ENFILE, "x"),
-    "no space is left on the disk": OSError(errno.ENOSPC, "x"),
-    "cannot be read: Input/output error": OSError(errno.EIO, "x"),
-    "cannot be read: Stale file handle": OSError(errno.ESTALE, "x"),
-    "cannot be read: no answer came": TimeoutError(),
-    "permission denied": PermissionError(errno.EACCES, "x"),
 }
 
 
@@ -60,13 +53,6 @@ def test_other_errors_are_left_alone() -> None:
     """Errors of ours, of a picture and of a program are what they were."""
     for error in (ValueError("x"), PictureError("image_missing", "x"), DeniedError("x"), OSError("truncated")):
         assert machine_fault(error) is None
-
-
-def failing(error: BaseException) -> Callable[..., Any]:
-    def fail(*_: Any, **__: Any) -> Any:
-        raise error
-
-    return fail
 
 
 @pytest.mark.parametrize("words", FAULTS)

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawings import encoded
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.ExifTags import Base as ExifTag
-from strategies import Picture, colours, pictures
+from strategies import Picture, colours, pictures, png_chunk
 
-from polyhead.model import backend
 from polyhead.pictures.decode import decode_picture
 from polyhead.pictures.facts import examine_picture
 from polyhead.pictures.failures import PictureError
@@ -24,15 +24,6 @@ from polyhead.pictures.resize import resize
 from polyhead.pictures.samples import WHITE
 
 Load = Callable[..., Any]
-
-
-@pytest.fixture(scope="session")
-def tf() -> Any:
-    """TensorFlow."""
-    backend.load()
-    import tensorflow as tf
-
-    return tf
 
 
 @pytest.fixture(scope="session")
@@ -67,23 +58,13 @@ def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> Any:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
 def png(pixels: Any, colour_type: int, depth: int) -> bytes:
     """A PNG written by hand, for the sample depths that Pillow does not write. Rows are packed bytes or uint16."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
     samples = {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
     width = pixels[0].size * pixels.dtype.itemsize * 8 // (depth * samples)
     rows = b"".join(b"\0" + row.astype(pixels.dtype.newbyteorder(">")).tobytes() for row in pixels)
     header = struct.pack(">IIBBBBB", width, len(pixels), depth, colour_type, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    body = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
 
 

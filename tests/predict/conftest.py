@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from buckets import gs_gate, gs_store, quick, s3_store, store, temporary  # noqa: F401
 from PIL import Image
-from tests.buckets import gs_gate, gs_store, quick, s3_store, store, temporary  # noqa: F401
 
 from polyhead.contracts.config import parse_config
 from polyhead.model import backend

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import polars as pl
 import pytest
-from tests.buckets import Store, left_in
+from buckets import Store, left_in
 
 from polyhead.errors import ArtifactError, DataError
 from polyhead.predict import component, step

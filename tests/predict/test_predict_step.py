@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from tests.pictures.test_machine_faults import FAULTS, failing
+from faults import FAULTS, failing
 
 from polyhead.errors import ArtifactError, DataError, MachineError
 from polyhead.pictures import decode, folder

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from folders import contents
 
 from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import SPLITS_TABLE
@@ -18,10 +19,6 @@ from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import split_of
 from polyhead.tables.clean import CleanTable, open_clean
 from polyhead.validate import step as validate
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 @pytest.fixture
@@ -65,7 +62,7 @@ def test_merged_partials_of_partitions_give_the_artifact_of_one_pass(
     (tmp_path / "merged").mkdir()
     (tmp_path / "merged" / SPLITS_TABLE).write_bytes((tmp_path / "whole" / SPLITS_TABLE).read_bytes())
     step.assemble(gathered[0], table.report, tmp_path / "merged")
-    assert files(tmp_path / "merged") == files(tmp_path / "whole")
+    assert contents(tmp_path / "merged") == contents(tmp_path / "whole")
 
 
 def test_a_partial_on_disk_has_the_same_bytes_for_the_same_rows(
@@ -83,7 +80,7 @@ def test_a_partial_on_disk_has_the_same_bytes_for_the_same_rows(
     threads = gather(parts, lambda part: shuffled[part.start : part.stop], config, workers=3, advance=done.append)
     threads.write(tmp_path / "threads.arrow")
     Partial.read(tmp_path / "once.arrow", config).write(tmp_path / "again.arrow")
-    assert len({content for name, content in files(tmp_path).items() if name.endswith(".arrow")}) == 1
+    assert len({content for name, content in contents(tmp_path).items() if name.endswith(".arrow")}) == 1
     assert sum(done) == rows.height
 
 
@@ -115,7 +112,7 @@ def test_the_artifact_does_not_depend_on_threads_or_parts(
     step.run(config=config, data=data, out=tmp_path / "one", workers=1)
     monkeypatch.setattr(CleanTable, "_part_rows", lambda _: 10)
     step.run(config=config, data=data, out=tmp_path / "many", workers=4)
-    assert files(tmp_path / "one") == files(tmp_path / "many")
+    assert contents(tmp_path / "one") == contents(tmp_path / "many")
 
 
 def test_houses_in_one_thread_and_in_three(houses: Path, tmp_path: Path) -> None:
@@ -131,4 +128,4 @@ def test_houses_in_one_thread_and_in_three(houses: Path, tmp_path: Path) -> None
     validate.run(config=config, out=tmp_path / "V")
     for workers in (1, 3):
         step.run(config=config, data=tmp_path / "V", out=tmp_path / str(workers), workers=workers)
-    assert files(tmp_path / "1") == files(tmp_path / "3")
+    assert contents(tmp_path / "1") == contents(tmp_path / "3")

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
+from folders import contents
 
 from polyhead.contracts.config import Config, load_config
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
@@ -29,10 +30,6 @@ def run(data: Any, name: str = "P") -> Preprocessing:
     return step.run(config=config, data=data.folder / "V", out=data.folder / name)
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
 def splits(data: Any, name: str = "P") -> dict[str, str]:
     table = pl.read_parquet(data.folder / name / SPLITS_TABLE)
     return dict(zip(table["__key__"], table["__split__"], strict=True))
@@ -42,7 +39,7 @@ def test_what_it_writes(tiny: Any) -> None:
     """The contract, the split of every clean row, one vocabulary per word feature."""
     data = tiny()
     fitted = run(data)
-    assert sorted(files(data.folder / "P")) == [
+    assert sorted(contents(data.folder / "P")) == [
         "Preprocessing.json", "splits.parquet", "vocabularies/colour.arrow", "vocabularies/note.arrow",
     ]  # fmt: skip
     assert Preprocessing.read(data.folder / "P") == fitted
@@ -77,7 +74,7 @@ def test_poisoned_val_and_test_rows_change_no_fitted_byte(tiny: Any, tmp_path: P
     first, second = run(good), run(bad)
     for field in ("feature_statistics", "target_statistics", "features", "targets", "rows", "files"):
         assert getattr(first, field) == getattr(second, field)
-    left, right = files(good.folder / "P"), files(bad.folder / "P")
+    left, right = contents(good.folder / "P"), contents(bad.folder / "P")
     assert set(left) == set(right)
     assert {name for name in left if left[name] != right[name]} == {"Preprocessing.json"}
     assert first.made_from["validation"] != second.made_from["validation"]
@@ -113,7 +110,7 @@ def test_shuffled_rows_give_the_same_statistics(tiny: Any, tmp_path: Path, split
     assert splits(first) == splits(second)
     for name in ("colour", "note"):
         path = f"vocabularies/{name}.arrow"
-        assert files(first.folder / "P")[path] == files(second.folder / "P")[path]
+        assert contents(first.folder / "P")[path] == contents(second.folder / "P")[path]
 
 
 def test_twice_is_the_same_bytes_and_more_rows_move_none(tiny: Any, tmp_path: Path) -> None:
@@ -122,7 +119,7 @@ def test_twice_is_the_same_bytes_and_more_rows_move_none(tiny: Any, tmp_path: Pa
     run(small)
     run(small, "Q")
     run(large)
-    assert files(small.folder / "P") == files(small.folder / "Q")
+    assert contents(small.folder / "P") == contents(small.folder / "Q")
     assert splits(small).items() <= splits(large).items()
     assert set(splits(small).values()) == {"train", "val", "test"}
 
@@ -131,7 +128,7 @@ def test_training_settings_do_not_matter(tiny: Any, tmp_path: Path) -> None:
     """Another number of epochs, the same artifact."""
     first, second = tiny(folder=tmp_path / "a"), tiny(folder=tmp_path / "b", train={"epochs": 3, "seed": 9})
     assert run(first) == run(second)
-    assert files(first.folder / "P") == files(second.folder / "P")
+    assert contents(first.folder / "P") == contents(second.folder / "P")
 
 
 def test_no_train_rows(tiny: Any) -> None:

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 import yaml
+from buckets import gs_gate, gs_store, quick, s3_store, store, temporary  # noqa: F401
 from commandline import polyhead  # noqa: F401
-from tests.buckets import gs_gate, gs_store, quick, s3_store, store, temporary  # noqa: F401
 
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config, parse_config

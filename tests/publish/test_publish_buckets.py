@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from buckets import Store, left_in
 from commandline import digests
-from tests.buckets import Store, left_in
-from tests.objectstores import Faults
+from objectstores import Faults
 
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.publication import Publication

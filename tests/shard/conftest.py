@@ -1,4 +1,4 @@
 """Rows to shard, and stores."""
 
-from tests.buckets import gs_gate, gs_store, quick, s3_store, store, temporary  # noqa: F401
-from tests.shardrows import expected, fresh, prepare_rows, prepared, reordered, tf, vanished  # noqa: F401
+from buckets import gs_gate, gs_store, quick, s3_store, store, temporary  # noqa: F401
+from shardrows import expected, fresh, prepare_rows, prepared, reordered, vanished  # noqa: F401

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from buckets import Store, left_in
 from commandline import digests
-from tests.buckets import Store, left_in
-from tests.objectstores import Faults
+from objectstores import Faults
 
 from polyhead.contracts.shards import TIMINGS, ShardTimings
 from polyhead.errors import ArtifactError, DataError, StorageError

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from folders import contents
 
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
@@ -27,15 +28,11 @@ def build(out: Path, text: str) -> None:
         (directory / f"{text}.txt").write_text(text, encoding="utf-8")
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
 def test_a_new_artifact_stands_at_out_and_nothing_beside_it(tmp_path: Path) -> None:
     """Parents are made, temporary folders are gone."""
     out = tmp_path / "a" / "b" / "V"
     build(out, "one")
-    assert content(tmp_path) == {"a/b/V/ValidationReport.json": b"one", "a/b/V/one.txt": b"one"}
+    assert contents(tmp_path) == {"a/b/V/ValidationReport.json": b"one", "a/b/V/one.txt": b"one"}
     assert os.listdir(out.parent) == ["V"]
 
 
@@ -45,7 +42,7 @@ def test_what_helps_to_make_an_artifact_does_not_belong_to_it(tmp_path: Path) ->
         for name in ("ValidationReport.json", ".state", ".notes/a", "words/.a"):
             (directory / name).parent.mkdir(exist_ok=True)
             (directory / name).write_text("x")
-    assert set(content(tmp_path)) == {"V/ValidationReport.json", "V/words/.a"}
+    assert set(contents(tmp_path)) == {"V/ValidationReport.json", "V/words/.a"}
 
 
 def test_nothing_stands_at_out_before_the_end(tmp_path: Path) -> None:
@@ -61,14 +58,14 @@ def test_an_artifact_of_the_same_kind_is_replaced_whole(tmp_path: Path) -> None:
     """No file of the old one survives."""
     build(tmp_path / "V", "one")
     build(tmp_path / "V", "two")
-    assert content(tmp_path) == {"V/ValidationReport.json": b"two", "V/two.txt": b"two"}
+    assert contents(tmp_path) == {"V/ValidationReport.json": b"two", "V/two.txt": b"two"}
 
 
 def test_an_empty_folder_is_used(tmp_path: Path) -> None:
     """As KFP and `mkdir` leave it."""
     (tmp_path / "V").mkdir()
     build(tmp_path / "V", "one")
-    assert content(tmp_path / "V") == {"ValidationReport.json": b"one", "one.txt": b"one"}
+    assert contents(tmp_path / "V") == {"ValidationReport.json": b"one", "one.txt": b"one"}
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "ShardManifest.json", ".hidden"])
@@ -84,17 +81,17 @@ def test_a_folder_with_something_else_is_refused_untouched(tmp_path: Path, name:
     assert caught.value.problems[0].what == "already holds something else than the output of polyhead validate"
     assert caught.value.problems[0].where == str(out)
     assert caught.value.problems[0].hint == "give another --out, or empty the folder"
-    assert content(tmp_path) == {f"V/{name}": b"mine"}
+    assert contents(tmp_path) == {f"V/{name}": b"mine"}
     assert os.listdir(tmp_path) == ["V"]
 
 
 def test_an_artifact_of_another_step_is_refused_untouched(tmp_path: Path) -> None:
     """`shard --out V` does not replace the validation."""
     build(tmp_path / "V", "one")
-    before = content(tmp_path)
+    before = contents(tmp_path)
     with pytest.raises(ArtifactError, match="output of polyhead shard"), new_artifact(tmp_path / "V", ShardManifest):
         pass
-    assert content(tmp_path) == before
+    assert contents(tmp_path) == before
 
 
 def test_a_file_a_dead_link_and_a_place_below_a_file_are_refused(tmp_path: Path) -> None:
@@ -106,7 +103,7 @@ def test_a_file_a_dead_link_and_a_place_below_a_file_are_refused(tmp_path: Path)
             pass
     with pytest.raises(ArtifactError, match="cannot be written"), new_artifact(tmp_path / "file/V", ValidationReport):
         pass
-    assert content(tmp_path) == {"file": b"mine"}
+    assert contents(tmp_path) == {"file": b"mine"}
     assert sorted(os.listdir(tmp_path)) == ["file", "link"]
 
 
@@ -122,7 +119,7 @@ def test_an_error_in_the_middle_leaves_the_old_artifact(tmp_path: Path, error: t
 
     with pytest.raises(error):
         build_half()
-    assert content(tmp_path) == {"V/ValidationReport.json": b"one", "V/one.txt": b"one"}
+    assert contents(tmp_path) == {"V/ValidationReport.json": b"one", "V/one.txt": b"one"}
     assert os.listdir(tmp_path) == ["V"]
 
 
@@ -140,9 +137,9 @@ def test_a_killed_process_leaves_the_old_artifact_and_the_next_one_succeeds(tmp_
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "V")], env=environment, check=False)
     assert ended.returncode == -9
-    assert content(tmp_path / "V") == {"ValidationReport.json": b"one", "one.txt": b"one"}
+    assert contents(tmp_path / "V") == {"ValidationReport.json": b"one", "one.txt": b"one"}
     build(tmp_path / "V", "two")
-    assert content(tmp_path / "V") == {"ValidationReport.json": b"two", "two.txt": b"two"}
+    assert contents(tmp_path / "V") == {"ValidationReport.json": b"two", "two.txt": b"two"}
 
 
 def test_a_failed_swap_puts_the_old_artifact_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +156,7 @@ def test_a_failed_swap_puts_the_old_artifact_back(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "rename", failing)
     with pytest.raises(ArtifactError, match="No space left on device"):
         build(tmp_path / "V", "two")
-    assert content(tmp_path / "V") == {"ValidationReport.json": b"one", "one.txt": b"one"}
+    assert contents(tmp_path / "V") == {"ValidationReport.json": b"one", "one.txt": b"one"}
 
 
 def test_permissions_follow_the_umask(tmp_path: Path) -> None:
@@ -179,7 +176,7 @@ def test_write_whole_replaces_a_file_and_leaves_nothing_beside_it(tmp_path: Path
     """Also below folders that do not exist yet; a folder in its place is refused."""
     write_whole(tmp_path / "a" / "f", b"one")
     write_whole(tmp_path / "a" / "f", b"two")
-    assert content(tmp_path) == {"a/f": b"two"}
+    assert contents(tmp_path) == {"a/f": b"two"}
     with pytest.raises(ArtifactError, match="cannot be written: Is a directory"):
         write_whole(tmp_path / "a", b"x")
     assert os.listdir(tmp_path) == ["a"]
@@ -236,10 +233,10 @@ def test_a_kill_at_the_exchange_leaves_one_of_both(tmp_path: Path, when: str, st
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "V"), when], env=environment, check=False)
     assert ended.returncode == -9
-    assert content(tmp_path / "V")["ValidationReport.json"] == stands
+    assert contents(tmp_path / "V")["ValidationReport.json"] == stands
     assert sorted(os.listdir(tmp_path)) == [".V.partial", "V"]
     build(tmp_path / "V", "three")
-    assert content(tmp_path) == {"V/ValidationReport.json": b"three", "V/three.txt": b"three"}
+    assert contents(tmp_path) == {"V/ValidationReport.json": b"three", "V/three.txt": b"three"}
     assert os.listdir(tmp_path) == ["V"]
 
 
@@ -251,7 +248,7 @@ def test_what_was_only_moved_aside_is_put_back(tmp_path: Path) -> None:
     (tmp_path / ".V.x.abc.old" / "V.x").mkdir(parents=True)
     with pytest.raises(RuntimeError), new_artifact(tmp_path / "V", ValidationReport):
         raise RuntimeError
-    assert content(tmp_path / "V") == {"ValidationReport.json": b"one", "one.txt": b"one"}
+    assert contents(tmp_path / "V") == {"ValidationReport.json": b"one", "one.txt": b"one"}
     assert sorted(os.listdir(tmp_path)) == [".V.x.abc.old", "V"]
 
 
@@ -262,7 +259,7 @@ def test_a_second_writer_is_refused_at_once(tmp_path: Path) -> None:
         with pytest.raises(ArtifactError, match=rf"V: is being written by process {os.getpid()} on .*wait for it"):
             build(tmp_path / "V", "second")
         assert (directory / "ValidationReport.json").read_text() == "first"
-    assert content(tmp_path) == {"V/ValidationReport.json": b"first"}
+    assert contents(tmp_path) == {"V/ValidationReport.json": b"first"}
     build(tmp_path / "V", "second")
 
 
@@ -276,7 +273,7 @@ def test_what_the_disk_refuses_is_an_error_without_a_traceback(tmp_path: Path, c
     ):
         raise OSError(code, os.strerror(code), str(directory / "clean.parquet"))
     assert caught.value.problems[0].where == str(tmp_path / "V")
-    assert content(tmp_path) == {"V/ValidationReport.json": b"one", "V/one.txt": b"one"}
+    assert contents(tmp_path) == {"V/ValidationReport.json": b"one", "V/one.txt": b"one"}
 
 
 def test_what_stands_at_out_was_synced_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

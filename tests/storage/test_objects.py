@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.buckets import SECRETS, Store
-from tests.objectstores import KINDS, Faults, S3Bench
+from buckets import SECRETS, Store
+from objectstores import KINDS, Faults, S3Bench
 
 from polyhead.contracts.config import PublishSection
 from polyhead.errors import ConflictError, DataError, StorageError

@@ -8,14 +8,14 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import polars as pl
 import pytest
+from buckets import Store
+from objectstores import Faults
 from PIL import Image
-from tests.buckets import Store
-from tests.conftest import Tiny
-from tests.objectstores import Faults
 
 from polyhead.contracts.config import load_config
 from polyhead.errors import DataError, StorageError
@@ -28,6 +28,9 @@ from polyhead.storage.objects import write_object
 from polyhead.storage.transfer import upload_folder
 from polyhead.tables.reading import open_table, read_table
 from polyhead.validate import step as validate
+
+if TYPE_CHECKING:
+    from conftest import Tiny
 
 
 def png(color: tuple[int, int, int]) -> bytes:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from tests.buckets import Store, left_in
-from tests.objectstores import Faults
+from buckets import Store, left_in
+from objectstores import Faults
 
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport

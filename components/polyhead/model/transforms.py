@@ -54,7 +54,7 @@ class TargetTransforms(tf.Module):  # type: ignore[misc]
     A missing target has weight 0 in its own head and touches no other.
 
     Args:
-        preprocessing: The fitted statistics.
+        fitted: What was fitted on the train rows.
     """
 
     def __init__(self, fitted: Fitted) -> None:

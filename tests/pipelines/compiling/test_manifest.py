@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from webserver import QuietHandler, serving
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 NAMES = ("houses.kubernetes.yaml", "settings.kubernetes.yaml")
@@ -73,7 +72,7 @@ RESOURCES = {
 }
 
 
-class _Discovery(BaseHTTPRequestHandler):
+class _Discovery(QuietHandler):
     """As much of an API server as kubectl asks before it reads a file: which kinds there are."""
 
     def do_GET(self) -> None:
@@ -104,19 +103,12 @@ class _Discovery(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture(scope="module")
 def api_server() -> Iterator[str]:
     """The address of a server that answers kubectl's first questions, and nothing else."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Discovery) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join(timeout=10)
+    with serving(_Discovery) as address:
+        yield f"http://{address}"
 
 
 def kubectl(api_server: str, path: Path, home: Path) -> subprocess.CompletedProcess[str]:

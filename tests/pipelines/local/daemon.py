@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import re
 import struct
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from webserver import QuietHandler, serving
 
 
 @dataclass
@@ -108,7 +108,7 @@ def listening() -> Iterator[Daemon]:
     """A daemon that can be reached while the context lasts."""
     daemon = Daemon()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"  # the SDK reads a stream only where it comes in chunks
 
         def do_GET(self) -> None:
@@ -131,16 +131,6 @@ def listening() -> Iterator[Daemon]:
 
         do_POST = do_GET
 
-        def log_message(self, *_: object) -> None:
-            """Keep the test's output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    daemon.address = f"tcp://127.0.0.1:{server.server_port}"
-    try:
+    with serving(Handler) as address:
+        daemon.address = f"tcp://{address}"
         yield daemon
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

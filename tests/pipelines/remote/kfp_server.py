@@ -22,8 +22,6 @@ import contextlib
 import inspect
 import json
 import re
-import ssl
-import threading
 import time
 import uuid
 from collections import defaultdict
@@ -32,7 +30,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -42,6 +39,7 @@ import yaml
 from dateutil.parser import isoparse
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
+from webserver import QuietHandler, serving
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 PAGE = 2
@@ -393,7 +391,7 @@ def _keep(items: list[dict[str, Any]], new: dict[str, Any]) -> dict[str, Any]:
     return new
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     """HTTP around a `Server`."""
 
     state: Server
@@ -492,9 +490,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b" ")
         self.close_connection = raw.drips
 
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
-
 
 @contextlib.contextmanager
 def running(certificate: Path | None = None) -> Iterator[Server]:
@@ -503,18 +498,7 @@ def running(certificate: Path | None = None) -> Iterator[Server]:
     At the end no request may have been refused as one that the API does not know.
     """
     state = Server()
-    http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": state}))
-    if certificate:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        http.socket = context.wrap_socket(http.socket, server_side=True)
-    state.host = f"{'https' if certificate else 'http'}://127.0.0.1:{http.server_port}"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(type("Handler", (_Handler,), {"state": state}), certificate=certificate) as address:
+        state.host = f"{'https' if certificate else 'http'}://{address}"
         yield state
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()
     assert state.unexpected == []

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +15,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from submitted import PIPELINE, PLATFORM, TABLE, lines
+from webserver import QuietHandler, serving
 
 from polyhead_pipelines.remote import waiting
 
@@ -62,7 +61,7 @@ def check(job_id: str, body: dict[str, Any]) -> str:
     return ", ".join(sorted(wrong))
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     """HTTP around a `Vertex`."""
 
     state: Vertex
@@ -129,9 +128,6 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
-
 
 @pytest.fixture
 def vertex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vertex]:
@@ -143,14 +139,9 @@ def vertex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vertex]:
     (tmp_path / "mugs.yaml").write_text(yaml.safe_dump(PIPELINE))
     (tmp_path / "token").write_text(TOKEN)
     state = Vertex()
-    http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"state": state}))
-    state.host = f"http://127.0.0.1:{http.server_port}"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield state
-    http.shutdown()
-    http.server_close()
-    thread.join()
+    with serving(type("Handler", (Handler,), {"state": state})) as address:
+        state.host = f"http://{address}"
+        yield state
     assert state.unexpected == []
 
 
