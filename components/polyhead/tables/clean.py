@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -14,7 +16,16 @@ from polyhead.storage.artifact import checked_file
 from polyhead.tables.writing import ROW_GROUP
 
 _PART_BYTES = 24 * 2**20
+_LEAST_BYTES = 2**18
 _UNPACKED = 4  # how many times larger columns are in memory than in the file, about
+_CELL_BYTES = 8  # what a cell takes in memory beside its bytes in the file, about
+
+
+class Piece(NamedTuple):
+    """Some columns of some rows."""
+
+    rows: range
+    columns: list[str]
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,11 @@ class ParquetTable:
 
     def scan(self) -> pl.LazyFrame:
         """The rows as a query that has read nothing yet."""
+        return self._scan
+
+    @functools.cached_property
+    def _scan(self) -> pl.LazyFrame:
+        """One query for all, since it keeps the file's footer, which is long where there are many columns."""
         return pl.scan_parquet(self.path, glob=False)
 
     def parts(self, rows: int | None = None) -> Iterator[range]:
@@ -42,6 +58,50 @@ class ParquetTable:
         size = rows or self._part_rows()
         for start in range(0, self.rows, size):
             yield range(start, min(start + size, self.rows))
+
+    def pieces(self, columns: Sequence[str], wanted: int = 1) -> Iterator[Piece]:
+        """The cells of some columns, each once, cut so that what is read of a column at a time is as long as can be.
+
+        A piece has the rows of a row group, and as many neighbouring columns as stay below about 24 MiB with it. So a
+        wide table is not cut into many short parts. Only a column that is larger by itself has fewer rows at a time.
+
+        Args:
+            columns: Which; none of them a struct.
+            wanted: About how many pieces there should be at least, so that every worker gets some. None is made
+                smaller than about 256 KiB for that.
+        """
+        sizes = {name: _CELL_BYTES + size / max(1, self.rows) for name, size in self._stored_bytes(columns).items()}
+        room = max(_LEAST_BYTES, min(_PART_BYTES, sum(sizes.values()) * self.rows / wanted))
+        groups: list[tuple[int, list[str]]] = []
+        filled = 0.0
+        for name, size in sizes.items():
+            rows = ROW_GROUP
+            while rows > 1 and min(rows, self.rows) * size > room:
+                rows //= 2
+            taken = min(rows, self.rows) * size
+            if not groups or groups[-1][0] != rows or filled + taken > room:
+                groups.append((rows, []))
+                filled = 0.0
+            groups[-1][1].append(name)
+            filled += taken
+        for rows, names in groups:
+            for part in self.parts(rows):
+                yield Piece(part, names)
+
+    def _stored_bytes(self, columns: Sequence[str]) -> dict[str, int]:
+        """Bytes of whole columns as the file has them, unpacked."""
+        import pyarrow.parquet as pq
+
+        sizes = dict.fromkeys(columns, 0)
+        file = pq.read_metadata(self.path)
+        for number in range(file.num_row_groups):
+            group = file.row_group(number)
+            for at in range(group.num_columns):
+                column = group.column(at)
+                name = column.path_in_schema.partition(".")[0]
+                if name in sizes:
+                    sizes[name] += column.total_uncompressed_size
+        return sizes
 
     def read(self, part: range, *columns: str | pl.Expr) -> pl.DataFrame:
         """Some rows in their order. It may be called in threads.
