@@ -17,8 +17,8 @@ from polyhead.tables.writing import ROW_GROUP
 
 _PART_BYTES = 24 * 2**20
 _LEAST_BYTES = 2**18
-_UNPACKED = 4  # how many times larger columns are in memory than in the file, about
-_CELL_BYTES = 8  # what a cell takes in memory beside its bytes in the file, about
+_NUMBER_BYTES, _VIEW_BYTES = 8, 16
+"""What a number takes in memory, and what a word or a list takes beside its content."""
 
 
 class Piece(NamedTuple):
@@ -55,7 +55,7 @@ class ParquetTable:
         Args:
             rows: Rows of every part but the last. Default: a row group, halved until a part is below about 24 MiB.
         """
-        size = rows or self._part_rows()
+        size = rows or self._fitting(sum(self._row_bytes().values()), _PART_BYTES)
         for start in range(0, self.rows, size):
             yield range(start, min(start + size, self.rows))
 
@@ -70,15 +70,13 @@ class ParquetTable:
             wanted: About how many pieces there should be at least, so that every worker gets some. None is made
                 smaller than about 256 KiB for that.
         """
-        sizes = {name: _CELL_BYTES + size / max(1, self.rows) for name, size in self._stored_bytes(columns).items()}
-        room = max(_LEAST_BYTES, min(_PART_BYTES, sum(sizes.values()) * self.rows / wanted))
+        sizes = self._row_bytes()
+        room = max(_LEAST_BYTES, min(_PART_BYTES, sum(sizes[name] for name in columns) * self.rows / wanted))
         groups: list[tuple[int, list[str]]] = []
         filled = 0.0
-        for name, size in sizes.items():
-            rows = ROW_GROUP
-            while rows > 1 and min(rows, self.rows) * size > room:
-                rows //= 2
-            taken = min(rows, self.rows) * size
+        for name in columns:
+            rows = self._fitting(sizes[name], room)
+            taken = min(rows, self.rows) * sizes[name]
             if not groups or groups[-1][0] != rows or filled + taken > room:
                 groups.append((rows, []))
                 filled = 0.0
@@ -87,21 +85,6 @@ class ParquetTable:
         for rows, names in groups:
             for part in self.parts(rows):
                 yield Piece(part, names)
-
-    def _stored_bytes(self, columns: Sequence[str]) -> dict[str, int]:
-        """Bytes of whole columns as the file has them, unpacked."""
-        import pyarrow.parquet as pq
-
-        sizes = dict.fromkeys(columns, 0)
-        file = pq.read_metadata(self.path)
-        for number in range(file.num_row_groups):
-            group = file.row_group(number)
-            for at in range(group.num_columns):
-                column = group.column(at)
-                name = column.path_in_schema.partition(".")[0]
-                if name in sizes:
-                    sizes[name] += column.total_uncompressed_size
-        return sizes
 
     def read(self, part: range, *columns: str | pl.Expr) -> pl.DataFrame:
         """Some rows in their order. It may be called in threads.
@@ -112,11 +95,29 @@ class ParquetTable:
         """
         return self.scan().slice(part.start, len(part)).select(columns).collect()
 
-    def _part_rows(self) -> int:
-        rows, unpacked = ROW_GROUP, _UNPACKED * self.path.stat().st_size
-        while rows > 1 and rows * unpacked > _PART_BYTES * self.rows:
+    def _fitting(self, row_bytes: float, room: float) -> int:
+        """The rows of a row group, halved until they fit."""
+        rows = ROW_GROUP
+        while rows > 1 and min(rows, self.rows) * row_bytes > room:
             rows //= 2
         return rows
+
+    def _row_bytes(self) -> dict[str, float]:
+        """What each column takes in memory for a row, about: as much as in the file before it was compressed."""
+        import pyarrow.parquet as pq
+
+        file, schema = pq.read_metadata(self.path), self.scan().collect_schema()
+        stored = dict.fromkeys(schema, 0)
+        for number in range(file.num_row_groups):
+            group = file.row_group(number)
+            for at in range(group.num_columns):
+                column = group.column(at)
+                stored[column.path_in_schema.partition(".")[0]] += column.total_uncompressed_size
+        each = {name: size / max(1, self.rows) for name, size in stored.items()}
+        return {
+            name: max(_NUMBER_BYTES, each[name]) if dtype.is_numeric() else _VIEW_BYTES + each[name]
+            for name, dtype in schema.items()
+        }
 
 
 @dataclass(frozen=True)
