@@ -72,6 +72,7 @@ def fit_ours(path: Path) -> Work:
     config = Config.model_validate({"table": str(path), "features": members, "targets": target})
     config = config.model_copy(update={"targets": {}})
     train = pl.lit("train").alias(SPLIT)
+    workers = available_cpus()
     table = ParquetTable(path, pl.scan_parquet(path).select(pl.len()).collect().item())
 
     def work() -> int:
@@ -82,10 +83,10 @@ def fit_ours(path: Path) -> Work:
             rows += fitted
 
         found = gather(
-            table.parts(),
-            lambda part: table.read(part, *columns, train),
+            list(table.pieces(list(columns), wanted=4 * workers)),
+            lambda piece: table.read(piece.rows, *piece.columns, train),
             config,
-            workers=available_cpus(),
+            workers=workers,
             advance=count,
         )
         with tempfile.TemporaryDirectory() as directory:

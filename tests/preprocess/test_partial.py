@@ -12,12 +12,13 @@ from folders import contents
 
 from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import SPLITS_TABLE
-from polyhead.contracts.validation import ROW
+from polyhead.contracts.validation import ROW, SPLIT
 from polyhead.errors import ArtifactError
 from polyhead.preprocess import step
 from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import split_of
-from polyhead.tables.clean import CleanTable, open_clean
+from polyhead.tables import clean as clean_tables
+from polyhead.tables.clean import CleanTable, Piece, open_clean
 from polyhead.validate import step as validate
 
 
@@ -68,7 +69,7 @@ def test_merged_partials_of_partitions_give_the_artifact_of_one_pass(
 def test_a_partial_on_disk_has_the_same_bytes_for_the_same_rows(
     clean: tuple[Config, CleanTable], tmp_path: Path
 ) -> None:
-    """In another order, in other batches, by more threads, after a round trip."""
+    """In another order, in other batches, some columns at a time, by more threads, after a round trip."""
     config, table = clean
     rows = rows_of(config, table)
     once = Partial(config)
@@ -76,8 +77,18 @@ def test_a_partial_on_disk_has_the_same_bytes_for_the_same_rows(
     once.write(tmp_path / "once.arrow")
     shuffled = rows.sample(fraction=1, shuffle=True, seed=1)
     done: list[int] = []
-    parts = [range(at, min(at + 7, rows.height)) for at in range(0, rows.height, 7)]
-    threads = gather(parts, lambda part: shuffled[part.start : part.stop], config, workers=3, advance=done.append)
+    names = [*config.features, *config.targets]
+    pieces = [
+        Piece(range(at, min(at + 7, rows.height)), columns)
+        for columns in (names[:1], names[1:3], names[3:])
+        for at in range(0, rows.height, 7)
+    ]
+    random.Random(2).shuffle(pieces)
+
+    def read(piece: Piece) -> pl.DataFrame:
+        return shuffled[piece.rows.start : piece.rows.stop].select(*piece.columns, SPLIT)
+
+    threads = gather(pieces, read, config, workers=3, advance=done.append)
     threads.write(tmp_path / "threads.arrow")
     Partial.read(tmp_path / "once.arrow", config).write(tmp_path / "again.arrow")
     assert len({content for name, content in contents(tmp_path).items() if name.endswith(".arrow")}) == 1
@@ -97,11 +108,12 @@ def test_an_error_in_a_thread_ends_the_pass(clean: tuple[Config, CleanTable]) ->
     config, table = clean
     rows = rows_of(config, table)
 
-    def read(part: range) -> pl.DataFrame:
-        return rows.drop("size") if part.start == 1 else rows
+    def read(piece: Piece) -> pl.DataFrame:
+        return rows.drop("size") if piece.rows.start == 1 else rows
 
+    pieces = [Piece(range(at, at + 1), [*config.features, *config.targets]) for at in range(20)]
     with pytest.raises(pl.exceptions.ColumnNotFoundError):
-        gather([range(at, at + 1) for at in range(20)], read, config, workers=2, advance=lambda _: None)
+        gather(pieces, read, config, workers=2, advance=lambda _: None)
 
 
 def test_the_artifact_does_not_depend_on_threads_or_parts(
@@ -110,7 +122,8 @@ def test_the_artifact_does_not_depend_on_threads_or_parts(
     config, table = clean
     data = table.path.parent
     step.run(config=config, data=data, out=tmp_path / "one", workers=1)
-    monkeypatch.setattr(CleanTable, "_part_rows", lambda _: 10)
+    monkeypatch.setattr(clean_tables, "ROW_GROUP", 10)
+    monkeypatch.setattr(clean_tables, "_LEAST_BYTES", 1)
     step.run(config=config, data=data, out=tmp_path / "many", workers=4)
     assert contents(tmp_path / "one") == contents(tmp_path / "many")
 

@@ -11,6 +11,7 @@ import pytest
 from polyhead.contracts.config import load_config
 from polyhead.contracts.validation import CLEAN_TABLE, ROW
 from polyhead.errors import ArtifactError
+from polyhead.tables import clean as tables
 from polyhead.tables.clean import CleanTable, ParquetTable, open_clean
 from polyhead.validate import step as validate
 
@@ -33,13 +34,40 @@ def test_parts_are_the_rows_in_their_order(clean: CleanTable, rows: int | None) 
 
 
 def test_parts_of_wide_rows_are_smaller(tmp_path: Path) -> None:
-    """A row group, halved until a part is some tens of megabytes."""
-    path = tmp_path / "wide.parquet"
-    path.write_bytes(bytes(2**20))
-    assert [len(part) for part in ParquetTable(path, 500_000).parts()] == [131_072] * 3 + [106_784]
-    assert {len(part) for part in ParquetTable(path, 64).parts()} == {64}
-    path.write_bytes(bytes(2**26))
-    assert {len(part) for part in ParquetTable(path, 64).parts()} == {4}
+    """A row group, halved until a part is some tens of megabytes, however well the file is compressed."""
+    path = tmp_path / "table.parquet"
+    for rows, width, expected in ((500_000, 1, [131_072] * 3 + [106_784]), (64, 1, [64]), (64, 2**20, [16] * 4)):
+        pl.DataFrame({"text": [f"{row:0{width}d}" for row in range(rows)]}).write_parquet(path)
+        assert [len(part) for part in ParquetTable(path, rows).parts()] == expected
+    pl.DataFrame({f"n{at}": [0.5] * 5_000 for at in range(1_000)}).write_parquet(path)
+    assert [len(part) for part in ParquetTable(path, 5_000).parts()] == [2_048] * 2 + [904]
+
+
+@pytest.mark.parametrize("wanted", [1, 5, 100])
+@pytest.mark.parametrize("room", [2_000, 200_000, 2**30])
+def test_pieces_hold_every_cell_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, wanted: int) -> None:
+    """Whole columns as far as there is room, with fewer rows at a time of a column that is larger by itself."""
+    rows, numbers = 1_000, [f"n{at}" for at in range(30)]
+    frame = pl.DataFrame(
+        {
+            "long": [f"{row:0500d}" for row in range(rows)],
+            **{name: pl.Series([float(row) for row in range(rows)]) for name in numbers},
+            "labels": [[str(row)] for row in range(rows)],
+        }
+    )
+    frame.write_parquet(tmp_path / "t.parquet", row_group_size=300, compression="uncompressed", use_pyarrow=True)
+    monkeypatch.setattr(tables, "_PART_BYTES", room)
+    monkeypatch.setattr(tables, "_LEAST_BYTES", 1)
+    table = ParquetTable(tmp_path / "t.parquet", rows)
+    pieces = list(table.pieces(frame.columns, wanted))
+    for name in frame.columns:
+        own = sorted((piece.rows for piece in pieces if name in piece.columns), key=lambda part: part.start)
+        assert pl.concat(table.read(part, name) for part in own).equals(frame.select(name))
+    sizes = {name: 500 if name == "long" else 8 for name in frame.columns}
+    assert all(sum(sizes[name] for name in piece.columns) * len(piece.rows) <= room for piece in pieces)
+    if room == 2**30 and wanted < 100:
+        assert {len(piece.rows) for piece in pieces if "n0" in piece.columns} == {rows}
+    assert len(pieces) >= wanted
 
 
 def test_a_changed_or_lost_clean_table_is_refused(tiny: Any) -> None:

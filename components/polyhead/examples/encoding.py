@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -74,22 +75,28 @@ class Pieces:
     def joined(self) -> Runs:
         """Put together."""
         lengths = np.broadcast_to(self.lengths, self.rows)
-        if not self.rows:
-            return Runs(np.empty(0, np.uint8), lengths)
-        starts = np.cumsum(lengths) - lengths
-        data = np.empty(int(lengths.sum()), np.uint8)
-        table = data.reshape(self.rows, -1) if (lengths == lengths[0]).all() else None
-        inside = np.asarray(0)  # where the next piece stands in its row
-        for piece in _merged(self.pieces, self.rows):
-            if isinstance(piece, Runs):
-                shift = starts + inside - (np.cumsum(piece.lengths) - piece.lengths)
-                data[np.repeat(shift, piece.lengths) + np.arange(len(piece.data))] = piece.data
-            elif table is not None and inside.ndim == 0:
-                table[:, int(inside) : int(inside) + piece.shape[1]] = piece
-            else:
-                data[(starts + inside)[:, None] + np.arange(piece.shape[1])] = piece
-            inside = inside + _lengths(piece)
-        return Runs(data, lengths)
+        merged = _merged(self.pieces, self.rows)
+        tables = [piece.ravel() for piece in merged if isinstance(piece, np.ndarray)]
+        if len(tables) == len(merged):
+            return Runs(np.concatenate([np.empty(0, np.uint8), *tables]), lengths)
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        between = pa.scalar(b"", pa.large_binary())
+        _, _, data = pc.binary_join_element_wise(*(_as_arrow(piece) for piece in merged), between).buffers()
+        return Runs(np.frombuffer(data, np.uint8, int(lengths.sum())), lengths)
+
+
+def _as_arrow(piece: Bytes | Runs) -> Any:
+    """A table's rows, or runs, as an Arrow array of binary values."""
+    import pyarrow as pa
+
+    if isinstance(piece, Runs):
+        rows, ends, data = len(piece.lengths), np.cumsum(piece.lengths), piece.data
+    else:
+        rows, ends, data = len(piece), np.arange(1, len(piece) + 1) * piece.shape[1], np.ascontiguousarray(piece)
+    offsets = np.concatenate([np.zeros(1, np.int64), ends])
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
 
 
 def _lengths(piece: Piece) -> Lengths:
@@ -223,10 +230,9 @@ def frames_of(examples: Pieces) -> Runs:
     different, which = np.unique(lengths, return_inverse=True)
     heads = b"".join(header(int(length)) for length in different)
     head = np.frombuffer(heads, np.uint8).reshape(-1, HEADER)[which]
-    footer = np.zeros((examples.rows, FOOTER), np.uint8)
-    framed = Pieces(examples.rows, (head, *examples.pieces, footer)).joined()
-    content, ends = framed.data.tobytes(), np.cumsum(framed.lengths) - FOOTER
-    starts = ends - lengths
-    sums = [google_crc32c.value(content[a:b]) for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-    framed.data[ends[:, None] + np.arange(FOOTER)] = masked(np.array(sums, "<u4")).view(np.uint8).reshape(-1, FOOTER)
-    return framed
+    joined = examples.joined()
+    content, ends = joined.data.tobytes(), np.cumsum(lengths)
+    edges = zip((ends - lengths).tolist(), ends.tolist(), strict=True)
+    sums = np.fromiter((google_crc32c.value(content[start:end]) for start, end in edges), "<u4", examples.rows)
+    footer = masked(sums).view(np.uint8).reshape(-1, FOOTER)
+    return Pieces(examples.rows, (head, joined, footer)).joined()

@@ -7,7 +7,7 @@ plain value, such as `features/<name>/<part>/<value>`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self
@@ -23,6 +23,7 @@ from polyhead.kinds.fitting.fit import Fit
 from polyhead.kinds.fitting.part import State
 from polyhead.kinds.tables import feature_table, target_table
 from polyhead.storage.parallel import ordered_map
+from polyhead.tables.clean import Piece
 
 _CONFIG = "config"
 
@@ -32,7 +33,7 @@ class Partial:
 
     Attributes:
         config: The configuration that says what to gather.
-        rows: Rows by split.
+        rows: Rows by split, as they are seen of the first feature.
         features: What train rows hold, by feature.
         targets: What train rows hold, by target.
         held_out: Labels of val and test rows, by target that has labels.
@@ -45,21 +46,28 @@ class Partial:
         self.targets = {name: target_table(one).fit(name, one) for name, one in config.targets.items()}
         self.held_out = {name: Counts() for name, one in config.targets.items() if target_table(one).labelled}
 
-    def update(self, batch: pl.DataFrame) -> None:
-        """Take more rows.
+    def update(self, batch: pl.DataFrame, columns: Sequence[str] | None = None) -> None:
+        """Take more cells.
 
         Args:
-            batch: Columns of the clean table: all features and targets, and `__split__`.
+            batch: Columns of the clean table, and `__split__`.
+            columns: The features and targets to take. Default: all.
         """
-        for split in SPLITS:
-            self.rows[split] += int((batch[SPLIT] == split).sum())
+        names = [*self.features, *self.targets] if columns is None else columns
         is_train = batch[SPLIT] == "train"
-        train = batch.filter(is_train)
-        for name, fit in (*self.features.items(), *self.targets.items()):
-            fit.update(train[name])
-        for name, counts in self.held_out.items():
-            known = batch[name].filter(~is_train).drop_nulls()
-            counts.update(target_table(self.config.targets[name]).labels(known))
+        everything = bool(is_train.all())
+        train = batch if everything else batch.filter(is_train)
+        others = batch.clear() if everything else batch.filter(~is_train)
+        fits = {**self.features, **self.targets}
+        for name in names:
+            fits[name].update(train[name])
+            if name in self.held_out:
+                labels = target_table(self.config.targets[name]).labels(others[name].drop_nulls())
+                self.held_out[name].update(labels)
+        if next(iter(self.features)) in names:
+            self.rows["train"] += train.height
+            for split, rows in others[SPLIT].value_counts().iter_rows():
+                self.rows[split] += rows
 
     def merge(self, other: Self) -> None:
         """Take what another has seen of other rows."""
@@ -109,37 +117,41 @@ def _below(frame: pl.DataFrame, place: str) -> State:
 
 
 def gather(
-    parts: Iterable[range],
-    read: Callable[[range], pl.DataFrame],
+    pieces: Sequence[Piece],
+    read: Callable[[Piece], pl.DataFrame],
     config: Config,
     *,
     workers: int,
     advance: Callable[[int], None],
 ) -> Partial:
-    """Read and gather all parts of a table in threads.
+    """Read and gather all pieces of a table in threads.
 
     Args:
-        parts: Ranges of rows.
-        read: Called in a thread with each; gives what `Partial.update` takes.
+        pieces: Every cell of the features and targets once.
+        read: Called in a thread with each; gives its columns, and `__split__`.
         config: The configuration.
-        workers: Threads, at least 1; each holds one part at a time.
-        advance: Called with the number of rows just done.
+        workers: Threads, at least 1; each holds one piece at a time.
+        advance: Called with the number of rows just done, a row being done as often as all its cells are.
     """
     partials = [Partial(config) for _ in range(workers)]
     free: SimpleQueue[Partial] = SimpleQueue()
     for partial in partials:
         free.put(partial)
 
-    def take(part: range) -> int:
+    def take(piece: Piece) -> int:
         partial = free.get()
         try:
-            partial.update(read(part))
+            partial.update(read(piece), piece.columns)
         finally:
             free.put(partial)
-        return len(part)
+        return len(piece.rows) * len(piece.columns)
 
-    for rows in ordered_map(take, parts, workers=workers):
-        advance(rows)
+    cells = rows = 0
+    width = len(config.features) + len(config.targets)
+    for taken in ordered_map(take, pieces, workers=workers):
+        cells += taken
+        advance(cells // width - rows)
+        rows = cells // width
     whole, *others = partials
     for partial in others:
         whole.merge(partial)

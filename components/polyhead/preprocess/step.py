@@ -20,7 +20,9 @@ from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
-from polyhead.tables.clean import open_clean
+from polyhead.tables.clean import Piece, open_clean
+
+_PIECES = 4  # for each thread, where there are so many, so that all end at about the same time
 
 
 @opens(data=Input(ValidationReport, (CLEAN_TABLE,)))
@@ -42,12 +44,15 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
     require_config(config, report, data)
     with new_artifact(out, Preprocessing) as directory:
         write_splits(clean, config.split, directory / SPLITS_TABLE)
+        threads = workers or available_cpus()
         with progress("fit", total=clean.rows, unit="rows") as advance:
+            split = split_of(config.split)
 
-            def read(part: range) -> pl.DataFrame:
-                return clean.read(part, *config.features, *config.targets, split_of(config.split))
+            def read(piece: Piece) -> pl.DataFrame:
+                return clean.read(piece.rows, *piece.columns, split)
 
-            fitted = gather(clean.parts(), read, config, workers=workers or available_cpus(), advance=advance)
+            pieces = list(clean.pieces([*config.features, *config.targets], wanted=_PIECES * threads))
+            fitted = gather(pieces, read, config, workers=threads, advance=advance)
         preprocessing = assemble(fitted, report, directory)
     rows = preprocessing.rows
     say(f"fitted on {counted(rows['train'], 'train row')}; {rows['val']:,} val, {rows['test']:,} test")

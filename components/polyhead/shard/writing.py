@@ -65,7 +65,7 @@ class _Encoded:
 
     task: _Task
     rows: int = 0
-    records: list[bytes] = field(default_factory=list)
+    records: list[bytes | memoryview] = field(default_factory=list)
     pictures: list[PicturePlace] = field(default_factory=list)
     size: int = 0
     rejected: list[Cell] = field(default_factory=list)
@@ -181,7 +181,7 @@ class ShardWriter:
             encoded.clock.start()
             framed = frames_of(examples_of(self._encoder.entries(rows)))
             encoded.clock.lap("encode")
-            encoded.rows, encoded.records, encoded.size = rows.height, [framed.data.tobytes()], len(framed.data)
+            encoded.rows, encoded.records, encoded.size = rows.height, [framed.data.data], len(framed.data)
             return encoded
         for row in self._encoder.rows(rows):
             made = self._encoder(row, encoded.clock)

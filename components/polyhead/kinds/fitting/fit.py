@@ -56,7 +56,7 @@ class Fit(ABC, Generic[S]):
 
     def update(self, values: pl.Series) -> None:
         """Take the values of more rows, in the column's canonical type."""
-        known = values.drop_nulls()
+        known = values.drop_nulls() if values.null_count() else values
         self.known += len(known)
         self.missing += len(values) - len(known)
         if len(known):

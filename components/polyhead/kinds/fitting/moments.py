@@ -18,6 +18,7 @@ from polyhead.kinds.fitting.part import Part, State
 _LIMBS, _LIMB_BITS = 3, 21
 _CHUNK = 1 << (53 - 2 * (_LIMB_BITS - 1))
 _BLOCK = 8 * _CHUNK
+_FEW = 24  # numbers that are added up faster one by one
 _POINT = 1200  # bits behind the binary point of the sum, more than any limb of the smallest float64 has
 _TINY, _LIFT = -400, 800  # squares of numbers below 2^_TINY could vanish; they are lifted by 2^_LIFT
 _ROUNDING = 1.5 * 2.0**52  # added to a number and subtracted again, it leaves the nearest whole number
@@ -38,9 +39,14 @@ class Moments(Part):
     def update(self, values: NDArray[np.float64]) -> None:
         """Take more numbers: finite, of magnitude below 2^500."""
         self.count += len(values)
-        while len(values):
+        while len(values) > _FEW:
             blocks = [values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK)]
             values = np.concatenate([self._take(block) for block in blocks])
+        for value in values.tolist():
+            over, under = value.as_integer_ratio()
+            whole = (over << _POINT) // under
+            self.total += whole
+            self.squares += whole * whole
 
     def _take(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Add the numbers that three limbs can hold; the others, all of them smaller, are given back."""
@@ -50,7 +56,8 @@ class Moments(Part):
         top = math.frexp(largest)[1]
         lift = _LIFT if top < _TINY else 0
         units = [top + lift - (_LIMB_BITS - 1) - _LIMB_BITS * i for i in range(_LIMBS)]
-        limbs = np.empty((_LIMBS, -(-len(values) // _CHUNK) * _CHUNK))
+        chunk = min(_CHUNK, len(values))
+        limbs = np.empty((_LIMBS, -(-len(values) // chunk) * chunk))
         limbs[:, len(values) :] = 0
         rest = values * 2.0**lift
         for unit, row in zip(units, limbs, strict=True):
@@ -59,7 +66,7 @@ class Moments(Part):
             np.subtract(rest, limb, out=rest)
         others = np.flatnonzero(rest != 0)
         limbs[:, others] = 0
-        self._add(limbs.reshape(_LIMBS, -1, _CHUNK), [unit - lift for unit in units], lift)
+        self._add(limbs.reshape(_LIMBS, -1, chunk), [unit - lift for unit in units], lift)
         return values[others]
 
     def _add(self, limbs: NDArray[np.float64], units: list[int], lift: int) -> None:

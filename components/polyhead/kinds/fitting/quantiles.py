@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -50,6 +49,11 @@ class Quantiles(Part):
         keys = _reordered(bits, self.dropped)
         keys.sort()
         starts = _starts(keys)
+        if len(starts) > DISTINCT:
+            more = _bits_too_many(keys[starts])
+            self._coarsen(self.dropped + more)
+            keys >>= more
+            starts = _starts(keys)
         self._add(keys[starts].astype(np.int64), np.diff(starts, append=len(keys)))
 
     def merge(self, other: Self) -> None:
@@ -125,15 +129,19 @@ class Quantiles(Part):
         return quantiles
 
 
-def _starts(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+def _starts(keys: NDArray[Any]) -> NDArray[np.int64]:
     """Where runs of equal sorted keys begin."""
     return np.flatnonzero(np.concatenate([[len(keys) > 0], keys[1:] != keys[:-1]]))
 
 
-def _bits_too_many(keys: NDArray[np.int64]) -> int:
-    """The fewest last bits without which at most `DISTINCT` of different sorted keys remain."""
-    changes = keys[1:] ^ keys[:-1]
-    return bisect.bisect_left(range(64), True, key=lambda bits: int(np.count_nonzero(changes >> bits)) < DISTINCT)
+def _bits_too_many(keys: NDArray[Any]) -> int:
+    """The fewest last bits without which at most `DISTINCT` of more different sorted keys remain.
+
+    Neighbours stay different while the highest bit in which they differ stays. So it is the `DISTINCT`-th largest
+    difference that has to go.
+    """
+    changes = (keys[1:] ^ keys[:-1]).view(f"u{keys.itemsize}")
+    return int(np.partition(changes, -DISTINCT)[-DISTINCT]).bit_length()
 
 
 def _reordered(bits: NDArray[Any], dropped: int = 0) -> NDArray[Any]:
