@@ -6,17 +6,17 @@ import errno
 from collections.abc import Callable
 from typing import Any
 
-FAULTS: dict[str, BaseException] = {
-    "memory ran out": MemoryError(),
-    "too many files are open in this process": OSError(errno.EMFILE, "x"),
-    "too many files are open on this machine": OSError(errno.ENFILE, "x"),
-    "no space is left on the disk": OSError(errno.ENOSPC, "x"),
-    "cannot be read: Input/output error": OSError(errno.EIO, "x"),
-    "cannot be read: Stale file handle": OSError(errno.ESTALE, "x"),
-    "cannot be read: no answer came": TimeoutError(),
-    "permission denied": PermissionError(errno.EACCES, "x"),
+FAULTS: dict[str, tuple[BaseException, str]] = {
+    "memory": (MemoryError(), "out-of-memory"),
+    "process": (OSError(errno.EMFILE, "x"), "too-many-open-files"),
+    "machine": (OSError(errno.ENFILE, "x"), "too-many-open-files"),
+    "disk": (OSError(errno.ENOSPC, "x"), "disk-full"),
+    "device": (OSError(errno.EIO, "x"), "system-error"),
+    "share": (OSError(errno.ESTALE, "x"), "system-error"),
+    "network": (TimeoutError(), "no-answer"),
+    "permission": (PermissionError(errno.EACCES, "x"), "permission-denied"),
 }
-"""An error of the system by the words that a user reads of it."""
+"""An error of the system, and its code, by what fails."""
 
 
 def failing(error: BaseException) -> Callable[..., Any]:

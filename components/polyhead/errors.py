@@ -10,7 +10,8 @@ import difflib
 import errno
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, replace
+from typing import Any, overload
 
 
 @dataclass(frozen=True)
@@ -18,39 +19,55 @@ class Problem:
     """One thing that is wrong.
 
     Attributes:
+        code: The reason in words, such as `unknown-column`: stable, for programs, and the same wherever the reason is.
         what: What is wrong, with what was received.
         where: The place: a path in the config, a file, a column, a row, a head. Empty for the whole run.
         hint: What to do next. Empty where `what` already says it.
     """
 
+    code: str
     what: str
+    _: KW_ONLY
     where: str = ""
     hint: str = ""
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{place}{self.what}{hint}"
+        return f"{place}{self.what}{hint} [{self.code}]"
 
 
 class PolyheadError(Exception):
     """Base of every error a user can cause.
 
     Args:
-        problems: All problems found, at least one; a bare string stands for a single problem without a place.
-        where: Place of the problem, when `problems` is a string.
-        hint: What to do next, when `problems` is a string.
+        problems: All problems found, at least one; or the code of a single problem, described by the other arguments.
+        what: What is wrong, when `problems` is a code.
+        where: Place of the problem, when `problems` is a code.
+        hint: What to do next, when `problems` is a code.
     """
 
     subject = "the run"
 
-    def __init__(self, problems: str | Iterable[Problem], *, where: str = "", hint: str = "") -> None:
+    @overload
+    def __init__(self, problems: Iterable[Problem], /) -> None: ...
+
+    @overload
+    def __init__(self, code: str, what: str, /, *, where: str = "", hint: str = "") -> None: ...
+
+    def __init__(
+        self, problems: str | Iterable[Problem], what: str = "", /, *, where: str = "", hint: str = ""
+    ) -> None:
         if isinstance(problems, str):
-            problems = [Problem(problems, where, hint)]
+            problems = [Problem(problems, what, where=where, hint=hint)]
         self.problems: list[Problem] = list(problems)
         if not self.problems:
             raise ValueError("a PolyheadError needs at least one problem")
         super().__init__("; ".join(str(problem) for problem in self.problems))
+
+    def as_json(self) -> dict[str, Any]:
+        """What programs get: `error`, what it is about, and `problems`, each with `code`, `what`, `where`, `hint`."""
+        return {"error": self.subject, "problems": [asdict(problem) for problem in self.problems]}
 
     def rename(self, place: str, name: str) -> None:
         """Call a place by another name in every problem.
@@ -60,10 +77,25 @@ class PolyheadError(Exception):
             name: As its user knows it.
         """
         self.problems = [
-            Problem(*(text.replace(place, name) for text in (problem.what, problem.where, problem.hint)))
+            replace(
+                problem, **{part: getattr(problem, part).replace(place, name) for part in ("what", "where", "hint")}
+            )
             for problem in self.problems
         ]
         self.args = ("; ".join(str(problem) for problem in self.problems),)
+
+
+class InvalidValueError(ValueError):
+    """A value of the configuration that its model refuses.
+
+    Args:
+        code: The reason, as in `Problem`.
+        what: What is wrong, with what was received.
+    """
+
+    def __init__(self, code: str, what: str) -> None:
+        super().__init__(what)
+        self.code = code
 
 
 class ConfigError(PolyheadError):
@@ -91,11 +123,11 @@ class StorageError(PolyheadError):
 
 
 class ConflictError(StorageError):
-    """A place changed under the hands of whoever wanted to write or read it."""
+    """A place was changed by another process while it was being written or read."""
 
 
 class DeniedError(StorageError, PermissionError):
-    """A store does not let us."""
+    """A store denies access."""
 
 
 class MachineError(PolyheadError):
@@ -121,23 +153,41 @@ _NO_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 _ABOUT_THE_FILE = frozenset({*_NO_FILE, *_NO_NAME})
 """What the system says of a path that names no readable file, on any machine."""
 
-_SHORT_OF = {
-    errno.EMFILE: ("too many files are open in this process", "raise the limit (ulimit -n 4096), then run it again"),
-    errno.ENFILE: ("too many files are open on this machine", "close some programs, then run it again"),
-    errno.ENOSPC: ("no space is left on the disk", "free some, or let TMPDIR name another folder, and run it again"),
-    errno.EDQUOT: ("the disk quota is used up", "free some space, then run it again"),
-    errno.EACCES: ("permission denied", "give the user that runs this step the right to read it"),
-    errno.EPERM: ("permission denied", "give the user that runs this step the right to read it"),
+_CLOSE_SOME = "close some programs, then run it again"
+_GRANT = "give the user that runs this step permission to read it"
+_NO_MEMORY = Problem(
+    "out-of-memory", "memory ran out", hint="give the step more memory, or let it use fewer threads, then run it again"
+)
+_FAILING = "check the disk or the network, then run it again"
+_FAULTS = {
+    errno.EMFILE: Problem(
+        "too-many-open-files",
+        "too many files are open in this process",
+        hint="raise the limit (ulimit -n 4096), then run it again",
+    ),
+    errno.ENFILE: Problem("too-many-open-files", "too many files are open on this machine", hint=_CLOSE_SOME),
+    errno.ENOSPC: Problem(
+        "disk-full",
+        "no space is left on the disk",
+        hint="free some, or set TMPDIR to another folder, then run it again",
+    ),
+    errno.EDQUOT: Problem("disk-full", "the disk quota is used up", hint="free some space, then run it again"),
+    errno.EACCES: Problem("permission-denied", "permission denied", hint=_GRANT),
+    errno.EPERM: Problem("permission-denied", "permission denied", hint=_GRANT),
+    errno.ENOMEM: _NO_MEMORY,
 }
-_NO_MEMORY = ("memory ran out", "give the step more memory, or let it use fewer threads, then run it again")
 
-_FAILING = "see to the disk or the network, then run it again"
+
+def fault_code(error: OSError) -> str:
+    """The code of what the system refused: that of the machine's fault, or `system-error`."""
+    fault = _FAULTS.get(error.errno or 0)
+    return fault.code if fault else "system-error"
 
 
 def machine_fault(error: BaseException, where: str = "") -> MachineError | None:
-    """Tell what is wrong with a machine from what is wrong with a file on it.
+    """Tell a fault of the machine from a fault of a file on it.
 
-    Only a statement about the file itself may reject a row: it is missing, is no file, or no picture. Whatever else
+    Only a statement about the file itself may reject a row: it is missing, not a file, or not a picture. Whatever else
     the system says could be otherwise on another machine or a minute later, so the step has to stop.
 
     Args:
@@ -145,19 +195,20 @@ def machine_fault(error: BaseException, where: str = "") -> MachineError | None:
         where: The file, as the user knows it.
 
     Returns:
-        The error to raise in its place; None where `error` is about the file, or is no error of the system.
+        The error to raise in its place; None where `error` is about the file, or does not come from the system.
     """
     if isinstance(error, PolyheadError):
         return None
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        what, hint = _NO_MEMORY
+    if isinstance(error, MemoryError):
+        fault = _NO_MEMORY
     elif isinstance(error, OSError) and error.errno is not None and error.errno not in _ABOUT_THE_FILE:
-        what, hint = _SHORT_OF.get(error.errno, (f"cannot be read: {os.strerror(error.errno)}", _FAILING))
+        other = Problem("system-error", f"cannot be read: {os.strerror(error.errno)}", hint=_FAILING)
+        fault = _FAULTS.get(error.errno, other)
     elif isinstance(error, TimeoutError | ConnectionError):
-        what, hint = "cannot be read: no answer came", _FAILING
+        fault = Problem("no-answer", "cannot be read: no answer came", hint=_FAILING)
     else:
         return None
-    return MachineError(what, where=where, hint=hint)
+    return MachineError([replace(fault, where=where)])
 
 
 def counted(count: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""How a step tells what it is doing, and how its user's errors leave a process.
+"""How a step reports what it is doing, and how its user's errors leave a process.
 
 A terminal gets a live bar, a log gets a line now and then, and a parent process that set
 `POLYHEAD_PROGRESS=json` gets one JSON event per line, which it draws itself (`relay`).
@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -36,11 +37,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from polyhead.errors import PolyheadError, Problem, counted
+from polyhead.errors import PolyheadError, Problem, counted, fault_code
 
 MODE = "POLYHEAD_PROGRESS"
 RUN = "POLYHEAD_RUN"
 """Names the process that a step belongs to: it ends when that one has ended."""
+
+json_wanted: ContextVar[bool] = ContextVar("json_wanted", default=False)
+"""Whether the command was called with `--json`."""
 
 TERMINATED = 128 + signal.SIGTERM
 _MARK = "@polyhead "
@@ -50,7 +54,7 @@ _WATCH_SECONDS = 1.0
 
 
 class Advance(Protocol):
-    """Tells a progress display how many more items are done, and optionally how it goes and their bytes."""
+    """Tells a progress display how many more items are done, and optionally a note and their bytes."""
 
     def __call__(self, count: int, note: str = "", *, size: int = 0) -> None:
         """Count items as done.
@@ -88,7 +92,7 @@ def _print(markup: str, indent: int = 0, *, whole: bool = False) -> None:
 
 
 def _breaks(text: str, width: int) -> list[int]:
-    """Where lines of a text begin, apart from the first, if none but one long word takes more cells than this."""
+    """Where lines of a text after the first begin, if only a single long word may take more cells than this."""
     breaks = [0]
     for word in re.finditer(r"\S+", text):
         if word.start() > breaks[-1] and cell_len(text[breaks[-1] : word.end()]) > width:
@@ -150,7 +154,7 @@ def _left(done: int, total: int, seconds: float) -> str:
 
 
 def say(message: str, *, whole: bool = False) -> None:
-    """Tell one finished thing, in one line.
+    """Report one finished thing, in one line.
 
     Args:
         message: The line.
@@ -179,7 +183,7 @@ class StepUse:
 
 @contextlib.contextmanager
 def step(name: str) -> Iterator[None]:
-    """Announce a step, tell what it took, and turn a user's error into a message and exit code 1.
+    """Announce a step, report what it took, and turn a user's error into a message and exit code 1.
 
     What the system refuses, such as room on a full disk, is such an error too. SIGTERM ends the step as Ctrl-C does.
 
@@ -208,7 +212,7 @@ def refused(error: OSError) -> PolyheadError:
     """What the system refused, as an error of the user's."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     hint = f"free space there, or in {tempfile.gettempdir()}" if full else ""
-    return PolyheadError(error.strerror or str(error), where=str(error.filename or ""), hint=hint)
+    return PolyheadError(fault_code(error), error.strerror or str(error), where=str(error.filename or ""), hint=hint)
 
 
 @contextlib.contextmanager
@@ -270,21 +274,24 @@ def _tell(event: dict[str, Any], line: str, indent: int = 0, *, whole: bool = Fa
 
 
 def exit_with(error: PolyheadError) -> NoReturn:
-    """Show all problems of an error and end the process with code 1."""
+    """Show all problems of an error, for a command with `--json` also on stdout, and end the process with status 1."""
     if os.environ.get(MODE) == "json":
-        _emit({"error": error.subject, "problems": [[p.what, p.where, p.hint] for p in error.problems]})
+        _emit(error.as_json())
     else:
         show_error(error.subject, error.problems)
+        if json_wanted.get():
+            sys.stdout.write(json.dumps(error.as_json(), indent=2, ensure_ascii=False) + "\n")
     raise SystemExit(1)
 
 
 def show_error(subject: str, problems: list[Problem]) -> None:
-    """Print problems to stderr: a count, then for each its place, what is wrong, and what to do."""
+    """Print problems to stderr: a count, then for each its place, what is wrong, its code, and what to do."""
     count = "a problem" if len(problems) == 1 else counted(len(problems), "problem")
     _print(f"[bold red]error:[/] {count} with {escape(subject)}")
     for problem in problems:
         place = f"[cyan]{escape(problem.where)}[/]: " if problem.where else ""
-        _print(f"{place}{escape(problem.what)}", _INDENT)
+        first, *others = problem.what.split("\n")
+        _print("\n".join([f"{place}{escape(first)} [dim]\\[{problem.code}][/]", *map(escape, others)]), _INDENT)
         if problem.hint:
             _print(f"[dim]→ {escape(problem.hint)}[/]", 2 * _INDENT)
 
@@ -350,7 +357,10 @@ class Relay:
             name = "" if event["finished"] == self.step else f"{event['finished']} took "  # steps may run side by side
             self._print(f"[dim]{name}{self.uses[-1]}[/]", _INDENT)
         elif "problems" in event:
-            self.error = [Problem(*map(self._rewrite, parts)) for parts in event["problems"]]
+            self.error = [
+                Problem(**{name: text if name == "code" else self._rewrite(text) for name, text in one.items()})
+                for one in event["problems"]
+            ]
             self.subject = event["error"]
         else:
             self._advance(event)

@@ -108,7 +108,7 @@ def test_without_a_target_it_says_what_could_be_one(polyhead, tiny, tmp_path):
     assert (result.code, result.out) == (1, "")
     assert result.err == (
         "error: a problem with the data\n"
-        "  table.csv: no column to predict is named\n"
+        "  table.csv: no column to predict is named [no-target]\n"
         "    → give --target; these look like outcomes: 'price' (regression), 'sold' (binary)\n"
     )
     assert not (tmp_path / "first.yaml").exists()
@@ -137,7 +137,7 @@ def test_a_file_that_is_there_is_replaced_with_force_only(polyhead, tiny, tmp_pa
     assert (refused.code, refused.out) == (1, "")
     assert refused.err == (
         "error: a problem with the configuration\n"
-        "  polyhead.yaml: is already there\n"
+        "  polyhead.yaml: already exists [already-exists]\n"
         "    → give another -o, or --force to replace it\n"
     )
     assert (tmp_path / "polyhead.yaml").read_bytes() == before
@@ -184,16 +184,20 @@ def test_a_line_break_in_a_column_that_is_left_out_stays_in_its_comment(polyhead
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("none.csv", "--target", "price"), "error: a problem with the data\n  none.csv: no such table\n"),
+        (
+            ("none.csv", "--target", "price"),
+            "error: a problem with the data\n  none.csv: no such table [file-not-found]\n",
+        ),
         (
             ("table.csv", "--target", "prize", "--target", "tag"),
             "error: 2 problems with the data\n"
-            "  table.csv: no column 'prize'\n    → did you mean 'price'?\n"
-            "  table.csv: no column 'tag'\n    → did you mean 'tags'?\n",
+            "  table.csv: no column 'prize' [unknown-column]\n    → did you mean 'price'?\n"
+            "  table.csv: no column 'tag' [unknown-column]\n    → did you mean 'tags'?\n",
         ),
         (
             ("table.csv", "--target", "same"),
-            "error: a problem with the data\n  column 'same': has the value 'x' only: nothing to learn\n",
+            "error: a problem with the data\n"
+            "  column 'same': has the value 'x' only: nothing to learn [constant-target]\n",
         ),
     ],
     ids=["no table", "no column", "nothing to learn"],

@@ -53,9 +53,9 @@ def test_a_partition_that_is_missing_is_named(polyhead, tiny):
     assert (result.code, result.out) == (1, "")
     assert result.err.endswith(
         "error: 2 problems with an artifact\n"
-        "  partition 00000-of-00002 is missing\n"
-        "  2 partitions were planned, 1 given\n"
-        "    → run each missing partition, give each once\n"
+        "  partition 00000-of-00002 is missing [partition-missing]\n"
+        "  2 partitions were planned, 1 given [partitions-incomplete]\n"
+        "    → run the missing partitions, and give each part once\n"
     )
 
 
@@ -64,5 +64,5 @@ def test_a_folder_that_is_no_plan_is_named(polyhead, tiny, tmp_path):
     (tmp_path / "plan").mkdir()
     result = polyhead("predict-merge", "--plan", "plan", "--part", "plan", "-o", "out.parquet")
     assert (result.code, result.out) == (1, "")
-    assert "plan: no PredictionPlan.json there" in result.err
+    assert "plan: has no PredictionPlan.json" in result.err
     assert "→ give the folder that polyhead predict-plan wrote" in result.err

@@ -30,15 +30,15 @@ def test_every_command_that_takes_a_configuration_takes_stdin(polyhead, stdin, n
     stdin("table: t.csv\nfeatures: {a: {kind: numeric}}\ntargets: {b: {kind: regresion}}\n")
     result = polyhead(*shortest_call(name, "-"))
     assert (result.code, result.out) == (1, "")
-    assert "  <stdin>:3 targets.b.kind: unknown kind 'regresion'\n" in result.err
+    assert "  <stdin>:3 targets.b.kind: unknown kind 'regresion' [unknown-kind]\n" in result.err
 
 
 @pytest.mark.parametrize("name", ["validate", "submit"])
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "<stdin>: must hold keys and values, received nothing"),
-        (b"table: \xff\n", "<stdin>: cannot be read as UTF-8 text"),
+        (b"", "<stdin>: must contain keys and values, received nothing"),
+        (b"table: \xff\n", "<stdin>: is not UTF-8 text"),
     ],
     ids=["empty", "no text"],
 )

@@ -121,7 +121,7 @@ def test_a_folder_that_holds_something_else_is_refused(polyhead, sample, tmp_pat
     assert result.err == (
         f"{step}\n"
         "error: a problem with an artifact\n"
-        f"  {foreign}: already holds something else than the output of polyhead {step}\n"
+        f"  {foreign}: already holds something other than the output of polyhead {step} [output-not-empty]\n"
         "    → give another --out, or empty the folder\n"
     )
     assert digests(foreign) == {"chapter.txt": hashlib.sha256(b"years of work").hexdigest()}
@@ -132,7 +132,7 @@ def test_the_output_of_another_step_is_something_else(polyhead, sample, tmp_path
     before = digests(tmp_path / "V")
     result = polyhead(*PREPROCESS[:-1], "V")
     assert (result.code, result.out) == (1, "")
-    assert "already holds something else than the output of polyhead preprocess" in result.err
+    assert "already holds something other than the output of polyhead preprocess" in result.err
     assert digests(tmp_path / "V") == before
 
 
@@ -155,7 +155,7 @@ def test_rejected_rows_are_kept_when_too_many_are_bad(polyhead, sample, tmp_path
     assert lines[start].endswith("problems with the data")
     assert "80 rows are rejected" in lines[start + 1]
     assert "validate.on_bad_row is fail" in lines[start + 1]
-    assert lines[-1] == "    → every rejected row stands in V/rejected.parquet"
+    assert lines[-1] == "    → every rejected row is in V/rejected.parquet"
     rejected = pl.read_parquet(tmp_path / "V" / "rejected.parquet")
     report = json.loads((tmp_path / "V" / "ValidationReport.json").read_text(encoding="utf-8"))
     assert rejected["row"].n_unique() == report["rows_rejected"] > 0
@@ -219,31 +219,33 @@ def test_compile_carries_the_configs_text_and_the_given_table(polyhead, sample, 
     [
         (
             ("validate", "none.yaml", "--out", "V"),
-            "validate\nerror: a problem with the configuration\n  none.yaml: no such file\n"
+            "validate\nerror: a problem with the configuration\n  none.yaml: no such file [file-not-found]\n"
             "    → write one with: polyhead init TABLE --target COL\n",
         ),
         (
             ("compile", "sample/polyhead.yaml", "-o", "pipeline.json"),
-            "error: a problem with the configuration\n  pipeline.json: ends in '.json'\n"
+            "error: a problem with the configuration\n  pipeline.json: ends in '.json' [unknown-suffix]\n"
             "    → give a name that ends in .yaml\n",
         ),
         (
             ("compile", "sample/polyhead.yaml", "-o", "sample/mugs.csv/pipeline.yaml"),
-            "error: a problem with an artifact\n  sample/mugs.csv/pipeline.yaml: cannot be written: File exists\n",
+            "error: a problem with an artifact\n"
+            "  sample/mugs.csv/pipeline.yaml: cannot be written: File exists [not-writable]\n",
         ),
         (
             ("preprocess", "sample/polyhead.yaml", "--data", "sample", "--out", "P"),
             "preprocess\nerror: a problem with an artifact\n"
-            "  sample: no ValidationReport.json there\n"
+            "  sample: has no ValidationReport.json [artifact-not-found]\n"
             "    → give the folder that polyhead validate wrote\n",
         ),
         (
             ("validate", "sample/polyhead.yaml", "--table", "none.csv", "--out", "V"),
-            "validate\nerror: a problem with the data\n  none.csv: no such table\n",
+            "validate\nerror: a problem with the data\n  none.csv: no such table [file-not-found]\n",
         ),
         (
             ("validate", "sample/polyhead.yaml", "--out", "sample/mugs.csv"),
-            "validate\nerror: a problem with an artifact\n  {here}/sample/mugs.csv: is a file, not a folder\n"
+            "validate\nerror: a problem with an artifact\n"
+            "  {here}/sample/mugs.csv: is a file, not a folder [not-a-folder]\n"
             "    → give another --out\n",
         ),
     ],
@@ -266,8 +268,8 @@ def test_all_mistakes_of_a_configuration_are_told_at_once(polyhead, sample, tmp_
     assert (result.code, result.out) == (1, "")
     assert result.err == (
         "error: 2 problems with the configuration\n"
-        f"  wrong.yaml:{clay} features.clay.kind: unknown kind 'categorical'\n"
+        f"  wrong.yaml:{clay} features.clay.kind: unknown kind 'categorical' [unknown-kind]\n"
         "    → did you mean 'category'?\n"
-        f"  wrong.yaml:{epoch} train.epoch: unknown key 'epoch'\n"
+        f"  wrong.yaml:{epoch} train.epoch: unknown key 'epoch' [unknown-key]\n"
         "    → did you mean 'epochs'?\n"
     )

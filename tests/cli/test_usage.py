@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -136,12 +137,16 @@ QUIET = {"demo", "schema"}
 """Commands that need nothing, and so succeed when they are called alone."""
 
 
-@pytest.mark.parametrize("json", [[], ["--json"]], ids=["", "--json"])
+@pytest.mark.parametrize("as_json", [False, True], ids=["", "--json"])
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - QUIET))
-def test_a_mistake_ends_with_1_and_is_told_on_stderr(polyhead, tmp_path, command, json):
-    """Whatever the command: nothing on stdout, no colour in a pipe, no line broken, nothing written."""
-    result = polyhead(*shortest_call(command, "none.yaml"), *json)
-    assert (result.code, result.out) == (1, "")
+def test_a_mistake_ends_with_1_and_is_told_on_stderr(polyhead, tmp_path, command, as_json):
+    """Whatever the command: no colour in a pipe, no line broken, nothing written, stdout empty or JSON."""
+    result = polyhead(*shortest_call(command, "none.yaml"), *["--json"] * as_json)
+    assert result.code == 1
+    if as_json:
+        assert [problem["code"] for problem in json.loads(result.out)["problems"]]
+    else:
+        assert result.out == ""
     lines = result.err.splitlines()
     assert [line for line in lines if line.startswith("error: ")]
     assert "\x1b" not in result.err

@@ -24,10 +24,10 @@ def test_did_you_mean(word: str, known: list[str], expected: str) -> None:
 
 def test_an_error_carries_all_problems() -> None:
     """Its text holds each with its place and hint."""
-    error = DataError([Problem("is bad", "a.csv", "mend it"), Problem("is late")])
-    assert str(error) == "a.csv: is bad (mend it); is late"
-    assert [problem.what for problem in error.problems] == ["is bad", "is late"]
-    assert str(ConfigError("is bad", where="f:1")) == "f:1: is bad"
+    error = DataError([Problem("is-bad", "is bad", where="a.csv", hint="mend it"), Problem("is-late", "is late")])
+    assert str(error) == "a.csv: is bad (mend it) [is-bad]; is late [is-late]"
+    assert [problem.code for problem in error.problems] == ["is-bad", "is-late"]
+    assert str(ConfigError("is-bad", "is bad", where="f:1")) == "f:1: is bad [is-bad]"
     with pytest.raises(ValueError, match="at least one"):
         DataError([])
 

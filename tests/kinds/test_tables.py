@@ -153,7 +153,7 @@ NONSENSE = [
     ("binary", "['yes', 'no']", "a_list", "give one word, or make the column a target of kind: multilabel"),
     ("multiclass", "purple", "not_allowed", "accepted are red, green, 7"),
     ("multilabel", "red|purple", "not_allowed", "labels are red, green, 7"),
-    ("multilabel", "['red', oops]", "not_a_list", "write labels with '|' between them"),
+    ("multilabel", "['red', oops]", "not_a_list", "separate labels with '|'"),
     ("regression", "-3", "not_positive", "transform: log needs numbers above zero"),
     ("regression", "inf", "infinite", "must be finite"),
 ]

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import polars as pl
 import pytest
 from buckets import Store, left_in
+from refusals import refusal
 
 from polyhead.errors import ArtifactError, DataError
 from polyhead.predict import component, step
@@ -54,7 +55,7 @@ def test_where_no_row_can_be_predicted_the_rejected_ones_are_in_the_bucket(
     table = model.folder / f"{tmp_path.name}.csv"
     model.rows(2).with_columns(path=pl.lit("gone.png")).write_csv(table)
     out, beside = gs_store.place("rows.parquet"), gs_store.place("rows.rejected.parquet")
-    with pytest.raises(DataError, match=f"see {beside}"):
+    with refusal(DataError, "no-clean-rows", shows=[beside]):
         step.run(bundle=bundle, table=str(table), out=out)
     assert stat(out) is None
     assert pl.read_parquet(io.BytesIO(read_bytes(beside)))["key"].to_list() == ["k0", "k1"]
@@ -64,9 +65,9 @@ def test_where_no_row_can_be_predicted_the_rejected_ones_are_in_the_bucket(
 def test_a_folder_in_a_bucket_is_no_file(model: Any, bundle: str, gs_store: Store, place: str) -> None:
     """Before any row is predicted."""
     out = gs_store.place(place) if place else gs_store.root
-    with pytest.raises(ArtifactError, match="is a folder, give a file") as caught:
+    with refusal(ArtifactError, "not-a-file") as caught:
         step.run(bundle=model.bundle, table=model.rows(2), out=out)
-    assert caught.value.problems[0].hint == f"-o {out.rstrip('/')}/predictions.parquet"
+    assert caught.problem.hint == f"-o {out.rstrip('/')}/predictions.parquet"
 
 
 def test_the_component_takes_a_published_version_in_a_bucket(

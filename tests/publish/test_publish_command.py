@@ -59,9 +59,9 @@ def test_a_refusal_is_told_with_code_1(polyhead, trained, tmp_path):
     assert (result.code, result.out) == (1, "")
     assert result.err == (
         "publish\nerror: 2 problems with an artifact\n"
-        f"  {model.evaluation}: did not pass the gate: price.r2 is 0.5, the rule is >= 0.6\n"
+        f"  {model.evaluation}: did not pass the gate: price.r2 is 0.5, the rule is >= 0.6 [gate-failed]\n"
         f"  {model.evaluation}: did not pass the gate: price.mae is 60, the rule is beats baseline: "
-        "worse than the baseline: it differs by +10.0, 95 % interval 5.00 to 15.0\n"
+        "worse than the baseline: it differs by +10.0, 95 % interval 5.00 to 15.0 [gate-failed]\n"
     )
     assert not (tmp_path / "shelf").exists()
 

@@ -107,7 +107,7 @@ def test_named_shards_that_cannot_be_used_are_told(fresh: Any, capsys: pytest.Ca
     """`reuse` that names nothing usable is a warning with the place."""
     places = {"data": fresh.data, "preprocessing": fresh.preprocessing, "out": fresh.folder / "new"}
     shard_step.run(config=fresh.config, **places, reuse=str(fresh.folder / "nowhere"))
-    assert f"warning: {fresh.folder / 'nowhere'} holds no shards that can be used" in capsys.readouterr().err
+    assert f"warning: {fresh.folder / 'nowhere'} has no usable shards" in capsys.readouterr().err
 
 
 def test_other_settings_of_a_feature_decode_again(fresh: Any) -> None:

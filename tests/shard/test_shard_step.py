@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from PIL import Image
+from refusals import refusal
 
 from polyhead.contracts.config import ValidateSection, parse_config
 from polyhead.contracts.preprocessing import Preprocessing
@@ -115,21 +116,20 @@ def test_damage_behind_the_header_is_found_here(tmp_path: Path, prepare_rows: An
 
 @pytest.mark.parametrize(
     ("section", "rule"),
-    [({"max_rejected": 0.05}, "validate.max_rejected is 5.0%"), ({"on_bad_row": "fail"}, "on_bad_row is fail")],
+    [({"max_rejected": 0.05}, ["max_rejected", "5.0%"]), ({"on_bad_row": "fail"}, ["on_bad_row"])],
 )
-def test_more_bad_pictures_than_the_config_allows(fresh: Any, section: dict[str, Any], rule: str) -> None:
+def test_more_bad_pictures_than_the_config_allows(fresh: Any, section: dict[str, Any], rule: list[str]) -> None:
     """The step fails as validation would, keeps the rejected rows and the shards, and goes on when allowed to."""
     for row in (1, 2, 4):
         (fresh.folder / "pictures" / f"left{row}.png").unlink()
     strict = replace(fresh, config=fresh.config.model_copy(update={"validate_": ValidateSection(**section)}))
-    with pytest.raises(DataError) as caught:
+    codes = ("too-many-rejected", "image-missing", "image-missing", "run-stopped")
+    with refusal(DataError, *codes, shows=[*rule, "3 of 30 rows"]) as caught:
         strict.shard()
-    assert rule in caught.value.problems[0].what
-    assert "3 of 30 rows" in caught.value.problems[0].what
     assert not (fresh.folder / "shard").exists()
     told = fresh.folder / "shard.rejected.parquet"
     assert pl.read_parquet(told)["reason"].to_list() == ["image_missing"] * 3
-    assert str(told) in caught.value.problems[-1].hint
+    assert str(told) in caught.problems[-1].hint
     manifest, place = fresh.shard()
     assert manifest.rows_rejected == 3
     assert ShardTimings.model_validate_json((place / TIMINGS).read_text()).rows == 0
@@ -172,7 +172,7 @@ def test_a_changed_clean_table_is_refused(fresh: Any) -> None:
     """A clean table that is not the one validation wrote stops the step."""
     clean = fresh.data / "clean.parquet"
     pl.read_parquet(clean).reverse().write_parquet(clean)
-    with pytest.raises(ArtifactError, match=r"clean\.parquet: was changed after it was written"):
+    with refusal(ArtifactError, "artifact-changed", shows=["clean.parquet"]):
         fresh.shard()
     assert not (fresh.folder / "shard").exists()
 
@@ -181,7 +181,7 @@ def test_a_changed_split_is_refused(fresh: Any) -> None:
     """A split table that is not the one preprocessing wrote stops the step."""
     splits = fresh.preprocessing / "splits.parquet"
     pl.read_parquet(splits).with_columns(pl.lit("train").alias("__split__")).write_parquet(splits)
-    with pytest.raises(ArtifactError, match=r"splits\.parquet: was changed after it was written"):
+    with refusal(ArtifactError, "artifact-changed", shows=["splits.parquet"]):
         fresh.shard()
 
 
@@ -200,7 +200,7 @@ def test_another_validation_is_refused_naming_both_fingerprints(fresh: Any, prep
 def test_another_config_is_refused(fresh: Any) -> None:
     """A config with other features than the artifacts' is refused; one with other training settings is not."""
     other = fresh.config.model_copy(update={"key": None})
-    with pytest.raises(ArtifactError, match="config"):
+    with refusal(ArtifactError, "config-mismatch"):
         shard_step.run(config=other, data=fresh.data, preprocessing=fresh.preprocessing, out=fresh.folder / "out")
     longer = fresh.config.with_seed(99)
     shard_step.run(config=longer, data=fresh.data, preprocessing=fresh.preprocessing, out=fresh.folder / "out")
@@ -219,9 +219,9 @@ def test_a_changed_shard_is_refused(fresh: Any, tf: Any, how: str) -> None:
         path.unlink()
     else:
         path.write_bytes(content if how == "one byte" else content[:-1])
-    with pytest.raises(ArtifactError, match=path.name):
+    with refusal(ArtifactError, "artifact-changed", shows=[path.name]):
         shard_paths(manifest, place, "train")
-    with pytest.raises(ArtifactError, match="run polyhead shard again"):
+    with refusal(ArtifactError, "artifact-changed", shows=["polyhead shard"]):
         records(manifest, place, "train", batch_size=4)
     assert shard_paths(manifest, place, "test")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from buckets import SECRETS, Store
 from objectstores import KINDS, Faults, S3Bench
+from refusals import refusal
 
 from polyhead.contracts.config import PublishSection
 from polyhead.errors import ConflictError, DataError, StorageError
@@ -88,7 +89,7 @@ def test_a_condition_on_a_write_is_kept(store: Store, tmp_path: Path, where: str
     """Only if nothing is there, or only if it is still the version that was seen; the same calls for local files."""
     place = store.place("latest.json") if where == "store" else str(tmp_path / "x" / "latest.json")
     first = write_object(place, b"1", absent=True)
-    with pytest.raises(ConflictError, match="was written or removed by another process"):
+    with refusal(ConflictError, "changed-meanwhile"):
         write_object(place, b"2", absent=True)
     second = write_object(place, b"3", replacing=first)
     with pytest.raises(ConflictError) as caught:
@@ -289,15 +290,11 @@ def test_a_store_that_keeps_failing_ends_in_one_clear_error(
     monkeypatch.setattr(attempts, "DEADLINE", 0.2)
     store.gate.requests.clear()
     store.gate.faults = Faults(always=kind)
-    with pytest.raises(StorageError) as caught:
+    codes = {"429": "server-busy", "503": "server-busy", "short": "damaged-bytes"}
+    with refusal(StorageError, codes.get(kind, "server-unreachable"), where=store.place("x")) as caught:
         read_bytes(store.place("x"))
-    (problem,) = caught.value.problems
-    cause = {
-        "429": "429 Too Many Requests, SlowDown",
-        "503": "503 Service Unavailable, SlowDown",
-        "short": "the bytes that came are not those that the store says it has",
-    }.get(kind, "the connection was dropped")
-    assert re.fullmatch(re.escape(cause) + r" after \d+ attempts", problem.what)
+    problem = caught.problem
+    assert re.search(r" after \d+ attempts$", problem.what)
     reads = [path for method, path, _ in store.gate.requests if method == "GET" and path.startswith("/data/")]
     assert int(problem.what.split()[-2]) == len(reads) >= 2
     assert problem.where == store.place("x")
@@ -326,7 +323,7 @@ def test_a_refusal_is_not_tried_again_and_repeats_nothing_secret(store: Store, c
 
 def test_a_missing_bucket_is_no_missing_object(store: Store) -> None:
     """The bucket is named."""
-    with pytest.raises(StorageError, match="there is no bucket 'nowhere'"):
+    with refusal(StorageError, "bucket-not-found", shows=["'nowhere'"]):
         read_bytes(store.place("x").replace("data", "nowhere"))
 
 
@@ -390,9 +387,9 @@ def test_minio_reads_and_writes_like_s3(s3_store: Store) -> None:
 
 def test_s3_without_credentials_says_what_to_set(quick: None) -> None:
     """Nothing in the environment, and no instance that has a role."""
-    with pytest.raises(StorageError, match="no credentials were found") as caught:
+    with refusal(StorageError, "no-credentials") as caught:
         read_bytes("s3://data/x")
-    assert "AWS_ACCESS_KEY_ID" in caught.value.problems[0].hint
+    assert "AWS_ACCESS_KEY_ID" in caught.problem.hint
 
 
 def test_a_name_is_no_part_of_a_failure(s3_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,15 +397,15 @@ def test_a_name_is_no_part_of_a_failure(s3_store: Store, monkeypatch: pytest.Mon
     monkeypatch.setattr(attempts, "DEADLINE", 0.1)
     s3_store.gate.faults = Faults(always="503")
     for name in ("credentials.json", "dns error", "timed out/token request"):
-        with pytest.raises(StorageError, match="503 Service Unavailable, SlowDown after"):
+        with refusal(StorageError, "server-busy", shows=["503"]):
             read_bytes(s3_store.place(name))
 
 
 def test_minio_without_credentials_says_where_they_are(quick: None) -> None:
     """Nobody is asked for an instance's role there."""
-    with pytest.raises(StorageError, match="no credentials were found") as caught:
+    with refusal(StorageError, "no-credentials") as caught:
         read_bytes("minio://data/x")
-    assert "mlpipeline-minio-artifact" in caught.value.problems[0].hint
+    assert "mlpipeline-minio-artifact" in caught.problem.hint
 
 
 def test_an_endpoint_where_nothing_listens_is_named(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,11 +415,8 @@ def test_an_endpoint_where_nothing_listens_is_named(quick: None, monkeypatch: py
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(StorageError) as caught:
+    with refusal(StorageError, "server-unreachable", shows=["5 attempts", url, "AWS_ENDPOINT_URL_S3"]):
         read_bytes("minio://data/x")
-    (problem,) = caught.value.problems
-    assert problem.what == "nothing answers at its address after 5 attempts"
-    assert problem.hint == f"the endpoint is {url}; AWS_ENDPOINT_URL_S3 names another"
 
 
 def test_google_without_credentials_says_what_to_run(
@@ -437,25 +431,24 @@ def test_google_without_credentials_says_what_to_run(
 
     monkeypatch.setattr(google.auth, "default", none)
     for call in (lambda: read_bytes("gs://data/x"), lambda: write_object("gs://data/x", b"x")):
-        with pytest.raises(StorageError, match="no Google Cloud credentials") as caught:
+        with refusal(StorageError, "no-credentials") as caught:
             call()
-        assert "gcloud auth application-default login" in caught.value.problems[0].hint
+        assert "gcloud auth application-default login" in caught.problem.hint
 
 
 @pytest.mark.parametrize(
-    ("place", "what"),
+    ("place", "code"),
     [
-        ("ftp://a/b", "cannot use ftp:// places"),
-        ("s3:///b", "names no bucket"),
-        ("minio://a/b?endpoint=minio:9000&disableSSL=true", "holds settings of the store after a question mark"),
+        ("ftp://a/b", "unknown-scheme"),
+        ("s3:///b", "no-bucket"),
+        ("minio://a/b?endpoint=minio:9000&disableSSL=true", "store-settings-in-place"),
     ],
 )
-def test_places_that_cannot_be_are_refused(place: str, what: str) -> None:
+def test_places_that_cannot_be_are_refused(place: str, code: str) -> None:
     """With what to write instead."""
-    with pytest.raises(DataError) as caught:
+    with refusal(DataError, code) as caught:
         check_scheme(place)
-    assert caught.value.problems[0].what == what
-    assert caught.value.problems[0].hint
+    assert caught.problem.hint
 
 
 @pytest.mark.parametrize("scheme", STORES)

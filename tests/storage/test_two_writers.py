@@ -89,7 +89,7 @@ class Shop:
         def act() -> str:
             found = self._found(place)
             if (absent and found) or (replacing is not None and (not found or found.version != replacing)):
-                raise ConflictError("changed", where=place)
+                raise ConflictError("changed-meanwhile", "changed", where=place)
             self._count += 1
             self.objects[place] = (self._count, content.read_bytes() if isinstance(content, Path) else content)
             return str(self._count)
@@ -100,7 +100,7 @@ class Shop:
         def act() -> None:
             found = self._found(place)
             if found and found.version != version:
-                raise ConflictError("changed", where=place)
+                raise ConflictError("changed-meanwhile", "changed", where=place)
             self.objects.pop(place, None)
 
         self.request(act)

@@ -60,11 +60,13 @@ def compile_(
         str, typer.Option(help="Platform that runs it: kfp, vertex, kubernetes or local.")
     ] = DEFAULT_PLATFORM,
     pipeline_root: Annotated[
-        str | None, typer.Option(metavar="URI", help="Object store for the artifacts, such as gs://bucket/path.")
+        str | None, typer.Option(metavar="URI", help="Object store for artifacts, such as gs://bucket/path.")
     ] = None,
     partitions: PartitionsOption = 1,
     bundle: BundleOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what each step asks for; write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what each step requests, and write nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compile the training pipeline, or the one that predicts, into one YAML file for a cluster."""
@@ -111,7 +113,9 @@ class ServerOptions:
     host: Annotated[
         str, typer.Option(metavar="URL", help="The pipelines API. Default for kfp: KF_PIPELINES_ENDPOINT.")
     ] = ""
-    namespace: Annotated[str, typer.Option(metavar="NAME", help="Yours, on a kfp server for several users.")] = ""
+    namespace: Annotated[
+        str, typer.Option(metavar="NAME", help="Your namespace, on a kfp server with several users.")
+    ] = ""
     project: Annotated[str, typer.Option(metavar="ID", help="The Google Cloud project, for vertex.")] = ""
     region: Annotated[str, typer.Option(metavar="NAME", help="The region, for vertex.")] = ""
     token_file: Annotated[
@@ -120,7 +124,9 @@ class ServerOptions:
     cookie_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Holds a Cookie header, for kfp behind a login page.")
     ] = None
-    ca_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file of authorities to trust.")] = None
+    ca_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PEM file of certificate authorities to trust.")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -142,10 +148,10 @@ class RunOptions:
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A pipeline parameter; repeat for several.")
     ] = None
-    experiment: Annotated[str, typer.Option(metavar="NAME", help="For kfp; made where it is missing.")] = "Default"
+    experiment: Annotated[str, typer.Option(metavar="NAME", help="For kfp; created if missing.")] = "Default"
     run_name: Annotated[str, typer.Option(metavar="NAME", help="Default: the pipeline's name and the time.")] = ""
     run_id: Annotated[
-        str, typer.Option(metavar="ID", help="Your id for the run: a second run is not started under it.")
+        str, typer.Option(metavar="ID", help="Your id for the run: no second run is started under it.")
     ] = ""
     pipeline_root: Annotated[str, typer.Option(metavar="URI", help="Object store for the artifacts.")] = ""
     service_account: Annotated[str, typer.Option(metavar="NAME", help="What the steps run as.")] = ""
@@ -292,7 +298,7 @@ def _upload(server: Server, definition: Definition, as_json: bool) -> None:
     from polyhead.progress import say
 
     uploaded = server.upload(definition)
-    say(f"version {uploaded.version} of {definition.name} {'was there already' if uploaded.found else 'uploaded'}")
+    say(f"version {uploaded.version} of {definition.name} {'already exists' if uploaded.found else 'uploaded'}")
     print_json(asdict(uploaded)) if as_json else _print_link(uploaded.link)
 
 
@@ -313,14 +319,14 @@ def _start(server: Server, request: Request, waiting: WaitOptions, as_json: bool
 
     run = server.start(request)
     status = run.status
-    say(f"run {run.run_id} {'is there already' if run.found else 'started'}")
+    say(f"run {run.run_id} {'already exists' if run.found else 'started'}")
     if not as_json:
         _print_link(run.link)
     if waiting.wait:
         try:
             status = wait_for(server, run, request.definition, waiting.timeout)
         except (KeyboardInterrupt, PolyheadError):
-            say(f"the run is not stopped; to wait again, submit the same with --run-id {run.run_id} --wait")
+            say(f"the run continues; to wait again, submit the same with --run-id {run.run_id} --wait")
             raise
     if as_json:
         print_json({"run_id": run.run_id, "link": run.link, "found": run.found, **asdict(status)})

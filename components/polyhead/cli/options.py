@@ -22,7 +22,23 @@ if TYPE_CHECKING:
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file; - for stdin.")]
 TableOption = Annotated[str | None, typer.Option(metavar="T", help="Replaces the configuration's table.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, nothing else there.")]
+
+
+def _json_wanted(wanted: bool) -> bool:
+    from polyhead.progress import json_wanted
+
+    json_wanted.set(wanted)
+    return wanted
+
+
+JsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        callback=_json_wanted,
+        help="Print the result, or the error, as JSON on stdout and nothing else there.",
+    ),
+]
 WorkersOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads. Default: all processors.")]
 DataOption = Annotated[str, typer.Option(metavar="V", help="The folder that validate wrote, here or in a bucket.")]
 PreprocessingOption = Annotated[
@@ -52,8 +68,8 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """A command for Typer, from a function that takes some of its options together.
 
     Args:
-        command: A parameter that is a dataclass stands for its fields: each is an option, described as Typer has it,
-            with a default.
+        command: A parameter that is a dataclass is replaced by its fields: each is an option, described as Typer
+            has it, with a default.
     """
     parameters: list[inspect.Parameter] = []
     groups: dict[str, type[Any]] = {}

@@ -73,7 +73,7 @@ def validate_partition(
 
     with step(f"validate partition {partition}"):
         result = look_at_partition(config=load(config), plan=plan, partition=partition, out=out, workers=workers)
-    finish(result, as_json, made=f"what the pictures told: {out}")
+    finish(result, as_json, made=f"the facts of the pictures: {out}")
 
 
 @app.command(rich_help_panel=_PANEL)

@@ -50,7 +50,7 @@ ImageOption = Annotated[
     str | None,
     typer.Option(
         metavar="IMAGE",
-        help="The containers' image. Default: this version's, polyhead:<version>.",
+        help="Container image. Default: polyhead:<version> of this version.",
         rich_help_panel=_DOCKER,
     ),
 ]
@@ -74,7 +74,9 @@ def demo(
     try:
         config = write_sample(out / "sample")
     except OSError as error:
-        raise ArtifactError(f"cannot be written: {error.strerror}", where=str(out), hint="give another --out") from None
+        raise ArtifactError(
+            "not-writable", f"cannot be written: {error.strerror}", where=str(out), hint="give another --out"
+        ) from None
     _run(config, out, place, as_json, partitions=partitions)
 
 
@@ -85,13 +87,13 @@ def init(
         list[str] | None,
         typer.Option(
             metavar="COL",
-            help="A column to predict; repeat for several. Without one: which columns look like outcomes.",
+            help="A column to predict; repeat for several. Without one, lists columns that look like outcomes.",
         ),
     ] = None,
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FILE", help="The file to write; - writes to stdout only.")
     ] = Path("polyhead.yaml"),
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a first configuration for a table, with the reason for each line."""
@@ -105,7 +107,9 @@ def init(
 
     to_file = str(out) != "-"
     if to_file and target and out.exists() and not force:
-        raise ConfigError("is already there", where=str(out), hint="give another -o, or --force to replace it")
+        raise ConfigError(
+            "already-exists", "already exists", where=str(out), hint="give another -o, or --force to replace it"
+        )
     named = relative_to(table, out.parent if to_file else Path())
     proposal = propose(read_table(table), named, target or [], place=table)
     text = proposal.text()
@@ -143,19 +147,19 @@ def run(
         str | None,
         typer.Option(
             metavar="N",
-            help="GPUs that a step gets, or all; the default image is then that for GPUs.",
+            help="Number of GPUs for each step, or all; the default image is then the one for GPUs.",
             rich_help_panel=_DOCKER,
         ),
     ] = None,
     memory: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Most memory of a container, such as 4g.", rich_help_panel=_DOCKER),
+        typer.Option(metavar="SIZE", help="Memory limit of each container, such as 4g.", rich_help_panel=_DOCKER),
     ] = None,
     network: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The containers' network. Default: none where all places are local, else Docker's default.",
+            help="The containers' network. Default: none if all places are local, otherwise Docker's default.",
             rich_help_panel=_DOCKER,
         ),
     ] = None,

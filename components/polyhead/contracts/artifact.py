@@ -98,13 +98,14 @@ class Contract(Record):
             content = (directory / name).read_bytes()
         except FileNotFoundError:
             others = sorted(path.stem for path in directory.glob("*.json")) if directory.is_dir() else []
-            received = f"; it holds {', '.join(others)}" if others else "" if directory.is_dir() else ", no such folder"
+            holds = f"; it holds {', '.join(others)}" if others else ""
+            what = f"has no {name}{holds}" if directory.is_dir() else "no such folder"
             near = [path.parent for path in sorted(directory.glob(f"*/{name}"))]
             near += [directory.parent] if (directory.parent / name).is_file() else []
             hint = f"did you mean {near[0]}?" if near else f"give the folder that {cls.made_by()} wrote"
-            raise ArtifactError(f"no {name} there{received}", where=str(directory), hint=hint) from None
+            raise ArtifactError("artifact-not-found", what, where=str(directory), hint=hint) from None
         except OSError as error:
-            raise ArtifactError(f"cannot be read: {error}", where=str(directory / name)) from None
+            raise ArtifactError("not-readable", f"cannot be read: {error}", where=str(directory / name)) from None
         return cls.parse(content, str(directory / name))
 
     @classmethod
@@ -122,10 +123,11 @@ class Contract(Record):
         try:
             data: Any = json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise ArtifactError(f"cannot be read: {error}", where=place, hint=again) from None
+            raise ArtifactError("artifact-damaged", f"cannot be read: {error}", where=place, hint=again) from None
         version = data.get("format_version") if isinstance(data, dict) else None
         if version != cls.FORMAT_VERSION:
             raise ArtifactError(
+                "format-version",
                 f"has format version {version!r}, this Polyhead reads {cls.FORMAT_VERSION}",
                 where=place,
                 hint=again,
@@ -136,9 +138,13 @@ class Contract(Record):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise ArtifactError(f"is damaged at {where}: {first['msg']}", where=place, hint=again) from None
+            raise ArtifactError(
+                "artifact-damaged", f"is damaged at {where}: {first['msg']}", where=place, hint=again
+            ) from None
         if cls.SEALED and seal != _seal(data):
-            raise ArtifactError("was changed after it was written: its seal does not fit", where=place, hint=again)
+            raise ArtifactError(
+                "artifact-changed", "was changed after it was written: its seal does not match", where=place, hint=again
+            )
         return contract
 
     @classmethod
@@ -176,6 +182,7 @@ def require_same(name: str, expected: str, received: str, *, maker: str, user: s
     """
     if expected != received:
         raise ArtifactError(
+            "origin-mismatch",
             f"{maker} was made from {name} {expected[:12]}, but {user} is {name} {received[:12]}",
             hint="run the steps in order on one configuration, or give the artifacts of one run",
         )

@@ -81,7 +81,7 @@ class ModelBundle(Contract):
         """The configuration that the model was trained by, which names its features and targets.
 
         Args:
-            directory: Where this bundle stands.
+            directory: Where this bundle is.
 
         Raises:
             ArtifactError: The file is missing, damaged or another's.
@@ -90,6 +90,8 @@ class ModelBundle(Contract):
         try:
             config = Config.model_validate_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            raise ArtifactError("is missing or damaged", where=str(path), hint="run polyhead train again") from None
+            raise ArtifactError(
+                "artifact-damaged", "is missing or damaged", where=str(path), hint="run polyhead train again"
+            ) from None
         require_config(config, self, directory)
         return config

@@ -13,12 +13,12 @@ from pydantic_core import core_schema
 from polyhead.contracts.document import Document
 from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret, is_secret, texts
 from polyhead.contracts.section import Section
-from polyhead.errors import Problem
+from polyhead.errors import InvalidValueError, Problem
 
 Step = Literal["validate", "preprocess", "shard", "train", "evaluate", "publish", "predict", "summarise"]
 STEPS: tuple[Step, ...] = ("validate", "preprocess", "shard", "train", "evaluate", "publish", "predict", "summarise")
 NEVER_CACHED: tuple[Step, ...] = ("validate", "publish", "predict", "summarise")
-"""Steps that read or write what stands outside the pipeline: a cache knows its place, not what is there now."""
+"""Steps that read or write places outside the pipeline: a cache knows the place, not what is there now."""
 
 _BYTES = {"M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -67,24 +67,28 @@ class _Matches:
 
     def _check(self, value: str) -> str:
         if not re.fullmatch(self.pattern, value):
-            raise ValueError(f"received {value!r}: {self.what}")
+            raise InvalidValueError("invalid-format", f"received {value!r}: {self.what}")
         return value
 
 
 Cpu = Annotated[str, _Matches(_CPU, "write processors, such as 4, 0.5 or 500m", numbers=True)]
 Memory = Annotated[str, _Matches(_MEMORY, f"write a whole number and one of {', '.join(_BYTES)}, such as 8Gi")]
 Duration = Annotated[str, _Matches(_DURATION, "write a whole number and one of s, m, h, d, such as 90s or 12h")]
-Name = Annotated[str, _Matches(_NAME, "a Kubernetes name has small letters, digits, - and . only")]
+Name = Annotated[str, _Matches(_NAME, "a Kubernetes name may contain only lowercase letters, digits, - and .")]
 Account = Annotated[str, _Matches(rf"{_NAME}|[-a-z0-9]+@[-.a-z0-9]+", "write a Kubernetes name or name@project.iam…")]
-Label = Annotated[str, _Matches(_LABEL, "this name has small letters, digits and - only, 63 at most")]
-Variable = Annotated[str, _Matches(_VARIABLE, "a variable's name has letters, digits and _ only, no digit first")]
+Label = Annotated[str, _Matches(_LABEL, "this name may contain only lowercase letters, digits and -, at most 63")]
+Variable = Annotated[
+    str, _Matches(_VARIABLE, "a variable name may contain only letters, digits and _, and must not begin with a digit")
+]
 LabelKey = Annotated[str, _Matches(_LABEL_KEY, "write a node label, such as topology.kubernetes.io/zone")]
-LabelValue = Annotated[str, _Matches(_LABEL_VALUE, "a label's value has letters, digits, -, _ and . only, 63 at most")]
+LabelValue = Annotated[
+    str, _Matches(_LABEL_VALUE, "a label value may contain only letters, digits, -, _ and ., at most 63")
+]
 AbsolutePath = Annotated[str, _Matches(_PATH, "write an absolute path, such as /data")]
-SourceKey = Annotated[str, _Matches(r"[-._a-zA-Z0-9]+", "a key has letters, digits, -, _ and . only")]
+SourceKey = Annotated[str, _Matches(r"[-._a-zA-Z0-9]+", "a key may contain only letters, digits, -, _ and .")]
 AcceleratorType = Annotated[
     str,
-    _Matches(r"[a-z0-9]+(?:-[a-z0-9]+)+", "write small letters and dashes, such as nvidia-l4 or nvidia-tesla-t4"),
+    _Matches(r"[a-z0-9]+(?:-[a-z0-9]+)+", "write lowercase letters and dashes, such as nvidia-l4 or nvidia-tesla-t4"),
 ]
 ResourceName = Annotated[
     str, _Matches(rf"{_LABEL}(?:\.{_LABEL})+/[-.a-z0-9]+", "write a resource of the nodes, such as nvidia.com/gpu")
@@ -108,14 +112,16 @@ class Accelerator(Section):
 
 
 class Retry(Section):
-    """How often a failed step is tried again."""
+    """How often a failed step is retried."""
 
     count: int = Field(2, ge=0, le=20, description="Further tries.")
     backoff: Duration = Field("30s", description="Pause before the first of them.")
     factor: float = Field(
         2.0, ge=1, le=10, description="How much longer each further pause is; for kfp a whole number."
     )
-    max_backoff: Duration = Field("10m", description="Longest pause. kfp cannot be told, so a longer one is warned of.")
+    max_backoff: Duration = Field(
+        "10m", description="Longest pause. Not supported by kfp: a longer one causes a warning."
+    )
 
     def pauses(self) -> list[float]:
         """Seconds before each further try, without regard to the longest pause."""
@@ -135,21 +141,23 @@ class Toleration(Section):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         None, description="Default: every effect."
     )
-    seconds: int | None = Field(None, ge=0, description="How long a NoExecute taint is borne. Default: for ever.")
+    seconds: int | None = Field(None, ge=0, description="How long a NoExecute taint is tolerated. Default: forever.")
 
     @model_validator(mode="after")
     def _whole(self) -> Toleration:
         if self.operator == "Exists" and self.value is not None:
-            raise ValueError("operator: Exists takes no value: remove it, or write operator: Equal")
+            raise InvalidValueError(
+                "conflicting-keys", "operator: Exists takes no value: remove it, or write operator: Equal"
+            )
         if self.operator == "Equal" and self.key is None:
-            raise ValueError("no key: add one, or write operator: Exists for every taint")
+            raise InvalidValueError("missing-key", "no key: add one, or write operator: Exists for every taint")
         if self.seconds is not None and self.effect != "NoExecute":
-            raise ValueError("seconds counts for effect: NoExecute only")
+            raise InvalidValueError("conflicting-keys", "seconds applies only to effect: NoExecute")
         return self
 
 
 class Source(Section):
-    """A secret or config map of the cluster: only its name stands here and in what is compiled."""
+    """A secret or config map of the cluster: only its name is here and in what is compiled."""
 
     name: Name = Field(description="Its name in the namespace of the run.")
     env: dict[Variable, SourceKey] = Field({}, description="Variable: the key in it that holds its value.")
@@ -158,19 +166,22 @@ class Source(Section):
     @model_validator(mode="after")
     def _used(self) -> Source:
         if not self.env and self.mount is None:
-            raise ValueError("is not used: give env, {VARIABLE: key}, or mount, a folder")
+            raise InvalidValueError("unused-source", "is not used: give env, {VARIABLE: key}, or mount, a folder")
         if self.mount is not None and not re.fullmatch(_LABEL, self.name):
-            raise ValueError(f"'{self.name}' becomes a volume, whose name has small letters, digits and - only")
+            raise InvalidValueError(
+                "invalid-format",
+                f"'{self.name}' becomes a volume name, which may contain only lowercase letters, digits and -",
+            )
         return self
 
 
 class ClaimMount(Section):
-    """A persistent volume claim that is there, mounted into the step."""
+    """An existing persistent volume claim, mounted into the step."""
 
     claim: Label = Field(description="The claim's name in the namespace of the run.")
     mount: AbsolutePath = Field(description="Folder where it appears.")
     sub_path: str = Field("", description="Folder in the volume that is mounted. Default: its root.")
-    read_only: bool = Field(False, description="Kubeflow Pipelines cannot say it: for kubernetes only.")
+    read_only: bool = Field(False, description="Not supported by Kubeflow Pipelines: for kubernetes only.")
 
 
 class StepSettings(Section):
@@ -195,7 +206,7 @@ class StepSettings(Section):
     timeout: Duration | None = Field(None, description="Time after which a try is killed, such as 12h. Default: never.")
     caching: bool | None = Field(
         None,
-        description="Whether a finished step's outputs stand in for a run of the same step with the same inputs. "
+        description="Whether a finished step's outputs replace a run of the same step with the same inputs. "
         f"Default: true. {', '.join(NEVER_CACHED)} never do: they read or write places that change.",
     )
     run_as_user: int | None = Field(None, ge=1, description="User id of the processes; never root. Default: 1000.")
@@ -209,7 +220,9 @@ class StepSettings(Section):
         None, description="Default: the cluster's, IfNotPresent for a tag other than latest."
     )
     image_pull_secrets: list[Name] = Field([], description="Secrets that open a private registry, by name.")
-    env: dict[Variable, str] = Field({}, description="Variables with their values, which anybody can read: no secrets.")
+    env: dict[Variable, str] = Field(
+        {}, description="Variables with their values, which anybody can read: never secrets."
+    )
     secrets: list[Source] = Field([], description="Secrets, by name, as variables or as files.")
     config_maps: list[Source] = Field([], description="Config maps, by name, as variables or as files.")
     volumes: list[ClaimMount] = Field([], description="Persistent volume claims with tables or pictures.")
@@ -217,16 +230,20 @@ class StepSettings(Section):
     @model_validator(mode="after")
     def _limits_hold_requests(self) -> StepSettings:
         if self.cpu_request and self.cpu_limit and processors(self.cpu_request) > processors(self.cpu_limit):
-            raise ValueError(f"cpu_request {self.cpu_request} is above cpu_limit {self.cpu_limit}")
+            raise InvalidValueError(
+                "request-above-limit", f"cpu_request {self.cpu_request} is above cpu_limit {self.cpu_limit}"
+            )
         if self.memory_request and self.memory_limit and size(self.memory_request) > size(self.memory_limit):
-            raise ValueError(f"memory_request {self.memory_request} is above memory_limit {self.memory_limit}")
+            raise InvalidValueError(
+                "request-above-limit", f"memory_request {self.memory_request} is above memory_limit {self.memory_limit}"
+            )
         return self
 
 
 class Workspace(Section):
     """Where a run on one node (platform kubernetes) keeps its artifacts; elsewhere that is pipeline_root."""
 
-    claim: Label | None = Field(None, description="A persistent volume claim that is there.")
+    claim: Label | None = Field(None, description="An existing persistent volume claim.")
     size: Memory = Field("50Gi", description="Size of a claim to make, where none is named.")
     storage_class: Name | None = Field(None, description="Storage class of a claim to make. Default: the cluster's.")
 
@@ -250,9 +267,9 @@ class StepOverrides(Section):
 
 
 class ClusterSection(StepSettings):
-    """What steps ask of a cluster. What stands here holds for every step; `steps` has what single ones need otherwise.
+    """What steps ask of a cluster. Settings here apply to every step, those in `steps` to single ones.
 
-    A single value of a step takes the place of that of all; mappings and lists add up.
+    A single value of a step replaces the general one; mappings and lists are combined.
     """
 
     pipeline_root: PipelineRoot | None = Field(
@@ -289,15 +306,15 @@ def check_cluster(document: Document) -> Iterator[Problem]:
     """
     for path, text in texts(document.value):
         if not (path[0] == "cluster" and "env" in path) and has_secret(text):
-            yield Problem(IN_THE_OPEN, document.where(path), IN_THE_OPEN_HINT)
+            yield Problem("secret-in-plain-text", IN_THE_OPEN, where=document.where(path), hint=IN_THE_OPEN_HINT)
     general = list(_uses(document, ("cluster",)))
     yield from _check_uses(document, general, [])
     for step in document.mapping(["cluster", "steps"]):
         scope = ("cluster", "steps", step)
         yield from _check_uses(document, list(_uses(document, scope)), general)
         if step in NEVER_CACHED and document.get([*scope, "caching"]) is True:
-            what = f"{step} is never cached: it reads or writes places that change under the same name"
-            yield Problem(what, document.where([*scope, "caching"]), "remove it")
+            what = f"{step} is never cached: it reads or writes places whose content changes under the same name"
+            yield Problem("never-cached", what, where=document.where([*scope, "caching"]), hint="remove it")
 
 
 @dataclass(frozen=True)
@@ -310,7 +327,7 @@ class _Use:
 
     @property
     def is_literal(self) -> bool:
-        """Whether a variable stands with its value, not with a key of a secret or config map."""
+        """Whether a variable is given by its value, not by a key of a secret or config map."""
         return self.kind == "variable" and not {"secrets", "config_maps"} & set(self.path[:-1])
 
 
@@ -339,12 +356,16 @@ def _check_uses(document: Document, uses: list[_Use], general: list[_Use]) -> It
         other = first.setdefault((use.kind, use.name), use)
         overrides = other in general and other.is_literal and use.is_literal
         if other is not use and not overrides:
-            what = f"{use.kind} '{use.name}' is also given by {'.'.join(other.path)}"
-            yield Problem(what, document.where(use.path), "a pod has it once: remove one")
+            what = f"{use.kind} '{use.name}' is also set by {'.'.join(other.path)}"
+            yield Problem(
+                "given-twice", what, where=document.where(use.path), hint="a pod can have it only once: remove one"
+            )
         if use.kind == "folder" and any(use.name == path or use.name.startswith(f"{path}/") for path in TAKEN_PATHS):
-            what = f"received '{use.name}', where something else is mounted already"
-            yield Problem(what, document.where(use.path), "give another folder, such as /data")
+            what = f"received '{use.name}', where something else is already mounted"
+            yield Problem(
+                "mount-point-taken", what, where=document.where(use.path), hint="give another folder, such as /data"
+            )
         if use.is_literal and is_secret(use.name, document.get(use.path)):
-            what = f"'{use.name}' would stand in plain text, for anybody to read"
+            what = f"'{use.name}' would be stored in plain text, for anybody to read"
             hint = f"put it in a Secret of the cluster: secrets: [{{name: …, env: {{{use.name}: key}}}}]"
-            yield Problem(what, document.where(use.path), hint)
+            yield Problem("secret-in-plain-text", what, where=document.where(use.path), hint=hint)

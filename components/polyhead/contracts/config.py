@@ -19,7 +19,7 @@ from polyhead.contracts.artifact import Contract
 from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
 from polyhead.contracts.section import Data, Fit, Section
-from polyhead.errors import ArtifactError, ConfigError, Problem, did_you_mean
+from polyhead.errors import ArtifactError, ConfigError, InvalidValueError, Problem, did_you_mean
 from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS, Feature, Target
 
 Split = Literal["train", "val", "test"]
@@ -42,12 +42,12 @@ class Fractions(Section):
     def _sum_to_one(self) -> Fractions:
         total = self.train + self.val + self.test
         if abs(total - 1) > 1e-9:
-            raise ValueError(f"train + val + test must be 1, received {total:g}")
+            raise InvalidValueError("invalid-fractions", f"train + val + test must add up to 1, received {total:g}")
         return self
 
 
 class SplitNames(Section):
-    """The words of a split column that stand for each split, beside `train`, `val` and `test` themselves."""
+    """The words of a split column that mean each split, beside `train`, `val` and `test` themselves."""
 
     train: list[str] = Field([], description="Words that mean train, such as training.")
     val: list[str] = Field([], description="Words that mean val, such as validation or dev.")
@@ -58,7 +58,9 @@ class SplitNames(Section):
         words = [word for split in SPLITS for word in set(getattr(self, split))]
         repeated = sorted({word for word in words if words.count(word) > 1})
         if repeated:
-            raise ValueError(f"a word means one split: {', '.join(repeated)} is listed for several")
+            raise InvalidValueError(
+                "ambiguous-split", f"{', '.join(repeated)} is listed for several splits: a word can mean only one"
+            )
         return self
 
 
@@ -75,14 +77,14 @@ class SplitSection(Section):
     @model_validator(mode="after")
     def _one_way(self) -> SplitSection:
         if self.column is not None and self.fractions is not None:
-            raise ValueError("column and fractions exclude each other: keep one")
+            raise InvalidValueError("conflicting-keys", "column and fractions are mutually exclusive: keep one")
         if self.names is not None and self.column is None:
-            raise ValueError("names are words of a column: give the column too")
+            raise InvalidValueError("missing-key", "names lists words of a column: give the column too")
         return self
 
     @property
     def meanings(self) -> dict[str, Split]:
-        """The split that each word of the column stands for."""
+        """The split that each word of the column means."""
         given = {word: split for split in SPLITS for word in getattr(self.names, split, ())}
         return {**{split: split for split in SPLITS}, **given}
 
@@ -162,7 +164,10 @@ class PublishSection(Section):
     @model_validator(mode="after")
     def _known_scheme(self) -> PublishSection:
         if self.to and "://" in self.to and not re.match(r"(?:gs|s3|minio)://[^/]", self.to):
-            raise ValueError(f"cannot publish to {self.to}: give a local path, gs://, s3:// or minio://bucket/folder")
+            raise InvalidValueError(
+                "unknown-scheme",
+                f"cannot publish to {self.to}: give a local path, gs://, s3:// or minio://bucket/folder",
+            )
         return self
 
 
@@ -302,18 +307,20 @@ def read_config_text(path: str | Path) -> str:
     Raises:
         ConfigError: The file cannot be read as UTF-8 text.
     """
+    place = _shown(path) if str(path) == _STDIN else str(path)
     try:
         if str(path) == _STDIN:
             return io.TextIOWrapper(io.BytesIO(sys.stdin.buffer.read()), encoding="utf-8").read()
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         hint = "write one with: polyhead init TABLE --target COL"
-        raise ConfigError("no such file", where=str(path), hint=hint) from None
+        raise ConfigError("file-not-found", "no such file", where=str(path), hint=hint) from None
     except IsADirectoryError:
-        raise ConfigError("is a folder, not a file", where=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        place = _shown(path) if str(path) == _STDIN else str(path)
-        raise ConfigError(f"cannot be read as UTF-8 text: {error}", where=place) from None
+        raise ConfigError("not-a-file", "is a folder, not a file", where=str(path)) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError("not-utf8", f"is not UTF-8 text: {error}", where=place, hint="save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError("not-readable", f"cannot be read: {error.strerror}", where=place) from None
 
 
 def _shown(path: str | Path) -> str:
@@ -332,6 +339,7 @@ def require_config(config: Config, artifact: Contract, place: str | Path) -> Non
     made_from, given = artifact.made_from.get("config", "unknown"), config.fingerprint(type(artifact))
     if made_from != given:
         raise ArtifactError(
+            "config-mismatch",
             f"was made from other features, targets, key or split ({made_from[:12]}) than the config's ({given[:12]})",
             where=str(place),
             hint=f"run {artifact.made_by()} again, or give the config that it was made from",
@@ -383,33 +391,72 @@ def _problem(document: Document, detail: Any) -> Problem:
     known = list(FEATURES if path[0] == "features" else TARGETS)
     if kind == "extra_forbidden":
         return Problem(
-            f"unknown key '{path[-1]}'", document.where(path), did_you_mean(path[-1], _siblings(document, path))
+            "unknown-key",
+            f"unknown key '{path[-1]}'",
+            where=document.where(path),
+            hint=did_you_mean(path[-1], _siblings(document, path)),
         )
     if kind == "union_tag_invalid":
         word = str(detail["ctx"]["tag"])
-        return Problem(f"unknown kind '{word}'", document.where([*path, "kind"]), did_you_mean(word, known))
+        return Problem(
+            "unknown-kind",
+            f"unknown kind '{word}'",
+            where=document.where([*path, "kind"]),
+            hint=did_you_mean(word, known),
+        )
     if kind == "union_tag_not_found":
-        return Problem("no kind", document.where(path), f"write {{kind: …}}, one of: {', '.join(known)}")
+        return Problem(
+            "missing-kind", "no kind", where=document.where(path), hint=f"write {{kind: …}}, one of: {', '.join(known)}"
+        )
     if kind == "missing":
-        return Problem("is missing", document.where(path), f"add {path[-1]}: …")
+        return Problem("missing-key", "is missing", where=document.where(path), hint=f"add {path[-1]}: …")
     if kind == "literal_error":
         words = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
-        return Problem(f"received {received!r}", document.where(path), did_you_mean(str(received), words))
+        return Problem(
+            "invalid-choice",
+            f"received {received!r}",
+            where=document.where(path),
+            hint=did_you_mean(str(received), words),
+        )
     message = str(detail["msg"]).removeprefix("Value error, ")
     shown = repr(received)
     shown = shown if len(shown) <= 60 else shown[:57] + "…"
     if kind == "value_error":
-        return Problem(message, document.where(path))
+        return Problem(detail["ctx"]["error"].code, message, where=document.where(path))
     if kind == "string_type" and path[0] == "cluster" and path[-2:-1] == ["env"]:
-        return Problem("is not text", document.where(path), "put it in quotes")  # it may be secret: not shown
+        return Problem(
+            "not-text", "is not text", where=document.where(path), hint="put it in quotes"
+        )  # it may be secret: not shown
     if kind == "string_type" and isinstance(received, (bool, int, float)):
         hint = GATE_HINT if path[0] == "gate" else f'put it in quotes: "{received}"'
-        return Problem(f"received {received!r}, which is not text", document.where(path), hint)
+        return Problem("not-text", f"received {received!r}, which is not text", where=document.where(path), hint=hint)
     hint = _SHAPE_HINTS.get(path[-1]) or _SHAPE_HINTS.get(kind, "")
     is_member = len(path) == 2 and path[0] in ("features", "targets")
     if is_member and kind in ("model_attributes_type", "model_type", "dict_type"):
         message, hint = "Needs keys and values", f"write {{kind: …}}, one of: {', '.join(known)}"
-    return Problem(f"{message[0].lower()}{message[1:]}, received {shown}", document.where(path), hint)
+    message = message[0].lower() + message[1:]
+    return Problem(_code(kind), f"{message}, received {shown}", where=document.where(path), hint=hint)
+
+
+_CODES = {
+    "greater_than": "out-of-range",
+    "greater_than_equal": "out-of-range",
+    "less_than": "out-of-range",
+    "less_than_equal": "out-of-range",
+    "finite_number": "out-of-range",
+    "too_short": "wrong-length",
+    "too_long": "wrong-length",
+    "string_too_short": "wrong-length",
+    "string_too_long": "wrong-length",
+    "string_pattern_mismatch": "invalid-format",
+}
+"""The codes of pydantic's words for an error; those for a wrong type end in `_type`, `_parsing` or `_from_float`."""
+
+
+def _code(kind: str) -> str:
+    return _CODES.get(kind) or (
+        "wrong-type" if kind.endswith(("_type", "_parsing", "_from_float")) else "invalid-value"
+    )
 
 
 _SHAPE_HINTS = {
@@ -461,13 +508,25 @@ def _check_names(document: Document) -> Iterator[Problem]:
         other = folded.setdefault(name.lower(), name)
         if other != name:
             hint = "give one of them another name, and its column as {column: …}"
-            yield Problem(f"'{name}' and '{other}' differ in case only", document.where([group, name]), hint)
+            yield Problem(
+                "ambiguous-name",
+                f"'{name}' and '{other}' differ only in case",
+                where=document.where([group, name]),
+                hint=hint,
+            )
         if not is_name(name):
             hint = "use letters, digits and single _, starting with a letter, and give the column as {column: …}"
-            yield Problem(f"'{name}' cannot name a model input or output", document.where([group, name]), hint)
+            yield Problem(
+                "invalid-name",
+                f"'{name}' is not a valid name for a model input or output",
+                where=document.where([group, name]),
+                hint=hint,
+            )
         if group == "targets" and name in document.mapping(["features"]):
             hint = "a target cannot be its own input"
-            yield Problem(f"'{name}' is also a feature", document.where([group, name]), hint)
+            yield Problem(
+                "target-is-feature", f"'{name}' is also a feature", where=document.where([group, name]), hint=hint
+            )
 
 
 def _check_columns(document: Document) -> Iterator[Problem]:
@@ -488,11 +547,13 @@ def _check_columns(document: Document) -> Iterator[Problem]:
             continue  # one name as a feature and a target is reported with the names
         named = ", ".join(".".join(place) for place in others)
         hint = (
-            "a key as a feature lets the model learn rows by heart; remove one"
+            "a key as a feature lets the model memorise rows; remove one"
             if first == ("key",) and {place[0] for place in others} == {"features"}
             else "a column serves one purpose; remove one"
         )
-        yield Problem(f"column '{column}' is also used by {named}", document.where(first), hint)
+        yield Problem(
+            "column-used-twice", f"column '{column}' is also used by {named}", where=document.where(first), hint=hint
+        )
 
 
 def _kind(document: Document, group: str, name: str) -> str:
@@ -512,7 +573,10 @@ def _check_loss_weights(document: Document) -> Iterator[Problem]:
     if weights and len(weights) == len(targets) and all(weight == 0 for weight in weights):
         hint = "remove loss_weight, or give one target a weight above 0"
         yield Problem(
-            "no target has a loss_weight above 0, so nothing would be learned", document.where(["targets"]), hint
+            "no-loss-weight",
+            "no target has a loss_weight above 0, so nothing would be learned",
+            where=document.where(["targets"]),
+            hint=hint,
         )
 
 
@@ -523,7 +587,12 @@ def _check_slices(document: Document) -> Iterator[Problem]:
     for name in slices if isinstance(slices, list) else []:
         if isinstance(name, str) and name not in sliceable:
             hint = did_you_mean(name, sliceable) or f"there is no {named} feature"
-            yield Problem(f"'{name}' is not a {named} feature", document.where(["evaluate", "slices"]), hint)
+            yield Problem(
+                "unknown-feature",
+                f"'{name}' is not a {named} feature",
+                where=document.where(["evaluate", "slices"]),
+                hint=hint,
+            )
 
 
 def _check_gate(document: Document) -> Iterator[Problem]:
@@ -531,28 +600,35 @@ def _check_gate(document: Document) -> Iterator[Problem]:
     for head, rules in document.mapping(["gate"]).items():
         if head not in targets:
             hint = did_you_mean(head, list(targets))
-            yield Problem(f"'{head}' is not a target", document.where(["gate", head]), hint)
+            yield Problem(
+                "unknown-target", f"'{head}' is not a target", where=document.where(["gate", head]), hint=hint
+            )
             continue
         kind = _kind(document, "targets", head)
         metrics = METRIC_NAMES.get(kind, ())
         for metric, rule in rules.items() if isinstance(rules, dict) else ():
             where = document.where(["gate", head, metric])
             if metrics and metric not in metrics:
-                yield Problem(f"a {kind} head has no metric '{metric}'", where, did_you_mean(metric, metrics))
+                yield Problem(
+                    "unknown-metric",
+                    f"a {kind} head has no metric '{metric}'",
+                    where=where,
+                    hint=did_you_mean(metric, metrics),
+                )
             if isinstance(rule, str) and not GATE_RULE.fullmatch(rule):
-                yield Problem(f"received {rule!r}", where, GATE_HINT)
+                yield Problem("invalid-gate-rule", f"received {rule!r}", where=where, hint=GATE_HINT)
 
 
 def _check_publish(document: Document) -> Iterator[Problem]:
-    """A model without a gate is refused after hours of training, so this is told before."""
+    """A model without a gate would be refused after hours of training, so this is reported before."""
     publish = document.mapping(["publish"])
     if publish.get("to") and not publish.get("ungated") and not any(document.mapping(["gate"]).values()):
         hint = "add rules to gate, or write publish.ungated: true"
-        yield Problem("there is no gate to pass", document.where(["publish", "to"]), hint)
+        yield Problem("no-gate", "there is no gate to pass", where=document.where(["publish", "to"]), hint=hint)
 
 
 def _check_conflicts(document: Document) -> Iterator[Problem]:
     """What the features of one kind are to each other."""
     for kind, feature in FEATURES.items():
-        for name, key, what, hint in feature.conflicts(_features_of(document, [kind])):
-            yield Problem(what, document.where(["features", name, key]), hint)
+        for name, key, code, what, hint in feature.conflicts(_features_of(document, [kind])):
+            yield Problem(code, what, where=document.where(["features", name, key]), hint=hint)

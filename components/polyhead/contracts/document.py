@@ -30,7 +30,7 @@ _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fals
 
 @dataclass
 class Document:
-    """A parsed file: its values, and where each one stands.
+    """A parsed file: its values, and where each one is.
 
     Attributes:
         name: What messages call the file.
@@ -78,33 +78,35 @@ def parse_yaml(text: str, *, name: str) -> Document:
         name: What messages call it.
 
     Raises:
-        ConfigError: The text is no YAML at all, or too large.
+        ConfigError: The text is not YAML at all, or too large.
     """
     if len(text) > MAX_CHARACTERS:
-        raise ConfigError(f"is larger than {MAX_CHARACTERS:,} characters", where=name)
+        raise ConfigError("config-too-large", f"is larger than {MAX_CHARACTERS:,} characters", where=name)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{name}:{mark.line + 1}" if mark else name
         reason = ", ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigError(f"is not valid YAML: {reason}", where=where) from None
+        raise ConfigError("invalid-yaml", f"is not valid YAML: {reason}", where=where) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # an escape such as "\UFFFFFFFF" is no YAMLError
-        raise ConfigError(f"is not valid YAML: {error}", where=name) from None
+        raise ConfigError("invalid-yaml", f"is not valid YAML: {error}", where=name) from None
     except RecursionError:
-        raise ConfigError("is nested too deeply", where=name) from None
+        raise ConfigError("nested-too-deeply", "is nested too deeply", where=name) from None
     document = Document(name, None)
     reader = _Reader(document)
     try:
         value = reader.read(node, ()) if node is not None else None
     except RecursionError:
-        raise ConfigError("is nested too deeply", where=name) from None
+        raise ConfigError("nested-too-deeply", "is nested too deeply", where=name) from None
     if isinstance(value, dict):
         document.value = value
     else:
         shown = {type(None): "nothing", str: "text", list: "a list"}.get(type(value), repr(value))
         hint = "start from: polyhead init TABLE --target COL"
-        document.problems.append(Problem(f"must hold keys and values, received {shown}", name, hint))
+        document.problems.append(
+            Problem("not-a-mapping", f"must contain keys and values, received {shown}", where=name, hint=hint)
+        )
     return document
 
 
@@ -119,7 +121,7 @@ class _Reader:
     def read(self, node: yaml.Node, path: tuple[str, ...]) -> Any:
         self._count()
         if id(node) in self.open:
-            raise ConfigError("refers to itself", where=self.document.where(path))
+            raise ConfigError("circular-reference", "refers to itself", where=self.document.where(path))
         self.document.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode):
             self._check_text(node)
@@ -135,12 +137,16 @@ class _Reader:
     def _count(self) -> None:
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise ConfigError(f"expands to more than {MAX_NODES:,} values", where=self.document.name)
+            raise ConfigError("too-many-values", f"expands to more than {MAX_NODES:,} values", where=self.document.name)
 
     def _check_text(self, node: yaml.ScalarNode) -> None:
         if _SURROGATE.search(node.value):
             where = f"{self.document.name}:{node.start_mark.line + 1}"
-            raise ConfigError("half of a character pair, \\ud800 to \\udfff, is not text", where=where)
+            raise ConfigError(
+                "invalid-character",
+                "contains half a surrogate pair (\\ud800 to \\udfff), which is not text",
+                where=where,
+            )
 
     def _mapping(self, node: yaml.Node, path: tuple[str, ...]) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -159,9 +165,9 @@ class _Reader:
 
         Args:
             node: A mapping.
-            path: Where it stands, or where it is merged into.
+            path: Where it is, or where it is merged into.
             repeated: Takes the values of keys given again, and those and impossible keys are reported. None for a
-                merged mapping: these are reported where it stands itself.
+                merged mapping: these are reported where it is itself.
         """
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
@@ -169,7 +175,7 @@ class _Reader:
             self._count()
             if not isinstance(key_node, yaml.ScalarNode):
                 if repeated is not None:
-                    self._problem("a key must be a word", key_node, path)
+                    self._problem("not-text", "a key must be a word", key_node, path)
                 continue
             self._check_text(key_node)
             key = str(key_node.value)
@@ -177,7 +183,8 @@ class _Reader:
                 if repeated is not None:
                     first = own[key][0].start_mark.line + 1
                     one = "<<: [*one, *other]" if key_node.tag == _MERGE else "keep one"
-                    self._problem(f"key '{key}' is given twice, first on line {first}", key_node, (*path, key), one)
+                    what = f"key '{key}' is given twice, first on line {first}"
+                    self._problem("given-twice", what, key_node, (*path, key), one)
                     repeated.append((key, value_node))
                 continue
             own[key] = key_node, value_node
@@ -196,10 +203,12 @@ class _Reader:
             if not isinstance(mapping, yaml.MappingNode):
                 received = "a list" if isinstance(mapping, yaml.SequenceNode) else f"'{mapping.value}'"
                 what = f"<< takes a mapping or a list of mappings, received {received}"
-                self._problem(what, key_node, (*path, "<<"), "<<: *name, where &name stands before a mapping")
+                self._problem(
+                    "not-a-mapping", what, key_node, (*path, "<<"), "write <<: *name, where &name marks a mapping"
+                )
                 continue
             if id(mapping) in self.open:
-                raise ConfigError("refers to itself", where=self.document.where((*path, "<<")))
+                raise ConfigError("circular-reference", "refers to itself", where=self.document.where((*path, "<<")))
             self.open.add(id(mapping))
             try:
                 entries |= self._entries(mapping, path, None)
@@ -207,9 +216,9 @@ class _Reader:
                 self.open.discard(id(mapping))
         return entries
 
-    def _problem(self, what: str, node: yaml.Node, path: Sequence[str], hint: str = "") -> None:
+    def _problem(self, code: str, what: str, node: yaml.Node, path: Sequence[str], hint: str = "") -> None:
         where = f"{self.document.name}:{node.start_mark.line + 1} {'.'.join(path)}".rstrip()
-        self.document.problems.append(Problem(what, where, hint))
+        self.document.problems.append(Problem(code, what, where=where, hint=hint))
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:

@@ -50,8 +50,8 @@ class MetricScore(Record):
         difference: `value` minus `baseline`; None where either is not defined.
         difference_interval: Of `difference`, the two on the same rows.
         verdict: Whether it is better than the baseline: `better` or `worse` only where the 95 % interval of the
-            difference does not hold 0; None where either is not defined. It may stand where `difference_interval` does
-            not: less is needed to tell a sign than a size.
+            difference does not contain 0; None where either is not defined. It may be given where
+            `difference_interval` is not: less is needed to tell a sign than a size.
     """
 
     value: float | None

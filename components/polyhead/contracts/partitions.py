@@ -50,7 +50,9 @@ class Plan(Contract):
         for partition in self.partitions:
             if partition.name == name:
                 return partition
-        raise ArtifactError(f"has no partition '{name}'", where="the plan", hint=f"one of: {', '.join(self.names)}")
+        raise ArtifactError(
+            "unknown-partition", f"has no partition '{name}'", where="the plan", hint=f"one of: {', '.join(self.names)}"
+        )
 
 
 class Part(Contract):
@@ -86,20 +88,29 @@ class Part(Contract):
         counts = Counter(part.partition.name for _, part in parts)
         problems = [
             Problem(
+                "partition-mismatch",
                 f"says that partition {part.partition.name} is {part.partition.start:,} to {part.partition.end:,}, "
-                f"the plan has it otherwise",
-                str(directory),
-                f"run {cls.made_by()} again",
+                f"but the plan disagrees",
+                where=str(directory),
+                hint=f"run {cls.made_by()} again",
             )
             for directory, part in parts
             if part.partition not in plan.partitions
         ]
         problems += [
-            Problem(f"partition {name} is {'missing' if not counts[name] else f'there {counts[name]} times'}")
+            Problem(
+                "partition-repeated" if counts[name] else "partition-missing",
+                f"partition {name} is {'missing' if not counts[name] else f'given {counts[name]} times'}",
+            )
             for name in plan.names
             if counts[name] != 1
         ]
         if problems:
             count = f"{len(plan.partitions)} partitions were planned, {len(parts)} given"
-            raise ArtifactError([*problems, Problem(count, hint="run each missing partition, give each once")])
+            raise ArtifactError(
+                [
+                    *problems,
+                    Problem("partitions-incomplete", count, hint="run the missing partitions, and give each part once"),
+                ]
+            )
         return sorted(parts, key=lambda part: part[1].partition.start)

@@ -108,7 +108,8 @@ def _mismatches(held: Preprocessing, config: Config, place: str | Path) -> Itera
     yield from _differences("targets", config.targets, held.targets, place)
     whole = config.model_copy(update={"features": held.features, "targets": held.targets})
     if whole.fingerprint(Preprocessing) != held.made_from.get("config"):
-        yield Problem(f"{place} was made with another key or split", "key, split", _SAME_CONFIG)
+        what = f"{place} was made with a different key or split"
+        yield Problem("config-mismatch", what, where="key, split", hint=_SAME_CONFIG)
     for name, target in config.targets.items():
         if name in held.target_statistics:
             yield from unknown_weights(name, target, held.target_statistics[name])
@@ -119,7 +120,12 @@ def unknown_weights(name: str, target: Target, statistics: TargetStatistics) -> 
     for label in target.weighing if isinstance(target.weighing, dict) else ():
         if label not in statistics.names:
             hint = did_you_mean(label, statistics.names)
-            yield Problem(f"class_weight names '{label}'", f"target '{name}'", hint)
+            yield Problem(
+                "unknown-class",
+                f"class_weight names '{label}', which the target does not have",
+                where=f"target '{name}'",
+                hint=hint,
+            )
 
 
 _SAME_CONFIG = "start again at polyhead validate, or give the config that it was made from"
@@ -132,9 +138,16 @@ def _differences(
     for name, member in wanted.items():
         where = f"{group}.{name}"
         if name not in held:
-            yield Problem(f"{place} has no '{name}'", where, did_you_mean(name, list(held)))
+            yield Problem(
+                "not-in-artifact", f"{place} has no '{name}'", where=where, hint=did_you_mean(name, list(held))
+            )
         elif (ours := member.deciding(Preprocessing.DECIDED_BY)) != (
             theirs := held[name].deciding(Preprocessing.DECIDED_BY)
         ):
             keys = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
-            yield Problem(f"{place} was made with another {', '.join(keys)}", where, _SAME_CONFIG)
+            yield Problem(
+                "config-mismatch",
+                f"{place} was made with a different {', '.join(keys)}",
+                where=where,
+                hint=_SAME_CONFIG,
+            )

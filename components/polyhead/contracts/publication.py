@@ -46,7 +46,7 @@ class Release(Record):
 
 
 class Latest(Contract):
-    """What stands in `latest.json`. It changes by compare-and-swap only, so `history` has no gap and no fork.
+    """The content of `latest.json`. It changes only by compare-and-swap, so `history` has no gap and no fork.
 
     Attributes:
         version: The version in force.

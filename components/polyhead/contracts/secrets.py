@@ -1,4 +1,4 @@
-"""Secrets in the open: what must not stand in a configuration, which anybody who sees a run can read.
+"""Secrets in the open: what must not be in a configuration, which anybody who sees a run can read.
 
 The formats of tokens and keys are those of Yelp's `detect-secrets`. Of its detectors the ones that only look for
 random text or for any address are left out, and none of them asks a server.
@@ -62,7 +62,7 @@ _SHORTEST = 16
 """Characters of the shortest token that a detector knows."""
 
 
-IN_THE_OPEN = "holds a password, a token or a signature, which anybody who sees a run could read"
+IN_THE_OPEN = "contains a password, a token or a signature, which anybody who sees a run could read"
 IN_THE_OPEN_HINT = (
     "write the plain address, and let the steps' service account or a Secret under cluster.secrets open it"
 )

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from polyhead.errors import InvalidValueError
+
 T = TypeVar("T")
 
 
@@ -72,7 +74,7 @@ def require_ordered(low: float | None, high: float | None) -> None:
     """Refuse a range without numbers.
 
     Raises:
-        ValueError: The lower end lies above the upper one.
+        InvalidValueError: The lower end lies above the upper one.
     """
     if low is not None and high is not None and low > high:
-        raise ValueError(f"min {low:g} is above max {high:g}")
+        raise InvalidValueError("invalid-range", f"min {low:g} is above max {high:g}")

@@ -4,9 +4,9 @@
 <out>/clean.parquet      `__row__` int64, `__key__` string, then one column per feature and target in its
                          canonical type: image, category, text, binary, multiclass string; numeric,
                          regression float64; multilabel list<string>; the split column `__split__` string.
-                         After each image feature `<name>` stands `<name>__picture`, a struct of `PICTURE_FIELDS`,
+                         After each image feature `<name>` comes `<name>__picture`, a struct of `PICTURE_FIELDS`,
                          null where the path is: what one look at the file told, so that no later step needs another.
-                         Rows lie in the table's order, in row groups of 131,072, the last one apart
+                         Rows are in the table's order, in row groups of 131,072, except the last
 <out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem
 
 Several workers can look at the pictures before that, by a plan. Then `validate` looks at none of these itself, and
@@ -56,7 +56,7 @@ class Rejection(Record):
 
     Attributes:
         column: The table's column.
-        reason: A word such as `not_a_number`; the same word stands in `rejected.parquet`.
+        reason: A word such as `not_a_number`; the same word is in `rejected.parquet`.
         rows: How many rows.
         example: The first such row: its key, its value and the detail, in one line.
     """
@@ -98,7 +98,7 @@ class ValidationReport(Contract):
         image_root: Where its image paths start: an absolute folder or a remote prefix.
         rows_read: Rows in the table.
         rows_clean: Rows kept.
-        rows_rejected: Rows set aside; each stands in `rejected.parquet` with every reason.
+        rows_rejected: Rows set aside; each is in `rejected.parquet` with every reason.
         rejections: Counts by column and reason, the most frequent first.
         columns: One summary per feature and target.
         images: How they were checked: header reads it and hashes the whole file; decode also decodes every picture.
@@ -136,7 +136,7 @@ class ValidationReport(Contract):
             ArtifactError: The artifact has no clean table.
         """
         if CLEAN_TABLE not in self.files:
-            raise ArtifactError(f"has no {CLEAN_TABLE}", hint=f"run {self.made_by()} again")
+            raise ArtifactError("artifact-file-missing", f"has no {CLEAN_TABLE}", hint=f"run {self.made_by()} again")
         return self.files[CLEAN_TABLE].sha256
 
 
@@ -162,7 +162,7 @@ class PicturePlan(Plan):
 
 
 class PicturePart(Part):
-    """What the pictures of one partition told.
+    """The facts of the pictures of one partition.
 
     Attributes:
         pictures: How many were looked at.

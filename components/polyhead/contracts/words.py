@@ -32,7 +32,7 @@ RESPELLINGS: tuple[tuple[str, str], ...] = (
     (rf"^({_TIME})\.0+$", r"\1"),
     (rf"^({_TIME}\.[0-9]*[1-9])0+$", r"\1"),
 )
-"""Patterns and what stands for them, one after the other, in the syntax that Python, Rust and RE2 share."""
+"""Patterns and their replacements, one after the other, in the syntax that Python, Rust and RE2 share."""
 
 COMPUTED = (
     r"^-?(?:0\.0000[0-9]+|[0-9](?:\.[0-9]+)?e[-+]?[0-9]{1,3})$"

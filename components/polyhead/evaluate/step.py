@@ -69,7 +69,7 @@ def run(
         require_same("preprocessing", made_from["preprocessing"], given, maker=maker, user=str(preprocessing))
     require_config(config, trained, bundle)
     if manifest.rows["test"] == 0:
-        raise DataError("have no test rows", where=str(shards), hint="change the config's split")
+        raise DataError("no-test-rows", "there are no test rows", where=str(shards), hint="change the config's split")
     epochs = _epochs(checked_file(bundle, trained, HISTORY))
     with new_artifact(out, EvaluationReport) as directory:
         table, slices = _predict(config, bundle, manifest, Path(shards))
@@ -101,7 +101,9 @@ def _epochs(path: Path) -> list[Epoch]:
     try:
         return [Epoch.model_validate(record) for record in json.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
-        raise ArtifactError("is missing or damaged", where=str(path), hint="run polyhead train again") from None
+        raise ArtifactError(
+            "artifact-damaged", "is missing or damaged", where=str(path), hint="run polyhead train again"
+        ) from None
 
 
 def _predict(
@@ -157,7 +159,7 @@ def _head_report(
 
 
 def _slice_scores(outcome: Outcome, values: pl.Series, feature: str, *, resamples: int) -> list[SliceScore]:
-    """The headline metric on the largest slices of a feature, whose values stand beside the outcome's rows."""
+    """The headline metric on the largest slices of a feature, whose values are beside the outcome's rows."""
     metric = next(iter(SCORES[outcome.kind].measures))
     counts = values.alias("value").value_counts().sort("count", "value", descending=[True, False])
     scores = []

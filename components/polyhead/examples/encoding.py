@@ -53,7 +53,7 @@ Piece = bytes | Bytes | Runs
 
 @dataclass(frozen=True)
 class Pieces:
-    """What stands one behind the other in every row, before it is put together.
+    """What follows one another in every row, before it is put together.
 
     Attributes:
         rows: How many there are.
@@ -159,7 +159,7 @@ def encode_entries(columns: Mapping[str, Sequence[pl.Series]], rows: int) -> Pie
 
 
 def _values(members: Sequence[pl.Series], rows: int) -> tuple[bytes, Pieces]:
-    """The list's tag, and what stands in it."""
+    """The list's tag and its content."""
     first = members[0]
     if first.dtype == pl.Boolean:
         return _THIRD, Pieces(rows, (first.to_numpy().astype(np.uint8)[:, None],)).delimited(_FIRST)
@@ -206,7 +206,7 @@ def with_pictures(entries: bytes, pictures: Mapping[str, bytes]) -> list[bytes]:
 
 @functools.lru_cache(maxsize=2**14)
 def _head(name: str, length: int) -> bytes:
-    """What stands before a single value of so many bytes: the map's entry, its key, the feature and its list."""
+    """What precedes a single value of so many bytes: the map's entry, its key, the feature and its list."""
     key = name.encode()
     named = _FIRST + _number(len(key)) + key
     value = _FIRST + _number(length)

@@ -35,7 +35,7 @@ def frame(record: Sequence[bytes]) -> bytes:
 
 @functools.lru_cache(maxsize=2**14)
 def header(length: int) -> bytes:
-    """What stands before a record of so many bytes."""
+    """What precedes a record of so many bytes."""
     packed = struct.pack("<Q", length)
     return packed + _masked_crc([packed])
 

@@ -42,6 +42,7 @@ def shard_paths(manifest: ShardManifest, directory: Path, split: Split) -> list[
     wrong = [shard.path for shard, digest in zip(shards, digests, strict=True) if digest != shard.sha256]
     if wrong:
         raise ArtifactError(
+            "artifact-changed",
             f"{', '.join(wrong)}: missing, or changed after the manifest was written",
             where=str(directory),
             hint="run polyhead shard again",

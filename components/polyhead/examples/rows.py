@@ -22,7 +22,7 @@ from polyhead.pictures.failures import PictureError, work_on
 from polyhead.pictures.folder import PictureFolder
 
 ENTRIES = "__entries__"
-"""The column of a row's entries, pictures apart."""
+"""The column of a row's entries, without pictures."""
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -99,7 +99,7 @@ class RowEncoder:
         return list(self._encoders)
 
     def entries(self, rows: pl.DataFrame) -> Pieces:
-        """What examples hold, pictures apart; without image features that is all.
+        """What examples hold, without pictures; without image features that is all.
 
         Args:
             rows: `__key__` and canonical values by feature and target name. Where a feature has no column, its values

@@ -9,7 +9,7 @@ intervals do not hold the population's value, there is none, and a reason.
   the rows that have the class or are said to. The mean by MOVER, which adds up squared distances to the limits (Zou and
   Donner 2008, Stat. Med. 27), here with the correlations of the classes.
 - ROC AUC: halfway, on the logit scale, between DeLong's with Welch's degrees of freedom (DeLong et al. 1988, Biometrics
-  44) and the wider of it and Newcombe's method 5 (Newcombe 2006, Stat. Med. 25), which alone stands where every pair is
+  44) and the wider of it and Newcombe's method 5 (Newcombe 2006, Stat. Med. 25), which alone is used if every pair is
   ranked right. The mean by MOVER.
 - PR AUC: on the logit scale, with the standard error of its influence function and Student's t over the positive rows.
   The mean by MOVER.

@@ -58,7 +58,7 @@ def wilson(hits: float, rows: float) -> tuple[float, float]:
 
 
 def mean_of(parts: list[Part], *, related: float) -> Part:
-    """The mean of correlated parts; `related` stands in where a part's rows do not vary."""
+    """The mean of correlated parts; `related` replaces those whose rows do not vary."""
     if len(parts) == 1:
         return parts[0]
     influences = np.stack([part.influence for part in parts])

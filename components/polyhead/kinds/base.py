@@ -19,12 +19,14 @@ class Conflict(NamedTuple):
     Attributes:
         name: The feature to change.
         key: Its key to change.
+        code: The reason, as in `Problem`.
         what: What is wrong.
         hint: What to do.
     """
 
     name: str
     key: str
+    code: str
     what: str
     hint: str
 

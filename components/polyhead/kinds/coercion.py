@@ -46,7 +46,7 @@ class Source:
         name: What messages call it.
         dtype: Its type.
         received: The column as read.
-        values: The column that its canonical values will stand in, for what is said of those.
+        values: The column that will hold its canonical values, for rules about those.
     """
 
     name: str
@@ -155,7 +155,7 @@ def number_coercion(source: Source, low: float | None = None, high: float | None
         odd &= ~unread.str.to_lowercase().is_in(sorted(NO_NUMBER))
         made = made.refusing("not_a_number", "cannot be read as a number", odd)
     else:
-        raise DataError(f"holds {dtype}, which is not a number", where=f"column '{source.name}'")
+        raise DataError("not-a-number", f"holds {dtype}, which is not a number", where=f"column '{source.name}'")
     made = made.refusing("infinite", "must be finite", values.is_infinite())
     too_large = values.abs() > LARGEST
     made = made.refusing("too_large", f"the largest number is {LARGEST:.3g}", too_large)
@@ -184,7 +184,7 @@ def word_coercion(source: Source, *, strip: bool = True) -> Coercion:
     """How a column becomes text; empty text is missing.
 
     Every cell is spelled as `polyhead.contracts.words` says, so that a column holds the same words whether it was read
-    from CSV, JSON or Parquet, and whoever wrote it. Bytes are text in UTF-8. Names, which are stripped, are in normal
+    from CSV, JSON or Parquet, and whatever wrote it. Bytes are text in UTF-8. Names, which are stripped, are in normal
     form C; texts are not, since the served graph cannot bring them into it.
 
     Raises:
@@ -207,7 +207,7 @@ def _requiring_text(made: Coercion, source: Source) -> Coercion:
     if source.dtype != pl.Binary:
         return made
     broken = source.received.is_not_null() & _text(source.received, source.dtype).is_null()
-    return made.refusing("not_text", "holds bytes that are no UTF-8 text", broken)
+    return made.refusing("not_text", "holds bytes that are not UTF-8 text", broken)
 
 
 def one_word_coercion(source: Source, accepted: Sequence[str] | None = None) -> Coercion:
@@ -251,7 +251,9 @@ def _require_single(name: str, dtype: pl.DataType) -> pl.DataType:
     if dtype.is_numeric() or dtype in _SPELLED:
         return dtype
     hint = "join a list's words into one text" if dtype in (pl.List, pl.Array) else ""
-    raise DataError(f"holds {dtype}, which is not a single value", where=f"column '{name}'", hint=hint)
+    raise DataError(
+        "not-a-single-value", f"holds {dtype}, which is not a single value", where=f"column '{name}'", hint=hint
+    )
 
 
 def _text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -323,7 +325,7 @@ def set_coercion(source: Source, separator: str) -> Coercion:
         lists = text.map_batches(lambda cells: _cut(cells, separator), pl.List(pl.String), is_elementwise=True)
         made = _requiring_text(Coercion(_label_set(lists, source.name, pl.String())), source)
     if source.dtype in _TEXTS:
-        detail = f"is not a list that Python or JSON writes; write labels with {separator!r} between them"
+        detail = f"is not a list that Python or JSON writes; separate labels with {separator!r}"
         broken = source.values.list.eval(pl.element().str.contains(NO_LIST)).list.any()
         made = made.refusing("not_a_list", detail, broken)
     return made

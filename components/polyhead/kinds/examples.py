@@ -72,7 +72,7 @@ def names_by_kind(members: Mapping[str, Feature] | Mapping[str, Target]) -> dict
 
 
 def entries_of(frame: pl.DataFrame, features: Mapping[str, Feature], targets: Mapping[str, Target]) -> Entries:
-    """The columns of a clean table by the entries that hold them, pictures apart.
+    """The columns of a clean table by the entries that hold them, without pictures.
 
     Args:
         frame: Canonical values by feature and target name.

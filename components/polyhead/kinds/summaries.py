@@ -96,7 +96,9 @@ class Summary:
         """
         if self.missing < rows:
             return None
-        return Problem("no row has a value", f"target '{name}'", "give labels, or remove the target")
+        return Problem(
+            "empty-target", "no row has a value", where=f"target '{name}'", hint="give labels, or remove the target"
+        )
 
     def warnings(self, name: str) -> list[str]:
         """What deserves a look before a head learns the column, a sentence each.
@@ -158,10 +160,10 @@ class ClassSummary(Summary):
         del rows
         where = f"target '{name}'"
         if not self.classes:
-            return Problem("no row has a label", where, "give labels, or remove the target")
+            return Problem("empty-target", "no row has a label", where=where, hint="give labels, or remove the target")
         if len(self.classes) == 1:
-            what = f"has one class only, '{next(iter(self.classes))}'"
-            return Problem(what, where, "a head needs at least two classes")
+            what = f"has only one class, '{next(iter(self.classes))}'"
+            return Problem("single-class", what, where=where, hint="a head needs at least two classes")
         return None
 
     def warnings(self, name: str) -> list[str]:

@@ -37,7 +37,14 @@ def read_vocabulary(directory: Path, file: VocabularyFile) -> pl.DataFrame:
     """
     path = directory / file.path
     if not path.is_file():
-        raise ArtifactError("is missing", where=str(path), hint="run polyhead preprocess again")
+        raise ArtifactError(
+            "artifact-file-missing", "is missing", where=str(path), hint="run polyhead preprocess again"
+        )
     if sha256_of(path) != file.sha256:
-        raise ArtifactError("was changed after it was written", where=str(path), hint="run polyhead preprocess again")
+        raise ArtifactError(
+            "artifact-changed",
+            "was changed after it was written",
+            where=str(path),
+            hint="run polyhead preprocess again",
+        )
     return pl.read_ipc(path)

@@ -15,7 +15,7 @@ from typing import Any
 import altair as alt
 
 FIRST, SECOND = "#2f7fc1", "#d1711c"
-"""Series colours: at least 3:1 against both papers, and told apart with every common colour blindness."""
+"""Series colours: at least 3:1 against both papers, and distinguishable with every common colour blindness."""
 
 SHADE = "#185a96"
 """Colour of a full heat map cell; white text reads on it."""
@@ -74,7 +74,7 @@ Row = dict[str, str | float | int | None]
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart and what stands around it.
+    """A chart and what surrounds it.
 
     Attributes:
         spec: Vega-Lite specification with its data inlined.

@@ -9,6 +9,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from polyhead.errors import DeniedError, StorageError, machine_fault
@@ -28,7 +29,7 @@ _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 
 def _web_address(path: str) -> PictureError:
     if path[:5].lower() == "data:":
-        return PictureError("image_web_address", "is a picture written as text; save it as a file and write its path")
+        return PictureError("image_web_address", "is a picture encoded as text; save it as a file and write its path")
     if path[:5].lower() == "file:":
         return PictureError("image_web_address", "is a file: address; write the path alone, relative to image_root")
     return PictureError("image_web_address", "is a web address; download the picture and write the file's path")
@@ -161,11 +162,13 @@ class PictureFolder:
         try:
             return read_bytes(place, admit)
         except DeniedError as error:
-            hint = f"{error.problems[0].hint}; some stores answer so for a missing object where nobody may list them"
-            raise DeniedError(error.problems[0].what, where=place, hint=hint) from None
+            hint = f"{error.problems[0].hint}; some stores say this of a missing object if listing is not allowed"
+            raise DeniedError([replace(error.problems[0], where=place, hint=hint)]) from None
         except FileNotFoundError as error:
-            if error.filename is not None:  # a file of ours that the client needs
-                raise StorageError(f"needs {error.filename}, which is missing", where=place) from None
+            if error.filename is not None:  # a local file that the client needs, such as a certificate
+                raise StorageError(
+                    "client-file-missing", f"needs {error.filename}, which is missing", where=place
+                ) from None
             raise PictureError("image_missing", _why_missing(path) or "no such object below image_root") from None
         except OSError as error:
             raise (
@@ -179,7 +182,7 @@ class PictureFolder:
             if folder not in self._inside or stat.S_ISLNK(os.lstat(place).st_mode):
                 place = self._resolved(place)
                 self._inside.add(os.path.dirname(place))
-            file = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would make us wait
+            file = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would block
             try:
                 status = os.fstat(file)
                 if not stat.S_ISREG(status.st_mode):
@@ -199,10 +202,10 @@ class PictureFolder:
             return PictureError("image_missing", _why_missing(path) or self._what_is_there(path))
         words = {errno.ELOOP: "is a link that leads to itself", errno.ENXIO: "is a socket or a device; name a file"}
         code = error.errno if isinstance(error, OSError) else None
-        return PictureError("image_unreadable", words.get(code or 0, "is a name that no file can have"))
+        return PictureError("image_unreadable", words.get(code or 0, "is not a valid file name"))
 
     def _what_is_there(self, path: str) -> str:
-        """What stands beside a place where a file is missing."""
+        """What there is instead of a missing file."""
         stem = os.path.splitext(path)[0]
         folder = os.path.dirname(path)
         if folder and not os.path.isdir(join(self._real, folder)):

@@ -94,7 +94,7 @@ class OpenedPicture:
 
 @contextlib.contextmanager
 def opened_picture(content: bytes, max_pixels: int) -> Iterator[OpenedPicture]:
-    """An opened picture of an accepted size; what goes wrong in the block is its fault, short memory apart."""
+    """An opened picture of an accepted size; what goes wrong in the block is its fault, unless memory is short."""
     if not content:
         raise PictureError("image_unreadable", "the file is empty, 0 bytes")
     pixels = _webp_pixels(content)
@@ -116,7 +116,7 @@ def opened_picture(content: bytes, max_pixels: int) -> Iterator[OpenedPicture]:
         raise PictureError("image_unreadable", _what_else(content)) from None
     except Image.DecompressionBombError:
         limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
-        raise PictureError("image_too_large", f"more than {limit:,} pixels, which is as much as is read") from None
+        raise PictureError("image_too_large", f"more than {limit:,} pixels, the most that is read") from None
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, OverflowError) as error:
         if "memory" in str(error):  # so some of Pillow's decoders say it; others say that the file is broken
             raise MemoryError from None
@@ -169,8 +169,8 @@ _OTHERS = (
 
 
 def _what_else(content: bytes) -> str:
-    """What a file is that is no picture of a known format."""
+    """What a file is that is not a picture in a known format."""
     found = (words for pattern, words in _OTHERS if re.match(pattern, content, re.IGNORECASE | re.DOTALL))
     known = ", ".join(FORMATS)
     words = next(found, "")
-    return f"is {words}; save it as one of: {known}" if words else f"no picture of a known format ({known})"
+    return f"is {words}; save it as one of: {known}" if words else f"is not a picture in a known format ({known})"

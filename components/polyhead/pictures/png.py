@@ -1,4 +1,4 @@
-"""What a PNG file is made of: whether it is whole, and what stands beside its pixels.
+"""What a PNG file is made of: whether it is whole, and what comes with its pixels.
 
 Pillow decodes what it gets of a file that is cut off, checks no checksum of the pixels' chunks, and compares
 transparent colours with scaled samples. TensorFlow's libpng does none of that. So the chunks are read here, by libpng's
@@ -107,7 +107,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
         if name in _PIXELS and not _is_sound(chunk):
             raise ValueError(f"the file is damaged: the checksum of its {name.decode()} chunk is wrong")
         if name not in _PIXELS and not name[0] & _OPTIONAL:
-            raise ValueError("the PNG file has a part that no reader knows")
+            raise ValueError("the PNG file has a part that no reader supports")
         yield name, chunk
         kind, at = name, at + 12 + size
 

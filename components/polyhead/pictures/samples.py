@@ -26,7 +26,7 @@ _DEPTHS = (8, 10, 12, 14, 16)
 
 
 def significant_range(largest: int, significant: int | None) -> int:
-    """The sample of a 16-bit file that becomes 255 where nobody says so: 2^n - 1, as the package's text has it.
+    """The sample of a 16-bit file that becomes 255 if nothing else is given: 2^n - 1, as the package's text has it.
 
     Args:
         largest: The file's largest sample.

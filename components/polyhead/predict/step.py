@@ -50,7 +50,7 @@ class Predictions(Record):
             `polyhead.contracts.evaluation`, in the order of the input.
         rows_read: Rows in the table.
         rows_predicted: Rows in the output.
-        rows_rejected: Rows that could not be used; they stand in `rejected_path` with their reasons.
+        rows_rejected: Rows that could not be used; they are in `rejected_path` with their reasons.
         rejected_path: None where no row was rejected.
         rejections: Counts by column and reason.
     """
@@ -189,7 +189,7 @@ def merge(*, plan: str | Path, parts: Sequence[str | Path], out: str | Path) -> 
         rows, held = len(planned.rows_of(part.partition)), part.rows_predicted + part.rows_rejected
         if held != rows:
             what = f"holds {held:,} rows, its partition {part.partition.name} has {rows:,}"
-            raise ArtifactError(what, where=str(directory), hint=_PART_AGAIN)
+            raise ArtifactError("partition-mismatch", what, where=str(directory), hint=_PART_AGAIN)
         check_files(directory, part)
         predicted.append(pl.read_parquet(directory / PREDICTIONS_TABLE))
         rejected.append(pl.read_parquet(directory / REJECTED_TABLE))
@@ -205,8 +205,8 @@ def _check_apart(predicted: Sequence[pl.DataFrame], plan: str | Path) -> None:
     """
     rows = pl.concat([part["row"] for part in predicted if part.height] or [pl.Series("row", [], pl.Int64)])
     if rows.n_unique() < len(rows):
-        what = f"{len(rows) - rows.n_unique():,} rows are in several of its parts"
-        raise ArtifactError(what, where=str(plan), hint=_PART_AGAIN)
+        what = f"{len(rows) - rows.n_unique():,} rows are in more than one of its parts"
+        raise ArtifactError("repeated-rows", what, where=str(plan), hint=_PART_AGAIN)
 
 
 def _file(out: str | Path) -> str:
@@ -217,7 +217,9 @@ def _file(out: str | Path) -> str:
     else:
         folder = Path(place).is_dir()
     if folder:
-        raise ArtifactError("is a folder, give a file", where=place, hint=f"-o {join(place, PREDICTIONS_TABLE)}")
+        raise ArtifactError(
+            "not-a-file", "is a folder, not a file", where=place, hint=f"-o {join(place, PREDICTIONS_TABLE)}"
+        )
     return place
 
 
@@ -239,7 +241,7 @@ def _write(
         tell_rejections(counts.summary(), rejected_path)
     whole = [part for part in predicted if part.height]
     if not whole:
-        raise DataError("no row can be predicted", where=name, hint=f"see {rejected_path}")
+        raise DataError("no-clean-rows", "no row can be predicted", where=name, hint=f"see {rejected_path}")
     write_whole(out, parquet_bytes(pl.concat(whole)))
     say(f"{counted(rows_read - rows_rejected, 'row')} predicted into {out}")
     return Predictions(

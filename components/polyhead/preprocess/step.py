@@ -37,7 +37,7 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
 
     Raises:
         ArtifactError: `data` is not a passed validation of this configuration, or `out` holds something else.
-        DataError: There are no train rows, or they cannot teach a head; all such heads at once.
+        DataError: There are no training rows, or a head cannot learn from them; all such heads at once.
     """
     clean = open_clean(data)
     report = clean.report
@@ -62,7 +62,7 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
 
 
 def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Preprocessing:
-    """Write the artifact of what was seen of all rows; `splits.parquet` stands there already.
+    """Write the artifact of what was seen of all rows; `splits.parquet` is there already.
 
     Args:
         fitted: One pass over the whole table, or the merged partials of all its rows.
@@ -70,10 +70,12 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
         directory: Where to write.
 
     Raises:
-        DataError: There are no train rows, or they cannot teach a head; all such heads at once.
+        DataError: There are no training rows, or a head cannot learn from them; all such heads at once.
     """
     if fitted.rows["train"] == 0:
-        raise DataError("no row is a train row", where="split", hint=f"rows by split: {fitted.rows}")
+        raise DataError(
+            "no-train-rows", "there are no training rows", where="split", hint=f"rows by split: {fitted.rows}"
+        )
     config = fitted.config
     site = Site(directory, PictureFolder(report.image_root), config.validate_.max_pixels)
     targets = _finish_targets(fitted, site)
@@ -106,12 +108,14 @@ def _finish_targets(fitted: Partial, site: Site) -> dict[str, TargetStatistics]:
 def _warnings(fitted: Partial, targets: dict[str, TargetStatistics]) -> list[str]:
     warnings = []
     if fitted.rows["val"] == 0:
-        warnings.append("there are no val rows: training cannot stop early and keeps its last epoch")
+        warnings.append("there are no validation rows: training cannot stop early and keeps the last epoch")
     if fitted.rows["test"] == 0:
         warnings.append("there are no test rows: nothing can be evaluated")
     for name, counts in fitted.held_out.items():
         extra = sorted(counts.by_token().keys() - set(targets[name].names))
         if extra:
             shown = ", ".join(f"'{label}'" for label in extra[:6])
-            warnings.append(f"target '{name}' has labels outside the train rows, which no model can predict: {shown}")
+            warnings.append(
+                f"target '{name}' has labels that no training row has, so no model can predict them: {shown}"
+            )
     return warnings

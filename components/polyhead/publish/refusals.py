@@ -48,12 +48,21 @@ def check_bundle(config: Config, bundle: Path, evaluation: Path) -> tuple[ModelB
 def _refusals(config: Config, report: EvaluationReport, where: str) -> Iterator[Problem]:
     rules = {(head, metric, rule) for head, metrics in config.gate.items() for metric, rule in metrics.items()}
     if rules != {(check.head, check.metric, check.rule) for check in report.gate}:
-        yield Problem("was judged by other rules than the config's gate", where, "run polyhead evaluate again")
+        yield Problem(
+            "gate-mismatch",
+            "was evaluated against other rules than the config's gate",
+            where=where,
+            hint="run polyhead evaluate again",
+        )
     elif report.verdict == "ungated" and not config.publish.ungated:
         hint = "add rules to the config's gate and run polyhead evaluate again, or write publish.ungated: true"
-        yield Problem("has no verdict, the config has no gate", where, hint)
+        yield Problem("no-gate", "has no verdict: the config has no gate", where=where, hint=hint)
     for check in report.gate:
         if not check.passed:
             value = "is not defined" if check.value is None else f"is {check.value:.6g}"
             what = f"did not pass the gate: {check.head}.{check.metric} {value}, the rule is {check.rule}"
-            yield Problem(f"{what}: {check.reason}" if check.reason and check.value is not None else what, where)
+            yield Problem(
+                "gate-failed",
+                f"{what}: {check.reason}" if check.reason and check.value is not None else what,
+                where=where,
+            )

@@ -52,7 +52,7 @@ def run(
             case "missing":
                 say(f"copied to {destination}/{version}")
             case "damaged":
-                say(f"version {version} at {destination} was damaged, and is whole again")
+                say(f"version {version} at {destination} was damaged and has been repaired")
         latest, moved = move_latest(destination, follow)
         outcome: Outcome = "published" if moved else "unchanged" if latest.version == version else "superseded"
         publication = _publication(destination, version, outcome, latest, report)
@@ -90,7 +90,9 @@ def roll_back(*, config: Config, version: str, destination: str = "") -> Publica
 def _destination(config: Config, given: str) -> str:
     destination = given or config.publish.to
     if not destination:
-        raise ConfigError("names no destination", where="publish.to", hint="add it, or give --to PLACE")
+        raise ConfigError(
+            "no-destination", "does not name a destination", where="publish.to", hint="add it, or give --to PLACE"
+        )
     return destination.rstrip("/")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -17,7 +18,7 @@ from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.publication import LATEST, PUBLISHED_EVALUATION, Latest, version_of
-from polyhead.errors import ArtifactError, ConflictError, did_you_mean
+from polyhead.errors import ArtifactError, ConflictError, did_you_mean, fault_code
 from polyhead.storage import objects, transfer
 
 _CONTRACT = f"{ModelBundle.__name__}.json"
@@ -35,7 +36,7 @@ def put_version(destination: str, bundle: ModelBundle, directory: Path, evaluati
     Args:
         destination: The folder of versions.
         bundle: The contract of `train`'s artifact.
-        directory: Where that stands; every file of it was checked.
+        directory: Where that is; every file of it was checked.
         evaluation: The artifact of `evaluate`.
 
     Returns:
@@ -74,8 +75,10 @@ def _state(destination: str, bundle: ModelBundle, directory: Path) -> State:
     if found is None:
         return "missing"
     if found.fingerprint() != fingerprint:
-        what = f"holds bundle {found.fingerprint()[:20]}, which begins as {fingerprint[:20]} does"
-        raise ArtifactError(what, where=f"{destination}/{version}", hint="give another destination")
+        what = f"holds bundle {found.fingerprint()[:20]}, whose fingerprint begins like {fingerprint[:20]}"
+        raise ArtifactError(
+            "version-collision", what, where=f"{destination}/{version}", hint="give another destination"
+        )
     try:
         read_version(destination, version)
     except (ArtifactError, FileNotFoundError):
@@ -98,7 +101,7 @@ def read_version(destination: str, version: str) -> tuple[str, EvaluationReport]
         latest, _ = read_latest(destination)
         known = list(dict.fromkeys(release.version for release in latest.history)) if latest else []
         hint = did_you_mean(version, known) or "nothing is published there"
-        raise ArtifactError(f"holds no version '{version}'", where=destination, hint=hint)
+        raise ArtifactError("unknown-version", f"holds no version '{version}'", where=destination, hint=hint)
     place = f"{destination}/{version}/{PUBLISHED_EVALUATION}"
     with _using(place):
         report = EvaluationReport.parse(objects.read_bytes(place), place)
@@ -117,11 +120,11 @@ def _read_bundle(destination: str, version: str) -> ModelBundle | None:
 
 @contextlib.contextmanager
 def _using(place: str) -> Iterator[None]:
-    """What the system says of a place, as an error of ours."""
+    """Turn what the system says of a place into a user's error."""
     try:
         yield
     except OSError as error:
-        raise ArtifactError(f"cannot be used: {error.strerror or error}", where=place) from None
+        raise ArtifactError(fault_code(error), f"cannot be used: {error.strerror or error}", where=place) from None
 
 
 def read_latest(destination: str) -> tuple[Latest | None, str | None]:
@@ -140,7 +143,7 @@ def read_latest(destination: str) -> tuple[Latest | None, str | None]:
         return Latest.parse(content, place), found.version
     except ArtifactError as error:
         hint = "give another destination, or use the Polyhead that wrote it"
-        raise ArtifactError(error.problems[0].what, where=place, hint=hint) from None
+        raise ArtifactError([replace(error.problems[0], where=place, hint=hint)]) from None
 
 
 def move_latest(destination: str, follow: Callable[[Latest | None], Latest | None]) -> tuple[Latest, bool]:
@@ -170,4 +173,6 @@ def move_latest(destination: str, follow: Callable[[Latest | None], Latest | Non
         with _using(place), contextlib.suppress(ConflictError):
             objects.write_object(place, wanted.content(), absent=version is None, replacing=version)
             return wanted, True
-    raise ArtifactError(f"was moved by others {_ATTEMPTS} times in a row", where=place, hint="try again")
+    raise ArtifactError(
+        "contested", f"was changed by other publishers {_ATTEMPTS} times in a row", where=place, hint="try again"
+    )

@@ -135,7 +135,7 @@ def _check_apart(found: list[tuple[Path, ShardPart]]) -> None:
             place = directory / piece.path
             if piece.rows and seen.setdefault(part.files[piece.path].sha256, place) != place:
                 first = seen[part.files[piece.path].sha256]
-                raise ArtifactError(f"holds the same rows as {first}", where=str(place), hint=_AGAIN)
+                raise ArtifactError("repeated-rows", f"holds the same rows as {first}", where=str(place), hint=_AGAIN)
 
 
 def _check_rows(directory: Path, part: ShardPart, plan: ShardPlan) -> None:
@@ -148,6 +148,7 @@ def _check_rows(directory: Path, part: ShardPart, plan: ShardPlan) -> None:
     )
     if not fits or held != partition.end - partition.start:
         raise ArtifactError(
+            "partition-mismatch",
             f"holds {held:,} rows of {len(part.shards)} shards; its partition {partition.name} has "
             f"{partition.end - partition.start:,} rows of {len(wanted)} shards",
             where=str(directory),

@@ -72,13 +72,13 @@ def run(
         preprocessing: The artifact of `preprocess`.
         out: Where to write the artifact; see `polyhead.contracts.shards` for its files.
         reuse: Shards of an earlier table, or of this one before it was changed, to copy unchanged pictures from.
-            Default: what stands at `out`.
+            Default: what is at `out`.
         workers: Threads that decode and resize. Default: the processors at hand.
 
     Raises:
         ArtifactError: The artifacts do not belong together, or `out` holds something else.
         DataError: More rows were rejected, those of `validate` counted, than the config allows. The finished shards
-            are kept for the next call, and the rejected rows stand beside `out`, in `<out>.rejected.parquet`.
+            are kept for the next call, and the rejected rows are beside `out`, in `<out>.rejected.parquet`.
     """
     rows = _Rows(config, data, preprocessing)
     with new_artifact(out, ShardManifest, resume=rows.fingerprint()) as directory:
@@ -237,7 +237,7 @@ class _Rows:
         return _made_from(self.fitted)
 
     def fingerprint(self) -> str:
-        """SHA-256 of all that decides the shards' bytes, the pictures' content apart."""
+        """SHA-256 of all that decides the shards' bytes, except the pictures' content."""
         decides = (
             self.fitted.fingerprint(),
             self.clean.report.fingerprint(),
@@ -270,7 +270,7 @@ class _Rows:
         place = reuse or former
         with KeptPictures.of(place) if place else nullcontext() as kept:
             if reuse and kept is None:
-                say(f"warning: {reuse} holds no shards that can be used: every picture is decoded")
+                say(f"warning: {reuse} has no usable shards: every picture is decoded")
             folder, limit = PictureFolder(self.clean.report.image_root), config.validate_.max_pixels
             encoder = RowEncoder(
                 self.fitted, folder, max_pixels=limit, targets=True, kept=None if kept is None else kept.get
@@ -361,7 +361,7 @@ def _check_rejected(
     """Stop where validation, had it seen what was found since, would have stopped.
 
     Raises:
-        DataError: The rejected cells then stand at `place`.
+        DataError: The rejected cells are then at `place`.
     """
     former = stat(place)
     if former is not None:
@@ -372,5 +372,5 @@ def _check_rejected(
     stops = too_many(config.validate_, rejections.summary(), rejected=rows, rows=report.rows_read)
     if stops:
         write_whole(place, parquet_bytes(cells))
-        hint = f"every row rejected since validation stands in {place}; the finished shards are kept"
-        raise DataError([*stops, Problem("nothing was trained", hint=hint)])
+        hint = f"every row rejected since validation is in {place}; the finished shards are kept"
+        raise DataError([*stops, Problem("run-stopped", "nothing was trained", hint=hint)])

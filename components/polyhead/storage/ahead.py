@@ -32,7 +32,7 @@ class Read(Protocol):
         Args:
             name: Which.
             admit: To be called before every attempt with 0, and with the size before the bytes are taken; it waits
-                until there is room, and raises when nobody wants the object any more.
+                until there is room, and raises when the object is no longer wanted.
         """
 
 

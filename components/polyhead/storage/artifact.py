@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
@@ -28,7 +29,7 @@ C = TypeVar("C", bound=Contract)
 def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "") -> Iterator[Path]:
     """A directory to write an artifact into, put in place by a rename when the block ends well.
 
-    An artifact of the same kind that stands at `out` already is replaced; anything else there is refused
+    An artifact of the same kind that is at `out` already is replaced; anything else there is refused
     before any work is done. When the block raises, `out` stays as it was. Two writers of one local place are refused:
     the second one at once. What a killed writer left is removed by the next one.
 
@@ -71,7 +72,7 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
 @contextlib.contextmanager
 def _new_remote_artifact(out: str, contract: type[Contract], resume: str) -> Iterator[Path]:
     if not parts_of(out).key:
-        raise ArtifactError("is a bucket, not a folder in one", where=out, hint=f"give {out}/NAME")
+        raise ArtifactError("not-a-folder", "is a bucket, not a folder in one", where=out, hint=f"give {out}/NAME")
     last = f"{contract.__name__}.json"
     if next(list_objects(out), None) is not None and stat(f"{out}/{last}") is None:
         raise _holds_other(out, contract, "give another --out, or remove the objects")
@@ -85,16 +86,18 @@ def _remembered(place: str) -> Path:
     """Where this user's broken attempts at a remote artifact are kept on this machine.
 
     Raises:
-        ArtifactError: That folder cannot be made, or somebody else has made it.
+        ArtifactError: That folder cannot be made, or belongs to another user.
     """
     root = Path(tempfile.gettempdir(), f"polyhead-{os.getuid()}")
     hint = "set TMPDIR to a folder of your own"
     try:
         root.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise ArtifactError(f"cannot be written: {error.strerror}", where=str(root), hint=hint) from None
+        raise ArtifactError(
+            "not-writable", f"cannot be written: {error.strerror}", where=str(root), hint=hint
+        ) from None
     if root.is_symlink() or root.stat().st_uid != os.getuid():
-        raise ArtifactError("belongs to somebody else", where=str(root), hint=hint)
+        raise ArtifactError("folder-not-owned", "belongs to another user", where=str(root), hint=hint)
     return root / hashlib.sha256(place.encode()).hexdigest()[:32]
 
 
@@ -102,23 +105,25 @@ def check_free(out: Path, contract: type[Contract]) -> None:
     """Refuse an output place that holds something else than an artifact of the same kind.
 
     Raises:
-        ArtifactError: A file stands there, or a folder with other content.
+        ArtifactError: There is a file, or a folder with other content.
     """
     if not out.exists() and not out.is_symlink():
         return
     if not out.is_dir():
-        raise ArtifactError("is a file, not a folder", where=str(out), hint="give another --out")
+        raise ArtifactError("not-a-folder", "is a file, not a folder", where=str(out), hint="give another --out")
     try:
         holds_something = any(out.iterdir())
     except OSError as error:
-        raise ArtifactError(f"cannot be read: {error.strerror}", where=str(out), hint="give another --out") from None
+        raise ArtifactError(
+            "not-readable", f"cannot be read: {error.strerror}", where=str(out), hint="give another --out"
+        ) from None
     if holds_something and not (out / f"{contract.__name__}.json").is_file():
         raise _holds_other(str(out), contract, "give another --out, or empty the folder")
 
 
 def _holds_other(place: str, contract: type[Contract], hint: str) -> ArtifactError:
-    what = f"already holds something else than the output of {contract.made_by()}"
-    return ArtifactError(what, where=place, hint=hint)
+    what = f"already holds something other than the output of {contract.made_by()}"
+    return ArtifactError("output-not-empty", what, where=place, hint=hint)
 
 
 def sha256_of(path: Path) -> str:
@@ -161,10 +166,10 @@ def _names(directory: Path) -> list[str]:
 
 
 def check_files(directory: str | Path, contract: Contract, patterns: Iterable[str] = ("*",)) -> None:
-    """Refuse an artifact whose files are not those that its contract says. What lies beside these is nobody's concern.
+    """Refuse an artifact whose files are not those that its contract says. Other files beside these do not matter.
 
     Args:
-        directory: Where it stands.
+        directory: Where it is.
         contract: Its contract.
         patterns: Of the files to check, where `*` stands for any characters, slashes too. Default: all.
 
@@ -176,35 +181,37 @@ def check_files(directory: str | Path, contract: Contract, patterns: Iterable[st
 
     def check(name: str) -> Problem | None:
         path = Path(directory, name)
-        what = _difference(path, contract.files[name])
-        return Problem(what, str(path), f"run {contract.made_by()} again") if what else None
+        found = _difference(path, contract.files[name])
+        return replace(found, where=str(path), hint=f"run {contract.made_by()} again") if found else None
 
     problems = [problem for problem in ordered_map(check, names, workers=available_cpus()) if problem]
     if problems:
         raise ArtifactError(problems)
 
 
-def _difference(path: Path, expected: FileDigest) -> str:
-    """What is wrong with a file; empty where nothing is."""
+def _difference(path: Path, expected: FileDigest) -> Problem | None:
+    """What is wrong with a file, without its place; None where nothing is."""
     try:
         if not path.is_file():
-            return "is missing"
+            return Problem("artifact-file-missing", "is missing")
         size = path.stat().st_size
         if size != expected.bytes:
-            return f"was changed after it was written: {size:,} bytes, its contract says {expected.bytes:,}"
+            what = f"was changed after it was written: {size:,} bytes, its contract says {expected.bytes:,}"
+            return Problem("artifact-changed", what)
         found = sha256_of(path)
     except OSError as error:
-        return f"cannot be read: {error.strerror}"
+        return Problem("not-readable", f"cannot be read: {error.strerror}")
     if found == expected.sha256:
-        return ""
-    return f"was changed after it was written: SHA-256 {found[:12]}…, its contract says {expected.sha256[:12]}…"
+        return None
+    what = f"was changed after it was written: SHA-256 {found[:12]}…, its contract says {expected.sha256[:12]}…"
+    return Problem("artifact-changed", what)
 
 
 def checked_file(directory: str | Path, contract: Contract, name: str) -> Path:
     """A file of an artifact, if it is what the contract says.
 
     Args:
-        directory: Where the artifact stands.
+        directory: Where the artifact is.
         contract: Its contract.
         name: The file's path in the artifact.
 
@@ -214,6 +221,11 @@ def checked_file(directory: str | Path, contract: Contract, name: str) -> Path:
     path = Path(directory, name)
     if name not in contract.files:
         hint = f"run {contract.made_by()} again"
-        raise ArtifactError("is not a file of this artifact, according to its contract", where=str(path), hint=hint)
+        raise ArtifactError(
+            "artifact-file-unknown",
+            "is not a file of this artifact, according to its contract",
+            where=str(path),
+            hint=hint,
+        )
     check_files(directory, contract, [name])
     return path

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from polyhead.errors import ArtifactError, PolyheadError
+from polyhead.errors import ArtifactError, PolyheadError, fault_code
 
 _FINGERPRINT, _WRITER = ".fingerprint", ".writer"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -23,7 +23,7 @@ _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
 @contextlib.contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """A folder to fill, which replaces what stands at `out` by a rename when the block ends well.
+    """A folder to fill, which replaces what is at `out` by a rename when the block succeeds.
 
     Raises:
         ArtifactError: It cannot be written.
@@ -63,7 +63,7 @@ def workroom(
             if alone or resume:
                 sign(aside)
         except OSError as error:
-            raise ArtifactError(f"cannot be written: {error.strerror}", where=where) from None
+            raise ArtifactError("not-writable", f"cannot be written: {error.strerror}", where=where) from None
         try:
             yield aside
         except OSError as error:
@@ -72,6 +72,7 @@ def workroom(
             kept = "; what is finished is kept for the next call" if resume else ""
             named = str(error.filename or aside)
             raise ArtifactError(
+                fault_code(error),
                 f"{error.strerror or error}{kept}",
                 where=where if named.startswith(str(aside)) else named,
                 hint=when_full if error.errno in _FULL else "",
@@ -122,7 +123,10 @@ def being_written(folder: Path, where: str) -> ArtifactError:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         writer = (folder / _WRITER).read_text(encoding="utf-8")
     return ArtifactError(
-        f"is being written by {writer or 'another process'}", where=where, hint="wait for it, or give another --out"
+        "being-written",
+        f"is being written by {writer or 'another process'}",
+        where=where,
+        hint="wait for it, or give another --out",
     )
 
 
@@ -201,7 +205,7 @@ def replace_folder(aside: Path, out: Path) -> None:
         _sync(out.parent)
         return
     with contextlib.ExitStack() as held:
-        with contextlib.suppress(OSError):  # so that nobody takes the former one for the folder to write in
+        with contextlib.suppress(OSError):  # so that the former one is not taken for the folder to write in
             held.enter_context(locked(out))
         if _exchanged(aside, out):
             _sync(out.parent)
@@ -278,7 +282,7 @@ def write_file(path: Path, content: bytes | Path) -> None:
         descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)  # so that nobody takes it for what a killed writer left
+                fcntl.flock(descriptor, fcntl.LOCK_EX)  # so that it is not taken for what a killed writer left
                 if isinstance(content, Path):
                     with content.open("rb") as source:
                         shutil.copyfileobj(source, file)
@@ -294,4 +298,4 @@ def write_file(path: Path, content: bytes | Path) -> None:
                 os.unlink(aside)
             raise
     except OSError as error:
-        raise ArtifactError(f"cannot be written: {error.strerror}", where=str(path)) from None
+        raise ArtifactError("not-writable", f"cannot be written: {error.strerror}", where=str(path)) from None

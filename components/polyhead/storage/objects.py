@@ -121,7 +121,7 @@ def write_object(place: str, content: bytes | Path, *, absent: bool = False, rep
 
 
 def write_whole(place: str | Path, content: bytes | Path) -> None:
-    """Write a single file so that it appears whole, whatever stands there.
+    """Write a single file so that it appears whole, whatever is there.
 
     Args:
         place: Where: a file, or a remote object.
@@ -157,7 +157,7 @@ def download_file(place: str, file: IO[bytes]) -> ObjectStat:
 
     Args:
         place: A remote place.
-        file: Written from where it stands.
+        file: Read from its current position.
 
     Raises:
         FileNotFoundError: There is none.

@@ -103,9 +103,9 @@ def _copy(place: str, copy: Path, contract: type[Contract], files: Sequence[str]
     before = stat(f"{place}/{last}")
     if before is None:
         hint = f"give the place that {contract.made_by()} wrote"
-        raise ArtifactError(f"no {last} there", where=place, hint=hint)
-    hint = f"wait for its writer; if that one was killed, run {contract.made_by()} again"
-    busy = ArtifactError("is being written", where=place, hint=hint)
+        raise ArtifactError("artifact-not-found", f"has no {last}", where=place, hint=hint)
+    hint = f"wait for its writer; if it was killed, run {contract.made_by()} again"
+    busy = ArtifactError("being-written", "is being written", where=place, hint=hint)
     try:
         download_folder(place, copy, [last, *files])
     except (FileNotFoundError, ConflictError):

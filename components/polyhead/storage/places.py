@@ -30,7 +30,12 @@ def check_scheme(place: str) -> None:
     scheme, separator, _ = place.partition("://")
     if separator and scheme not in SCHEMES:
         known = ", ".join(f"{known}://" for known in SCHEMES)
-        raise DataError(f"cannot use {scheme}:// places", where=place, hint=f"give a local path, or one of: {known}")
+        raise DataError(
+            "unknown-scheme",
+            f"cannot use {scheme}:// places",
+            where=place,
+            hint=f"give a local path, or one of: {known}",
+        )
     if separator:
         parts_of(place)
 

@@ -96,20 +96,20 @@ class _Upload:
             strange = self._strange(there)
             if not pending and not strange:
                 return write_object(self._last, self._contract, replacing=self._claimed)
-        raise ConflictError(f"was changed by others {_CONTESTS} times in a row", where=self._root)
+        raise ConflictError("contested", f"was changed by other processes {_CONTESTS} times in a row", where=self._root)
 
     def _claim(self) -> str:
-        """Take the place from whoever has it; the claim's version."""
+        """Take the place from its current owner; the claim's version."""
         claim = _CLAIM + uuid.uuid4().hex.encode() + b'"}\n'
         for _ in range(_CONTESTS):
             with contextlib.suppress(ConflictError):
                 return write_object(self._last, claim, **_unless_changed(stat(self._last)))
-        raise ConflictError(f"was claimed by others {_CONTESTS} times in a row", where=self._root)
+        raise ConflictError("contested", f"was claimed by other processes {_CONTESTS} times in a row", where=self._root)
 
     def _require_claim(self) -> None:
         found = stat(self._last)
         if found is None or found.version != self._claimed:
-            raise ConflictError("was claimed by another process meanwhile", where=self._root)
+            raise ConflictError("changed-meanwhile", "was claimed by another process meanwhile", where=self._root)
 
     def _listed(self) -> dict[str, ObjectStat]:
         there = {found.place.removeprefix(f"{self._root}/"): found for found in list_objects(self._root)}
@@ -133,7 +133,7 @@ class _Upload:
         self._insist(there, name, lambda found: delete_object(found.place, found.version) if found else None)
 
     def _insist(self, there: Mapping[str, ObjectStat], name: str, act: Callable[[ObjectStat | None], Out]) -> Out:
-        """Act on what is at a place, again as long as others change it and the claim stands."""
+        """Act on what is at a place, again as long as others change it and the claim holds."""
         found = there.get(name)
         for _ in range(_CONTESTS):
             try:
@@ -141,11 +141,13 @@ class _Upload:
             except ConflictError:
                 found = stat(f"{self._root}/{name}")
                 self._require_claim()  # after the look: what was seen is nothing of a writer that claimed later
-        raise ConflictError(f"was changed by others {_CONTESTS} times in a row", where=f"{self._root}/{name}")
+        raise ConflictError(
+            "contested", f"was changed by other processes {_CONTESTS} times in a row", where=f"{self._root}/{name}"
+        )
 
 
 def is_claim(content: bytes) -> bool:
-    """Whether an object stands for a folder that is being written, or whose writer died."""
+    """Whether an object marks a folder that is being written, or whose writer died."""
     return content.startswith(_CLAIM)
 
 
@@ -179,7 +181,7 @@ def download_folder(place: str, directory: Path, files: Sequence[str] = ("*",)) 
     def fetch(thing: ObjectStat, aside: Path) -> None:
         name = named(thing)
         if any(part in ("", ".", "..") for part in name.split("/")):
-            raise StorageError("has a name that no file can have", where=thing.place)
+            raise StorageError("invalid-object-name", "has a name that is not a valid file name", where=thing.place)
         path = aside / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:

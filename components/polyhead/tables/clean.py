@@ -142,6 +142,8 @@ def open_clean(data: str | Path) -> CleanTable:
     """
     report = ValidationReport.read(data)
     if not report.passed:
-        raise ArtifactError("did not pass validation", where=str(data), hint="see its ValidationReport.json")
+        raise ArtifactError(
+            "not-validated", "did not pass validation", where=str(data), hint="see its ValidationReport.json"
+        )
     path = checked_file(data, report, CLEAN_TABLE)
     return CleanTable(path, report.rows_clean, report)

@@ -22,7 +22,7 @@ def named(*columns: str) -> pl.Expr:
 def choose_columns(
     name: str, names: Sequence[str], columns: Sequence[str] | None, optional: Sequence[str] = ()
 ) -> list[str]:
-    """The columns to keep of those that a table has; a column without a name is nobody's.
+    """The columns to keep of those that a table has; a column without a name is left out.
 
     Args:
         name: What messages call the table.
@@ -41,12 +41,23 @@ def choose_columns(
         header = ", ".join(list(counts)[:12])
         separated = next((mark for mark in (";", "\t", "|") if mark in header), None)
         hint = f"is its separator {separated!r}? Save it with commas" if separated else "is its first line a header?"
-        raise DataError(f"has none of the columns {', '.join(wanted[:12])}; it has: {header}", where=name, hint=hint)
+        raise DataError(
+            "unknown-column",
+            f"has none of the columns {', '.join(wanted[:12])}; it has: {header}",
+            where=name,
+            hint=hint,
+        )
     for column in wanted:
         if column not in counts:
-            problems.append(Problem(f"no column '{column}'", name, did_you_mean(column, list(counts))))
+            problems.append(
+                Problem("unknown-column", f"no column '{column}'", where=name, hint=did_you_mean(column, list(counts)))
+            )
         elif counts[column] > 1:
-            problems.append(Problem(f"{counts[column]} columns are called '{column}'", name, "keep one"))
+            problems.append(
+                Problem(
+                    "duplicate-column", f"{counts[column]} columns are called '{column}'", where=name, hint="keep one"
+                )
+            )
     if problems:
         raise DataError(problems)
     return wanted

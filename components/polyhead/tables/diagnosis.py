@@ -28,18 +28,18 @@ def named_failures(place: str, source: Source | None = None) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise DataError("no such table", where=place) from None
+        raise DataError("file-not-found", "no such table", where=place) from None
     except pl.exceptions.NoDataError:
-        raise DataError("is empty", where=place) from None
+        raise DataError("empty-file", "is empty", where=place) from None
     except PermissionError:
-        raise DataError("may not be read: permission denied", where=place) from None
+        raise DataError("permission-denied", "may not be read: permission denied", where=place) from None
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
         if source is not None and not isinstance(error, OSError):
             _explain(source)
         suffix = PurePosixPath(place).suffix.lower()
         reason = str(error).splitlines()[0]
         hint = "save it as UTF-8" if re.search("utf-?8", reason, re.IGNORECASE) else ""
-        raise DataError(f"cannot be read as {suffix[1:]}: {reason}", where=place, hint=hint) from None
+        raise DataError("invalid-table", f"cannot be read as {suffix[1:]}: {reason}", where=place, hint=hint) from None
 
 
 def _explain(source: Source) -> None:
@@ -55,31 +55,31 @@ def _explain(source: Source) -> None:
 
 
 def _refuse_other_text(source: Source) -> None:
-    """Name the first line that is no UTF-8 text."""
+    """Name the first line that is not UTF-8 text."""
     with source.stream() as stream:
         for number, line in enumerate(stream, 1):
             try:
                 line.decode()
             except UnicodeDecodeError:
                 raise DataError(
-                    f"line {number} is no UTF-8 text", where=source.place, hint="save it as UTF-8"
+                    "not-utf8", f"line {number} is not UTF-8 text", where=source.place, hint="save it as UTF-8"
                 ) from None
 
 
 def _refuse_other_json(source: Source) -> None:
-    """Name the first line that is no JSON object."""
+    """Name the first line that is not a JSON object."""
     with source.stream() as stream:
         for number, line in enumerate(stream, 1):
             reason = _no_json_object(line.rstrip(b"\n"))
             if reason:
-                raise DataError(f"line {number} is no JSON object: {reason}", where=source.place)
+                raise DataError("invalid-json", f"line {number} is not a JSON object: {reason}", where=source.place)
 
 
 def _no_json_object(line: bytes) -> str:
     """What is wrong with a line of JSON; empty where nothing is."""
 
     def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no JSON value, write null")
+        raise ValueError(f"{word} is not a JSON value: write null")
 
     if not line.strip():
         return ""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def from_pandas(table: object, columns: Sequence[str] | None, optional: Sequence[str]) -> pl.DataFrame:
-    """The columns of a pandas frame, one by one, so that a strange one that nobody asked for does not matter.
+    """The columns of a pandas frame, one by one, so that a strange one that is not needed does not matter.
 
     Args:
         table: The frame.
@@ -51,7 +51,9 @@ def _from_series(name: str, values: pd.Series[Any]) -> pl.Series:
         try:
             return pl.Series([_written(value) for value in values], dtype=pl.String).alias(name)
         except TypeError as error:
-            raise DataError(f"holds {error}, which is not a single value", where=f"column '{name}'") from None
+            raise DataError(
+                "not-a-single-value", f"holds {error}, which is not a single value", where=f"column '{name}'"
+            ) from None
 
 
 def _written(value: Any) -> str | None:
@@ -67,7 +69,7 @@ def _written(value: Any) -> str | None:
         try:
             return value.decode()
         except UnicodeDecodeError:
-            raise TypeError("bytes that are no UTF-8 text") from None
+            raise TypeError("bytes that are not UTF-8 text") from None
     if isinstance(value, (int, float, decimal.Decimal, dt.date, dt.time)) or type(value).__module__ == "numpy":
         return str(value)
     if isinstance(value, os.PathLike):

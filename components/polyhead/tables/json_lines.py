@@ -15,7 +15,7 @@ _ESCAPE = re.compile(
 _BLOCK = 8 * 2**20
 _MIXED = "mixed"
 _TOGETHER = ({"text", "number"}, {"text", "boolean"}, {"text", "number", "boolean"})
-"""Kinds that the engine reads as text where they stand in one column."""
+"""Kinds that the engine reads as text if they are in one column."""
 
 
 def has_halves(stream: IO[bytes]) -> bool:
@@ -24,12 +24,12 @@ def has_halves(stream: IO[bytes]) -> bool:
 
 
 def without_halves(line: bytes) -> bytes:
-    """A line of JSON in which U+FFFD stands for each half of a character pair, as when broken UTF-16 is decoded."""
+    """A line of JSON in which U+FFFD replaces each half of a surrogate pair, as when broken UTF-16 is decoded."""
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], line)
 
 
 def has_booleans(stream: IO[bytes], columns: Sequence[str]) -> bool:
-    """Whether a boolean may stand in one of some columns."""
+    """Whether one of some columns may hold a boolean."""
     names = {
         form for name in columns for form in (json.dumps(name).encode(), json.dumps(name, ensure_ascii=False).encode())
     }
@@ -52,7 +52,7 @@ def mixed_columns(lines: Iterable[bytes], *, records: bool) -> dict[str, str]:
         By column `mixed`, or `list` for lists whose items are of several kinds.
 
     Raises:
-        ValueError: A line is no JSON.
+        ValueError: A line is not JSON.
         RecursionError: A line is nested too deeply.
     """
     kinds: dict[str, set[str]] = {}

@@ -99,7 +99,7 @@ class OpenTable:
         self._scan = scan
         self._source = source
         if self.rows == 0:
-            raise DataError("has no rows", where=name)
+            raise DataError("no-rows", "has no rows", where=name)
 
     def batches(self, rows: int) -> Iterator[pl.DataFrame]:
         """The table in parts.
@@ -141,7 +141,12 @@ def _open_file(place: str, columns: Sequence[str] | None, optional: Sequence[str
     suffix = PurePosixPath(place).suffix.lower()
     kind = _READERS.get(suffix)
     if kind is None:
-        raise DataError(f"unknown table format '{suffix}'", where=place, hint=f"one of: {', '.join(_READERS)}")
+        raise DataError(
+            "unknown-table-format",
+            f"unknown table format '{suffix}'",
+            where=place,
+            hint=f"one of: {', '.join(_READERS)}",
+        )
     with named_failures(place):
         source = Source(place, kind)
     with named_failures(place, source):
@@ -181,7 +186,7 @@ def _scan_csv(source: Source, columns: Sequence[str]) -> tuple[pl.LazyFrame, lis
     with source.stream() as stream:
         mark = stream.read(4)
     if mark[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError("is UTF-16 text", where=source.place, hint="save it as UTF-8")
+        raise DataError("not-utf8", "is UTF-16 text", where=source.place, hint="save it as UTF-8")
     if mark[:2] == _GZIP:
         with source.anew() as file, gzip.open(source.handle()) as packed:
             shutil.copyfileobj(packed, file)
@@ -215,7 +220,7 @@ def _scan_json_lines(source: Source) -> pl.LazyFrame:
     """A first pass finds the columns and their types, so that a part's types do not depend on where it is cut."""
     with source.stream() as stream:
         if not any(line.removeprefix(BOM).strip() for line in stream):
-            raise DataError("is empty", where=source.place)
+            raise DataError("empty-file", "is empty", where=source.place)
     with source.text() as stream:
         marked, halves = stream.tell() > 0, has_halves(stream)
     if marked or halves:

@@ -161,12 +161,18 @@ def too_many(section: ValidateSection, rejections: list[Rejection], *, rejected:
         return []
     rule = "validate.on_bad_row is fail" if strict else f"validate.max_rejected is {allowed:.1%}"
     count = "all" if rejected == rows else f"{rejected:,} of"
-    reasons = [Problem(_sentence(rejection), f"column '{rejection.column}'") for rejection in rejections[:_REASONS]]
-    return [Problem(f"{count} {counted(rows, 'row')} are rejected ({rejected / rows:.1%}), {rule}"), *reasons]
+    reasons = [
+        Problem(rejection.reason.replace("_", "-"), _sentence(rejection), where=f"column '{rejection.column}'")
+        for rejection in rejections[:_REASONS]
+    ]
+    return [
+        Problem("too-many-rejected", f"{count} {counted(rows, 'row')} are rejected ({rejected / rows:.1%}), {rule}"),
+        *reasons,
+    ]
 
 
 def tell_rejections(rejections: Sequence[Rejection], place: str) -> None:
-    """Say what was rejected and why, and where every rejected row stands.
+    """Say what was rejected and why, and which file has every rejected row.
 
     Args:
         rejections: Counts by column and reason, the most frequent first.

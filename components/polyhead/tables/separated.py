@@ -30,7 +30,7 @@ _QUOTE, _LINE_FEED, _RETURN = b'"\n\r'
 
 
 def separator_of(stream: IO[bytes], usual: str, wanted: Collection[str] = ()) -> str:
-    """What stands between the cells: the usual mark, unless only another cuts the first rows evenly.
+    """What separates the cells: the usual mark, unless only another cuts the first rows evenly.
 
     Where several do, one that makes the wanted columns is preferred.
 
@@ -66,12 +66,12 @@ def _even_header(lines: list[str], mark: str) -> list[str]:
 def plain_rows(stream: IO[bytes], separator: str) -> int | None:
     """How many rows a plain file has.
 
-    A file is plain where every line has as many cells as the header, quotes stand around whole cells only, lines end
-    with a line feed, with or without a carriage return, and empty lines stand at the end only.
+    A file is plain where every line has as many cells as the header, quotes are around whole cells only, lines end
+    with a line feed, with or without a carriage return, and empty lines are at the end only.
 
     Args:
         stream: The file, from its start, without a byte order mark.
-        separator: What stands between cells.
+        separator: What separates cells.
 
     Returns:
         The rows, without the header and the empty lines at the end; None for any other file.
@@ -96,7 +96,7 @@ class _Census:
 
     def __init__(self, separator: int) -> None:
         self._separator = separator
-        self._quoted = False  # whether the next byte stands in quotes
+        self._quoted = False  # whether the next byte is in quotes
         self._before = _LINE_FEED  # the byte before the next one
         self._length = 0  # bytes of the line so far
         self._marks = 0  # separators of the line so far
@@ -175,7 +175,7 @@ def rewrite(stream: IO[bytes], separator: str, file: IO[bytes], *, place: str) -
 
     Args:
         stream: The file, from its start.
-        separator: What stands between cells.
+        separator: What separates cells.
         file: Where the plain file is written.
         place: What messages call the file.
 
@@ -184,7 +184,7 @@ def rewrite(stream: IO[bytes], separator: str, file: IO[bytes], *, place: str) -
 
     Raises:
         DataError: Lines have more or fewer cells than the header, all of them, or a quote is never closed.
-        UnicodeDecodeError: It is no UTF-8 text.
+        UnicodeDecodeError: It is not UTF-8 text.
     """
     csv.field_size_limit(sys.maxsize)
     plain = io.TextIOWrapper(file, encoding="utf-8", newline="")
@@ -209,9 +209,16 @@ def rewrite(stream: IO[bytes], separator: str, file: IO[bytes], *, place: str) -
         writer.writerow(cells)
     if _is_open(record, separator):
         first = reader.line_num - len(record) + 1
-        raise DataError(f"line {first} opens a quote that is never closed", where=place, hint="close it, or double it")
+        raise DataError(
+            "unclosed-quote",
+            f"line {first} opens a quote that is never closed",
+            where=place,
+            hint="close it, or double it",
+        )
     if bad > _TOLD_LINES:
-        problems.append(Problem(f"{bad - _TOLD_LINES:,} more lines have too many or too few cells", place))
+        problems.append(
+            Problem("ragged-line", f"{bad - _TOLD_LINES:,} more lines have too many or too few cells", where=place)
+        )
     if problems:
         raise DataError(problems)
     plain.flush()
@@ -222,7 +229,7 @@ def rewrite(stream: IO[bytes], separator: str, file: IO[bytes], *, place: str) -
 def _uneven(place: str, line: int, cells: int, width: int) -> Problem:
     hint = "put cells that hold the separator in quotes" if cells > width else "write its empty cells too"
     count = "1 cell" if cells == 1 else f"{cells} cells"
-    return Problem(f"line {line} has {count}, the header has {width}", place, hint)
+    return Problem("ragged-line", f"line {line} has {count}, the header has {width}", where=place, hint=hint)
 
 
 class _Lines:

@@ -39,9 +39,9 @@ class Source:
         status = os.stat(self._path)
         if not stat.S_ISREG(status.st_mode):
             what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-            raise DataError(f"is {what}, not a file", where=place, hint="give one file")
+            raise DataError("not-a-file", f"is {what}, not a file", where=place, hint="give one file")
         if status.st_size == 0:
-            raise DataError("is empty", where=place)
+            raise DataError("empty-file", "is empty", where=place)
 
     def handle(self) -> str:
         """What polars reads."""
@@ -68,7 +68,7 @@ class Source:
 
 
 def _copied(place: str) -> tempfile._TemporaryFileWrapper[bytes]:
-    """A temporary file with an object's bytes, all of one version; it goes when nobody holds it any more."""
+    """A temporary file with an object's bytes, all of one version; it is removed when nothing holds it any more."""
     file = _temporary(place)
     download_file(place, file)
     file.flush()

@@ -11,7 +11,7 @@ from typing import Any, Self
 import polars as pl
 
 ROW_GROUP = 131_072
-"""Rows of each row group of the tables that steps hand on, the last apart."""
+"""Rows of each row group, except the last, of the tables that steps pass on."""
 
 
 def parquet_bytes(table: pl.DataFrame) -> bytes:
@@ -24,7 +24,7 @@ def parquet_bytes(table: pl.DataFrame) -> bytes:
 class TableWriter:
     """Writes a Parquet file from parts of any size: the same rows give the same bytes, however they are cut.
 
-    Row groups hold `ROW_GROUP` rows, the last apart; LZ4 compresses, since the next steps read every column and it
+    Row groups hold `ROW_GROUP` rows, except the last; LZ4 compresses, since the next steps read every column and it
     costs them nothing. A row group is encoded in a thread while the caller makes the next one.
 
     Args:

@@ -181,6 +181,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
         score = self._score(val_losses or losses)
         if not all(map(math.isfinite, (score, *losses.values()))):
             raise DataError(
+                "loss-not-finite",
                 f"the loss is not a finite number in epoch {epoch + 1}: {losses}",
                 hint="lower train.learning_rate, or check the targets for extreme values",
             )

@@ -63,7 +63,9 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     require_same("preprocessing", made_from, given, maker=str(shards), user=str(preprocessing))
     fitted = Fitted.of(held, config, preprocessing)
     if manifest.rows["train"] == 0:
-        raise DataError("have no train rows", where=str(shards), hint="change the config's split")
+        raise DataError(
+            "no-train-rows", "there are no training rows", where=str(shards), hint="change the config's split"
+        )
     say("loading TensorFlow")
     backend.load()
     with new_artifact(out, ModelBundle, resume=_fingerprint(config, held, manifest)) as directory:
@@ -141,7 +143,7 @@ def _score(fitted: Fitted, feed: Feed, manifest: ShardManifest) -> tuple[JointSc
         reason = f"no val row has a known {', '.join(unknown)}"
     else:
         reason = "there are no val rows"
-    say(f"{reason}: the joint score is that of the train rows, and the last epoch's weights are kept")
+    say(f"{reason}: the joint score is that of the training rows, and the last epoch's weights are kept")
     return JointScore(fitted, feed.targets("train").as_numpy_iterator()), None
 
 

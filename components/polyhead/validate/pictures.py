@@ -53,8 +53,8 @@ class Pictures:
         max_pixels: Largest height times width that is accepted.
         decode: Whether to decode whole pictures; otherwise their headers are read, and all bytes hashed.
         workers: Threads.
-        told: What others found out, in the order in which the paths will be asked for. A path that is not the next
-            one there is looked at.
+        told: What other workers found out, in the order in which the paths will be asked for. A path that is not the
+            next one there is looked at.
 
     Attributes:
         files: Different paths looked at.
@@ -172,7 +172,7 @@ class Pictures:
         """What was found out about pictures, of type `PICTURE_TYPE`; null where the path is.
 
         Args:
-            paths: Paths that were looked at and are no faults.
+            paths: Paths that were looked at and are not faults.
         """
         known = paths.drop_nulls()
         records = np.frombuffer(b"".join(self._facts[_name(path)] for path in known), dtype=_FIELDS)

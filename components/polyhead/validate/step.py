@@ -61,7 +61,7 @@ def run(
 ) -> ValidationReport:
     """Check a table and write the clean one.
 
-    The table is read once, in parts, and memory does not grow with it, apart from eight bytes for every key, about
+    The table is read once, in parts, and memory does not grow with it, except for eight bytes for every key, about
     250 for every different picture, and the classes of its targets. Where two keys are the same it is read once more.
 
     Args:
@@ -121,8 +121,10 @@ def run(
     for warning in warnings:
         say(f"warning: {warning}")
     if problems:
-        hint = f"every rejected row stands in {join(str(out), REJECTED_TABLE)}" if report.rows_rejected else ""
-        raise DataError([*problems, Problem("nothing was fitted or trained", hint=hint)] if hint else problems)
+        hint = f"every rejected row is in {join(str(out), REJECTED_TABLE)}" if report.rows_rejected else ""
+        raise DataError(
+            [*problems, Problem("run-stopped", "nothing was fitted or trained", hint=hint)] if hint else problems
+        )
     return report
 
 
@@ -215,6 +217,7 @@ def _read_plan(config: Config, root: str, place: str | Path) -> PicturePlan:
     section = config.validate_
     if (planned.image_root, planned.images, planned.max_pixels) != (root, section.images, section.max_pixels):
         raise ArtifactError(
+            "plan-mismatch",
             f"is for pictures in {planned.image_root} checked by {planned.images} up to {planned.max_pixels:,} pixels, "
             f"not for those in {root} checked by {section.images} up to {section.max_pixels:,}",
             where=str(place),
@@ -230,7 +233,7 @@ def _told(config: Config, root: str, plan: str | Path, parts: Sequence[str | Pat
         checked_file(directory, part, PICTURES_TABLE)
         if part.pictures != part.partition.end - part.partition.start:
             what = f"looked at {counted(part.pictures, 'picture')} of {part.partition.end - part.partition.start:,}"
-            raise ArtifactError(what, where=str(directory), hint=_AGAIN)
+            raise ArtifactError("partition-mismatch", what, where=str(directory), hint=_AGAIN)
     return (look for directory, _ in found for look in looks_of(pl.read_parquet(directory / PICTURES_TABLE)))
 
 
@@ -301,7 +304,7 @@ class _Cleaning:
         self._batch_rows = batch_rows or (_PICTURED_ROWS if self._images else ROW_GROUP)
 
     def write(self, directory: Path) -> _Found:
-        """Write both tables; once more where keys seem to repeat, since only then their rows can be told."""
+        """Write both tables; once more where keys seem to repeat, since only then their rows can be found."""
         found = self._pass(directory, np.empty(0, np.uint64))
         suspects = found.keys.suspects()
         if len(suspects):
@@ -381,7 +384,7 @@ class _Cleaning:
 def _verdict(config: Config, found: _Found) -> tuple[list[Problem], list[str]]:
     """What stops the run, and what deserves a look.
 
-    Once too many rows are rejected the rest of the table says little, so only the rejections are told.
+    Once too many rows are rejected the rest of the table says little, so only the rejections are reported.
     """
     rejections = found.rejections
     stops = too_many(config.validate_, rejections.summary(), rejected=rejections.rows, rows=found.rows_read)

@@ -232,7 +232,12 @@ def _check_shared(steps: Mapping[Step, StepSettings], document: Document) -> Non
             if former != value:
                 what = f"{kind} '{name}' differs between {other} and {step}, and one pod runs them all"
                 problems.append(
-                    Problem(what, document.where(["cluster", "steps", step]), "give both the same, or compile for kfp")
+                    Problem(
+                        "steps-differ",
+                        what,
+                        where=document.where(["cluster", "steps", step]),
+                        hint="give both the same, or compile for kfp",
+                    )
                 )
     if problems:
         raise ConfigError(problems)

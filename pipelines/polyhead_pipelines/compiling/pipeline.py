@@ -86,7 +86,9 @@ class Compiled:
             ArtifactError: It cannot be written.
         """
         if out.suffix not in (".yaml", ".yml"):
-            raise ConfigError(f"ends in '{out.suffix}'", where=str(out), hint="give a name that ends in .yaml")
+            raise ConfigError(
+                "unknown-suffix", f"ends in '{out.suffix}'", where=str(out), hint="give a name that ends in .yaml"
+            )
         write_whole(out, self.text.encode())
 
 
@@ -187,7 +189,7 @@ def _steps(config: Config, platform: Platform, bundle: str | None) -> tuple[Step
 
 
 def _places(blueprint: Blueprint, options: Mapping[str, str | None], publish_to: str | None) -> dict[str, str]:
-    """What steps are told of places and images, by where each stands: an option, or a line of the configuration.
+    """The places and images that steps get, by where each is given: an option, or a line of the configuration.
 
     Args:
         blueprint: What to compile.
@@ -208,18 +210,28 @@ def _places(blueprint: Blueprint, options: Mapping[str, str | None], publish_to:
 
 
 def _place_problems(places: Mapping[str, str], platform: Platform) -> list[Problem]:
-    """What of the places that a step is told would reach it as something else."""
-    problems = [Problem(IN_THE_OPEN, where, IN_THE_OPEN_HINT) for where, text in places.items() if has_secret(text)]
+    """What is wrong with places that would reach a step as something else."""
+    problems = [
+        Problem("secret-in-plain-text", IN_THE_OPEN, where=where, hint=IN_THE_OPEN_HINT)
+        for where, text in places.items()
+        if has_secret(text)
+    ]
     if platform.expands:
         found = [(where, expanded_problem(text)) for where, text in places.items()]
-        problems += [Problem(what, where, "give it another name") for where, what in found if what]
+        problems += [
+            Problem("expanded-text", what, where=where, hint="give it another name") for where, what in found if what
+        ]
     return problems
 
 
 def _comment_problems(text: str, name: str) -> list[Problem]:
     """Secrets in comments, which travel with the configuration; its values are checked when it is read."""
     comments = [(n, line.partition("#")[2]) for n, line in enumerate(text.split("\n"), 1)]
-    return [Problem(IN_THE_OPEN, f"{name}:{n}", "remove the comment") for n, line in comments if has_secret(line)]
+    return [
+        Problem("secret-in-plain-text", IN_THE_OPEN, where=f"{name}:{n}", hint="remove the comment")
+        for n, line in comments
+        if has_secret(line)
+    ]
 
 
 def _partitions_problems(blueprint: Blueprint, platform: Platform) -> list[Problem]:
@@ -243,7 +255,9 @@ def _warnings(blueprint: Blueprint, steps: Mapping[str, StepSettings], platform:
     for one in dict.fromkeys([blueprint.image, *own]):
         name = one.rpartition("/")[2]
         if "@" not in one and (":" not in name or name.endswith(":latest")):
-            found.append(f"the image '{one}' can change under its name: give a version's tag or a digest, @sha256:…")
+            found.append(
+                f"the image '{one}' can change under the same name: give a version's tag or a digest, @sha256:…"
+            )
     return found
 
 
@@ -251,7 +265,7 @@ def _head(blueprint: Blueprint, platform: Platform, documents: list[dict[str, An
     """The comments above the documents.
 
     KFP's own writer copies parameter defaults there line by line, and every line of a multi-line default after the
-    first would stand there as YAML.
+    first would be YAML there.
     """
     parameters = documents[0].get("root", {}).get("inputDefinitions", {}).get("parameters", {})
     what = "training" if blueprint.bundle is None else "prediction"

@@ -51,7 +51,7 @@ def expanded_problem(text: str) -> str:
     if found is None:
         return ""
     who = "Argo" if found[0] == "{{" else "Kubernetes"
-    return f"holds '{found[0]}', which {who} would expand on the way to the step"
+    return f"contains '{found[0]}', which {who} would expand on the way to the step"
 
 
 def unexpanded_config(text: str, name: str) -> str:
@@ -65,7 +65,7 @@ def unexpanded_config(text: str, name: str) -> str:
         name: What to call it in messages.
 
     Raises:
-        ConfigError: Such a sequence stands where YAML has no other way to write it, as in a tag.
+        ConfigError: Such a sequence is where YAML has no other way to write it, as in a tag.
     """
     if not EXPANDED.search(text):
         return text
@@ -84,7 +84,9 @@ def unexpanded_config(text: str, name: str) -> str:
         if parse_yaml(carried, name=name).value == parse_yaml(text, name=name).value:
             return carried
     hint = "write tags without $"
-    raise ConfigError("holds {{, $( or $$ where Argo or Kubernetes would expand it", where=name, hint=hint)
+    raise ConfigError(
+        "expanded-text", "contains {{, $( or $$, which Argo or Kubernetes would expand", where=name, hint=hint
+    )
 
 
 def _scalars(node: Any) -> Iterator[yaml.ScalarNode]:
@@ -138,12 +140,12 @@ def most_partitions(parameters: Mapping[str, str], root: str | None, pipeline: s
 def partitions_problems(
     partitions: int, parameters: Mapping[str, str], root: str | None, pipeline: str, where: str
 ) -> list[Problem]:
-    """What is wrong where there are more partitions than their merge can be told of; see `most_partitions`."""
+    """What is wrong if there are more partitions than their merge can take; see `most_partitions`."""
     most = most_partitions(parameters, root, pipeline)
     if partitions <= most:
         return []
-    what = f"{partitions} are more than a merge can be told of: {most} with this configuration and pipeline root"
-    return [Problem(what, where, f"give {most} or fewer")]
+    what = f"{partitions} partitions are more than a merge can take: {most} with this configuration and pipeline root"
+    return [Problem("too-many-partitions", what, where=where, hint=f"give {most} or fewer")]
 
 
 def _size(value: Any) -> int:

@@ -1,4 +1,4 @@
-"""What a place that runs a pipeline decides: what of the configuration's `cluster` it carries, and how it is told."""
+"""What a place that runs a pipeline decides: what of `cluster` it carries, and how that is written."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Platform:
         return f"ignored: {self.ignored[setting]}" if setting in self.ignored else "yes"
 
     def carried(self, settings: StepSettings) -> StepSettings:
-        """What of a step's settings it is told."""
+        """What of a step's settings it gets."""
         kept = {name: value for name, value in values_of(settings).items() if self.carries(name) == "yes"}
         return StepSettings.model_validate(kept)
 
@@ -124,7 +124,7 @@ class Platform:
             for name in given_settings(settings):
                 if name in self.refused:
                     what, hint = self.refused[name]
-                    found.append(Problem(what, document.where([*path, name]), hint))
+                    found.append(Problem("unsupported-setting", what, where=document.where([*path, name]), hint=hint))
             found += self.step_problems(settings, document, path)
         if cluster.service_account is not None:
             where = document.where(["cluster", "service_account"])
@@ -141,7 +141,11 @@ class Platform:
             try:
                 TypeAdapter(PipelineRoot).validate_python(root)
             except ValidationError as error:
-                yield Problem(error.errors()[0]["msg"].removeprefix("Value error, "), where)
+                yield Problem(
+                    error.errors()[0]["ctx"]["error"].code,
+                    error.errors()[0]["msg"].removeprefix("Value error, "),
+                    where=where,
+                )
 
     def step_problems(
         self,
@@ -152,17 +156,17 @@ class Platform:
         """What is wrong with the settings of one level beside those that are refused; here nothing.
 
         Args:
-            settings: What stands there.
+            settings: What is there.
             document: The configuration file, for the lines.
-            path: Where it stands.
+            path: Where it is.
         """
         yield from ()
 
     def account_problems(self, account: str, where: str) -> Iterator[Problem]:
         """What is wrong with the service account; here all but a name of Kubernetes."""
         if "@" in account:
-            what = f"received '{account}': Kubernetes wants a name, not an address"
-            yield Problem(what, where, "write the account's name")
+            what = f"received '{account}': Kubernetes needs a name, not an address"
+            yield Problem("invalid-service-account", what, where=where, hint="write the account's name")
 
     def warnings(self, cluster: ClusterSection, partitions: int = 1) -> list[str]:
         """A sentence for each thing that the platform does without.
@@ -186,7 +190,7 @@ class Platform:
         """What of the settings of one level may not come as it is meant.
 
         Args:
-            settings: What stands there.
+            settings: What is there.
             path: Where, as the user writes it: `cluster.steps.train`.
             selected: Whether a node selector holds for it.
         """
@@ -213,11 +217,11 @@ def _expanded_problems(document: Document) -> Iterator[Problem]:
     for here, text in texts(document.get(["cluster"]), ("cluster",)):
         if here not in told_elsewhere and (what := expanded_problem(text)):
             hint = "read it from a config map, or write it otherwise" if "env" in here else "write it otherwise"
-            yield Problem(what, document.where(here), hint)
+            yield Problem("expanded-text", what, where=document.where(here), hint=hint)
 
 
 def levels(cluster: ClusterSection) -> Iterator[tuple[tuple[str, ...], StepSettings]]:
-    """Every place where settings can stand, with its path in the configuration file."""
+    """Every place where settings can be, with its path in the configuration file."""
     yield ("cluster",), cluster
     for step in STEPS:
         yield ("cluster", "steps", step), cluster.steps.of(step)

@@ -25,7 +25,7 @@ def prediction_pipeline(
         table_place: The table, the default of the pipeline parameter `table`.
         image: Container image of every task.
         cluster: What the tasks ask for, as the step `predict`.
-        platform: Who is told of it.
+        platform: What it is written for.
         partitions: Workers that share the rows, the default of the pipeline parameter `partitions`. With 1 there is
             no such parameter, and prediction is one task.
 

@@ -1,4 +1,4 @@
-"""What each step asks for: one table of defaults, the configuration's `cluster` over it, and how a platform is told.
+"""What each step asks for: one table of defaults, the configuration's `cluster` over it, and how a platform gets it.
 
 `settle` puts a step's settings on a KFP task.
 """
@@ -90,7 +90,7 @@ def _added(below: Any, value: Any) -> Any:
 
 
 def carried_settings(cluster: ClusterSection, step: Step, platform: Platform) -> StepSettings:
-    """What of a step's settings a platform is told."""
+    """What of a step's settings a platform gets."""
     return platform.carried(settings_of(cluster, step))
 
 
@@ -101,7 +101,7 @@ def settle(task: dsl.PipelineTask, step: Step, cluster: ClusterSection, platform
         task: A task of the step, or of a part of it (plan, partition, merge).
         step: Whose settings it gets.
         cluster: The configuration's section.
-        platform: Who is told of it, and in whose words.
+        platform: What it is written for, and in whose terms.
 
     Returns:
         The task.

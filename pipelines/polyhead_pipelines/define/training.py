@@ -50,7 +50,7 @@ class Stage:
     Attributes:
         name: The step's and the task's name.
         output: The component's output that holds the artifact.
-        contract: What stands at the artifact's root.
+        contract: The contract at the artifact's root.
     """
 
     name: Step
@@ -91,7 +91,7 @@ def training_pipeline(
         config: The configuration. Its text is the default of the pipeline parameter `config`.
         table_place: The table, the default of the pipeline parameter `table`.
         image: Container image of every step.
-        platform: Who is told what the steps ask for.
+        platform: What the steps' settings are written for.
         partitions: Workers that share the look at the pictures and sharding, the default of the pipeline parameter
             `partitions`. With 1 there is no such parameter, and each step is one task.
         publish_place: Where a bundle that passed is published, the default of the pipeline parameter `publish_to`;
@@ -106,8 +106,9 @@ def training_pipeline(
     """
     size = len(json.dumps(config.text))
     if size > MAX_CONFIG:
-        what = f"has {size:,} characters, a pipeline carries {MAX_CONFIG:,} at most"
-        raise ConfigError(what, hint="shorten its lists and comments, or run the steps one at a time")
+        what = f"has {size:,} characters; a pipeline carries at most {MAX_CONFIG:,}"
+        hint = "shorten its lists and comments, or run the steps one at a time"
+        raise ConfigError("config-too-large", what, hint=hint)
     parameters: dict[str, str | int] = {"config": config.text, "table": table_place, "reuse": ""}
     if partitions > 1:
         parameters["partitions"] = partitions
@@ -135,7 +136,7 @@ class _Tasks:
         config: The configuration.
         image: Container image of every task.
         cluster: What the steps ask for.
-        platform: Who is told of it.
+        platform: What it is written for.
     """
 
     def __init__(self, config: Config, image: str, cluster: ClusterSection, platform: Platform) -> None:

@@ -208,7 +208,9 @@ def _make(folder: Path, hint: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ArtifactError(f"cannot be a folder: {error.strerror}", where=str(folder), hint=hint) from None
+        raise ArtifactError(
+            "not-writable", f"cannot be created: {error.strerror}", where=str(folder), hint=hint
+        ) from None
 
 
 @contextlib.contextmanager
@@ -248,7 +250,7 @@ def _take_over(out: Path, own: Path, stages: Sequence[Stage]) -> None:
     """Put in place what runs that were killed had finished, and remove what else they left.
 
     Args:
-        out: Where the artifacts stand.
+        out: Where the artifacts are.
         own: The working folder of this run; it may have been another's before.
         stages: The steps.
 
@@ -266,7 +268,7 @@ def _take_over(out: Path, own: Path, stages: Sequence[Stage]) -> None:
         except BlockingIOError:
             raise being_written(root, str(out)) from None
         if found:
-            say(f"a former run was killed; what it had finished is in {out}: {', '.join(found)}")
+            say(f"an earlier run was killed; what it finished is in {out}: {', '.join(found)}")
 
 
 def _import_dispatcher() -> None:
@@ -294,7 +296,7 @@ def _explain(relay: Relay, failure: Exception | None, missing: list[Step], known
     """The step's own error, or all that is known of a step that stopped without one.
 
     Args:
-        relay: What the steps told.
+        relay: What the steps reported.
         failure: What KFP raised.
         missing: The steps whose artifacts are not there.
         known: What the runner knows of the step that failed.
@@ -307,13 +309,15 @@ def _explain(relay: Relay, failure: Exception | None, missing: list[Step], known
     named = _FAILED_TASK.search(reason)
     step = named[1] if named else next(iter(missing), relay.step)
     printed = _last_lines(relay.log)
-    what, hint = (known.what, known.hint) if known else ("stopped without an error of its own", "")
+    code, what, hint = "step-failed", "stopped without an error of its own", ""
+    if known:
+        code, what, hint = known.code, known.what, known.hint
     if printed and not (known and printed == _KILLED_LINE):
         what += f"; its last lines:\n{printed}"
     elif not known:
         silent = failure is None or _NO_OUTPUT in reason
         what = "ended without its output" if silent else f"{what}: {reason}"
-    return PipelineError(what, where=f"step '{step}'", hint=hint)
+    return PipelineError(code, what, where=f"step '{step}'", hint=hint)
 
 
 def _last_lines(log: list[str]) -> str:

@@ -127,8 +127,10 @@ class Containers:
         """
         missing = [place for place in reads if not is_remote(place) and not Path(place).exists()]
         if missing:
-            hint = "it is mounted into the containers, so it must be there before they start"
-            raise DataError(Problem("no such file or folder", place, hint) for place in missing)
+            hint = "it is mounted into the containers, so it must exist before they start"
+            raise DataError(
+                Problem("file-not-found", "no such file or folder", where=place, hint=hint) for place in missing
+            )
         client = _connect()
         try:
             info = client.info()
@@ -151,7 +153,7 @@ class Containers:
             client.close()
 
     def _arguments(self, reads: Sequence[str], writes: Sequence[str], security: Sequence[str]) -> dict[str, Any]:
-        """What Docker is told of every container."""
+        """What Docker gets for every container."""
         from docker.types import DeviceRequest, Mount
 
         online = any(map(is_remote, (*reads, *writes))) if self.network is None else self.network != "none"
@@ -194,22 +196,24 @@ class Containers:
             reason = failure.explanation or str(failure)
             gpu = "could not select device driver" in reason
             hint = "the machine needs a GPU and the NVIDIA Container Toolkit; or run without --gpus" if gpu else ""
-            return Problem(f"could not be started: {reason}", hint=hint)
+            return Problem("container-not-started", f"could not be started: {reason}", hint=hint)
         code, out_of_memory = _last_end(client, label, started)
         larger = "give a larger --memory" if self.memory else "give the Docker daemon more memory"
         hint = f"{larger}, or make train.batch_size smaller"
         if out_of_memory:
             limit = f" within the {self.memory} of --memory" if self.memory else ""
-            return Problem(f"ran out of memory{limit} and was killed", hint=hint)
+            return Problem("out-of-memory", f"ran out of memory{limit} and was killed", hint=hint)
         if code == _KILLED:
-            return Problem("was killed (exit code 137), as happens when memory runs out", hint=hint)
-        return Problem(f"stopped with exit code {code} and no error of its own") if code else None
+            return Problem("out-of-memory", "was killed (exit code 137), as happens when memory runs out", hint=hint)
+        return Problem("step-failed", f"stopped with exit code {code} and no error of its own") if code else None
 
 
 def _connect() -> docker.DockerClient:
     found = importlib.util.find_spec("docker")
     if found is None or found.origin is None:  # a folder called docker has no origin
-        raise PipelineError("the Docker SDK is not installed", hint="pip install 'polyhead[docker]'")
+        raise PipelineError(
+            "docker-not-installed", "the Docker SDK is not installed", hint="pip install 'polyhead[docker]'"
+        )
     import docker
 
     try:
@@ -218,9 +222,11 @@ def _connect() -> docker.DockerClient:
         where = os.environ.get("DOCKER_HOST", "the default socket")
         if "Permission denied" in str(error):
             hint = "add the user to the group docker, or set DOCKER_HOST to a daemon of the user's own"
-            raise PipelineError("this user may not use the Docker daemon", where=where, hint=hint) from None
+            raise PipelineError(
+                "docker-denied", "this user may not use the Docker daemon", where=where, hint=hint
+            ) from None
         hint = "start it, or set DOCKER_HOST to the one to use"
-        raise PipelineError("no Docker daemon answers", where=where, hint=hint) from None
+        raise PipelineError("docker-unreachable", "the Docker daemon does not answer", where=where, hint=hint) from None
 
 
 def _find(client: docker.DockerClient, image: str) -> str:
@@ -231,15 +237,15 @@ def _find(client: docker.DockerClient, image: str) -> str:
     try:
         found = client.images.get(image)
     except ImageNotFound:
-        raise PipelineError("no such image on this machine", where=image, hint=build) from None
+        raise PipelineError("image-not-found", "no such image on this machine", where=image, hint=build) from None
     except APIError:
-        raise PipelineError("is not the name of an image", where=image, hint=build) from None
+        raise PipelineError("invalid-image-name", "is not a valid image name", where=image, hint=build) from None
     names = [*found.tags, *(found.attrs.get("RepoDigests") or [])]
     if not names:
-        raise PipelineError("the image has no tag", where=image, hint="give it one: docker tag")
+        raise PipelineError("image-without-tag", "the image has no tag", where=image, hint="give it one: docker tag")
     version = found.labels.get(_VERSION_LABEL)
     if version not in (None, __version__):
-        say(f"warning: the image {image} is of version {version}, this is {__version__}")
+        say(f"warning: the image {image} has version {version}, this is {__version__}")
     return next((name for name in (image, f"{image}:latest") if name in names), names[0])
 
 

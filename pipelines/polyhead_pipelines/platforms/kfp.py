@@ -47,7 +47,7 @@ class KubeflowPipelines(RemotePlatform):
         steps: Mapping[Step, StepSettings],
         pipeline: Callable[[], Any],
     ) -> list[dict[str, Any]]:
-        """The pipeline spec, and what Kubernetes is told of the pods."""
+        """The pipeline spec, and what Kubernetes gets about the pods."""
         from google.protobuf import json_format
 
         made = pipeline()
@@ -59,20 +59,27 @@ class KubeflowPipelines(RemotePlatform):
     def step_problems(self, settings: StepSettings, document: Document, path: Sequence[str]) -> Iterator[Problem]:
         """What its format can say, and its backend cannot do."""
         if settings.retry is not None and not settings.retry.factor.is_integer():
-            what = f"received {settings.retry.factor:g}, and Kubeflow Pipelines fails at the first retry: whole numbers"
+            what = f"received {settings.retry.factor:g}, but Kubeflow Pipelines needs a whole number"
             place = [*path, "retry", "factor"]
-            yield Problem(what, document.where(place), f"write {round(settings.retry.factor)}")
+            yield Problem(
+                "unsupported-setting", what, where=document.where(place), hint=f"write {round(settings.retry.factor)}"
+            )
         for i, volume in enumerate(settings.volumes):
             if volume.read_only:
                 what, hint = "Kubeflow Pipelines cannot mount a claim read-only", "remove read_only for kfp"
-                yield Problem(what, document.where([*path, "volumes", str(i), "read_only"]), hint)
+                yield Problem(
+                    "unsupported-setting",
+                    what,
+                    where=document.where([*path, "volumes", str(i), "read_only"]),
+                    hint=hint,
+                )
 
     def step_warnings(self, settings: StepSettings, path: str, selected: bool) -> Iterator[str]:
         """Also of pauses that are longer than the longest."""
         retry = settings.retry
         if retry is not None and retry.longest_pause() > seconds(retry.max_backoff):
             yield (
-                f"{path}.retry: Kubeflow Pipelines knows no longest pause; the last one would be "
+                f"{path}.retry: Kubeflow Pipelines has no longest pause; the last one would be "
                 f"{retry.longest_pause():,.0f} s: lower count or factor"
             )
         yield from super().step_warnings(settings, path, selected)
@@ -93,7 +100,7 @@ class KubeflowPipelines(RemotePlatform):
         return found
 
     def settle_pod(self, task: Any, settings: StepSettings) -> None:
-        """What stands in the second document: the pod around the step's container."""
+        """The second document: the pod around the step's container."""
         from kfp import kubernetes
 
         # Asking for any of this also makes the backend drop all capabilities of the container.

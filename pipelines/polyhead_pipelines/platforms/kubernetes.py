@@ -42,7 +42,12 @@ class Kubernetes(Platform):
             ConfigError: The pipeline predicts, or two steps differ in what one pod has once.
         """
         if blueprint.bundle is not None:
-            raise ConfigError("a Job trains, it does not predict", where="--bundle", hint="compile for kfp or vertex")
+            raise ConfigError(
+                "unsupported-pipeline",
+                "a Job can only train, not predict",
+                where="--bundle",
+                hint="compile for kfp or vertex",
+            )
         return job_manifest(blueprint, steps)
 
     def warnings(self, cluster: ClusterSection, partitions: int = 1) -> list[str]:

@@ -1,4 +1,4 @@
-"""This machine, whose steps are processes or containers of KFP's local runners: it is told nothing of a cluster."""
+"""This machine, whose steps are processes or containers of KFP's local runners: settings of a cluster do not apply."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from polyhead_pipelines.define.platform import Platform
 
 
 class Local(Platform):
-    """This machine. It is told which steps must not come from a cache, and nothing else."""
+    """This machine. It gets which steps must not come from a cache, and nothing else."""
 
     name = "local"
     about = "pipeline for the local runners of the KFP SDK."
@@ -29,5 +29,5 @@ class Local(Platform):
         return []
 
     def warnings(self, cluster: ClusterSection, partitions: int = 1) -> list[str]:
-        """None, as the user knows that this is no cluster."""
+        """None, as the user knows that this is not a cluster."""
         return []

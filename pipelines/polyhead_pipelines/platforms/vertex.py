@@ -46,7 +46,7 @@ class VertexAI(RemotePlatform):
         "memory_request": "Vertex AI has limits only",
         "node_selector": "Vertex AI picks the machine by cpu_limit, memory_limit and accelerator",
         "priority_class": "Vertex AI has none",
-        "retry": "Vertex AI tries no task of a pipeline again; submit the run again, and the cache helps",
+        "retry": "Vertex AI does not retry tasks of a pipeline; submit the run again, and the cache helps",
         "run_as_group": "the image's own user runs",
         "run_as_user": "the image's own user runs",
         "shared_memory": "Vertex AI sizes it itself",
@@ -79,24 +79,43 @@ class VertexAI(RemotePlatform):
             yield from super().root_problems(cluster, document, given)
             return
         where = "--pipeline-root" if given or root is None else document.where(["cluster", "pipeline_root"])
-        what = f"received '{root}', and Vertex AI keeps artifacts on gs:// only" if root else "is missing for Vertex AI"
-        yield Problem(what, where, "give --pipeline-root gs://bucket/path, or cluster: {pipeline_root: gs://…}")
+        what = (
+            f"received '{root}', but Vertex AI keeps artifacts only on gs://" if root else "is required for Vertex AI"
+        )
+        yield Problem(
+            "invalid-pipeline-root" if root else "no-pipeline-root",
+            what,
+            where=where,
+            hint="give --pipeline-root gs://bucket/path, or cluster: {pipeline_root: gs://…}",
+        )
 
     def step_problems(self, settings: StepSettings, document: Document, path: Sequence[str]) -> Iterator[Problem]:
         """Accelerators that it does not have, and limits above those of its largest machine."""
         yield from _accelerator_problems(settings.accelerator, document, [*path, "accelerator"])
         if settings.cpu_limit and processors(settings.cpu_limit) > MAX_PROCESSORS:
-            what = f"received '{settings.cpu_limit}', and Vertex AI has {MAX_PROCESSORS} processors at most"
-            yield Problem(what, document.where([*path, "cpu_limit"]), f"write {MAX_PROCESSORS} or less")
+            what = f"received '{settings.cpu_limit}', but Vertex AI has at most {MAX_PROCESSORS} processors"
+            yield Problem(
+                "above-platform-limit",
+                what,
+                where=document.where([*path, "cpu_limit"]),
+                hint=f"write {MAX_PROCESSORS} or less",
+            )
         if settings.memory_limit and size(settings.memory_limit) > MAX_MEMORY:
-            what = f"received '{settings.memory_limit}', and Vertex AI has {MAX_MEMORY // 10**9}G at most"
-            yield Problem(what, document.where([*path, "memory_limit"]), f"write {MAX_MEMORY // 10**9}G or less")
+            what = f"received '{settings.memory_limit}', but Vertex AI has at most {MAX_MEMORY // 10**9}G"
+            yield Problem(
+                "above-platform-limit",
+                what,
+                where=document.where([*path, "memory_limit"]),
+                hint=f"write {MAX_MEMORY // 10**9}G or less",
+            )
 
     def account_problems(self, account: str, where: str) -> Iterator[Problem]:
         """An account of Google Cloud is an address."""
         if "@" not in account:
-            what = f"received '{account}': Vertex AI wants an address"
-            yield Problem(what, where, "write name@project.iam.gserviceaccount.com")
+            what = f"received '{account}': Vertex AI needs an address"
+            yield Problem(
+                "invalid-service-account", what, where=where, hint="write name@project.iam.gserviceaccount.com"
+            )
 
     def step_warnings(self, settings: StepSettings, path: str, selected: bool) -> Iterator[str]:
         """None: the accelerator picks the machine."""
@@ -108,7 +127,12 @@ def _accelerator_problems(accelerator: Accelerator | None, document: Document, p
         return
     if accelerator.type is None:
         hint = "add type: nvidia-l4, or another"
-        yield Problem("Vertex AI needs the accelerator's type", document.where(place), hint)
+        yield Problem("missing-key", "Vertex AI needs the accelerator's type", where=document.where(place), hint=hint)
     elif accelerator.type not in ACCELERATORS:
         what = f"Vertex AI has no accelerator '{accelerator.type}'"
-        yield Problem(what, document.where([*place, "type"]), did_you_mean(accelerator.type, ACCELERATORS))
+        yield Problem(
+            "unknown-accelerator",
+            what,
+            where=document.where([*place, "type"]),
+            hint=did_you_mean(accelerator.type, ACCELERATORS),
+        )

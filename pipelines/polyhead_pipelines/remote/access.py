@@ -10,6 +10,7 @@ import ssl
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from polyhead.errors import SubmitError
@@ -20,6 +21,7 @@ POD_TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
 BUSY = (429, 500, 502, 503, 504)
 """HTTP states that may be others a moment later."""
 
+_DENIED = (401, 403)
 _MOST = 500
 
 
@@ -58,8 +60,10 @@ class Access:
             try:
                 ssl.create_default_context(cafile=self.ca_cert)
             except OSError as error:  # what ssl raises for a file without certificates is one, too
-                what = f"no certificates can be read: {error.strerror or error}"
-                raise SubmitError(what, where=str(self.ca_cert), hint="--ca-cert is a PEM file") from None
+                what = f"certificates cannot be read: {error.strerror or error}"
+                raise SubmitError(
+                    "invalid-certificate", what, where=str(self.ca_cert), hint="--ca-cert is a PEM file"
+                ) from None
 
     @property
     def token(self) -> str:
@@ -86,9 +90,16 @@ def _secret(path: Path) -> str:
     try:
         text = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SubmitError(f"cannot be read: {getattr(error, 'strerror', 'not text')}", where=str(path)) from None
+        raise SubmitError(
+            "not-readable", f"cannot be read: {getattr(error, 'strerror', 'not text')}", where=str(path)
+        ) from None
     if not text or not text.isprintable():
-        raise SubmitError("does not hold one line of text", where=str(path), hint="write nothing but the secret there")
+        raise SubmitError(
+            "invalid-secret-file",
+            "does not contain exactly one line of text",
+            where=str(path),
+            hint="put only the secret into it",
+        )
     return text
 
 
@@ -105,8 +116,14 @@ def refused(
         secrets: What was sent in confidence, and is not shown where the server repeats it.
     """
     said = told(error_message(body), secrets=secrets)
-    kind = UnavailableError if status in BUSY else {404: MissingError, 409: ExistsError}.get(status, SubmitError)
-    return kind(f"answered {status}: {said or 'nothing'}", where=host, hint=hints.get(status, ""))
+    what, hint = f"answered {status}: {said or 'nothing'}", hints.get(status, "")
+    if status in BUSY:
+        return UnavailableError("server-busy", what, where=host, hint=hint)
+    if status == HTTPStatus.NOT_FOUND:
+        return MissingError("not-on-server", what, where=host, hint=hint)
+    if status == HTTPStatus.CONFLICT:
+        return ExistsError("already-on-server", what, where=host, hint=hint)
+    return SubmitError("access-denied" if status in _DENIED else "request-refused", what, where=host, hint=hint)
 
 
 def error_message(body: str | None) -> str:
@@ -128,7 +145,7 @@ def told(text: str, most: int = _MOST, secrets: tuple[str, ...] = ()) -> str:
     Args:
         text: What a server said.
         most: Characters that are kept; where there are more, `…` follows.
-        secrets: What was sent in confidence; `…` stands for it.
+        secrets: What was sent in confidence; `…` replaces it.
     """
     text = _without(text, secrets)
     text = _ESCAPE.sub("", text[: 50 * most])
@@ -154,10 +171,16 @@ def unreachable(host: str, error: Exception) -> SubmitError:
     what = getattr(cause, "strerror", None) or str(cause)
     if isinstance(cause, ssl.SSLCertVerificationError):
         what = f"its certificate is not trusted: {cause.verify_message}"
-        return SubmitError(what, where=host, hint="give its certificate authority by --ca-cert")
+        return SubmitError(
+            "untrusted-certificate", what, where=host, hint="give its certificate authority by --ca-cert"
+        )
     if isinstance(cause, ssl.SSLError):
-        return SubmitError(f"the secure connection fails: {what}", where=host, hint="is it http://?")
-    return UnavailableError(f"cannot be reached: {what}", where=host, hint="is the address right, and the server up?")
+        return SubmitError(
+            "tls-failed", f"the TLS connection fails: {what}", where=host, hint="check whether the address is http://"
+        )
+    return UnavailableError(
+        "server-unreachable", f"cannot be reached: {what}", where=host, hint="is the address right, and the server up?"
+    )
 
 
 def _innermost(error: BaseException) -> BaseException:

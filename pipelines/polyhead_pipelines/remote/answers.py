@@ -1,6 +1,6 @@
 """What a server answered: read within bounds of size and time, and checked for what is needed of it.
 
-A server is a stranger. What it says is shown only cut, and without what a terminal would obey.
+A server is not trusted. What it says is shown only cut, and without terminal escapes.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body, with a mark for what is no UTF-8."""
+        """The body, with a mark for what is not UTF-8."""
         return self.content.decode("utf-8", "replace")
 
 
@@ -104,7 +104,7 @@ def read_answer(response: Any, host: str) -> Answer:
             content += piece
             if len(content) > MAX_BYTES:
                 what = f"its answer is longer than {MAX_BYTES // 2**20} MiB"
-                raise BrokenAnswerError(what, where=host, hint="is this the address of the API?")
+                raise BrokenAnswerError("broken-answer", what, where=host, hint="is this the address of the API?")
     finally:
         response.close()
     return Answer(response.status, bytes(content), response.headers.get("Content-Type", ""))
@@ -134,7 +134,9 @@ def within(seconds: float, call: Callable[[], Result], host: str) -> Result:
     if failure:
         raise failure[0]
     if not outcome:
-        raise UnavailableError(f"gave no whole answer in {seconds:,.0f} s", where=host, hint="is the server up?")
+        raise UnavailableError(
+            "no-answer", f"did not answer completely within {seconds:,.0f} s", where=host, hint="is the server up?"
+        )
     return outcome[0]
 
 
@@ -160,12 +162,12 @@ def checked(
     def broken(what: str, hint: str = hint) -> BrokenAnswerError:
         came = told(answer.text[: 4 * _SHOWN], _SHOWN, secrets)
         shown = f", received '{came}'" if came else ""
-        return BrokenAnswerError(f"{call}: {what}{shown}", where=host, hint=hint)
+        return BrokenAnswerError("broken-answer", f"{call}: {what}{shown}", where=host, hint=hint)
 
     if not answer.content.strip():
         raise broken("the answer is empty")
     if "json" not in answer.kind.lower() or answer.content.lstrip().startswith(b"<"):
-        raise broken("answered with a page where data is due, perhaps for a login", login)
+        raise broken("the answer is a web page, perhaps for a login", login)
     try:
         value = json.loads(answer.content)
     except (ValueError, RecursionError):
@@ -176,11 +178,11 @@ def checked(
     has_error = bool({"error", "message"} & set(value))
     try:
         if has_error and not model.model_fields.keys() & value.keys():  # which would pass for an empty list
-            raise BrokenAnswerError(failed, where=host, hint=hint)
+            raise BrokenAnswerError("broken-answer", failed, where=host, hint=hint)
         return model.model_validate_json(json.dumps(_without_null(value)))
     except ValidationError as error:
         if has_error:
-            raise BrokenAnswerError(failed, where=host, hint=hint) from None
+            raise BrokenAnswerError("broken-answer", failed, where=host, hint=hint) from None
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"]))
         what = f"has no {place}" if first["type"] == "missing" else f"has something else as {place}"
@@ -218,8 +220,10 @@ def pages(ask: Callable[[str], Page], call: str, host: str) -> Iterator[Page]:
         if repeats:
             break
         seen.add(token)
-    what = "the server gives the same page again" if repeats else f"the list has more than {MAX_PAGES} pages"
-    raise BrokenAnswerError(f"{call}: {what}", where=host, hint="this is a fault of the server: see its log")
+    what = "the server returned the same page again" if repeats else f"the list has more than {MAX_PAGES} pages"
+    raise BrokenAnswerError(
+        "broken-answer", f"{call}: {what}", where=host, hint="this is a fault in the server: see its log"
+    )
 
 
 class BoundedPool:

@@ -66,7 +66,7 @@ class Definition:
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that stand for the content."""
+        """Twelve hexadecimal digits that identify the content."""
         return digest(self.text)
 
     @property
@@ -112,7 +112,14 @@ def read_definition(
     problems = []
     for name in given:
         hint = f"use --param {name}=…" if name in compiled.parameters else f"compile it with another {name}"
-        problems.append(Problem("is for a configuration, and this file is compiled", f"--{name}", hint))
+        problems.append(
+            Problem(
+                "compiled-already",
+                "applies to a configuration, but this file is compiled",
+                where=f"--{name}",
+                hint=hint,
+            )
+        )
     if problems:
         raise SubmitError(problems)
     return compiled

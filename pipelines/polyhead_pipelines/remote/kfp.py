@@ -9,6 +9,7 @@ import re
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -210,6 +211,7 @@ class KfpServer(Server):
         """
         if request.run_id and not _RUN_ID.fullmatch(request.run_id):
             raise SubmitError(
+                "invalid-run-id",
                 f"'{request.run_id}' is not a run id",
                 where="--run-id",
                 hint="1 to 128 letters, digits, '.', '_' or '-'",
@@ -234,7 +236,7 @@ class KfpServer(Server):
                 found = self._find(experiment_id, key, request.digest)
                 if found is not None:
                     return self._run(found, request.definition)
-            raise type(lost)(lost.problems[0].what, where=lost.problems[0].where, hint=hint) from None
+            raise type(lost)([replace(lost.problems[0], hint=hint)]) from None
         return self._run(run, request.definition)
 
     def status(self, run_id: str, definition: Definition, seconds: float) -> Status:
@@ -381,6 +383,7 @@ class KfpServer(Server):
                 continue  # a database may take letters of either case for the same
             if run.description != _mark(key) + digest:
                 raise SubmitError(
+                    "run-id-taken",
                     f"run {run.run_id} was started under '{key}', with another pipeline or other arguments",
                     where="--run-id",
                     hint=f"give another --run-id, or --run-id {run.run_id} to wait for that run",
@@ -404,7 +407,9 @@ class KfpServer(Server):
         call = "looking at the run"
         run = self._ask(_LookedAt, call, api.run_service_get_run_with_http_info, run_id, seconds=seconds)
         if run.run_id.casefold() != run_id.casefold():
-            raise BrokenAnswerError(f"{call}: the answer is about run {run.run_id}", where=self._host, hint=_HINTS[404])
+            raise BrokenAnswerError(
+                "broken-answer", f"{call}: the answer is about run {run.run_id}", where=self._host, hint=_HINTS[404]
+            )
         return run
 
     def _run(self, run: _Run, definition: Definition, *, found: bool = False) -> Run:
@@ -463,10 +468,18 @@ def _address(host: str) -> str:
     """The API's address without what a browser adds."""
     parts = urlsplit(host if "://" in host else f"https://{host}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SubmitError(f"'{host}' is not an address", where="--host", hint="write https://HOST or http://HOST:PORT")
+        raise SubmitError(
+            "invalid-address",
+            f"'{host}' is not an address",
+            where="--host",
+            hint="write https://HOST or http://HOST:PORT",
+        )
     if "@" in parts.netloc:
         raise SubmitError(
-            "holds a user or a password, which would be shown in links", where="--host", hint="use --token-file"
+            "credentials-in-address",
+            "contains a user name or a password, which links would show",
+            where="--host",
+            hint="use --token-file",
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
 

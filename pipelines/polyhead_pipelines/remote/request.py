@@ -36,12 +36,12 @@ class Request:
 
     @property
     def root(self) -> str:
-        """Where artifacts go, which a server is told with the run: it does not read the definition's own."""
+        """Where artifacts go, sent to the server with the run: it does not read the definition's own."""
         return self.pipeline_root or self.definition.root
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that stand for all that decides what the run does."""
+        """Twelve hexadecimal digits that identify all that decides what the run does."""
         decides = [self.definition.text, self.arguments, self.pipeline_root, self.service_account]
         return digest(json.dumps(decides, sort_keys=True))
 
@@ -62,21 +62,32 @@ def check_arguments(definition: Definition, pairs: Sequence[str], pipeline_root:
         name, equals, text = pair.partition("=")
         where = f"--param {name}"
         if not equals:
-            problems.append(Problem("has no value", where, f"write --param {name}=VALUE"))
+            problems.append(
+                Problem("parameter-without-value", "has no value", where=where, hint=f"write --param {name}=VALUE")
+            )
         elif name in values:
-            problems.append(Problem("is given twice", where))
+            problems.append(Problem("parameter-repeated", "is given twice", where=where))
         elif name not in declared:
-            problems.append(Problem("the pipeline has no such parameter", where, did_you_mean(name, sorted(declared))))
+            problems.append(
+                Problem(
+                    "unknown-parameter",
+                    "the pipeline has no such parameter",
+                    where=where,
+                    hint=did_you_mean(name, sorted(declared)),
+                )
+            )
         else:
             kind = declared[name].get("parameterType", "STRING")
             try:
                 values[name] = _value(kind, text)
             except (ValueError, KeyError):
-                problems.append(Problem(f"'{_short(text)}' is not {_TYPES.get(kind, kind)}", where))
+                problems.append(
+                    Problem("invalid-parameter", f"'{_short(text)}' is not {_TYPES.get(kind, kind)}", where=where)
+                )
                 values[name] = None
     for name, parameter in declared.items():
         if name not in values and "defaultValue" not in parameter and not parameter.get("isOptional"):
-            problems.append(Problem("is missing, and has no default", f"--param {name}"))
+            problems.append(Problem("missing-parameter", "is missing, and has no default", where=f"--param {name}"))
     problems += _carried_problems(definition, values, pipeline_root)
     if problems:
         raise SubmitError(problems)
@@ -88,9 +99,9 @@ def _carried_problems(definition: Definition, values: dict[str, Any], pipeline_r
     for name, value in values.items():
         if what := expanded_problem(json.dumps(value, ensure_ascii=False)):
             hint = "write it into the configuration, and submit that" if name == "config" else "give it another name"
-            yield Problem(what, f"--param {name}", hint)
+            yield Problem("expanded-text", what, where=f"--param {name}", hint=hint)
         if isinstance(value, str) and has_secret(value):
-            yield Problem(IN_THE_OPEN, f"--param {name}", IN_THE_OPEN_HINT)
+            yield Problem("secret-in-plain-text", IN_THE_OPEN, where=f"--param {name}", hint=IN_THE_OPEN_HINT)
     if isinstance(partitions := values.get("partitions"), int):
         defaults = {name: parameter.get("defaultValue", "") for name, parameter in definition.parameters.items()}
         texts = {name: str(value) for name, value in {**defaults, **values}.items()}

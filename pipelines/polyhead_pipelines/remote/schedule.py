@@ -33,6 +33,7 @@ def parse_schedule(text: str) -> str:
         fields.insert(0, "0")
     if len(fields) != 6:
         raise SubmitError(
+            "invalid-schedule",
             f"'{text}' has {counted(len(fields), 'field')}, not 5 or 6",
             where="--schedule",
             hint="'0 6 * * 1': Mondays at 6:00",
@@ -40,8 +41,15 @@ def parse_schedule(text: str) -> str:
     problems = []
     for field, (name, low, high, words) in zip(fields, _FIELDS, strict=True):
         if not all(_cron_part(part, low, high, words) for part in field.split(",")):
-            what = f"'{field}' is no {name}"
-            problems.append(Problem(what, "--schedule", f"*, or {low} to {high}, lists 1,2, ranges 1-5, steps */2"))
+            what = f"'{field}' is not a valid {name}"
+            problems.append(
+                Problem(
+                    "invalid-schedule",
+                    what,
+                    where="--schedule",
+                    hint=f"*, or {low} to {high}, lists 1,2, ranges 1-5, steps */2",
+                )
+            )
     if problems:
         raise SubmitError(problems)
     return " ".join(fields)

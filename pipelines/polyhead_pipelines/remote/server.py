@@ -81,7 +81,7 @@ class Run:
 
 
 def numbered(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """The steps in the given order, those of a name that was there before told apart by a number."""
+    """The steps in the given order, repeated names distinguished by a number."""
     times = Counter[str]()
     told = []
     for step in steps:
@@ -141,7 +141,7 @@ class Server(ABC):
         Raises:
             SubmitError: The server keeps no schedules.
         """
-        raise SubmitError("keeps no schedules", where="--schedule")
+        raise SubmitError("unsupported-by-server", "does not support schedules", where="--schedule")
 
     def upload(self, definition: Definition) -> Uploaded:
         """Keep a pipeline on the server, and start nothing.
@@ -149,4 +149,4 @@ class Server(ABC):
         Raises:
             SubmitError: The server keeps no pipelines.
         """
-        raise SubmitError("keeps no pipelines", where="--upload-only")
+        raise SubmitError("unsupported-by-server", "does not store pipelines", where="--upload-only")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import google.auth
@@ -135,9 +136,10 @@ class VertexServer(Server):
                 return self._run(run_id, self._look(run_id), definition)
             except SubmitError:
                 hint = f"submit again with --run-id {run_id}: should the run have started, it is found"
-                raise type(lost)(lost.problems[0].what, where=self._host, hint=hint) from None
+                raise type(lost)([replace(lost.problems[0], where=self._host, hint=hint)]) from None
         if job.labels.get(_LABEL) != request.digest:
             raise SubmitError(
+                "run-id-taken",
                 f"'{run_id}' was started with another pipeline or other arguments",
                 where="--run-id",
                 hint="give another --run-id",
@@ -194,7 +196,7 @@ class VertexServer(Server):
             answer = within(seconds, send, self._host)
         except google.auth.exceptions.RefreshError as error:
             what = f"the credentials are refused: {told(str(error.args[0]))}"
-            raise SubmitError(what, where=self._host, hint=_LOGIN) from None
+            raise SubmitError("credentials-refused", what, where=self._host, hint=_LOGIN) from None
         except _LOST as error:
             raise unreachable(self._host, error) from None
         if not answer.ok:
@@ -202,7 +204,7 @@ class VertexServer(Server):
         job = checked(model, answer, call, self._host, hint=_HINTS[404], login=_LOGIN, secrets=(token,))
         if job.name.rpartition("/")[2] != run_id:
             what = f"{call}: the answer is about another run, '{told(job.name, _NAME_LENGTH, (token,))}'"
-            raise BrokenAnswerError(what, where=self._host, hint=_HINTS[404])
+            raise BrokenAnswerError("broken-answer", what, where=self._host, hint=_HINTS[404])
         return job
 
 
@@ -211,16 +213,27 @@ def _problems(request: Request) -> list[Problem]:
     found = []
     if request.definition.platform_spec:
         hint = "compile it for Vertex: --platform vertex"
-        found.append(Problem("the file has settings for Kubernetes", hint=hint))
+        found.append(Problem("wrong-platform", "the file has settings for Kubernetes", hint=hint))
     if not request.root.startswith("gs://"):
         what = f"'{request.root}' is not a place in a bucket" if request.root else "is missing"
-        found.append(Problem(what, "--pipeline-root", "give gs://BUCKET/FOLDER"))
+        found.append(
+            Problem(
+                "invalid-pipeline-root" if request.root else "no-pipeline-root",
+                what,
+                where="--pipeline-root",
+                hint="give gs://BUCKET/FOLDER",
+            )
+        )
     if request.run_id and not _RUN_ID.fullmatch(request.run_id):
         hint = "a letter, then at most 126 letters, digits or '-', all lowercase"
-        found.append(Problem(f"'{request.run_id}' is not the id of a pipeline job", "--run-id", hint))
+        found.append(
+            Problem(
+                "invalid-run-id", f"'{request.run_id}' is not the id of a pipeline job", where="--run-id", hint=hint
+            )
+        )
     if len(request.run_name) > _NAME_LENGTH:
-        what = f"has {len(request.run_name)} characters, and Vertex AI takes {_NAME_LENGTH} at most"
-        found.append(Problem(what, "--run-name", "give a shorter one"))
+        what = f"has {len(request.run_name)} characters; Vertex AI allows at most {_NAME_LENGTH}"
+        found.append(Problem("name-too-long", what, where="--run-name", hint="give a shorter one"))
     return found
 
 
@@ -228,7 +241,7 @@ def _default_session() -> AuthorizedSession:
     try:
         credentials, _ = google.auth.default(scopes=[_SCOPE])
     except google.auth.exceptions.DefaultCredentialsError:
-        raise SubmitError("there are no credentials for Google Cloud", hint=_LOGIN) from None
+        raise SubmitError("no-credentials", "no Google Cloud credentials", hint=_LOGIN) from None
     return AuthorizedSession(credentials)
 
 

@@ -1,4 +1,4 @@
-"""Waiting for a run on a server: what is told as its steps change, and how it ends."""
+"""Waiting for a run on a server: what is reported as its steps change, and how it ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ANSWER_SECONDS = 60.0
 def wait_for(server: Server, run: Run, definition: Definition, timeout: float | None = None) -> Status:
     """Wait until a run ends, and tell each change of a step's state.
 
-    A connection that is lost is told once and tried again, after a pause that doubles up to a minute.
+    A lost connection is reported once and retried, after a pause that doubles up to a minute.
 
     Args:
         server: Where it runs.
@@ -30,7 +30,7 @@ def wait_for(server: Server, run: Run, definition: Definition, timeout: float | 
         The last that was heard. It has not ended where the time is up.
 
     Raises:
-        SubmitError: The server refuses to tell of the run.
+        SubmitError: The server refuses to report on the run.
     """
     until = time.monotonic() + timeout if timeout is not None else float("inf")
     status, told, pause, lost = run.status, _tell(run.status, {}), _PAUSE_SECONDS, False
@@ -40,11 +40,11 @@ def wait_for(server: Server, run: Run, definition: Definition, timeout: float | 
             status = server.status(run.run_id, definition, min(_ANSWER_SECONDS, max(until - time.monotonic(), 1.0)))
         except UnavailableError as error:
             if not lost:
-                say(f"the connection is lost ({error.problems[0].what}); the run goes on, trying again")
+                say(f"the connection was lost ({error.problems[0].what}); the run continues, reconnecting")
             lost, pause = True, min(2 * pause, _LONGEST_PAUSE)
             continue
         if lost:
-            say("connected again")
+            say("reconnected")
         lost, pause = False, _PAUSE_SECONDS
         told = _tell(status, told)
     return status
@@ -68,13 +68,24 @@ def explain(run: Run, status: Status) -> list[Problem]:
         status: How it ended, or what was heard last before the time was up.
     """
     if not status.ended:
-        return [Problem(f"is still {status.state} when the time is up", hint=f"it goes on: {run.link}")]
+        return [
+            Problem(
+                "timed-out",
+                f"was still {status.state} when the timeout expired",
+                hint=f"it is still running: {run.link}",
+            )
+        ]
     problems = [
-        Problem(step.error or "failed; the server does not say why", f"step '{step.name}'", f"its log: {run.link}")
+        Problem(
+            "step-failed",
+            step.error or "failed; the server does not say why",
+            where=f"step '{step.name}'",
+            hint=f"its log: {run.link}",
+        )
         for step in status.steps
         if step.state == FAILED
     ]
     if not problems:
         why = f": {status.error}" if status.error else ""
-        problems = [Problem(f"ended as {status.state}{why}", hint=f"see {run.link}")]
+        problems = [Problem("run-failed", f"ended as {status.state}{why}", hint=f"see {run.link}")]
     return problems

@@ -93,11 +93,11 @@ def test_the_pipeline_root_is_the_options_or_the_configurations(polyhead, config
     [
         ("vertex", [], None, "--pipeline-root", "is missing for Vertex AI"),
         ("vertex", ["--pipeline-root", "s3://b"], None, "--pipeline-root",
-         "received 's3://b', and Vertex AI keeps artifacts on gs:// only"),
+         "received 's3://b', but Vertex AI keeps artifacts only on gs:// [invalid-pipeline-root]"),
         ("vertex", [], "minio://b", "polyhead.yaml:4 cluster.pipeline_root",
-         "received 'minio://b', and Vertex AI keeps artifacts on gs:// only"),
+         "received 'minio://b', but Vertex AI keeps artifacts only on gs:// [invalid-pipeline-root]"),
         ("kfp", ["--pipeline-root", "/mnt"], None, "--pipeline-root",
-         "received '/mnt': write gs://bucket/path, s3://… or minio://…"),
+         "received '/mnt': write gs://bucket/path, s3://… or minio://… [invalid-format]"),
     ],
 )  # fmt: skip
 def test_a_pipeline_root_that_cannot_be_is_refused(polyhead, config, tmp_path, platform, options, in_file, where, what):

@@ -281,10 +281,10 @@ def test_what_two_steps_need_differently_cannot_be_one_pod(polyhead, tmp_path):
     assert result.err == (
         "error: 2 problems with the configuration\n"
         "  polyhead.yaml:8 cluster.steps.train: variable 'LEVEL' differs between validate and train, and one pod runs "
-        "them all\n"
+        "them all [steps-differ]\n"
         "    → give both the same, or compile for kfp\n"
         "  polyhead.yaml:8 cluster.steps.train: node label 'pool' differs between shard and train, and one pod runs "
-        "them all\n"
+        "them all [steps-differ]\n"
         "    → give both the same, or compile for kfp\n"
     )
     assert not (tmp_path / "job.yaml").exists()

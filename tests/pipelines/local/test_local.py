@@ -192,17 +192,20 @@ def test_a_steps_own_error_is_shown_and_its_artifact_kept(polyhead, tmp_path):
     assert (result.code, result.out) == (1, "")
     _, _, error = result.err.partition("error: ")
     assert error.splitlines()[0].endswith("problems with the data")
-    assert error.splitlines()[1] == "  all 120 rows are rejected (100.0%), validate.max_rejected is 10.0%"
+    assert (
+        error.splitlines()[1]
+        == "  all 120 rows are rejected (100.0%), validate.max_rejected is 10.0% [too-many-rejected]"
+    )
     assert "column 'weight_g': not_a_number in 120 rows" in error
     kept = tmp_path / "here" / "validate" / "rejected.parquet"
-    assert error.splitlines()[-1] == f"    → every rejected row stands in {kept}"
+    assert error.splitlines()[-1] == f"    → every rejected row is in {kept}"
     assert pl.read_parquet(kept).filter(pl.col("reason") == "not_a_number")["row"].n_unique() == 120
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["validate"]
     assert "Traceback" not in result.err
 
 
 CRASHES = {
-    "killed": ("os.kill(os.getpid(), 9)", "stopped without an error of its own; its last lines:\nKilled"),
+    "killed": ("os.kill(os.getpid(), 9)", "stopped without an error of its own; its last lines: [step-failed]\nKilled"),
     "an exception": (
         "__import__('polyhead.preprocess.step').preprocess.step.run = None",
         "TypeError: 'NoneType' object is not callable\n",
@@ -237,7 +240,7 @@ def test_a_folder_that_holds_something_else_is_refused_before_any_step(polyhead,
     assert (result.code, result.out) == (1, "")
     assert result.err == (
         "error: a problem with an artifact\n"
-        f"  {foreign}: already holds something else than the output of polyhead evaluate\n"
+        f"  {foreign}: already holds something other than the output of polyhead evaluate [output-not-empty]\n"
         "    → give another --out, or empty the folder\n"
     )
     assert digests(tmp_path / "here") == {"evaluate/chapter.txt": hashlib.sha256(b"years of work").hexdigest()}
@@ -332,7 +335,7 @@ def test_what_a_killed_run_had_finished_is_there_before_the_next(tmp_path, monke
         polyhead_pipelines.local.run.run_training(config, "", out)
     assert sorted(path.name for path in out.iterdir()) == [".pipeline-run", "shard"]
     assert (out / "shard" / "ShardManifest.json").read_text() == "{}"
-    assert f"a former run was killed; what it had finished is in {out}: shard\n" in capsys.readouterr().err
+    assert f"an earlier run was killed; what it finished is in {out}: shard\n" in capsys.readouterr().err
     os.close(lock)
     with pytest.raises(KeyboardInterrupt):
         polyhead_pipelines.local.run.run_training(config, "", out)

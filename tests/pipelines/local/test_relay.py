@@ -38,11 +38,15 @@ def test_a_live_bar_takes_no_line_away_from_the_relay(screen: io.StringIO) -> No
         print(event(say="9 of 9 rows clean, see /inside"))
         print(event(step="train"))
         print(event(label="train", done=1, total=3, unit="epochs", rate="joint score 0.9", last_time=False))
-        print(event(error="the data", problems=[["no row", "/inside/x", "look"]]))
+        print(
+            event(
+                error="the data", problems=[{"code": "no-rows", "what": "no row", "where": "/inside/x", "hint": "look"}]
+            )
+        )
     relay.close()
     assert relay.log == ["12:00:00 - INFO - noise of the runner"]
     assert relay.step == "train"
-    assert relay.error == [Problem("no row", "/out/x", "look")]
+    assert relay.error == [Problem("no-rows", "no row", where="/out/x", hint="look")]
     shown = screen.getvalue()
     assert "9 of 9 rows clean, see /out" in shown
     assert "check images" in shown
@@ -54,7 +58,12 @@ def test_lines_are_wrapped_between_words_on_a_terminal_and_not_elsewhere(monkeyp
     """A path longer than the terminal stays whole, so that it can be copied; a line's rest is indented."""
     monkeypatch.setenv("TERM", "xterm")
     path = "/a/path/that/is/longer/than/the/whole/line/rejected.parquet"
-    problem = Problem(f"no such file as {path} there", "line 3", "look at the folder and at the configuration again")
+    problem = Problem(
+        "file-not-found",
+        f"no such file as {path} there",
+        where="line 3",
+        hint="look at the folder and at the configuration again",
+    )
     shown = {}
     for name, options in {"terminal": {"force_terminal": True, "width": 40}, "pipe": {"width": 40}}.items():
         text = io.StringIO()
@@ -66,7 +75,7 @@ def test_lines_are_wrapped_between_words_on_a_terminal_and_not_elsewhere(monkeyp
     assert shown["pipe"] == [
         "  11 epochs, the best is epoch 9 with a joint score of 0.5; 41,234 parameters",
         "error: a problem with the data",
-        f"  line 3: no such file as {path} there",
+        f"  line 3: no such file as {path} there [file-not-found]",
         "    → look at the folder and at the configuration again",
         "  next: polyhead preprocess polyhead.yaml --data V --out P",
     ]
@@ -77,7 +86,7 @@ def test_lines_are_wrapped_between_words_on_a_terminal_and_not_elsewhere(monkeyp
         "error: a problem with the data",
         "  line 3: no such file as",
         f"    {path}",
-        "    there",
+        "    there [file-not-found]",
         "    → look at the folder and at the",
         "      configuration again",
         "  next: polyhead preprocess polyhead.yaml --data V --out P",

@@ -160,21 +160,24 @@ def test_under_rootless_docker_the_containers_root_is_the_user(polyhead, docker,
 FAILURES = {
     "an exit code": (
         Container("boom\n", code=3),
-        "stopped with exit code 3 and no error of its own; its last lines:\nboom\n",
+        "stopped with exit code 3 and no error of its own; its last lines: [step-failed]\nboom\n",
     ),
-    "gone at once": (Container(code=3, gone=True), "stopped with exit code 3 and no error of its own\n"),
-    "nothing written": (Container(), "ended without its output\n"),
+    "gone at once": (Container(code=3, gone=True), "stopped with exit code 3 and no error of its own [step-failed]\n"),
+    "nothing written": (Container(), "ended without its output [step-failed]\n"),
     "killed": (
         Container("Killed\n", code=137),
-        "was killed (exit code 137), as happens when memory runs out\n    → give the Docker daemon more memory, or ",
+        "was killed (exit code 137), as happens when memory runs out [out-of-memory]\n"
+        "    → give the Docker daemon more memory, or ",
     ),
     "out of memory": (
         Container("Killed\n", code=137, out_of_memory=True),
-        "ran out of memory within the 2g of --memory and was killed\n    → give a larger --memory, or make ",
+        "ran out of memory within the 2g of --memory and was killed [out-of-memory]\n"
+        "    → give a larger --memory, or make ",
     ),
     "no GPU": (
         Container(refused='could not select device driver "" with capabilities: [[gpu]]'),
-        'could not be started: could not select device driver "" with capabilities: [[gpu]]\n    → the machine needs ',
+        'could not be started: could not select device driver "" with capabilities: [[gpu]] '
+        "[container-not-started]\n    → the machine needs ",
     ),
 }
 
@@ -195,18 +198,21 @@ def test_a_container_that_fails_is_named_with_all_that_is_known(polyhead, docker
 
 def test_a_steps_own_error_is_shown_as_its_own(polyhead, docker, tiny):
     """Exactly as from a process: without the exit code, and without KFP's words."""
-    prints = event(step="validate") + event(error="the data", problems=[["no such table", "t.csv", "look"]])
+    problem = {"code": "file-not-found", "what": "no such table", "where": "t.csv", "hint": "look"}
+    prints = event(step="validate") + event(error="the data", problems=[problem])
     docker.containers.append(Container(prints, code=1))
     result = polyhead("run", tiny().config, "--runner", "docker", "--out", "here")
     assert (result.code, result.out) == (1, "")
-    assert result.err == "validate\nerror: a problem with the data\n  t.csv: no such table\n    → look\n"
+    assert (
+        result.err == "validate\nerror: a problem with the data\n  t.csv: no such table [file-not-found]\n    → look\n"
+    )
 
 
 def test_an_image_of_another_version_is_warned_of(polyhead, docker, tiny):
     docker.images[DEFAULT_IMAGE] = {VERSION: "0.0.7"}
     docker.containers.append(Container(code=1))
     error = polyhead("run", tiny().config, "--runner", "docker").err
-    assert f"warning: the image {DEFAULT_IMAGE} is of version 0.0.7, this is {package.__version__}\n" in error
+    assert f"warning: the image {DEFAULT_IMAGE} has version 0.0.7, this is {package.__version__}\n" in error
 
 
 def test_an_image_that_is_not_there_is_not_looked_for_elsewhere(polyhead, docker, tiny):
@@ -214,7 +220,7 @@ def test_an_image_that_is_not_there_is_not_looked_for_elsewhere(polyhead, docker
     assert (result.code, result.out) == (1, "")
     assert result.err == (
         "error: a problem with the pipeline\n"
-        "  nothing:1: no such image on this machine\n"
+        "  nothing:1: no such image on this machine [image-not-found]\n"
         "    → build it with: make image; or docker pull it, or name another with --image\n"
     )
     assert docker.created == []
@@ -226,7 +232,7 @@ def test_what_cannot_be_mounted_is_named_before_any_container(polyhead, docker, 
     config = tiny(image_root=root).config
     result = polyhead("run", config, "--runner", "docker", *(("--table", table) if table else ()))
     assert (result.code, result.out) == (1, "")
-    assert f"{tmp_path / missing}: no such file or folder\n" in result.err
+    assert f"{tmp_path / missing}: no such file or folder [file-not-found]\n" in result.err
     assert docker.created == []
 
 

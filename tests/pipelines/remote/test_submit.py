@@ -6,6 +6,7 @@ import datetime as dt
 import ipaddress
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -231,17 +232,17 @@ def test_all_wrong_arguments_are_told_at_once_and_nothing_is_sent(polyhead, serv
     assert (result.code, result.out, server.requests) == (1, "", [])
     assert lines(result.err) == [
         "error: 9 problems with the submission",
-        "--param epoch: the pipeline has no such parameter",
+        "--param epoch: the pipeline has no such parameter [unknown-parameter]",
         "→ did you mean 'epochs'?",
-        "--param rate: 'fast' is not a number",
-        "--param epochs: '1.5' is not a whole number",
-        "--param fast: '1' is not true or false",
-        "--param sizes: '{}' is not a JSON list",
-        "--param more: '[' is not a JSON object",
-        "--param rate: is given twice",
-        "--param loose: has no value",
+        "--param rate: 'fast' is not a number [invalid-parameter]",
+        "--param epochs: '1.5' is not a whole number [invalid-parameter]",
+        "--param fast: '1' is not true or false [invalid-parameter]",
+        "--param sizes: '{}' is not a JSON list [invalid-parameter]",
+        "--param more: '[' is not a JSON object [invalid-parameter]",
+        "--param rate: is given twice [parameter-repeated]",
+        "--param loose: has no value [parameter-without-value]",
         "→ write --param loose=VALUE",
-        "--param table: is missing, and has no default",
+        "--param table: is missing, and has no default [missing-parameter]",
     ]
 
 
@@ -349,14 +350,14 @@ def test_a_step_whose_driver_fails_is_named(polyhead, server, pipeline):
     server.script = [failed]
     result = polyhead("submit", pipeline, "--host", server.host, *TABLE, "--wait")
     assert result.code == 3
-    assert "step 'train': failed; the server does not say why" in lines(result.err)
+    assert "step 'train': failed; the server does not say why [step-failed]" in lines(result.err)
 
 
 def test_a_run_that_fails_without_a_step_says_why(polyhead, server, pipeline):
     server.script = [run("FAILED", "the workflow could not be scheduled")]
     result = polyhead("submit", pipeline, "--host", server.host, *TABLE, "--wait")
     assert result.code == 3
-    assert "ended as FAILED: the workflow could not be scheduled" in lines(result.err)
+    assert "ended as FAILED: the workflow could not be scheduled [run-failed]" in lines(result.err)
 
 
 @pytest.mark.parametrize(("state", "code"), [("CANCELED", 4), ("SKIPPED", 3)])
@@ -378,8 +379,8 @@ def test_a_timeout_ends_with_5_and_says_that_the_run_goes_on(polyhead, server, p
         state,
         [{"name": "prepare", "state": "RUNNING", "seconds": None, "error": ""}],
     )
-    assert f"is still {state} when the time is up" in result.err
-    assert f"it goes on: {told['link']}" in result.err
+    assert f"was still {state} when the timeout expired" in result.err
+    assert f"it is still running: {told['link']}" in result.err
 
 
 def test_a_lost_connection_is_told_once_and_waiting_goes_on(polyhead, server, pipeline):
@@ -389,15 +390,15 @@ def test_a_lost_connection_is_told_once_and_waiting_goes_on(polyhead, server, pi
     assert result.code == 0
     told = [line for line in lines(result.err) if "connect" in line]
     assert len(told) == 2
-    assert told[0].startswith("the connection is lost (cannot be reached: ")
-    assert told[1] == "connected again"
+    assert told[0].startswith("the connection was lost (cannot be reached: ")
+    assert told[1] == "reconnected"
 
 
 def test_a_server_that_stays_away_ends_with_the_timeout(polyhead, server, pipeline):
     server.faults["run_service_get_run"] = ["drop"] * 1000
     result = polyhead("submit", pipeline, "--host", server.host, *TABLE, "--wait", "--timeout", "1s")
     assert result.code == 5
-    assert "is still PENDING when the time is up" in result.err
+    assert "[timed-out]" in result.err
 
 
 def test_a_server_that_refuses_ends_the_wait_and_says_how_to_go_on(polyhead, server, pipeline):
@@ -406,7 +407,7 @@ def test_a_server_that_refuses_ends_the_wait_and_says_how_to_go_on(polyhead, ser
     result = polyhead("submit", pipeline, "--host", server.host, *TABLE, "--wait")
     run_id = server.runs[0]["run_id"]
     assert result.code == 1
-    assert f"the run is not stopped; to wait again, submit the same with --run-id {run_id} --wait" in lines(result.err)
+    assert f"the run continues; to wait again, submit the same with --run-id {run_id} --wait" in lines(result.err)
     assert "--token-file" in result.err
 
 
@@ -425,7 +426,7 @@ def test_an_interrupt_ends_with_130_and_says_how_to_go_on(server, pipeline, tmp_
         out, err = process.communicate(timeout=60)
     run_id = server.runs[0]["run_id"]
     assert (process.returncode, out) == (130, f"{server.host}/#/runs/details/{run_id}\n")
-    assert f"the run is not stopped; to wait again, submit the same with --run-id {run_id} --wait" in lines(err)
+    assert f"the run continues; to wait again, submit the same with --run-id {run_id} --wait" in lines(err)
     assert "Traceback" not in err
     assert "run_service_terminate_run" not in dict(server.requests)
 
@@ -443,7 +444,7 @@ def test_a_run_id_starts_one_run(polyhead, server, pipeline):
     assert (result.code, len(server.runs)) == (0, 3)
     told = json.loads(result.out)
     assert (told["run_id"], told["found"], told["state"]) == (server.runs[2]["run_id"], True, "SUCCEEDED")
-    assert f"run {told['run_id']} is there already" in lines(result.err)
+    assert f"run {told['run_id']} already exists" in lines(result.err)
 
 
 def test_the_oldest_of_several_runs_under_an_id_is_the_one(polyhead, server, pipeline):
@@ -464,7 +465,7 @@ def test_a_run_id_of_another_pipeline_or_other_arguments_is_refused(polyhead, se
     polyhead("submit", pipeline, "--host", server.host, *TABLE, "--run-id", "nightly")
     result = polyhead("submit", pipeline, "--host", server.host, "--param", "table=t", "--run-id", "nightly")
     assert (result.code, len(server.runs)) == (1, 1)
-    assert "was started under 'nightly', with another pipeline or other arguments" in result.err
+    assert "[run-id-taken]" in result.err
     assert f"--run-id {server.runs[0]['run_id']} to wait for that run" in result.err
 
 
@@ -486,7 +487,7 @@ def test_an_id_that_looks_like_the_server_s_and_is_not_starts_a_run(polyhead, se
 def test_a_run_id_of_strange_characters_is_refused(polyhead, server, pipeline):
     result = polyhead("submit", pipeline, "--host", server.host, *TABLE, "--run-id", "a b")
     assert (result.code, server.requests) == (1, [])
-    assert "'a b' is not a run id" in result.err
+    assert "[invalid-run-id]" in result.err
 
 
 @pytest.mark.parametrize("options", [[], ["--run-id", "nightly"]], ids=["without an id", "with an id"])
@@ -628,17 +629,25 @@ def test_a_cookie_is_sent(polyhead, server, pipeline, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("status", "hint"), [(401, "--token-file"), (403, "--namespace"), (404, "is --host the address"), (500, "")]
+    ("status", "code", "hint"),
+    [
+        (401, "access-denied", "--token-file"),
+        (403, "access-denied", "--namespace"),
+        (404, "not-on-server", "is --host the address"),
+        (500, "server-busy", ""),
+    ],
 )
 @pytest.mark.parametrize("operation", ["experiment_service_list_experiments", "run_service_create_run"])
-def test_a_refusal_is_one_message_without_the_token(polyhead, server, pipeline, tmp_path, status, hint, operation):
+def test_a_refusal_is_one_message_without_the_token(
+    polyhead, server, pipeline, tmp_path, status, code, hint, operation
+):
     """The server repeats the token in its answer; it is shown nowhere."""
     server.token = TOKEN
     (tmp_path / "token").write_text(TOKEN)
     server.faults[operation] = [status] * 4
     result = polyhead("submit", pipeline, "--host", server.host, *TABLE, "--token-file", "token")
     assert (result.code, result.out) == (1, "")
-    assert f"{server.host}: answered {status}: as the test wants, Bearer …" in lines(result.err)
+    assert f"{server.host}: answered {status}: as the test wants, Bearer … [{code}]" in lines(result.err)
     assert hint in result.err
     assert TOKEN not in result.err
     assert "Traceback" not in result.err
@@ -655,7 +664,7 @@ def test_an_answer_that_is_no_json_is_not_swallowed(polyhead, server, pipeline):
     server.faults["experiment_service_list_experiments"] = ["page"]
     result = polyhead("submit", pipeline, "--host", server.host, *TABLE)
     assert (result.code, result.out) == (1, "")
-    assert "answered with a page where data is due, perhaps for a login" in result.err
+    assert "[broken-answer]" in result.err
     assert "--cookie-file" in result.err
 
 
@@ -694,28 +703,28 @@ def test_a_server_that_is_not_there_is_told(polyhead, pipeline):
     assert (result.code, result.out) == (1, "")
     assert lines(result.err) == [
         "error: a problem with the submission",
-        f"http://127.0.0.1:{port}: cannot be reached: Connection refused",
+        f"http://127.0.0.1:{port}: cannot be reached: Connection refused [server-unreachable]",
         "→ is the address right, and the server up?",
     ]
 
 
 @pytest.mark.parametrize(
-    ("option", "content", "message"),
+    ("option", "content", "code"),
     [
-        ("--token-file", None, "cannot be read: No such file or directory"),
-        ("--token-file", "", "does not hold one line of text"),
-        ("--token-file", "a\nb", "does not hold one line of text"),
-        ("--cookie-file", None, "cannot be read: No such file or directory"),
-        ("--ca-cert", None, "no certificates can be read: No such file or directory"),
-        ("--ca-cert", "no certificate", "no certificates can be read"),
+        ("--token-file", None, "not-readable"),
+        ("--token-file", "", "invalid-secret-file"),
+        ("--token-file", "a\nb", "invalid-secret-file"),
+        ("--cookie-file", None, "not-readable"),
+        ("--ca-cert", None, "invalid-certificate"),
+        ("--ca-cert", "no certificate", "invalid-certificate"),
     ],
 )
-def test_a_file_of_access_that_cannot_be_used_is_named(polyhead, server, pipeline, tmp_path, option, content, message):
+def test_a_file_of_access_that_cannot_be_used_is_named(polyhead, server, pipeline, tmp_path, option, content, code):
     if content is not None:
         (tmp_path / "file").write_text(content)
     result = polyhead("submit", pipeline, "--host", server.host, *TABLE, option, "file")
     assert (result.code, server.requests) == (1, [])
-    assert f"file: {message}" in result.err
+    assert re.search(rf"(?m)^  file: .* \[{code}\]$", result.err)
 
 
 @pytest.fixture
@@ -748,7 +757,7 @@ def test_a_certificate_authority_of_one_s_own_is_trusted_when_it_is_given(polyhe
         refused = polyhead("submit", pipeline, "--host", server.host, *TABLE)
         accepted = polyhead("submit", pipeline, "--host", server.host, *TABLE, "--ca-cert", certificate)
     assert (refused.code, accepted.code) == (1, 0)
-    assert "its certificate is not trusted: self-signed certificate" in refused.err
+    assert "[untrusted-certificate]" in refused.err
     assert "give its certificate authority by --ca-cert" in refused.err
     assert accepted.out.startswith("https://127.0.0.1:")
 
@@ -756,8 +765,7 @@ def test_a_certificate_authority_of_one_s_own_is_trusted_when_it_is_given(polyhe
 def test_a_server_without_tls_is_told(polyhead, server, pipeline):
     result = polyhead("submit", pipeline, "--host", server.host.replace("http:", "https:"), *TABLE)
     assert result.code == 1
-    assert "the secure connection fails" in result.err
-    assert "is it http://?" in result.err
+    assert "[tls-failed]" in result.err
 
 
 # --- the server of these tests

@@ -220,7 +220,7 @@ def test_a_run_id_is_the_job_s_and_starts_one_run(submit, vertex):
     assert (json.loads(first.out)["found"], json.loads(second.out)["found"]) == (False, True)
     other = submit("--run-id", "nightly-1", "--param", "epochs=9")
     assert other.code == 1
-    assert "'nightly-1' was started with another pipeline or other arguments" in other.err
+    assert "[run-id-taken]" in other.err
 
 
 @pytest.mark.parametrize("faults", [["done, then drop"], ["drop"]])
@@ -243,11 +243,11 @@ def test_what_vertex_cannot_take_is_told_at_once_and_not_sent(polyhead, vertex, 
     assert (result.code, vertex.jobs) == (1, {})
     assert lines(result.err) == [
         "error: 3 problems with the submission",
-        "the file has settings for Kubernetes",
+        "the file has settings for Kubernetes [wrong-platform]",
         "→ compile it for Vertex: --platform vertex",
-        "--pipeline-root: is missing",
+        "--pipeline-root: is missing [no-pipeline-root]",
         "→ give gs://BUCKET/FOLDER",
-        "--run-id: 'A' is not the id of a pipeline job",
+        "--run-id: 'A' is not the id of a pipeline job [invalid-run-id]",
         "→ a letter, then at most 126 letters, digits or '-', all lowercase",
     ]
 
@@ -322,5 +322,5 @@ def test_no_credentials_are_told(polyhead, vertex, tmp_path, monkeypatch):
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     result = polyhead("submit", "mugs.yaml", *WHERE, "--host", vertex.host, *TABLE, "--pipeline-root", "gs://b/root")
     assert (result.code, vertex.jobs) == (1, {})
-    assert "there are no credentials for Google Cloud" in result.err
+    assert "[no-credentials]" in result.err
     assert "gcloud auth application-default login" in result.err

@@ -12,7 +12,7 @@ PACKAGE = "polyhead"
 """Keras' name for where the layers come from."""
 
 HIDDEN = 0.02
-"""Chance that a value is hidden while training: what stands for a missing one is learned, whatever the table lacks."""
+"""Chance that a value is hidden while training, so that the replacement of a missing one is learned."""
 
 _SHARED_UNITS = 1024
 _FEWEST_UNITS = 4
@@ -40,7 +40,7 @@ def seed_of(seed: int, name: str) -> int:
 class Hide(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
     """Hides known values at random while training.
 
-    So what stands for a missing value is learned even where nothing is missing, and no head comes to depend on one
+    So the replacement of a missing value is learned even if nothing is missing, and no head comes to depend on one
     feature alone.
 
     Args:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from polyhead.kinds.fitting.part import Part, State
 
 DISTINCT = 1 << 15
-"""Different numbers that are told apart."""
+"""Different numbers that are distinguished."""
 
 _MANTISSA_BITS = 52
 
@@ -20,12 +20,12 @@ _MANTISSA_BITS = 52
 class Quantiles(Part):
     """How often each number occurs, and what follows from it.
 
-    Up to `DISTINCT` different numbers are told apart. Beyond that, numbers that agree in all but their last bits count
-    as one: the fewest last bits for which at most `DISTINCT` groups remain. How many these are depends on the set of
-    numbers alone, so the order and the grouping in which numbers come do not matter.
+    Up to `DISTINCT` different numbers are distinguished. Beyond that, numbers that agree in all but their last bits
+    count as one: the fewest last bits for which at most `DISTINCT` groups remain. How many these are depends on the set
+    of numbers alone, so the order and the grouping in which numbers come do not matter.
 
     Attributes:
-        dropped: Last bits that are not looked at; 0 while all numbers are told apart.
+        dropped: Last bits that are ignored; 0 while all numbers are distinguished.
         minimum: The smallest number seen, exactly; infinite where there is none.
         maximum: The largest.
     """

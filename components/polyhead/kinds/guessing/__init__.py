@@ -1,1 +1,1 @@
-"""What kinds look at to say whether a column is one of theirs."""
+"""What kinds look at to say whether a column is theirs."""

@@ -20,7 +20,7 @@ MOSTLY = 0.95
 """Share of the cells that all is said of."""
 
 SEPARATORS = ("|", ";", ",")
-"""What may stand between the labels of a cell."""
+"""What may separate the labels of a cell."""
 
 WORDS_OF_TEXT = 3.0
 """Mean words in a cell from which cells are sentences."""
@@ -120,7 +120,7 @@ def _repeats_words(column: Column) -> bool:
 
 
 def tag_separator(column: Column) -> str | None:
-    """What stands between the labels of a cell, where cells hold several labels of a small set; otherwise None.
+    """What separates the labels of a cell, if cells hold several labels of a small set; otherwise None.
 
     Cells hold different numbers of labels, few words each, and most labels come up in several cells. So neither
     sentences nor `city, state` count, nor do numbers with commas.

@@ -57,9 +57,10 @@ class ClassFit(Fit[ClassStatistics], Generic[T]):
         del site
         counted = self.counts.by_token()
         if len(counted) < 2:
-            received = f"only '{next(iter(counted))}'" if counted else "no label at all"
+            received = f"only the label '{next(iter(counted))}'" if counted else "no label"
             raise DataError(
-                f"the train rows have {received}, a head needs two classes",
+                "single-class" if counted else "empty-target",
+                f"the training rows have {received}; a head needs two classes",
                 where=f"target '{self.name}'",
                 hint="change the split or add rows",
             )

@@ -24,7 +24,7 @@ class ClassStatistics(Record):
 
     @property
     def names(self) -> list[str]:
-        """What the head's logits stand for."""
+        """What the head's logits mean."""
         return self.classes
 
     def weights(self, asked: ClassWeight) -> list[float]:

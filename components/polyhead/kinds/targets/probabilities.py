@@ -200,7 +200,7 @@ def _recall(outcome: ProbabilityOutcome) -> Part:
 
 
 def _certain_recall(baseline: ProbabilityOutcome) -> Part:
-    """Of a baseline that says the same of every row it is no sample but a certainty."""
+    """For a baseline that says the same of every row it is a certainty, not a sample."""
     part = _recall(baseline)
     return replace(part, low=part.value, high=part.value) if _is_constant(baseline) else part
 

@@ -43,6 +43,7 @@ class Failure:
     """What is known of a request that failed.
 
     Attributes:
+        code: The reason, as in `Problem`.
         cause: For a person, without anything secret.
         status: The HTTP status, if one came.
         passing: Whether it may go well the next time.
@@ -52,6 +53,7 @@ class Failure:
         credentials: Whether there are none, or they are refused.
     """
 
+    code: str
     cause: str
     status: int | None = None
     passing: bool = False
@@ -132,15 +134,22 @@ class Tries:
             return error
         bucket = parts_of(self._place).bucket
         if failure.no_bucket:
-            return StorageError(f"there is no bucket '{bucket}'", where=self._place)
+            return StorageError("bucket-not-found", f"there is no bucket '{bucket}'", where=self._place)
         if failure.status == HTTPStatus.NOT_FOUND:
             return FileNotFoundError(self._place)
         if failure.status == HTTPStatus.FORBIDDEN:
-            return DeniedError(failure.cause, where=self._place, hint=f"who is asking needs a right on '{bucket}'")
+            return DeniedError(
+                "access-denied",
+                failure.cause,
+                where=self._place,
+                hint=f"grant these credentials access to bucket '{bucket}'",
+            )
         if failure.status in (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.NOT_MODIFIED):
-            return ConflictError("was written or removed by another process meanwhile", where=self._place)
+            return ConflictError(
+                "changed-meanwhile", "was written or removed by another process meanwhile", where=self._place
+            )
         attempts = f" after {self.count} attempts" if self.count > 1 else ""
-        return StorageError(f"{failure.cause}{attempts}", where=self._place, hint=self._hint(failure))
+        return StorageError(failure.code, f"{failure.cause}{attempts}", where=self._place, hint=self._hint(failure))
 
 
 def _failure(error: BaseException) -> Failure | None:
@@ -153,7 +162,9 @@ def _failure(error: BaseException) -> Failure | None:
     from obstore.exceptions import BaseError
 
     if isinstance(error, DamagedError | DataCorruption):
-        return Failure("the bytes that came are not those that the store says it has", passing=True, stubborn=True)
+        return Failure(
+            "damaged-bytes", "the bytes received do not match the store's checksum", passing=True, stubborn=True
+        )
     if isinstance(error, BaseError | FileNotFoundError):
         return _obstore_failure(str(error), missing=isinstance(error, FileNotFoundError))
     if isinstance(error, GoogleAPICallError):
@@ -163,9 +174,15 @@ def _failure(error: BaseException) -> Failure | None:
     if isinstance(error, InvalidResponse):
         return _status_failure(error.response.status_code)
     if isinstance(error, TransportError):
-        return Failure("Google's credentials could not be refreshed", passing=True, stubborn=True, credentials=True)
+        return Failure(
+            "credentials-refused",
+            "Google's credentials could not be refreshed",
+            passing=True,
+            stubborn=True,
+            credentials=True,
+        )
     if isinstance(error, GoogleAuthError):
-        return Failure("Google's credentials are not valid", status=401, credentials=True)
+        return Failure("credentials-refused", "Google's credentials are not valid", status=401, credentials=True)
     if isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError | ConnectionError):
         return _dropped(str(error))
     return None
@@ -176,7 +193,7 @@ def _obstore_failure(text: str, *, missing: bool) -> Failure:
     made = re.search(r"\bretries: (\d+)", text)
     retries = int(made[1]) if made else 0
     if _ASKS_WHO_WE_ARE.search(text):
-        return Failure("no credentials were found", status=401, credentials=True)
+        return Failure("no-credentials", "no credentials were found", status=401, credentials=True)
     if missing:
         return _status_failure(404, no_bucket=code is not None and code[1] == "NoSuchBucket")
     if status is not None:
@@ -184,18 +201,23 @@ def _obstore_failure(text: str, *, missing: bool) -> Failure:
     if "HTTP error" in text:
         return _dropped(text, retries)
     if re.search("invalid .*response", text):
-        return Failure("the answer cannot be read", passing=True, stubborn=True, retries=retries)
+        return Failure("broken-answer", "the answer cannot be read", passing=True, stubborn=True, retries=retries)
     first = re.sub(r"https?://\S+", "…", text.splitlines()[0] if text else "")
-    return Failure(first[:200].partition(" error: ")[2] or first[:200])
+    return Failure("request-refused", first[:200].partition(" error: ")[2] or first[:200])
 
 
 def _status_failure(status: int, *words: str, no_bucket: bool = False, retries: int = 0) -> Failure:
     known = {known.value: known.phrase for known in HTTPStatus}
-    phrase = known.get(status, "unknown status")
+    phrase, said = known.get(status, "unknown status"), "".join(f", {word}" for word in words)
+    passing = status in _PASSING or any(word in _PASSING_CODES for word in words)
+    code = (
+        "server-busy" if passing else "credentials-refused" if status == HTTPStatus.UNAUTHORIZED else "request-refused"
+    )
     return Failure(
-        ", ".join((f"{status} {phrase}", *words)),
+        code,
+        f"{status} {phrase}{said}",
         status=HTTPStatus.PRECONDITION_FAILED if "ConditionalRequestConflict" in words else status,
-        passing=status in _PASSING or any(word in _PASSING_CODES for word in words),
+        passing=passing,
         retries=retries,
         no_bucket=status == HTTPStatus.NOT_FOUND and no_bucket,
         credentials=status == HTTPStatus.UNAUTHORIZED,
@@ -205,9 +227,13 @@ def _status_failure(status: int, *words: str, no_bucket: bool = False, retries: 
 def _dropped(text: str, retries: int = 0) -> Failure:
     """A request that no whole answer came to, by what the library says of it."""
     if re.search(r"dns error|NameResolutionError|Name or service not known", text):
-        return Failure("the name of its host is not known", passing=True, stubborn=True, retries=retries)
+        return Failure(
+            "server-unreachable", "its host name cannot be resolved", passing=True, stubborn=True, retries=retries
+        )
     if re.search(r"kind: Connect|NewConnectionError|Connection refused", text):
-        return Failure("nothing answers at its address", passing=True, stubborn=True, retries=retries)
+        return Failure(
+            "server-unreachable", "nothing answers at its address", passing=True, stubborn=True, retries=retries
+        )
     if re.search(r"kind: Timeout|timed out|TimedOut", text):
-        return Failure("no answer came in time", passing=True, retries=retries)
-    return Failure("the connection was dropped", passing=True, retries=retries)
+        return Failure("no-answer", "no answer came in time", passing=True, retries=retries)
+    return Failure("server-unreachable", "the connection was dropped", passing=True, retries=retries)

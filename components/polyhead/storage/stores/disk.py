@@ -18,7 +18,7 @@ from polyhead.storage.stores.base import ObjectStat
 class DiskStore:
     """Local files. A file's version is its time and its place on the disk; it has no checksum.
 
-    A condition holds between processes of ours: a folder is locked while a file in it is written or removed.
+    A condition holds between processes of Polyhead: a folder is locked while a file in it is written or removed.
     """
 
     def stat(self, place: str) -> ObjectStat | None:
@@ -55,7 +55,9 @@ class DiskStore:
         with _only_here(path.parent):
             found = self.stat(str(path))
             if (absent and found is not None) or (replacing is not None and (not found or found.version != replacing)):
-                raise ConflictError("was written or removed by another process meanwhile", where=str(path))
+                raise ConflictError(
+                    "changed-meanwhile", "was written or removed by another process meanwhile", where=str(path)
+                )
             write_file(path, content)
             written = self.stat(str(path))
         assert written is not None
@@ -69,13 +71,13 @@ class DiskStore:
         with _only_here(path.parent):
             found = self.stat(place)
             if found is not None and found.version != version:
-                raise ConflictError("was written by another process meanwhile", where=str(path))
+                raise ConflictError("changed-meanwhile", "was written by another process meanwhile", where=str(path))
             path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def _only_here(folder: Path) -> Iterator[None]:
-    """Keep other processes of ours from writing into a folder; it ends with this one."""
+    """Keep other processes of Polyhead from writing into a folder; it ends with this one."""
     lock = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -106,10 +106,10 @@ class GoogleStore(RemoteStore):
                     return written
             if not lost:
                 raise failed from None
-        raise StorageError(f"there is no bucket '{bucket}', or it loses uploads", where=place)
+        raise StorageError("bucket-not-found", f"there is no bucket '{bucket}', or it loses uploads", where=place)
 
     def _own_work(self, place: str, token: str) -> str:
-        """The version of what stands there, if an attempt of ours put it there without our hearing of it."""
+        """The version of what is there, if an earlier attempt wrote it and its response was lost."""
         blob = self._blob(place)
         try:
             self._asked(place, lambda: blob.reload(retry=None))
@@ -162,6 +162,7 @@ def _fast_credentials() -> Any:
 
 def _no_google_credentials() -> StorageError:
     return StorageError(
+        "no-credentials",
         "no Google Cloud credentials",
         where="gs://",
         hint="run: gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS",

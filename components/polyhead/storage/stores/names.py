@@ -14,7 +14,7 @@ class RemotePlace(NamedTuple):
     """The parts of a remote place.
 
     Attributes:
-        scheme: What stands before `://`.
+        scheme: What precedes `://`.
         bucket: Its bucket.
         key: The object's name there, or the prefix of several; it does not begin with a slash.
     """
@@ -33,10 +33,11 @@ def parts_of(place: str) -> RemotePlace:
     scheme, _, rest = place.partition("://")
     bucket, _, key = rest.partition("/")
     if not bucket:
-        raise DataError("names no bucket", where=place, hint=f"write {scheme}://bucket/object")
+        raise DataError("no-bucket", "does not name a bucket", where=place, hint=f"write {scheme}://bucket/object")
     if _SETTINGS.search(place):
         raise DataError(
-            "holds settings of the store after a question mark",
+            "store-settings-in-place",
+            "contains store settings after a question mark",
             where=place,
             hint="leave them out, and set AWS_ENDPOINT_URL_S3 and AWS_REGION in the environment",
         )

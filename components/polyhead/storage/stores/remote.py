@@ -170,10 +170,12 @@ class RemoteStore(ABC):
         try:
             return self._asked(thing.place, read)
         except FileNotFoundError:  # its generation is gone
-            raise ConflictError("was replaced or removed while it was read", where=thing.place) from None
+            raise ConflictError(
+                "changed-meanwhile", "was replaced or removed while it was read", where=thing.place
+            ) from None
 
     def _size_of(self, place: str) -> int | None:
-        """Bytes of an object as its store tells them to whoever only looks; None where it does not."""
+        """Bytes of an object as its store reports them without reading it; None if it does not."""
         try:
             found = self.stat(place)
         except StorageError:

@@ -67,7 +67,10 @@ class AmazonStore(RemoteStore):
                 client["root_certificate"] = Path(authorities).read_bytes()
             except OSError as error:
                 raise StorageError(
-                    f"AWS_CA_BUNDLE cannot be read: {error.strerror}", where=authorities, hint="correct it, or unset it"
+                    "not-readable",
+                    f"AWS_CA_BUNDLE cannot be read: {error.strerror}",
+                    where=authorities,
+                    hint="correct it, or unset it",
                 ) from None
         if endpoint:
             return S3Store(bucket, endpoint=endpoint, client_options=client, retry_config=retry)
@@ -118,7 +121,9 @@ class AmazonStore(RemoteStore):
         if large and mode != "overwrite":
             found = self.stat(place)
             if found is not None if absent else found is None or found.version != replacing:
-                raise ConflictError("was written or removed by another process meanwhile", where=place)
+                raise ConflictError(
+                    "changed-meanwhile", "was written or removed by another process meanwhile", where=place
+                )
         store = self.client(bucket, steadfast=large)
         failed = False
 
@@ -145,10 +150,12 @@ class AmazonStore(RemoteStore):
             written = self._own_work(place, token) if failed else ""
             if written:
                 return written
-            raise ConflictError("was written or removed by another process meanwhile", where=place) from None
+            raise ConflictError(
+                "changed-meanwhile", "was written or removed by another process meanwhile", where=place
+            ) from None
 
     def _own_work(self, place: str, token: str) -> str:
-        """The version of what stands there, if an attempt of ours put it there without our hearing of it."""
+        """The version of what is there, if an earlier attempt wrote it and its response was lost."""
         import obstore
 
         _, bucket, key = parts_of(place)
@@ -180,6 +187,7 @@ class MinioStore(AmazonStore):
     def _client(self, bucket: str, *, steadfast: bool = False) -> S3Store:
         if not any(os.environ.get(name) for name in _MINIO_CREDENTIALS):
             raise StorageError(
+                "no-credentials",
                 "no credentials were found",
                 where=f"minio://{bucket}",
                 hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; Kubeflow Pipelines keeps them in the secret "

@@ -14,7 +14,7 @@ STORES: Mapping[str, Store] = {
     "s3": AmazonStore(),
     "minio": MinioStore(),
 }
-"""Every store but this machine's disk, by what stands before `://`."""
+"""Every store but this machine's disk, by what precedes `://`."""
 
 _DISK = DiskStore()
 

@@ -65,13 +65,16 @@ def guess_target(column: Column) -> Guess:
     where = f"column '{column.name}'"
     if column.words is not None and column.kinds < 2:
         what = f"has the value {shown(column.known[0])} only" if column.kinds else "is empty"
-        raise DataError(f"{what}: nothing to learn", where=where)
+        raise DataError("constant-target" if column.kinds else "empty-target", f"{what}: nothing to learn", where=where)
     claims = [guess for table in TARGET_TABLES.values() if (guess := table.guess(column)) is not None]
     if claims:
         return max(claims, key=lambda guess: guess.rank)
     if column.words is None:
-        raise DataError(f"holds {column.series.dtype}, which no target kind predicts", where=where)
+        raise DataError(
+            "not-predictable", f"holds {column.series.dtype}, which no kind of target can predict", where=where
+        )
     raise DataError(
+        "not-predictable",
         f"has {column.distinct} different values in {len(column.known)} rows, such as {listed(_examples(column))}: "
         "neither numbers nor classes",
         where=where,

@@ -24,7 +24,7 @@ _DEPTH = 2
 
 @dataclass(frozen=True)
 class Gallery:
-    """What opening a few pictures of one column told.
+    """What opening a few pictures of one column showed.
 
     Attributes:
         opened: How many were tried.

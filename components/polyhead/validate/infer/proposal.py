@@ -133,17 +133,18 @@ def propose(frame: pl.DataFrame, table: str, targets: Sequence[str], *, place: s
         What validate accepts for this table.
 
     Raises:
-        DataError: There is no target, one is no column or holds nothing to learn, or no column can be a feature; all
+        DataError: There is no target, one is not a column or holds nothing to learn, or no column can be a feature; all
             problems at once.
     """
     targets = list(dict.fromkeys(targets))
     columns = [Column(frame[name]) for name in frame.columns]
     if not targets:
-        raise DataError("no column to predict is named", where=table, hint=_what_to_predict(columns))
+        raise DataError("no-target", "no column to predict is named", where=table, hint=_what_to_predict(columns))
     unknown = [target for target in targets if target not in frame.columns]
     if unknown:
         raise DataError(
-            Problem(f"no column '{target}'", table, did_you_mean(target, frame.columns)) for target in unknown
+            Problem("unknown-column", f"no column '{target}'", where=table, hint=did_you_mean(target, frame.columns))
+            for target in unknown
         )
     goals = _guess_targets([column for column in columns if column.name in targets], targets)
     others = [column for column in columns if column.name not in targets]
@@ -161,8 +162,8 @@ def propose(frame: pl.DataFrame, table: str, targets: Sequence[str], *, place: s
     _leave_out_leaks(others, guesses, single)
     rejected = _settle(others, guesses, columns, key, goals)
     if not any(guess.kind and not guess.left_out for guess in guesses.values()):
-        reasons = [Problem(guess.why, f"column '{name}'") for name, guess in guesses.items()]
-        raise DataError([Problem("no column can be a feature", table), *reasons])
+        reasons = [Problem("not-a-feature", guess.why, where=f"column '{name}'") for name, guess in guesses.items()]
+        raise DataError([Problem("no-features", "no column can be a feature", where=table), *reasons])
     names = _names([*targets, *(name for name, guess in guesses.items() if guess.kind)])
     choices = []
     for column in columns:
@@ -198,7 +199,13 @@ def _guess_targets(columns: Sequence[Column], order: Sequence[str]) -> dict[str,
             problems += error.problems
             continue
         if read.values.drop_nulls().n_unique() < 2:
-            problems.append(Problem("has nothing to learn in the cells that can be read", f"column '{column.name}'"))
+            problems.append(
+                Problem(
+                    "constant-target",
+                    "has fewer than two different values that can be read: nothing to learn",
+                    where=f"column '{column.name}'",
+                )
+            )
         found[column.name] = guess
     if problems:
         raise DataError(problems)
@@ -331,9 +338,10 @@ def _settle(
         if not worst or not features[worst].sum():
             raise DataError(
                 Problem(
+                    "unreadable-cells",
                     f"{int(mask.sum())} of {len(bad)} cells cannot be read as {goals[name].kind}",
-                    f"column '{name}'",
-                    "validate would reject too many rows: clear these cells",
+                    where=f"column '{name}'",
+                    hint="validate would reject too many rows: clear these cells",
                 )
                 for name, mask in targets.items()
             )

@@ -31,7 +31,7 @@ _NAME = "category"
 class CategoryTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
     """A value, in normal form C or D, to its id; see `MISSING_ID`, `UNSEEN_ID`, `FIRST_ID` of the contract.
 
-    All columns share one table, in which a word stands behind the number of its column.
+    All columns share one table, in which a word follows the number of its column.
 
     Args:
         columns: Statistics of each column.

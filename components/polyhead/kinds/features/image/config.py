@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data, Fit, Model
+from polyhead.errors import InvalidValueError
 from polyhead.kinds.base import Conflict, FeatureBase
 
 _COLOURS = {"white": "#ffffff", "black": "#000000"}
@@ -18,15 +19,20 @@ _COLOURS = {"white": "#ffffff", "black": "#000000"}
 def _colour(given: object) -> str:
     """A colour as `#rrggbb`."""
     if given is None:
-        raise ValueError("is empty; put a colour that begins with # in quotes, or YAML takes it for a comment")
+        raise InvalidValueError(
+            "invalid-colour", "is empty; put a colour that begins with # in quotes, or YAML takes it for a comment"
+        )
     if isinstance(given, (list, tuple)):
         levels = [level for level in given if type(level) is int and 0 <= level <= 255]
         if len(given) != 3 or len(levels) != 3:
-            raise ValueError("takes three whole numbers from 0 to 255: red, green, blue")
+            raise InvalidValueError("invalid-colour", "must be three whole numbers from 0 to 255: red, green, blue")
         return "#" + bytes(levels).hex()
     colour = _COLOURS.get(given.lower(), given.lower()) if isinstance(given, str) else ""
     if not re.fullmatch("#[0-9a-f]{6}", colour):
-        raise ValueError(f"{given!r} is not a colour; write white, black, '#rrggbb' in quotes, or [red, green, blue]")
+        raise InvalidValueError(
+            "invalid-colour",
+            f"{given!r} is not a colour; write white, black, '#rrggbb' in quotes, or [red, green, blue]",
+        )
     return colour
 
 
@@ -115,13 +121,15 @@ class ImageFeature(FeatureBase):
             for key, value in needed.items():
                 if value != expected[key]:
                     what = f"is tied to '{other}' but has {key} {value} instead of {expected[key]}"
-                    yield Conflict(name, key, what, "tied images share one encoder")
+                    yield Conflict(name, key, "tied-images-differ", what, "tied images share one encoder")
 
     @field_validator("range")
     @classmethod
     def _rising(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
         if value is not None and value[0] >= value[1]:
-            raise ValueError(f"takes the lower sample first, [{value[0]}, {value[1]}] is not rising")
+            raise InvalidValueError(
+                "invalid-range", f"must have the lower sample first, received [{value[0]}, {value[1]}]"
+            )
         return value
 
 

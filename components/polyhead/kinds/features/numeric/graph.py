@@ -27,7 +27,7 @@ _BEYOND = 1.0
 class NumericTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
     """A number to (standardised value, standardised signed logarithm, 1 if missing).
 
-    Both are centred in 64 bits before they become 32, so close numbers far from zero stay apart. Each is held within
+    Both are centred in 64 bits before they become 32, so close numbers far from zero stay distinct. Each is held within
     the train rows' range and one standard deviation beyond it: what a number can add is bounded, however far outside
     it lies. A column that is constant in the train rows tells nothing, so any value of it becomes 0.
 

@@ -61,7 +61,7 @@ class TextFit(Fit[TextStatistics]):
 
 
 class TextTable(FeatureTable[TextFeature]):
-    """Text as it stands, blanks at its ends included."""
+    """Text as it is, including blanks at its ends."""
 
     single = False
 
@@ -84,7 +84,7 @@ class TextTable(FeatureTable[TextFeature]):
         if not holds_text(column):
             return None
         if column.is_unspaced:
-            return Guess("text", why="free text; what stands between two marks is one term, unless spaces cut words")
+            return Guess("text", why="free text; what is between two marks is one term, unless spaces separate words")
         return Guess("text", why=f"free text, about {column.length:.0f} words in a cell")
 
     def summary(self) -> WordSummary:

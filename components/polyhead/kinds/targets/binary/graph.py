@@ -14,7 +14,7 @@ from polyhead.kinds.targets.graph import ClassHead
 
 
 class BinaryHead(ClassHead[BinaryTarget]):
-    """One logit: the log odds of the positive label. Probabilities stand negative before positive."""
+    """One logit: the log odds of the positive label. Probabilities have the negative label first."""
 
     KIND = "binary"
     AS_COLUMN = True

@@ -22,8 +22,8 @@ class BinarySummary(ClassSummary):
         found = super().problem(name, rows)
         if found is not None or len(self.classes) <= 2:
             return found
-        what = f"has {len(self.classes)} labels ({', '.join(sorted(self.classes)[:6])}), binary means two"
-        return Problem(what, f"target '{name}'", "use kind: multiclass")
+        what = f"has {len(self.classes)} labels ({', '.join(sorted(self.classes)[:6])}); binary needs exactly two"
+        return Problem("too-many-classes", what, where=f"target '{name}'", hint="use kind: multiclass")
 
 
 class BinaryFit(ClassFit[BinaryTarget]):
@@ -34,7 +34,12 @@ class BinaryFit(ClassFit[BinaryTarget]):
     def _classes(self, counted: dict[str, int]) -> list[str]:
         where = f"target '{self.name}'"
         if len(counted) > 2:
-            raise DataError(f"has {len(counted)} labels, binary means two", where=where, hint="use kind: multiclass")
+            raise DataError(
+                "too-many-classes",
+                f"has {len(counted)} labels; binary needs exactly two",
+                where=where,
+                hint="use kind: multiclass",
+            )
         labels, positive = sorted(counted), self._target.positive
         if positive is None:
             folded = {label.lower(): label for label in labels}
@@ -42,7 +47,7 @@ class BinaryFit(ClassFit[BinaryTarget]):
             positive = known[0] if known else min(labels, key=lambda label: (counted[label], label))
         elif positive not in counted:
             what, hint = f"positive is '{positive}', but the labels are {labels}", did_you_mean(positive, labels)
-            raise DataError(what, where=where, hint=hint)
+            raise DataError("unknown-class", what, where=where, hint=hint)
         return [label for label in labels if label != positive] + [positive]
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from polyhead.contracts.section import Data, Model
 from polyhead.contracts.words import Word
+from polyhead.errors import InvalidValueError
 from polyhead.kinds.base import CLASS_WEIGHT, ClassWeight, TargetBase
 from polyhead.kinds.metrics import ACCURACY, BALANCED_ACCURACY, LOG_LOSS, MACRO_F1, ROC_AUC, Metric
 
@@ -28,5 +29,5 @@ class MulticlassTarget(TargetBase):
         if self.classes and isinstance(self.class_weight, dict):
             unknown = sorted(set(self.class_weight) - set(self.classes))
             if unknown:
-                raise ValueError(f"class_weight names {unknown}, which classes does not list")
+                raise InvalidValueError("unknown-class", f"class_weight names {unknown}, which are not in classes")
         return self

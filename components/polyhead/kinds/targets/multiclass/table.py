@@ -39,7 +39,7 @@ class MulticlassTable(ClassTable[MulticlassTarget]):
             why += f"; {counted(single, 'class', 'classes')} with a single row"
         unknown = [word for word in column.known.unique().sort() if word.lower() in ("?", "-", "unknown", "na", "n/a")]
         if unknown:
-            why += f"; {listed(unknown)} is a class too: empty these cells if it means that nobody knows"
+            why += f"; {listed(unknown)} is a class too: empty these cells if it means unknown"
         return Guess("multiclass", {}, why + unlabelled(column))
 
     def fit(self, name: str, member: MulticlassTarget) -> MulticlassFit:

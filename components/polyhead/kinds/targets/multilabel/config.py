@@ -19,7 +19,7 @@ class MultilabelTarget(TargetBase):
     METRICS: ClassVar[tuple[Metric, ...]] = (ACCURACY, MACRO_F1, LOG_LOSS, ROC_AUC, PR_AUC)
 
     kind: Data[Literal["multilabel"]]
-    separator: Data[str] = Field("|", min_length=1, description="What stands between labels in a text cell.")
+    separator: Data[str] = Field("|", min_length=1, description="What separates labels in a text cell.")
     labels: Data[list[Word] | None] = Field(
         None, min_length=1, description="All labels, in order. Default: those of the train rows, sorted."
     )
@@ -44,7 +44,7 @@ class LabelStatistics(Record):
 
     @property
     def names(self) -> list[str]:
-        """What the head's logits stand for."""
+        """What the head's logits mean."""
         return self.labels
 
     def weights(self, asked: ClassWeight) -> tuple[list[float], list[float]]:

@@ -138,7 +138,7 @@ def label_bars(head: str, scores: Sequence[PrecisionRecall]) -> Chart:
     return finished(
         alt.layer(bars, support),
         {"values": values, "supports": supports},
-        label=f"Precision and recall of {len(shown)} labels of {head}; the numbers stand in a table below.",
+        label=f"Precision and recall of {len(shown)} labels of {head}; the numbers are in a table below.",
         caption=caption,
         height=30 * len(shown),
         max_width=640,

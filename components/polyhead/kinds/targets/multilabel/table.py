@@ -43,7 +43,7 @@ class LabelFit(Fit[LabelStatistics]):
         labels = list(self._target.labels) if self._target.labels else sorted(counted)
         if not labels:
             where = f"target '{self.name}'"
-            raise DataError("the train rows have no label at all", where=where, hint="check its separator")
+            raise DataError("empty-target", "no training row has a label", where=where, hint="check its separator")
         counts = [counted.get(label, 0) for label in labels]
         return LabelStatistics(labels=labels, counts=counts, rows=self.known, missing=self.missing)
 

@@ -54,5 +54,5 @@ class RegressionStatistics(Record):
 
     @property
     def names(self) -> list[str]:
-        """What the head's logits stand for: a number has no names."""
+        """What the head's logits mean: a number has no names."""
         return []

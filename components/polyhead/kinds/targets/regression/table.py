@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from polyhead.errors import DataError, Problem, counted
+from polyhead.errors import DataError, Problem
 from polyhead.kinds.coercion import Coercion, Source, number_coercion
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.moments import Moments
@@ -27,7 +27,12 @@ class RegressionSummary(NumberSummary):
         found = super().problem(name, rows)
         if found is not None or self.minimum != self.maximum:
             return found
-        return Problem(f"every row has the value {self.minimum:g}", f"target '{name}'", "nothing to learn")
+        return Problem(
+            "constant-target",
+            f"every row has the value {self.minimum:g}: nothing to learn",
+            where=f"target '{name}'",
+            hint="give it different values, or remove the target",
+        )
 
 
 class RegressionFit(Fit[RegressionStatistics]):
@@ -58,7 +63,8 @@ class RegressionFit(Fit[RegressionStatistics]):
         different = 0 if not self.known else 1 if self.quantiles.minimum == self.quantiles.maximum else 2
         if different < 2:
             raise DataError(
-                f"the train rows have {counted(different, 'different value')}, nothing to learn",
+                "constant-target" if different else "empty-target",
+                f"the training rows have {'only one value' if different else 'no value'}: nothing to learn",
                 where=f"target '{self.name}'",
                 hint="change the split or add rows",
             )
