@@ -30,7 +30,7 @@ from polyhead.cli.options import (
 
 if TYPE_CHECKING:
     from polyhead_pipelines.local.run import LocalRun
-    from polyhead_pipelines.local.runners import Runner
+    from polyhead_pipelines.local.runners.base import Runner
 
 app = typer.Typer()
 _DOCKER = "Docker"
@@ -223,7 +223,7 @@ def _runner(
             raise typer.BadParameter(f"'{word}' is not set here and has no =VALUE", param_hint="'--env'")
         environment[variable] = value if given_here else os.environ[variable]
     from polyhead_pipelines.define.training import DEFAULT_IMAGE
-    from polyhead_pipelines.local.runners import ALL_GPUS, Containers
+    from polyhead_pipelines.local.runners.containers import ALL_GPUS, Containers
 
     return Containers(
         image or f"{DEFAULT_IMAGE}{'-gpu' if gpus else ''}",

@@ -34,7 +34,8 @@ from polyhead.storage.artifact import check_free
 from polyhead.storage.folders import being_written, locked, replace_folder, sign, taken
 from polyhead.storage.places import folder_of, is_remote, join
 from polyhead_pipelines.define.training import Stage, stages_of, training_pipeline
-from polyhead_pipelines.local.runners import Processes, Runner, Session
+from polyhead_pipelines.local.runners.base import Runner, Session
+from polyhead_pipelines.local.runners.processes import Processes
 from polyhead_pipelines.platforms.local import Local
 
 _WORKING, _ARTIFACTS, _SCRATCH = ".pipeline-", "artifacts", "tmp"

@@ -1,4 +1,4 @@
-"""Where the steps of a local run are carried out: processes of this environment, or containers."""
+"""Each step a container."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import contextlib
 import functools
 import importlib.util
 import os
-import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from kfp import local
 from kfp.dsl.constants import WORKSPACE_MOUNT_PATH
 
 from polyhead import __version__
 from polyhead.errors import DataError, PipelineError, Problem
-from polyhead.progress import MODE, RUN, TERMINATED, say
+from polyhead.progress import MODE, say
 from polyhead.storage.places import is_remote
+from polyhead_pipelines.local.runners.base import POLL_SECONDS, Session, stopped_by_signals
 
 if TYPE_CHECKING:
     import docker
@@ -39,60 +38,6 @@ _RUN_LABEL = "polyhead.run"
 _CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 _KILLED = 137
 _EVENT_SECONDS = 1.0
-_REMOVE_SECONDS = 0.2
-_GRACE_SECONDS = 5.0
-"""What a process has to end by itself after SIGTERM."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """A runner that is ready for the steps of one run.
-
-    Attributes:
-        image: The image to build the components with.
-        kfp: The runner, for `kfp.local.init`.
-        stop: Ends the steps that still run.
-        explain: What the runner knows of a step that failed, given what KFP raised; None where it knows no more.
-    """
-
-    image: str
-    kfp: Any
-    stop: Callable[[], None]
-    explain: Callable[[Exception | None], Problem | None]
-
-
-class Runner(Protocol):
-    """Where steps are carried out."""
-
-    def open(self, reads: Sequence[str], writes: Sequence[str]) -> AbstractContextManager[Session]:
-        """Get ready for one run.
-
-        Args:
-            reads: What the steps read beside each other's outputs: absolute paths and remote places.
-            writes: Where they write to beside their outputs: absolute paths of folders, and remote places.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class Processes:
-    """Each step a process of this environment."""
-
-    @contextlib.contextmanager
-    def open(self, reads: Sequence[str], writes: Sequence[str]) -> Iterator[Session]:  # noqa: ARG002  # it may all
-        """Let the steps report their progress as events while the session is open, and end with this process."""
-        given = {MODE: "json", RUN: str(os.getpid())}
-        former = {name: os.environ.get(name) for name in given}
-        os.environ.update(given)
-        try:
-            with _stopped_by_signals(_end_processes):
-                yield Session("python", local.SubprocessRunner(use_venv=False), lambda: None, lambda _: None)
-        finally:
-            for name, value in former.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
 
 
 @dataclass(frozen=True)
@@ -144,7 +89,7 @@ class Containers:
                 stop,
                 functools.partial(self._explain, client, label, started),
             )
-            with _stopped_by_signals(functools.partial(_remove_until, label)):
+            with stopped_by_signals(functools.partial(_remove_until, label)):
                 try:
                     yield session
                 finally:
@@ -284,73 +229,6 @@ def _last_end(client: docker.DockerClient, label: str, started: float) -> tuple[
 def _remove_until(label: str, over: threading.Event) -> None:
     """Remove a run's containers, again and again, until it is over."""
     client = _connect()
-    while not over.wait(_REMOVE_SECONDS):
+    while not over.wait(POLL_SECONDS):
         _remove(client, label)
     client.close()
-
-
-def _end_processes(over: threading.Event) -> None:
-    """End what this process has started, until the run is over and nothing is left; what does not end is killed."""
-    told: dict[int, float] = {}
-    while (alive := _descendants()) or not over.is_set():
-        for process in alive:
-            asked = told.setdefault(process, time.monotonic())
-            late = time.monotonic() - asked > _GRACE_SECONDS
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL if late else signal.SIGTERM)
-        time.sleep(_REMOVE_SECONDS)
-
-
-def _descendants() -> list[int]:
-    """The processes below this one; none where the system has no /proc: there they end by themselves."""
-    children: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parent = status.read_bytes().rpartition(b")")[2].split()[1]
-            children.setdefault(int(parent), []).append(int(status.parent.name))
-    found = list(children.get(os.getpid(), []))
-    for process in found:
-        found += children.get(process, [])
-    return found
-
-
-@contextlib.contextmanager
-def _stopped_by_signals(end: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the steps, which may get no signal themselves, and then the run.
-
-    KFP ends an interrupted loop only when each of its partitions has had its turn, so steps are ended until the run is
-    over.
-
-    Args:
-        end: Ends the steps until an event is set; called in a thread.
-
-    Raises:
-        KeyboardInterrupt: After Ctrl-C.
-        SystemExit: After SIGTERM, with the code that shells know it by.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    over = threading.Event()
-    ender = threading.Thread(target=end, args=(over,), daemon=True)
-    received: list[int] = []
-
-    def interrupt(number: int, _: object) -> None:
-        received.append(number)
-        if ender.ident is None:
-            ender.start()
-            raise KeyboardInterrupt  # exactly this one lets `subprocess` stop waiting
-
-    former = [(number, signal.signal(number, interrupt)) for number in (signal.SIGINT, signal.SIGTERM)]
-    try:
-        yield
-    except KeyboardInterrupt:
-        if received[:1] == [signal.SIGTERM]:
-            raise SystemExit(TERMINATED) from None
-        raise
-    finally:
-        over.set()
-        if ender.ident is not None:
-            ender.join()
-        for number, handler in former:
-            signal.signal(number, handler)

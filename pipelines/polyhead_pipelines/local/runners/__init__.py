@@ -1,0 +1,1 @@
+"""Where the steps of a local run are carried out."""
