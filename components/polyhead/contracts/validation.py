@@ -2,11 +2,10 @@
 
 <out>/ValidationReport.json
 <out>/clean.parquet      `__row__` int64, `__key__` string, then one column per feature and target in its
-                         canonical type: image, category, text, binary, multiclass string; numeric,
-                         regression float64; multilabel list<string>; the split column `__split__` string.
-                         After each image feature `<name>` comes `<name>__picture`, a struct of `PICTURE_FIELDS`,
-                         null where the path is: what one look at the file told, so that no later step needs another.
-                         Rows are in the table's order, in row groups of 131,072, except the last
+                         canonical type, that of its kind; the split column `__split__` string. After each image
+                         feature `<name>` comes `<name>__picture`, a struct of `PICTURE_FIELDS`, null where the path is:
+                         what one look at the file told, so that no later step needs another. Rows are in the table's
+                         order, in row groups of 131,072, except the last
 <out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem
 
 Several workers can look at the pictures before that, by a plan. Then `validate` looks at none of these itself, and

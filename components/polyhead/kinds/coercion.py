@@ -1,7 +1,7 @@
 """How columns become numbers, words, paths and sets of labels, and the cells that do not fit.
 
 Pure expressions: what is said here of one cell, the columnar engine does to whole tables while it reads them. The
-canonical types are those of `polyhead.contracts.validation`.
+canonical type of each kind is in `polyhead.kinds.examples`.
 """
 
 from __future__ import annotations
