@@ -153,7 +153,7 @@ def propose(frame: pl.DataFrame, table: str, targets: Sequence[str], *, place: s
     others = [column for column in others if column is not split]
     guesses = {column.name: guess_feature(column) for column in others}
     root = _look_at_pictures(others, guesses, place or table)
-    key = choose_key([column for column in others if _is_single(guesses[column.name])])
+    key = choose_key([column for column in others if _names_rows(guesses[column.name])])
     if key is not None:
         del guesses[key.name]
         others = [column for column in others if column is not key]
@@ -366,6 +366,11 @@ def _coerced(column: Column, kinds: TypeAdapter[Any], guess: Guess) -> Coerced:
 def _is_single(guess: Guess) -> bool:
     """Whether the cells may be single values; those of a column without a kind may."""
     return not guess.kind or FEATURE_TABLES[guess.kind].single
+
+
+def _names_rows(guess: Guess) -> bool:
+    """Whether the cells may be the rows' names; those of a column without a kind may."""
+    return not guess.kind or (FEATURE_TABLES[guess.kind].single and FEATURE_TABLES[guess.kind].names_rows)
 
 
 def _is_pictures(kind: str) -> bool:
