@@ -74,10 +74,10 @@ class ColumnSummary(Record):
         role: feature or target.
         kind: Its kind.
         missing: Clean rows without a value.
-        distinct: Different values; None for images, numbers and label sets. Of category and text features it is
-            exact below 65,536, and beyond an estimate in three digits, mostly within 1 %.
-        minimum: Smallest number; None for other kinds.
-        maximum: Largest number; None for other kinds.
+        distinct: Different values of words, texts and classes; None for other kinds. Of category and text features
+            it is exact below 65,536, and beyond an estimate in three digits, mostly within 1 %.
+        minimum: Smallest value of a kind whose values have an order, as a number or as text; None for other kinds.
+        maximum: Largest value likewise.
     """
 
     name: str
@@ -85,8 +85,8 @@ class ColumnSummary(Record):
     kind: str
     missing: int
     distinct: int | None = None
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | str | None = None
+    maximum: float | str | None = None
 
 
 class ValidationReport(Contract):
