@@ -480,3 +480,11 @@ def test_a_table_gets_one_proposal_however_it_is_stored(tmp_path: Path, suffix: 
     {".csv": frame.write_csv, ".parquet": frame.write_parquet, ".jsonl": frame.write_ndjson}[suffix](path)
     stored = propose(read_table(str(path)), "t", ["y"])
     assert stored == propose(frame, "t", ["y"])
+
+
+@pytest.mark.parametrize("end", ["\n", "\x85", "\u2028", "\u2029"])
+def test_a_name_with_a_line_end_of_yaml_is_written_with_escapes(end: str) -> None:
+    """As the column is called, and on one line."""
+    name = f"a{end}b"
+    _, config = proposed({name: AREAS, "y": cells(lambda row: row * row % 997)}, "y")
+    assert [config.column_of(feature) for feature in config.features] == [name]

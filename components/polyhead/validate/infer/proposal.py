@@ -33,6 +33,7 @@ _OUTCOME_NAMES = re.compile(
     r"cancelled|class|clicked|converted|default|grade|gt|income|is_spam|is_toxic|purchased|quality|response|result"
     r"|returned|revenue|salary|sales|sold|spam|species|stars|status|toxic|value|verdict|won|y"
 )
+_LINE_ENDS = "\n\x85\u2028\u2029"  # to YAML
 _DEFAULT_SPLIT = "{fractions: {train: 0.7, val: 0.15, test: 0.15}, seed: 0}"
 _FEATURES: TypeAdapter[Feature] = TypeAdapter(Feature)
 _TARGETS: TypeAdapter[Target] = TypeAdapter(Target)
@@ -473,4 +474,4 @@ def _scalar(value: object) -> str:
     text: str = yaml.safe_dump([value], default_flow_style=True, width=float("inf"), allow_unicode=True)
     text = text.strip()[1:-1]
     number = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9.]+[eE][-+]?[0-9]+", value)  # to us, not to PyYAML
-    return json.dumps(value) if "\n" in text or number else text
+    return json.dumps(value) if number or any(end in text for end in _LINE_ENDS) else text
