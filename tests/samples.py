@@ -15,7 +15,7 @@ import polars as pl
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from strategies import labels, numbers, phrases, words
+from strategies import labels, moments, numbers, phrases, words
 
 from polyhead.contracts.config import Config
 from polyhead.kinds.examples import FEATURES_HELD
@@ -75,6 +75,17 @@ SAMPLES: dict[str, Sample] = {
         canonical=phrases.filter(str.strip),
         raw=("a red house", " Grün und BLAU, grün ", "2024-01-31 00:00:00", "7.0", "?!"),
         refused=((b"\xff", "not_text", "not UTF-8 text"),),
+    ),
+    "datetime": Sample(
+        options={"time_zone": "Europe/Berlin"},
+        canonical=moments,
+        raw=("2024-01-31", " 2024-07-31 10:15:00.25 ", "2023-10-29T02:30+02:00", "1969-12-31T23:59:59Z", "2024/2/9"),
+        refused=(
+            ("03/04/2024", "not_a_date", "give format, such as '%d/%m/%Y'"),
+            ("1700000000", "a_number", "give unit"),
+            ("2024-03-31 02:30", "no_such_time", "give the offset"),
+            ("0000-12-31", "out_of_range", "years 1 to 9999"),
+        ),
     ),
     "binary": Sample(
         canonical=st.sampled_from(["no", "yes"]),
