@@ -99,7 +99,7 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     ("cheap", cells(lambda row: "x" if row % 3 else None), "category", "'x' or empty"),
     ("城市", CITIES, "category", "3 different words"),
     ("note", SENTENCES, "text", "free text, about"),
-    ("评论", REVIEWS, "text", "free text; what stands between two marks is one term"),
+    ("评论", REVIEWS, "text", "free text; what is between two marks is one term"),
     ("レビュー", JAPANESE, "text", "free text"),
     ("tags", TAGS, "text", "4 labels with ','"),
     ("genres", [tags.replace(",", "|") for tags in TAGS], "text", "4 labels with '|'"),
