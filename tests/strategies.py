@@ -70,6 +70,13 @@ calm_numbers = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False, allow_i
     lambda number: round(number, 4)
 )
 
+# Seconds since 1970-01-01 UTC to the microsecond, in the years 1 to 9999.
+moments = (
+    st.integers(-62_135_596_800 * 10**6, 253_402_300_800 * 10**6 - 1)
+    .map(lambda micros: micros / 10**6)
+    .filter(lambda seconds: seconds < 253_402_300_800)
+)
+
 # Configurations: a plain word that is a string to YAML 1.1 and to Polyhead alike, and values of that kind.
 plain_words = st.from_regex(r"[a-z]{4,9}[xz]", fullmatch=True)
 _NUMBER_TO_US = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")  # and a word to PyYAML, which wants a point and a sign

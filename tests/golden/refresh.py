@@ -329,8 +329,22 @@ def component_page(stage: Any) -> str:
             tree,
             "```",
             "",
+            *(_column_types() if stage.name == "validate" else ()),
         ]
     )
+
+
+def _column_types() -> list[str]:
+    """The canonical type of each kind's columns, from the registries."""
+    from polyhead.kinds.examples import FEATURES_HELD, TARGETS_HELD
+
+    words = {"String": "string", "Float64": "float64", "List(String)": "list<string>"}
+    return [
+        "| Kind | Canonical type |",
+        "|---|---|",
+        *(f"| {kind} | `{words[str(held.dtype)]}` |" for kind, held in {**FEATURES_HELD, **TARGETS_HELD}.items()),
+        "",
+    ]
 
 
 def _type(name: str) -> str:

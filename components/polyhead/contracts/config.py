@@ -411,7 +411,7 @@ def _problem(document: Document, detail: Any) -> Problem:
     if kind == "missing":
         return Problem("missing-key", "is missing", where=document.where(path), hint=f"add {path[-1]}: …")
     if kind == "literal_error":
-        words = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
+        words = re.findall(r"[^', ]+", detail["ctx"]["expected"].replace(" or ", " "))
         return Problem(
             "invalid-choice",
             f"received {received!r}",

@@ -7,12 +7,10 @@
                                `shard` uint32, its place in the manifest; `offset` uint64, `length` uint32, in bytes
     <out>/timings.json         where the time went; it differs from run to run and nothing depends on it
 
-Every example has `key` (bytes) and an entry for each kind, with all columns of that kind in the order in which
-`Preprocessing.json` has them:
-    feature/numeric, target/regression
-                         bytes: a little-endian float64 for each column, NaN where missing; targets on the table's scale
-    feature/category, feature/text, target/binary, target/multiclass
-                         bytes list: UTF-8 for each column, empty where missing
+Every example has `key` (bytes) and an entry `feature/<kind>` or `target/<kind>` for each kind, with all columns of that
+kind in the order in which `Preprocessing.json` has them:
+    columns of float64   bytes: a little-endian float64 for each column, NaN where missing; targets on the table's scale
+    columns of string    bytes list: UTF-8 for each column, empty where missing
 Where the columns of a kind cannot lie together, each has entries of its own:
     feature/image/<name>             bytes: the oriented RGB picture at the feature's size, encoded as `store` says;
                                      absent where missing

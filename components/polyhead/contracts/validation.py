@@ -2,11 +2,10 @@
 
 <out>/ValidationReport.json
 <out>/clean.parquet      `__row__` int64, `__key__` string, then one column per feature and target in its
-                         canonical type: image, category, text, binary, multiclass string; numeric,
-                         regression float64; multilabel list<string>; the split column `__split__` string.
-                         After each image feature `<name>` comes `<name>__picture`, a struct of `PICTURE_FIELDS`,
-                         null where the path is: what one look at the file told, so that no later step needs another.
-                         Rows are in the table's order, in row groups of 131,072, except the last
+                         canonical type, that of its kind; the split column `__split__` string. After each image
+                         feature `<name>` comes `<name>__picture`, a struct of `PICTURE_FIELDS`, null where the path is:
+                         what one look at the file told, so that no later step needs another. Rows are in the table's
+                         order, in row groups of 131,072, except the last
 <out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem
 
 Several workers can look at the pictures before that, by a plan. Then `validate` looks at none of these itself, and
@@ -75,10 +74,10 @@ class ColumnSummary(Record):
         role: feature or target.
         kind: Its kind.
         missing: Clean rows without a value.
-        distinct: Different values; None for images, numbers and label sets. Of category and text features it is
-            exact below 65,536, and beyond an estimate in three digits, mostly within 1 %.
-        minimum: Smallest number; None for other kinds.
-        maximum: Largest number; None for other kinds.
+        distinct: Different values of words, texts and classes; None for other kinds. Of category and text features
+            it is exact below 65,536, and beyond an estimate in three digits, mostly within 1 %.
+        minimum: Smallest value of a kind whose values have an order, as a number or as text; None for other kinds.
+        maximum: Largest value likewise.
     """
 
     name: str
@@ -86,8 +85,8 @@ class ColumnSummary(Record):
     kind: str
     missing: int
     distinct: int | None = None
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | str | None = None
+    maximum: float | str | None = None
 
 
 class ValidationReport(Contract):

@@ -33,9 +33,9 @@ class Parser:
             examples: String (batch,).
 
         Returns:
-            Keys, string (batch,). Raw features by kind, as `FeatureBlock.joined` gives them: float64 (batch, columns)
-            for numeric, NaN where missing; string (batch, columns), empty where missing, for category and text; by
-            name, string (batch,), for image. Raw targets by name: float64 (batch,) for regression; ragged string
+            Keys, string (batch,). Raw features by kind, as `FeatureBlock.joined` gives them: (batch, columns) of the
+            kind's `DTYPE`, float64 and NaN where missing, or string and empty where missing; by name, string (batch,),
+            for image. Raw targets by name: float64 (batch,) for regression; ragged string
             (batch, None) for multilabel, with int64 `<name>/known` (batch,) beside it; string (batch,) for the others.
         """
         wanted = {KEY_ENTRY: tf.io.FixedLenFeature([], tf.string), **self._feature_entries(), **self._target_entries()}

@@ -1,7 +1,7 @@
 """How columns become numbers, words, paths and sets of labels, and the cells that do not fit.
 
 Pure expressions: what is said here of one cell, the columnar engine does to whole tables while it reads them. The
-canonical types are those of `polyhead.contracts.validation`.
+canonical type of each kind is in `polyhead.kinds.examples`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ LARGEST = 1e150
 EMPTY_SET = "[]"
 """How a text cell spells a multilabel target without any label."""
 
-_TEXTS = (pl.String, pl.Categorical, pl.Enum, pl.Binary)
-_SPELLED = (*_TEXTS, pl.Boolean, pl.Null, pl.Date, pl.Datetime, pl.Time)
+TEXTS = (pl.String, pl.Categorical, pl.Enum, pl.Binary)
+"""Types whose cells are text."""
+
+_SPELLED = (*TEXTS, pl.Boolean, pl.Null, pl.Date, pl.Datetime, pl.Time)
 _COMPOSED = (  # what another normal form may hold: marks, Hangul's vowels and ends, and characters that NFC replaces
     r"[\p{M}\x{1161}-\x{11FF}\x{374}\x{37E}\x{387}\x{958}-\x{95F}\x{9DC}-\x{9DF}\x{A33}-\x{A5E}\x{B5C}\x{B5D}"
     r"\x{F43}-\x{FB9}\x{1F71}-\x{1FFD}\x{2000}\x{2001}\x{2126}-\x{212B}\x{2329}\x{232A}\x{2ADC}\x{F900}-\x{FB4E}"
@@ -147,10 +149,10 @@ def number_coercion(source: Source, low: float | None = None, high: float | None
         made = Coercion(source.received.cast(pl.Float64))
     elif dtype == pl.Boolean or dtype.is_numeric():
         made = Coercion(source.received.cast(pl.Float64).fill_nan(None))
-    elif dtype in _TEXTS:
-        text = _text(source.received, dtype).str.strip_chars()
-        made = _requiring_text(Coercion(text.map_batches(_numbers_in, pl.Float64, is_elementwise=True)), source)
-        unread = pl.when(values.is_null()).then(_text(source.received, dtype)).str.strip_chars()
+    elif dtype in TEXTS:
+        text = text_of(source.received, dtype).str.strip_chars()
+        made = requiring_text(Coercion(text.map_batches(_numbers_in, pl.Float64, is_elementwise=True)), source)
+        unread = pl.when(values.is_null()).then(text_of(source.received, dtype)).str.strip_chars()
         odd = unread.is_not_null() & unread.cast(pl.Float64, strict=False).is_null()
         odd &= ~unread.str.to_lowercase().is_in(sorted(NO_NUMBER))
         made = made.refusing("not_a_number", "cannot be read as a number", odd)
@@ -190,7 +192,7 @@ def word_coercion(source: Source, *, strip: bool = True) -> Coercion:
     Raises:
         DataError: The column holds lists, records or other values that have no one spelling.
     """
-    return _requiring_text(Coercion(_spelling(source.received, source.name, source.dtype, strip=strip)), source)
+    return requiring_text(Coercion(_spelling(source.received, source.name, source.dtype, strip=strip)), source)
 
 
 def path_coercion(source: Source) -> Coercion:
@@ -199,14 +201,15 @@ def path_coercion(source: Source) -> Coercion:
     Raises:
         DataError: The column holds no words.
     """
-    made = Coercion(_bare(_text(source.received, _require_single(source.name, source.dtype))))
-    return _requiring_text(made, source)
+    made = Coercion(_bare(text_of(source.received, _require_single(source.name, source.dtype))))
+    return requiring_text(made, source)
 
 
-def _requiring_text(made: Coercion, source: Source) -> Coercion:
+def requiring_text(made: Coercion, source: Source) -> Coercion:
+    """A coercion that refuses bytes that are not text, where the column holds bytes."""
     if source.dtype != pl.Binary:
         return made
-    broken = source.received.is_not_null() & _text(source.received, source.dtype).is_null()
+    broken = source.received.is_not_null() & text_of(source.received, source.dtype).is_null()
     return made.refusing("not_text", "holds bytes that are not UTF-8 text", broken)
 
 
@@ -221,7 +224,7 @@ def one_word_coercion(source: Source, accepted: Sequence[str] | None = None) -> 
         DataError: The column holds no words.
     """
     made = word_coercion(source)
-    if source.dtype in _TEXTS:
+    if source.dtype in TEXTS:
         detail = "is a list: give one word, or make the column a target of kind: multilabel"
         broken = source.values.map_batches(_lists_in, pl.Boolean, is_elementwise=True)
         made = made.refusing("a_list", detail, broken)
@@ -240,7 +243,7 @@ def _lists_in(cells: pl.Series) -> pl.Series:
 
 def _spelling(value: pl.Expr, name: str, dtype: pl.DataType, *, strip: bool = True) -> pl.Expr:
     """How a word is spelled, in a column or in a list."""
-    text = _text(value, _require_single(name, dtype))
+    text = text_of(value, _require_single(name, dtype))
     word = _bare(text) if strip else pl.when(text.str.strip_chars() != "").then(text)
     if dtype.is_integer() or dtype in (pl.Boolean, pl.Date, pl.Null):
         return word
@@ -256,7 +259,8 @@ def _require_single(name: str, dtype: pl.DataType) -> pl.DataType:
     )
 
 
-def _text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+def text_of(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Cells of some type as text, before any respelling; null where bytes are not text."""
     if dtype.is_float():
         value = value.fill_nan(None)
     elif isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
@@ -321,10 +325,10 @@ def set_coercion(source: Source, separator: str) -> Coercion:
         assert isinstance(inner, pl.DataType)
         made = Coercion(_label_set(source.received.cast(pl.List(inner)), source.name, inner))
     else:
-        text = _bare(_text(source.received, _require_single(source.name, source.dtype)))
+        text = _bare(text_of(source.received, _require_single(source.name, source.dtype)))
         lists = text.map_batches(lambda cells: _cut(cells, separator), pl.List(pl.String), is_elementwise=True)
-        made = _requiring_text(Coercion(_label_set(lists, source.name, pl.String())), source)
-    if source.dtype in _TEXTS:
+        made = requiring_text(Coercion(_label_set(lists, source.name, pl.String())), source)
+    if source.dtype in TEXTS:
         detail = f"is not a list that Python or JSON writes; separate labels with {separator!r}"
         broken = source.values.list.eval(pl.element().str.contains(NO_LIST)).list.any()
         made = made.refusing("not_a_list", detail, broken)

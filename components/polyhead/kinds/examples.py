@@ -54,6 +54,7 @@ FEATURES_HELD: dict[str, Held] = {
     "numeric": Held(pl.Float64, _together),
     "category": Held(pl.String, _together),
     "text": Held(pl.String, _together),
+    "datetime": Held(pl.Float64, _together),
 }
 TARGETS_HELD: dict[str, Held] = {
     "binary": Held(pl.String, _together),

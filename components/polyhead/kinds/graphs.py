@@ -6,6 +6,7 @@ from typing import Any
 
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.kinds.features.category.graph import CategoryBlock
+from polyhead.kinds.features.datetime.graph import DatetimeBlock
 from polyhead.kinds.features.image.graph import ImageBlock
 from polyhead.kinds.features.numeric.graph import NumericBlock
 from polyhead.kinds.features.text.graph import TextBlock
@@ -16,7 +17,7 @@ from polyhead.kinds.targets.multilabel.graph import MultilabelHead
 from polyhead.kinds.targets.regression.graph import RegressionHead
 
 FEATURE_BLOCKS: dict[str, type[FeatureBlock[Any, Any]]] = {
-    block.KIND: block for block in (ImageBlock, NumericBlock, CategoryBlock, TextBlock)
+    block.KIND: block for block in (ImageBlock, NumericBlock, CategoryBlock, TextBlock, DatetimeBlock)
 }
 HEADS: dict[str, type[Head[Any, Any]]] = {
     head.KIND: head for head in (BinaryHead, MulticlassHead, MultilabelHead, RegressionHead)

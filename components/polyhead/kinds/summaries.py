@@ -83,9 +83,13 @@ class Summary:
             kind=kind,
             missing=self.missing,
             distinct=self.distinct,
-            minimum=self.minimum,
-            maximum=self.maximum,
+            minimum=self.shown(self.minimum),
+            maximum=self.shown(self.maximum),
         )
+
+    def shown(self, number: float | None) -> float | str | None:
+        """How the report shows the smallest or the largest number. Default: as it is."""
+        return number
 
     def problem(self, name: str, rows: int) -> Problem | None:
         """What keeps a head from learning the column; None where it can.

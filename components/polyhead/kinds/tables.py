@@ -10,6 +10,7 @@ import polars as pl
 from polyhead.kinds.base import FeatureBase
 from polyhead.kinds.coercion import Coerced, Coercion, Source, applied
 from polyhead.kinds.features.category.table import CategoryTable
+from polyhead.kinds.features.datetime.table import DatetimeTable
 from polyhead.kinds.features.image.table import ImageTable
 from polyhead.kinds.features.numeric.table import NumericTable
 from polyhead.kinds.features.text.table import TextTable
@@ -26,6 +27,7 @@ class _Features(TypedDict):
     numeric: NumericTable
     category: CategoryTable
     text: TextTable
+    datetime: DatetimeTable
 
 
 class _Targets(TypedDict):
@@ -40,6 +42,7 @@ _FEATURES: _Features = {
     "numeric": NumericTable(),
     "category": CategoryTable(),
     "text": TextTable(),
+    "datetime": DatetimeTable(),
 }
 _TARGETS: _Targets = {
     "binary": BinaryTable(),

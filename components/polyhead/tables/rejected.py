@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -21,6 +21,8 @@ SCHEMA = {
 }
 _VALUE_CHARACTERS = 200
 _REASONS = 10
+_FIRST_DAY, _LAST_DAY = -719_161, 2_932_895  # within Python's years 1 to 9999 in every time zone; since 1970
+_DAY = {"ms": 86_400_000, "us": 86_400_000_000}  # the years of nanoseconds are all within
 
 Cell = tuple[int, str | None, str, str, str | None, str]
 
@@ -193,9 +195,21 @@ def _sentence(rejection: Rejection) -> str:
 def _shown(values: pl.Series) -> pl.Series:
     """Cells as text, as Python writes them; a long value is cut."""
     if values.dtype != pl.String:
-        cells = (value.to_list() if isinstance(value, pl.Series) else value for value in values)
+        cells = (value.to_list() if isinstance(value, pl.Series) else value for value in _within_python(values))
         values = pl.Series([None if cell is None else str(cell) for cell in cells], dtype=pl.String)
     return values.str.head(_VALUE_CHARACTERS)
+
+
+def _within_python(values: pl.Series) -> Iterable[object]:
+    """Cells as Python has them; a date or time in a year that Python does not have is the stored number."""
+    dtype = values.dtype
+    day = 1 if dtype == pl.Date else _DAY.get(dtype.time_unit) if isinstance(dtype, pl.Datetime) else None
+    if day is None:
+        return values
+    numbers = values.to_physical()
+    inside = numbers.is_between(_FIRST_DAY * day, _LAST_DAY * day)
+    known = pl.select(pl.when(inside).then(values)).to_series()
+    return (number if cell is None else cell for cell, number in zip(known, numbers, strict=True))
 
 
 def _example(row: int, key: str | None, value: str | None, detail: str) -> str:

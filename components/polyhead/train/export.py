@@ -88,8 +88,8 @@ def export_serving(
 ) -> None:
     """Write a SavedModel whose `serving_default` signature takes raw rows.
 
-    Inputs by feature name, all `(batch,)`: string for image (the bytes of a JPEG, PNG, GIF or 24-bit BMP file),
-    category and text, float64 for numeric. A missing number is NaN, any other missing value is empty. Outputs as in
+    Inputs by feature name, all `(batch,)`: float64 for kinds of numbers, NaN where missing; string for the others,
+    empty where missing, for image the bytes of a JPEG, PNG, GIF or 24-bit BMP file. Outputs as in
     `polyhead.model.outputs.predictions`. The SavedModel needs TensorFlow only, not Polyhead.
 
     Args:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import Any
 
 import keras
-from keras import ops
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+from numpy.typing import NDArray
+
+from polyhead.contracts.config import ModelSection
+from polyhead.kinds.protocols.graph import Encoded
 
 PACKAGE = "polyhead"
 """Keras' name for where the layers come from."""
 
 HIDDEN = 0.02
 """Chance that a value is hidden while training, so that the replacement of a missing one is learned."""
+
+_BEYOND = 1.0
+"""Standard deviations beyond the train rows' range up to which a number counts for what it is."""
 
 _SHARED_UNITS = 1024
 _FEWEST_UNITS = 4
@@ -76,6 +86,26 @@ class Hide(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
+class HideNumber(Hide):
+    """`Hide` for numbers as `Scaling` gives them: a hidden one is as if missing.
+
+    Input shape:
+        `(batch, columns, parts + 1)`: the parts, then 1 if missing.
+
+    Output shape:
+        `(batch, columns, parts + 1)`.
+    """
+
+    def call(self, numbers: Any, training: bool = False) -> Any:
+        """Numbers, some of them hidden while training."""
+        if not training:
+            return numbers
+        shown = ops.expand_dims(self.draw(ops.shape(numbers)[:-1]) >= self.rate, -1)
+        missing = [0.0] * (numbers.shape[-1] - 1) + [1.0]
+        return ops.where(shown, numbers, ops.convert_to_tensor(missing, numbers.dtype))
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
 class StandIn(keras.layers.Layer):  # type: ignore[misc]
     """A learned vector in the place of a missing value's.
 
@@ -95,3 +125,69 @@ class StandIn(keras.layers.Layer):  # type: ignore[misc]
         """Vectors where known, the learned ones elsewhere."""
         share = ops.cast(ops.expand_dims(known, -1), vectors.dtype)
         return share * vectors + (1 - share) * self.vector
+
+
+class Scaling(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """The parts of a number to standardised ones, and whether it is missing.
+
+    They are centred in 64 bits before they become 32, so close numbers far from zero stay apart. Each is held within
+    the train rows' range and one standard deviation beyond it: what a number can add is bounded, however far outside
+    it lies. A part that is constant in the train rows tells nothing, so any value of it becomes 0.
+
+    Args:
+        mean: Of the train rows, float64 (columns, parts).
+        variance: Of the train rows, (columns, parts).
+        lowest: The smallest of the train rows, (columns, parts).
+        highest: The largest, (columns, parts).
+    """
+
+    def __init__(
+        self,
+        mean: NDArray[np.float64],
+        variance: NDArray[np.float64],
+        lowest: NDArray[np.float64],
+        highest: NDArray[np.float64],
+    ) -> None:
+        super().__init__()
+        deviation = np.sqrt(variance)
+        varies = (deviation > 0) & (lowest < highest)
+        self._mean = mean
+        self._scale = np.where(deviation > 0, deviation, 1.0)
+        self._lowest = np.where(varies, (lowest - mean) / self._scale - _BEYOND, 0.0)
+        self._highest = np.where(varies, (highest - mean) / self._scale + _BEYOND, 0.0)
+
+    def __call__(self, parts: tf.Tensor) -> tf.Tensor:
+        """Float64 (batch, columns, parts), the first NaN where missing, to float32 (batch, columns, parts + 1)."""
+        missing = tf.math.is_nan(parts[..., :1])
+        scaled = tf.clip_by_value((parts - self._mean) / self._scale, self._lowest, self._highest)
+        scaled = tf.where(missing, tf.zeros_like(scaled), scaled)
+        return tf.concat([tf.cast(scaled, tf.float32), tf.cast(missing, tf.float32)], 2)
+
+
+def encode_numbers(kind: str, numbers: Any, model: ModelSection, seed: int) -> Encoded:
+    """A dense layer for each column of numbers, all of them in one tensor, and a direct line from all parts.
+
+    Args:
+        kind: Of the block; its layers are called after it.
+        numbers: The network's input, as `Scaling` gives it: `(batch, columns, parts + 1)`.
+        model: Width.
+        seed: `train.seed`.
+    """
+    _, columns, parts = numbers.shape
+    values = HideNumber(HIDDEN, seed_of(seed, kind), name=f"{kind}__hide")(numbers)
+    units = column_units(model.width, columns)
+    limit = math.sqrt(6 / (parts + units))  # Glorot's, of one column's layer
+    vectors = layers.EinsumDense(
+        "bci,ciu->bcu",
+        output_shape=(columns, units),
+        bias_axes="cu",
+        activation="gelu",
+        kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
+        name=f"{kind}__encoder",
+    )(values)
+    flat = layers.Flatten(name=f"{kind}__values")(values)
+
+    def direct(units: int, head: str) -> Any:
+        return layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=f"{kind}__to__{head}")(flat)
+
+    return Encoded(layers.Flatten(name=f"{kind}__vectors")(vectors), direct)

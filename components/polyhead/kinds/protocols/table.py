@@ -58,6 +58,9 @@ class TableFacet(ABC, Generic[M]):
 class FeatureTable(TableFacet[F]):
     """A feature kind's way with tables."""
 
+    names_rows: ClassVar[bool] = True
+    """Whether cells that are all different may be the rows' names, so that `init` may take the column for the key."""
+
     @abstractmethod
     def guess(self, column: Column) -> Guess | None:
         """What the column seems to hold if it is of this kind, before any picture is opened; None if it is not."""

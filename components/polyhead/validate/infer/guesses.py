@@ -31,8 +31,8 @@ _DATE = (
     r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?$"
     r"|^\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})(?: \d{1,2}:\d{2}(?::\d{2})?)?(?: ?[AaPp][Mm])?$"
     r"|^(?:\d{1,2}[ -])?(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?[ -](?:\d{1,2},? )?\d{2,4}$"
-    r"|^\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?$"
 )
+_TIME = r"^\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?$"
 _ALMOST_EMPTY = 0.05
 _CONSTANT = 0.98
 
@@ -103,8 +103,9 @@ def _refusals(column: Column) -> Iterator[Guess]:
         yield Guess("", why=why, rank=Rank.PLACES)
     if counts_rows(column):
         yield Guess("", why="only counts the rows", rank=Rank.COUNTER)
-    if column.share(_DATE) > MOSTLY:
-        yield Guess("", why=_dates("dates or times"), rank=Rank.MOMENTS)
+    moments = _moments(column)
+    if moments:
+        yield Guess("", why=f"{moments}, which no kind holds: add numbers made from them", rank=Rank.MOMENTS)
 
 
 def _unsuitable_type(column: Column) -> str:
@@ -118,13 +119,20 @@ def _unsuitable_type(column: Column) -> str:
         if dtype.inner == pl.String:
             return "lists of words: join each with spaces to use it as kind: text"
         return "lists: make a column of each number"
-    if dtype.is_temporal():
-        return _dates("durations" if dtype == pl.Duration else "dates or times")
+    if dtype == pl.Duration:
+        return "durations, which no kind holds: add their lengths as numbers"
     return f"{dtype}, which no feature kind holds" if column.words is None else ""
 
 
+def _moments(column: Column) -> str:
+    """What dates and times a column holds; empty where it holds others."""
+    if column.series.dtype == pl.Time or column.share(_TIME) > MOSTLY:
+        return "times of day"
+    return "dates or times" if column.series.dtype.is_temporal() or column.share(_DATE) > MOSTLY else ""
+
+
 def _way_out(column: Column) -> str:
-    if column.share(_DATE) > MOSTLY:
+    if _moments(column):
         return "predict a number made from the date, such as the days until it"
     return (
         almost_numbers(column)
@@ -139,7 +147,3 @@ def _way_out(column: Column) -> str:
 
 def _examples(column: Column) -> Sequence[str]:
     return column.known.unique(maintain_order=True).head(3).to_list()
-
-
-def _dates(what: str) -> str:
-    return f"{what}, which no kind holds: add numbers made from them, such as the month or the days since"

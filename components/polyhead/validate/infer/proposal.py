@@ -33,6 +33,7 @@ _OUTCOME_NAMES = re.compile(
     r"cancelled|class|clicked|converted|default|grade|gt|income|is_spam|is_toxic|purchased|quality|response|result"
     r"|returned|revenue|salary|sales|sold|spam|species|stars|status|toxic|value|verdict|won|y"
 )
+_LINE_ENDS = "\n\x85\u2028\u2029"  # to YAML
 _DEFAULT_SPLIT = "{fractions: {train: 0.7, val: 0.15, test: 0.15}, seed: 0}"
 _FEATURES: TypeAdapter[Feature] = TypeAdapter(Feature)
 _TARGETS: TypeAdapter[Target] = TypeAdapter(Target)
@@ -153,7 +154,7 @@ def propose(frame: pl.DataFrame, table: str, targets: Sequence[str], *, place: s
     others = [column for column in others if column is not split]
     guesses = {column.name: guess_feature(column) for column in others}
     root = _look_at_pictures(others, guesses, place or table)
-    key = choose_key([column for column in others if _is_single(guesses[column.name])])
+    key = choose_key([column for column in others if _names_rows(guesses[column.name])])
     if key is not None:
         del guesses[key.name]
         others = [column for column in others if column is not key]
@@ -368,6 +369,11 @@ def _is_single(guess: Guess) -> bool:
     return not guess.kind or FEATURE_TABLES[guess.kind].single
 
 
+def _names_rows(guess: Guess) -> bool:
+    """Whether the cells may be the rows' names; those of a column without a kind may."""
+    return not guess.kind or (FEATURE_TABLES[guess.kind].single and FEATURE_TABLES[guess.kind].names_rows)
+
+
 def _is_pictures(kind: str) -> bool:
     return bool(kind) and FEATURES[kind].PICTURES
 
@@ -468,4 +474,4 @@ def _scalar(value: object) -> str:
     text: str = yaml.safe_dump([value], default_flow_style=True, width=float("inf"), allow_unicode=True)
     text = text.strip()[1:-1]
     number = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9.]+[eE][-+]?[0-9]+", value)  # to us, not to PyYAML
-    return json.dumps(value) if "\n" in text or number else text
+    return json.dumps(value) if number or any(end in text for end in _LINE_ENDS) else text

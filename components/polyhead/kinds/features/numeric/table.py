@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -14,12 +12,9 @@ from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.moments import Moments
 from polyhead.kinds.fitting.quantiles import Quantiles
 from polyhead.kinds.guessing.columns import Column, counted, listed
-from polyhead.kinds.guessing.guess import FEW, Guess, Rank, holds_codes
+from polyhead.kinds.guessing.guess import Guess, Rank, holds_codes
 from polyhead.kinds.protocols.table import FeatureTable
 from polyhead.kinds.summaries import NumberSummary
-
-_TIME_NAMES = re.compile(r"date|time|timestamp|datetime|ts|created|updated")
-_UNIX_TIME = (3e8, 4e9)  # seconds: the years 1979 to 2096
 
 
 class NumericFit(Fit[NumericStatistics]):
@@ -84,8 +79,6 @@ class NumericTable(FeatureTable[NumericFeature]):
         low, high = column.range
         if kinds == 2:
             why = f"{low:g} or {high:g}"
-        elif column.named(_TIME_NAMES) and _UNIX_TIME[0] < low and high < _UNIX_TIME[1] and kinds > FEW:
-            why += "; looks like seconds since 1970, as the model will take it"
         if junk:
             odd = column.known.filter(numbers.is_null().filter(words.is_not_null()))
             why += f"; {listed(odd.unique().sort().head(3).to_list())} in {counted(len(odd), 'cell')}"

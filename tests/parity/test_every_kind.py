@@ -1,0 +1,104 @@
+"""Every kind of feature and target through the whole pipeline: serving, the training path and `predict` agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from samples import every_kind, sent
+
+from polyhead.contracts.bundle import CORE_MODEL, ModelBundle
+from polyhead.contracts.config import TrainSection
+from polyhead.contracts.preprocessing import Fitted, Preprocessing
+from polyhead.contracts.shards import ShardManifest
+from polyhead.evaluate import step as evaluate_step
+from polyhead.predict import step as predict_step
+from polyhead.preprocess import step as preprocess_step
+from polyhead.shard import step as shard_step
+from polyhead.train import step as train_step
+from polyhead.validate import step as validate_step
+
+
+@pytest.fixture(scope="module")
+def trained(tf: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, pl.DataFrame]:
+    """A folder with the artifacts of all steps, the configuration and the raw table."""
+    folder = tmp_path_factory.mktemp("kinds")
+    config, frame = every_kind(folder, rows=60)
+    config = config.model_copy(update={"train": TrainSection(epochs=1)})
+    validate_step.run(config=config, table=frame, out=folder / "V")
+    preprocess_step.run(config=config, data=folder / "V", out=folder / "P")
+    shard_step.run(config=config, data=folder / "V", preprocessing=folder / "P", out=folder / "S")
+    train_step.run(config=config, shards=folder / "S", preprocessing=folder / "P", out=folder / "T")
+    evaluate_step.run(
+        config=config, bundle=folder / "T", shards=folder / "S", preprocessing=folder / "P", out=folder / "E"
+    )
+    return folder, config, frame
+
+
+@pytest.fixture(scope="module")
+def by_key(trained: tuple[Path, Any, pl.DataFrame]) -> dict[str, dict[str, Any]]:
+    """What the network says of each row of the shards, through the transforms of training."""
+    import keras
+
+    from polyhead.examples.parsing import Parser
+    from polyhead.examples.reading import records
+    from polyhead.model.outputs import predictions
+    from polyhead.model.transforms import FeatureTransforms
+
+    folder, config, _ = trained
+    manifest = ShardManifest.read(folder / "S")
+    fitted = Fitted.of(Preprocessing.read(folder / "P"), config, folder / "P")
+    corrections = ModelBundle.read(folder / "T").corrections
+    core = keras.saving.load_model(folder / "T" / CORE_MODEL, compile=False, safe_mode=True)
+    parse, transforms = Parser(fitted), FeatureTransforms(fitted, stored=True)
+    found = {}
+    for split in ("train", "val", "test"):
+        for batch in records(manifest, folder / "S", split, batch_size=64):
+            keys, features, _ = parse(batch)
+            outputs = predictions(fitted, core(transforms(features), training=False), corrections)
+            for at, key in enumerate(keys.numpy()):
+                found[key.decode()] = {name: value.numpy()[at] for name, value in outputs.items()}
+    return found
+
+
+def test_the_saved_model_says_of_raw_rows_what_the_network_says_of_examples(
+    tf: Any, trained: tuple[Path, Any, pl.DataFrame], by_key: dict[str, dict[str, Any]]
+) -> None:
+    """Labels equal, numbers to 1e-5, missing values of every kind among them."""
+    folder, config, frame = trained
+    serve = tf.saved_model.load(str(folder / "T" / "serving")).signatures["serving_default"]
+    raw = {name: tf.constant(sent(feature, frame[name], folder)) for name, feature in config.features.items()}
+    _, wanted = serve.structured_input_signature
+    assert {name: value.dtype for name, value in raw.items()} == {name: spec.dtype for name, spec in wanted.items()}
+    served = {name: value.numpy() for name, value in serve(**raw).items()}
+    assert len(by_key) == frame.height
+    for name, values in served.items():
+        expected = np.array([by_key[key][name] for key in frame["id"]], values.dtype)
+        if values.dtype == object:
+            assert values.tolist() == expected.tolist()
+        else:
+            np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_predict_says_of_a_table_what_the_network_says_of_examples(
+    trained: tuple[Path, Any, pl.DataFrame], by_key: dict[str, dict[str, Any]]
+) -> None:
+    """From a CSV file of the features alone."""
+    folder, config, frame = trained
+    frame.select("id", *config.features).write_csv(folder / "new.csv")
+    predict_step.run(bundle=folder / "T", table=str(folder / "new.csv"), out=folder / "new.parquet")
+    table = pl.read_parquet(folder / "new.parquet")
+    assert table["key"].to_list() == frame["id"].to_list()
+    numbers = [by_key[key]["regression"] for key in table["key"]]
+    np.testing.assert_allclose(table["regression.predicted"].to_numpy(), numbers, rtol=1e-5)
+    assert table["multiclass.predicted"].to_list() == [by_key[key]["multiclass"].decode() for key in table["key"]]
+
+
+def test_every_head_is_evaluated(trained: tuple[Path, Any, pl.DataFrame]) -> None:
+    folder, config, _ = trained
+    table = pl.read_parquet(folder / "E" / "predictions.parquet")
+    for name in config.targets:
+        assert f"{name}.predicted" in table.columns

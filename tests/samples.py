@@ -1,0 +1,192 @@
+"""What each kind gives to the tests that run over all kinds: a configuration, cells it accepts, cells it refuses.
+
+A kind that is registered and has no entry here fails `tests/kinds/test_conformance.py`, which says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+from strategies import labels, moments, numbers, phrases, words
+
+from polyhead.contracts.config import Config
+from polyhead.kinds.examples import FEATURES_HELD
+from polyhead.kinds.tables import coerce
+from polyhead.kinds.union import FEATURES, TARGETS, Feature, Target
+
+KINDS = [*FEATURES, *TARGETS]
+PART = ("train", "train", "val", "train", "test", "train")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the tests know of one kind.
+
+    Attributes:
+        canonical: Strategy for cells in the kind's canonical type, none of them missing.
+        raw: Different cells as a CSV file has them, in several spellings where the kind knows several, all accepted.
+            Of pictures, paths.
+        refused: Cells that are not accepted, the reason, and a part of what the detail says to do about it.
+        options: A configuration that has something to say of the cells. Default: none.
+    """
+
+    canonical: st.SearchStrategy[Any]
+    raw: tuple[str, ...]
+    refused: tuple[tuple[str | bytes, str, str], ...]
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+SAMPLES: dict[str, Sample] = {
+    "image": Sample(
+        options={"size": [16, 16]},
+        canonical=words.map(lambda word: f"{word}.jpg"),
+        raw=("0.png", "1.jpg", "2.bmp", "3.gif"),
+        refused=(("nowhere.png", "image_missing", "no such file"),),
+    ),
+    "numeric": Sample(
+        options={"min": -1e6},
+        canonical=numbers,
+        raw=("1", " 2.5 ", "-3e2", "true", "0", "1234567.890625"),
+        refused=(
+            ("abc", "not_a_number", "cannot be read as a number"),
+            ("-1e7", "out_of_range", "the smallest accepted value is -1e+06"),
+            ("inf", "infinite", "must be finite"),
+        ),
+    ),
+    "category": Sample(
+        options={"allowed": ["red", "green", "blue", "7"]},
+        canonical=labels,
+        raw=("red", " green ", "blue", "7.0"),
+        refused=(
+            ("purple", "not_allowed", "accepted are red, green, blue, 7"),
+            ("['red']", "a_list", "give one word, or make the column a target of kind: multilabel"),
+        ),
+    ),
+    "text": Sample(
+        options={"min_documents": 1, "ngrams": 2},
+        canonical=phrases.filter(str.strip),
+        raw=("a red house", " Grün und BLAU, grün ", "2024-01-31 00:00:00", "7.0", "?!"),
+        refused=((b"\xff", "not_text", "not UTF-8 text"),),
+    ),
+    "datetime": Sample(
+        options={"time_zone": "Europe/Berlin"},
+        canonical=moments,
+        raw=("2024-01-31", " 2024-07-31 10:15:00.25 ", "2023-10-29T02:30+02:00", "1969-12-31T23:59:59Z", "2024/2/9"),
+        refused=(
+            ("03/04/2024", "not_a_date", "give format, such as '%d/%m/%Y'"),
+            ("1700000000", "a_number", "give unit"),
+            ("2024-03-31 02:30", "no_such_time", "give the offset"),
+            ("0000-12-31", "out_of_range", "years 1 to 9999"),
+        ),
+    ),
+    "binary": Sample(
+        canonical=st.sampled_from(["no", "yes"]),
+        raw=("no", " yes"),
+        refused=(("['yes', 'no']", "a_list", "give one word, or make the column a target of kind: multilabel"),),
+    ),
+    "multiclass": Sample(
+        options={"classes": ["red", "green", "7"]},
+        canonical=st.sampled_from(["red", "green", "7"]),
+        raw=("red", "green ", "7.0"),
+        refused=(("purple", "not_allowed", "accepted are red, green, 7"),),
+    ),
+    "multilabel": Sample(
+        options={"labels": ["red", "green", "7"]},
+        canonical=st.lists(st.sampled_from(["red", "green", "7"]), unique=True).map(sorted),
+        raw=("red", "green| 7.0", "[]", "['red', 'green']"),
+        refused=(
+            ("red|purple", "not_allowed", "labels are red, green, 7"),
+            ("['red', oops]", "not_a_list", "separate labels with '|'"),
+        ),
+    ),
+    "regression": Sample(
+        options={"transform": "log"},
+        canonical=st.floats(1e-3, 1e9),
+        raw=("1", " 2.5", "3e2", "0.125"),
+        refused=(
+            ("-3", "not_positive", "transform: log needs numbers above zero"),
+            ("inf", "infinite", "must be finite"),
+        ),
+    ),
+}
+"""By kind."""
+
+
+def sample_of(kind: str) -> Sample:
+    """A kind's sample."""
+    assert kind in SAMPLES, (
+        f"kind '{kind}' is registered and gives the tests nothing: add its entry to tests/samples.py"
+    )
+    return SAMPLES[kind]
+
+
+def member(kind: str, **options: Any) -> Feature | Target:
+    """A feature or target of a kind."""
+    model = {**FEATURES, **TARGETS}[kind]
+    made: Feature | Target = model.model_validate({"kind": kind, **options})
+    return made
+
+
+def sample_member(kind: str) -> Feature | Target:
+    """A feature or target of a kind, as its sample configures it."""
+    return member(kind, **sample_of(kind).options)
+
+
+def sent(feature: Feature, cells: pl.Series, folder: Path) -> NDArray[Any]:
+    """A column as somebody sends it to the served graph.
+
+    Args:
+        feature: Of the column.
+        cells: As the table has them, or canonical; null where missing.
+        folder: Where the pictures are.
+
+    Returns:
+        (rows,): float64, NaN where missing, for a kind of numbers; the files' bytes for pictures; otherwise the words.
+    """
+    if FEATURES_HELD[feature.kind].dtype == pl.Float64:
+        numbers = cells if cells.dtype == pl.Float64 else coerce(cells, feature).values
+        return numbers.fill_null(float("nan")).to_numpy()
+    if feature.PICTURES:
+        return np.array([(folder / path).read_bytes() if path else b"" for path in cells], object)
+    return np.array([(cell or "").encode() for cell in cells], object)
+
+
+def draw_pictures(folder: Path, names: Iterable[str]) -> None:
+    """A small picture under each name, in the format that its suffix says."""
+    for at, name in enumerate(names):
+        pixels = np.random.default_rng(at).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+
+
+def every_kind(folder: Path, *, rows: int = 24) -> tuple[Config, pl.DataFrame]:
+    """A configuration with two features and one target of each kind, and a table for it, all cells text.
+
+    The cells are those of the samples in turn, so that a column has all of them and a missing one in train rows and in
+    others. Columns are called `<kind>_0`, `<kind>_1` and `<kind>`.
+
+    Args:
+        folder: Where the pictures are drawn.
+        rows: Of the table.
+    """
+    columns: dict[str, list[str | None]] = {"id": [f"r{row:03d}" for row in range(rows)]}
+    sections: dict[str, dict[str, Any]] = {"features": {}, "targets": {}}
+    for place, kind in enumerate(KINDS):
+        sample = sample_of(kind)
+        if kind in FEATURES and FEATURES[kind].PICTURES:
+            draw_pictures(folder, sample.raw)
+        names = [f"{kind}_0", f"{kind}_1"] if kind in FEATURES else [kind]
+        for column, name in enumerate(names):
+            cells = [*sample.raw, None] if column == 0 else [None, *reversed(sample.raw)]
+            columns[name] = [cells[(row + row // len(cells) + place) % len(cells)] for row in range(rows)]
+            sections["features" if kind in FEATURES else "targets"][name] = {"kind": kind, **sample.options}
+    columns["part"] = [PART[row % len(PART)] for row in range(rows)]
+    config = {"table": "t.csv", "image_root": str(folder), "key": "id", "split": {"column": "part"}, **sections}
+    return Config.model_validate(config), pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
