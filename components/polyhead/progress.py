@@ -234,7 +234,7 @@ def _terminable(name: str) -> Iterator[None]:
 
 
 def _end_with_run() -> None:
-    """Have this process end when the run that it belongs to has ended in whatever way."""
+    """End this process when the run that it belongs to has ended, however it ended."""
     run = os.environ.get(RUN)
     if run is None or not run.isdigit() or int(run) == os.getpid():
         return
@@ -306,7 +306,7 @@ def _bar() -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        redirect_stdout=False,  # rich would put itself in the place of the streams that are watched here
+        redirect_stdout=False,  # rich would replace the streams that are watched here
         redirect_stderr=False,
     )
 

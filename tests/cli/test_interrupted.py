@@ -11,7 +11,7 @@ import pytest
 
 from polyhead import progress
 
-GOES_ON = "interrupted; the same command goes on where it stopped\n"
+GOES_ON = "interrupted; the same command resumes where it stopped\n"
 CALLS = [
     ("validate c.yaml --out V", "interrupted\n"),
     ("preprocess c.yaml --data V --out P", "interrupted\n"),

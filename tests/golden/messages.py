@@ -23,6 +23,10 @@ _DESCRIBED = {"Problem": 0, "InvalidValueError": 0, "Failure": 0, "Conflict": 2,
 """What is called with a code and a message beside the errors, and the position of the code."""
 _REASONS = {"refusing": 0, "PictureError": 0, "add_cells": 3}
 """What is called with the reason of a rejected cell, and its position; what follows says it to a person."""
+_OF_ONE_CODE = {"broken": "broken-answer"}
+"""Functions within others that are called with a message alone, and the code that they give it."""
+_REFUSED = "unsupported-setting"
+"""The code of what a platform's table `refused` says of a setting."""
 _MOST = 12
 """Variants of one message that are spelled out; where there are more, a placeholder takes their place."""
 PLACEHOLDER = re.compile(r"\{[\w…]+\}")
@@ -128,8 +132,14 @@ def by_code() -> dict[str, list[tuple[list[str], list[str]]]]:
 
 
 def messages_in(module: Module) -> Iterator[Message]:
+    yield from _refusals_in(module)
     for call in _calls(module):
         name = _name(call)
+        if name in _OF_ONE_CODE:
+            yield Message(
+                f"{module.path}:{call.lineno}", [_OF_ONE_CODE[name]], Reader(module, call).texts(call.args[0]), []
+            )
+            continue
         at = _DESCRIBED.get(name, 0 if name in error_classes() else None)
         given = [keyword.arg for keyword in call.keywords]
         if at is None or len(call.args) <= at + 1 or None in given or isinstance(call.args[at], ast.Starred):
@@ -145,6 +155,19 @@ def messages_in(module: Module) -> Iterator[Message]:
             codes = _codes(module, branch, call, place)
             found = Reader(module, call, assumed)
             yield Message(place, codes, found.texts(what), found.texts(hint) if hint else [])
+
+
+def _refusals_in(module: Module) -> Iterator[Message]:
+    for node in ast.walk(module.tree):
+        if (
+            isinstance(node, ast.Assign)
+            and ast.unparse(node.targets[0]) == "refused"
+            and isinstance(node.value, ast.Dict)
+        ):
+            for value in node.value.values:
+                if isinstance(value, ast.Tuple):
+                    what, hint = map(Reader(module, node).texts, value.elts)
+                    yield Message(f"{module.path}:{value.lineno}", [_REFUSED], what, hint)
 
 
 def _calls(module: Module) -> list[ast.Call]:
@@ -254,12 +277,25 @@ class Reader:
         if isinstance(node, ast.Call) and _name(node) == "new_from_index":  # a series of one text
             constants = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
             return [constant for constant in constants if isinstance(constant, str)]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id not in seen:
+            made = self._returned(node.func.id, (*seen, node.func.id))
+            return made or [_placeholder(node)]
         if isinstance(node, ast.Name) and node.id not in seen:
             values = list(_assigned(self.module, node.id, self.at))
             texts = [text for value in values for text in self.texts(value, (*seen, node.id))]
             named = [_placeholder(node) if PLACEHOLDER.fullmatch(text) else text for text in texts]
             return list(dict.fromkeys(named)) or [_placeholder(node)]
         return [_placeholder(node)]
+
+    def _returned(self, name: str, seen: tuple[str, ...]) -> list[str]:
+        """What a function of a module may return, if all that is a text."""
+        found = list(_functions(self.module, name))
+        if len(found) != 1:
+            return []
+        module, function = found[0]
+        returns = [node for node in ast.walk(function) if isinstance(node, ast.Return) and node.value is not None]
+        texts = [text for node in returns if node.value for text in Reader(module, node).texts(node.value, seen)]
+        return [] if any(map(PLACEHOLDER.fullmatch, texts)) else texts
 
     def _chosen(self, node: ast.IfExp) -> list[ast.expr]:
         for condition, holds in _fact(node.test, holds=True).items():
@@ -361,14 +397,27 @@ def _unpacked(target: ast.expr, value: ast.expr, name: str) -> ast.expr | None:
     return None
 
 
+def _functions(module: Module, name: str) -> Iterator[tuple[Module, ast.FunctionDef]]:
+    for statement in module.tree.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == name:
+            yield module, statement
+    for other in _imported(module, name):
+        yield from _functions(other, name)
+
+
 def _global(module: Module, name: str) -> Iterator[ast.expr]:
     for statement in module.tree.body:
         values, _ = _values(statement, name) if isinstance(statement, ast.Assign | ast.AnnAssign) else ([], False)
         yield from values
+    for other in _imported(module, name):
+        yield from _global(other, name)
+
+
+def _imported(module: Module, name: str) -> Iterator[Module]:
+    """The module of these packages that a name is imported from, if any."""
+    for statement in module.tree.body:
         if isinstance(statement, ast.ImportFrom) and any(alias.name == name for alias in statement.names):
             package = (statement.module or "").partition(".")[0]
             if package in PACKAGES:
                 path = PACKAGES[package] / f"{(statement.module or '').replace('.', '/')}.py"
-                for other in modules():
-                    if ROOT / other.path == path:
-                        yield from _global(other, name)
+                yield from (other for other in modules() if ROOT / other.path == path)

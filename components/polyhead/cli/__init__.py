@@ -13,7 +13,7 @@ from polyhead import __version__
 from polyhead.cli import cluster, sharing, start, steps
 
 _REPEATABLE = ("shard", "shard-partition", "train")
-"""Commands that go on where they were stopped."""
+"""Commands that resume where they were stopped."""
 
 
 class _Program(TyperGroup):
@@ -24,7 +24,7 @@ class _Program(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             goes_on = ctx.invoked_subcommand in _REPEATABLE
-            sys.stderr.write(f"interrupted{'; the same command goes on where it stopped' if goes_on else ''}\n")
+            sys.stderr.write(f"interrupted{'; the same command resumes where it stopped' if goes_on else ''}\n")
             sys.exit(130)
 
 

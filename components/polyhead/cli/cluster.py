@@ -155,7 +155,7 @@ class RunOptions:
     ] = ""
     pipeline_root: Annotated[str, typer.Option(metavar="URI", help="Object store for the artifacts.")] = ""
     service_account: Annotated[str, typer.Option(metavar="NAME", help="What the steps run as.")] = ""
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute every step anew.")] = False
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute every step again.")] = False
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class WaitOptions:
 
 @dataclass(frozen=True)
 class LaterOptions:
-    """What is done in the place of starting a run now."""
+    """What to do instead of starting a run now."""
 
     schedule: Annotated[
         str, typer.Option(metavar="CRON", help="Start a run at these times, for example '0 6 * * 1'. For kfp.")

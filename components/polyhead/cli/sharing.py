@@ -67,7 +67,7 @@ def validate_partition(
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look at the pictures of one partition."""
+    """Check the pictures of one partition."""
     from polyhead.progress import step
     from polyhead.validate.step import look_at_partition
 
@@ -86,7 +86,7 @@ def validate_merge(
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the table, as validate does, without another look at the pictures."""
+    """Check the table, as validate does, without opening the pictures again."""
     from polyhead.progress import step
     from polyhead.storage.places import beside
     from polyhead.validate.step import run
@@ -134,7 +134,7 @@ def shard_partition(
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Pack the rows and resized pictures of one partition; called again, it goes on where it was killed."""
+    """Pack the rows and resized pictures of one partition; called again, it resumes where it was killed."""
     from polyhead.progress import step
     from polyhead.shard.step import write_partition
 

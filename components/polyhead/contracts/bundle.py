@@ -31,7 +31,7 @@ class Epoch(Record):
     Attributes:
         epoch: From 1.
         score: Joint score: the mean over heads, by loss weight, of the head's loss over the loss of predicting the
-            train rows' prior. 1 is a model that knows nothing, lower is better. On the val rows; on the train rows
+            train rows' prior. 1.0 = no better than the prior, lower is better. On the val rows; on the train rows
             where no val row has a known target of a head that counts.
         losses: Each head's loss on the train rows, while the model changes and values are hidden and dropped. A loss is
             the mean over rows with a known target (and over labels for multilabel) by class weight, before
@@ -60,7 +60,7 @@ class ModelBundle(Contract):
     """
 
     FORMAT_VERSION: ClassVar[int] = 2
-    # TensorFlow numbers the graph's functions by what its process traced before, as a training that was taken up does.
+    # TensorFlow numbers the graph's functions by what its process traced before, as a resumed training does.
     DERIVED: ClassVar[frozenset[str]] = frozenset({f"{SERVING_MODEL}/{name}" for name in SERVING_GRAPH})
 
     format_version: int = 2

@@ -98,7 +98,7 @@ class ValidateSection(Section):
     """What happens to rows that do not fit."""
 
     on_bad_row: Literal["reject", "fail"] = Field(
-        "reject", description="reject: keep the row aside with its reason and go on; fail: stop at any."
+        "reject", description="reject: set the row aside with its reason and continue; fail: stop at any."
     )
     max_rejected: float = Field(0.1, ge=0, le=1, description="Share of rejected rows above which the step fails.")
     max_pixels: int = Field(100_000_000, ge=1, description="Largest picture, height times width, that is ever decoded.")

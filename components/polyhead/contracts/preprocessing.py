@@ -31,7 +31,7 @@ class Preprocessing(Contract):
         rows: Rows in each split.
         feature_statistics: By feature name.
         target_statistics: By target name.
-        warnings: What is allowed but deserves a look.
+        warnings: What is allowed but deserves attention.
     """
 
     FORMAT_VERSION: ClassVar[int] = 4

@@ -102,7 +102,7 @@ class ValidationReport(Contract):
         columns: One summary per feature and target.
         images: How they were checked: header reads it and hashes the whole file; decode also decodes every picture.
         images_checked: Different image files that were looked at.
-        warnings: What is allowed but deserves a look.
+        warnings: What is allowed but deserves attention.
         passed: Whether the later steps may use the clean table.
     """
 

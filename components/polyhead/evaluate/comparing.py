@@ -40,7 +40,7 @@ def interval(name: str, outcome: Outcome, *, resamples: int, seed: int) -> Inter
 
 
 def comparison(metric: Metric, low: float, high: float) -> Comparison:
-    """What the 95 % interval of value minus baseline says: `better` or `worse` only where it does not hold 0."""
+    """What the 95 % interval of value minus baseline says: `better` or `worse` only where it does not contain 0."""
     least, most = sorted((metric.goodness(low), metric.goodness(high)))
     return "better" if least > 0 else "worse" if most < 0 else "not clearly better"
 

@@ -48,8 +48,8 @@ def score_curve(epochs: Sequence[Epoch]) -> Chart:
         alt.layer(line, dot, text),
         {"values": values, "marked": marked},
         label=f"Joint validation score over {counted(len(epochs), 'epoch')}; {found_at}.",
-        caption="Mean validation loss over heads, relative to predicting the train rows' prior: 1 is a model "
-        "that knows nothing, lower is better. The marked epoch's weights were kept.",
+        caption="Mean validation loss over heads, relative to predicting the train rows' prior: lower "
+        "is better, 1.0 = no better than the prior. The marked epoch's weights were kept.",
         height=240,
         max_width=760,
     )

@@ -73,7 +73,7 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
     Args:
         bundle: The artifact of `train`, or a version that `publish` put somewhere.
         table: A path, a remote place, or a pandas or polars DataFrame.
-        out: The Parquet file to write, local or remote; a former one is replaced.
+        out: The Parquet file to write, local or remote; an existing one is replaced.
         workers: Threads that decode pictures. Default: the processors at hand.
 
     Raises:
@@ -175,7 +175,7 @@ def merge(*, plan: str | Path, parts: Sequence[str | Path], out: str | Path) -> 
     Args:
         plan: The artifact of `plan`.
         parts: The artifacts of `predict_partition`, in any order.
-        out: The Parquet file to write, local or remote; a former one is replaced.
+        out: The Parquet file to write, local or remote; an existing one is replaced.
 
     Raises:
         ArtifactError: A partition is missing or given twice, a part was changed or does not hold each of its rows

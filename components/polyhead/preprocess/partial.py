@@ -1,6 +1,6 @@
 """Everything that is fitted on some rows of a table, and how the parts become the whole.
 
-Threads, and partitions on different machines, each gather a `Partial`. Merged, in whatever order, they are what one
+Threads, and partitions on different machines, each gather a `Partial`. Merged in any order, they are what one
 pass over the table gives, to the last bit. A partial on disk is one Arrow file of one row, with a column for each
 plain value, such as `features/<name>/<part>/<value>`.
 """

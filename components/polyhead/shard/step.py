@@ -61,7 +61,7 @@ def run(
     """Write the shards.
 
     Rows lie in the order of a hash of their key, so any shard is a fair sample of its split, and files are the
-    same bytes whatever the order of the table or the number of workers. A step that was killed goes on with the
+    same bytes whatever the order of the table or the number of workers. A step that was killed resumes with the
     shards that it had finished when it is called again with the same input and `out`, on the same machine if `out` is
     remote. A picture that earlier shards hold is copied from there instead of being decoded again, if its file's
     content and all that decides its pixels are the same.
@@ -137,7 +137,7 @@ def write_partition(
     reuse: str | Path = "",
     workers: int | None = None,
 ) -> ShardPart:
-    """Write the rows of one partition. A killed partition goes on like a killed step.
+    """Write the rows of one partition. A killed partition resumes like a killed step.
 
     Args:
         config: The configuration of the earlier steps.

@@ -249,7 +249,7 @@ class _OpenShard:
 
 
 class _Finished(Record):
-    """A finished shard, noted beside it until the artifact is whole, so that a killed step goes on from there."""
+    """A finished shard, noted beside it until the artifact is whole, so that a killed step resumes from there."""
 
     shard: Shard
     rejected: list[Cell]

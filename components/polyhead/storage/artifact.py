@@ -34,7 +34,7 @@ def new_artifact(out: str | Path, contract: type[Contract], *, resume: str = "")
     the second one at once. What a killed writer left is removed by the next one.
 
     A remote artifact is written into a temporary folder of this machine and uploaded when the block ends well, its
-    contract last; see `polyhead.storage.transfer.upload_folder`. Only a broken upload takes the former one away.
+    contract last; see `polyhead.storage.transfer.upload_folder`. Only a broken upload removes the earlier one.
 
     What lies in the directory itself under a name that begins with a dot helps to make the artifact. It does not belong
     to it, and is there again for a resumed attempt, after a broken upload too.

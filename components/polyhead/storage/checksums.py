@@ -49,7 +49,7 @@ class Checking:
 
     Args:
         bucket: Where the object is.
-        size: Asks the store for its size once more; None where that is not to be had.
+        size: Asks the store for its size again; None if that is not available.
     """
 
     def __init__(self, bucket: str, size: Callable[[], int | None]) -> None:

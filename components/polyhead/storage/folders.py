@@ -190,10 +190,10 @@ def empty(folder: Path, names: str) -> None:
 
 
 def replace_folder(aside: Path, out: Path) -> None:
-    """Put a finished folder in place, so that it stays through a loss of power; a former one is removed.
+    """Put a finished folder in place, so that it stays through a loss of power; an earlier one is removed.
 
-    Where the system can exchange two folders in one move, a kill at any time leaves the former folder or the new one
-    at `out`. Elsewhere it can leave the former one beside `out`, and the next writer puts it back.
+    Where the system can exchange two folders in one move, a kill at any time leaves the old folder or the new one
+    at `out`. Elsewhere it can leave the old one beside `out`, and the next writer puts it back.
 
     Args:
         aside: The folder, on the same file system as `out`.

@@ -103,7 +103,7 @@ def write_object(place: str, content: bytes | Path, *, absent: bool = False, rep
     Args:
         place: Where.
         content: Its bytes, or the local file that has them. A large file is sent in pieces, and a broken connection
-            goes on with the piece it broke in.
+            resumes with the piece in which it broke.
         absent: Write only if nothing is there.
         replacing: Write only if what is there is still of this version. Local files are kept from other Polyhead
             processes on this machine meanwhile.

@@ -23,7 +23,7 @@ Out = TypeVar("Out")
 
 _WRITERS, _READERS = 8, 16
 _CONTESTS = 20
-"""How often a writer that has claimed a place goes on against others; each of them can disturb it a few times."""
+"""How often a writer that has claimed a place persists against others; each of them can disturb it a few times."""
 
 _CLAIM = b'{"being_written_by": "'
 
@@ -31,7 +31,7 @@ _CLAIM = b'{"being_written_by": "'
 def upload_folder(directory: Path, place: str, *, last: str) -> str:
     """Put all files of a folder at a place, so that its reader finds them whole or not at all.
 
-    The file `last` is what a reader looks for first, an artifact's contract. While the others are sent, a claim stands
+    The file `last` is what a reader looks for first, an artifact's contract. While the others are sent, a claim is
     in its place, and it is put there when they are complete; what else was there before is removed. Every file is
     written on the condition that nobody else wrote it meanwhile. Of several writers at the same time the last one to
     claim the place wins: what the others still write it writes over, and they stop with a `ConflictError` as soon as
@@ -156,7 +156,7 @@ def download_folder(place: str, directory: Path, files: Sequence[str] = ("*",)) 
 
     Args:
         place: The prefix or folder.
-        directory: The folder to make; a former one is replaced.
+        directory: The folder to make; an existing one is replaced.
         files: Patterns of the names to copy, where `*` stands for any characters, slashes too. Default: all.
 
     Returns:

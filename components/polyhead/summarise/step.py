@@ -17,9 +17,9 @@ _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 _READ_LOG = "The lines after `error:` say what is wrong, where, and what to do."
 _POD = (
-    "Without such lines `kubectl describe pod` tells more: `OOMKilled` or exit code 137 is a step that needs more "
-    "memory, `ImagePullBackOff` an image that the node cannot have, `Unschedulable` a node that is not there. After a "
-    "passing failure retry this run, which keeps the finished steps; otherwise submit again."
+    "Without such lines `kubectl describe pod` says more: `OOMKilled` or exit code 137 is a step that needs more "
+    "memory, `ImagePullBackOff` an image that the node cannot pull, `Unschedulable` that no node fits. After a "
+    "transient failure retry this run, which keeps the finished steps; otherwise submit again."
 )
 _REJECTED = "Rejected rows, with column, value and reason, in the artifacts of `validate` and `shard`:"
 

@@ -1,4 +1,4 @@
-"""The state of a training between two epochs, so that a killed training goes on where it was."""
+"""The state of a training between two epochs, so that a killed training can resume."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Checkpoint:
     """Everything that an epoch changes, in one file: weights, the optimizer's variables, the states of random numbers.
 
     Rows come by their epoch's number (`polyhead.examples.epochs`) and the learning rate by its step's, so a training
-    that is taken up again gives the same weights as one that was not disturbed, on the same machine.
+    that is resumed gives the same weights as one that was not disturbed, on the same machine.
 
     Args:
         path: The file; it appears whole, epoch by epoch.
@@ -37,7 +37,7 @@ class Checkpoint:
         self._variables = [*model.variables, *model.optimizer.variables]
 
     def write(self, epochs: Sequence[Epoch], best_weights: Weights | None) -> None:
-        """Replace the former state by the present one.
+        """Replace the previous state by the present one.
 
         Args:
             epochs: The records of all epochs so far.

@@ -63,7 +63,7 @@ def fit(
         score: Of the val rows, or of the train rows without validation.
         validation: The val rows; None where there are none, or none with a known target of a head that counts.
         on_epoch: Called after each epoch, and for those that an earlier attempt had finished.
-        checkpoint: A file that keeps the state after each epoch. Where it is there, training goes on from it.
+        checkpoint: A file that keeps the state after each epoch. If it exists, training resumes from it.
 
     Raises:
         DataError: The loss became infinite or NaN.

@@ -43,7 +43,7 @@ _CHECKPOINT = ".checkpoint.npz"
 def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: str | Path) -> ModelBundle:
     """Train the model.
 
-    A training that was killed goes on after its last whole epoch when it is called again with the same input and
+    A training that was killed resumes after its last whole epoch when it is called again with the same input and
     `out`, and ends with the weights of one that was not, on the same machine.
 
     Args:
@@ -55,7 +55,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
 
     Raises:
         ArtifactError: The artifacts do not belong together, or `out` holds something else.
-        DataError: The shards have no train rows, or the loss is not finite.
+        DataError: The shards have no training rows, or the loss is not finite.
     """
     manifest = ShardManifest.read(shards)
     held = Preprocessing.read(preprocessing)

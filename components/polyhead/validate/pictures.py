@@ -194,7 +194,7 @@ def new_paths(columns: Sequence[pl.Series], known: Callable[[bytes], bool]) -> I
 
     Args:
         columns: Columns of paths, null where missing.
-        known: Whether a path was there before, by its hash. It is asked anew for every path.
+        known: Whether a path was there before, by its hash. It is asked again for every path.
 
     Yields:
         The hash of a path, 128 bits, and the path.

@@ -62,7 +62,7 @@ def run(
     """Check a table and write the clean one.
 
     The table is read once, in parts, and memory does not grow with it, except for eight bytes for every key, about
-    250 for every different picture, and the classes of its targets. Where two keys are the same it is read once more.
+    250 for every different picture, and the classes of its targets. If two keys are the same, it is read again.
 
     Args:
         config: The configuration.
@@ -304,7 +304,7 @@ class _Cleaning:
         self._batch_rows = batch_rows or (_PICTURED_ROWS if self._images else ROW_GROUP)
 
     def write(self, directory: Path) -> _Found:
-        """Write both tables; once more where keys seem to repeat, since only then their rows can be found."""
+        """Write both tables; again if keys seem to repeat, since only then their rows can be found."""
         found = self._pass(directory, np.empty(0, np.uint64))
         suspects = found.keys.suspects()
         if len(suspects):
@@ -382,7 +382,7 @@ class _Cleaning:
 
 
 def _verdict(config: Config, found: _Found) -> tuple[list[Problem], list[str]]:
-    """What stops the run, and what deserves a look.
+    """What stops the run, and what deserves attention.
 
     Once too many rows are rejected the rest of the table says little, so only the rejections are reported.
     """

@@ -40,9 +40,9 @@ _Dumper.add_representer(str, _represent_text)
 def yaml_text(documents: Sequence[dict[str, Any]], *, sort_keys: bool = True) -> str:
     """Documents as one text; the same documents give the same text.
 
-    A text is written without quotes only if it begins with a letter, `_`, `/` or a dash before a letter and is no word
-    for a truth value or for nothing. All else is quoted, since readers disagree on it: to Go's `yaml.v3`, which reads
-    what Kubeflow Pipelines is sent, `1e-4`, `12e45` and `0o17` are numbers, to PyYAML they are texts.
+    A text is written without quotes only if it begins with a letter, `_`, `/` or a dash before a letter and is not a
+    word for a truth value or for nothing. All else is quoted, since readers disagree on it: to Go's `yaml.v3`, which
+    reads what Kubeflow Pipelines is sent, `1e-4`, `12e45` and `0o17` are numbers, to PyYAML they are texts.
 
     Args:
         documents: Mappings of plain values.

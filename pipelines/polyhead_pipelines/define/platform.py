@@ -117,7 +117,7 @@ class Platform:
         Args:
             cluster: The configuration's section.
             document: The configuration file, for the lines.
-            root: What the user gave in the place of `cluster.pipeline_root`, or None.
+            root: What the user gave instead of `cluster.pipeline_root`, or None.
         """
         found = [*self.root_problems(cluster, document, root)]
         for path, settings in levels(cluster):

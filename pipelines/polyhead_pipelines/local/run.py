@@ -78,9 +78,9 @@ def run_training(
 ) -> LocalRun:
     """Run the whole pipeline.
 
-    Artifacts of a former run in `out` are replaced step by step as the new ones are finished; when a step fails,
+    Artifacts of an earlier run in `out` are replaced step by step as the new ones are finished; when a step fails,
     those of the steps before it are there, and so they are before the next run when this one is killed. Pictures that
-    did not change are taken from the former shards. Ctrl-C and SIGTERM end the steps' processes, and keep what is
+    did not change are taken from the earlier shards. Ctrl-C and SIGTERM end the steps' processes, and keep what is
     finished. A second run into the same `out` is refused.
 
     Args:
@@ -216,7 +216,7 @@ def _make(folder: Path, hint: str) -> None:
 
 @contextlib.contextmanager
 def _working_folder(out: Path) -> Iterator[Path]:
-    """A folder for one run, gone at its end; its lock tells other runs that this one goes on.
+    """A folder for one run, gone at its end; its lock tells other runs that this one is running.
 
     Raises:
         ArtifactError: Another run has it, or it cannot be made.
@@ -256,7 +256,7 @@ def _take_over(out: Path, own: Path, stages: Sequence[Stage]) -> None:
         stages: The steps.
 
     Raises:
-        ArtifactError: Another run goes on.
+        ArtifactError: Another run is in progress.
     """
     for root in sorted(out.glob(f"{_WORKING}*"), key=lambda path: path.stat().st_mtime_ns):
         try:

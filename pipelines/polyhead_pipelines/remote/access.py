@@ -45,7 +45,7 @@ class Access:
         token_file: A file with a bearer token. It is read for every request, since tokens are replaced when they
             are old.
         cookie_file: A file with the value of a Cookie header, for servers behind a login page.
-        ca_cert: A PEM file of the certificate authorities to trust in the place of the public ones.
+        ca_cert: A PEM file of the certificate authorities to trust instead of the public ones.
 
     Raises:
         SubmitError: A file cannot be used.

@@ -113,7 +113,7 @@ def read_answer(response: Any, host: str) -> Answer:
 def within(seconds: float, call: Callable[[], Result], host: str) -> Result:
     """What a call returns, waited for so long in all.
 
-    A socket's own timeout begins anew with every byte, so a server that drips would never end. The call runs in a
+    A socket's own timeout restarts with every byte, so a server that drips would never end. The call runs in a
     thread; one that does not end is left behind, and ends with the process.
 
     Raises:

@@ -75,7 +75,7 @@ class Definition:
         return {"pipeline_spec": self.spec, "platform_spec": self.platform_spec} if self.platform_spec else self.spec
 
     def without_cache(self) -> Definition:
-        """The same pipeline with every task computed anew."""
+        """The same pipeline with every task computed again."""
         spec = json.loads(json.dumps(self.spec))
         for component in (spec["root"], *spec.get("components", {}).values()):
             for task in component.get("dag", {}).get("tasks", {}).values():

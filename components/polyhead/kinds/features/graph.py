@@ -107,7 +107,7 @@ class HideNumber(Hide):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class StandIn(keras.layers.Layer):  # type: ignore[misc]
-    """A learned vector in the place of a missing value's.
+    """A learned vector in place of a missing value's.
 
     Input shape:
         Vectors `(batch, units)` and `known` `(batch,)`, 1.0 or 0.0; or `(batch, columns, units)` and

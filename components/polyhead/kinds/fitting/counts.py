@@ -62,7 +62,7 @@ class Counts(Part):
 
     @classmethod
     def restored(cls, state: State) -> Self:
-        """Counts that go on from a state."""
+        """Counts that continue from a state."""
         counts = cls()
         counts._added = pl.DataFrame({"token": state["tokens"], "count": state["counts"]})
         return counts

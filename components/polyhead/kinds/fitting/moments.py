@@ -102,7 +102,7 @@ class Moments(Part):
 
     @classmethod
     def restored(cls, state: State) -> Self:
-        """Moments that go on from a state."""
+        """Moments that continue from a state."""
         return cls(state["count"], int(state["total"], 16), int(state["squares"], 16))
 
 

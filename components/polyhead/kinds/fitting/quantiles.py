@@ -121,7 +121,7 @@ class Quantiles(Part):
 
     @classmethod
     def restored(cls, state: State) -> Self:
-        """Quantiles that go on from a state."""
+        """Quantiles that continue from a state."""
         quantiles = cls()
         quantiles.dropped = state["dropped"]
         quantiles.minimum, quantiles.maximum = state["minimum"], state["maximum"]

@@ -43,7 +43,7 @@ class Sample(Part):
 
     @classmethod
     def restored(cls, state: State) -> Self:
-        """A sample that goes on from a state."""
+        """A sample that continues from a state."""
         sample = cls()
         sample._words = state["words"].alias("word")
         return sample

@@ -1,4 +1,4 @@
-"""What a look at one column tells: its words, its numbers, and what its name says."""
+"""What one column shows: its words, its numbers, and what its name says."""
 
 from __future__ import annotations
 

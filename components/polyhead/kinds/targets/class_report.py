@@ -99,7 +99,7 @@ def confusion_matrix(head: str, classes: Sequence[str], counts: Sequence[Sequenc
                 text=alt.Text("count:Q").format(","), color=ink.otherwise(alt.value("currentColor"))
             )
         )
-    caption = "Rows of the true class, shaded by their share of it; the diagonal is right."
+    caption = "Rows of the true class, shaded by their share of it; the diagonal holds correct predictions."
     if len(shown) < len(classes):
         caption += f" The {len(shown)} most frequent of {len(classes):,} classes."
     right, rows = sum(counts[index][index] for index in range(len(classes))), sum(totals)

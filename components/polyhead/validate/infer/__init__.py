@@ -1,4 +1,4 @@
-"""A first configuration from a look at a table."""
+"""A first configuration, inferred from a table."""
 
 from polyhead.validate.infer.proposal import Proposal, propose
 

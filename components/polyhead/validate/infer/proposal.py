@@ -87,7 +87,7 @@ class Proposal:
     def text(self) -> str:
         """The configuration as YAML with comments, which `polyhead.contracts.config.parse_config` accepts."""
         lines = [
-            "# Written by polyhead init from a look at the table: check the kinds, then run",
+            "# Written by polyhead init after inspecting the table: check the kinds, then run",
             "#   polyhead run THIS_FILE",
         ]
         lines += [f"# {note}" for note in self.notes]
