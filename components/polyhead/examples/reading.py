@@ -12,7 +12,7 @@ import functools
 import mmap
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -220,11 +220,6 @@ class _Window:
                 lambda file: opened.enter_context(self._paths[file].open("rb", buffering=0)).fileno()
             )
             return [os.pread(descriptor(file), length, offset) for file, offset, length in chosen]
-
-
-def batches_of(examples: Sequence[bytes], batch_size: int) -> tf.data.Dataset:
-    """Serialised examples that are in memory already, string (batch,)."""
-    return _steady(tf.data.Dataset.from_tensor_slices(list(examples)).batch(batch_size))
 
 
 def _steady(data: tf.data.Dataset) -> tf.data.Dataset:
