@@ -28,6 +28,8 @@ from polyhead.storage.artifact import sha256_of
 from polyhead.storage.parallel import available_cpus, ordered_map
 
 _PARALLEL_READS = 2
+_KEPT_SHARDS = 8
+"""Shards whose records' places are kept over epochs: 16 bytes a record."""
 
 
 def shard_paths(manifest: ShardManifest, directory: Path, split: Split) -> list[str]:
@@ -147,6 +149,7 @@ class _Reader:
         self._order_of = order_of
         self._epoch = functools.lru_cache(maxsize=2)(lambda epoch: _Epoch(windows_of(epoch)))
         self._window = functools.lru_cache(maxsize=2)(self._opened)
+        self._places = functools.lru_cache(maxsize=_KEPT_SHARDS)(record_places)
         self._opening = threading.Lock()
 
     def batches(self, start: int, stop: int) -> tf.data.Dataset:
@@ -175,7 +178,8 @@ class _Reader:
     def _opened(self, epoch: int, index: int) -> _Window:
         shards = self._epoch(epoch).windows[index]
         order = self._order_of(sum(shard.rows for shard in shards), epoch, index)
-        return _Window([self._directory / shard.path for shard in shards], order)
+        paths = [self._directory / shard.path for shard in shards]
+        return _Window(paths, [self._places(path) for path in paths], order)
 
 
 class _Epoch:
@@ -199,9 +203,8 @@ class _Window:
     others run, and one that waits for a mapped page does not.
     """
 
-    def __init__(self, paths: list[Path], order: NDArray[np.int64]) -> None:
+    def __init__(self, paths: list[Path], places: list[NDArray[np.int64]], order: NDArray[np.int64]) -> None:
         self._paths = paths
-        places = [record_places(path) for path in paths]
         starts, lengths = np.concatenate(places).T
         self._file = np.repeat(np.arange(len(paths)), [len(place) for place in places])[order]
         self._start, self._length = starts[order], lengths[order]

@@ -98,7 +98,7 @@ class Feed:
         """Parsed and transformed batches, weights times the heads' shares, in one go: each further one costs a row."""
 
         def transform(batch: tf.Tensor) -> tuple[Batch, Batch, Batch]:
-            _, features, targets = self._parse(batch)
+            features, targets = self._parse.rows(batch)
             values, weights = self._targets(targets)
             if shares is not None:
                 weights = {name: weight * shares[name] for name, weight in weights.items()}
