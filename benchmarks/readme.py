@@ -11,6 +11,9 @@ from benchmarks.results import Result
 
 CHART = "chart.svg"
 
+_SHORT = 0.1
+"""Seconds below which one thing is said in thousandths."""
+
 _MEASURES: dict[Measure, str] = {
     "seconds": "work alone",
     "cpu_seconds": "CPU time of the work",
@@ -90,12 +93,12 @@ def figures_table(results: Iterable[Result]) -> str:
 
 
 def amount(measure: Measure, value: float, count: int, unit: str) -> str:
-    """A measured value as a person reads it: memory in MB, one thing in seconds, many of them by the second."""
+    """A measured value as a person reads it: memory in MB, one thing in seconds or less, many of them by the second."""
     if measure == "peak_bytes":
         return f"{value / 1e6:,.0f} MB"
     second = "CPU-second" if measure in ("cpu_seconds", "process_cpu_seconds") else "s"
     if count == 1:
-        return f"{value:.2f} {second}"
+        return f"{value:.2f} {second}" if value >= _SHORT else f"{value * 1e3:.1f} m{second}"
     return f"{count / value:,.0f} {unit}/{second}"
 
 

@@ -1,6 +1,6 @@
 """Wide tables: hundreds of numbers or categories, sharded and trained for two epochs in batches of 256.
 
-`python -m benchmarks.wide STEP FOLDER` runs one step, shard or train, on what `_prepared` has laid into FOLDER.
+`python -m benchmarks.wide STEP FOLDER` runs one step, shard or train, on what `prepared_wide` has laid into FOLDER.
 """
 
 from __future__ import annotations
@@ -10,58 +10,21 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-import polars as pl
+from typing import Any
 
 from benchmarks import scaled
 from benchmarks.harness import Asked, Measure, Sample, own_process
 from benchmarks.side import report
+from benchmarks.tables import Kind, prepared
 
 EPOCHS, BATCH = 2, 256
-VALUES = 1_000
-TELLING = 5
-
-Kind = Literal["numeric", "category"]
 
 
-def _columns(kind: Kind, columns: int, rows: int) -> tuple[dict[str, pl.Series], np.ndarray]:
-    """The table's features, and a number that follows from the first five of them and from chance."""
-    generator = np.random.default_rng(0)
-    drawn = [
-        generator.normal(size=rows) if kind == "numeric" else generator.integers(0, VALUES, rows)
-        for _ in range(columns)
-    ]
-    target = sum(values if kind == "numeric" else values % 7 for values in drawn[:TELLING])
-    cast = pl.Float64 if kind == "numeric" else pl.String
-    features = {f"x{at}": pl.Series(values).cast(cast) for at, values in enumerate(drawn)}
-    return features, target + generator.normal(size=rows)
-
-
-def _prepared(folder: Path, kind: Kind, columns: int, rows: int) -> Path:
+def prepared_wide(folder: Path, kind: Kind, columns: int, rows: int) -> Path:
     """A folder with a table and the artifacts that training starts from."""
-    from polyhead.contracts.config import load_config
-    from polyhead.preprocess.step import run as preprocess
-    from polyhead.validate.step import run as validate
-
-    place = folder / f"{kind}-{columns}-{rows}"
-    if place.exists():
-        return place
-    place.mkdir()
-    features, target = _columns(kind, columns, rows)
-    keys = [f"r{row}" for row in range(rows)]
-    pl.DataFrame({"id": keys, **features, "y": target}).write_parquet(place / "table.parquet")
-    (place / "polyhead.yaml").write_text(
-        "table: table.parquet\nkey: id\nfeatures:\n"
-        + "".join(f"  {name}: {{kind: {kind}}}\n" for name in features)
-        + f"targets: {{y: {{kind: regression}}}}\ntrain: {{epochs: {EPOCHS}, batch_size: {BATCH}}}\n"
-    )
-    config = load_config(place / "polyhead.yaml")
-    validate(config=config, table=str(place / "table.parquet"), out=place / "validate")
-    preprocess(config=config, data=place / "validate", out=place / "preprocess")
-    _shard(place)()
-    return place
+    held_out = rows * 3 // 20
+    counts = {"train": rows - 2 * held_out, "val": held_out, "test": held_out}
+    return prepared(folder, {kind: columns}, counts, batch=BATCH, epochs=EPOCHS)
 
 
 def _shard(place: Path) -> Callable[[], int]:
@@ -115,7 +78,7 @@ def _case(
         "unit": "rows",
         "count": count,
         "peer": f"the limit of {limits}",
-        "ours": own_process("benchmarks.wide", step, _prepared(folder, kind, columns, count)),
+        "ours": own_process("benchmarks.wide", step, prepared_wide(folder, kind, columns, count)),
         "theirs": lambda: limit,
         "asked": measures,
         "note": STEPS[step].__doc__,

@@ -66,6 +66,7 @@ def test_what_was_missed_says_so(asked, cell):
         ("seconds", 4.0, 2_200, "550 rows/s"),
         ("cpu_seconds", 2.0, 4_000_000, "2,000,000 rows/CPU-second"),
         ("process_seconds", 1.234, 1, "1.23 s"),
+        ("seconds", 0.00268, 1, "2.7 ms"),
         ("peak_bytes", 73_400_000, 2_200, "73 MB"),
     ],
 )

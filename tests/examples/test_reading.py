@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 from collections import Counter
@@ -139,6 +140,13 @@ def test_every_epoch_holds_every_row_once_in_another_order(tf: Any, written: Any
         if record in (place / shard.path).read_bytes()
     }
     assert len({home[record] for record in passes[0][:BATCH]}) == 2
+
+
+def test_records_beyond_a_page_are_read_alike(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether files are mapped, as for small records, or read call by call, the batches are the same."""
+    batches = read()
+    monkeypatch.setattr(mmap, "PAGESIZE", 0)
+    assert read() == batches
 
 
 def test_batches_after_any_skip_are_the_tail_of_the_undisturbed_run(read: Read) -> None:

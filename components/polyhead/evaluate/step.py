@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -29,7 +31,7 @@ from polyhead.kinds.protocols.score import Outcome
 from polyhead.kinds.scores import SCORES, score_of
 from polyhead.kinds.union import TargetStatistics
 from polyhead.model import backend
-from polyhead.progress import progress, say
+from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 
@@ -119,16 +121,21 @@ def _predict(
     parts: list[pl.DataFrame] = []
     slices: list[pl.DataFrame] = []
     statistics = predictor.fitted.target_statistics
+
+    def batches(advance: Advance) -> Iterator[Any]:
+        for batch in records(manifest, shards, "test", batch_size=_BATCH):
+            yield batch
+            advance(len(batch))
+
     with progress("predict", total=manifest.rows["test"], unit="rows") as advance:
-        for batch in predictor.predict(records(manifest, shards, "test", batch_size=_BATCH)):
-            columns = [pl.Series("key", batch.keys, dtype=pl.String)]
+        for predicted in predictor.predict(batches(advance)):
+            columns = [pl.Series("key", predicted.keys, dtype=pl.String)]
             for name in config.targets:
                 score = score_of(statistics[name])
-                columns.append(score.truth_column(name, score.truths(name, batch.targets)))
-                columns += score.prediction_columns(name, statistics[name], batch.outputs)
+                columns.append(score.truth_column(name, score.truths(name, predicted.targets)))
+                columns += score.prediction_columns(name, statistics[name], predicted.outputs)
             parts.append(pl.DataFrame(columns))
-            slices.append(pl.DataFrame({name: batch.categories[name] for name in config.evaluate.slices}))
-            advance(len(batch.keys))
+            slices.append(pl.DataFrame({name: predicted.categories[name] for name in config.evaluate.slices}))
     return pl.concat(parts), pl.concat(slices)
 
 

@@ -50,6 +50,16 @@ def _masked_crc(data: Iterable[bytes]) -> bytes:
     return masked(np.array([crc], "<u4")).tobytes()
 
 
+def mapped(path: Path) -> mmap.mmap:
+    """A file's bytes, read as they are looked at.
+
+    Args:
+        path: A file that is not empty.
+    """
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
 def record_places(path: Path) -> NDArray[np.int64]:
     """Where the records of a whole, undamaged file lie: offset and length in bytes of each, int64 (records, 2).
 
@@ -58,10 +68,11 @@ def record_places(path: Path) -> NDArray[np.int64]:
     Args:
         path: A file that is not empty.
     """
-    ends = array("q", [0])
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        while ends[-1] < len(content):
-            (length,) = struct.unpack_from("<Q", content, ends[-1])
-            ends.append(ends[-1] + HEADER + length + FOOTER)
+    ends, at, length_at = array("q", [0]), 0, struct.Struct("<Q").unpack_from
+    with mapped(path) as content:
+        size = len(content)
+        while at < size:
+            at += length_at(content, at)[0] + HEADER + FOOTER
+            ends.append(at)
     edges = np.array(ends, np.int64)
     return np.stack([edges[:-1] + HEADER, np.diff(edges) - HEADER - FOOTER], 1)

@@ -38,20 +38,27 @@ class Parser:
             for image. Raw targets by name: float64 (batch,) for regression; ragged string
             (batch, None) for multilabel, with int64 `<name>/known` (batch,) beside it; string (batch,) for the others.
         """
-        wanted = {KEY_ENTRY: tf.io.FixedLenFeature([], tf.string), **self._feature_entries(), **self._target_entries()}
-        parsed = tf.io.parse_example(examples, wanted)
-        features = {block.KIND: block.parsed(parsed, self._features) for block in self._blocks}
-        return parsed[KEY_ENTRY], features, self._targets_of(parsed)
+        parsed = tf.io.parse_example(examples, {KEY_ENTRY: tf.io.FixedLenFeature([], tf.string), **self._entries()})
+        return parsed[KEY_ENTRY], *self._rows_of(parsed)
+
+    def rows(self, examples: tf.Tensor) -> tuple[dict[str, Any], Batch]:
+        """The same without keys."""
+        return self._rows_of(tf.io.parse_example(examples, self._entries()))
 
     def targets(self, examples: tf.Tensor) -> Batch:
         """The targets alone."""
         return self._targets_of(tf.io.parse_example(examples, self._target_entries()))
 
-    def _feature_entries(self) -> dict[str, Any]:
-        return {entry: how for block in self._blocks for entry, how in block.entries(self._features).items()}
+    def _entries(self) -> dict[str, Any]:
+        entries = {entry: how for block in self._blocks for entry, how in block.entries(self._features).items()}
+        return entries | self._target_entries()
 
     def _target_entries(self) -> dict[str, Any]:
         return {entry: how for head in self._heads for entry, how in head.entries(self._targets).items()}
+
+    def _rows_of(self, parsed: Batch) -> tuple[dict[str, Any], Batch]:
+        features = {block.KIND: block.parsed(parsed, self._features) for block in self._blocks}
+        return features, self._targets_of(parsed)
 
     def _targets_of(self, parsed: Batch) -> Batch:
         return {name: value for head in self._heads for name, value in head.parsed(parsed, self._targets).items()}

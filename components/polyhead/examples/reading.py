@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import mmap
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,13 @@ from polyhead.contracts.config import Split
 from polyhead.contracts.shards import Shard, ShardManifest
 from polyhead.errors import ArtifactError
 from polyhead.examples.epochs import shuffled_rows, shuffled_windows, windows
-from polyhead.examples.framing import record_places
+from polyhead.examples.framing import mapped, record_places
 from polyhead.storage.artifact import sha256_of
 from polyhead.storage.parallel import available_cpus, ordered_map
 
 _PARALLEL_READS = 2
+_KEPT_SHARDS = 8
+"""Shards whose records' places are kept over epochs: 16 bytes a record."""
 
 
 def shard_paths(manifest: ShardManifest, directory: Path, split: Split) -> list[str]:
@@ -146,6 +149,7 @@ class _Reader:
         self._order_of = order_of
         self._epoch = functools.lru_cache(maxsize=2)(lambda epoch: _Epoch(windows_of(epoch)))
         self._window = functools.lru_cache(maxsize=2)(self._opened)
+        self._places = functools.lru_cache(maxsize=_KEPT_SHARDS)(record_places)
         self._opening = threading.Lock()
 
     def batches(self, start: int, stop: int) -> tf.data.Dataset:
@@ -174,7 +178,8 @@ class _Reader:
     def _opened(self, epoch: int, index: int) -> _Window:
         shards = self._epoch(epoch).windows[index]
         order = self._order_of(sum(shard.rows for shard in shards), epoch, index)
-        return _Window([self._directory / shard.path for shard in shards], order)
+        paths = [self._directory / shard.path for shard in shards]
+        return _Window(paths, [self._places(path) for path in paths], order)
 
 
 class _Epoch:
@@ -191,27 +196,33 @@ class _Epoch:
 
 
 class _Window:
-    """A few shards and the places of their records, in order."""
+    """A few shards and the places of their records, in order.
 
-    def __init__(self, paths: list[Path], order: NDArray[np.int64]) -> None:
+    Finding the places of records smaller than a page reads all pages of their files, so these are mapped, and a record
+    costs no call of the system. Larger ones are read call by call: a thread that waits for the disk in a call lets
+    others run, and one that waits for a mapped page does not.
+    """
+
+    def __init__(self, paths: list[Path], places: list[NDArray[np.int64]], order: NDArray[np.int64]) -> None:
         self._paths = paths
-        places = [record_places(path) for path in paths]
+        starts, lengths = np.concatenate(places).T
         self._file = np.repeat(np.arange(len(paths)), [len(place) for place in places])[order]
-        self._place = np.concatenate(places)[order]
+        self._start, self._length = starts[order], lengths[order]
+        self._contents = [mapped(path) for path in paths] if lengths.mean() < mmap.PAGESIZE else None
 
     def read(self, start: int, stop: int) -> list[bytes]:
         """The records at a range of positions."""
-        chosen = zip(self._file[start:stop].tolist(), self._place[start:stop].tolist(), strict=True)
-        with contextlib.ExitStack() as files:
+        wanted = slice(start, stop)
+        files, starts, lengths = (of[wanted].tolist() for of in (self._file, self._start, self._length))
+        chosen = zip(files, starts, lengths, strict=True)
+        if self._contents is not None:
+            contents = self._contents
+            return [contents[file][offset : offset + length] for file, offset, length in chosen]
+        with contextlib.ExitStack() as opened:
             descriptor = functools.cache(
-                lambda file: files.enter_context(self._paths[file].open("rb", buffering=0)).fileno()
+                lambda file: opened.enter_context(self._paths[file].open("rb", buffering=0)).fileno()
             )
-            return [os.pread(descriptor(file), length, offset) for file, (offset, length) in chosen]
-
-
-def batches_of(examples: Sequence[bytes], batch_size: int) -> tf.data.Dataset:
-    """Serialised examples that are in memory already, string (batch,)."""
-    return _steady(tf.data.Dataset.from_tensor_slices(list(examples)).batch(batch_size))
+            return [os.pread(descriptor(file), length, offset) for file, offset, length in chosen]
 
 
 def _steady(data: tf.data.Dataset) -> tf.data.Dataset:

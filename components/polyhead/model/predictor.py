@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -21,10 +22,12 @@ from polyhead.model.outputs import predictions
 from polyhead.model.transforms import FeatureTransforms
 from polyhead.storage.artifact import check_files, checked_file
 
+_TOGETHER = 64
+
 
 @dataclass(frozen=True)
 class Predicted:
-    """One batch of predictions.
+    """Predictions of some rows.
 
     Attributes:
         keys: The rows' keys.
@@ -37,6 +40,27 @@ class Predicted:
     outputs: dict[str, NDArray[Any]]
     targets: dict[str, Any]
     categories: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, batches: Sequence[tuple[Any, ...]]) -> Self:
+        """One or more batches, as the network's step gives them, end to end."""
+        keys, outputs, targets, categories = zip(*batches, strict=True)
+        return cls(
+            _words(keys),
+            {name: np.concatenate([batch[name] for batch in outputs]) for name in outputs[0]},
+            {name: _joined([batch[name] for batch in targets]) for name in targets[0]},
+            {name: _words([batch[name] for batch in categories]) for name in categories[0]},
+        )
+
+
+def _words(batches: Sequence[tf.Tensor]) -> list[str]:
+    return [word.decode() for batch in batches for word in batch.numpy()]
+
+
+def _joined(batches: Sequence[Any]) -> Any:
+    if isinstance(batches[0], tf.RaggedTensor):
+        return [row for batch in batches for row in batch.to_list()]
+    return np.concatenate(batches)
 
 
 class Predictor:
@@ -70,25 +94,19 @@ class Predictor:
         self._transforms = FeatureTransforms(self.fitted, stored=True)
         self._parse = Parser(self.fitted)
         self._sliced = [block for block in feature_blocks(self.fitted) if block.IS_SLICED]
-        self._step = tf.function(self._predict_batch, autograph=False, reduce_retracing=True)
+        signature = [tf.TensorSpec([None], tf.string)]
+        self._step = tf.function(self._predict_batch, input_signature=signature, autograph=False)
 
-    def predict(self, examples: tf.data.Dataset) -> Iterator[Predicted]:
-        """Predict batch by batch.
+    def predict(self, batches: Iterable[Any]) -> Iterator[Predicted]:
+        """Predict batch by batch, and give the predictions of many batches at once.
 
         Args:
-            examples: Batches of serialised examples, string (batch,).
+            batches: Serialised examples, string (batch,) as a tensor or list, at least one. What a row gets may depend
+                in its last bits on the rows of its batch.
         """
-        for batch in examples:
-            keys, outputs, targets, categories = self._step(batch)
-            yield Predicted(
-                [key.decode() for key in keys.numpy()],
-                {name: np.asarray(value) for name, value in outputs.items()},
-                {
-                    name: value.to_list() if isinstance(value, tf.RaggedTensor) else value.numpy()
-                    for name, value in targets.items()
-                },
-                {name: [value.decode() for value in values.numpy()] for name, values in categories.items()},
-            )
+        batches = iter(batches)
+        while made := [self._step(tf.convert_to_tensor(batch)) for batch in itertools.islice(batches, _TOGETHER)]:
+            yield Predicted.of(made)
 
     def _predict_batch(self, batch: tf.Tensor) -> tuple[Any, ...]:
         keys, features, targets = self._parse(batch)

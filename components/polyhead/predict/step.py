@@ -23,7 +23,7 @@ from polyhead.fan_out import ROW_BYTES, balanced, tell_plan
 from polyhead.kinds.scores import score_of
 from polyhead.model import backend
 from polyhead.pictures.folder import PictureFolder
-from polyhead.progress import progress, say
+from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import check_files, checked_file, close_artifact, new_artifact
 from polyhead.storage.objects import list_objects, write_whole
 from polyhead.storage.opened import Input, opens
@@ -302,25 +302,28 @@ class _Model:
         Returns:
             `row`, `key` and the predicted columns of the rows that could be used; no column where there are none.
         """
-        from polyhead.examples.reading import batches_of
-
         heads = self._predictor.fitted.target_statistics
+        kept: list[pl.DataFrame] = []
         parts: list[pl.DataFrame] = []
         groups, coming = itertools.tee(groups)
         encoded = self._encoded(row for group in coming for row in self._encoder.rows(group))
-        with progress("predict", total=rows, unit="rows") as advance:
+
+        def batches(advance: Advance) -> Iterator[list[bytes]]:
             for group in groups:
-                kept, examples = self._examples(group, itertools.islice(encoded, group.height))
-                for batch in self._predictor.predict(batches_of(examples, _BATCH)) if examples else ():
-                    columns = [
-                        column
-                        for name, statistics in heads.items()
-                        for column in score_of(statistics).prediction_columns(name, statistics, batch.outputs)
-                    ]
-                    own, kept = kept[: len(batch.keys)], kept[len(batch.keys) :]
-                    parts.append(pl.DataFrame([own[ROW].alias("row"), own[KEY].alias("key"), *columns]))
+                usable, examples = self._examples(group, itertools.islice(encoded, group.height))
+                kept.append(usable.select(row=ROW, key=KEY))
+                yield from (examples[at : at + _BATCH] for at in range(0, len(examples), _BATCH))
                 advance(group.height)
-        return pl.concat(parts) if parts else pl.DataFrame()
+
+        with progress("predict", total=rows, unit="rows") as advance:
+            for predicted in self._predictor.predict(batches(advance)):
+                columns = [
+                    column
+                    for name, statistics in heads.items()
+                    for column in score_of(statistics).prediction_columns(name, statistics, predicted.outputs)
+                ]
+                parts.append(pl.DataFrame(columns))
+        return pl.concat([pl.concat(kept), pl.concat(parts)], how="horizontal") if parts else pl.DataFrame()
 
     def _examples(
         self, rows: pl.DataFrame, encoded: Iterable[EncodedRow | RowError]

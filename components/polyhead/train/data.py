@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -71,7 +72,7 @@ class Feed:
             epochs=train.epochs,
             skip=epochs_done * self.steps,
         )
-        return self._transformed(examples).map(self._shared).prefetch(_AHEAD)
+        return self._transformed(examples, self._shares).prefetch(_AHEAD)
 
     def fixed(self, split: Split) -> tf.data.Dataset:
         """The rows of a split in the shards' order."""
@@ -93,13 +94,14 @@ class Feed:
         pixels = self._manifest.rows[split] * sum(block.unpacked_bytes for block in feature_blocks(self._fitted))
         return pixels + sum(shard.bytes for shard in self._manifest.of(split)) <= _MEMORY_BYTES
 
-    def _transformed(self, examples: tf.data.Dataset) -> tf.data.Dataset:
-        def transform(batch: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
-            _, features, targets = self._parse(batch)
+    def _transformed(self, examples: tf.data.Dataset, shares: Mapping[str, float] | None = None) -> tf.data.Dataset:
+        """Parsed and transformed batches, weights times the heads' shares, in one go: each further one costs a row."""
+
+        def transform(batch: tf.Tensor) -> tuple[Batch, Batch, Batch]:
+            features, targets = self._parse.rows(batch)
             values, weights = self._targets(targets)
+            if shares is not None:
+                weights = {name: weight * shares[name] for name, weight in weights.items()}
             return self._features(features), values, weights
 
         return examples.map(transform, num_parallel_calls=_PARALLEL_BATCHES, deterministic=True)
-
-    def _shared(self, inputs: Batch, values: Batch, weights: Batch) -> tuple[Batch, Batch, Batch]:
-        return inputs, values, {name: weight * self._shares[name] for name, weight in weights.items()}

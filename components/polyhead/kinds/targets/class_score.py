@@ -23,6 +23,7 @@ from polyhead.kinds.targets.probabilities import (
     MEAN_RECALL,
     SMALLEST_PROBABILITY,
     ProbabilityOutcome,
+    places,
     probabilities_of,
     probability_columns,
 )
@@ -90,7 +91,7 @@ class ClassScore(TargetScore[TargetBase, ClassStatistics, ClassOutcome]):
     def outcome(self, name: str, statistics: ClassStatistics, known: pl.DataFrame) -> ClassOutcome:
         """With labels as indices."""
         classes = statistics.classes
-        true, predicted = (_indices(known[f"{name}.{column}"], classes) for column in ("true", "predicted"))
+        true, predicted = (places(known[f"{name}.{column}"], classes) for column in ("true", "predicted"))
         return ClassOutcome(statistics.kind, true, predicted, probabilities_of(name, classes, known))
 
     def baseline(self, statistics: ClassStatistics, outcome: ClassOutcome) -> ClassOutcome:
@@ -118,11 +119,6 @@ class ClassScore(TargetScore[TargetBase, ClassStatistics, ClassOutcome]):
             f"{unseen} test rows have a label that no train row has: they count as wrong in accuracy and F1 and are "
             "left out of log_loss and the confusion matrix"
         ]
-
-
-def _indices(values: pl.Series, classes: Sequence[str]) -> NDArray[np.int64]:
-    index = {label: i for i, label in enumerate(classes)}
-    return np.array([index.get(value, -1) for value in values], np.int64)
 
 
 CLASS_MEASURES: tuple[Measure[ProbabilityOutcome], ...] = (

@@ -89,6 +89,12 @@ def probabilities_of(name: str, labels: Sequence[str], table: pl.DataFrame) -> F
     return np.stack(columns, 1) if table.height else np.zeros((0, len(labels)))
 
 
+def places(words: pl.Series, labels: Sequence[str]) -> NDArray[np.int64]:
+    """Where words are among the labels, int64 (words,), -1 for those that are not."""
+    found = words.cast(pl.Enum(labels), strict=False).to_physical().cast(pl.Int64)
+    return found.fill_null(-1).to_numpy()
+
+
 def rare(fewest: int) -> Callable[[ProbabilityOutcome], str]:
     """Doubts a mean over classes of which one has fewer rows."""
 

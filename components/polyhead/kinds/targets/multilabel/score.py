@@ -23,6 +23,7 @@ from polyhead.kinds.targets.probabilities import (
     ROC,
     SMALLEST_PROBABILITY,
     ProbabilityOutcome,
+    places,
     probabilities_of,
     probability_columns,
 )
@@ -81,26 +82,25 @@ class LabelScore(TargetScore[MultilabelTarget, LabelStatistics, LabelOutcome]):
 
     def truth_column(self, name: str, truths: Sequence[Any]) -> pl.Series:
         """Lists of labels."""
-        return pl.Series(f"{name}.true", truths, dtype=pl.List(pl.String))
+        words = pl.Series([word for row in truths for word in row or ()], dtype=pl.String)
+        missing = np.array([row is None for row in truths], bool)
+        return _lists(f"{name}.true", words, [len(row or ()) for row in truths], missing)
 
     def prediction_columns(self, name: str, statistics: LabelStatistics, arrays: Arrays) -> list[pl.Series]:
         """The list of labels, and a probability per label."""
         labels = statistics.labels
-        sets = [[labels[i] for i in np.flatnonzero(row)] for row in arrays[name]]
-        predicted = pl.Series(f"{name}.predicted", sets, dtype=pl.List(pl.String))
+        said = arrays[name] != 0
+        words = pl.Series(labels, dtype=pl.String)[np.nonzero(said)[1]]
+        predicted = _lists(f"{name}.predicted", words, said.sum(1), np.zeros(len(said), bool))
         return [predicted, *probability_columns(name, labels, arrays)]
 
     def outcome(self, name: str, statistics: LabelStatistics, known: pl.DataFrame) -> LabelOutcome:
         """With sets as 0 and 1 per label."""
         labels = statistics.labels
-        true, predicted = known[f"{name}.true"].to_list(), known[f"{name}.predicted"].to_list()
-        return LabelOutcome(
-            statistics.kind,
-            _memberships(true, labels),
-            _memberships(predicted, labels),
-            probabilities_of(name, labels, known),
-            unseen=np.array([not set(labels).issuperset(row) for row in true], bool),
-        )
+        true, unseen = _memberships(known[f"{name}.true"], labels)
+        predicted, _ = _memberships(known[f"{name}.predicted"], labels)
+        probabilities = probabilities_of(name, labels, known)
+        return LabelOutcome(statistics.kind, true, predicted, probabilities, unseen=unseen)
 
     def baseline(self, statistics: LabelStatistics, outcome: LabelOutcome) -> LabelOutcome:
         """The train rows' label frequencies, of which one half or more is predicted."""
@@ -120,8 +120,25 @@ class LabelScore(TargetScore[MultilabelTarget, LabelStatistics, LabelOutcome]):
         return notes
 
 
-def _memberships(sets: Sequence[Sequence[str]], labels: Sequence[str]) -> NDArray[np.int64]:
-    return np.array([[label in row for label in labels] for row in sets], np.int64).reshape(-1, len(labels))
+def _lists(name: str, words: pl.Series, lengths: Sequence[int] | NDArray[np.int64], missing: Booleans) -> pl.Series:
+    """A column of lists from all their words, end to end, how many each has, and whether it is missing."""
+    import pyarrow as pa
+
+    edges = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    lists = pa.LargeListArray.from_arrays(edges, words.to_arrow(), mask=pa.array(missing))
+    return pl.Series(name, lists, dtype=pl.List(pl.String))
+
+
+def _memberships(sets: pl.Series, labels: Sequence[str]) -> tuple[NDArray[np.int64], Booleans]:
+    """Rows x labels: whether the row's set holds the label; and whether it holds another one."""
+    row = np.repeat(np.arange(len(sets)), sets.list.len().to_numpy())
+    words = sets.explode(empty_as_null=False, keep_nulls=False)
+    label = places(words, labels)
+    found = np.zeros((len(sets), len(labels)), np.int64)
+    found[row[label >= 0], label[label >= 0]] = 1
+    unseen = np.zeros(len(sets), bool)
+    unseen[row[label < 0]] = True
+    return found, unseen
 
 
 def _macro_f1(outcome: LabelOutcome) -> float | None:
