@@ -181,7 +181,7 @@ def without_versions(text: str) -> str:
 
 
 def settings_page() -> str:
-    """What stands in `cluster`, for people: settings, defaults, and what each platform does with them."""
+    """The section `cluster`, for people: settings, defaults, and what each platform does with them."""
     from polyhead.contracts import cluster
     from polyhead_pipelines.define.resources import DEFAULTS
     from polyhead_pipelines.platforms.table import PLATFORMS
@@ -204,9 +204,9 @@ def settings_page() -> str:
         "",
         "# The section `cluster` of polyhead.yaml",
         "",
-        "What stands in `cluster` holds for every step. `cluster.steps.<step>` says what one step needs otherwise:",
-        "a single value takes the place of that of all, mappings and lists add up. Where only one of request and limit",
-        "is given, it is both. `polyhead compile CONFIG --dry-run` prints what comes of it.",
+        "Settings in `cluster` apply to every step, those in `cluster.steps.<step>` to one: a single value replaces the",
+        "general one, mappings and lists are combined. If only one of request and limit is given, it is used for both.",
+        "`polyhead compile CONFIG --dry-run` prints the result.",
         "",
         "## For every step, or for one",
         "",

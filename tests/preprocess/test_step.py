@@ -80,9 +80,9 @@ def test_poisoned_val_and_test_rows_change_no_fitted_byte(tiny: Any, tmp_path: P
     assert {name for name in left if left[name] != right[name]} == {"Preprocessing.json"}
     assert first.made_from["validation"] != second.made_from["validation"]
     assert second.warnings[-2:] == [
-        "target 'shape' has labels outside the train rows, which no model can predict: "
+        "target 'shape' has labels that no training row has, so no model can predict them: "
         "'poison0 venom', 'poison1 venom', 'poison2 venom', 'poison3 venom', 'poison4 venom', 'poison5 venom'",
-        "target 'tags' has labels outside the train rows, which no model can predict: 'poison', 'venom'",
+        "target 'tags' has labels that no training row has, so no model can predict them: 'poison', 'venom'",
     ]
 
 
@@ -146,7 +146,7 @@ def test_no_train_rows(tiny: Any) -> None:
 def test_no_val_and_no_test_rows_are_warnings(tiny: Any) -> None:
     """Said, and allowed."""
     assert run(tiny(change=lambda frame: frame.assign(part="train"))).warnings == [
-        "there are no val rows: training cannot stop early and keeps its last epoch",
+        "there are no validation rows: training cannot stop early and keeps the last epoch",
         "there are no test rows: nothing can be evaluated",
     ]
 

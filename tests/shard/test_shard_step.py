@@ -123,7 +123,7 @@ def test_more_bad_pictures_than_the_config_allows(fresh: Any, section: dict[str,
     for row in (1, 2, 4):
         (fresh.folder / "pictures" / f"left{row}.png").unlink()
     strict = replace(fresh, config=fresh.config.model_copy(update={"validate_": ValidateSection(**section)}))
-    codes = ("too-many-rejected", "image-missing", "image-missing", "run-stopped")
+    codes = ("too-many-rejected", "image-missing", "run-stopped")
     with refusal(DataError, *codes, shows=[*rule, "3 of 30 rows"]) as caught:
         strict.shard()
     assert not (fresh.folder / "shard").exists()

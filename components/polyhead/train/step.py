@@ -142,7 +142,7 @@ def _score(fitted: Fitted, feed: Feed, manifest: ShardManifest) -> tuple[JointSc
             return validation.score, validation
         reason = f"no val row has a known {', '.join(unknown)}"
     else:
-        reason = "there are no val rows"
+        reason = "there are no validation rows"
     say(f"{reason}: the joint score is that of the training rows, and the last epoch's weights are kept")
     return JointScore(fitted, feed.targets("train").as_numpy_iterator()), None
 

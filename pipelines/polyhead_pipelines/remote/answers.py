@@ -185,7 +185,7 @@ def checked(
             raise BrokenAnswerError("broken-answer", failed, where=host, hint=hint) from None
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"]))
-        what = f"has no {place}" if first["type"] == "missing" else f"has something else as {place}"
+        what = f"has no {place}" if first["type"] == "missing" else f"has an unexpected {place}"
         raise broken(f"the answer {what}") from None
 
 

@@ -221,7 +221,7 @@ def test_a_fractional_factor_is_refused_for_kubeflow_pipelines():
 def test_a_pause_longer_than_the_longest_is_warned_of():
     """The backend cannot be told of a longest pause."""
     assert warned("retry: {count: 6, backoff: 1m, factor: 2, max_backoff: 15m}", "kfp") == [
-        "cluster.retry: Kubeflow Pipelines knows no longest pause; the last one would be 1,920 s: lower count or factor"
+        "cluster.retry: Kubeflow Pipelines has no longest pause; the last one would be 1,920 s: lower count or factor"
     ]
     assert warned("retry: {count: 4, backoff: 1m, factor: 2, max_backoff: 15m}", "kfp") == []
 
@@ -256,7 +256,7 @@ def test_vertex_is_told_of_limits_alone():
     assert "retryPolicy" not in task
     assert warned(text, "vertex") == [
         "cluster.cpu_request is ignored for vertex: Vertex AI has limits only",
-        "cluster.retry is ignored for vertex: Vertex AI tries no task of a pipeline again; submit the run again, and "
+        "cluster.retry is ignored for vertex: Vertex AI does not retry tasks of a pipeline; submit the run again, and "
         "the cache helps",
     ]
 

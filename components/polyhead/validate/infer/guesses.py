@@ -138,9 +138,9 @@ def _way_out(column: Column) -> str:
         almost_numbers(column)
         or other_spelling(column)
         or (
-            "free text cannot be predicted; where these are classes after all, write the config by hand"
+            "free text cannot be predicted; if these are classes after all, write the config by hand"
             if column.length >= WORDS_OF_TEXT
-            else "write the config by hand where these are classes after all"
+            else "if these are classes after all, write the config by hand"
         )
     )
 

@@ -429,7 +429,7 @@ def _what_to_predict(columns: Sequence[Column]) -> str:
     if not chosen:
         return "no column holds classes or numbers that could be predicted"
     named = ", ".join(f"{shown(name)} ({possible[name]})" for name in chosen[:12]) + (", …" if len(chosen) > 12 else "")
-    return f"give --target; {'these look like outcomes' if outcomes else 'possible are'}: {named}"
+    return f"give --target; {'these look like outcomes' if outcomes else 'candidates'}: {named}"
 
 
 def _gated_metric(choice: Choice) -> str:
