@@ -36,12 +36,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # A shell starts what runs in its background with SIGINT ignored, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How fast examples are drawn is the machine's business, and says nothing of the code.
+settings.register_profile("polyhead", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("polyhead")
 
 SECTIONS: dict[str, Any] = {
     "key": "id",

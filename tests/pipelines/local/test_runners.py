@@ -242,7 +242,7 @@ def test_no_daemon_is_an_error_that_names_it(polyhead, tiny, monkeypatch):
     assert (result.code, result.out) == (1, "")
     assert result.err == (
         "error: a problem with the pipeline\n"
-        "  unix:///nowhere/docker.sock: no Docker daemon answers\n"
+        "  unix:///nowhere/docker.sock: the Docker daemon does not answer [docker-unreachable]\n"
         "    → start it, or set DOCKER_HOST to the one to use\n"
     )
     assert not Path("here").exists()
@@ -272,7 +272,8 @@ main()
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "error: a problem with the pipeline\n  the Docker SDK is not installed\n    → pip install 'polyhead[docker]'\n"
+        "error: a problem with the pipeline\n  the Docker SDK is not installed [docker-not-installed]\n"
+        "    → pip install 'polyhead[docker]'\n"
     )
 
 
