@@ -51,6 +51,18 @@ def test_numbers_in_text_are_what_python_reads(texts: list[str]) -> None:
     assert coerced.faults == []
 
 
+@pytest.mark.parametrize("late", [None, "", " red", "True", "12.0", "e\u0301", "red"])
+def test_words_that_repeat_are_spelled_one_by_one(late: str | None) -> None:
+    """However many right ones come before: the first rows of a column do not speak for the others."""
+    cells = [["red", "blue", None][row % 3] for row in range(5_000)]
+    cells += [late, *(f"w{row}.0" for row in range(100)), "red"]
+    expected = [None if cell is None else spelled(cell) or None for cell in cells]
+    for column in (cells, cells[:5_001]):
+        coerced = coerce(pl.Series(column, dtype=pl.String), CategoryFeature(kind="category"))
+        assert coerced.values.to_list() == expected[: len(column)]
+        assert coerced.faults == []
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(phrases, min_size=1, max_size=10))
 @example(["1_000", "0x10", "1,5", "١٢", "1 2", "--1", "1e", "e5", ".", "+", "TRUE", "12abc"])

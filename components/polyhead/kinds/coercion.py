@@ -36,6 +36,8 @@ _COMPOSED = (  # what another normal form may hold: marks, Hangul's vowels and e
     r"\x{F43}-\x{FB9}\x{1F71}-\x{1FFD}\x{2000}\x{2001}\x{2126}-\x{212B}\x{2329}\x{232A}\x{2ADC}\x{F900}-\x{FB4E}"
     r"\x{16D67}-\x{16D6A}\x{1D15E}-\x{1D1C0}\x{2F800}-\x{2FA1F}]"
 )
+_SAMPLE, _FEW = 1_024, 64
+"""Cells of a column that are looked at first, and different words among them that are few."""
 _REPLACEMENTS = [(pattern, re.sub(r"\\([0-9])", r"${\1}", replacement)) for pattern, replacement in RESPELLINGS]
 _RESPELLED = "|".join([*(pattern for pattern, _ in RESPELLINGS), COMPUTED])
 
@@ -236,18 +238,20 @@ def one_word_coercion(source: Source, accepted: Sequence[str] | None = None) -> 
 
 def _lists_in(cells: pl.Series) -> pl.Series:
     """Which cells are lists in brackets."""
-    rows = cells.str.contains(LIKE_A_LIST) & cells.str.starts_with("[")
-    lists = [cell for cell in cells.filter(rows).unique() if read_list(cell) is not None]
+    bracketed = cells.filter(cells.str.starts_with("[")).unique()
+    lists = [cell for cell in bracketed.filter(bracketed.str.contains(LIKE_A_LIST)) if read_list(cell) is not None]
     return cells.is_in(lists) if lists else pl.repeat(False, len(cells), dtype=pl.Boolean, eager=True)
 
 
 def _spelling(value: pl.Expr, name: str, dtype: pl.DataType, *, strip: bool = True) -> pl.Expr:
     """How a word is spelled, in a column or in a list."""
     text = text_of(value, _require_single(name, dtype))
+    if strip and dtype in TEXTS:
+        return text.map_batches(_spelled, pl.String, is_elementwise=True)
     word = _bare(text) if strip else pl.when(text.str.strip_chars() != "").then(text)
     if dtype.is_integer() or dtype in (pl.Boolean, pl.Date, pl.Null):
         return word
-    return word.map_batches(_respelled if strip else _respelled_text, pl.String, is_elementwise=True)
+    return word.map_batches(_respelled_text, pl.String, is_elementwise=True)
 
 
 def _require_single(name: str, dtype: pl.DataType) -> pl.DataType:
@@ -289,9 +293,20 @@ def _bare(text: pl.Expr) -> pl.Expr:
     return text.str.strip_chars().replace("", None)
 
 
-def _respelled(words: pl.Series) -> pl.Series:
-    """Words as they are spelled, in normal form C."""
-    words = _respelled_text(words)
+def _spelled(cells: pl.Series) -> pl.Series:
+    """Words as they are spelled. Where few different words repeat, all of them right, that is seen from those few."""
+    if cells.head(_SAMPLE).n_unique() <= _FEW:
+        words = cells.unique()
+        if _respelled(words).equals(words):
+            return cells
+    return _respelled(cells)
+
+
+def _respelled(cells: pl.Series) -> pl.Series:
+    """Words as they are spelled, without white space around them and in normal form C."""
+    words = _respelled_text(cells.str.strip_chars().replace("", None))
+    if words.str.len_bytes().sum() == words.str.len_chars().sum():
+        return words  # ASCII has one form
     rows = words.str.contains(_COMPOSED).arg_true()
     return words.scatter(rows, words.gather(rows).str.normalize("NFC")) if len(rows) else words
 
