@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from polyhead.storage.parallel import Budget, ordered_map
+from polyhead.storage.parallel import Budget, one_ahead, ordered_map
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
@@ -49,6 +49,30 @@ def test_ordered_map_is_lazy_and_raises_at_the_items_turn(workers: int) -> None:
     with pytest.raises(KeyError):
         next(results)
     assert read <= 6 + 4 * workers
+
+
+def test_one_item_is_made_while_the_one_before_it_is_used() -> None:
+    """One, no more; in their order, and what making one raises comes at its turn."""
+    made: list[int] = []
+    more = threading.Semaphore(0)
+
+    def items() -> Iterator[int]:
+        for item in range(4):
+            made.append(item)
+            more.release()
+            yield item
+        raise KeyError
+
+    ahead = one_ahead(items())
+    for item in range(4):
+        assert next(ahead) == item
+        for _ in range(1 if item else 2):
+            assert item == 3 or more.acquire(timeout=5)
+        time.sleep(0.01)
+        assert made == list(range(min(item + 2, 4)))
+    with pytest.raises(KeyError):
+        next(ahead)
+    assert list(one_ahead([])) == []
 
 
 def test_threads_share_a_budget() -> None:

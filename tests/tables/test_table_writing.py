@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import phrases
 
+from polyhead.storage.artifact import digest_of
 from polyhead.tables import writing
 from polyhead.tables.writing import TableWriter
 
@@ -47,6 +48,7 @@ def test_a_written_table_is_the_same_bytes_however_it_was_cut(
                     if first >= rows:
                         break
             contents.append(path.read_bytes())
+            assert file.digest == digest_of(path)
             metadata = pq.ParquetFile(path).metadata
             heights = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
             assert heights == [group] * (rows // group) + [rows % group] * (rows % group > 0)

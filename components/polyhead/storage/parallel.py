@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -122,3 +122,17 @@ def ordered_map(function: Callable[[In], Out], items: Iterable[In], *, workers: 
             yield pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def one_ahead(items: Iterable[In]) -> Iterator[In]:
+    """The items, each made in a thread while the one before it is used.
+
+    Raises:
+        Exception: Whatever making an item raised, at its turn.
+    """
+    source, end = iter(items), object()
+    with ThreadPoolExecutor(1, thread_name_prefix="polyhead-ahead") as thread:
+        pending: Future[Any] = thread.submit(next, source, end)
+        while (item := pending.result()) is not end:
+            pending = thread.submit(next, source, end)
+            yield item

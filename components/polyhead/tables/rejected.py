@@ -72,17 +72,16 @@ class Rejected:
         """
         if not len(rows):
             return
-        cells = pl.DataFrame(
-            {
-                "row": rows.cast(pl.Int64) + self._first,
-                "key": keys.gather(rows),
-                "value": _shown(values.gather(rows)),
-                "detail": details,
-            }
+        column_and_reason = (pl.Series([word]).new_from_index(0, len(rows)) for word in (column, reason))
+        columns = (
+            rows.cast(pl.Int64) + self._first,
+            keys.gather(rows).cast(pl.String),
+            *column_and_reason,
+            _shown(values.gather(rows)),
+            details,
         )
-        cells = cells.with_columns(pl.lit(column).alias("column"), pl.lit(reason).alias("reason"))
-        self.rows.update(cells["row"])
-        self._frames.append(cells.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()))
+        self.rows.update(columns[0])
+        self._frames.append(pl.DataFrame(dict(zip(SCHEMA, columns, strict=True)), schema=SCHEMA))
 
     def add_cell(self, row: int, key: str | None, column: str, reason: str, value: str | None, detail: str) -> None:
         """Set one cell aside, by its row's position in the table; a long value is cut."""

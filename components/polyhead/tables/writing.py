@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
+
+from polyhead.contracts.artifact import FileDigest
 
 ROW_GROUP = 131_072
 """Rows of each row group, except the last, of the tables that steps pass on."""
@@ -25,7 +29,7 @@ class TableWriter:
     """Writes a Parquet file from parts of any size: the same rows give the same bytes, however they are cut.
 
     Row groups hold `ROW_GROUP` rows, except the last; LZ4 compresses, since the next steps read every column and it
-    costs them nothing. A row group is encoded in a thread while the caller makes the next one.
+    costs them nothing. A row group is encoded and digested in a thread while the caller makes the next one.
 
     Args:
         path: The file.
@@ -39,7 +43,8 @@ class TableWriter:
         self._counting = list(counting)
         self._parts: list[pl.DataFrame] = []
         self._height = 0
-        self._file: Any = None
+        self._file: _DigestedFile | None = None
+        self._writer: Any = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="polyhead-write")
         self._pending: Future[None] | None = None
 
@@ -54,7 +59,15 @@ class TableWriter:
         finally:
             self._thread.shutdown()
             if self._file is not None:
-                self._file.close()
+                with contextlib.closing(self._file):
+                    if self._writer is not None:
+                        self._writer.close()
+
+    @property
+    def digest(self) -> FileDigest:
+        """What a contract says of the file, once it is closed."""
+        assert self._file is not None
+        return self._file.digest
 
     def write(self, rows: pl.DataFrame) -> None:
         """Append rows; the first call, even without any, says what the columns are."""
@@ -71,8 +84,9 @@ class TableWriter:
     def _open(self, rows: pl.DataFrame) -> None:
         import pyarrow.parquet as pq
 
-        self._file = pq.ParquetWriter(
-            self._path,
+        self._file = _DigestedFile(self._path)
+        self._writer = pq.ParquetWriter(
+            self._file,
             _as_arrow(rows.clear()).schema,
             compression="lz4",
             use_dictionary=self._words,
@@ -92,7 +106,30 @@ class TableWriter:
             self._pending = None
 
     def _encode(self, rows: pl.DataFrame) -> None:
-        self._file.write_table(_as_arrow(rows.rechunk()), row_group_size=ROW_GROUP)
+        self._writer.write_table(_as_arrow(rows.rechunk()), row_group_size=ROW_GROUP)
+
+
+class _DigestedFile:
+    """A file that is written from its start to its end, and digested meanwhile; as much of one as Arrow needs."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._sha256 = hashlib.sha256()
+        self._bytes = 0
+        self.flush, self.close = self._file.flush, self._file.close
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+    def write(self, content: bytes) -> int:
+        self._sha256.update(content)
+        self._bytes += len(content)
+        return self._file.write(content)
+
+    @property
+    def digest(self) -> FileDigest:
+        return FileDigest(bytes=self._bytes, sha256=self._sha256.hexdigest())
 
 
 def _as_arrow(rows: pl.DataFrame) -> Any:

@@ -104,8 +104,9 @@ class RowPlan:
             if faults is not None and faults.max():
                 for number, rule in enumerate(made.rules, 1):
                     rows = (faults == number).arg_true()
-                    said = details(rule, batch[name].gather(rows))
-                    rejected.add_cells(rows, names, column, rule.reason, batch[_received(name)], said)
+                    if len(rows):
+                        said = details(rule, batch[name].gather(rows))
+                        rejected.add_cells(rows, names, column, rule.reason, batch[_received(name)], said)
             if name == KEY and repeated is not None:
                 rows = repeated.arg_true()
                 said = pl.Series(["an earlier row has this key"]).new_from_index(0, len(rows))

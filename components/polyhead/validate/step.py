@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from polyhead.contracts.artifact import FileDigest
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
@@ -34,7 +35,7 @@ from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
-from polyhead.storage.parallel import available_cpus
+from polyhead.storage.parallel import available_cpus, one_ahead
 from polyhead.storage.places import check_scheme, folder_of, join
 from polyhead.tables.reading import OpenTable, Table, open_table
 from polyhead.tables.rejected import SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
@@ -114,7 +115,7 @@ def run(
             warnings=warnings,
             passed=not problems,
         )
-        report = close_artifact(directory, report)
+        report = close_artifact(directory, report, known=found.digests)
     say(f"{report.rows_clean:,} of {counted(report.rows_read, 'row')} clean, {report.rows_rejected:,} rejected")
     if report.rejections and not problems:
         tell_rejections(report.rejections, join(str(out), REJECTED_TABLE))
@@ -285,6 +286,7 @@ class _Found:
     columns: dict[str, Summary]
     rejections: RejectionCounts
     keys: KeyHashes
+    digests: dict[str, FileDigest] = field(default_factory=dict)
     rows_read: int = 0
     rows_clean: int = 0
 
@@ -325,7 +327,7 @@ class _Cleaning:
             progress(label, total=self._table.rows, unit="rows") as advance,
         ):
             rejected_file.write(pl.DataFrame(schema=SCHEMA))
-            for rows, rejected in self._with_pictures(self._rows(found, RepeatedKeys(suspects)), advance):
+            for rows, rejected in self._with_pictures(one_ahead(self._rows(found, RepeatedKeys(suspects))), advance):
                 cells = rejected.frame()
                 keep = rows.filter(~pl.col(ROW).is_in(rejected.rows)) if rejected.rows else rows
                 clean_file.write(self._with_facts(keep))
@@ -336,6 +338,7 @@ class _Cleaning:
                 for name, column in columns.items():
                     column.add(keep[name])
                 advance(rows.height, self._note)
+        found.digests = {CLEAN_TABLE: clean_file.digest, REJECTED_TABLE: rejected_file.digest}
         return found
 
     def _rows(self, found: _Found, keys: RepeatedKeys) -> Iterator[tuple[pl.DataFrame, Rejected]]:
