@@ -1,7 +1,10 @@
-"""Sharding photos to 224 x 224 JPEG, quality 95: against the peers, the codec alone, and itself at other sizes.
+"""Sharding photos to 224 x 224 JPEG, quality 95, and small rows without photos.
 
-`python -m benchmarks.sharding ours FOLDER` shards what `_prepared` has laid into FOLDER, and
-`python -m benchmarks.sharding codec FOLDER` does only the codec's share of it, in memory.
+Photos are measured against the peers, the codec alone, and Polyhead at other sizes.
+
+`python -m benchmarks.sharding ours FOLDER` shards what `_prepared` or `_small_rows` has laid into FOLDER,
+`python -m benchmarks.sharding codec FOLDER` does only the codec's share of it, in memory, and
+`python -m benchmarks.sharding loop FOLDER` writes the small rows as everybody does.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from benchmarks.side import available_cpus, report
 
 SIZE = 224
 IMAGES = 2_200
+ROWS, LOOP_ROWS = 1_000_000, 50_000
+RATE = 1_000_000
 NAME = f"photos to {SIZE} x {SIZE} JPEG"
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "photos"
 
@@ -100,16 +105,81 @@ def _size(images: int, folder: Path) -> dict[str, Any]:
     }
 
 
+def _rows_against_rate(folder: Path) -> dict[str, Any]:
+    """Rows of two numbers, a category and a number to predict, against so many of them a second."""
+    count = scaled(ROWS)
+    return {
+        "name": "rows of 3 numbers and a category",
+        "unit": "rows",
+        "count": count,
+        "peer": f"the limit of {RATE:,} rows/s",
+        "ours": _ours(_small_rows(folder, count)),
+        "theirs": lambda: Sample(seconds=count / RATE),
+        "asked": {"seconds": 1.0},
+        "note": "The whole shard step on two processors.",
+    }
+
+
+def _rows_against_loop(folder: Path) -> dict[str, Any]:
+    """The same rows through the loop that everybody writes."""
+    count, few = scaled(ROWS), scaled(LOOP_ROWS)
+    return {
+        "name": "rows of 3 numbers and a category",
+        "unit": "rows",
+        "count": count,
+        "peer": "a loop with tf.io.TFRecordWriter",
+        "peer_count": few,
+        "ours": _ours(_small_rows(folder, count)),
+        "theirs": own_process("benchmarks.sharding", "loop", _small_rows(folder, few)),
+        "asked": {"seconds": None, "cpu_seconds": None, "peak_bytes": None},
+        "note": _loop.__doc__,
+    }
+
+
+def _small_rows(folder: Path, count: int) -> Path:
+    """A folder with a table without photos, and the artifacts that the shard step starts from."""
+    import numpy as np
+    import polars as pl
+
+    place = folder / f"rows-{count}"
+    if place.exists():
+        return place
+    place.mkdir()
+    generator = np.random.default_rng(0)
+    pl.DataFrame(
+        {
+            "id": [f"r{row}" for row in range(count)],
+            "a": generator.normal(size=count),
+            "b": generator.normal(size=count),
+            "c": pl.Series(generator.integers(0, 1_000, count)).cast(pl.String),
+            "y": generator.normal(size=count),
+        }
+    ).write_parquet(place / "table.parquet")
+    (place / "polyhead.yaml").write_text(
+        "table: table.parquet\nkey: id\n"
+        "features: {a: {kind: numeric}, b: {kind: numeric}, c: {kind: category}}\n"
+        "targets: {y: {kind: regression}}\n"
+    )
+    _earlier_steps(place, place / "table.parquet")
+    return place
+
+
+def _earlier_steps(place: Path, table: Path) -> None:
+    from polyhead.contracts.config import load_config
+    from polyhead.preprocess.step import run as preprocess
+    from polyhead.validate.step import run as validate
+
+    config = load_config(place / "polyhead.yaml")
+    validate(config=config, table=str(table), out=place / "validate")
+    preprocess(config=config, data=place / "validate", out=place / "preprocess")
+
+
 def _ours(place: Path) -> Callable[[], Sample]:
     return own_process("benchmarks.sharding", "ours", place)
 
 
 def _prepared(folder: Path, count: int) -> Path:
     """A folder with what the shard step and its peers start from: a table of so many photos, and earlier artifacts."""
-    from polyhead.contracts.config import load_config
-    from polyhead.preprocess.step import run as preprocess
-    from polyhead.validate.step import run as validate
-
     place = folder / f"photos-{count}"
     if place.exists():
         return place
@@ -126,9 +196,7 @@ def _prepared(folder: Path, count: int) -> Path:
         "targets: {label: {kind: multiclass}}\n"
         "split: {fractions: {train: 0.8, val: 0.1, test: 0.1}}\n"
     )
-    config = load_config(place / "polyhead.yaml")
-    validate(config=config, table=str(place / "photos.csv"), out=place / "validate")
-    preprocess(config=config, data=place / "validate", out=place / "preprocess")
+    _earlier_steps(place, place / "photos.csv")
     return place
 
 
@@ -199,6 +267,27 @@ def _limit(place: Path) -> Callable[[], int]:
     return work
 
 
+def _loop(place: Path) -> Callable[[], int]:
+    """One row after the other: `tf.train.Example`, and TensorFlow's own record writer; of 50,000 rows."""
+    import pyarrow.parquet as pq
+    import tensorflow as tf
+
+    def work() -> int:
+        rows = pq.read_table(place / "validate" / "clean.parquet", columns=["__key__", "a", "b", "c", "y"]).to_pylist()
+        with tf.io.TFRecordWriter(str(place / "rows.tfrecord")) as writer:
+            for row in rows:
+                entries = {
+                    name: tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
+                    if isinstance(value, float)
+                    else tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))
+                    for name, value in row.items()
+                }
+                writer.write(tf.train.Example(features=tf.train.Features(feature=entries)).SerializeToString())
+        return len(rows)
+
+    return work
+
+
 CASES = {
     "img2dataset": partial(_against, "img2dataset", "img2dataset", 4.0),
     "tensorflow_datasets": partial(_against, "tensorflow_datasets", "TensorFlow Datasets", 5.5),
@@ -209,9 +298,11 @@ CASES = {
     "images_6000": partial(_size, 6_000),
     "images_20000": partial(_size, 20_000),
     "images_60000": partial(_size, 60_000),
+    "small_rows": _rows_against_rate,
+    "small_rows_loop": _rows_against_loop,
 }
 
-SIDES = {"ours": _step, "codec": _limit}
+SIDES = {"ours": _step, "codec": _limit, "loop": _loop}
 
 if __name__ == "__main__":
     side, prepared_folder = sys.argv[1:]

@@ -1,6 +1,7 @@
-"""Wide tables: hundreds of numbers or categories, sharded and trained for two epochs in batches of 256.
+"""Wide tables: hundreds of numbers or categories, fitted, sharded and trained for two epochs in batches of 256.
 
-`python -m benchmarks.wide STEP FOLDER` runs one step, shard or train, on what `prepared_wide` has laid into FOLDER.
+`python -m benchmarks.wide STEP FOLDER` runs one step, preprocess, shard or train, on what `prepared_wide` has laid into
+FOLDER.
 """
 
 from __future__ import annotations
@@ -25,6 +26,20 @@ def prepared_wide(folder: Path, kind: Kind, columns: int, rows: int) -> Path:
     held_out = rows * 3 // 20
     counts = {"train": rows - 2 * held_out, "val": held_out, "test": held_out}
     return prepared(folder, {kind: columns}, counts, batch=BATCH, epochs=EPOCHS)
+
+
+def _preprocess(place: Path) -> Callable[[], int]:
+    """The whole preprocess step. Cells are counted, so that the widths can be compared."""
+    from polyhead.contracts.config import load_config
+    from polyhead.preprocess.step import run as preprocess
+
+    config = load_config(place / "polyhead.yaml")
+
+    def work() -> int:
+        fitted = preprocess(config=config, data=place / "validate", out=place / "preprocess")
+        return sum(fitted.rows.values()) * len(fitted.features)
+
+    return work
 
 
 def _shard(place: Path) -> Callable[[], int]:
@@ -59,7 +74,23 @@ def _train(place: Path) -> Callable[[], int]:
     return work
 
 
-STEPS: dict[str, Callable[[Path], Callable[[], int]]] = {"shard": _shard, "train": _train}
+STEPS: dict[str, Callable[[Path], Callable[[], int]]] = {"preprocess": _preprocess, "shard": _shard, "train": _train}
+
+
+def _width(columns: int, rows: int, fewer: int, more_rows: int, folder: Path) -> dict[str, Any]:
+    """`preprocess` of many columns against fewer: what a cell costs should hardly depend on how many a row has."""
+    rows, more_rows = scaled(rows), scaled(more_rows)
+    return {
+        "name": f"`preprocess` of {columns:,} numbers a row",
+        "unit": "cells",
+        "count": columns * rows,
+        "peer": f"Polyhead on {fewer:,} numbers a row",
+        "peer_count": fewer * more_rows,
+        "ours": own_process("benchmarks.wide", "preprocess", prepared_wide(folder, "numeric", columns, rows)),
+        "theirs": own_process("benchmarks.wide", "preprocess", prepared_wide(folder, "numeric", fewer, more_rows)),
+        "asked": {"seconds": 0.5, "cpu_seconds": 0.5},
+        "note": _preprocess.__doc__,
+    }
 
 
 def _case(
@@ -86,6 +117,7 @@ def _case(
 
 
 CASES = {
+    "preprocess_2000_numbers": partial(_width, 2_000, 5_000, 300, 20_000),
     "shard_300_numbers": partial(_case, "shard", "numeric", 300, 20_000, 3.0, None),
     "train_300_numbers": partial(_case, "train", "numeric", 300, 20_000, 30.0, 1.3),
     "train_2000_numbers": partial(_case, "train", "numeric", 2_000, 5_000, 60.0, None),
