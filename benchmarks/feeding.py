@@ -154,23 +154,25 @@ def decode(folder: Path) -> Run:
     return run
 
 
-def rows_of(folder: Path) -> Path:
-    """Rows of six numbers, four categories and a target, as shards."""
+@cache
+def rows_of(folder: Path) -> tuple[Any, Any, Any, Path]:
+    """Rows of six numbers, four categories and a target: config, what was fitted, manifest, and the shards' folder."""
+    from polyhead.contracts.config import load_config
+    from polyhead.contracts.preprocessing import Fitted, Preprocessing
+    from polyhead.contracts.shards import ShardManifest
+
     counts = {"train": scaled(ROWS), "val": 5, "test": 5}
-    return prepared(folder, {"numeric": 6, "category": 4}, counts, batch=ROW_BATCH, epochs=ROW_EPOCHS)
+    place = prepared(folder, {"numeric": 6, "category": 4}, counts, batch=ROW_BATCH, epochs=ROW_EPOCHS)
+    config = load_config(place / "polyhead.yaml")
+    fitted = Fitted.of(Preprocessing.read(place / "preprocess"), config, place / "preprocess")
+    return config, fitted, ShardManifest.read(place / "shard"), place / "shard"
 
 
 def polyhead_rows(folder: Path) -> Run:
     """What `polyhead train` feeds: shuffled batches of scaled numbers and ids of words, with targets and weights."""
-    from polyhead.contracts.config import load_config
-    from polyhead.contracts.preprocessing import Preprocessing
-    from polyhead.contracts.shards import ShardManifest
     from polyhead.train.data import Feed
 
-    place = rows_of(folder)
-    config = load_config(place / "polyhead.yaml")
-    fitted, manifest = Preprocessing.read(place / "preprocess"), ShardManifest.read(place / "shard")
-    data = Feed(config, fitted, place / "preprocess", manifest, place / "shard").training()
+    data = Feed(*rows_of(folder)).training()
 
     def run() -> int:
         return sum(int(inputs["numeric"].shape[0]) for inputs, _, _ in data)
@@ -182,17 +184,16 @@ def cached_records(folder: Path) -> Run:
     """The same shards by TensorFlow alone: cached in memory, shuffled in a buffer, parsed; nothing is transformed."""
     import tensorflow as tf
 
-    from polyhead.contracts.preprocessing import Preprocessing
     from polyhead.examples.parsing import Parser
+    from polyhead.examples.reading import shard_paths
 
-    place = rows_of(folder)
-    parse = Parser(Preprocessing.read(place / "preprocess"))
+    _, fitted, manifest, place = rows_of(folder)
     data = (
-        tf.data.TFRecordDataset([str(path) for path in sorted((place / "shard").glob("train-*.tfrecord"))])
+        tf.data.TFRecordDataset(shard_paths(manifest, place, "train"))
         .cache()
         .shuffle(SHUFFLED)
         .batch(ROW_BATCH)
-        .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+        .map(Parser(fitted), num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
         .repeat(ROW_EPOCHS)
     )

@@ -117,7 +117,7 @@ def _predict(
     from polyhead.examples.reading import records
     from polyhead.model.predictor import Predictor
 
-    predictor = Predictor(bundle)
+    predictor = Predictor(bundle, config.evaluate.slices)
     parts: list[pl.DataFrame] = []
     slices: list[pl.DataFrame] = []
     statistics = predictor.fitted.target_statistics
@@ -135,7 +135,7 @@ def _predict(
                 columns.append(score.truth_column(name, score.truths(name, predicted.targets)))
                 columns += score.prediction_columns(name, statistics[name], predicted.outputs)
             parts.append(pl.DataFrame(columns))
-            slices.append(pl.DataFrame({name: predicted.categories[name] for name in config.evaluate.slices}))
+            slices.append(pl.DataFrame({name: predicted.slices[name] for name in config.evaluate.slices}))
     return pl.concat(parts), pl.concat(slices)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -33,23 +33,23 @@ class Predicted:
         keys: The rows' keys.
         outputs: As `polyhead.model.outputs.predictions` gives them.
         targets: Raw targets as in `polyhead.examples.parsing.Parser`, ragged ones as lists of lists.
-        categories: Raw values of the category features, empty where missing.
+        slices: Raw values of the features that metrics are shown by, empty where missing.
     """
 
     keys: list[str]
     outputs: dict[str, NDArray[Any]]
     targets: dict[str, Any]
-    categories: dict[str, list[str]]
+    slices: dict[str, list[str]]
 
     @classmethod
     def of(cls, batches: Sequence[tuple[Any, ...]]) -> Self:
         """One or more batches, as the network's step gives them, end to end."""
-        keys, outputs, targets, categories = zip(*batches, strict=True)
+        keys, outputs, targets, slices = zip(*batches, strict=True)
         return cls(
             _words(keys),
             {name: np.concatenate([batch[name] for batch in outputs]) for name in outputs[0]},
             {name: _joined([batch[name] for batch in targets]) for name in targets[0]},
-            {name: _words([batch[name] for batch in categories]) for name in categories[0]},
+            {name: _words([batch[name] for batch in slices]) for name in slices[0]},
         )
 
 
@@ -68,6 +68,7 @@ class Predictor:
 
     Args:
         directory: The artifact of `train`.
+        slices: Features whose values are given with the predictions. Default: none.
 
     Attributes:
         bundle: Its contract.
@@ -77,7 +78,7 @@ class Predictor:
         ArtifactError: The model file, the preprocessing or the configuration is missing or was changed.
     """
 
-    def __init__(self, directory: str | Path) -> None:
+    def __init__(self, directory: str | Path, slices: Collection[str] = ()) -> None:
         directory = Path(directory)
         self.bundle = ModelBundle.read(directory)
         check_files(directory, self.bundle, (BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))
@@ -93,7 +94,8 @@ class Predictor:
         )
         self._transforms = FeatureTransforms(self.fitted, stored=True)
         self._parse = Parser(self.fitted)
-        self._sliced = [block for block in feature_blocks(self.fitted) if block.IS_SLICED]
+        blocks = feature_blocks(self.fitted)
+        self._sliced = {name: block for block in blocks if block.IS_SLICED for name in block.names if name in slices}
         signature = [tf.TensorSpec([None], tf.string)]
         self._step = tf.function(self._predict_batch, input_signature=signature, autograph=False)
 
@@ -111,5 +113,5 @@ class Predictor:
     def _predict_batch(self, batch: tf.Tensor) -> tuple[Any, ...]:
         keys, features, targets = self._parse(batch)
         logits = self._core(self._transforms(features), training=False)
-        kept = {name: column for block in self._sliced for name, column in block.columns(features[block.KIND]).items()}
+        kept = {name: block.columns(features[block.KIND])[name] for name, block in self._sliced.items()}
         return keys, predictions(self.fitted, logits, self.bundle.corrections), targets, kept
