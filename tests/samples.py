@@ -122,9 +122,7 @@ SAMPLES: dict[str, Sample] = {
 
 def sample_of(kind: str) -> Sample:
     """A kind's sample."""
-    assert kind in SAMPLES, (
-        f"kind '{kind}' is registered and gives the tests nothing: add its entry to tests/samples.py"
-    )
+    assert kind in SAMPLES, f"kind '{kind}' is registered but has no sample: add its entry to tests/samples.py"
     return SAMPLES[kind]
 
 

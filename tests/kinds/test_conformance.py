@@ -19,6 +19,7 @@ from polars.testing import assert_series_equal
 from samples import KINDS, PART, SAMPLES, draw_pictures, every_kind, member, sample_member, sample_of, sent
 from strategies import bad_and_good_cells
 
+import polyhead
 from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.errors import ConfigError, DataError
@@ -65,6 +66,13 @@ def test_every_kind_has_every_facet(tf: Any) -> None:
         assert list(registry) == list(FEATURES)
     for registry in (TARGET_TABLES, TARGETS_HELD, HEADS, SCORES, REPORTS):
         assert list(registry) == list(TARGETS)
+
+
+@pytest.mark.parametrize(("group", "kinds"), [("features", FEATURES), ("targets", TARGETS)])
+def test_every_folder_is_a_registered_kind(group: str, kinds: Mapping[str, Any]) -> None:
+    """A folder that no line mentions would be dead code."""
+    folder = Path(polyhead.__file__).parent / "kinds" / group
+    assert sorted(path.parent.name for path in folder.glob("*/config.py")) == sorted(kinds)
 
 
 @pytest.mark.parametrize(("kinds", "union"), [(FEATURES, FeatureStatistics), (TARGETS, TargetStatistics)])
