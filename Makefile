@@ -33,6 +33,7 @@ lint: $(STAMP) ## Check style, format, types and layers
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/python -m mypy --config-file tests/mypy.ini
 	$(BIN)/lint-imports --no-logo
 
 golden: $(STAMP) ## Refresh the generated files: schema, compiled pipeline, component READMEs
@@ -69,7 +70,7 @@ lock: $(STAMP) ## Recompile the lock files; LOCK_FLAGS=--upgrade takes newer ver
 	  -o requirements-peers.txt
 
 clean: ## Remove .venv, .venv-peers, caches and builds; keep what runs wrote
-	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A Python that works: the one given, or the first of these in a supported version.

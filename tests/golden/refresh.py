@@ -232,7 +232,7 @@ def settings_page() -> str:
             "",
             f"## {title}",
             "",
-            _one_line(model.__doc__),
+            _one_line(model.__doc__ or ""),
             "",
             "| Key | What it is |",
             "|---|---|",
@@ -273,8 +273,9 @@ def component_page(stage: Any) -> str:
     def rows(members: dict[str, Any]) -> list[str]:
         lines = []
         for name, member in members.items():
-            made_by = outputs.get(name)
-            meaning = PARAMETERS.get(name) or f"the `{made_by.contract.__name__}` of `{made_by.name}`"
+            if (meaning := PARAMETERS.get(name)) is None:
+                made_by = outputs[name]
+                meaning = f"the `{made_by.contract.__name__}` of `{made_by.name}`"
             lines.append(f"| `{name}` | {_type(member.type)} | {meaning} |")
         return lines
 

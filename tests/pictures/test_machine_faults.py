@@ -124,7 +124,9 @@ def test_a_store_that_does_not_give_a_picture_stops_the_run(
 def test_a_sound_picture_is_never_refused_for_want_of_memory(tmp_path: Path, kind: str) -> None:
     """With any room that it is given, it is decoded or memory ran out; several decoders would call the file broken."""
     image = Image.effect_noise((1500, 1200), 40).convert("CMYK" if kind == "CMYK" else "RGB")
-    options = {"progressive": {"progressive": True}, "WEBP": {"method": 0}}.get(kind, {})
+    options: dict[str, Any] = {"progressive": True} if kind == "progressive" else {}
+    if kind == "WEBP":
+        options = {"method": 0}
     image.save(tmp_path / "a", {"progressive": "JPEG", "CMYK": "JPEG"}.get(kind, kind), **options)
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "WEBP" if kind == "WEBP" else "PNG")
