@@ -52,7 +52,8 @@ def test_every_error_of_the_system_is_about_the_file_or_about_the_machine(code: 
 
 def test_other_errors_are_left_alone() -> None:
     """Errors of ours, of a picture and of a program are what they were."""
-    for error in (ValueError("x"), PictureError("image_missing", "x"), DeniedError("permission-denied", "x"), OSError("truncated")):
+    picture, denied = PictureError("image_missing", "x"), DeniedError("permission-denied", "x")
+    for error in (ValueError("x"), picture, denied, OSError("truncated")):
         assert machine_fault(error) is None
 
 
