@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint golden changelog image image-base audit sbom bench bench-peers lock clean
+.PHONY: help setup demo test test-wheel coverage lint golden changelog image image-base audit sbom bench bench-peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,10 +29,17 @@ demo: $(STAMP) ## Write the embedded sample, train on it and evaluate: see polyh
 test: $(STAMP) ## Run the tests; ARGS="-k words" for some of them
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-lint: $(STAMP) ## Check style, format, types and layers
+test-wheel: $(STAMP) ## Run the fast tests against the installed wheel, on each supported Python that is here
+	.ci/wheel
+
+coverage: $(STAMP) ## Run the tests, and show what they do not reach; ARGS as for test
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing $(ARGS)
+
+lint: $(STAMP) ## Check style, docstrings, format, types and layers
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/python -m mypy --config-file tests/mypy.ini
 	$(BIN)/lint-imports --no-logo
 
 golden: $(STAMP) ## Refresh the generated files: schema, compiled pipeline, component READMEs
@@ -69,7 +76,7 @@ lock: $(STAMP) ## Recompile the lock files; LOCK_FLAGS=--upgrade takes newer ver
 	  -o requirements-peers.txt
 
 clean: ## Remove .venv, .venv-peers, caches and builds; keep what runs wrote
-	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A Python that works: the one given, or the first of these in a supported version.

@@ -53,7 +53,7 @@ spellings = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
     st.floats(-1e18, 1e18).map(lambda number: f"{float(round(number))}"),
     st.sampled_from(["True", "FALSE", "true", "TRUE", "False"]),
-    st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.none() | st.timezones()).map(str),
+    st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.one_of(st.none(), st.timezones())).map(str),
     st.datetimes().map(lambda moment: f"{moment:%Y-%m-%dT%H:%M:%S.%f}"),
     st.dates().map(str),
     st.times().map(str),
@@ -263,14 +263,14 @@ def other_pictures(draw: st.DrawFn) -> Picture:
         with Image.open(buffer) as image:
             shown = image.convert("RGBA")
     elif kind == "GIF":
-        image = Image.fromarray(pixels[..., :3]).quantize(draw(st.integers(2, 200)))
+        drawn = Image.fromarray(pixels[..., :3]).quantize(draw(st.integers(2, 200)))
         clear = draw(st.none() | st.integers(0, 1))
-        more = [image.rotate(180)] if draw(st.booleans()) else []
-        image.save(
+        more = [drawn.rotate(180)] if draw(st.booleans()) else []
+        drawn.save(
             buffer, kind, save_all=True, append_images=more, **({} if clear is None else {"transparency": clear})
         )
-        alpha = np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8)
-        shown = Image.fromarray(np.dstack([np.asarray(image.convert("RGB")), alpha]))
+        alpha = np.where(np.asarray(drawn) == clear, 0, 255).astype(np.uint8)
+        shown = Image.fromarray(np.dstack([np.asarray(drawn.convert("RGB")), alpha]))
         orientation = 1
     elif kind == "BMP":
         mode = draw(st.sampled_from(["RGB", "L", "1"]))

@@ -83,7 +83,9 @@ def test_sides_take_turns_and_the_first_round_does_not_count():
 
 def test_a_side_that_gives_no_sample_is_timed_where_it_stands():
     (ours,), _ = measure(case(ours=lambda: list(range(1000)), theirs=lambda: None), 1, warm_up=False)
+    assert ours.seconds is not None
     assert ours.seconds > 0
+    assert ours.cpu_seconds is not None
     assert ours.cpu_seconds >= 0
     assert ours.peak_bytes is None
 
@@ -100,6 +102,7 @@ def test_a_process_of_its_own_tells_its_times_on_its_last_line(tmp_path):
     told.write_text(json.dumps({"count": 3, "seconds": 2.5, "cpu_seconds": 1.5}))
     sample = own_process("json.tool", "--compact", told)()
     assert (sample.count, sample.seconds, sample.cpu_seconds) == (3, 2.5, 1.5)
+    assert sample.process_seconds is not None
     assert 0 < sample.process_seconds < 60
 
 
@@ -127,6 +130,7 @@ def test_memory_is_that_of_all_processes_with_shared_pages_once():
         "own = bytearray(b'x') * (HELD * (pid == 0) // 4); time.sleep(0.4); pid and os.wait()"
     )
     sample = whole_command("-c", code.replace("HELD", str(held)))()
+    assert sample.peak_bytes is not None
     assert 1.24 * held < sample.peak_bytes < 1.35 * held
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from benchmarks import readme, results
@@ -24,8 +25,11 @@ def result(identity="sharding.one", *, ours=(1.0, 1.0), theirs=(4.0, 6.0), asked
             "note": note,
         }
     )
-    samples = [[Sample(seconds=value, peak_bytes=50_000_000) for value in side] for side in (ours, theirs)]
-    return Result.of(identity, case, *samples, {"processor": machine})
+
+    def samples(side: Any) -> list[Sample]:
+        return [Sample(seconds=value, peak_bytes=50_000_000) for value in side]
+
+    return Result.of(identity, case, samples(ours), samples(theirs), {"processor": machine})
 
 
 def test_results_are_read_as_they_were_written(tmp_path):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import docker
 import polars as pl
@@ -40,7 +41,7 @@ def steps(config: Path, out: Path) -> EvaluationReport:
     """Every step called in this process."""
     checked = load_config(config)
     places = {name: out / name for name in STEPS}
-    given = {"config": checked, "preprocessing": places["preprocess"]}
+    given: dict[str, Any] = {"config": checked, "preprocessing": places["preprocess"]}
     validate_step.run(config=checked, table=str(config.parent / checked.table), out=places["validate"])
     preprocess_step.run(config=checked, data=places["validate"], out=places["preprocess"])
     shard_step.run(**given, data=places["validate"], out=places["shard"])

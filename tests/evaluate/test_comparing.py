@@ -107,7 +107,7 @@ def test_an_interval_holds_its_value_and_repeats(population: str) -> None:
         for value, found in ((metric.value, metric.interval), (metric.difference, metric.difference_interval)):
             assert bool(found.reason) == (found.low is None)
             assert bool(found.method) == (found.low is not None)
-            if found.low is not None:
+            if found.low is not None and found.high is not None and value is not None:
                 assert found.low < value < found.high, name
         assert metric.verdict in ("better", "not clearly better", "worse")
     assert metrics_of(population, 300) == metrics
@@ -150,6 +150,7 @@ def test_a_label_that_training_never_saw_counts_in_the_interval_as_in_the_score(
     true = np.arange(60) % 3
     unseen = np.arange(60) >= 50
     sure = np.eye(3)[true]
+    outcome: ClassOutcome | LabelOutcome
     if kind == "multiclass":
         outcome = ClassOutcome(kind, np.where(unseen, -1, true), true, sure)
     else:

@@ -183,7 +183,12 @@ def test_a_shard_is_digested_once(
     manifest, place = written
     reading.shard_paths(manifest, place, "train")
     digested: list[Path] = []
-    monkeypatch.setattr(reading, "sha256_of", lambda path: digested.append(path) or manifest.of("train")[0].sha256)
+
+    def noted(path: Path) -> str:
+        digested.append(path)
+        return manifest.of("train")[0].sha256
+
+    monkeypatch.setattr(reading, "sha256_of", noted)
     reading.shard_paths(manifest, place, "train")
     assert digested == []
     first = place / manifest.of("train")[0].path

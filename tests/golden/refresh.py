@@ -204,7 +204,8 @@ def settings_page() -> str:
         "",
         "# The section `cluster` of polyhead.yaml",
         "",
-        "Settings in `cluster` apply to every step, those in `cluster.steps.<step>` to one: a single value replaces the",
+        "Settings in `cluster` apply to every step, those in `cluster.steps.<step>` to one: a single value replaces "
+        "the",
         "general one, mappings and lists are combined. If only one of request and limit is given, it is used for both.",
         "`polyhead compile CONFIG --dry-run` prints the result.",
         "",
@@ -232,7 +233,7 @@ def settings_page() -> str:
             "",
             f"## {title}",
             "",
-            _one_line(model.__doc__),
+            _one_line(model.__doc__ or ""),
             "",
             "| Key | What it is |",
             "|---|---|",
@@ -273,8 +274,9 @@ def component_page(stage: Any) -> str:
     def rows(members: dict[str, Any]) -> list[str]:
         lines = []
         for name, member in members.items():
-            made_by = outputs.get(name)
-            meaning = PARAMETERS.get(name) or f"the `{made_by.contract.__name__}` of `{made_by.name}`"
+            if (meaning := PARAMETERS.get(name)) is None:
+                made_by = outputs[name]
+                meaning = f"the `{made_by.contract.__name__}` of `{made_by.name}`"
             lines.append(f"| `{name}` | {_type(member.type)} | {meaning} |")
         return lines
 

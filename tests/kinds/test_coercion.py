@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+from collections.abc import Callable
 from decimal import Decimal
 
 import numpy as np
@@ -326,12 +327,13 @@ def test_nested_label_sets_are_a_data_error(column: pl.Series) -> None:
 @given(st.lists(texts | words, max_size=5), st.sampled_from(["python", "json", "tuple", "numpy"]))
 def test_lists_in_cells_are_read_as_the_lists(row: list[str], writer: str) -> None:
     """As Python, NumPy and JSON write them into a CSV file: the labels that the typed list has."""
-    cell = {
+    writers: dict[str, Callable[[list[str]], str]] = {
         "python": str,
         "json": json.dumps,
         "tuple": lambda labels: str(tuple(labels)) if labels else "[]",
         "numpy": lambda labels: str(np.array(labels, dtype=object)),
-    }[writer](row)
+    }
+    cell = writers[writer](row)
     if writer == "numpy" and any("\n" in label for label in row):
         return  # NumPy breaks and aligns such lines
     received = label_sets(pl.Series([cell, "x"]), "|").values

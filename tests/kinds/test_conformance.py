@@ -62,10 +62,11 @@ def test_every_kind_has_every_facet(tf: Any) -> None:
     """The registries name the kinds of the unions, and no other."""
     from polyhead.kinds.graphs import FEATURE_BLOCKS, HEADS
 
-    for registry in (FEATURE_TABLES, FEATURES_HELD, FEATURE_BLOCKS):
-        assert list(registry) == list(FEATURES)
-    for registry in (TARGET_TABLES, TARGETS_HELD, HEADS, SCORES, REPORTS):
-        assert list(registry) == list(TARGETS)
+    of_features: tuple[Mapping[str, Any], ...] = (FEATURE_TABLES, FEATURES_HELD, FEATURE_BLOCKS)
+    of_targets: tuple[Mapping[str, Any], ...] = (TARGET_TABLES, TARGETS_HELD, HEADS, SCORES, REPORTS)
+    for registries, kinds in ((of_features, FEATURES), (of_targets, TARGETS)):
+        for registry in registries:
+            assert list(registry) == list(kinds)
 
 
 @pytest.mark.parametrize(("group", "kinds"), [("features", FEATURES), ("targets", TARGETS)])
@@ -99,7 +100,7 @@ def test_numbers_are_held_as_the_graph_reads_them(tf: Any, kind: str) -> None:
     """In 64 bits from the clean table to the graph, never in 32; everything else is a string."""
     from polyhead.kinds.graphs import FEATURE_BLOCKS, HEADS
 
-    graph = {**FEATURE_BLOCKS, **HEADS}[kind]
+    graph: Any = {**FEATURE_BLOCKS, **HEADS}[kind]
     assert (tf.float64 if HELD[kind].dtype == pl.Float64 else tf.string) == graph.DTYPE
     assert accepted(kind).dtype == HELD[kind].dtype
 

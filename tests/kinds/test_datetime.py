@@ -59,7 +59,7 @@ def seconds_of(moment: dt.datetime) -> float:
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(
-        st.datetimes(dt.datetime(2, 1, 1), dt.datetime(9998, 12, 30), timezones=st.none() | st.timezones()),
+        st.datetimes(dt.datetime(2, 1, 1), dt.datetime(9998, 12, 30), timezones=st.one_of(st.none(), st.timezones())),
         min_size=1,
         max_size=12,
     ),
@@ -460,7 +460,7 @@ def transformed(tf: Any, statistics: list[DatetimeStatistics], values: Any) -> n
     eager = transform(tf.constant(values)).numpy()
     (mapped,) = tf.data.Dataset.from_tensors(values).map(transform)
     np.testing.assert_array_equal(mapped, eager)
-    return eager  # type: ignore[no-any-return]
+    return eager
 
 
 @settings(max_examples=60, deadline=None)

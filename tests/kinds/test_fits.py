@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,11 @@ from polyhead.pictures.folder import PictureFolder
 NOWHERE = Site(Path("nowhere"), PictureFolder("nowhere"), max_pixels=1)
 
 
-def floats(values: list[float | None]) -> pl.Series:
+def floats(values: Sequence[float | None]) -> pl.Series:
     return pl.Series(values, dtype=pl.Float64)
 
 
-def strings(values: list[str | None]) -> pl.Series:
+def strings(values: Sequence[str | None]) -> pl.Series:
     return pl.Series(values, dtype=pl.String)
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def gathered(fit: Any, values: pl.Series) -> Any:
     return fit
 
 
-def numeric(values: list[float | None]) -> NumericStatistics:
+def numeric(values: Sequence[float | None]) -> NumericStatistics:
     return gathered(NumericFit("x"), pl.Series(values, dtype=pl.Float64)).finish(NOWHERE)
 
 
@@ -88,8 +89,9 @@ def text_transform(folder: Path, train: list[str], ngrams: int, min_documents: i
     return TextTransform(statistics, folder), vocabulary["token"].to_list()
 
 
-def dense(ids: Any, weights: Any, terms: int) -> Any:
-    """The padded pair as a matrix of one column per term; padding has no weight and terms come once."""
+def dense(terms_of_rows: tuple[Any, Any], terms: int) -> Any:
+    """Padded ids and weights as a matrix of one column per term; padding has no weight and terms come once."""
+    ids, weights = terms_of_rows
     matrix = np.zeros((len(ids), terms + 1))
     for row, (some_ids, some_weights) in enumerate(zip(np.asarray(ids), np.asarray(weights), strict=True)):
         real = some_ids[some_ids > 0]
@@ -108,10 +110,10 @@ def test_tfidf_is_scikit_learns(tf: Any, tmp_path: Path, ngrams: int, min_docume
     assert tokens == list(oracle.get_feature_names_out())
     rows = [*DOCUMENTS, *UNSEEN]
     expected = oracle.transform(rows).toarray()
-    eager = dense(*transform(tf.constant(rows)), len(tokens))
+    eager = dense(transform(tf.constant(rows)), len(tokens))
     np.testing.assert_allclose(eager, expected, atol=1e-6)
     data = tf.data.Dataset.from_tensor_slices(rows).batch(5).map(transform)
-    mapped = np.concatenate([dense(*batch, len(tokens)) for batch in data])
+    mapped = np.concatenate([dense(batch, len(tokens)) for batch in data])
     np.testing.assert_allclose(mapped, expected, atol=1e-6)
 
 
@@ -128,7 +130,7 @@ def test_any_text_is_weighed_as_scikit_learn_does(tf: Any, tmp_path: Path, train
         assert not np.asarray(weights).any()
         return
     expected = TfidfVectorizer(ngram_range=(1, 3)).fit(train).transform(rows).toarray()
-    np.testing.assert_allclose(dense(ids, weights, len(tokens)), expected, atol=1e-6)
+    np.testing.assert_allclose(dense((ids, weights), len(tokens)), expected, atol=1e-6)
 
 
 def test_texts_without_known_terms_are_padding(tf: Any, tmp_path: Path) -> None:

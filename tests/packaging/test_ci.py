@@ -41,3 +41,12 @@ def test_under_ci_the_same_is_a_failure_that_names_the_way_out(tmp_path: Path, a
     assert err == (
         "error: no containers under CI, a daemon of its own needs root; POLYHEAD_CI_ALLOW_NO_CONTAINERS=1 allows that\n"
     )
+
+
+def test_a_python_that_is_not_here_is_named_and_none_at_all_is_a_failure() -> None:
+    done = subprocess.run(
+        ["bash", str(ROOT / ".ci" / "wheel"), "3.99"], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 1
+    assert "!!! wheel: NOT TESTED on Python 3.99, which this machine does not have" in done.stdout
+    assert done.stderr.endswith("error: there is no Python to test the wheel on\n")

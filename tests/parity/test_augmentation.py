@@ -46,7 +46,7 @@ def test_a_mirrored_feature_is_served_as_it_is(tf: Any, tmp_path: Path) -> None:
 
     pixels = np.stack([np.asarray(Image.open(tmp_path / f"{row}.png")) for row in range(rows)])
     inputs = {"photo__pixels": pixels, "photo__known": np.ones(rows, np.float32)}
-    statistics = fitted.target_statistics["price"]
+    statistics: Any = fitted.target_statistics["price"]
     logits = np.asarray(core(inputs, training=False)["price"])[:, 0]
     expected = logits * np.sqrt(statistics.variance) + statistics.mean
     for answer in served:

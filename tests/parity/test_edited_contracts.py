@@ -60,7 +60,8 @@ def edits(value: Any) -> Iterator[Any]:
             yield value[:at] + value[at + 1 :]
             yield from ([*value[:at], edited, *value[at + 1 :]] for edited in edits(inner))
     else:
-        for other in (None, -1, "0", [], not value if isinstance(value, bool) else True):
+        others: tuple[Any, ...] = (None, -1, "0", [], not value if isinstance(value, bool) else True)
+        for other in others:
             if other != value or type(other) is not type(value):
                 yield other
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from polyhead.pictures.folder import PictureFolder
 from polyhead.pictures.quality import psnr
 
 
-def fitted(folder: Path, paths: list[str | None], **options: Any) -> ImageStatistics:
+def fitted(folder: Path, paths: Sequence[str | None], **options: Any) -> ImageStatistics:
     fit = ImageFit("photo", ImageFeature(kind="image", size=(32, 32), **options))
     fit.update(pl.Series(paths, dtype=pl.String))
     return fit.finish(Site(folder, PictureFolder(str(folder)), max_pixels=10**7))

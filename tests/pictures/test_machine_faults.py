@@ -52,7 +52,8 @@ def test_every_error_of_the_system_is_about_the_file_or_about_the_machine(code: 
 
 def test_other_errors_are_left_alone() -> None:
     """Errors of ours, of a picture and of a program are what they were."""
-    for error in (ValueError("x"), PictureError("image_missing", "x"), DeniedError("x"), OSError("truncated")):
+    picture, denied = PictureError("image_missing", "x"), DeniedError("permission-denied", "x")
+    for error in (ValueError("x"), picture, denied, OSError("truncated")):
         assert machine_fault(error) is None
 
 
@@ -124,7 +125,9 @@ def test_a_store_that_does_not_give_a_picture_stops_the_run(
 def test_a_sound_picture_is_never_refused_for_want_of_memory(tmp_path: Path, kind: str) -> None:
     """With any room that it is given, it is decoded or memory ran out; several decoders would call the file broken."""
     image = Image.effect_noise((1500, 1200), 40).convert("CMYK" if kind == "CMYK" else "RGB")
-    options = {"progressive": {"progressive": True}, "WEBP": {"method": 0}}.get(kind, {})
+    options: dict[str, Any] = {"progressive": True} if kind == "progressive" else {}
+    if kind == "WEBP":
+        options = {"method": 0}
     image.save(tmp_path / "a", {"progressive": "JPEG", "CMYK": "JPEG"}.get(kind, kind), **options)
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "WEBP" if kind == "WEBP" else "PNG")

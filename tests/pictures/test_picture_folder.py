@@ -6,6 +6,7 @@ import itertools
 import os
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawings import gradient
@@ -92,6 +93,10 @@ def test_a_root_that_is_a_link_is_a_root(root: Path, tmp_path: Path) -> None:
         decode_picture(PictureFolder(str(tmp_path / "alias")).read("out.png"), max_pixels=LIMIT)
 
 
+def normalized(form: Any, text: str) -> str:
+    return unicodedata.normalize(form, text)
+
+
 @pytest.mark.parametrize("written", [*itertools.product(("NFC", "NFD"), repeat=2)])
 @pytest.mark.parametrize("asked", [*itertools.product(("NFC", "NFD"), repeat=2)])
 @pytest.mark.parametrize("root", ["", "absolute"])
@@ -100,7 +105,8 @@ def test_a_folder_and_its_file_may_have_different_normal_forms(
 ) -> None:
     """A file is found whichever forms the table has, also where another spelling of the folder is there."""
     there, path = (
-        "/".join(map(unicodedata.normalize, forms, ("caf\u00e9", "\u00dcber.png"))) for forms in (written, asked)
+        "/".join(normalized(form, name) for form, name in zip(forms, ("caf\u00e9", "\u00dcber.png"), strict=True))
+        for forms in (written, asked)
     )
     for form in ("NFC", "NFD"):
         (tmp_path / unicodedata.normalize(form, "caf\u00e9")).mkdir()
@@ -111,7 +117,7 @@ def test_a_folder_and_its_file_may_have_different_normal_forms(
 @pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
 def test_a_path_is_found_in_either_normal_form(tmp_path: Path, forms: tuple[str, str]) -> None:
     """Archives that macOS made name files otherwise than tables do; a file of the very name goes first."""
-    written, asked = (unicodedata.normalize(form, "caf\u00e9/\u00dcber.png") for form in forms)
+    written, asked = (normalized(form, "caf\u00e9/\u00dcber.png") for form in forms)
     (tmp_path / written).parent.mkdir()
     (tmp_path / written).write_bytes(b"one")
     folder = PictureFolder(str(tmp_path))

@@ -92,7 +92,12 @@ def predict(model: Model, tmp_path: Path) -> Any:
 
     def run(frame: pl.DataFrame, suffix: str = ".csv", **options: Any) -> tuple[Any, pl.DataFrame, pl.DataFrame | None]:
         place = model.folder / f"{tmp_path.name}-{next(count)}{suffix}"
-        {".csv": frame.write_csv, ".parquet": frame.write_parquet, ".jsonl": frame.write_ndjson}[suffix](place)
+        writers: dict[str, Any] = {
+            ".csv": frame.write_csv,
+            ".parquet": frame.write_parquet,
+            ".jsonl": frame.write_ndjson,
+        }
+        writers[suffix](place)
         out = tmp_path / "out.parquet"
         summary = step.run(bundle=model.bundle, table=str(place), out=out, **options)
         rejected = None if summary.rejected_path is None else pl.read_parquet(summary.rejected_path)

@@ -41,7 +41,7 @@ def test_the_files_in_the_bucket_are_those_of_a_local_run(
     assert (remote.path, remote.rejected_path) == (out, beside)
     assert remote.model_copy(update={"path": local.path, "rejected_path": local.rejected_path}) == local
     assert read_bytes(out) == (tmp_path / "rows.parquet").read_bytes()
-    assert pl.read_parquet(io.BytesIO(read_bytes(beside))).equals(pl.read_parquet(local.rejected_path))
+    assert pl.read_parquet(io.BytesIO(read_bytes(beside))).equals(pl.read_parquet(str(local.rejected_path)))
     fetched = [unquote(path) for method, path, _ in gs_store.gate.requests if method == "GET"]
     assert any("core.keras" in path for path in fetched)
     assert not any("saved_model.pb" in path or "variables" in path for path in fetched)

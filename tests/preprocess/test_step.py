@@ -53,9 +53,11 @@ def test_what_it_writes(tiny: Any) -> None:
     counts = train["colour"].value_counts()
     assert dict(read_vocabulary(data.folder / "P", colour.vocabulary).rows()) == counts.to_dict()
     assert (note.documents, note.tokenizer, note.vocabulary.size) == (16, "unicode-words-1", 8)
-    assert fitted.feature_statistics["size"].mean == pytest.approx(train["size"].mean())
-    assert fitted.feature_statistics["size"].variance == pytest.approx(train["size"].var(ddof=0))
-    assert fitted.target_statistics["price"].median == train["price"].median()
+    size: Any = fitted.feature_statistics["size"]
+    price: Any = fitted.target_statistics["price"]
+    assert size.mean == pytest.approx(train["size"].mean())
+    assert size.variance == pytest.approx(train["size"].var(ddof=0))
+    assert price.median == train["price"].median()
     assert fitted.warnings == []
 
 
@@ -90,7 +92,7 @@ def test_a_changed_train_row_does_change_them(tiny: Any, tmp_path: Path) -> None
     """The counter-test of the poison test."""
 
     def change(frame: pd.DataFrame) -> pd.DataFrame:
-        frame.loc[0, ["size", "colour", "note"]] = [99.0, "pink", "poison"]
+        frame.loc[0, "size"], frame.loc[0, "colour"], frame.loc[0, "note"] = 99.0, "pink", "poison"
         return frame
 
     first = run(tiny(folder=tmp_path / "a")).feature_statistics
@@ -155,7 +157,8 @@ def test_all_heads_that_cannot_learn_are_named_at_once(tiny: Any) -> None:
     """Train rows of one class, of one price, with an unknown weight."""
 
     def flatten(frame: pd.DataFrame) -> pd.DataFrame:
-        frame.loc[frame["part"] == "train", ["shape", "price"]] = ["round", 5.0]
+        train = frame["part"] == "train"
+        frame.loc[train, "shape"], frame.loc[train, "price"] = "round", 5.0
         return frame
 
     data = tiny(change=flatten)
@@ -213,9 +216,10 @@ def test_features_without_any_train_value_have_neutral_statistics(tiny: Any) -> 
         return frame
 
     statistics = run(tiny(change=empty)).feature_statistics
-    size = statistics["size"]
+    size: Any = statistics["size"]
     assert (size.count, size.missing, size.mean, size.variance, size.minimum, size.maximum) == (0, 16, 0, 1, 0, 0)
-    assert (statistics["colour"].vocabulary.size, statistics["note"].vocabulary.size) == (0, 0)
+    words: list[Any] = [statistics["colour"], statistics["note"]]
+    assert [one.vocabulary.size for one in words] == [0, 0]
 
 
 def test_houses(houses: Path, tmp_path: Path) -> None:
@@ -235,8 +239,10 @@ def test_houses(houses: Path, tmp_path: Path) -> None:
     fitted = step.run(config=config, data=tmp_path / "V", out=tmp_path / "P")
     train = frame[frame["split"] == "train"]
     assert fitted.rows == frame["split"].value_counts().to_dict()
-    assert fitted.feature_statistics["area"].mean == pytest.approx(train["area"].mean(), rel=1e-12)
-    vocabulary = read_vocabulary(tmp_path / "P", fitted.feature_statistics["zipcode"].vocabulary)
+    area: Any = fitted.feature_statistics["area"]
+    zipcode: Any = fitted.feature_statistics["zipcode"]
+    assert area.mean == pytest.approx(train["area"].mean(), rel=1e-12)
+    vocabulary = read_vocabulary(tmp_path / "P", zipcode.vocabulary)
     assert dict(vocabulary.rows()) == train["zipcode"].astype(str).value_counts().to_dict()
-    bands = fitted.target_statistics["price_band"]
+    bands: Any = fitted.target_statistics["price_band"]
     assert dict(zip(bands.classes, bands.counts, strict=True)) == train["price_band"].value_counts().to_dict()

@@ -267,7 +267,8 @@ def test_a_version_that_another_has_begun_to_copy_is_not_taken_for_whole(trained
 def test_the_slower_of_two_publishers_follows_the_faster(trained, shelf, monkeypatch):
     """Its first move fails on what it read before, its second comes after the other's."""
     slow, fast = trained("slow"), trained("fast")
-    write, begun = objects.write_object, []
+    write = objects.write_object
+    begun: list[Any] = []
 
     def overtaken(place: str, content: bytes | Path, **conditions: Any) -> str:
         if place.endswith("latest.json") and not begun:

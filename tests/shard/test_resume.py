@@ -76,7 +76,12 @@ def test_finished_shards_are_not_made_again(vanished: Any, tmp_path: Path, monke
         vanished.shard("shard", workers=1)
     assert not (tmp_path / "shard").exists()
     calls.clear()
-    monkeypatch.setattr(RowEncoder, "__call__", lambda self, row, clock: calls.append(row) or encode(self, row, clock))
+
+    def noted(self: RowEncoder, row: Any, clock: Any) -> Any:
+        calls.append(row)
+        return encode(self, row, clock)
+
+    monkeypatch.setattr(RowEncoder, "__call__", noted)
     _, place = vanished.shard("shard", workers=1)
     assert len(calls) <= sizes[-1] + sizes[-2] + 1
     assert digests(place) == digests(undisturbed)

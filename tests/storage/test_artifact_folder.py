@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from folders import contents
@@ -292,7 +293,12 @@ def test_what_stands_at_out_was_synced_before(tmp_path: Path, monkeypatch: pytes
     told: list[str] = []
     monkeypatch.setattr(folders, "_sync", lambda path: told.append(path.name))
     rename = os.rename
-    monkeypatch.setattr(os, "rename", lambda *names: (told.append("rename"), rename(*names)))
+
+    def noted(*names: Any) -> None:
+        told.append("rename")
+        rename(*names)
+
+    monkeypatch.setattr(os, "rename", noted)
     build(tmp_path / "V", "one")
     assert sorted(told[:3]) == [".V.partial", "ValidationReport.json", "one.txt"]
     assert told[3:] == ["rename", tmp_path.name]

@@ -69,7 +69,7 @@ class Shop:
                 chosen = ready[self._choose(len(ready)) % len(ready)]
                 turn = self._waiting[chosen]
                 turn.set()
-                assert self._lock.wait_for(lambda chosen=chosen, turn=turn: self._waiting.get(chosen) is not turn, 60)
+                assert self._lock.wait_for(lambda: self._waiting.get(chosen) is not turn, 60)  # noqa: B023 – called here
         for thread in threads:
             thread.join(60)
 

@@ -37,12 +37,15 @@ def table(rows: int = 70) -> pd.DataFrame:
         {
             "size": np.random.default_rng(0).normal(size=rows),
             "price": np.where(at % 7 == 0, np.nan, at**1.5),
-            "shape": np.where(at % 5 == 0, None, np.where(at % 11 == 0, "a", np.where(at % 2, "b", "c"))),
-            "sold": np.where(at % 3 == 0, None, np.where(at % 10 == 1, "yes", "no")),
+            "shape": np.where(at % 11 == 0, "a", np.where(at % 2, "b", "c")),
+            "sold": np.where(at % 10 == 1, "yes", "no"),
             "part": np.where(at < rows - 20, "train", np.where(at < rows - 10, "val", "test")),
         }
     )
-    frame["tags"] = [None if i % 4 == 0 else ["x"] * (i % 3 == 0) + ["y"] * (i % 9 != 0) for i in range(rows)]
+    frame["shape"] = frame["shape"].mask(at % 5 == 0)
+    frame["sold"] = frame["sold"].mask(at % 3 == 0)
+    tags = [None if i % 4 == 0 else ["x"] * (i % 3 == 0) + ["y"] * (i % 9 != 0) for i in range(rows)]
+    frame["tags"] = pd.Series(tags, dtype=object)
     return frame
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -302,7 +302,7 @@ def test_a_flag_of_the_split_is_the_split(name: str, values: list[Any], meanings
     assert split_meanings(column(name, values * 9)) == meanings
 
 
-def proposed(columns: dict[str, Sequence[Any]], *targets: str, place: str = "t.csv") -> tuple[Proposal, Config]:
+def proposed(columns: Mapping[str, Sequence[Any]], *targets: str, place: str = "t.csv") -> tuple[Proposal, Config]:
     frame = pl.DataFrame({name: pl.Series(values, strict=False) for name, values in columns.items()})
     proposal = propose(frame, "t.csv", targets, place=place)
     return proposal, parse_config(proposal.text())
@@ -530,7 +530,8 @@ def test_a_table_gets_one_proposal_however_it_is_stored(tmp_path: Path, suffix: 
         }
     )
     path = tmp_path / f"table{suffix}"
-    {".csv": frame.write_csv, ".parquet": frame.write_parquet, ".jsonl": frame.write_ndjson}[suffix](path)
+    writers: dict[str, Any] = {".csv": frame.write_csv, ".parquet": frame.write_parquet, ".jsonl": frame.write_ndjson}
+    writers[suffix](path)
     stored = propose(read_table(str(path)), "t", ["y"])
     assert stored == propose(frame, "t", ["y"])
 

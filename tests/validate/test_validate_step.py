@@ -113,13 +113,14 @@ def test_bad_cells_are_set_aside_with_key_column_reason_and_value(tiny: Any) -> 
     """Every problem of every bad row is in rejected.parquet; the good rows are untouched."""
 
     def spoil(frame: pd.DataFrame) -> pd.DataFrame:
-        for column, values in {
+        spoilt: dict[str, dict[int, Any]] = {
             "size": {1: "big", 2: "inf", 3: "", 4: "nan"},
             "price": {1: -5, 5: "Infinity", 6: "NaN"},
             "id": {7: "row000", 8: "", 9: "row000"},
             "part": {10: "valid", 11: ""},
             "photo": {12: "images/gone.png", 13: ""},
-        }.items():
+        }
+        for column, values in spoilt.items():
             frame = put(column, values)(frame)
         return frame
 

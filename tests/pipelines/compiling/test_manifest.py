@@ -130,7 +130,8 @@ def test_kubectl_takes_the_file_as_it_stands(api_server, tmp_path, name):
     """`kubectl create --dry-run=client` reads the same documents that PyYAML reads, the configuration included."""
     done = kubectl(api_server, GOLDEN / name, tmp_path)
     assert done.returncode == 0, done.stderr
-    decoder, text, found = json.JSONDecoder(), done.stdout.strip(), []
+    decoder, text = json.JSONDecoder(), done.stdout.strip()
+    found: list[dict[str, Any]] = []
     while text:
         value, end = decoder.raw_decode(text)
         found += value["items"] if value["kind"] == "List" else [value]

@@ -74,7 +74,9 @@ def test_a_place_that_would_be_expanded_is_refused(polyhead, tmp_path, option, p
     (tmp_path / "c.yaml").write_text(CONFIG)
     result = polyhead("compile", "c.yaml", "-o", "a.yaml", f"--{option}", place)
     assert result.code == 1
-    assert f"--{option}: contains '{EXPANDED.search(place)[0]}', which" in result.err
+    found = EXPANDED.search(place)
+    assert found is not None
+    assert f"--{option}: contains '{found[0]}', which" in result.err
     assert not (tmp_path / "a.yaml").exists()
 
 

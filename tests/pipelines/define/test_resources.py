@@ -57,9 +57,13 @@ def test_every_step_has_defaults_that_a_pod_can_be_made_of():
     """Requests within limits, never root, tried again at least once."""
     assert tuple(DEFAULTS) == STEPS
     for settings in DEFAULTS.values():
-        assert None not in (settings.cpu_request, settings.cpu_limit, settings.memory_request, settings.memory_limit)
-        assert 0 < processors(settings.cpu_request) <= processors(settings.cpu_limit)
-        assert 0 < size(settings.memory_request) <= size(settings.memory_limit)
+        for quantity, request, limit in (
+            (processors, settings.cpu_request, settings.cpu_limit),
+            (size, settings.memory_request, settings.memory_limit),
+        ):
+            assert request is not None
+            assert limit is not None
+            assert 0 < quantity(request) <= quantity(limit)
         assert settings.run_as_user == settings.run_as_group == 1000
         assert settings.retry is not None
         assert settings.retry.count >= 1

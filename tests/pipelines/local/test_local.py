@@ -18,6 +18,7 @@ import pytest
 from commandline import change, command, digests, small_sample
 
 import polyhead_pipelines.local.run
+from polyhead.contracts.artifact import Contract
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config, ConfigFile, load_config
 from polyhead.contracts.evaluation import EvaluationReport
@@ -38,7 +39,7 @@ METRICS = {
     "multilabel": ["accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc"],
     "regression": ["r2", "r2_transformed", "mae", "rmse", "mape"],
 }
-CONTRACTS = {
+CONTRACTS: dict[str, type[Contract]] = {
     "validate": ValidationReport,
     "preprocess": Preprocessing,
     "shard": ShardManifest,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -65,7 +66,8 @@ def test_lines_are_wrapped_between_words_on_a_terminal_and_not_elsewhere(monkeyp
         hint="look at the folder and at the configuration again",
     )
     shown = {}
-    for name, options in {"terminal": {"force_terminal": True, "width": 40}, "pipe": {"width": 40}}.items():
+    ways: dict[str, dict[str, Any]] = {"terminal": {"force_terminal": True, "width": 40}, "pipe": {"width": 40}}
+    for name, options in ways.items():
         text = io.StringIO()
         monkeypatch.setattr(progress, "console", Console(file=text, highlight=False, color_system=None, **options))
         progress.say("11 epochs, the best is epoch 9 with a joint score of 0.5; 41,234 parameters")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import daemon
 import pytest
@@ -43,14 +44,14 @@ def _few_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def asked(polyhead, docker: Daemon, *options: str | Path, config: Path) -> dict:
+def asked(polyhead, docker: Daemon, *options: str | Path, config: Path) -> dict[str, Any]:
     """What the daemon is asked of the first container, which ends without an output."""
     docker.containers.append(Container(code=1))
     assert polyhead("run", config, "--runner", "docker", *options).code == 1
     return docker.created[-1]
 
 
-def mounted(body: dict) -> dict[str, str]:
+def mounted(body: dict[str, Any]) -> dict[str, str]:
     """What is mounted read-only, and where."""
     mounts = body["HostConfig"]["Mounts"]
     assert all((mount["Type"], mount["ReadOnly"]) == ("bind", True) for mount in mounts)

@@ -93,11 +93,11 @@ def operations() -> list[Operation]:
     """Every operation, as calling its generated method with a mark for each parameter shows it."""
     found = []
     for class_name, api_class in inspect.getmembers(kfp_server_api.api, inspect.isclass):
-        api = api_class(_Recorder())
+        api: Any = api_class(_Recorder())  # type: ignore[call-arg]  # the client is untyped
         for name, method in inspect.getmembers(api, inspect.ismethod):
             if not name.endswith("_with_http_info"):
                 continue
-            documented = dict(re.findall(r":type (\w+): (\S+)", method.__doc__))
+            documented = dict(re.findall(r":type (\w+): (\S+)", method.__doc__ or ""))
             marks = {name: f"<{name}>" for name in documented if name != "async_req" and not name.startswith("_")}
             sent = method(**marks)
             pattern = "".join(
@@ -460,7 +460,7 @@ class _Handler(QuietHandler):
             _expect(tuple(sent) == operation.files, "form", f"has {list(sent)}")
             part = sent[operation.files[0]]
             _expect(str(part.get_filename()).endswith((".yaml", ".zip", ".tar.gz")), "file", "has another ending")
-            return query, part.get_payload(decode=True).decode()
+            return query, bytes(part.get_payload(decode=True)).decode()
         if not operation.body:
             _expect(not content, "body", "is not wanted")
             return query, None

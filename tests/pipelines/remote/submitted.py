@@ -52,7 +52,9 @@ PIPELINE: dict[str, Any] = {
         }
     },
 }
-PLATFORM = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-train": {"podMetadata": {}}}}}}}
+PLATFORM: dict[str, Any] = {
+    "platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-train": {"podMetadata": {}}}}}}
+}
 TABLE = ("--param", "table=gs://b/t.parquet")
 
 
