@@ -75,7 +75,7 @@ class Prepared:
     def part(self, plan: Path, name: str, out: str = "", **options: Any) -> Path:
         """Write one partition."""
         place = plan.parent / (out or f"{plan.name}-{name}")
-        shard_step.write_partition(
+        shard_step.run_partition(
             config=self.config,
             data=self.data,
             preprocessing=self.preprocessing,

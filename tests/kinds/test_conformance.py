@@ -26,8 +26,8 @@ from polyhead.errors import ConfigError, DataError
 from polyhead.examples.rows import EncodedRow, RowEncoder
 from polyhead.examples.timing import Stopwatch
 from polyhead.kinds.examples import FEATURES_HELD, TARGETS_HELD
+from polyhead.kinds.fitting.accumulator import State
 from polyhead.kinds.fitting.fit import Fit, Site
-from polyhead.kinds.fitting.part import State
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.reports import REPORTS
 from polyhead.kinds.scores import SCORES

@@ -38,14 +38,14 @@ def made(tiny: Any) -> Any:
     data = tiny()
     place, config = data.folder, load_config(data.config)
     validate.run(config=config, table=str(data.table), out=place / "V")
-    looks = validate.plan_pictures(config=config, table=str(data.table), partitions=1, out=place / "W")
-    validate.look_at_partition(config=config, plan=place / "W", partition=looks.names[0], out=place / "L")
+    looks = validate.plan(config=config, table=str(data.table), partitions=1, out=place / "W")
+    validate.run_partition(config=config, plan=place / "W", partition=looks.names[0], out=place / "L")
     preprocess.run(config=config, data=place / "V", out=place / "P")
     given = {"config": config, "data": place / "V", "preprocessing": place / "P"}
     shard.run(**given, out=place / "S")
     plan = shard.plan(**given, partitions=2, out=place / "plan")
     for number, name in enumerate(plan.names):
-        shard.write_partition(**given, plan=place / "plan", partition=name, out=place / f"part-{number}")
+        shard.run_partition(**given, plan=place / "plan", partition=name, out=place / f"part-{number}")
     return place, given
 
 

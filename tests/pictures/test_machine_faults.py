@@ -72,7 +72,7 @@ def test_a_fault_of_the_machine_stops_every_step(
     config, out = load_config(data.config), data.folder
     calls: dict[str, Callable[[], Any]] = {
         "validate": lambda: validate.run(config=config, table=str(data.table), out=out / "V", workers=2),
-        "validate by a plan": lambda: validate.look_at_partition(
+        "validate by a plan": lambda: validate.run_partition(
             config=config, plan=out / "L", partition=planned.partitions[0].name, out=out / "M", workers=2
         ),
         "preprocess": lambda: preprocess.run(config=config, data=out / "V", out=out / "P"),
@@ -80,7 +80,7 @@ def test_a_fault_of_the_machine_stops_every_step(
     }
     made = {"validate": "V", "validate by a plan": "M", "preprocess": "P", "shard": "S"}
     if step == "validate by a plan":
-        planned = validate.plan_pictures(config=config, table=str(data.table), out=out / "L", partitions=1)
+        planned = validate.plan(config=config, table=str(data.table), out=out / "L", partitions=1)
     for former in ("validate", "preprocess"):
         if step in ("preprocess", "shard")[former == "preprocess" :]:
             calls[former]()

@@ -37,7 +37,7 @@ def predicted(model: Any, plan: Path, names: list[str]) -> list[Path]:
     parts = []
     for name in names:
         parts.append(plan.parent / f"part-{name}")
-        step.predict_partition(bundle=model.bundle, plan=plan, partition=name, out=parts[-1], workers=2)
+        step.run_partition(bundle=model.bundle, plan=plan, partition=name, out=parts[-1], workers=2)
     return parts
 
 
@@ -95,4 +95,4 @@ def test_a_plan_of_another_bundle_is_refused(model: Any, spoilt: Path, tmp_path:
     bundle = plan.made_from["bundle"]
     plan.model_copy(update={"made_from": {"bundle": "0" * 64}}).write(place)
     with refusal(ArtifactError, "origin-mismatch", shows=["000000000000", bundle[:12]]):
-        step.predict_partition(bundle=model.bundle, plan=place, partition="00000-of-00002", out=tmp_path / "part")
+        step.run_partition(bundle=model.bundle, plan=place, partition="00000-of-00002", out=tmp_path / "part")

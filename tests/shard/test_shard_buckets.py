@@ -37,7 +37,7 @@ def test_several_workers_write_the_shards_of_one(fresh: Any, store: Store, tempo
     names = step.plan(**given(fresh, out=plan), partitions=3).names
     parts = [store.place(f"part/{name}") for name in names]
     for name, part in zip(names, parts, strict=True):
-        step.write_partition(**given(fresh, plan=plan, out=part), partition=name)
+        step.run_partition(**given(fresh, plan=plan, out=part), partition=name)
     step.merge(**given(fresh, plan=plan, out=store.place("merged")), parts=parts[::-1])
     made, store.gate.faults = store.gate.faults.made, Faults()
     assert sum(made.values()) > 0
@@ -49,7 +49,7 @@ def test_a_damaged_part_is_named_by_its_place(fresh: Any, store: Store, temporar
     """Nothing appears at the output."""
     plan, part = store.place("plan"), store.place("part")
     step.plan(**given(fresh, out=plan), partitions=1)
-    step.write_partition(**given(fresh, plan=plan, out=part), partition="00000-of-00001")
+    step.run_partition(**given(fresh, plan=plan, out=part), partition="00000-of-00001")
     write_object(f"{part}/rejected.parquet", b"spoilt")
     with pytest.raises(ArtifactError) as caught:
         step.merge(**given(fresh, plan=plan, out=store.place("merged")), parts=[part])

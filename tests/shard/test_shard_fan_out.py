@@ -43,7 +43,7 @@ def count_down(*arguments, **options):
 
 rows.RowEncoder.__call__ = count_down
 config = load_config("config.yaml")
-step.write_partition(
+step.run_partition(
     config=config, data="validate", preprocessing="preprocess", plan="plan", partition=name, out=f"plan-{name}"
 )
 """
@@ -240,7 +240,7 @@ def test_sixty_thousand_rows_in_eight_partitions(tmp_path: Path) -> None:
         assert subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == -signal.SIGKILL
     parts = [tmp_path / f"plan-{name}" for name in planned.names]
     for name, part in zip(planned.names, parts, strict=True):
-        shard_step.write_partition(**given, plan=tmp_path / "plan", partition=name, out=part)
+        shard_step.run_partition(**given, plan=tmp_path / "plan", partition=name, out=part)
     manifest = shard_step.merge(**given, plan=tmp_path / "plan", parts=parts, out=tmp_path / "merged")
     assert sum(manifest.rows.values()) == rows
     assert digests(tmp_path / "merged") == digests(tmp_path / "single")

@@ -43,9 +43,7 @@ def single(data: Any) -> Path:
 
 def planned(data: Any, partitions: int, out: str = "plan", config: Config | None = None) -> tuple[PicturePlan, Path]:
     place = data.folder / out
-    plan = step.plan_pictures(
-        config=config or load_config(data.config), table=str(data.table), partitions=partitions, out=place
-    )
+    plan = step.plan(config=config or load_config(data.config), table=str(data.table), partitions=partitions, out=place)
     return plan, place
 
 
@@ -54,7 +52,7 @@ def looked(data: Any, plan: Path, names: Sequence[str]) -> list[Path]:
     parts = []
     for name in names:
         parts.append(data.folder / f"{plan.name}-{name}")
-        step.look_at_partition(config=config, plan=plan, partition=name, out=parts[-1], workers=2)
+        step.run_partition(config=config, plan=plan, partition=name, out=parts[-1], workers=2)
     return parts
 
 

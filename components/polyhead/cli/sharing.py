@@ -48,12 +48,12 @@ def validate_plan(
     """Cut the pictures of a table into partitions of about the same bytes."""
     from polyhead.progress import step
     from polyhead.storage.places import beside
-    from polyhead.validate.step import plan_pictures
+    from polyhead.validate.step import plan
 
     with step("validate plan"):
         checked = load(config)
         place = table_place(config, checked, table)
-        result = plan_pictures(config=checked, table=place, partitions=partitions, out=out)
+        result = plan(config=checked, table=place, partitions=partitions, out=out)
     then = ("validate-partition", config, result.partitions[0].name, "--plan", out, "--out", beside(out, "part-0"))
     finish(result, as_json, made=f"the plan: {out}", then=then, each=result)
 
@@ -69,10 +69,10 @@ def validate_partition(
 ) -> None:
     """Check the pictures of one partition."""
     from polyhead.progress import step
-    from polyhead.validate.step import look_at_partition
+    from polyhead.validate.step import run_partition
 
     with step(f"validate partition {partition}"):
-        result = look_at_partition(config=load(config), plan=plan, partition=partition, out=out, workers=workers)
+        result = run_partition(config=load(config), plan=plan, partition=partition, out=out, workers=workers)
     finish(result, as_json, made=f"the facts of the pictures: {out}")
 
 
@@ -136,11 +136,11 @@ def shard_partition(
 ) -> None:
     """Pack the rows and resized pictures of one partition; called again, it resumes where it was killed."""
     from polyhead.progress import step
-    from polyhead.shard.step import write_partition
+    from polyhead.shard.step import run_partition
 
     places = {"data": data, "preprocessing": preprocessing, "plan": plan, "out": out, "reuse": reuse}
     with step(f"shard partition {partition}"):
-        result = write_partition(config=load(config), partition=partition, workers=workers, **places)
+        result = run_partition(config=load(config), partition=partition, workers=workers, **places)
     finish(result, as_json, made=f"the records of its rows: {out}")
 
 
@@ -196,11 +196,11 @@ def predict_partition(
     as_json: JsonOption = False,
 ) -> None:
     """Predict the rows of one partition."""
-    from polyhead.predict.step import predict_partition as predict_rows
+    from polyhead.predict.step import run_partition
     from polyhead.progress import step
 
     with step(f"predict partition {partition}"):
-        result = predict_rows(bundle=bundle, plan=plan, partition=partition, out=out, workers=workers)
+        result = run_partition(bundle=bundle, plan=plan, partition=partition, out=out, workers=workers)
     finish(result, as_json, made=f"the predictions of its rows: {out}")
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from scipy.special import expit, logit, stdtrit
 
 from polyhead.intervals.method import TAIL, Booleans, Floats, Z
-from polyhead.intervals.shares import Part, wilson
+from polyhead.intervals.shares import Estimate, wilson
 
 
-def roc_auc(true: Booleans, scores: Floats) -> Part:
+def roc_auc(true: Booleans, scores: Floats) -> Estimate:
     """The share of pairs of a positive and a negative row, ties half, in which the positive one scores higher.
 
     Args:
@@ -25,7 +25,7 @@ def roc_auc(true: Booleans, scores: Floats) -> Part:
     influence = np.zeros(n)
     influence[true], influence[~true] = (above - value) * n / positives, (below - value) * n / negatives
     if np.ptp(scores) == 0:
-        return Part(0.5, 0.5, 0.5, influence)
+        return Estimate(0.5, 0.5, 0.5, influence)
     low, high = _newcombe(value, positives, negatives)
     variances = above.var(ddof=1) / positives, below.var(ddof=1) / negatives
     if 0 < value < 1 and sum(variances) > 0:
@@ -33,7 +33,7 @@ def roc_auc(true: Booleans, scores: Floats) -> Part:
         delong = _logit_limits(value, math.sqrt(sum(variances)), freedom)
         outer = min(delong[0], low), max(delong[1], high)
         low, high = (float(expit((logit(a) + logit(b)) / 2)) for a, b in zip(delong, outer, strict=True))
-    return Part(value, low, high, influence)
+    return Estimate(value, low, high, influence)
 
 
 def _share_below(scores: Floats, others: Floats) -> Floats:
@@ -67,7 +67,7 @@ def _logit_limits(value: float, error: float, freedom: float) -> tuple[float, fl
     return float(expit(logit(value) - half)), float(expit(logit(value) + half))
 
 
-def pr_auc(true: Booleans, scores: Floats) -> Part:
+def pr_auc(true: Booleans, scores: Floats) -> Estimate:
     """Average precision: over the positive rows, the mean share of positives among the rows that score as high."""
     n = len(true)
     order = np.argsort(-scores, kind="stable")
@@ -87,4 +87,4 @@ def pr_auc(true: Booleans, scores: Floats) -> Part:
         low, high = _logit_limits(value, error, positives - 1)
     else:
         low, high = wilson(value * positives, positives)
-    return Part(value, low, high, influence)
+    return Estimate(value, low, high, influence)

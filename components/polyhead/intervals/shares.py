@@ -12,7 +12,7 @@ from polyhead.intervals.method import Floats, Method, OutcomeT_contra, Resamples
 
 
 @dataclass(frozen=True)
-class Part:
+class Estimate:
     """A value with its limits; `influence`, (n,), is what each row adds to its error, mean 0."""
 
     value: float
@@ -27,22 +27,22 @@ class Shares(Method[OutcomeT_contra]):
 
     Attributes:
         name: Of the method, in words.
-        part: The metric of some rows with its limits, or why there are none.
-        certain: The same of the baseline, of which more is certain. Default: `part`.
+        estimate: The metric of some rows with its limits, or why there are none.
+        certain: The same of the baseline, of which more is certain. Default: `estimate`.
     """
 
     name: str
-    part: Callable[[OutcomeT_contra], Part | str]
-    certain: Callable[[OutcomeT_contra], Part | str] | None = None
+    estimate: Callable[[OutcomeT_contra], Estimate | str]
+    certain: Callable[[OutcomeT_contra], Estimate | str] | None = None
 
     def limits(self, outcome: OutcomeT_contra, resamples: Resamples) -> Span | str:
-        """Those of the part; nothing is drawn."""
-        part = self.part(outcome)
-        return part if isinstance(part, str) else Span(part.low, part.high, self.name)
+        """Those of the estimate; nothing is drawn."""
+        estimate = self.estimate(outcome)
+        return estimate if isinstance(estimate, str) else Span(estimate.low, estimate.high, self.name)
 
     def difference(self, outcome: OutcomeT_contra, baseline: OutcomeT_contra, resamples: Resamples) -> Span | str:
         """By MOVER for paired values."""
-        own, trivial = self.part(outcome), (self.certain or self.part)(baseline)
+        own, trivial = self.estimate(outcome), (self.certain or self.estimate)(baseline)
         if isinstance(own, str) or isinstance(trivial, str):
             return own if isinstance(own, str) else str(trivial)
         low, high = paired(own, trivial)
@@ -57,27 +57,27 @@ def wilson(hits: float, rows: float) -> tuple[float, float]:
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
-def mean_of(parts: list[Part], *, related: float) -> Part:
-    """The mean of correlated parts; `related` replaces those whose rows do not vary."""
-    if len(parts) == 1:
-        return parts[0]
-    influences = np.stack([part.influence for part in parts])
+def mean_of(estimates: list[Estimate], *, related: float) -> Estimate:
+    """The mean of correlated estimates; `related` replaces those whose rows do not vary."""
+    if len(estimates) == 1:
+        return estimates[0]
+    influences = np.stack([estimate.influence for estimate in estimates])
     with np.errstate(all="ignore"):
         correlations = np.corrcoef(influences)
     correlations = np.where(np.isfinite(correlations), correlations, related)
     np.fill_diagonal(correlations, 1)
-    value = float(np.mean([part.value for part in parts]))
+    value = float(np.mean([estimate.value for estimate in estimates]))
     below, above = (
-        math.sqrt(max(float(distance @ correlations @ distance), 0.0)) / len(parts)
+        math.sqrt(max(float(distance @ correlations @ distance), 0.0)) / len(estimates)
         for distance in (
-            np.array([part.value - part.low for part in parts]),
-            np.array([part.high - part.value for part in parts]),
+            np.array([estimate.value - estimate.low for estimate in estimates]),
+            np.array([estimate.high - estimate.value for estimate in estimates]),
         )
     )
-    return Part(value, max(value - below, 0.0), min(value + above, 1.0), influences.mean(0))
+    return Estimate(value, max(value - below, 0.0), min(value + above, 1.0), influences.mean(0))
 
 
-def paired(one: Part, other: Part) -> tuple[float, float]:
+def paired(one: Estimate, other: Estimate) -> tuple[float, float]:
     """Limits of the difference of two values from the same rows."""
     spread = one.influence.std() * other.influence.std()
     related = float((one.influence * other.influence).mean() / spread) if spread > 0 else 0.0

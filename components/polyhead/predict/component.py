@@ -57,11 +57,11 @@ def partition_component(image: str) -> Any:
         part: dsl.Output[dsl.Artifact],
     ) -> None:
         """Predict the rows of one partition."""
-        from polyhead.predict.step import predict_partition as predict_rows
+        from polyhead.predict.step import run_partition
         from polyhead.progress import step
 
         with step(f"predict partition {partition}"):
-            predict_rows(bundle=bundle, plan=plan.path, partition=partition, out=part.path)
+            run_partition(bundle=bundle, plan=plan.path, partition=partition, out=part.path)
 
     return predict_partition
 

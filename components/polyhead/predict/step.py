@@ -128,7 +128,7 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
 
 
 @opens(bundle=_BUNDLE, plan=Input(PredictionPlan, (CLEAN_TABLE,)))
-def predict_partition(
+def run_partition(
     *, bundle: str | Path, plan: str | Path, partition: str, out: str | Path, workers: int | None = None
 ) -> PredictionPart:
     """Predict the rows of one partition.
@@ -174,7 +174,7 @@ def merge(*, plan: str | Path, parts: Sequence[str | Path], out: str | Path) -> 
 
     Args:
         plan: The artifact of `plan`.
-        parts: The artifacts of `predict_partition`, in any order.
+        parts: The artifacts of `run_partition`, in any order.
         out: The Parquet file to write, local or remote; an existing one is replaced.
 
     Raises:

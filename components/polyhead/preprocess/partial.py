@@ -18,9 +18,9 @@ from polyhead.contracts.artifact import require_same
 from polyhead.contracts.config import SPLITS, Config
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.validation import SPLIT
+from polyhead.kinds.fitting.accumulator import State
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit
-from polyhead.kinds.fitting.part import State
 from polyhead.kinds.tables import feature_table, target_table
 from polyhead.storage.parallel import ordered_map
 from polyhead.tables.clean import Piece

@@ -68,11 +68,11 @@ def partition_component(image: str) -> Any:
         """Pack the rows and resized pictures of one partition."""
         from polyhead.contracts.config import parse_config
         from polyhead.progress import step
-        from polyhead.shard.step import write_partition
+        from polyhead.shard.step import run_partition
 
         places = {"data": data.path, "preprocessing": preprocessing.path, "plan": plan.path, "out": part.path}
         with step(f"shard partition {partition}"):
-            write_partition(config=parse_config(config), partition=partition, reuse=reuse, **places)
+            run_partition(config=parse_config(config), partition=partition, reuse=reuse, **places)
 
     return shard_partition
 

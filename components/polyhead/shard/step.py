@@ -126,7 +126,7 @@ def plan(*, config: Config, data: str | Path, preprocessing: str | Path, partiti
     preprocessing=Input(Preprocessing, (SPLITS_TABLE,)),
     plan=Input(ShardPlan),
 )
-def write_partition(
+def run_partition(
     *,
     config: Config,
     data: str | Path,
@@ -196,7 +196,7 @@ def merge(
         data: The artifact of `validate`.
         preprocessing: The artifact of `preprocess`.
         plan: The artifact of `plan`.
-        parts: The artifacts of `write_partition`, in any order.
+        parts: The artifacts of `run_partition`, in any order.
         out: Where to write the artifact.
 
     Raises:

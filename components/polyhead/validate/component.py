@@ -38,7 +38,7 @@ def plan_component(image: str) -> Any:
         """Cut the pictures of a table into partitions of about the same bytes; gives their names."""
         from polyhead.contracts.config import parse_config
         from polyhead.progress import step
-        from polyhead.validate.step import plan_pictures
+        from polyhead.validate.step import plan as plan_pictures
 
         with step("validate plan"):
             made = plan_pictures(config=parse_config(config), table=table, partitions=int(partitions), out=plan.path)
@@ -60,10 +60,10 @@ def partition_component(image: str) -> Any:
         """Look at the pictures of one partition."""
         from polyhead.contracts.config import parse_config
         from polyhead.progress import step
-        from polyhead.validate.step import look_at_partition
+        from polyhead.validate.step import run_partition
 
         with step(f"validate partition {partition}"):
-            look_at_partition(config=parse_config(config), plan=plan.path, partition=partition, out=looks.path)
+            run_partition(config=parse_config(config), plan=plan.path, partition=partition, out=looks.path)
 
     return validate_partition
 

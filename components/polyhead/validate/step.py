@@ -72,8 +72,8 @@ def run(
             image root is the config's `image_root`, by default the working directory).
         workers: Threads that look at pictures. Default: the processors at hand.
         batch_rows: Rows that are looked at together; no result depends on it. Default: 131,072, with pictures 1,024.
-        plan: The artifact of `plan_pictures`, where others looked at the pictures before.
-        parts: The artifacts of `look_at_partition`, one for each partition of the plan, in any order. A picture that
+        plan: The artifact of `plan`, where others looked at the pictures before.
+        parts: The artifacts of `run_partition`, one for each partition of the plan, in any order. A picture that
             the table names now and did not then is looked at.
 
     Returns:
@@ -129,7 +129,7 @@ def run(
     return report
 
 
-def plan_pictures(*, config: Config, partitions: int, out: str | Path, table: Table | None = None) -> PicturePlan:
+def plan(*, config: Config, partitions: int, out: str | Path, table: Table | None = None) -> PicturePlan:
     """Cut the pictures of a table into partitions of about the same bytes, to be looked at by several workers.
 
     Args:
@@ -172,14 +172,14 @@ def plan_pictures(*, config: Config, partitions: int, out: str | Path, table: Ta
 
 
 @opens(plan=Input(PicturePlan))
-def look_at_partition(
+def run_partition(
     *, config: Config, plan: str | Path, partition: str, out: str | Path, workers: int | None = None
 ) -> PicturePart:
     """Look at the pictures of one partition.
 
     Args:
         config: The configuration that the plan was made with.
-        plan: The artifact of `plan_pictures`.
+        plan: The artifact of `plan`.
         partition: Its name there.
         out: Where to write the artifact.
         workers: Threads. Default: the processors at hand.

@@ -1,1 +1,1 @@
-"""What statistics are gathered with: parts that any grouping or order of the rows leaves the same."""
+"""How statistics are gathered: accumulators whose result no grouping or order of the rows changes."""

@@ -6,14 +6,14 @@ from typing import Self
 
 import polars as pl
 
-from polyhead.kinds.fitting.part import Part, State
+from polyhead.kinds.fitting.accumulator import Accumulator, State
 from polyhead.kinds.fitting.strings import apart
 
 _SCHEMA = pl.Schema({"token": pl.String, "count": pl.Int64})
 _SPARE = 1 << 16  # rows of batches' counts that may wait to be added up
 
 
-class Counts(Part):
+class Counts(Accumulator):
     """Exact counts of strings; memory grows with the number of different ones."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from typing import Generic, Self, TypeVar
 
 import polars as pl
 
-from polyhead.kinds.fitting.part import Part, State
+from polyhead.kinds.fitting.accumulator import Accumulator, State
 from polyhead.pictures.folder import PictureFolder
 
 S = TypeVar("S")
@@ -50,9 +50,9 @@ class Fit(ABC, Generic[S]):
         self.known = self.missing = 0
 
     @property
-    def parts(self) -> dict[str, Part]:
+    def accumulators(self) -> dict[str, Accumulator]:
         """What is gathered beside the numbers of rows, by attribute."""
-        return {name: part for name, part in vars(self).items() if isinstance(part, Part)}
+        return {name: accumulator for name, accumulator in vars(self).items() if isinstance(accumulator, Accumulator)}
 
     def update(self, values: pl.Series) -> None:
         """Take the values of more rows, in the column's canonical type."""
@@ -66,22 +66,26 @@ class Fit(ABC, Generic[S]):
         """Take what another has seen of other rows."""
         self.known += other.known
         self.missing += other.missing
-        theirs = other.parts
-        for name, part in self.parts.items():
-            part.merge(theirs[name])
+        theirs = other.accumulators
+        for name, accumulator in self.accumulators.items():
+            accumulator.merge(theirs[name])
 
     def state(self) -> State:
         """All that was seen as plain values."""
-        parts = {f"{name}/{key}": value for name, part in self.parts.items() for key, value in part.state().items()}
-        return {"known": self.known, "missing": self.missing, **parts}
+        states = {
+            f"{name}/{key}": value
+            for name, accumulator in self.accumulators.items()
+            for key, value in accumulator.state().items()
+        }
+        return {"known": self.known, "missing": self.missing, **states}
 
     def restore(self, state: State) -> None:
         """Take on a state."""
         self.known, self.missing = state["known"], state["missing"]
-        for name, part in self.parts.items():
+        for name, accumulator in self.accumulators.items():
             start = f"{name}/"
             below = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
-            setattr(self, name, type(part).restored(below))
+            setattr(self, name, type(accumulator).restored(below))
 
     @abstractmethod
     def _take(self, known: pl.Series) -> None:

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.kinds.fitting.part import Part, State
+from polyhead.kinds.fitting.accumulator import Accumulator, State
 
 _LIMBS, _LIMB_BITS = 3, 21
 _CHUNK = 1 << (53 - 2 * (_LIMB_BITS - 1))
@@ -24,7 +24,7 @@ _TINY, _LIFT = -400, 800  # squares of numbers below 2^_TINY could vanish; they 
 _ROUNDING = 1.5 * 2.0**52  # added to a number and subtracted again, it leaves the nearest whole number
 
 
-class Moments(Part):
+class Moments(Accumulator):
     """Count, sum and sum of squares of float64 numbers, without any rounding.
 
     Attributes:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyhead.kinds.fitting.part import Part, State
+from polyhead.kinds.fitting.accumulator import Accumulator, State
 
 DISTINCT = 1 << 15
 """Different numbers that are distinguished."""
@@ -17,7 +17,7 @@ DISTINCT = 1 << 15
 _MANTISSA_BITS = 52
 
 
-class Quantiles(Part):
+class Quantiles(Accumulator):
     """How often each number occurs, and what follows from it.
 
     Up to `DISTINCT` different numbers are distinguished. Beyond that, numbers that agree in all but their last bits

@@ -6,7 +6,7 @@ from typing import Self
 
 import polars as pl
 
-from polyhead.kinds.fitting.part import Part, State
+from polyhead.kinds.fitting.accumulator import Accumulator, State
 from polyhead.kinds.fitting.strings import apart
 from polyhead.tables.hashing import hash_positions
 
@@ -16,7 +16,7 @@ SIZE = 32
 _SALT = 1 << 65
 
 
-class Sample(Part):
+class Sample(Accumulator):
     """The different words whose hash is smallest."""
 
     def __init__(self) -> None:

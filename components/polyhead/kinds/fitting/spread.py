@@ -7,11 +7,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from polyhead.kinds.fitting.accumulator import Accumulator, State
 from polyhead.kinds.fitting.moments import Moments
-from polyhead.kinds.fitting.part import Part, State
 
 
-class Spread(Part):
+class Spread(Accumulator):
     """Exact moments of float64 numbers, and their range.
 
     Attributes:

@@ -17,7 +17,7 @@ from polyhead.errors import counted
 from polyhead.intervals.bootstrap import Bootstrap, Smooth, ratio
 from polyhead.intervals.method import Booleans, Floats, no_doubt
 from polyhead.intervals.ranks import pr_auc, roc_auc
-from polyhead.intervals.shares import Part, Shares, mean_of, wilson
+from polyhead.intervals.shares import Estimate, Shares, mean_of, wilson
 from polyhead.kinds.metrics import ACCURACY, LOG_LOSS, PR_AUC, ROC_AUC, Metric
 from polyhead.kinds.protocols.score import Arrays, Measure, Outcome
 
@@ -125,14 +125,14 @@ class Area:
     Attributes:
         metric: The metric.
         value: By scikit-learn, from whether each row has it and its probability.
-        part: The same with its limits.
+        estimate: The same with its limits.
         name: Of the limits' method.
         doubt_of_sign: Of `Method`.
     """
 
     metric: Metric
     value: Callable[[Booleans, Floats], float]
-    part: Callable[[Booleans, Floats], Part]
+    estimate: Callable[[Booleans, Floats], Estimate]
     name: str
     doubt_of_sign: Callable[[ProbabilityOutcome], str] = no_doubt
 
@@ -143,11 +143,11 @@ class Area:
             _, positive = _columns(outcome)
             return self._value(*positive)
 
-        def part(outcome: ProbabilityOutcome) -> Part | str:
+        def estimate(outcome: ProbabilityOutcome) -> Estimate | str:
             _, positive = columns = _columns(outcome)
-            return self.part(*positive) if all(_ranked(has) for has, _ in columns) else _NOT_RANKED
+            return self.estimate(*positive) if all(_ranked(has) for has, _ in columns) else _NOT_RANKED
 
-        return self._measure(value, part)
+        return self._measure(value, estimate)
 
     def over_all(self) -> Measure[ProbabilityOutcome]:
         """The mean over the classes or labels that occur beside others, each against the rest."""
@@ -157,11 +157,11 @@ class Area:
             defined = [area for area in areas if area is not None]
             return float(np.mean(defined)) if defined else None
 
-        def part(outcome: ProbabilityOutcome) -> Part | str:
-            parts = [self.part(has, scores) for has, scores in _columns(outcome) if _ranked(has)]
-            return mean_of(parts, related=outcome.relation) if parts else _NOT_RANKED
+        def estimate(outcome: ProbabilityOutcome) -> Estimate | str:
+            estimates = [self.estimate(has, scores) for has, scores in _columns(outcome) if _ranked(has)]
+            return mean_of(estimates, related=outcome.relation) if estimates else _NOT_RANKED
 
-        return self._measure(value, part)
+        return self._measure(value, estimate)
 
     def _value(self, has: Booleans, scores: Floats) -> float | None:
         return float(self.value(has, scores)) if has.any() and not has.all() else None
@@ -169,9 +169,9 @@ class Area:
     def _measure(
         self,
         value: Callable[[ProbabilityOutcome], float | None],
-        part: Callable[[ProbabilityOutcome], Part | str],
+        estimate: Callable[[ProbabilityOutcome], Estimate | str],
     ) -> Measure[ProbabilityOutcome]:
-        method = Shares(name=self.name, part=part, doubt=rarely_ranked, doubt_of_sign=self.doubt_of_sign)
+        method = Shares(name=self.name, estimate=estimate, doubt=rarely_ranked, doubt_of_sign=self.doubt_of_sign)
         return Measure(self.metric, value, method)
 
 
@@ -188,33 +188,33 @@ def _ranked(has: Booleans) -> bool:
     return bool(1 < has.sum() < len(has) - 1)
 
 
-def _accuracy(outcome: ProbabilityOutcome) -> Part:
+def _accuracy(outcome: ProbabilityOutcome) -> Estimate:
     right = outcome.right().astype(np.float64)
     low, high = wilson(float(right.sum()), len(right))
-    return Part(float(right.mean()), low, high, right - right.mean())
+    return Estimate(float(right.mean()), low, high, right - right.mean())
 
 
-def _recall(outcome: ProbabilityOutcome) -> Part:
+def _recall(outcome: ProbabilityOutcome) -> Estimate:
     (true, _), right = outcome.sets(), outcome.right()
-    parts = []
+    estimates = []
     for rows in (rows for rows in true.T if rows.any()):
         hits = right[rows].astype(np.float64)
         low, high = wilson(float(hits.sum()), len(hits))
         influence = np.where(rows, right - hits.mean(), 0.0) / rows.mean()
-        parts.append(Part(float(hits.mean()), low, high, influence))
-    return mean_of(parts, related=0.0)
+        estimates.append(Estimate(float(hits.mean()), low, high, influence))
+    return mean_of(estimates, related=0.0)
 
 
-def _certain_recall(baseline: ProbabilityOutcome) -> Part:
+def _certain_recall(baseline: ProbabilityOutcome) -> Estimate:
     """For a baseline that says the same of every row it is a certainty, not a sample."""
-    part = _recall(baseline)
-    return replace(part, low=part.value, high=part.value) if _is_constant(baseline) else part
+    estimate = _recall(baseline)
+    return replace(estimate, low=estimate.value, high=estimate.value) if _is_constant(baseline) else estimate
 
 
-def _f1(outcome: ProbabilityOutcome, *, certain: bool = False) -> Part | str:
+def _f1(outcome: ProbabilityOutcome, *, certain: bool = False) -> Estimate | str:
     """`certain`: a class that no row is said to have never is, so that its F1 is 0 without doubt."""
     true, predicted = outcome.sets()
-    parts = []
+    estimates = []
     for has, said in zip(true.T, predicted.T, strict=True):
         both, either = (has & said).astype(np.float64), has.astype(np.float64) + said
         if not either.any():
@@ -224,11 +224,11 @@ def _f1(outcome: ProbabilityOutcome, *, certain: bool = False) -> Part | str:
         if certain and not said.any():
             high = 0.0
         influence = (2 * both - value * either) / either.mean()
-        parts.append(Part(float(value), 2 * low / (1 + low), 2 * high / (1 + high), influence))
-    return mean_of(parts, related=outcome.relation) if parts else "no row has a label"
+        estimates.append(Estimate(float(value), 2 * low / (1 + low), 2 * high / (1 + high), influence))
+    return mean_of(estimates, related=outcome.relation) if estimates else "no row has a label"
 
 
-def _certain_f1(baseline: ProbabilityOutcome) -> Part | str:
+def _certain_f1(baseline: ProbabilityOutcome) -> Estimate | str:
     return _f1(baseline, certain=_is_constant(baseline))
 
 
@@ -251,17 +251,19 @@ def _log_loss(outcome: ProbabilityOutcome) -> float | None:
 
 
 MEAN_RECALL = Shares[ProbabilityOutcome](
-    name="Wilson by class", part=_recall, certain=_certain_recall, doubt=rare(FEWEST_OF_CLASS)
+    name="Wilson by class", estimate=_recall, certain=_certain_recall, doubt=rare(FEWEST_OF_CLASS)
 )
 """Method of a mean over classes of the share of a class's rows that is right."""
 
-MEAN_F1 = Shares[ProbabilityOutcome](name="Wilson by class", part=_f1, certain=_certain_f1, doubt=rare(FEWEST_OF_CLASS))
+MEAN_F1 = Shares[ProbabilityOutcome](
+    name="Wilson by class", estimate=_f1, certain=_certain_f1, doubt=rare(FEWEST_OF_CLASS)
+)
 """Method of a mean F1 over classes or labels."""
 
 ACCURACY_MEASURE = Measure[ProbabilityOutcome](
     ACCURACY,
     lambda outcome: float(outcome.right().mean()),
-    Shares(name="Wilson", part=_accuracy, fewest_rows=FEWEST_FOR_SHARE),
+    Shares(name="Wilson", estimate=_accuracy, fewest_rows=FEWEST_FOR_SHARE),
 )
 LOG_LOSS_MEASURE = Measure[ProbabilityOutcome](
     LOG_LOSS,

@@ -1,4 +1,4 @@
-"""What every part of a statistic can do: take more values, take another part, become plain values and come back."""
+"""What statistics are gathered with: something that takes values, merges with another, and has a plain state."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from typing import Any, Self
 
 State = dict[str, Any]
-"""A part as plain values: integers, floats, strings, and polars series for long lists."""
+"""An accumulator as plain values: integers, floats, strings, and polars series for long lists."""
 
 
-class Part(ABC):
+class Accumulator(ABC):
     """Something that is gathered batch by batch, and that any grouping or order of the rows leaves the same."""
 
     @abstractmethod
@@ -23,4 +23,4 @@ class Part(ABC):
     @classmethod
     @abstractmethod
     def restored(cls, state: State) -> Self:
-        """The part with this state."""
+        """The accumulator with this state."""
