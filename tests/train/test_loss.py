@@ -185,7 +185,7 @@ def test_without_validation_the_prior_scores_one(prepare: Any) -> None:
     ("unknown", "weights", "scored", "said"),
     [
         (("sold",), {}, ("price", "shape", "tags"), "no val row has a known sold: the joint score leaves it out"),
-        (tuple(TARGETS), {}, (), "the joint score is that of the train rows"),
+        (tuple(TARGETS), {}, (), "the joint score is that of the training rows"),
         (("price",), {"shape": 0, "sold": 0, "tags": 0}, (), "no val row has a known price: the joint score is that"),
     ],
     ids=["one", "none", "none that counts"],
