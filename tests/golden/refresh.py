@@ -204,9 +204,9 @@ def settings_page() -> str:
         "",
         "# The section `cluster` of polyhead.yaml",
         "",
-        "Settings in `cluster` apply to every step, those in `cluster.steps.<step>` to one: a single value replaces "
-        "the",
-        "general one, mappings and lists are combined. If only one of request and limit is given, it is used for both.",
+        "Settings in `cluster` apply to every step, those in `cluster.steps.<step>` to one: a single value replaces",
+        "the general one, mappings and lists are combined. If only one of request and limit is given, it is used for",
+        "both.",
         "`polyhead compile CONFIG --dry-run` prints the result.",
         "",
         "## For every step, or for one",

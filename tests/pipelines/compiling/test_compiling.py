@@ -92,7 +92,7 @@ def test_the_pipeline_root_is_the_options_or_the_configurations(polyhead, config
 @pytest.mark.parametrize(
     ("platform", "options", "in_file", "where", "what"),
     [
-        ("vertex", [], None, "--pipeline-root", "is missing for Vertex AI"),
+        ("vertex", [], None, "--pipeline-root", "is required for Vertex AI [no-pipeline-root]"),
         ("vertex", ["--pipeline-root", "s3://b"], None, "--pipeline-root",
          "received 's3://b', but Vertex AI keeps artifacts only on gs:// [invalid-pipeline-root]"),
         ("vertex", [], "minio://b", "polyhead.yaml:4 cluster.pipeline_root",
@@ -162,7 +162,9 @@ def test_the_image_is_the_steps_own_or_the_options_or_the_configurations(
 def test_an_image_that_can_change_under_its_name_is_warned_of(polyhead, config, image, warned):
     """Since Kubeflow Pipelines caches by the image's name."""
     result = polyhead("compile", config, "-o", "a.yaml", "--image", image)
-    sentence = f"warning: the image '{image}' can change under its name: give a version's tag or a digest, @sha256:…"
+    sentence = (
+        f"warning: the image '{image}' can change under the same name: give a version's tag or a digest, @sha256:…"
+    )
     assert (sentence in result.err) is warned
 
 
@@ -215,7 +217,7 @@ def test_json_tells_what_was_compiled(polyhead, config):
     assert printed["pipeline_root"] == "gs://b/p"
     assert list(printed["steps"]) == [*(stage.name for stage in STAGES), "summarise"]
     assert printed["warnings"] == [
-        "the image 'polyhead' can change under its name: give a version's tag or a digest, @sha256:…"
+        "the image 'polyhead' can change under the same name: give a version's tag or a digest, @sha256:…"
     ]
 
 

@@ -264,7 +264,7 @@ def test_vertex_is_checked_in_the_same_way(tmp_path, monkeypatch, request_, name
 def test_a_display_name_longer_than_vertex_takes_is_refused(tmp_path, request_):
     (tmp_path / "token").write_text("secret")
     vertex = VertexServer("p", "r", Access(tmp_path / "token"), "http://vertex")
-    with pytest.raises(SubmitError, match="has 129 characters, and Vertex AI takes 128 at most"):
+    with refusal(SubmitError, "name-too-long", where="--run-name", shows=["129", "128"]):
         vertex.start(Request(request_.definition, {}, "n" * 129, pipeline_root="gs://b"))
 
 

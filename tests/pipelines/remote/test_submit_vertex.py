@@ -184,9 +184,9 @@ def test_waiting_tells_the_steps_and_ends_with_0(submit, vertex):
     told = lines(result.err)
     assert told[0] == f"run {job_id} started"
     assert told[1] == "run PENDING"
-    assert told[2].startswith("the connection is lost (cannot be reached: ")
+    assert told[2].startswith("the connection was lost (cannot be reached: ")
     assert told[3:] == [
-        "connected again",
+        "reconnected",
         "prepare RUNNING",
         "run RUNNING",
         "prepare SUCCEEDED, 12 s",
@@ -198,10 +198,10 @@ def test_waiting_tells_the_steps_and_ends_with_0(submit, vertex):
 @pytest.mark.parametrize(
     ("state", "code", "message"),
     [
-        ("FAILED", 3, "step 'train': out of memory"),
-        ("CANCELLED", 4, "ended as CANCELED: stopped by ann"),
-        ("CANCELLING", 5, "is still CANCELING when the time is up"),
-        ("PAUSED", 5, "is still PAUSED when the time is up"),
+        ("FAILED", 3, "step 'train': out of memory [step-failed]"),
+        ("CANCELLED", 4, "ended as CANCELED: stopped by ann [run-failed]"),
+        ("CANCELLING", 5, "was still CANCELING when the timeout expired [timed-out]"),
+        ("PAUSED", 5, "was still PAUSED when the timeout expired [timed-out]"),
     ],
 )
 def test_each_end_has_its_exit_code(submit, vertex, state, code, message):
