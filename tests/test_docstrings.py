@@ -11,6 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("benchmarks", "components", "pipelines")
 
 
+def is_overload(method: ast.FunctionDef) -> bool:
+    return any(isinstance(one, ast.Name) and one.id == "overload" for one in method.decorator_list)
+
+
 def undescribed(code: str) -> Iterator[str]:
     """Each parameter of a public class's `__init__` that is neither under `Args` nor under `Attributes`."""
     for node in ast.walk(ast.parse(code)):
@@ -18,7 +22,7 @@ def undescribed(code: str) -> Iterator[str]:
             continue
         lines = re.findall(r"^ +\**(\w+)(?: \(.*\))?: ", ast.get_docstring(node) or "", re.MULTILINE)
         for method in node.body:
-            if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+            if isinstance(method, ast.FunctionDef) and method.name == "__init__" and not is_overload(method):
                 taken = [*method.args.posonlyargs, *method.args.args, *method.args.kwonlyargs][1:]
                 yield from (f"{node.name}({one.arg})" for one in taken if one.arg not in lines)
 
