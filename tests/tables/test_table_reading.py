@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from refusals import gist, refusal
 from strategies import phrases
@@ -333,6 +333,7 @@ MARKS = st.text(st.sampled_from('ab",;\n\r\t |'), max_size=40)
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(["a,b\n", "a,b\r\n", '"a","b"\n']), st.lists(MARKS | st.just("x,y\n"), max_size=6).map("".join),
        st.integers(1, 12))  # fmt: skip
+@example("a,b\n", ';","\r"\n', 1)
 def test_any_text_is_read_as_python_reads_it(header: str, body: str, chunk: int) -> None:
     """Stray quotes, line ends of all kinds, empty lines; uneven lines are refused; wherever the file is cut.
 

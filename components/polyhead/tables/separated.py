@@ -188,7 +188,7 @@ def rewrite(stream: IO[bytes], separator: str, file: IO[bytes], *, place: str) -
     """
     csv.field_size_limit(sys.maxsize)
     plain = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    writer = csv.writer(plain, lineterminator="\n")
+    writer = csv.writer(plain, lineterminator="\r\n")  # so that a cell with either of the two is put in quotes
     lines = _Lines(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""))
     reader = csv.reader(lines, delimiter=separator)
     problems: list[Problem] = []
