@@ -136,8 +136,8 @@ def test_a_lost_or_other_config_in_a_bundle_is_refused(finished: Any, copied: An
         path.unlink()
     else:
         path.write_text(text[:-20] if how == "damaged" else text.replace('"note"', '"notes"'), encoding="utf-8")
-    code = "artifact-file-missing" if how == "gone" else "artifact-changed"
-    with refusal(ArtifactError, code, where=path):
+    code = "config-mismatch" if how == "other" else "artifact-damaged"
+    with refusal(ArtifactError, code, shows=["config"]):
         predict_step.run(bundle=bundle, table=str(finished.table), out=tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
 
