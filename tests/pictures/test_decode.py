@@ -90,7 +90,7 @@ def test_modes() -> None:
     ("content", "reason", "detail"),
     [
         (b"", "image_unreadable", "the file is empty"),
-        (b"no picture", "image_unreadable", "no picture of a known format (JPEG, PNG, WEBP, BMP, GIF)"),
+        (b"no picture", "image_unreadable", "is not a picture in a known format (JPEG, PNG, WEBP, BMP, GIF)"),
         (
             b"<svg xmlns='http://www.w3.org/2000/svg'/>",
             "image_unreadable",
@@ -152,7 +152,7 @@ def test_any_damage_gives_a_picture_or_a_reason(kind: str, edits: list[tuple[int
 @pytest.mark.parametrize(
     ("width", "height", "limit", "detail"),
     [
-        (60_000, 60_000, 100_000_000, "more than 100,000,000 pixels, which is as much as is read"),
+        (60_000, 60_000, 100_000_000, "more than 100,000,000 pixels, the most that is read"),
         (12_000, 12_000, 100_000_000, "12000 x 12000 pixels, validate.max_pixels is 100,000,000"),
         (1001, 1000, 1_000_000, "1001 x 1000 pixels, validate.max_pixels is 1,000,000"),
     ],

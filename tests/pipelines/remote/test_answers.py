@@ -223,7 +223,8 @@ def test_the_command_ends_with_1_and_without_a_traceback(polyhead, server, tmp_p
     (tmp_path / "mugs.yaml").write_text(yaml.safe_dump(PIPELINE))
     server.faults["run_service_create_run"] = [BROKEN["an error"]]
     result = polyhead("submit", "mugs.yaml", "--host", server.host, *TABLE, "--json")
-    assert (result.code, result.out) == (1, "")
+    assert result.code == 1
+    assert [problem["code"] for problem in json.loads(result.out)["problems"]] == ["broken-answer"]
     assert "starting the run: answered with an error: no quota red" in result.err
     server.faults["run_service_get_run"] = [BROKEN["half"]]
     server.script = [run("RUNNING")]
