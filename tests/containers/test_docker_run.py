@@ -94,7 +94,7 @@ def test_a_container_that_runs_out_of_memory_is_named(image, client, polyhead, t
     assert (result.code, result.out) == (1, "")
     _, _, error = result.err.partition("error: a problem with the pipeline\n")
     assert re.fullmatch(
-        r"  step '\w+': ran out of memory within the 150m of --memory and was killed\n"
+        r"  step '\w+': ran out of memory within the 150m of --memory and was killed \[out-of-memory\]\n"
         "    → give a larger --memory, or make train.batch_size smaller\n",
         error,
     ), result.err
