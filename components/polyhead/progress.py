@@ -339,7 +339,7 @@ class Relay:
         self.log: list[str] = []
         self._live: Progress | None = None
         self._bars: dict[str, Any] = {}
-        self._told = time.monotonic()
+        self._shown_at = time.monotonic()
 
     def line(self, line: str) -> None:
         """Take one line of a child's output."""
@@ -384,8 +384,8 @@ class Relay:
             if label not in self._bars:
                 self._bars[label] = self._live.add_task(label, total=total, rate="")
             self._live.update(self._bars[label], completed=done, rate=event["rate"])
-        elif event["last_time"] or (done < total and time.monotonic() - self._told >= _LOG_SECONDS):
-            self._told = time.monotonic()
+        elif event["last_time"] or (done < total and time.monotonic() - self._shown_at >= _LOG_SECONDS):
+            self._shown_at = time.monotonic()
             _print(escape(f"{label} {done:,}/{total:,} {event['unit']} ({event['rate']}{event['left']})"), _INDENT)
 
 

@@ -221,7 +221,7 @@ def test_a_summary_is_the_same_in_any_parts(kind: str, cells: list[str | None], 
     once.add(values)
     parts.add(values[cut:])
     parts.add(values[:cut])
-    assert once.told("x", "feature", kind) == parts.told("x", "feature", kind)
+    assert once.column_summary("x", "feature", kind) == parts.column_summary("x", "feature", kind)
     assert once.missing == values.null_count()
     assert once.problem("x", len(values)) == parts.problem("x", len(values))
     assert once.warnings("x") == parts.warnings("x")

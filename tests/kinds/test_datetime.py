@@ -442,11 +442,11 @@ def test_statistics_are_numpys(seconds: list[float | None]) -> None:
 def test_the_report_shows_the_first_and_the_last_moment() -> None:
     summary = table_of(feature()).summary()
     summary.add(pl.Series([1706695200.5, None, 0.0]))
-    told = summary.told("x", "feature", "datetime")
+    told = summary.column_summary("x", "feature", "datetime")
     assert (told.minimum, told.maximum, told.missing) == ("1970-01-01", "2024-01-31T10:00:00.500000Z", 1)
     empty = table_of(feature()).summary()
     empty.add(pl.Series([None], dtype=pl.Float64))
-    assert (empty.told("x", "feature", "datetime").minimum, empty.missing) == (None, 1)
+    assert (empty.column_summary("x", "feature", "datetime").minimum, empty.missing) == (None, 1)
 
 
 # The graph

@@ -50,7 +50,7 @@ def test_column_statistics_are_those_of_the_whole_column(numbers: list[float | N
         gathered.add(column[start : start + size])
         classes.add(labels[start : start + size])
     known = np.array([number for number in numbers if number is not None])
-    summary = gathered.told("x", "feature", "numeric")
+    summary = gathered.column_summary("x", "feature", "numeric")
     assert summary.missing == len(numbers) - len(known)
     assert (summary.minimum, summary.maximum) == ((known.min(), known.max()) if len(known) else (None, None))
     assert classes.classes == pd.Series(labels.to_list(), dtype=object).value_counts().to_dict()

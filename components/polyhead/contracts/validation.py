@@ -4,7 +4,7 @@
 <out>/clean.parquet      `__row__` int64, `__key__` string, then one column per feature and target in its
                          canonical type, that of its kind; the split column `__split__` string. After each image
                          feature `<name>` comes `<name>__picture`, a struct of `PICTURE_FIELDS`, null where the path is:
-                         what one look at the file told, so that no later step needs another. Rows are in the table's
+                         facts about the file, so that no later step has to look at it. Rows are in the table's
                          order, in row groups of 131,072, except the last
 <out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem
 

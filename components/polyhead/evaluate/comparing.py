@@ -50,14 +50,14 @@ def _score(name: str, judge: Judge, value: float | None, trivial: float | None) 
     own = Interval(reason=_UNDEFINED) if value is None else judge.interval(name)
     if value is None or trivial is None:
         return MetricScore(value=value, baseline=trivial, n=rows, interval=own)
-    apart, verdict = judge.difference(name)
+    between, verdict = judge.difference(name)
     return MetricScore(
         value=value,
         baseline=trivial,
         n=rows,
         interval=own,
         difference=value - trivial,
-        difference_interval=apart,
+        difference_interval=between,
         verdict=verdict,
     )
 

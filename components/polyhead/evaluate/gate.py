@@ -55,11 +55,11 @@ def _check(head: str, name: str, rule: str, score: MetricScore) -> GateCheck:
 def _not_better(name: str, score: MetricScore) -> str:
     if score.verdict is None or score.difference is None:
         return "the baseline has none"
-    apart = score.difference_interval
+    between = score.difference_interval
     known = (
-        f"95 % interval {METRICS[name].span_of_difference(apart)}"
-        if apart.low is not None
-        else f"no interval: {apart.reason}"
+        f"95 % interval {METRICS[name].span_of_difference(between)}"
+        if between.low is not None
+        else f"no interval: {between.reason}"
     )
     words = f"{score.verdict} than the baseline" if score.verdict == "worse" else score.verdict
     return f"{words}: it differs by {METRICS[name].signed(score.difference)}, {known}"

@@ -69,7 +69,7 @@ class Summary:
     def _take(self, values: pl.Series) -> None:
         """Take values, at least one of which is not null."""
 
-    def told(self, name: str, role: str, kind: str) -> ColumnSummary:
+    def column_summary(self, name: str, role: str, kind: str) -> ColumnSummary:
         """What the report says.
 
         Args:

@@ -8,7 +8,7 @@ import polars as pl
 
 from polyhead.errors import ArtifactError
 from polyhead.kinds.base import VocabularyFile
-from polyhead.kinds.fitting.strings import apart
+from polyhead.kinds.fitting.strings import detached
 from polyhead.storage.artifact import sha256_of
 
 FOLDER = "vocabularies"
@@ -24,7 +24,7 @@ def write_vocabulary(directory: Path, feature: str, vocabulary: pl.DataFrame) ->
     """
     path = Path(FOLDER) / f"{feature}.arrow"
     (directory / FOLDER).mkdir(exist_ok=True)
-    alone = vocabulary.with_columns(apart(vocabulary["token"]))
+    alone = vocabulary.with_columns(detached(vocabulary["token"]))
     alone.write_ipc(directory / path, compression="uncompressed")
     return VocabularyFile(path=path.as_posix(), size=vocabulary.height, sha256=sha256_of(directory / path))
 

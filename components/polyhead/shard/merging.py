@@ -102,16 +102,16 @@ class Parts:
 
     def timings(self) -> ShardTimings:
         """Where the time of all parts went; a part whose own timings are damaged counts as none."""
-        told = [timings for directory, _ in self._found if (timings := _timings(directory / TIMINGS))]
+        found = [timings for directory, _ in self._found if (timings := _timings(directory / TIMINGS))]
         return ShardTimings(
-            seconds={stage: round(sum(one.seconds.get(stage, 0.0) for one in told), 3) for stage in STAGES},
-            wall_seconds=round(sum(one.wall_seconds for one in told), 3),
-            workers=sum(one.workers for one in told),
-            rows=sum(one.rows for one in told),
-            decoded=sum(one.decoded for one in told),
-            kept=sum(one.kept for one in told),
-            bytes_read=sum(one.bytes_read for one in told),
-            bytes_written=sum(one.bytes_written for one in told),
+            seconds={stage: round(sum(one.seconds.get(stage, 0.0) for one in found), 3) for stage in STAGES},
+            wall_seconds=round(sum(one.wall_seconds for one in found), 3),
+            workers=sum(one.workers for one in found),
+            rows=sum(one.rows for one in found),
+            decoded=sum(one.decoded for one in found),
+            kept=sum(one.kept for one in found),
+            bytes_read=sum(one.bytes_read for one in found),
+            bytes_written=sum(one.bytes_written for one in found),
         )
 
 

@@ -46,14 +46,14 @@ class Look:
 
 
 class Pictures:
-    """Looks at pictures in threads and remembers what they told, about 250 bytes each, by the hash of their path.
+    """Looks at pictures in threads and remembers what they are, about 250 bytes each, by the hash of their path.
 
     Args:
         folder: Where paths start.
         max_pixels: Largest height times width that is accepted.
         decode: Whether to decode whole pictures; otherwise their headers are read, and all bytes hashed.
         workers: Threads.
-        told: What other workers found out, in the order in which the paths will be asked for. A path that is not the
+        looks: What other workers found out, in the order in which the paths will be asked for. A path that is not the
             next one there is looked at.
 
     Attributes:
@@ -68,7 +68,7 @@ class Pictures:
         max_pixels: int,
         decode: bool,
         workers: int,
-        told: Iterator[Look] | None = None,
+        looks: Iterator[Look] | None = None,
     ) -> None:
         self.files = 0
         self.bytes = 0
@@ -76,8 +76,8 @@ class Pictures:
         self._max_pixels = max_pixels
         self._decode = decode
         self._workers = workers
-        self._told = told or iter(())
-        self._next = next(self._told, None)
+        self._looks = looks or iter(())
+        self._next = next(self._looks, None)
         self._facts: dict[bytes, bytes] = {}
         self._faults: dict[bytes, PictureError] = {}
         self._words: list[str] = []
@@ -109,7 +109,7 @@ class Pictures:
                 self._asked.add(name)
                 if self._next is not None and self._next.path == path:
                     yield self._next
-                    self._next = next(self._told, None)
+                    self._next = next(self._looks, None)
                 else:
                     yield path
             yield (batch,)

@@ -95,9 +95,9 @@ def run(
         members={**config.features, **config.targets},
         split=config.split.column,
     )
-    told = _told(config, root, plan, parts) if plan else None
+    looks = _looks(config, root, plan, parts) if plan else None
     with new_artifact(out, ValidationReport) as directory:
-        pictures = _pictures(config, root, workers, told)
+        pictures = _pictures(config, root, workers, looks)
         cleaning = _Cleaning(config, opened, rows, pictures, batch_rows)
         found = cleaning.write(directory)
         problems, warnings = _verdict(config, found)
@@ -109,7 +109,9 @@ def run(
             rows_clean=found.rows_clean,
             rows_rejected=found.rejections.rows,
             rejections=found.rejections.summary(),
-            columns=[found.columns[name].told(name, role, member.kind) for role, name, member in _members(config)],
+            columns=[
+                found.columns[name].column_summary(name, role, member.kind) for role, name, member in _members(config)
+            ],
             images=config.validate_.images,
             images_checked=cleaning.pictures.files,
             warnings=warnings,
@@ -227,7 +229,7 @@ def _read_plan(config: Config, root: str, place: str | Path) -> PicturePlan:
     return planned
 
 
-def _told(config: Config, root: str, plan: str | Path, parts: Sequence[str | Path]) -> Iterator[Look]:
+def _looks(config: Config, root: str, plan: str | Path, parts: Sequence[str | Path]) -> Iterator[Look]:
     """What the workers of a plan found out, in its order; every part is checked before the first is given."""
     found = PicturePart.all_of(_read_plan(config, root, plan), parts)
     for directory, part in found:
@@ -238,13 +240,13 @@ def _told(config: Config, root: str, plan: str | Path, parts: Sequence[str | Pat
     return (look for directory, _ in found for look in looks_of(pl.read_parquet(directory / PICTURES_TABLE)))
 
 
-def _pictures(config: Config, root: str, workers: int | None, told: Iterator[Look] | None = None) -> Pictures:
+def _pictures(config: Config, root: str, workers: int | None, looks: Iterator[Look] | None = None) -> Pictures:
     return Pictures(
         PictureFolder(root),
         max_pixels=config.validate_.max_pixels,
         decode=config.validate_.images == "decode",
         workers=workers or available_cpus(),
-        told=told,
+        looks=looks,
     )
 
 
@@ -359,13 +361,13 @@ class _Cleaning:
         if not self._images:
             yield from parts
             return
-        started, told = time.monotonic(), 0
+        started, shown = time.monotonic(), 0
         for part in self.pictures.looked_at((part, [part[0][name] for name in self._images]) for part in parts):
             if part is None:
                 rate = self.pictures.files / max(time.monotonic() - started, 1e-9)
                 self._note = f"{rate:,.0f} images/s"
-                advance(0, self._note, size=self.pictures.bytes - told)
-                told = self.pictures.bytes
+                advance(0, self._note, size=self.pictures.bytes - shown)
+                shown = self.pictures.bytes
                 continue
             rows, rejected = part
             for name in self._images:

@@ -115,7 +115,7 @@ def refused(
         hints: What to do next, by state.
         secrets: What was sent in confidence, and is not shown where the server repeats it.
     """
-    said = told(error_message(body), secrets=secrets)
+    said = excerpt(error_message(body), secrets=secrets)
     what, hint = f"answered {status}: {said or 'nothing'}", hints.get(status, "")
     if status in BUSY:
         return UnavailableError("server-busy", what, where=host, hint=hint)
@@ -139,7 +139,7 @@ def error_message(body: str | None) -> str:
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x1b\\|\x07|$)|.)?|\x9b[0-?]*[ -/]*[@-~]", re.DOTALL)
 
 
-def told(text: str, most: int = _MOST, secrets: tuple[str, ...] = ()) -> str:
+def excerpt(text: str, most: int = _MOST, secrets: tuple[str, ...] = ()) -> str:
     """A stranger's text on one line: no escapes of terminals, no control or invisible characters, no secrets, cut.
 
     Args:

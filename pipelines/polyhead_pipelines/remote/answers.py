@@ -15,7 +15,7 @@ import urllib3
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from polyhead.errors import SubmitError
-from polyhead_pipelines.remote.access import UnavailableError, error_message, told
+from polyhead_pipelines.remote.access import UnavailableError, error_message, excerpt
 
 MAX_BYTES = 64 * 2**20
 """The longest answer that is read: a list of a hundred runs with their pipelines has some 20 MB."""
@@ -45,19 +45,19 @@ class RefusedError(Exception):
         self.answer = answer
 
 
-class Told(BaseModel):
+class Payload(BaseModel):
     """What is needed of an answer. Its types are exact, other keys are left aside, and null is what is not there."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
-Checked = TypeVar("Checked", bound=Told)
-Page = TypeVar("Page", bound="ToldPage")
+Checked = TypeVar("Checked", bound=Payload)
+Page = TypeVar("Page", bound="PayloadPage")
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$")]
 State = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{0,62}$")]
 
 
-class ToldPage(Told):
+class PayloadPage(Payload):
     """A page of a list."""
 
     next_page_token: Annotated[str, StringConstraints(max_length=10_000)] = ""
@@ -160,7 +160,7 @@ def checked(
     """
 
     def broken(what: str, hint: str = hint) -> BrokenAnswerError:
-        came = told(answer.text[: 4 * _SHOWN], _SHOWN, secrets)
+        came = excerpt(answer.text[: 4 * _SHOWN], _SHOWN, secrets)
         shown = f", received '{came}'" if came else ""
         return BrokenAnswerError("broken-answer", f"{call}: {what}{shown}", where=host, hint=hint)
 
@@ -174,7 +174,7 @@ def checked(
         raise broken("the answer is not complete JSON") from None
     if not isinstance(value, dict):
         raise broken(f"the answer is {_KINDS.get(type(value), 'a number')}, not an object")
-    failed = f"{call}: answered with an error: {told(error_message(answer.text), _SHOWN, secrets)}"
+    failed = f"{call}: answered with an error: {excerpt(error_message(answer.text), _SHOWN, secrets)}"
     has_error = bool({"error", "message"} & set(value))
     try:
         if has_error and not model.model_fields.keys() & value.keys():  # which would pass for an empty list

@@ -26,8 +26,8 @@ from polyhead_pipelines.remote.access import (
     ExistsError,
     MissingError,
     UnavailableError,
+    excerpt,
     refused,
-    told,
     unreachable,
 )
 from polyhead_pipelines.remote.answers import (
@@ -37,10 +37,10 @@ from polyhead_pipelines.remote.answers import (
     Checked,
     Id,
     Page,
+    Payload,
+    PayloadPage,
     RefusedError,
     State,
-    Told,
-    ToldPage,
     checked,
     pages,
     within,
@@ -62,15 +62,15 @@ _HINTS = {
 _LOGIN = "give --token-file or --cookie-file, or the API's own address as --host"
 
 
-class _Error(Told):
+class _Error(Payload):
     message: str = ""
 
 
-class _StateAt(Told):
+class _StateAt(Payload):
     error: _Error = _Error()
 
 
-class _Failing(Told):
+class _Failing(Payload):
     """What can say why it failed."""
 
     error: _Error = _Error()
@@ -87,7 +87,7 @@ class _Task(_Failing):
     end_time: AwareDatetime | None = None
 
 
-class _Tasks(Told):
+class _Tasks(Payload):
     task_details: tuple[_Task, ...] = ()
 
 
@@ -102,11 +102,11 @@ class _LookedAt(_Run):
     state: State
 
 
-class _Recurring(Told):
+class _Recurring(Payload):
     recurring_run_id: Id
 
 
-class _Named(Told):
+class _Named(Payload):
     """What is looked for by its name."""
 
     display_name: str = ""
@@ -124,19 +124,19 @@ class _Version(_Named):
     pipeline_version_id: Id
 
 
-class _Experiments(ToldPage):
+class _Experiments(PayloadPage):
     experiments: tuple[_Experiment, ...] = ()
 
 
-class _Pipelines(ToldPage):
+class _Pipelines(PayloadPage):
     pipelines: tuple[_Pipeline, ...] = ()
 
 
-class _Versions(ToldPage):
+class _Versions(PayloadPage):
     pipeline_versions: tuple[_Version, ...] = ()
 
 
-class _Runs(ToldPage):
+class _Runs(PayloadPage):
     runs: tuple[_Run, ...] = ()
 
 
@@ -529,7 +529,7 @@ def _status(run: _Run, definition: Definition) -> Status:
 def _error(failing: _Failing) -> str:
     """Why a run or a task failed: its own error, or the last in its history."""
     errors = [*(status.error for status in failing.state_history), failing.error]
-    return told(next((error.message for error in reversed(errors) if error.message), ""))
+    return excerpt(next((error.message for error in reversed(errors) if error.message), ""))
 
 
 def _seconds(detail: _Task) -> float | None:

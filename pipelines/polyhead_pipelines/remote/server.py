@@ -83,11 +83,11 @@ class Run:
 def numbered(steps: Iterable[Step]) -> tuple[Step, ...]:
     """The steps in the given order, repeated names distinguished by a number."""
     times = Counter[str]()
-    told = []
+    made = []
     for step in steps:
         times[step.name] += 1
-        told.append(replace(step, name=f"{step.name} #{times[step.name]}") if times[step.name] > 1 else step)
-    return tuple(told)
+        made.append(replace(step, name=f"{step.name} #{times[step.name]}") if times[step.name] > 1 else step)
+    return tuple(made)
 
 
 @dataclass(frozen=True)

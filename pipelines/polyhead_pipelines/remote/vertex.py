@@ -19,8 +19,8 @@ from google.auth.transport.requests import AuthorizedSession
 from pydantic import AwareDatetime, Field
 
 from polyhead.errors import Problem, SubmitError
-from polyhead_pipelines.remote.access import Access, ExistsError, UnavailableError, refused, told, unreachable
-from polyhead_pipelines.remote.answers import Answer, BrokenAnswerError, State, Told, checked, read_answer, within
+from polyhead_pipelines.remote.access import Access, ExistsError, UnavailableError, excerpt, refused, unreachable
+from polyhead_pipelines.remote.answers import Answer, BrokenAnswerError, Payload, State, checked, read_answer, within
 from polyhead_pipelines.remote.definition import Definition
 from polyhead_pipelines.remote.request import Request
 from polyhead_pipelines.remote.server import CANCELED, SKIPPED, Run, Server, Status, Step, numbered
@@ -50,11 +50,11 @@ _STATES = {
 _LOST = (requests.RequestException, urllib3.exceptions.HTTPError, google.auth.exceptions.TransportError)
 
 
-class _Error(Told):
+class _Error(Payload):
     message: str = ""
 
 
-class _Task(Told):
+class _Task(Payload):
     taskId: str = ""  # noqa: N815  # as Vertex AI writes it
     taskName: str = ""  # noqa: N815
     state: State = "PENDING"
@@ -63,11 +63,11 @@ class _Task(Told):
     error: _Error = _Error()
 
 
-class _Detail(Told):
+class _Detail(Payload):
     taskDetails: tuple[_Task, ...] = ()  # noqa: N815
 
 
-class _Job(Told):
+class _Job(Payload):
     name: str
     state: State = "PIPELINE_STATE_PENDING"
     labels: dict[str, str] = Field({})
@@ -195,7 +195,7 @@ class VertexServer(Server):
         try:
             answer = within(seconds, send, self._host)
         except google.auth.exceptions.RefreshError as error:
-            what = f"the credentials are refused: {told(str(error.args[0]))}"
+            what = f"the credentials are refused: {excerpt(str(error.args[0]))}"
             raise SubmitError("credentials-refused", what, where=self._host, hint=_LOGIN) from None
         except _LOST as error:
             raise unreachable(self._host, error) from None
@@ -203,7 +203,7 @@ class VertexServer(Server):
             raise refused(self._host, answer.status, answer.text, hints=_HINTS, secrets=(token,))
         job = checked(model, answer, call, self._host, hint=_HINTS[404], login=_LOGIN, secrets=(token,))
         if job.name.rpartition("/")[2] != run_id:
-            what = f"{call}: the answer is about another run, '{told(job.name, _NAME_LENGTH, (token,))}'"
+            what = f"{call}: the answer is about another run, '{excerpt(job.name, _NAME_LENGTH, (token,))}'"
             raise BrokenAnswerError("broken-answer", what, where=self._host, hint=_HINTS[404])
         return job
 
@@ -248,11 +248,11 @@ def _default_session() -> AuthorizedSession:
 def _status(job: _Job, definition: Definition) -> Status:
     """A run as Vertex tells it; of its tasks, those that run a container."""
     steps = [
-        Step(detail.taskName, _state(detail.state), _seconds(detail), told(detail.error.message))
+        Step(detail.taskName, _state(detail.state), _seconds(detail), excerpt(detail.error.message))
         for detail in sorted(job.jobDetail.taskDetails, key=lambda one: (str(one.startTime or "~"), one.taskId))
         if detail.taskName in definition.steps
     ]
-    return Status(_state(job.state), numbered(steps), told(job.error.message))
+    return Status(_state(job.state), numbered(steps), excerpt(job.error.message))
 
 
 def _state(state: str) -> str:

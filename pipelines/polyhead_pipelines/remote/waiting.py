@@ -33,7 +33,7 @@ def wait_for(server: Server, run: Run, definition: Definition, timeout: float | 
         SubmitError: The server refuses to report on the run.
     """
     until = time.monotonic() + timeout if timeout is not None else float("inf")
-    status, told, pause, lost = run.status, _tell(run.status, {}), _PAUSE_SECONDS, False
+    status, shown, pause, lost = run.status, _show(run.status, {}), _PAUSE_SECONDS, False
     while not status.ended and (left := until - time.monotonic()) > 0:
         time.sleep(min(pause, left))
         try:
@@ -46,16 +46,16 @@ def wait_for(server: Server, run: Run, definition: Definition, timeout: float | 
         if lost:
             say("reconnected")
         lost, pause = False, _PAUSE_SECONDS
-        told = _tell(status, told)
+        shown = _show(status, shown)
     return status
 
 
-def _tell(status: Status, told: dict[str, str]) -> dict[str, str]:
+def _show(status: Status, shown: dict[str, str]) -> dict[str, str]:
     """Tell what changed, and return the state of every step and of the run, under the empty name."""
     for step in status.steps:
-        if told.get(step.name) != step.state:
+        if shown.get(step.name) != step.state:
             say(str(step))
-    if told.get("") != status.state:
+    if shown.get("") != status.state:
         say(f"run {status.state}")
     return {**{step.name: step.state for step in status.steps}, "": status.state}
 

@@ -19,8 +19,8 @@ from submitted import PIPELINE, TABLE
 
 from polyhead.errors import SubmitError
 from polyhead_pipelines.remote import answers, waiting
-from polyhead_pipelines.remote.access import Access, told
-from polyhead_pipelines.remote.answers import BrokenAnswerError, ToldPage, pages
+from polyhead_pipelines.remote.access import Access, excerpt
+from polyhead_pipelines.remote.answers import BrokenAnswerError, PayloadPage, pages
 from polyhead_pipelines.remote.definition import Definition
 from polyhead_pipelines.remote.kfp import KfpServer
 from polyhead_pipelines.remote.request import Request
@@ -198,7 +198,7 @@ def test_a_list_without_end_ends(tokens, shown):
     """By a page that comes again, or by the number of pages."""
     left = iter(tokens)
     with refusal(BrokenAnswerError, "broken-answer", shows=["looking", shown]):
-        list(pages(lambda _: ToldPage(next_page_token=next(left)), "looking", "host"))
+        list(pages(lambda _: PayloadPage(next_page_token=next(left)), "looking", "host"))
 
 
 def test_a_server_that_repeats_a_page_for_ever_is_left(server, request_):
@@ -271,7 +271,7 @@ def test_a_display_name_longer_than_vertex_takes_is_refused(tmp_path, request_):
 
 @given(st.text(), st.integers(1, 60))
 def test_what_is_told_is_one_short_line_that_no_terminal_obeys(text, most):
-    line = told(text, most)
+    line = excerpt(text, most)
     assert len(line) <= most + 1
     assert line.isprintable() or not any(unicodedata.category(c)[0] == "C" for c in line)
     assert "\n" not in line
@@ -281,7 +281,7 @@ def test_what_is_told_is_one_short_line_that_no_terminal_obeys(text, most):
 def test_what_was_sent_in_confidence_is_never_told(secret):
     """Also where escapes of a terminal stand within it."""
     broken = "\x1b[0m".join(secret)
-    assert secret not in told(f"you sent {secret}, {broken}", 500, (secret,))
+    assert secret not in excerpt(f"you sent {secret}, {broken}", 500, (secret,))
 
 
 def test_the_pipeline_root_of_the_definition_goes_with_runs_and_schedules(server, request_):

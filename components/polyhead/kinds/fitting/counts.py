@@ -7,7 +7,7 @@ from typing import Self
 import polars as pl
 
 from polyhead.kinds.fitting.accumulator import Accumulator, State
-from polyhead.kinds.fitting.strings import apart
+from polyhead.kinds.fitting.strings import detached
 
 _SCHEMA = pl.Schema({"token": pl.String, "count": pl.Int64})
 _SPARE = 1 << 16  # rows of batches' counts that may wait to be added up
@@ -58,7 +58,7 @@ class Counts(Accumulator):
     def state(self) -> State:
         """`tokens`, by code points, and the `counts` of each."""
         table = self.table().sort("token")
-        return {"tokens": apart(table["token"]), "counts": table["count"]}
+        return {"tokens": detached(table["token"]), "counts": table["count"]}
 
     @classmethod
     def restored(cls, state: State) -> Self:

@@ -7,7 +7,7 @@ from typing import Self
 import polars as pl
 
 from polyhead.kinds.fitting.accumulator import Accumulator, State
-from polyhead.kinds.fitting.strings import apart
+from polyhead.kinds.fitting.strings import detached
 from polyhead.tables.hashing import hash_positions
 
 SIZE = 32
@@ -39,7 +39,7 @@ class Sample(Accumulator):
 
     def state(self) -> State:
         """The sampled `words`, in the order of their hashes."""
-        return {"words": apart(self._words)}
+        return {"words": detached(self._words)}
 
     @classmethod
     def restored(cls, state: State) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 
-def apart(words: pl.Series) -> pl.Series:
+def detached(words: pl.Series) -> pl.Series:
     """The same strings in memory that holds no others.
 
     Strings of more than 12 bytes lie in buffers, which they may share with strings that have been filtered out or

@@ -43,10 +43,10 @@ class Processes:
 
 def _end_processes(over: threading.Event) -> None:
     """End what this process has started, until the run is over and nothing is left; what does not end is killed."""
-    told: dict[int, float] = {}
+    since: dict[int, float] = {}
     while (alive := _descendants()) or not over.is_set():
         for process in alive:
-            asked = told.setdefault(process, time.monotonic())
+            asked = since.setdefault(process, time.monotonic())
             late = time.monotonic() - asked > _GRACE_SECONDS
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL if late else signal.SIGTERM)

@@ -163,8 +163,8 @@ def _seconds_in(text: pl.Series, feature: DatetimeFeature) -> pl.Series:
     moments = read.local if zone == "UTC" else pl.select(_in_zone(pl.lit(read.local), zone)).to_series()
     micros = moments.to_physical()
     if read.ahead is not None:
-        told = pl.when(read.ahead.is_not_null()).then(read.local.to_physical() - read.ahead)
-        micros = pl.select(told.otherwise(micros)).to_series()
+        by_offset = pl.when(read.ahead.is_not_null()).then(read.local.to_physical() - read.ahead)
+        micros = pl.select(by_offset.otherwise(micros)).to_series()
     seconds = _divided(micros, UNITS["us"])
     if feature.unit is not None:
         numbers = _divided(text.cast(pl.Float64, strict=False), UNITS[feature.unit])

@@ -118,7 +118,7 @@ class DatetimeTable(FeatureTable[DatetimeFeature]):
     def guess(self, column: Column) -> Guess | None:
         """Dates and times by type, in ISO 8601, in another format that all cells share, or as numbers since 1970."""
         for options, read in _readings(column):
-            return Guess("datetime", options, _told(read.values), rank=Rank.MOMENTS)
+            return Guess("datetime", options, _reason(read.values), rank=Rank.MOMENTS)
         formats = _formats(column)
         if len(formats) > 1:
             choice = " or ".join(f"'{pattern}'" for pattern in formats)
@@ -126,7 +126,7 @@ class DatetimeTable(FeatureTable[DatetimeFeature]):
             return Guess("datetime", why=why, left_out=True, rank=Rank.MOMENTS)
         for pattern in formats:
             read = _coerced(column, format=pattern)
-            return Guess("datetime", {"format": pattern}, _told(read.values), rank=Rank.MOMENTS)
+            return Guess("datetime", {"format": pattern}, _reason(read.values), rank=Rank.MOMENTS)
         return None
 
     def summary(self) -> MomentSummary:
@@ -196,7 +196,7 @@ def _read_as(column: Column, pattern: str) -> Coerced:
         return Coerced(pl.Series("values", [None] * column.rows, dtype=pl.Float64))
 
 
-def _told(moments: pl.Series) -> str:
+def _reason(moments: pl.Series) -> str:
     known = moments.drop_nulls().to_numpy()
     if not len(known):
         return "dates or times"
