@@ -137,9 +137,9 @@ def test_errors_name_the_places_that_were_given(
     for command, message in (
         (
             ("preprocess", data.config, "--data", store.place("none")),
-            f"{store.place('none')}: no ValidationReport.json",
+            f"{store.place('none')}: has no ValidationReport.json",
         ),
-        (("preprocess", data.config, "--data", f"{root}/shard"), f"{root}/shard: no ValidationReport.json there"),
+        (("preprocess", data.config, "--data", f"{root}/shard"), f"{root}/shard: has no ValidationReport.json"),
         (
             ("shard", data.config, "--data", store.place("other"), *fitted),
             f"{root}/preprocess was made from validation",

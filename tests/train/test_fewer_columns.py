@@ -186,9 +186,9 @@ def test_differences_are_explained_all_at_once(polyhead: Any, prepared: Any) -> 
     for words in (
         "features.sise: P has no 'sise'",
         "did you mean 'size'?",
-        "features.photo: P was made with another size",
-        "targets.price: P was made with another transform",
-        "key, split: P was made with another key or split",
+        "features.photo: P was made with a different size",
+        "targets.price: P was made with a different transform",
+        "key, split: P was made with a different key or split",
     ):
         assert words in refused.err
 
