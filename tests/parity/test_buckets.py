@@ -148,7 +148,7 @@ def test_errors_name_the_places_that_were_given(
         (("validate", data.config, "--out", store.root), f"{store.root}: is a bucket"),
         (("validate", data.config, "--out", "ftp://host/V"), "ftp://host/V: cannot use ftp:// places"),
         (("preprocess", data.config, "--data", "http://host/V"), "http://host/V: cannot use http:// places"),
-        (("predict", root, data.table, "-o", "rows.parquet"), f"{root}: no ModelBundle.json there"),
+        (("predict", root, data.table, "-o", "rows.parquet"), f"{root}: has no ModelBundle.json"),
     ):
         places = command if command[0] == "predict" or "--out" in command else (*command, "--out", out)
         refused = polyhead(*places)
