@@ -127,7 +127,7 @@ def test_memory_is_that_of_all_processes_with_shared_pages_once():
     held = 200 * 2**20
     code = (
         "import os, time; held = bytearray(os.urandom(1)) * HELD; pid = os.fork(); time.sleep(0.4);"
-        "own = bytearray(b'x') * (HELD * (pid == 0) // 4); time.sleep(0.4); pid and os.wait()"
+        "own = bytearray(b'x') * (HELD * (pid == 0) // 4); time.sleep(1.5); pid and os.wait()"
     )
     sample = whole_command("-c", code.replace("HELD", str(held)))()
     assert sample.peak_bytes is not None
