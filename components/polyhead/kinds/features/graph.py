@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import zlib
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -13,7 +16,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from polyhead.contracts.config import ModelSection
-from polyhead.kinds.protocols.graph import Encoded
+from polyhead.kinds.protocols.graph import AFeature, AStatistics, Batch, Encoded, FeatureBlock
 
 PACKAGE = "polyhead"
 """Keras' name for where the layers come from."""
@@ -164,30 +167,63 @@ class Scaling(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         return tf.concat([tf.cast(scaled, tf.float32), tf.cast(missing, tf.float32)], 2)
 
 
-def encode_numbers(kind: str, numbers: Any, model: ModelSection, seed: int) -> Encoded:
-    """A dense layer for each column of numbers, all of them in one tensor, and a direct line from all parts.
+class OneInput(tf.Module):  # type: ignore[misc]
+    """A block's transform that gives one input of the network.
 
     Args:
-        kind: Of the block; its layers are called after it.
-        numbers: The network's input, as `Scaling` gives it: `(batch, columns, parts + 1)`.
-        model: Width.
-        seed: `train.seed`.
+        name: The input.
+        transform: From the raw block to the input.
     """
-    _, columns, parts = numbers.shape
-    values = HideNumber(HIDDEN, seed_of(seed, kind), name=f"{kind}__hide")(numbers)
-    units = column_units(model.width, columns)
-    limit = math.sqrt(6 / (parts + units))  # Glorot's, of one column's layer
-    vectors = layers.EinsumDense(
-        "bci,ciu->bcu",
-        output_shape=(columns, units),
-        bias_axes="cu",
-        activation="gelu",
-        kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
-        name=f"{kind}__encoder",
-    )(values)
-    flat = layers.Flatten(name=f"{kind}__values")(values)
 
-    def direct(units: int, head: str) -> Any:
-        return layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=f"{kind}__to__{head}")(flat)
+    def __init__(self, name: str, transform: Callable[[tf.Tensor], tf.Tensor]) -> None:
+        super().__init__()
+        self._input = name
+        self._transform = transform
 
-    return Encoded(layers.Flatten(name=f"{kind}__vectors")(vectors), direct)
+    def __call__(self, values: tf.Tensor) -> Batch:
+        """The input under its name."""
+        return {self._input: self._transform(values)}
+
+
+class NumberBlock(FeatureBlock[AFeature, AStatistics]):
+    """Columns whose values are numbers of some parts.
+
+    The network's input is called after the kind, float32 (batch, columns, parts + 1), as `Scaling` gives it.
+    """
+
+    DTYPE = tf.float64
+    PARTS: ClassVar[int]
+
+    @abstractmethod
+    def scaled(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """From float64 (batch, columns), NaN where missing, to the network's input."""
+
+    def transform(self, directory: Path, *, stored: bool) -> OneInput:  # numbers have no vocabularies
+        """Float64 (batch, columns), NaN where missing."""
+        return OneInput(self.KIND, self.scaled())
+
+    def inputs(self) -> dict[str, Any]:
+        """One, called after the kind."""
+        return {self.KIND: keras.Input((len(self.names), self.PARTS + 1), dtype="float32", name=self.KIND)}
+
+    def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
+        """A dense layer for each column, all of them in one tensor, and a direct line from all parts."""
+        columns, parts = len(self.names), self.PARTS + 1
+        values = HideNumber(HIDDEN, seed_of(seed, self.KIND), name=f"{self.KIND}__hide")(inputs[self.KIND])
+        units = column_units(model.width, columns)
+        limit = math.sqrt(6 / (parts + units))  # Glorot's, of one column's layer
+        vectors = layers.EinsumDense(
+            "bci,ciu->bcu",
+            output_shape=(columns, units),
+            bias_axes="cu",
+            activation="gelu",
+            kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
+            name=f"{self.KIND}__encoder",
+        )(values)
+        flat = layers.Flatten(name=f"{self.KIND}__values")(values)
+
+        def direct(units: int, head: str) -> Any:
+            name = f"{self.KIND}__to__{head}"
+            return layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=name)(flat)
+
+        return Encoded(layers.Flatten(name=f"{self.KIND}__vectors")(vectors), direct)

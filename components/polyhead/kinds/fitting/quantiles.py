@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyhead.kinds.fitting.accumulator import Accumulator, State
+from polyhead.kinds.fitting.accumulator import Ranged, State
 
 DISTINCT = 1 << 15
 """Different numbers that are distinguished."""
@@ -17,7 +17,7 @@ DISTINCT = 1 << 15
 _MANTISSA_BITS = 52
 
 
-class Quantiles(Accumulator):
+class Quantiles(Ranged):
     """How often each number occurs, and what follows from it.
 
     Up to `DISTINCT` different numbers are distinguished. Beyond that, numbers that agree in all but their last bits
@@ -26,13 +26,11 @@ class Quantiles(Accumulator):
 
     Attributes:
         dropped: Last bits that are ignored; 0 while all numbers are distinguished.
-        minimum: The smallest number seen, exactly; infinite where there is none.
-        maximum: The largest.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.dropped = 0
-        self.minimum, self.maximum = float("inf"), float("-inf")
         self._keys = np.empty(0, np.int64)
         self._counts = np.empty(0, np.int64)
 
@@ -85,10 +83,6 @@ class Quantiles(Accumulator):
         middle = (1 << self.dropped) >> 1
         numbers = _reordered((self._keys << self.dropped) + middle).view(np.float64)
         return np.clip(numbers, self.minimum, self.maximum)
-
-    def _widen(self, minimum: float, maximum: float) -> None:
-        self.minimum = min(self.minimum, minimum + 0.0)  # turns -0.0 into 0.0, which compare equal
-        self.maximum = max(self.maximum, maximum + 0.0)
 
     def _add(self, keys: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
         """Add counts of sorted keys, then drop bits while there are too many keys."""

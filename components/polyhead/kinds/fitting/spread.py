@@ -7,22 +7,20 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.kinds.fitting.accumulator import Accumulator, State
+from polyhead.kinds.fitting.accumulator import Ranged, State
 from polyhead.kinds.fitting.moments import Moments
 
 
-class Spread(Accumulator):
+class Spread(Ranged):
     """Exact moments of float64 numbers, and their range.
 
     Attributes:
         moments: Count, sum and sum of squares.
-        minimum: The smallest number seen; infinite where there is none.
-        maximum: The largest.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.moments = Moments()
-        self.minimum, self.maximum = float("inf"), float("-inf")
 
     def update(self, values: NDArray[np.float64]) -> None:
         """Take more numbers: at least one, finite, of magnitude below 2^500."""
@@ -33,15 +31,6 @@ class Spread(Accumulator):
         """Take what another has seen."""
         self.moments.merge(other.moments)
         self._widen(other.minimum, other.maximum)
-
-    def _widen(self, minimum: float, maximum: float) -> None:
-        self.minimum = min(self.minimum, minimum + 0.0)  # turns -0.0 into 0.0, which compare equal
-        self.maximum = max(self.maximum, maximum + 0.0)
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """The smallest and the largest; zeros where no number was seen."""
-        return (self.minimum, self.maximum) if self.moments.count else (0.0, 0.0)
 
     def state(self) -> State:
         """That of the moments, with `minimum` and `maximum`."""

@@ -20,8 +20,8 @@ from polyhead.kinds.features.category.config import (
     CategoryFeature,
     CategoryStatistics,
 )
-from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, column_units, seed_of
-from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock
+from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, OneInput, column_units, seed_of
+from polyhead.kinds.protocols.graph import Encoded, FeatureBlock
 from polyhead.kinds.strings import lookup_table, respelled, stripped
 from polyhead.kinds.vocabulary import read_vocabulary
 
@@ -70,15 +70,6 @@ def _ids(statistics: CategoryStatistics, directory: Path) -> Iterator[tuple[str,
         yield unicodedata.normalize("NFD", token), ids[token]
     yield from ids.items()
     yield "", MISSING_ID
-
-
-class _Inputs(tf.Module):  # type: ignore[misc]
-    def __init__(self, transform: CategoryTransform) -> None:
-        super().__init__()
-        self._transform = transform
-
-    def __call__(self, values: tf.Tensor) -> Batch:
-        return {_NAME: self._transform(values)}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -180,9 +171,9 @@ class CategoryBlock(FeatureBlock[CategoryFeature, CategoryStatistics]):
     KIND = _NAME
     IS_SLICED = True
 
-    def transform(self, directory: Path, *, stored: bool) -> _Inputs:
+    def transform(self, directory: Path, *, stored: bool) -> OneInput:
         """String (batch, columns), empty where missing."""
-        return _Inputs(CategoryTransform(list(self.statistics.values()), directory, stored=stored))
+        return OneInput(_NAME, CategoryTransform(list(self.statistics.values()), directory, stored=stored))
 
     def inputs(self) -> dict[str, Any]:
         """`category`."""

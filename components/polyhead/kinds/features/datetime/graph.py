@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from polyhead.contracts.config import ModelSection
 from polyhead.kinds.features.datetime.clock import CYCLES
 from polyhead.kinds.features.datetime.config import PARTS, DatetimeFeature, DatetimeStatistics
-from polyhead.kinds.features.graph import Scaling, encode_numbers
-from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock
-
-_NAME = "datetime"
+from polyhead.kinds.features.graph import NumberBlock, Scaling
 
 
 class DatetimeTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
@@ -62,29 +55,12 @@ class DatetimeTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyp
         return tf.transpose(tf.gather(self._ahead, change, batch_dims=1))
 
 
-class _Inputs(tf.Module):  # type: ignore[misc]
-    def __init__(self, columns: Sequence[DatetimeStatistics]) -> None:
-        super().__init__()
-        self._transform = DatetimeTransform(columns)
+class DatetimeBlock(NumberBlock[DatetimeFeature, DatetimeStatistics]):
+    """All dates and times, as seconds since 1970-01-01 UTC; the direct line is a trend and seasons."""
 
-    def __call__(self, values: tf.Tensor) -> Batch:
-        return {_NAME: self._transform(values)}
+    KIND = "datetime"
+    PARTS = len(PARTS)
 
-
-class DatetimeBlock(FeatureBlock[DatetimeFeature, DatetimeStatistics]):
-    """All dates and times. The network's input is `datetime`, float32 (batch, columns, 8)."""
-
-    KIND = _NAME
-    DTYPE = tf.float64
-
-    def transform(self, directory: Path, *, stored: bool) -> _Inputs:  # moments have no vocabularies
-        """Float64 (batch, columns), seconds since 1970-01-01 UTC, NaN where missing."""
-        return _Inputs(list(self.statistics.values()))
-
-    def inputs(self) -> dict[str, Any]:
-        """`datetime`."""
-        return {_NAME: keras.Input((len(self.names), len(PARTS) + 1), dtype="float32", name=_NAME)}
-
-    def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
-        """A dense layer for each column, and a direct line: a trend and seasons."""
-        return encode_numbers(_NAME, inputs[_NAME], model, seed)
+    def scaled(self) -> DatetimeTransform:
+        """`DatetimeTransform` of all columns."""
+        return DatetimeTransform(list(self.statistics.values()))

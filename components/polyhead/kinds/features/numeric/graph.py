@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from polyhead.contracts.config import ModelSection
-from polyhead.kinds.features.graph import Scaling, encode_numbers
+from polyhead.kinds.features.graph import NumberBlock, Scaling
 from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
-from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock
-
-_NAME = "numeric"
-_PARTS = 2
 
 
 class NumericTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
@@ -39,29 +31,12 @@ class NumericTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untype
         return self._scaling(tf.stack([values, tf.sign(values) * tf.math.log1p(tf.abs(values))], 2))
 
 
-class _Inputs(tf.Module):  # type: ignore[misc]
-    def __init__(self, columns: Sequence[NumericStatistics]) -> None:
-        super().__init__()
-        self._transform = NumericTransform(columns)
+class NumericBlock(NumberBlock[NumericFeature, NumericStatistics]):
+    """All numbers."""
 
-    def __call__(self, values: tf.Tensor) -> Batch:
-        return {_NAME: self._transform(values)}
+    KIND = "numeric"
+    PARTS = 2
 
-
-class NumericBlock(FeatureBlock[NumericFeature, NumericStatistics]):
-    """All numbers. The network's input is `numeric`, float32 (batch, columns, 3)."""
-
-    KIND = _NAME
-    DTYPE = tf.float64
-
-    def transform(self, directory: Path, *, stored: bool) -> _Inputs:  # numbers have no vocabularies
-        """Float64 (batch, columns), NaN where missing."""
-        return _Inputs(list(self.statistics.values()))
-
-    def inputs(self) -> dict[str, Any]:
-        """`numeric`."""
-        return {_NAME: keras.Input((len(self.names), _PARTS + 1), dtype="float32", name=_NAME)}
-
-    def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
-        """A dense layer for each column, all of them in one tensor."""
-        return encode_numbers(_NAME, inputs[_NAME], model, seed)
+    def scaled(self) -> NumericTransform:
+        """`NumericTransform` of all columns."""
+        return NumericTransform(list(self.statistics.values()))

@@ -39,6 +39,7 @@ class NumericFit(Fit[NumericStatistics]):
         del site
         mean, variance = self.values.mean_and_variance()
         log_mean, log_variance = self.logarithms.mean_and_variance()
+        minimum, maximum = self.quantiles.range
         return NumericStatistics(
             count=self.known,
             missing=self.missing,
@@ -46,8 +47,8 @@ class NumericFit(Fit[NumericStatistics]):
             variance=variance,
             log_mean=log_mean,
             log_variance=log_variance,
-            minimum=self.quantiles.minimum if self.known else 0.0,
-            maximum=self.quantiles.maximum if self.known else 0.0,
+            minimum=minimum,
+            maximum=maximum,
             quantiles=self.quantiles.at(QUANTILES),
             quantile_error=self.quantiles.error,
         )
