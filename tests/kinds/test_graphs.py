@@ -142,6 +142,39 @@ def test_a_column_is_the_same_in_a_wide_block_as_alone(
         np.testing.assert_allclose(direct, lines, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("make", [numbers, categories, texts])
+def test_a_line_is_the_product_of_the_table_and_its_kernel(
+    tf: Any, tmp_path: Path, make: Callable[[Path, int], tuple[Any, np.ndarray]], columns: int
+) -> None:
+    """Whatever the kind, the layer takes a kernel with a row for each column of the table."""
+    import keras
+
+    block, raw = make(tmp_path, columns)
+    inputs = block.transform(tmp_path, stored=False)(tf.constant(raw))
+    table = block.table({name: value.numpy() for name, value in inputs.items()})
+    matrix = np.zeros((ROWS, table.size))
+    np.add.at(matrix, (np.arange(ROWS)[:, None], table.places), table.values)
+    kernel = np.random.default_rng(3).normal(size=(table.size, 2)).astype(np.float32)
+    tensors = block.inputs()
+    model = keras.Model(tensors, block.line(tensors, 2, "line"))
+    model.get_layer("line").set_weights([kernel])
+    np.testing.assert_allclose(model(inputs), matrix @ kernel, rtol=1e-5, atol=1e-5)
+
+
+def test_trees_see_numbers_with_gaps_and_categories_as_ids(tf: Any, tmp_path: Path) -> None:
+    """A missing number is NaN; a missing and an unseen category have ids of their own."""
+    block, raw = numbers(tmp_path, 2)
+    columns = block.trees(block.transform(tmp_path, stored=False)(tf.constant(raw)))
+    expected = [[np.nan, (raw[0, 1] - 0.1) / 2], [raw[1, 0], np.nan]]
+    np.testing.assert_allclose(columns.values[:2], expected, rtol=1e-6)
+    assert columns.sizes == [0, 0]
+    block, raw = categories(tmp_path, 1)
+    columns = block.trees(block.transform(tmp_path, stored=False)(tf.constant(raw)))
+    np.testing.assert_array_equal(columns.values[:, 0], [2, 1, 1, 1, 0, 1])
+    assert columns.sizes == [3]
+
+
 def test_the_units_of_a_block_are_bounded() -> None:
     """A column has its full width among few, and no less than four units among however many."""
     from polyhead.kinds.features.graph import column_units

@@ -16,7 +16,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from polyhead.contracts.config import ModelSection
-from polyhead.kinds.protocols.graph import AFeature, AStatistics, Batch, Encoded, FeatureBlock
+from polyhead.kinds.protocols.graph import AFeature, AStatistics, Batch, Encoded, FeatureBlock, Table, TreeColumns
 
 PACKAGE = "polyhead"
 """Keras' name for where the layers come from."""
@@ -193,6 +193,8 @@ class NumberBlock(FeatureBlock[AFeature, AStatistics]):
 
     DTYPE = tf.float64
     PARTS: ClassVar[int]
+    TREE_PARTS: ClassVar[int]
+    """How many of the parts, from the first, tell a tree something new: not those that order rows as another does."""
 
     @abstractmethod
     def scaled(self) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -220,10 +222,25 @@ class NumberBlock(FeatureBlock[AFeature, AStatistics]):
             kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
             name=f"{self.KIND}__encoder",
         )(values)
-        flat = layers.Flatten(name=f"{self.KIND}__values")(values)
+        return Encoded(
+            layers.Flatten(name=f"{self.KIND}__vectors")(vectors),
+            lambda units, head: self.line({self.KIND: values}, units, f"{self.KIND}__to__{head}"),
+        )
 
-        def direct(units: int, head: str) -> Any:
-            name = f"{self.KIND}__to__{head}"
-            return layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=name)(flat)
+    def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
+        """All parts of a number, then the next column's."""
+        values = inputs[self.KIND].reshape(len(inputs[self.KIND]), -1)
+        return Table(values.shape[1], np.broadcast_to(np.arange(values.shape[1], dtype=np.int32), values.shape), values)
 
-        return Encoded(layers.Flatten(name=f"{self.KIND}__vectors")(vectors), direct)
+    def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
+        """A dense layer over all parts."""
+        flat = ops.reshape(inputs[self.KIND], (-1, len(self.names) * (self.PARTS + 1)))
+        return layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=name)(flat)
+
+    def trees(self, inputs: Mapping[str, Any]) -> TreeColumns:
+        """The parts of `TREE_PARTS`."""
+        numbers = inputs[self.KIND]
+        missing = numbers[:, :, -1:] > 0
+        values = ops.where(missing, np.float32(np.nan), numbers[:, :, : self.TREE_PARTS])
+        columns = len(self.names) * self.TREE_PARTS
+        return TreeColumns(ops.reshape(values, (-1, columns)), [0] * columns)

@@ -38,11 +38,42 @@ class Encoded:
     direct: Callable[[int, str], Any] | None
 
 
+@dataclass(frozen=True)
+class Table:
+    """Some rows of a block as a matrix: what a straight line multiplies by its kernel.
+
+    Attributes:
+        size: Columns of the matrix, which are the rows of the kernel.
+        places: Columns of the values that are not zero, int32 (rows, n); a place that occurs twice counts twice.
+        values: float32 (rows, n).
+    """
+
+    size: int
+    places: NDArray[np.int32]
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TreeColumns:
+    """A block as columns that a decision tree splits.
+
+    Attributes:
+        values: Float32 (batch, columns), NaN where a number is missing; a Keras tensor or an eager one.
+        sizes: Of each column: how many ids it has, from 0 to below that; 0 for a number.
+    """
+
+    values: Any
+    sizes: list[int]
+
+
 class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
     """All features of a kind, side by side.
 
     A block has one transform, one encoder and one direct line to each head, however many columns it has. What belongs
     to a column (its statistics, its options, whether it is missing) is one slice of the block's tensors.
+
+    The simple models beside the network see a block as `table` and `trees` give it. Both are made of the network's
+    inputs, and so is `line`, which is the matrix product of the table and a kernel.
 
     Args:
         features: By name, in the order of the columns.
@@ -57,6 +88,8 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
     """Of a column in a raw row."""
     IS_SLICED: ClassVar[bool] = False
     """Whether metrics may be shown by the columns' values."""
+    IS_WIDE: ClassVar[bool] = False
+    """Whether the table has so many columns that other models get what a line over it says in place of it."""
 
     def __init__(self, features: Mapping[str, AFeature], statistics: Mapping[str, AStatistics]) -> None:
         self.names = list(features)
@@ -108,6 +141,37 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
             model: Sizes and rates.
             seed: `train.seed`; each block draws from a seed of its own that follows from it.
         """
+
+    @property
+    def tabled(self) -> list[str]:
+        """The columns that have a table, in order; `table`, `line` and `trees` are called on a block of these alone."""
+        return self.names
+
+    @abstractmethod
+    def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
+        """The rows of a batch as a matrix.
+
+        Args:
+            inputs: Arrays by the names of `inputs`.
+        """
+
+    @abstractmethod
+    def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
+        """A linear function of the block without a constant, `(batch, units)`, zero before it learns.
+
+        Args:
+            inputs: Keras tensors as `inputs` gives them.
+            units: Of the result.
+            name: Of the layer, whose one weight is the kernel, float32 (`Table.size`, units).
+        """
+
+    def trees(self, inputs: Mapping[str, Any]) -> TreeColumns:
+        """The columns for decision trees; of a wide block none are asked for.
+
+        Args:
+            inputs: Tensors as `inputs` gives them, of Keras or eager.
+        """
+        raise NotImplementedError(f"{self.KIND} has no columns for trees")
 
 
 class Head(ABC, Generic[ATarget, AStatistics]):

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+from numpy.typing import NDArray
 
 from polyhead.contracts.config import ModelSection
 from polyhead.kinds.features.category.config import (
@@ -21,7 +22,7 @@ from polyhead.kinds.features.category.config import (
     CategoryStatistics,
 )
 from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, OneInput, column_units, seed_of
-from polyhead.kinds.protocols.graph import Encoded, FeatureBlock
+from polyhead.kinds.protocols.graph import Encoded, FeatureBlock, Table, TreeColumns
 from polyhead.kinds.strings import lookup_table, respelled, stripped
 from polyhead.kinds.vocabulary import read_vocabulary
 
@@ -182,10 +183,29 @@ class CategoryBlock(FeatureBlock[CategoryFeature, CategoryStatistics]):
     def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
         """Embeddings that are longer the more values a column has."""
         ids = HideCategory(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")(inputs[_NAME])
-        sizes = [statistics.vocabulary.size + FIRST_ID for statistics in self.statistics.values()]
+        sizes = self._sizes
         most = column_units(model.width, len(self.names))
         units = [min(most, 4 + 2 * int(size**0.5)) for size in sizes]
         return Encoded(
             ColumnEmbeddings(sizes, units, name=f"{_NAME}__encoder")(ids),
-            lambda units, head: ColumnSums(sizes, units, name=f"{_NAME}__to__{head}")(ids),
+            lambda units, head: self.line({_NAME: ids}, units, f"{_NAME}__to__{head}"),
         )
+
+    def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
+        """An indicator of each id, column after column."""
+        ids = inputs[_NAME]
+        starts = np.cumsum(self._sizes) - self._sizes
+        return Table(sum(self._sizes), (ids + starts).astype(np.int32), np.ones(ids.shape, np.float32))
+
+    def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
+        """`ColumnSums`."""
+        return ColumnSums(self._sizes, units, name=name)(inputs[_NAME])
+
+    def trees(self, inputs: Mapping[str, Any]) -> TreeColumns:
+        """The ids."""
+        return TreeColumns(ops.cast(inputs[_NAME], "float32"), self._sizes)
+
+    @property
+    def _sizes(self) -> list[int]:
+        """Ids of each column."""
+        return [statistics.vocabulary.size + FIRST_ID for statistics in self.statistics.values()]

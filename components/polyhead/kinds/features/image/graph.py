@@ -20,7 +20,7 @@ from polyhead.contracts.config import ModelSection
 from polyhead.kinds.entries import entry_name
 from polyhead.kinds.features.graph import HIDDEN, Hide, StandIn, seed_of
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
-from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock, Held
+from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock, Held, Table
 from polyhead.pictures import graph
 
 _ALIGNMENT = 64
@@ -199,6 +199,19 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
             known = Hide(max(model.image_dropout, HIDDEN), own_seed, name=f"{layer}__hide")(inputs[_known(name)])
             vectors.append(StandIn(name=f"{layer}__stand_in")(towers[tower](inputs[_pixels(name)]), known))
         return Encoded(layers.Concatenate(name="image__vectors")(vectors) if len(vectors) > 1 else vectors[0], None)
+
+    @property
+    def tabled(self) -> list[str]:
+        """None: a linear function of pixels means nothing."""
+        return []
+
+    def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
+        """Of no columns."""
+        raise NotImplementedError("pixels have no table")
+
+    def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
+        """Over no columns."""
+        raise NotImplementedError("pixels have no table")
 
 
 def image_tower(feature: ImageFeature, model: ModelSection, name: str, seed: int) -> keras.Model:

@@ -36,6 +36,7 @@ class NumericBlock(NumberBlock[NumericFeature, NumericStatistics]):
 
     KIND = "numeric"
     PARTS = 2
+    TREE_PARTS = 1
 
     def scaled(self) -> NumericTransform:
         """`NumericTransform` of all columns."""

@@ -10,12 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers, ops
+from numpy.typing import NDArray
 
 from polyhead.contracts.config import ModelSection
 from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, StandIn, column_units, seed_of
 from polyhead.kinds.features.text.config import TextFeature, TextStatistics
 from polyhead.kinds.features.text.tokenizer import SHORTEST_WORD, WORD_CHARACTERS
-from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock
+from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock, Table
 from polyhead.kinds.strings import lookup_table, respelled, stripped
 from polyhead.kinds.vocabulary import read_vocabulary
 
@@ -154,6 +155,7 @@ class TextBlock(FeatureBlock[TextFeature, TextStatistics]):
     """
 
     KIND = _NAME
+    IS_WIDE = True
 
     def transform(self, directory: Path, *, stored: bool) -> _Inputs:
         """String (batch, columns), empty where missing."""
@@ -172,14 +174,31 @@ class TextBlock(FeatureBlock[TextFeature, TextStatistics]):
         """A dense layer for each column over its terms, with a learned vector where there is no text."""
         ids, known = inputs[_IDS], Hide(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")(inputs[_KNOWN])
         weights = inputs[_WEIGHTS] * ops.expand_dims(known, -1)  # the direct lines lose what is hidden too
-        sizes = [statistics.vocabulary.size for statistics in self.statistics.values()]
+        sizes = self._sizes
         units = column_units(model.width, len(self.names))
         terms = WeightedTerms(sizes, units, name=f"{_NAME}__encoder")(ids, weights)
         vectors = StandIn(name=f"{_NAME}__stand_in")(
             layers.Activation("gelu", name=f"{_NAME}__activation")(terms), known
         )
 
-        def direct(units: int, head: str) -> Any:
-            return ops.sum(WeightedTerms(sizes, units, zeros=True, name=f"{_NAME}__to__{head}")(ids, weights), axis=1)
+        return Encoded(
+            layers.Flatten(name=f"{_NAME}__vectors")(vectors),
+            lambda units, head: self.line({_IDS: ids, _WEIGHTS: weights}, units, f"{_NAME}__to__{head}"),
+        )
 
-        return Encoded(layers.Flatten(name=f"{_NAME}__vectors")(vectors), direct)
+    def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
+        """The weight of each term, column after column, each with a place for padding before its terms."""
+        rows = np.add(self._sizes, 1)
+        starts = (np.cumsum(rows) - rows)[:, None]
+        places = (inputs[_IDS] + starts).reshape(len(inputs[_IDS]), -1).astype(np.int32)
+        return Table(int(rows.sum()), places, inputs[_WEIGHTS].reshape(places.shape))
+
+    def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
+        """`WeightedTerms`, summed over the columns."""
+        terms = WeightedTerms(self._sizes, units, zeros=True, name=name)
+        return ops.sum(terms(inputs[_IDS], inputs[_WEIGHTS]), axis=1)
+
+    @property
+    def _sizes(self) -> list[int]:
+        """Terms of each column."""
+        return [statistics.vocabulary.size for statistics in self.statistics.values()]
