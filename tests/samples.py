@@ -5,6 +5,7 @@ A kind that is registered and has no entry here fails `tests/kinds/test_conforma
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from PIL import Image
 from strategies import labels, moments, numbers, phrases, words
 
 from polyhead.contracts.config import Config
+from polyhead.kinds.coercion import VECTOR
 from polyhead.kinds.examples import FEATURES_HELD
 from polyhead.kinds.tables import coerce
 from polyhead.kinds.union import FEATURES, TARGETS, Feature, Target
@@ -87,6 +89,20 @@ SAMPLES: dict[str, Sample] = {
             ("0000-12-31", "out_of_range", "years 1 to 9999"),
         ),
     ),
+    "vector": Sample(
+        options={"length": 3},
+        canonical=st.lists(st.floats(-(2.0**100), 2.0**100, width=32), min_size=3, max_size=3),
+        raw=("[0.1, 0.2, 0.3]", " [1 -2.5e-3 3]", "[np.float32(7.0), 0, 1e9]", "[0.5,0.25,0]"),
+        refused=(
+            ("[1, 2]", "wrong_length", "has 2 numbers, and length is 3"),
+            ("[]", "wrong_length", "has 0 numbers, and length is 3"),
+            ("[1, nan, 3]", "not_a_number", "a vector has all of its numbers"),
+            ("[1, x, 3]", "not_a_number", "a vector has all of its numbers"),
+            ("[1, inf, 3]", "infinite", "finite numbers"),
+            ("[1, 1e39, 3]", "infinite", "of 32 bits"),
+            ("1, 2, 3", "not_a_list", "in brackets, such as [0.1, 0.2]"),
+        ),
+    ),
     "binary": Sample(
         canonical=st.sampled_from(["no", "yes"]),
         raw=("no", " yes"),
@@ -147,11 +163,16 @@ def sent(feature: Feature, cells: pl.Series, folder: Path) -> NDArray[Any]:
         folder: Where the pictures are.
 
     Returns:
-        (rows,): float64, NaN where missing, for a kind of numbers; the files' bytes for pictures; otherwise the words.
+        (rows,): float64, NaN where missing, for a kind of numbers; the files' bytes for pictures; (rows, length)
+        float32 for vectors, NaN where missing; otherwise the words.
     """
     if FEATURES_HELD[feature.kind].dtype == pl.Float64:
         numbers = cells if cells.dtype == pl.Float64 else coerce(cells, feature).values
         return numbers.fill_null(float("nan")).to_numpy()
+    if FEATURES_HELD[feature.kind].dtype == VECTOR:
+        vectors = cells if cells.dtype == VECTOR else coerce(cells, feature).values
+        missing = [math.nan] * sample_of(feature.kind).options["length"]
+        return np.array([missing if vector is None else vector for vector in vectors.to_list()], np.float32)
     if feature.PICTURES:
         return np.array([(folder / path).read_bytes() if path else b"" for path in cells], object)
     return np.array([(cell or "").encode() for cell in cells], object)

@@ -340,7 +340,7 @@ def _column_types() -> list[str]:
     """The canonical type of each kind's columns, from the registries."""
     from polyhead.kinds.examples import FEATURES_HELD, TARGETS_HELD
 
-    words = {"String": "string", "Float64": "float64", "List(String)": "list<string>"}
+    words = {"String": "string", "Float64": "float64", "List(String)": "list<string>", "List(Float32)": "list<float>"}
     return [
         "| Kind | Canonical type |",
         "|---|---|",

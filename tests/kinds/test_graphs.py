@@ -15,6 +15,7 @@ from polyhead.kinds.features.category.config import CategoryFeature, CategorySta
 from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
 from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import TextFeature, TextStatistics
+from polyhead.kinds.features.vector.config import VectorFeature, VectorStatistics
 from polyhead.kinds.vocabulary import write_vocabulary
 
 ROWS = 6
@@ -84,6 +85,21 @@ def texts(folder: Path, columns: int) -> tuple[Any, np.ndarray]:
     return TextBlock({name: TextFeature(kind="text") for name in statistics}, statistics), strings(columns)
 
 
+def vectors(folder: Path, columns: int) -> tuple[Any, np.ndarray]:
+    """A block of vectors of two to four numbers, one of them missing in turn, the shorter ones padded."""
+    from polyhead.kinds.features.vector.graph import VectorBlock
+
+    values = np.random.default_rng(1).normal(size=(ROWS, columns, min(4, columns + 1))).astype(np.float32)
+    statistics = {}
+    for at in range(columns):
+        length = 2 + at % 3
+        values[:, at, length:] = 0
+        values[at % ROWS, at, :length] = np.nan
+        moments = {"mean": [0.1] * length, "variance": [4.0] * length, "minimum": [-9.0] * length}
+        statistics[f"c{at}"] = VectorStatistics(count=5, missing=1, length=length, maximum=[9.0] * length, **moments)
+    return VectorBlock({name: VectorFeature(kind="vector") for name in statistics}, statistics), values
+
+
 def alone(block: Any, column: int) -> Any:
     """A block of one of the columns."""
     name = block.names[column]
@@ -143,7 +159,7 @@ def test_a_column_is_the_same_in_a_wide_block_as_alone(
 
 
 @pytest.mark.parametrize("columns", [1, 3])
-@pytest.mark.parametrize("make", [numbers, categories, texts])
+@pytest.mark.parametrize("make", [numbers, categories, texts, vectors])
 def test_a_line_is_the_product_of_the_table_and_its_kernel(
     tf: Any, tmp_path: Path, make: Callable[[Path, int], tuple[Any, np.ndarray]], columns: int
 ) -> None:

@@ -138,7 +138,9 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     ("image_url", cells(lambda row: f"http://shop.example/{row}"), "", "web addresses of pictures: download"),
     ("scan", cells(lambda row: f"scans/{row}.tiff"), "", "files that are not read"),
     ("labels", cells(lambda row: ["a", "b"][: row % 3]), "", "join each with spaces"),
-    ("embedding", cells(lambda row: [0.5, row / 7]), "", "a column of each number"),
+    ("embedding", cells(lambda row: [0.5, row / 7]), "vector", "lists of 2 numbers each"),
+    ("embedding", cells(lambda row: f"[0.5 {row}]"), "vector", "lists of 2 numbers each"),
+    ("prices", cells(lambda row: [0.5] * (row % 3 + 1)), "", "lists that are not all of one length"),
     ("image", cells(lambda row: {"bytes": b"x", "path": "a"}), "", "pictures inside the table"),
     ("blob", cells(lambda row: {"x": row}), "", "records of several fields"),
     # before any is opened

@@ -28,6 +28,8 @@ _FIRST, _SECOND, _THIRD = b"\x0a", b"\x12", b"\x1a"
 
 _SEVEN_BITS, _MORE = 0x7F, 0x80
 
+_WORDS = (pl.String, pl.Binary)
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -145,8 +147,8 @@ def encode_entries(columns: Mapping[str, Sequence[pl.Series]], rows: int) -> Pie
 
     Args:
         columns: By the entry's name: float64 columns, whose little-endian bytes become one value, null as NaN; string
-            columns, each a value of a bytes list, null as empty; one column of lists of strings, the values of a bytes
-            list, null as none; or one boolean column, an int64 list of 0 or 1.
+            or binary columns, each a value of a bytes list, null as empty; one column of lists of strings, the values
+            of a bytes list, null as none; or one boolean column, an int64 list of 0 or 1.
         rows: How long the columns are.
     """
     pieces: list[Piece] = []
@@ -166,12 +168,12 @@ def _values(members: Sequence[pl.Series], rows: int) -> tuple[bytes, Pieces]:
     if first.dtype == pl.Float64:
         numbers = np.stack([member.to_numpy() for member in members], 1).astype("<f8", copy=False)
         return _FIRST, Pieces(rows, (numbers.view(np.uint8),)).delimited(_FIRST)
-    if first.dtype == pl.String and len(members) == 1:
+    if first.dtype in _WORDS and len(members) == 1:
         return _FIRST, Pieces(rows, (_strings(first),)).delimited(_FIRST)
-    if first.dtype == pl.String:
+    if first.dtype in _WORDS:
         counts = np.full(rows, len(members))
         lists = pl.DataFrame([member.alias(str(at)) for at, member in enumerate(members)]).select(
-            pl.concat_list(pl.all().fill_null(""))
+            pl.concat_list(pl.all().fill_null(pl.lit("", first.dtype)))
         )
         words = lists.to_series().explode()
     else:
@@ -183,8 +185,8 @@ def _values(members: Sequence[pl.Series], rows: int) -> tuple[bytes, Pieces]:
 
 
 def _strings(words: pl.Series) -> Runs:
-    """UTF-8 bytes; null is empty."""
-    array = (words.fill_null("") if words.null_count() else words).rechunk().to_arrow()
+    """The bytes of words, in UTF-8; null is empty."""
+    array = (words.fill_null(pl.lit("", words.dtype)) if words.null_count() else words).rechunk().to_arrow()
     _, offsets, content = array.buffers()
     edges = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
     data = np.frombuffer(content, np.uint8) if content is not None else np.empty(0, np.uint8)

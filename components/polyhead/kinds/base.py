@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -49,6 +49,15 @@ class FeatureBase(Section):
     def stored_bytes(self) -> int:
         """What a row's value takes in a shard beyond what any row takes, about."""
         return 0
+
+    def settled(self, statistics: Any) -> Self:
+        """The feature for rows to predict: what it leaves open is as the train rows have it.
+
+        Args:
+            statistics: Of the train rows.
+        """
+        del statistics
+        return self
 
     @classmethod
     def conflicts(cls, bodies: Mapping[str, Mapping[str, Any]]) -> Iterator[Conflict]:

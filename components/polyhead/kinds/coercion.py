@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import polars as pl
 
@@ -23,6 +24,9 @@ NO_NUMBER = frozenset(
 
 LARGEST = 1e150
 """Magnitude whose square, and sums of it, are 64-bit numbers."""
+
+VECTOR = pl.List(pl.Float32)
+"""The canonical type of vectors."""
 
 EMPTY_SET = "[]"
 """How a text cell spells a multilabel target without any label."""
@@ -65,12 +69,12 @@ class Rule:
 
     Attributes:
         reason: A word for counting, such as `not_a_number`.
-        detail: One line for a person, or what gives one for a cell's canonical word.
+        detail: One line for a person, or what gives one for a cell's canonical value.
         broken: Boolean per cell, of the source's columns; null counts as False.
     """
 
     reason: str
-    detail: str | Callable[[str], str]
+    detail: str | Callable[[Any], str]
     broken: pl.Expr
 
 
@@ -86,7 +90,7 @@ class Coercion:
     values: pl.Expr
     rules: tuple[Rule, ...] = ()
 
-    def refusing(self, reason: str, detail: str | Callable[[str], str], broken: pl.Expr) -> Coercion:
+    def refusing(self, reason: str, detail: str | Callable[[Any], str], broken: pl.Expr) -> Coercion:
         """This coercion with one more rule."""
         return replace(self, rules=(*self.rules, Rule(reason, detail, broken)))
 
@@ -177,6 +181,58 @@ def _numbers_in(text: pl.Series) -> pl.Series:
         booleans = text.gather(rows).str.to_lowercase()
         numbers = numbers.scatter(rows, booleans.replace_strict({"true": 1.0, "false": 0.0}, default=None))
     return numbers.fill_nan(None)
+
+
+def vectors(column: pl.Series) -> Coerced:
+    """A column as lists of float32; see `vector_coercion`."""
+    return applied(column, vector_coercion)
+
+
+def vector_coercion(source: Source, length: int | None = None) -> Coercion:
+    """How a column becomes lists of float32, each the number nearest to what the cell has.
+
+    Lists are taken as they are; text is read as one, such as `[0.1, 0.2]` or, as NumPy writes it, `[0.1 0.2]`. The
+    spellings of `NO_NUMBER` are missing cells. A list has all its numbers: one that is missing, NaN or infinite in
+    32 bits is a fault.
+
+    Args:
+        source: The column.
+        length: How many numbers a cell must have. Default: any, but not none.
+
+    Raises:
+        DataError: The column's type holds no lists of numbers.
+    """
+    values, dtype = source.values, source.dtype
+    inner = dtype.inner if isinstance(dtype, (pl.List, pl.Array)) else None
+    if dtype == pl.Null:
+        return Coercion(source.received.cast(VECTOR))
+    if isinstance(inner, pl.DataType) and (inner.is_numeric() or inner in (pl.Boolean, pl.String, pl.Null)):
+        made = Coercion(source.received.cast(pl.List(inner)).cast(VECTOR, strict=False))
+    elif dtype in TEXTS:
+        text = text_of(source.received, dtype).str.strip_chars()
+        body = text.str.extract(r"(?s)^\[(.*)\]$").str.strip_chars()
+        items = body.str.replace_all(r"np\.\w+\(([^()]*)\)", "$1").str.replace_all(r"\s*,\s*|\s+", ",").str.split(",")
+        empty = pl.lit([], pl.List(pl.String))
+        made = requiring_text(
+            Coercion(pl.when(body == "").then(empty).otherwise(items).cast(VECTOR, strict=False)), source
+        )
+        odd = text.is_not_null() & body.is_null() & ~text.str.to_lowercase().is_in(sorted(NO_NUMBER))
+        made = made.refusing("not_a_list", "is not a list of numbers in brackets, such as [0.1, 0.2]", odd)
+    else:
+        what = f"holds {dtype}, which is not a list of numbers"
+        raise DataError("not-a-vector", what, where=f"column '{source.name}'")
+    if length is None:
+        made = made.refusing("no_numbers", "is an empty list: leave out what is missing", values.list.len() == 0)
+    else:
+
+        def detail(cell: pl.Series) -> str:
+            return f"has {len(cell)} numbers, and length is {length}"
+
+        made = made.refusing("wrong_length", detail, values.list.len() != length)
+    unread = values.list.eval(pl.element().fill_nan(None).is_null()).list.any()
+    made = made.refusing("not_a_number", "has an item that is not a number: a vector has all of its numbers", unread)
+    infinite = values.list.eval(pl.element().is_infinite()).list.any()
+    return made.refusing("infinite", "must have finite numbers, of 32 bits", infinite)
 
 
 def words(column: pl.Series, *, strip: bool = True) -> pl.Series:
@@ -376,7 +432,7 @@ def details(rule: Rule, values: pl.Series) -> pl.Series:
     said = rule.detail
     if isinstance(said, str):
         return pl.Series("detail", [said], dtype=pl.String).new_from_index(0, len(values))
-    return pl.Series("detail", [said(word) for word in values], dtype=pl.String)
+    return pl.Series("detail", [said(value) for value in values], dtype=pl.String)
 
 
 def applied(column: pl.Series, make: Callable[[Source], Coercion]) -> Coerced:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
+from polyhead.kinds.coercion import VECTOR
 from polyhead.kinds.entries import entry_name
 from polyhead.kinds.union import Feature, Target
 
@@ -20,6 +22,23 @@ Entries = dict[str, list[pl.Series]]
 def _together(group: str, kind: str, columns: Sequence[pl.Series]) -> Entries:
     """One entry: numbers one behind the other, or a word or text each."""
     return {entry_name(group, kind): list(columns)}
+
+
+def _vectors(group: str, kind: str, columns: Sequence[pl.Series]) -> Entries:
+    """One entry: the bytes of each column's numbers."""
+    return {entry_name(group, kind): [_bytes_of(column) for column in columns]}
+
+
+def _bytes_of(vectors: pl.Series) -> pl.Series:
+    """Lists of float32 as their little-endian bytes; null stays null."""
+    import pyarrow as pa
+
+    numbers = vectors.explode(empty_as_null=False, keep_nulls=False).to_numpy().astype("<f4", copy=False)
+    lengths = vectors.list.len().fill_null(0).to_numpy().astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]) * numbers.itemsize
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(numbers))]
+    held = pl.Series(vectors.name, pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(vectors), buffers))
+    return held.to_frame().select(pl.when(vectors.is_not_null()).then(pl.first())).to_series()
 
 
 def _sets(group: str, kind: str, columns: Sequence[pl.Series]) -> Entries:
@@ -55,6 +74,7 @@ FEATURES_HELD: dict[str, Held] = {
     "category": Held(pl.String, _together),
     "text": Held(pl.String, _together),
     "datetime": Held(pl.Float64, _together),
+    "vector": Held(VECTOR, _vectors),
 }
 TARGETS_HELD: dict[str, Held] = {
     "binary": Held(pl.String, _together),

@@ -113,6 +113,15 @@ class Summary:
         del name
         return []
 
+    def conflict(self, where: str) -> Problem | None:
+        """What keeps the cells from being one column, each of them accepted; None where nothing does.
+
+        Args:
+            where: What messages call the column.
+        """
+        del where
+        return None
+
 
 class NumberSummary(Summary):
     """A column of numbers: the smallest and the largest."""

@@ -14,6 +14,7 @@ from polyhead.kinds.features.datetime.table import DatetimeTable
 from polyhead.kinds.features.image.table import ImageTable
 from polyhead.kinds.features.numeric.table import NumericTable
 from polyhead.kinds.features.text.table import TextTable
+from polyhead.kinds.features.vector.table import VectorTable
 from polyhead.kinds.protocols.table import FeatureTable, TableFacet, TargetTable
 from polyhead.kinds.targets.binary.table import BinaryTable
 from polyhead.kinds.targets.multiclass.table import MulticlassTable
@@ -28,6 +29,7 @@ class _Features(TypedDict):
     category: CategoryTable
     text: TextTable
     datetime: DatetimeTable
+    vector: VectorTable
 
 
 class _Targets(TypedDict):
@@ -43,6 +45,7 @@ _FEATURES: _Features = {
     "category": CategoryTable(),
     "text": TextTable(),
     "datetime": DatetimeTable(),
+    "vector": VectorTable(),
 }
 _TARGETS: _Targets = {
     "binary": BinaryTable(),

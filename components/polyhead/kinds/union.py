@@ -12,19 +12,20 @@ from polyhead.kinds.features.datetime.config import DatetimeFeature, DatetimeSta
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
 from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
 from polyhead.kinds.features.text.config import TextFeature, TextStatistics
+from polyhead.kinds.features.vector.config import VectorFeature, VectorStatistics
 from polyhead.kinds.targets.binary.config import BinaryTarget
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 
-AnyFeature = ImageFeature | NumericFeature | CategoryFeature | TextFeature | DatetimeFeature
+AnyFeature = ImageFeature | NumericFeature | CategoryFeature | TextFeature | DatetimeFeature | VectorFeature
 AnyTarget = BinaryTarget | MulticlassTarget | MultilabelTarget | RegressionTarget
 
 Feature = Annotated[AnyFeature, Field(discriminator="kind")]
 Target = Annotated[AnyTarget, Field(discriminator="kind")]
 FeatureStatistics = Annotated[
-    ImageStatistics | NumericStatistics | CategoryStatistics | TextStatistics | DatetimeStatistics,
+    ImageStatistics | NumericStatistics | CategoryStatistics | TextStatistics | DatetimeStatistics | VectorStatistics,
     Field(discriminator="kind"),
 ]
 TargetStatistics = Annotated[ClassStatistics | LabelStatistics | RegressionStatistics, Field(discriminator="kind")]

@@ -32,9 +32,9 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]  # TensorFlow is untyp
         self._names = list(fitted.features)
 
     def raw_spec(self) -> dict[str, tf.TensorSpec]:
-        """What a raw batch looks like: by feature, (batch,) of its kind's `DTYPE`."""
-        types = {name: block.DTYPE for block in self._blocks for name in block.names}
-        return {name: tf.TensorSpec([None], types[name], name=name) for name in self._names}
+        """What a raw batch looks like, by feature."""
+        specs = {name: block.raw_spec(name) for block in self._blocks for name in block.names}
+        return {name: specs[name] for name in self._names}
 
     def joined(self, raw: Batch) -> dict[str, Any]:
         """A raw batch by feature name as blocks by kind."""

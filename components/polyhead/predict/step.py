@@ -14,6 +14,7 @@ from polyhead.contracts.artifact import Record, require_same
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
 from polyhead.contracts.config import Config
 from polyhead.contracts.prediction import PREDICTIONS_TABLE, ROWS_AT_ONCE, PredictionPart, PredictionPlan
+from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, Rejection
 from polyhead.errors import ArtifactError, DataError, counted
 from polyhead.examples.encoding import examples_of
@@ -82,14 +83,14 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
     """
     out = _file(out)
     config = ModelBundle.read(bundle).config(bundle)
-    clean = _Clean.of(config, table)
+    clean = _Clean.of(_settled(config, bundle), table)
     model = _Model(bundle, config, clean.image_root, workers)
     predicted = model.predict(clean.rows.iter_slices(ROWS_AT_ONCE), clean.rows.height)
     cells = in_order([clean.rejected, model.rejected.frame()])
     return _write([predicted], cells, name=clean.name, rows_read=clean.rows_read, out=out)
 
 
-@opens(bundle=Input(ModelBundle, (BUNDLED_CONFIG,)))
+@opens(bundle=Input(ModelBundle, (BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*.json")))
 def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) -> PredictionPlan:
     """Clean a table and cut its rows into partitions of about the same bytes of pictures.
 
@@ -105,7 +106,7 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
     """
     trained = ModelBundle.read(bundle)
     config = trained.config(bundle)
-    clean = _Clean.of(config, table)
+    clean = _Clean.of(_settled(config, bundle), table)
     folder = PictureFolder(clean.image_root)
     sizes = np.full(clean.rows.height, ROW_BYTES, np.int64)
     for name in config.pictured:
@@ -252,6 +253,13 @@ def _write(
         rejected_path=rejected_path,
         rejections=counts.summary(),
     )
+
+
+def _settled(config: Config, bundle: str | Path) -> Config:
+    """A bundle's configuration, in which the statistics of the train rows decide what it leaves open."""
+    statistics = Preprocessing.read(Path(bundle) / BUNDLED_PREPROCESSING).feature_statistics
+    features = {name: feature.settled(statistics[name]) for name, feature in config.features.items()}
+    return config.model_copy(update={"features": features})
 
 
 class _Clean(NamedTuple):

@@ -89,7 +89,8 @@ def export_serving(
     """Write a SavedModel whose `serving_default` signature takes raw rows.
 
     Inputs by feature name, all `(batch,)`: float64 for kinds of numbers, NaN where missing; string for the others,
-    empty where missing, for image the bytes of a JPEG, PNG, GIF or 24-bit BMP file. Outputs as in
+    empty where missing, for image the bytes of a JPEG, PNG, GIF or 24-bit BMP file. Vectors are float32
+    `(batch, length)`, a row of NaN where missing. Outputs as in
     `polyhead.model.outputs.predictions`. The SavedModel needs TensorFlow only, not Polyhead.
 
     Args:

@@ -402,6 +402,8 @@ def _verdict(config: Config, found: _Found) -> tuple[list[Problem], list[str]]:
         problems += [problem] if problem else []
         warnings += found.columns[name].warnings(name)
     for name in config.features:
+        conflict = found.columns[name].conflict(f"feature '{name}'")
+        problems += [conflict] if conflict else []
         if found.columns[name].missing == found.rows_clean:
             warnings.append(f"feature '{name}' has no value in any row")
     return problems, warnings

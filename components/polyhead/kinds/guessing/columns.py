@@ -84,6 +84,19 @@ class Column:
         return read.values
 
     @cached_property
+    def vectors(self) -> pl.Series | None:
+        """The cells as lists of float32, null where missing or none; None where the column holds no vectors.
+
+        A column holds vectors where at most `JUNK` of the cells that are not missing are something else.
+        """
+        try:
+            read = coercion.vectors(self.series)
+        except DataError:
+            return None
+        faults = sum(int(fault.mask.sum()) for fault in read.faults)
+        return None if faults > JUNK * self.rows or read.values.null_count() == self.rows else read.values
+
+    @cached_property
     def different_numbers(self) -> int:
         """How many different numbers."""
         return 0 if self.numbers is None else self.numbers.drop_nulls().n_unique()
@@ -109,6 +122,8 @@ class Column:
     @property
     def missing(self) -> float:
         """Share of the cells that are missing, as the kind that the column seems to have counts them."""
+        if self.words is None:
+            return self.series.null_count() / self.rows
         held = len(self.known) if self.numbers is None else self.rows - self.numbers.null_count()
         return 1 - held / self.rows
 

@@ -101,6 +101,10 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
         """What a row takes as the network's input beyond what it takes in a shard, about."""
         return 0
 
+    def raw_spec(self, name: str) -> tf.TensorSpec:
+        """What a batch of a raw column looks like."""
+        return tf.TensorSpec([None], self.DTYPE, name=name)
+
     def joined(self, columns: Mapping[str, tf.Tensor]) -> Any:
         """The block's raw columns as one tensor, `(batch, columns)`, from tensors `(batch,)` by name."""
         return tf.stack([columns[name] for name in self.names], 1)

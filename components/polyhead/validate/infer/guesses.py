@@ -118,7 +118,7 @@ def _unsuitable_type(column: Column) -> str:
     if isinstance(dtype, (pl.List, pl.Array)):
         if dtype.inner == pl.String:
             return "lists of words: join each with spaces to use it as kind: text"
-        return "lists: make a column of each number"
+        return "lists that are not all of one length, or not of numbers: make a column of each item"
     if dtype == pl.Duration:
         return "durations, which no kind holds: add their lengths as numbers"
     return f"{dtype}, which no feature kind holds" if column.words is None else ""

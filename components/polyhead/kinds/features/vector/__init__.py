@@ -1,0 +1,1 @@
+"""Vectors of numbers, such as embeddings that were computed elsewhere."""

@@ -1,0 +1,148 @@
+"""Vectors in the graph: every component scaled, a dense layer for each column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+from numpy.typing import NDArray
+
+from polyhead.contracts.config import ModelSection
+from polyhead.kinds.features.graph import HIDDEN, Hide, Scaling, StandIn, column_units, seed_of
+from polyhead.kinds.features.vector.config import VectorFeature, VectorStatistics
+from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock, Held, Table
+
+_NAME = "vector"
+_KNOWN = "vector_known"
+
+
+class VectorTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """Vectors to standardised components, as `Scaling` has them, over the square root of their number.
+
+    So a whole vector weighs as much as a single number does, however long it is. A vector with a component that is not
+    finite is missing.
+
+    Args:
+        columns: Statistics of each column.
+    """
+
+    def __init__(self, columns: Sequence[VectorStatistics]) -> None:
+        super().__init__()
+        lengths = np.array([of.length for of in columns])
+
+        def padded(values: Sequence[list[float]], filler: float) -> NDArray[np.float64]:
+            table = np.full((len(columns), lengths.max()), filler)
+            for row, own in zip(table, values, strict=True):
+                row[: len(own)] = own
+            return table
+
+        self._scaling = Scaling(
+            padded([of.mean for of in columns], 0.0),
+            padded([of.variance for of in columns], 1.0),
+            padded([of.minimum for of in columns], 0.0),
+            padded([of.maximum for of in columns], 0.0),
+        )
+        self._share = (1 / np.sqrt(lengths[:, None])).astype(np.float32)
+
+    def __call__(self, vectors: tf.Tensor) -> Batch:
+        """Float32 (batch, columns, length of the longest), padded with zeros, to both inputs of the network."""
+        known = tf.reduce_all(tf.math.is_finite(vectors), 2, keepdims=True)
+        scaled = self._scaling(tf.where(known, tf.cast(vectors, tf.float64), np.nan))
+        return {_NAME: scaled[..., :-1] * self._share, _KNOWN: 1 - scaled[..., -1]}
+
+
+class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
+    """All vectors.
+
+    The network's inputs are `vector`, float32 (batch, columns, length of the longest), shorter ones padded with zeros,
+    and `vector_known`, float32 (batch, columns).
+    """
+
+    KIND = _NAME
+    DTYPE = tf.float32
+    IS_WIDE = True
+
+    def __init__(self, features: Mapping[str, VectorFeature], statistics: Mapping[str, VectorStatistics]) -> None:
+        super().__init__(features, statistics)
+        self._lengths = [of.length for of in self.statistics.values()]
+        self._longest = max(self._lengths)
+
+    def raw_spec(self, name: str) -> tf.TensorSpec:
+        """Float32 (batch, length); a row of NaN is missing."""
+        return tf.TensorSpec([None, self.statistics[name].length], self.DTYPE, name=name)
+
+    def joined(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Float32 (batch, columns, length of the longest), padded with zeros."""
+        wanted = zip(self.names, self._lengths, strict=True)
+        return tf.stack([tf.pad(columns[name], [[0, 0], [0, self._longest - length]]) for name, length in wanted], 1)
+
+    def columns(self, raw: tf.Tensor) -> Batch:
+        """Float32 (batch, length) by name."""
+        wanted = zip(self.names, self._lengths, strict=True)
+        return {name: raw[:, at, :length] for at, (name, length) in enumerate(wanted)}
+
+    def parsed(self, parsed: Batch, held: Held) -> tf.Tensor:
+        """As `joined` gives it, NaN where a vector is missing."""
+        content = super().parsed(parsed, held)
+        columns = {}
+        for at, (name, length) in enumerate(zip(self.names, self._lengths, strict=True)):
+            missing = np.full(length, np.nan, "<f4").tobytes()
+            filled = tf.where(tf.equal(content[:, at], ""), missing, content[:, at])
+            columns[name] = tf.ensure_shape(tf.io.decode_raw(filled, self.DTYPE), [None, length])
+        return self.joined(columns)
+
+    def transform(self, directory: Path, *, stored: bool) -> VectorTransform:  # vectors have no vocabularies
+        """Float32 (batch, columns, length of the longest)."""
+        return VectorTransform(list(self.statistics.values()))
+
+    def inputs(self) -> dict[str, Any]:
+        """`vector` and `vector_known`."""
+        columns = len(self.names)
+        return {
+            _NAME: keras.Input((columns, self._longest), dtype="float32", name=_NAME),
+            _KNOWN: keras.Input((columns,), dtype="float32", name=_KNOWN),
+        }
+
+    def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
+        """A dense layer for each column, with a learned vector where there is none, and a line from all components."""
+        columns = len(self.names)
+        known = Hide(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")(inputs[_KNOWN])
+        values = inputs[_NAME] * ops.expand_dims(known, -1)  # the direct lines lose what is hidden too
+        units = column_units(model.width, columns)
+        limit = math.sqrt(6 / (self._longest + units))  # Glorot's, of the longest column's layer
+        dense = layers.EinsumDense(
+            "bcd,cdu->bcu",
+            output_shape=(columns, units),
+            bias_axes="cu",
+            activation="gelu",
+            kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
+            name=f"{_NAME}__encoder",
+        )(values)
+        vectors = StandIn(name=f"{_NAME}__stand_in")(dense, known)
+        return Encoded(
+            layers.Flatten(name=f"{_NAME}__vectors")(vectors),
+            lambda units, head: self.line({_NAME: values}, units, f"{_NAME}__to__{head}"),
+        )
+
+    def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
+        """The components, column after column, without padding."""
+        values = inputs[_NAME].reshape(len(inputs[_NAME]), -1)[:, self._places]
+        return Table(values.shape[1], np.broadcast_to(np.arange(values.shape[1], dtype=np.int32), values.shape), values)
+
+    def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
+        """A dense layer over the components."""
+        flat = ops.reshape(inputs[_NAME], (-1, len(self.names) * self._longest))
+        flat = ops.take(flat, self._places, axis=1)
+        return layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=name)(flat)
+
+    @property
+    def _places(self) -> NDArray[np.int32]:
+        """Where the components are among all that a row has, padding included."""
+        places = [at * self._longest + np.arange(length) for at, length in enumerate(self._lengths)]
+        return np.concatenate(places).astype(np.int32)
