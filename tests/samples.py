@@ -73,7 +73,7 @@ SAMPLES: dict[str, Sample] = {
         ),
     ),
     "text": Sample(
-        options={"min_documents": 1, "ngrams": 2},
+        options={"min_documents": 1, "ngrams": 2, "analyzer": "both"},
         canonical=phrases.filter(str.strip),
         raw=("a red house", " Grün und BLAU, grün ", "2024-01-31 00:00:00", "7.0", "?!"),
         refused=((b"\xff", "not_text", "not UTF-8 text"),),

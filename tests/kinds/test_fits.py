@@ -26,7 +26,7 @@ from polyhead.kinds.features.numeric.config import QUANTILES
 from polyhead.kinds.features.numeric.table import NumericFit
 from polyhead.kinds.features.text.config import TextFeature
 from polyhead.kinds.features.text.table import TextFit
-from polyhead.kinds.features.text.tokenizer import terms
+from polyhead.kinds.features.text.tokenizer import characters, terms
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.tables import target_table
 from polyhead.kinds.targets.binary.config import BinaryTarget
@@ -136,7 +136,8 @@ def test_text_vocabulary_and_idf_are_the_tfidf_vectorizers(
 ) -> None:
     """The same terms in the same order with the same idf; counts are documents."""
     feature = TextFeature(kind="text", ngrams=ngrams, min_documents=min_documents)
-    received = gathered(TextFit("x", feature), strings(values)).vocabulary()
+    fit = gathered(TextFit("x", feature), strings(values))
+    received = fit.vocabulary(fit.words)
     documents = [value for value in values if value is not None]
     try:
         oracle = TfidfVectorizer(ngram_range=(1, ngrams), min_df=min_documents).fit(documents)
@@ -147,7 +148,8 @@ def test_text_vocabulary_and_idf_are_the_tfidf_vectorizers(
         np.testing.assert_allclose(received["idf"], oracle.idf_, rtol=1e-9)
         counter = CountVectorizer(ngram_range=(1, ngrams), vocabulary=received["token"].to_list(), binary=True)
         assert received["count"].to_list() == np.asarray(counter.transform(documents).sum(axis=0)).ravel().tolist()
-    assert received.equals(regrouped(lambda: TextFit("x", feature), strings(values)).vocabulary())
+    again = regrouped(lambda: TextFit("x", feature), strings(values))
+    assert received.equals(again.vocabulary(again.words))
     assert received.schema == {"token": pl.String, "count": pl.Int64, "idf": pl.Float64}
 
 
@@ -159,14 +161,22 @@ def test_terms_are_those_of_scikit_learn(text: str, ngrams: int) -> None:
     assert terms(strings([text, None]), ngrams).to_list() == [analyzer(text), None]
 
 
+@settings(max_examples=150, deadline=None)
+@given(texts | phrases, st.integers(1, 3), st.integers(0, 3))
+def test_runs_of_characters_are_those_of_scikit_learn(text: str, shortest: int, more: int) -> None:
+    """As often as in it, whatever the script; NUL is white space here."""
+    analyzer = TfidfVectorizer(analyzer="char_wb", ngram_range=(shortest, shortest + more)).build_analyzer()
+    found, missing = characters(strings([text, None]), shortest, shortest + more).to_list()
+    assert Counter(found) == Counter(analyzer(text.replace("\0", " ")))
+    assert missing is None
+
+
 def test_max_terms_keeps_the_most_frequent() -> None:
     """By documents, ties by code points; the result is in code point order."""
     values = strings(["bb aa bb", "bb cc", "dd cc aa"])
     feature = TextFeature(kind="text", min_documents=1, max_terms=2)
-    assert gathered(TextFit("x", feature), values).vocabulary().select("token", "count").rows() == [
-        ("aa", 2),
-        ("bb", 2),
-    ]
+    fit = gathered(TextFit("x", feature), values)
+    assert fit.vocabulary(fit.words).select("token", "count").rows() == [("aa", 2), ("bb", 2)]
 
 
 @settings(max_examples=100, deadline=None)

@@ -14,7 +14,7 @@ from polyhead.contracts.config import ModelSection
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
 from polyhead.kinds.features.text import tokenizer
-from polyhead.kinds.features.text.config import TextFeature, TextStatistics
+from polyhead.kinds.features.text.config import Terms, TextFeature, TextStatistics
 from polyhead.kinds.features.vector.config import VectorFeature, VectorStatistics
 from polyhead.kinds.vocabulary import write_vocabulary
 
@@ -79,9 +79,8 @@ def texts(folder: Path, columns: int) -> tuple[Any, np.ndarray]:
             {"token": tokens, "count": [1] * len(tokens), "idf": [1.0 + at, 1.5, 2.0][: len(tokens)]}
         )
         vocabulary = write_vocabulary(folder, f"c{at}", weights)
-        statistics[f"c{at}"] = TextStatistics(
-            count=5, missing=1, documents=5, tokenizer=tokenizer.NAME, ngrams=1 + at % 2, vocabulary=vocabulary
-        )
+        terms = Terms(tokenizer=tokenizer.WORDS, shortest=1, longest=1 + at % 2, vocabulary=vocabulary)
+        statistics[f"c{at}"] = TextStatistics(count=5, missing=1, documents=5, terms=[terms])
     return TextBlock({name: TextFeature(kind="text") for name in statistics}, statistics), strings(columns)
 
 
@@ -124,14 +123,14 @@ def column_weights(block: Any, model: Any, column: int) -> list[np.ndarray]:
     if block.KIND == "numeric":
         kernel, bias = layers["encoder"]
         return [kernel[[column]], bias[[column]], layers["to__y"][0][3 * column : 3 * column + 3]]
-    sizes = np.array([statistics.vocabulary.size for statistics in block.statistics.values()])
     if block.KIND == "category":
-        sizes = sizes + 2
+        sizes = np.array([statistics.vocabulary.size + 2 for statistics in block.statistics.values()])
         numbers = sizes * [min(4, 4 + 2 * int(size**0.5)) for size in sizes]
         start, end = (int(numbers[: column + after].sum()) for after in (0, 1))
         first, last = (int(sizes[: column + after].sum()) for after in (0, 1))
         return [layers["encoder"][0][start:end], layers["to__y"][0][first:last]]
-    first, last = (int((sizes[: column + after] + 1).sum()) for after in (0, 1))
+    sizes = np.array([statistics.size + 1 for statistics in block.statistics.values()])
+    first, last = (int(sizes[: column + after].sum()) for after in (0, 1))
     return [layers["encoder"][0][first:last], layers["stand_in"][0][[column]], layers["to__y"][0][first:last]]
 
 

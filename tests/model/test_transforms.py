@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -30,13 +31,13 @@ from polyhead.kinds.features.category.table import CategoryFit
 from polyhead.kinds.features.numeric.config import NumericStatistics
 from polyhead.kinds.features.numeric.table import NumericFit
 from polyhead.kinds.features.text import tokenizer
-from polyhead.kinds.features.text.config import TextFeature, TextStatistics
+from polyhead.kinds.features.text.config import TextFeature
 from polyhead.kinds.features.text.table import TextFit
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
-from polyhead.kinds.vocabulary import write_vocabulary
+from polyhead.kinds.vocabulary import read_vocabulary, write_vocabulary
 from polyhead.pictures.folder import PictureFolder
 
 DOCUMENTS = [
@@ -74,20 +75,15 @@ def numeric(values: Sequence[float | None]) -> NumericStatistics:
     return gathered(NumericFit("x"), pl.Series(values, dtype=pl.Float64)).finish(NOWHERE)
 
 
-def text_transform(folder: Path, train: list[str], ngrams: int, min_documents: int = 1) -> Any:
+def text_transform(folder: Path, train: list[str], **options: Any) -> tuple[Any, list[str]]:
+    """The transform that was fitted on some texts, and its terms in the order of their ids."""
     from polyhead.kinds.features.text.graph import TextTransform
 
-    feature = TextFeature(kind="text", ngrams=ngrams, min_documents=min_documents)
-    vocabulary = gathered(TextFit("x", feature), pl.Series(train, dtype=pl.String)).vocabulary()
-    statistics = TextStatistics(
-        count=len(train),
-        missing=0,
-        documents=len(train),
-        tokenizer=tokenizer.NAME,
-        ngrams=ngrams,
-        vocabulary=write_vocabulary(folder, "text", vocabulary),
-    )
-    return TextTransform(statistics, folder), vocabulary["token"].to_list()
+    feature = TextFeature.model_validate({"kind": "text", "min_documents": 1, **options})
+    site = Site(folder, PictureFolder(str(folder)), max_pixels=1)
+    statistics = gathered(TextFit("x", feature), pl.Series(train, dtype=pl.String)).finish(site)
+    tokens = [read_vocabulary(folder, terms.vocabulary)["token"] for terms in statistics.terms]
+    return TextTransform(statistics, folder), pl.concat(tokens).to_list()
 
 
 def dense(terms_of_rows: tuple[Any, Any], terms: int) -> Any:
@@ -106,7 +102,7 @@ def dense(terms_of_rows: tuple[Any, Any], terms: int) -> Any:
 @pytest.mark.parametrize("min_documents", [1, 2])
 def test_tfidf_is_scikit_learns(tf: Any, tmp_path: Path, ngrams: int, min_documents: int) -> None:
     """Vocabulary and weights of words and runs of words equal TfidfVectorizer's to 1e-6, eagerly and in tf.data."""
-    transform, tokens = text_transform(tmp_path, DOCUMENTS, ngrams, min_documents)
+    transform, tokens = text_transform(tmp_path, DOCUMENTS, ngrams=ngrams, min_documents=min_documents)
     oracle = TfidfVectorizer(ngram_range=(1, ngrams), min_df=min_documents).fit(DOCUMENTS)
     assert tokens == list(oracle.get_feature_names_out())
     rows = [*DOCUMENTS, *UNSEEN]
@@ -123,7 +119,7 @@ def test_tfidf_is_scikit_learns(tf: Any, tmp_path: Path, ngrams: int, min_docume
 @example(train=["ab ab cd"], others=["cd ab ab cd ab"])
 def test_any_text_is_weighed_as_scikit_learn_does(tf: Any, tmp_path: Path, train: list[str], others: list[str]) -> None:
     """Texts of any script and punctuation, with runs of up to three words, equal TfidfVectorizer's to 1e-6."""
-    transform, tokens = text_transform(tmp_path, train, 3)
+    transform, tokens = text_transform(tmp_path, train, ngrams=3)
     rows = [*train, *others]
     ids, weights = transform(tf.constant(rows))
     if not tokens:
@@ -134,10 +130,40 @@ def test_any_text_is_weighed_as_scikit_learn_does(tf: Any, tmp_path: Path, train
     np.testing.assert_allclose(dense((ids, weights), len(tokens)), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(("shortest", "longest"), [(2, 4), (1, 1), (3, 6)])
+def test_characters_are_weighed_as_scikit_learn_does(tf: Any, tmp_path: Path, shortest: int, longest: int) -> None:
+    """Vocabulary and weights of `char_wb` to 1e-6, eagerly and in tf.data; NUL is white space here."""
+    transform, tokens = text_transform(tmp_path, DOCUMENTS, analyzer="characters", characters=(shortest, longest))
+    oracle = TfidfVectorizer(analyzer="char_wb", ngram_range=(shortest, longest))
+    oracle.fit([text.replace("\0", " ") for text in DOCUMENTS])
+    assert tokens == list(oracle.get_feature_names_out())
+    rows = [*DOCUMENTS, *UNSEEN]
+    expected = oracle.transform([text.replace("\0", " ") for text in rows]).toarray()
+    np.testing.assert_allclose(dense(transform(tf.constant(rows)), len(tokens)), expected, atol=1e-6)
+    data = tf.data.Dataset.from_tensor_slices(rows).batch(5).map(transform)
+    mapped = np.concatenate([dense(batch, len(tokens)) for batch in data])
+    np.testing.assert_allclose(mapped, expected, atol=1e-6)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(train=st.lists(phrases, min_size=1, max_size=6), others=st.lists(texts, max_size=4))
+def test_words_beside_characters_are_a_union(tf: Any, tmp_path: Path, train: list[str], others: list[str]) -> None:
+    """Of both vectorizers, each with its own vocabulary and length, whatever the script."""
+    transform, tokens = text_transform(tmp_path, train, analyzer="both", characters=(1, 3))
+    rows = [text.replace("\0", " ") for text in (*train, *others)]
+    parts = []
+    for oracle in (TfidfVectorizer(), TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 3))):
+        with contextlib.suppress(ValueError):  # scikit-learn refuses an empty vocabulary
+            parts.append(oracle.fit(rows[: len(train)]).transform(rows).toarray())
+    expected = np.concatenate([np.zeros((len(rows), 0)), *parts], 1)
+    assert len(tokens) == expected.shape[1]
+    np.testing.assert_allclose(dense(transform(tf.constant(rows)), len(tokens)), expected, atol=1e-6)
+
+
 def test_texts_without_known_terms_are_padding(tf: Any, tmp_path: Path) -> None:
     """A batch in which no text has a known term keeps its rows, also where the whole vocabulary is empty."""
     for train in (["red house"], ["?", ""]):
-        transform, _ = text_transform(tmp_path, train, 2)
+        transform, _ = text_transform(tmp_path, train, ngrams=2)
         for rows in (["blue", "", "?!"], [""]):
             ids, weights = transform(tf.constant(rows))
             assert ids.numpy().tolist() == [[0]] * len(rows)
@@ -147,8 +173,8 @@ def test_texts_without_known_terms_are_padding(tf: Any, tmp_path: Path) -> None:
 LOCALE_PROBE = """
 import sys
 import tensorflow as tf
-from polyhead.kinds.features.text.graph import TextTransform
-words = TextTransform._terms(type("T", (), {"_ngrams": 1}), tf.constant([sys.argv[1]]))
+from polyhead.kinds.features.text.graph import lowered, word_terms
+words = word_terms(lowered(tf.constant([sys.argv[1]])), range(1, 2))
 print(b" ".join(words.to_list()[0]).decode())
 """
 

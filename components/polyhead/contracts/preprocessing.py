@@ -3,7 +3,8 @@
 <out>/Preprocessing.json
 <out>/splits.parquet              `__row__` int64, `__key__` string, `__split__` string (train, val, test), in the
                                   clean table's order
-<out>/vocabularies/<feature>.arrow   Arrow IPC: `token` string, `count` int64 and, for text, `idf` float64
+<out>/vocabularies/<feature>.arrow   Arrow IPC: `token` string, `count` int64 and, for text, `idf` float64; of a text's
+                                     characters, `<feature>.characters.arrow`
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ class Preprocessing(Contract):
         warnings: What is allowed but deserves attention.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 4
+    FORMAT_VERSION: ClassVar[int] = 5
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_FIT
 
-    format_version: int = 4
+    format_version: int = 5
     features: dict[str, Feature]
     targets: dict[str, Target]
     rows: dict[str, int]

@@ -14,15 +14,15 @@ from polyhead.storage.artifact import sha256_of
 FOLDER = "vocabularies"
 
 
-def write_vocabulary(directory: Path, feature: str, vocabulary: pl.DataFrame) -> VocabularyFile:
+def write_vocabulary(directory: Path, name: str, vocabulary: pl.DataFrame) -> VocabularyFile:
     """Write one vocabulary into an artifact; the same tokens and numbers give the same bytes.
 
     Args:
         directory: The artifact.
-        feature: The feature's name; the file is called after it.
+        name: What the file is called after: the feature, and which of its vocabularies it is if there are several.
         vocabulary: Columns `token` string, `count` int64 and optionally `idf` float64.
     """
-    path = Path(FOLDER) / f"{feature}.arrow"
+    path = Path(FOLDER) / f"{name}.arrow"
     (directory / FOLDER).mkdir(exist_ok=True)
     alone = vocabulary.with_columns(detached(vocabulary["token"]))
     alone.write_ipc(directory / path, compression="uncompressed")

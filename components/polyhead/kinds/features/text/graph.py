@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 
 from polyhead.contracts.config import ModelSection
 from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, StandIn, column_units, seed_of
-from polyhead.kinds.features.text.config import TextFeature, TextStatistics
-from polyhead.kinds.features.text.tokenizer import SHORTEST_WORD, WORD_CHARACTERS
+from polyhead.kinds.features.text import tokenizer
+from polyhead.kinds.features.text.config import Terms, TextFeature, TextStatistics
+from polyhead.kinds.features.text.tokenizer import SHORTEST_WORD, WHITE_SPACE, WORD_CHARACTERS
 from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock, Table
 from polyhead.kinds.strings import lookup_table, respelled, stripped
 from polyhead.kinds.vocabulary import read_vocabulary
@@ -30,50 +32,92 @@ _BEFORE_LOWER = {r"\x00": " ", "I": "i", "İ": "i̇", "J": "j", "Ì": "ì", "Í"
 class TextTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
     """A text to its terms' ids and TF-IDF weights, L2-normalised, as scikit-learn's TfidfVectorizer weighs them.
 
-    Only the terms that occur are kept, padded to the longest row of the batch: no dense matrix of the vocabulary.
+    Words and characters are normalised each for itself. Only the terms that occur are kept, padded to the longest row
+    of the batch: no dense matrix of the vocabulary.
 
     Args:
-        statistics: The terms' file and the lengths of n-grams.
+        statistics: The terms' files and the lengths of n-grams.
         directory: The preprocessing artifact.
     """
 
     def __init__(self, statistics: TextStatistics, directory: Path) -> None:
         super().__init__()
-        vocabulary = read_vocabulary(directory, statistics.vocabulary)
-        self._ngrams = statistics.ngrams
-        self._size = vocabulary.height
-        # TensorFlow has no empty tables; without terms none is needed.
-        self._table = lookup_table(zip(vocabulary["token"], range(self._size), strict=True), -1) if self._size else None
-        self._idf = vocabulary["idf"].to_numpy()
+        first, self._weighings = 1, []
+        for terms in statistics.terms:
+            if terms.vocabulary.size:  # TensorFlow has no empty tables; without terms none is needed
+                self._weighings.append(_Weighing(terms, directory, first))
+            first += terms.vocabulary.size
 
     def __call__(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """String (batch,) to int32 ids from 1 and float32 weights, both (batch, terms); 0 is padding."""
-        rows = tf.shape(texts, out_type=tf.int64)[0]
-        if self._table is None:
+        if not self._weighings:
+            rows = tf.shape(texts)[0]
             return tf.zeros([rows, 1], tf.int32), tf.zeros([rows, 1], tf.float32)
-        ids = self._table.lookup(self._terms(texts))
+        lower = lowered(texts)
+        ids, weights = zip(*(weigh(lower) for weigh in self._weighings), strict=True)
+
+        def padded(parts: tuple[tf.RaggedTensor, ...]) -> tf.Tensor:
+            dense = tf.concat(parts, 1).to_tensor()
+            return tf.pad(dense, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(dense)[1])]])
+
+        return padded(ids), padded(weights)
+
+
+class _Weighing(tf.Module):  # type: ignore[misc]
+    """Texts in lower case to the ids and weights of their terms of one kind.
+
+    Args:
+        terms: Of the kind, at least one.
+        directory: The preprocessing artifact.
+        first: The first term's id.
+    """
+
+    def __init__(self, terms: Terms, directory: Path, first: int) -> None:
+        super().__init__()
+        vocabulary = read_vocabulary(directory, terms.vocabulary)
+        self._size = vocabulary.height
+        self._table = lookup_table(zip(vocabulary["token"], range(self._size), strict=True), -1)
+        self._idf = vocabulary["idf"].to_numpy()
+        self._cut = functools.partial(_CUT[terms.tokenizer], lengths=range(terms.shortest, terms.longest + 1))
+        self._first = first
+
+    def __call__(self, lower: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        """String (batch,) to int32 ids and float32 weights, (batch, None) each."""
+        rows = tf.shape(lower, out_type=tf.int64)[0]
+        ids = self._table.lookup(self._cut(lower))
         ids = tf.ragged.boolean_mask(ids, ids >= 0)
         counts = tf.sparse.bincount(ids, axis=-1, minlength=self._size, maxlength=self._size)
         row, term = counts.indices[:, 0], counts.indices[:, 1]
         weights = tf.cast(counts.values, tf.float64) * tf.gather(self._idf, term)
         squares = tf.math.unsorted_segment_sum(weights**2, row, rows)
-        weights /= tf.sqrt(tf.gather(squares, row))
+        weights = tf.cast(weights / tf.sqrt(tf.gather(squares, row)), tf.float32)
+        term = tf.cast(term, tf.int32) + self._first
+        return tuple(tf.RaggedTensor.from_value_rowids(values, row, nrows=rows) for values in (term, weights))
 
-        def padded(values: tf.Tensor) -> tf.Tensor:
-            dense = tf.RaggedTensor.from_value_rowids(values, row, nrows=rows).to_tensor()
-            return tf.pad(dense, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(dense)[1])]])
 
-        return padded(tf.cast(term, tf.int32) + 1), padded(tf.cast(weights, tf.float32))
+def lowered(texts: tf.Tensor) -> tf.Tensor:
+    """Texts in lower case, the same on every machine, with a space in place of NUL."""
+    for pattern, replacement in _BEFORE_LOWER.items():
+        texts = tf.strings.regex_replace(texts, pattern, replacement)
+    return tf.strings.lower(texts, encoding="utf-8")
 
-    def _terms(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        for pattern, replacement in _BEFORE_LOWER.items():
-            texts = tf.strings.regex_replace(texts, pattern, replacement)
-        lower = tf.strings.lower(texts, encoding="utf-8")
-        words = tf.strings.split(tf.strings.regex_replace(lower, f"[^{WORD_CHARACTERS}]+", " "))
-        words = tf.ragged.boolean_mask(words, tf.strings.length(words, unit="UTF8_CHAR") >= SHORTEST_WORD)
-        if self._ngrams == 1:
-            return words
-        return tf.strings.ngrams(words, ngram_width=list(range(1, self._ngrams + 1)), separator=" ")
+
+def word_terms(lower: tf.Tensor, lengths: range) -> tf.RaggedTensor:
+    """The terms by `tokenizer.WORDS` of texts in lower case, (batch, None)."""
+    words = tf.strings.split(tf.strings.regex_replace(lower, f"[^{WORD_CHARACTERS}]+", " "))
+    words = tf.ragged.boolean_mask(words, tf.strings.length(words, unit="UTF8_CHAR") >= SHORTEST_WORD)
+    return words if lengths == range(1, 2) else tf.strings.ngrams(words, list(lengths), separator=" ")
+
+
+def character_terms(lower: tf.Tensor, lengths: range) -> tf.RaggedTensor:
+    """The terms by `tokenizer.CHARACTERS` of texts in lower case, (batch, None)."""
+    words = tf.strings.split(tf.strings.regex_replace(lower, f"[{WHITE_SPACE}]+", " "))
+    spaced = words.with_flat_values(tf.strings.join([" ", words.flat_values, " "]))
+    characters = tf.strings.unicode_split(spaced, "UTF-8")
+    return tf.strings.ngrams(characters, list(lengths), separator="").merge_dims(1, 2)
+
+
+_CUT = {tokenizer.WORDS: word_terms, tokenizer.CHARACTERS: character_terms}
 
 
 class _Inputs(tf.Module):  # type: ignore[misc]
@@ -201,4 +245,4 @@ class TextBlock(FeatureBlock[TextFeature, TextStatistics]):
     @property
     def _sizes(self) -> list[int]:
         """Terms of each column."""
-        return [statistics.vocabulary.size for statistics in self.statistics.values()]
+        return [statistics.size for statistics in self.statistics.values()]

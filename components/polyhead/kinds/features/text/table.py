@@ -8,7 +8,7 @@ import polars as pl
 
 from polyhead.kinds.coercion import EMPTY_SET, Coercion, Source, word_coercion
 from polyhead.kinds.features.text import tokenizer
-from polyhead.kinds.features.text.config import TextFeature, TextStatistics
+from polyhead.kinds.features.text.config import Terms, TextFeature, TextStatistics
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.guessing.columns import Column
@@ -31,33 +31,45 @@ class TextFit(Fit[TextStatistics]):
     def __init__(self, name: str, feature: TextFeature) -> None:
         super().__init__(name)
         self._feature = feature
-        self.documents = Counts()
+        self.words, self.characters = Counts(), Counts()
 
     def _take(self, known: pl.Series) -> None:
-        for texts in known.to_frame().iter_slices(_TEXTS):
-            terms = tokenizer.terms(texts.to_series(), self._feature.ngrams).list.unique()
-            self.documents.update(terms.explode(empty_as_null=False))
+        for batch in known.to_frame().iter_slices(_TEXTS):
+            texts = batch.to_series()
+            if self._feature.analyzer != "characters":
+                _count(self.words, tokenizer.terms(texts, self._feature.ngrams))
+            if self._feature.analyzer != "words":
+                _count(self.characters, tokenizer.characters(texts, *self._feature.characters))
 
-    def vocabulary(self) -> pl.DataFrame:
+    def vocabulary(self, documents: Counts) -> pl.DataFrame:
         """`token`, `count` (documents), `idf`, by code points.
 
         idf = ln((1 + n) / (1 + df)) + 1, scikit-learn's smooth idf; n is the number of texts.
+
+        Args:
+            documents: How many texts have each term.
         """
         feature = self._feature
-        chosen = self.documents.most_frequent(at_least=feature.min_documents, at_most=feature.max_terms).sort("token")
+        chosen = documents.most_frequent(at_least=feature.min_documents, at_most=feature.max_terms).sort("token")
         idf = [math.log((1 + self.known) / (1 + count)) + 1 for count in chosen["count"]]
         return chosen.with_columns(pl.Series("idf", idf, dtype=pl.Float64))
 
     def finish(self, site: Site) -> TextStatistics:
-        """The statistics of all rows seen; the vocabulary is written."""
-        return TextStatistics(
-            count=self.known,
-            missing=self.missing,
-            documents=self.known,
-            tokenizer=tokenizer.NAME,
-            ngrams=self._feature.ngrams,
-            vocabulary=write_vocabulary(site.directory, self.name, self.vocabulary()),
-        )
+        """The statistics of all rows seen; the vocabularies are written."""
+        feature = self._feature
+        terms = []
+        if feature.analyzer != "characters":
+            file = write_vocabulary(site.directory, self.name, self.vocabulary(self.words))
+            terms.append(Terms(tokenizer=tokenizer.WORDS, shortest=1, longest=feature.ngrams, vocabulary=file))
+        if feature.analyzer != "words":
+            file = write_vocabulary(site.directory, f"{self.name}.characters", self.vocabulary(self.characters))
+            shortest, longest = feature.characters
+            terms.append(Terms(tokenizer=tokenizer.CHARACTERS, shortest=shortest, longest=longest, vocabulary=file))
+        return TextStatistics(count=self.known, missing=self.missing, documents=self.known, terms=terms)
+
+
+def _count(documents: Counts, terms: pl.Series) -> None:
+    documents.update(terms.list.unique().explode(empty_as_null=False, keep_nulls=False))
 
 
 class TextTable(FeatureTable[TextFeature]):
