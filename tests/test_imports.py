@@ -38,6 +38,7 @@ COMMANDS = (
     "validate",
     "preprocess",
     "shard",
+    "encode",
     "train",
     "evaluate",
     "run",
@@ -77,7 +78,7 @@ def test_importing_a_light_step_leaves_tensorflow_out(step, tmp_path):
     assert not modules & TENSORFLOW
 
 
-@pytest.mark.parametrize("step", ["train", "evaluate", "predict"])
+@pytest.mark.parametrize("step", ["encode", "train", "evaluate", "predict"])
 def test_importing_a_heavy_step_leaves_tensorflow_for_its_run(step, tmp_path):
     assert not loaded(f"import polyhead.{step}.step", cwd=tmp_path) & TENSORFLOW
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "validate": ["CONFIG", "--table", "--out", "--workers", "--json"],
     "preprocess": ["CONFIG", "--data", "--out", "--json"],
     "shard": ["CONFIG", "--data", "--preprocessing", "--workers", "--out", "--reuse", "--json"],
+    "encode": ["CONFIG", "--shards", "--preprocessing", "--out", "--reuse", "--json"],
     "train": ["CONFIG", "--shards", "--preprocessing", "--out", "--seed", "--json"],
     "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--json"],
     "publish": ["CONFIG", "--bundle", "--evaluation", "--out", "--to", "--json"],

@@ -21,7 +21,7 @@ from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.section import Decides, Section
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError, ConfigError, Problem
-from polyhead.kinds.features.image.config import ImageFeature
+from polyhead.kinds.features.image.config import Encoder, ImageFeature
 from polyhead.kinds.features.numeric.config import NumericFeature
 from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS
 
@@ -135,7 +135,16 @@ def test_a_fingerprint_covers_what_decides_the_artifact(
     assert tuple(kind for kind in (DATA, FIT, MODEL) if before.fingerprint(kind) != after.fingerprint(kind)) == changed
 
 
-@pytest.mark.parametrize("member", [*FEATURES.values(), *TARGETS.values(), SplitSection])
+def test_how_an_encoder_trains_decides_the_model_alone() -> None:
+    given = MINIMAL.replace("{kind: image}", "{kind: image, encoder: {backbone: n.keras}}")
+    before, after = parse_config(given), parse_config(given.replace("n.keras", "n.keras, train: top"))
+    assert before.fingerprint(FIT) == after.fingerprint(FIT)
+    assert before.fingerprint(MODEL) != after.fingerprint(MODEL)
+    assert after.features["photo"].decided(FIT.DECIDED_BY) == before.features["photo"]
+    assert (before.features["photo"].is_encoded, after.features["photo"].is_encoded) == (True, False)
+
+
+@pytest.mark.parametrize("member", [*FEATURES.values(), *TARGETS.values(), SplitSection, Encoder])
 def test_every_field_says_what_it_decides(member: type[Section]) -> None:
     """Unmarked fields would cost a new shard each time they change."""
     marks = {name: [m for m in field.metadata if isinstance(m, Decides)] for name, field in member.model_fields.items()}
@@ -232,6 +241,22 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
         (MINIMAL + "gate: {price: {r2: 0.6}}", "f:9 gate.price.r2", "not-text", ["0.6", "0.6", "0.2"]),
         (MINIMAL.replace("{kind: image}", "{kind: image, tied: p}\n  back: {kind: image, tied: p, size: [64, 64]}"),
          "f:6 features.back.size", "tied-images-differ", ["photo", "64", "64", "128", "128"]),
+        (MINIMAL.replace("{kind: image}", "{kind: image, tied: p}\n  back: "
+                         "{kind: image, tied: p, encoder: {backbone: n.keras}}"),
+         "f:6 features.back.encoder", "tied-images-differ", ["photo", "backbone", "n.keras"]),
+        # encoders
+        (MINIMAL.replace("{kind: image}", "{kind: image, encoder: {}}"), "f:5 features.photo.encoder.backbone",
+         "missing-key", []),
+        (MINIMAL.replace("{kind: image}", "{kind: image, encoder: {backbone: n.keras, trained: top}}"),
+         "f:5 features.photo.encoder.trained", "unknown-key", ["trained", "train"]),
+        (MINIMAL.replace("{kind: image}", "{kind: image, encoder: {backbone: n.keras, train: thaw}}"),
+         "f:5 features.photo.encoder.train", "invalid-choice", ["thaw"]),
+        (MINIMAL.replace("{kind: image}", "{kind: image, encoder: {backbone: n.keras, weights: imagenet}}"),
+         "f:5 features.photo.encoder", "conflicting-keys", []),
+        (MINIMAL.replace("{kind: image}", "{kind: image, encoder: {backbone: n.h5}}"),
+         "f:5 features.photo.encoder", "invalid-format", ["n.h5"]),
+        (MINIMAL.replace("{kind: image}", "{kind: image, flip: true, encoder: {backbone: n.keras}}"),
+         "f:5 features.photo", "conflicting-keys", []),
         # repeated keys
         (MINIMAL + "table: u.csv", "f:9 table", "given-twice", ["table", "1"]),
         (MINIMAL.replace("colour: {kind: category}", "size: {kind: category}"), "f:4 features.size",

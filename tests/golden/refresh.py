@@ -96,7 +96,7 @@ dashes in their codes: `not-a-number`.
 PARAMETERS = {
     "config": "the configuration file's text",
     "destination": "the folder of versions; empty for the configuration's `publish.to`",
-    "reuse": "a folder of earlier shards, to copy unchanged pictures from; empty for none, which is the default",
+    "reuse": "a folder that the step wrote before, to copy what is unchanged from; empty for none, the default",
     "table": "a place that the step can read, such as `gs://bucket/houses.parquet`",
     "metrics": "every metric as `<head>.<metric>`, for the KFP user interface",
     "report": "`report.html`, for the KFP user interface",
@@ -121,10 +121,10 @@ def generated() -> dict[Path, str]:
 
 
 def stages() -> list[Any]:
-    """Every step that has a README: those of the pipeline, and publish."""
-    from polyhead_pipelines.define.training import PUBLISH, STAGES
+    """Every step that has a README: those of the pipeline, encode and publish."""
+    from polyhead_pipelines.define.training import ENCODE, PUBLISH, STAGES
 
-    return [*STAGES, PUBLISH]
+    return [*STAGES, ENCODE, PUBLISH]
 
 
 def schema_file() -> str:

@@ -30,7 +30,7 @@ PATHS = [
     *(Path(f"tests/golden/settings.{platform}.yaml") for platform in ("kfp", "vertex", "kubernetes")),
     *(
         Path(f"components/polyhead/{step}/README.md")
-        for step in ("validate", "preprocess", "shard", "train", "evaluate", "publish")
+        for step in ("validate", "preprocess", "shard", "train", "evaluate", "encode", "publish")
     ),
 ]
 

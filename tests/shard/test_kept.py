@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, Shard, ShardManifest, ShardTimings
+from polyhead.examples.kept import KeptPictures, picture_index, write_picture_index
 from polyhead.examples.stored import picture_name
 from polyhead.pictures.folder import PictureFolder
 from polyhead.shard import step as shard_step
-from polyhead.shard.kept import KeptPictures, picture_index, write_picture_index
 from polyhead.storage.artifact import close_artifact
 
 

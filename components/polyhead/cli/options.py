@@ -44,7 +44,9 @@ DataOption = Annotated[str, typer.Option(metavar="V", help="The folder that vali
 PreprocessingOption = Annotated[
     str, typer.Option(metavar="P", help="The folder that preprocess wrote, here or in a bucket.")
 ]
-ShardsOption = Annotated[str, typer.Option(metavar="S", help="The folder that shard wrote, here or in a bucket.")]
+ShardsOption = Annotated[
+    str, typer.Option(metavar="S", help="The folder that shard, or encode, wrote, here or in a bucket.")
+]
 ReuseOption = Annotated[
     str, typer.Option(metavar="S", help="Earlier shards to copy unchanged pictures from. Default: those at --out.")
 ]
@@ -133,6 +135,16 @@ def destination(path: Path, config: Config, to: str | None) -> str:
     from polyhead.storage.places import join
 
     return to or (join(str(path.parent.absolute()), config.publish.to) if config.publish.to else "")
+
+
+def then_train(
+    path: Path, config: Config, shards: str, preprocessing: str, *, encoded: bool = False
+) -> tuple[str | Path, ...]:
+    """The command that comes after shards are written: train, or encode where there is something to encode."""
+    from polyhead.storage.places import beside
+
+    step = "encode" if config.encoded and not encoded else "train"
+    return step, path, "--shards", shards, "--preprocessing", preprocessing, "--out", beside(shards, step)
 
 
 def finish(

@@ -20,6 +20,7 @@ from polyhead.cli.options import (
     finish,
     load,
     table_place,
+    then_train,
 )
 
 app = typer.Typer()
@@ -159,12 +160,10 @@ def shard_merge(
     from polyhead.shard.step import merge
 
     places = {"data": data, "preprocessing": preprocessing, "plan": plan, "out": out}
-    from polyhead.storage.places import beside
-
     with step("shard"):
-        result = merge(config=load(config), parts=part, **places)
-    then = ("train", config, "--shards", out, "--preprocessing", preprocessing, "--out", beside(out, "train"))
-    finish(result, as_json, made=f"the shards: {out}", then=then)
+        checked = load(config)
+        result = merge(config=checked, parts=part, **places)
+    finish(result, as_json, made=f"the shards: {out}", then=then_train(config, checked, out, preprocessing))
 
 
 @app.command(rich_help_panel=_PANEL)

@@ -21,6 +21,7 @@ from polyhead.cli.options import (
     finish,
     load,
     table_place,
+    then_train,
 )
 
 app = typer.Typer()
@@ -77,14 +78,35 @@ def shard(
     """Pack rows and resized pictures into TFRecord shards."""
     from polyhead.progress import step
     from polyhead.shard.step import run as shard_table
-    from polyhead.storage.places import beside
 
     with step("shard"):
+        checked = load(config)
         result = shard_table(
-            config=load(config), data=data, preprocessing=preprocessing, out=out, reuse=reuse, workers=workers
+            config=checked, data=data, preprocessing=preprocessing, out=out, reuse=reuse, workers=workers
         )
-    then = ("train", config, "--shards", out, "--preprocessing", preprocessing, "--out", beside(out, "train"))
-    finish(result, as_json, made=f"the shards: {out}", then=then)
+    finish(result, as_json, made=f"the shards: {out}", then=then_train(config, checked, out, preprocessing))
+
+
+@app.command(rich_help_panel="One step at a time")
+def encode(
+    config: ConfigArgument,
+    shards: Annotated[str, typer.Option(metavar="S", help="The folder that shard wrote, here or in a bucket.")],
+    preprocessing: PreprocessingOption,
+    out: Annotated[str, typer.Option(metavar="N", help="The folder to write, here or in a bucket.")],
+    reuse: Annotated[
+        str, typer.Option(metavar="N", help="What encode made of other shards, to copy from. Default: that at --out.")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Compute once what frozen networks make of the shards' pictures."""
+    from polyhead.encode.step import run as encode_shards
+    from polyhead.progress import step
+
+    with step("encode"):
+        checked = load(config)
+        result = encode_shards(config=checked, shards=shards, preprocessing=preprocessing, out=out, reuse=reuse)
+    then = then_train(config, checked, out, preprocessing, encoded=True)
+    finish(result, as_json, made=f"the shards with features of pictures: {out}", then=then)
 
 
 @app.command(rich_help_panel="One step at a time")

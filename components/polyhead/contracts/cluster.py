@@ -15,8 +15,10 @@ from polyhead.contracts.secrets import IN_THE_OPEN, IN_THE_OPEN_HINT, has_secret
 from polyhead.contracts.section import Section
 from polyhead.errors import InvalidValueError, Problem
 
-Step = Literal["validate", "preprocess", "shard", "train", "evaluate", "publish", "predict", "summarise"]
-STEPS: tuple[Step, ...] = ("validate", "preprocess", "shard", "train", "evaluate", "publish", "predict", "summarise")
+Step = Literal["validate", "preprocess", "shard", "encode", "train", "evaluate", "publish", "predict", "summarise"]
+STEPS: tuple[Step, ...] = (
+    *("validate", "preprocess", "shard", "encode", "train", "evaluate", "publish", "predict", "summarise"),
+)
 NEVER_CACHED: tuple[Step, ...] = ("validate", "publish", "predict", "summarise")
 """Steps that read or write places outside the pipeline: a cache knows the place, not what is there now."""
 
@@ -254,6 +256,7 @@ class StepOverrides(Section):
     validate_: StepSettings = Field(StepSettings(), alias="validate")
     preprocess: StepSettings = StepSettings()
     shard: StepSettings = StepSettings()
+    encode: StepSettings = StepSettings()
     train: StepSettings = StepSettings()
     evaluate: StepSettings = StepSettings()
     publish: StepSettings = StepSettings()

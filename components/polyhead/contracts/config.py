@@ -211,6 +211,16 @@ class Config(Section):
         """The features whose cells are paths of pictures, by name, in the file's order."""
         return {name: feature for name, feature in self.features.items() if feature.PICTURES}
 
+    @property
+    def files(self) -> list[str]:
+        """Files beside the table that the features name, without repeats."""
+        return list(dict.fromkeys(file for feature in self.features.values() for file in feature.files))
+
+    @property
+    def encoded(self) -> dict[str, Feature]:
+        """The features whose values `encode` replaces in the shards, by name, in the file's order."""
+        return {name: feature for name, feature in self.features.items() if feature.is_encoded}
+
     def fingerprint(self, contract: type[Contract]) -> str:
         """SHA-256 of what decides an artifact, of the key, the features, the targets and the split.
 
@@ -359,9 +369,9 @@ def _keys(model: type[Section]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _section_at(path: list[str]) -> type[Section] | None:
-    """The part of the configuration at a path that leads through sections and lists of them."""
-    found: Any = Config
+def _section_at(path: list[str], start: type[Section] = Config) -> type[Section] | None:
+    """The part of the configuration at a path that leads through sections and lists of them, the whole by default."""
+    found: Any = start
     for part in path:
         if part.isdigit():
             continue
@@ -471,9 +481,10 @@ _SHAPE_HINTS = {
 
 def _siblings(document: Document, path: list[str]) -> list[str]:
     """The keys that are valid beside an unknown one."""
-    if path[0] in ("features", "targets") and len(path) == 3:
-        kind = document.get([*path[:-1], "kind"])
-        return _keys(_KINDS[kind]) if kind in _KINDS else []
+    if path[0] in ("features", "targets") and len(path) >= 3:
+        kind = _KINDS.get(str(document.get([*path[:2], "kind"])))
+        section = kind and _section_at(path[2:-1], kind)
+        return _keys(section) if section else []
     section = _section_at(path[:-1])
     return _keys(section) if section else []
 

@@ -5,6 +5,7 @@
                                   clean table's order
 <out>/vocabularies/<feature>.arrow   Arrow IPC: `token` string, `count` int64 and, for text, `idf` float64; of a text's
                                      characters, `<feature>.characters.arrow`
+<out>/backbones/<SHA-256>.keras   the pretrained networks that see pictures, under the digests of their files
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from polyhead.errors import ArtifactError, Problem, did_you_mean
 from polyhead.kinds.union import Feature, FeatureStatistics, Target, TargetStatistics
 
 SPLITS_TABLE = "splits.parquet"
+FITTED_FILES = ("vocabularies/*", "backbones/*")
+"""What a model needs beside the contract, as patterns."""
 
 
 class Preprocessing(Contract):
@@ -97,6 +100,12 @@ class Fitted:
     def feature_statistics(self) -> dict[str, FeatureStatistics]:
         """Of the features that the model uses, by name."""
         return {name: self.held.feature_statistics[name] for name in self.features}
+
+    @property
+    def backbones(self) -> dict[str, str]:
+        """Digests of the pretrained networks that the model uses, as `backbone/<feature>`."""
+        found = {name: getattr(of, "backbone", None) for name, of in self.feature_statistics.items()}
+        return {f"backbone/{name}": backbone.sha256 for name, backbone in found.items() if backbone}
 
     @property
     def target_statistics(self) -> dict[str, TargetStatistics]:

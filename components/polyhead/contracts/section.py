@@ -55,17 +55,19 @@ class Section(BaseModel):
         return marks[0] if marks else Decides.DATA
 
     def decided(self, what: Collection[Decides]) -> Self:
-        """This with every other field at its default, where it has one."""
-        others = {
-            name: field.get_default(call_default_factory=True)
-            for name, field in type(self).model_fields.items()
-            if self.decision(name) not in what and not field.is_required()
-        }
+        """This with every other field at its default, where it has one; so in the sections that its fields hold."""
+        others: dict[str, Any] = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if self.decision(name) not in what and not field.is_required():
+                others[name] = field.get_default(call_default_factory=True)
+            elif isinstance(value, Section):
+                others[name] = value.decided(what)
         return self.model_copy(update=others)
 
     def deciding(self, what: Collection[Decides]) -> dict[str, Any]:
         """The values of the fields that decide any of these, as plain values."""
-        return self.model_dump(
+        return self.decided(what).model_dump(
             mode="json", include={name for name in type(self).model_fields if self.decision(name) in what}
         )
 

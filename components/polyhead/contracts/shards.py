@@ -77,12 +77,12 @@ class ShardManifest(Contract):
         warnings: All warnings so far.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 4
+    FORMAT_VERSION: ClassVar[int] = 5
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_FIT
 
     VARYING: ClassVar[frozenset[str]] = frozenset({TIMINGS})
 
-    format_version: int = 4
+    format_version: int = 5
     shards: list[Shard]
     rows: dict[str, int]
     rows_read: int

@@ -13,6 +13,7 @@ import polars as pl
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, HISTORY, Epoch, ModelBundle
 from polyhead.contracts.config import Config, require_config
+from polyhead.contracts.encoded import SHARDS, read_shards
 from polyhead.contracts.evaluation import (
     PREDICTIONS_TABLE,
     REPORT_PAGE,
@@ -42,7 +43,7 @@ _BOOTSTRAP_SEED = 0
 
 @opens(
     bundle=Input(ModelBundle, (CORE_MODEL, BUNDLED_CONFIG, HISTORY, f"{BUNDLED_PREPROCESSING}/*")),
-    shards=Input(ShardManifest, ("test-*",)),
+    shards=Input(SHARDS, ("test-*",)),
     preprocessing=Input(Preprocessing, ()),
 )
 def run(
@@ -54,7 +55,7 @@ def run(
         config: Its `evaluate` and `gate` sections; features and targets as the model was trained on them, the rest as
             in the earlier steps.
         bundle: The artifact of `train`.
-        shards: The artifact of `shard`.
+        shards: The artifact of `shard`, or of `encode` where the configuration has a frozen encoder.
         preprocessing: The artifact of `preprocess`.
         out: Where to write the artifact; see `polyhead.contracts.evaluation` for its files.
 
@@ -64,7 +65,7 @@ def run(
         DataError: The shards have no test rows.
     """
     trained = ModelBundle.read(bundle)
-    manifest = ShardManifest.read(shards)
+    manifest = read_shards(shards, config)
     fitted = Preprocessing.read(preprocessing)
     given = fitted.fingerprint()
     for maker, made_from in ((str(bundle), trained.made_from), (str(shards), manifest.made_from)):

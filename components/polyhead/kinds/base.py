@@ -59,6 +59,21 @@ class FeatureBase(Section):
         del statistics
         return self
 
+    @property
+    def files(self) -> list[str]:
+        """Files beside the table that are fitted with its rows: relative to the table's folder, absolute or remote."""
+        return []
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether `encode` computes once what the network needs of a value, in place of the value."""
+        return False
+
+    @property
+    def advice(self) -> list[str]:
+        """What is allowed but deserves attention."""
+        return []
+
     @classmethod
     def conflicts(cls, bodies: Mapping[str, Mapping[str, Any]]) -> Iterator[Conflict]:
         """What no single feature of the kind can see.

@@ -291,10 +291,12 @@ class _Model:
     def __init__(self, bundle: str | Path, config: Config, image_root: str, workers: int | None) -> None:
         say("loading TensorFlow")
         backend.load()
+        from polyhead.model.encoding import ExampleEncoding
         from polyhead.model.predictor import Predictor
 
         self.rejected = Rejected()
         self._predictor = Predictor(bundle)
+        self._encode = ExampleEncoding(self._predictor.fitted)
         self._config = config
         self._workers = workers or available_cpus()
         folder, limit = PictureFolder(image_root), config.validate_.max_pixels
@@ -320,7 +322,8 @@ class _Model:
             for group in groups:
                 usable, examples = self._examples(group, itertools.islice(encoded, group.height))
                 kept.append(usable.select(row=ROW, key=KEY))
-                yield from (examples[at : at + _BATCH] for at in range(0, len(examples), _BATCH))
+                for at in range(0, len(examples), _BATCH):
+                    yield [b"".join(made.example) for made in self._encode(examples[at : at + _BATCH])]
                 advance(group.height)
 
         with progress("predict", total=rows, unit="rows") as advance:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
@@ -10,8 +12,8 @@ from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing, unknown_weights
 from polyhead.contracts.section import THE_FIT
 from polyhead.contracts.validation import CLEAN_TABLE, ValidationReport
-from polyhead.errors import DataError, PolyheadError, Problem, counted
-from polyhead.kinds.fitting.fit import Site
+from polyhead.errors import DataError, Problem, counted
+from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.union import TargetStatistics
 from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess.partial import Partial, gather
@@ -20,7 +22,10 @@ from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
+from polyhead.storage.places import folder_of
 from polyhead.tables.clean import Piece, open_clean
+
+S = TypeVar("S")
 
 _PIECES = 4  # for each thread, where there are so many, so that all end at about the same time
 
@@ -37,7 +42,8 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
 
     Raises:
         ArtifactError: `data` is not a passed validation of this configuration, or `out` holds something else.
-        DataError: There are no training rows, or a head cannot learn from them; all such heads at once.
+        DataError: There are no training rows, or a head cannot learn from them, or a file that a feature names
+            cannot be used; all such heads and files at once.
     """
     clean = open_clean(data)
     report = clean.report
@@ -70,43 +76,48 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
         directory: Where to write.
 
     Raises:
-        DataError: There are no training rows, or a head cannot learn from them; all such heads at once.
+        DataError: There are no training rows, or a head cannot learn from them, or a file that a feature names cannot
+            be used; all such heads and files at once.
     """
     if fitted.rows["train"] == 0:
         raise DataError(
             "no-train-rows", "there are no training rows", where="split", hint=f"rows by split: {fitted.rows}"
         )
     config = fitted.config
-    site = Site(directory, PictureFolder(report.image_root), config.validate_.max_pixels)
-    targets = _finish_targets(fitted, site)
+    site = Site(directory, PictureFolder(report.image_root), config.validate_.max_pixels, folder_of(report.table))
+    problems: list[Problem] = []
+    targets = _finished(fitted.targets, site, problems)
+    features = _finished(fitted.features, site, problems)
+    for name, statistics in targets.items():
+        problems += unknown_weights(name, config.targets[name], statistics)
+    if problems:
+        raise DataError(dict.fromkeys(problems))
     preprocessing = Preprocessing(
         made_from={"config": config.fingerprint(Preprocessing), "validation": report.clean_digest},
         features={name: feature.decided(THE_FIT) for name, feature in config.features.items()},
         targets={name: target.decided(THE_FIT) for name, target in config.targets.items()},
         rows=fitted.rows,
-        feature_statistics={name: fit.finish(site) for name, fit in fitted.features.items()},
+        feature_statistics=features,
         target_statistics=targets,
         warnings=[*report.warnings, *_warnings(fitted, targets)],
     )
     return close_artifact(directory, preprocessing)
 
 
-def _finish_targets(fitted: Partial, site: Site) -> dict[str, TargetStatistics]:
-    statistics: dict[str, TargetStatistics] = {}
-    problems: list[Problem] = []
-    for name, fit in fitted.targets.items():
+def _finished(fits: Mapping[str, Fit[S]], site: Site, problems: list[Problem]) -> dict[str, S]:
+    """The statistics of those that can be finished; what is wrong with the others is added to the problems."""
+    statistics: dict[str, S] = {}
+    for name, fit in fits.items():
         try:
             statistics[name] = fit.finish(site)
-            problems += unknown_weights(name, fitted.config.targets[name], statistics[name])
-        except PolyheadError as error:
+        except DataError as error:
             problems += error.problems
-    if problems:
-        raise DataError(problems)
     return statistics
 
 
 def _warnings(fitted: Partial, targets: dict[str, TargetStatistics]) -> list[str]:
-    warnings = []
+    features = fitted.config.features
+    warnings = [f"feature '{name}': {advice}" for name, feature in features.items() for advice in feature.advice]
     if fitted.rows["val"] == 0:
         warnings.append("there are no validation rows: training cannot stop early and keeps the last epoch")
     if fitted.rows["test"] == 0:

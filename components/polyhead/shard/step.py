@@ -27,12 +27,12 @@ from polyhead.contracts.shards import (
 )
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, ValidationReport, picture_column
 from polyhead.errors import DataError, Problem, counted
+from polyhead.examples.kept import KeptPictures, write_picture_index
 from polyhead.examples.rows import RowEncoder
 from polyhead.fan_out import ROW_BYTES, balanced, tell_plan
 from polyhead.kinds.features.image.config import ImageStatistics, pictured
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import progress, say
-from polyhead.shard.kept import KeptPictures, write_picture_index
 from polyhead.shard.merging import Parts
 from polyhead.shard.order import RowOrder
 from polyhead.shard.writing import ShardWriter, rows_per_shard

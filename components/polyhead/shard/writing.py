@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from polyhead.contracts.artifact import Record
 from polyhead.contracts.config import Config
 from polyhead.contracts.shards import PlannedShard, Shard, ShardTimings
 from polyhead.contracts.validation import KEY, ROW
 from polyhead.examples.encoding import examples_of, frames_of
-from polyhead.examples.framing import HEADER, frame
-from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
+from polyhead.examples.framing import frame
+from polyhead.examples.kept import PicturePlace, picture_index, places_of
+from polyhead.examples.rows import RowEncoder, RowError
+from polyhead.examples.shard_files import FinishedShard, OpenShard
 from polyhead.examples.timing import Stopwatch
 from polyhead.fan_out import ROW_BYTES
 from polyhead.progress import Advance
-from polyhead.shard.kept import PicturePlace, picture_index
 from polyhead.shard.order import Spool
-from polyhead.storage.artifact import sha256_of
-from polyhead.storage.objects import write_whole
 from polyhead.tables.rejected import Cell, Rejected
 
-_NOTE = ".finished.json"
 _TASK_BYTES, _TASK_ROWS = 2**19, 512
 """What a thread is handed at a time, about: enough that handing over costs nothing beside the work."""
 _TASK_CELLS, _TASK_PLAIN_ROWS = 2**19, 2**14
@@ -51,7 +46,7 @@ class _Task(NamedTuple):
 
     shard: PlannedShard
     rows: pl.DataFrame
-    finished: _Finished | None
+    finished: FinishedShard | None
     ends_shard: bool
 
     def to_encode(self) -> pl.DataFrame:
@@ -107,7 +102,7 @@ class ShardWriter:
     def write(self, spool: Spool, advance: Advance) -> None:
         """Write every shard that is not finished."""
         started = time.perf_counter()
-        open_shard: _OpenShard | None = None
+        open_shard: OpenShard | None = None
         try:
             for encoded in self._encoder.map(self._encode, self._tasks(spool), self._to_read, workers=self._workers):
                 task = encoded.task
@@ -116,9 +111,10 @@ class ShardWriter:
                     self._finish(task.finished)
                     advance(task.shard.end - task.shard.start)
                     continue
-                open_shard = open_shard or _OpenShard(self._directory, task.shard)
+                open_shard = open_shard or OpenShard(self._directory, task.shard.name, task.shard.split)
                 self._clock.start()
-                open_shard.write(encoded)
+                open_shard.write(encoded.records, encoded.rows, encoded.pictures)
+                open_shard.reject(encoded.rejected)
                 self._clock.lap("write")
                 self._count(encoded)
                 advance(task.rows.height, size=encoded.bytes_read)
@@ -151,7 +147,7 @@ class ShardWriter:
             bytes_written=self._counts["bytes_written"],
         )
 
-    def _finish(self, finished: _Finished) -> None:
+    def _finish(self, finished: FinishedShard) -> None:
         self.indexes.append(picture_index(len(self.shards), finished.pictures))
         self.shards.append(finished.shard)
         for cell in finished.rejected:
@@ -164,7 +160,7 @@ class ShardWriter:
             columns = 1 + len(self._config.features) + len(self._config.targets)
             size = max(1, min(_TASK_PLAIN_ROWS, _TASK_CELLS // columns))
         for shard, rows in spool.rows():
-            finished = _Finished.read(self._directory, shard.name)
+            finished = FinishedShard.read(self._directory, shard.name)
             if finished is not None:
                 yield _Task(shard, rows, finished, ends_shard=True)
                 continue
@@ -190,7 +186,8 @@ class ShardWriter:
                 encoded.rejected.append((row[ROW], row[KEY], column, cause.reason, made.path, cause.detail))
                 continue
             record = frame(made.example)
-            encoded.pictures += [(name, encoded.size + offset, length) for name, offset, length in _places(made)]
+            places = places_of(made.example, made.pictures)
+            encoded.pictures += [(name, encoded.size + offset, length) for name, offset, length in places]
             encoded.records.append(record)
             encoded.rows += 1
             encoded.size += len(record)
@@ -198,72 +195,3 @@ class ShardWriter:
             encoded.kept += made.kept
             encoded.bytes_read += made.bytes_read
         return encoded
-
-
-def _places(row: EncodedRow) -> list[PicturePlace]:
-    """Where the pictures of a row lie in its record."""
-    starts = dict(zip(map(id, row.example), itertools.accumulate(map(len, row.example), initial=HEADER), strict=False))
-    return [(name, starts[id(stored)], len(stored)) for name, stored in row.pictures.items()]
-
-
-class _OpenShard:
-    """A shard that is being written."""
-
-    def __init__(self, directory: Path, planned: PlannedShard) -> None:
-        self._directory = directory
-        self._planned = planned
-        self._file = (directory / planned.name).open("wb")
-        self._digest = hashlib.sha256()
-        self._size = 0
-        self._rows = 0
-        self._places: list[PicturePlace] = []
-        self._rejected: list[Cell] = []
-
-    def write(self, encoded: _Encoded) -> None:
-        """Append the records of a task."""
-        for record in encoded.records:
-            self._file.write(record)
-            self._digest.update(record)
-        self._places += [(name, self._size + offset, length) for name, offset, length in encoded.pictures]
-        self._size += encoded.size
-        self._rows += encoded.rows
-        self._rejected += encoded.rejected
-
-    def finish(self) -> _Finished:
-        """Note beside the file that it is whole."""
-        self.close()
-        shard = Shard(
-            path=self._planned.name,
-            split=self._planned.split,
-            rows=self._rows,
-            bytes=self._size,
-            sha256=self._digest.hexdigest(),
-        )
-        finished = _Finished(shard=shard, rejected=self._rejected, pictures=self._places)
-        finished.write(self._directory)
-        return finished
-
-    def close(self) -> None:
-        """No more records."""
-        self._file.close()
-
-
-class _Finished(Record):
-    """A finished shard, noted beside it until the artifact is whole, so that a killed step resumes from there."""
-
-    shard: Shard
-    rejected: list[Cell]
-    pictures: list[PicturePlace]
-
-    def write(self, directory: Path) -> None:
-        write_whole(directory / f".{self.shard.path}{_NOTE}", self.model_dump_json().encode())
-
-    @classmethod
-    def read(cls, directory: Path, name: str) -> Self | None:
-        """The note of a shard whose file is as it says; None where there is none."""
-        try:
-            finished = cls.model_validate_json((directory / f".{name}{_NOTE}").read_bytes())
-        except (OSError, ValueError):
-            return None
-        path = directory / name
-        return finished if path.is_file() and sha256_of(path) == finished.shard.sha256 else None

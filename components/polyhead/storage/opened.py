@@ -23,11 +23,11 @@ class Input(NamedTuple):
     """What a step reads of an artifact.
 
     Attributes:
-        contract: The artifact's contract class.
+        contract: The artifact's contract class; where there may be one of several, each of them.
         files: Patterns of the files that are read beside the contract, as for `download_folder`. Default: all.
     """
 
-    contract: type[Contract]
+    contract: type[Contract] | tuple[type[Contract], ...]
     files: tuple[str, ...] = ("*",)
 
 
@@ -66,12 +66,14 @@ def opens(**inputs: Input) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 @contextlib.contextmanager
-def opened_artifact(place: str | Path, contract: type[Contract], files: Sequence[str] = ("*",)) -> Iterator[Path]:
+def opened_artifact(
+    place: str | Path, contract: type[Contract] | tuple[type[Contract], ...], files: Sequence[str] = ("*",)
+) -> Iterator[Path]:
     """An artifact as a local folder: itself, or a copy in a temporary folder that is gone when the block ends.
 
     Args:
         place: A folder or a remote prefix.
-        contract: The artifact's contract class.
+        contract: The artifact's contract class; where there may be one of several, each of them.
         files: Patterns of the files that a copy has beside the contract, as for `download_folder`. Default: all.
 
     Yields:
@@ -90,7 +92,7 @@ def opened_artifact(place: str | Path, contract: type[Contract], files: Sequence
     place = str(place).rstrip("/")
     with tempfile.TemporaryDirectory(prefix="polyhead-") as folder:
         copy = Path(folder, place.rpartition("/")[2])
-        _copy(place, copy, contract, files)
+        _copy(place, copy, contract if isinstance(contract, tuple) else (contract,), files)
         try:
             yield copy
         except PolyheadError as error:
@@ -98,10 +100,13 @@ def opened_artifact(place: str | Path, contract: type[Contract], files: Sequence
             raise
 
 
-def _copy(place: str, copy: Path, contract: type[Contract], files: Sequence[str]) -> None:
-    last = f"{contract.__name__}.json"
-    before = stat(f"{place}/{last}")
-    if before is None:
+def _copy(place: str, copy: Path, contracts: Sequence[type[Contract]], files: Sequence[str]) -> None:
+    for contract in contracts:
+        last = f"{contract.__name__}.json"
+        before = stat(f"{place}/{last}")
+        if before is not None:
+            break
+    else:
         hint = f"give the place that {contract.made_by()} wrote"
         raise ArtifactError("artifact-not-found", f"has no {last}", where=place, hint=hint)
     hint = f"wait for its writer; if it was killed, run {contract.made_by()} again"

@@ -1,16 +1,10 @@
-"""The trained network in files whose bytes follow from it alone: no times, no addresses, no random words.
-
-The network itself, and the serving model: raw row in, predictions out, everything in one graph.
-"""
+"""The serving model: raw row in, predictions out, everything in one graph."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -18,42 +12,6 @@ import tensorflow as tf
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.model.outputs import predictions
 from polyhead.model.transforms import FeatureTransforms
-
-_NO_DATE = "1980-01-01@00:00:00"
-_METADATA, _CONFIG = "metadata.json", "config.json"
-
-
-def save_core(core: keras.Model, out: Path) -> None:
-    """Write the network as Keras saves it, the same bytes for the same network.
-
-    Keras notes the time, and names objects that layers share by their addresses in memory. Here the time is a fixed one
-    and the names are numbers, in the order in which they first occur.
-
-    Args:
-        core: The trained network.
-        out: The `.keras` file.
-    """
-    core.save(out)
-    with zipfile.ZipFile(out) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    metadata = json.loads(members[_METADATA])
-    members[_METADATA] = json.dumps({**metadata, "date_saved": _NO_DATE}).encode()
-    members[_CONFIG] = json.dumps(_numbered(json.loads(members[_CONFIG]), {})).encode()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
-
-
-def _numbered(config: Any, numbers: dict[int, int]) -> Any:
-    """A configuration of Keras with small numbers in place of the addresses of shared objects."""
-    if isinstance(config, list):
-        return [_numbered(item, numbers) for item in config]
-    if not isinstance(config, dict):
-        return config
-    return {
-        key: numbers.setdefault(value, len(numbers)) if key == "shared_object_id" else _numbered(value, numbers)
-        for key, value in config.items()
-    }
 
 
 class _Serving(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped

@@ -20,10 +20,10 @@ from polyhead.contracts.bundle import (
     ModelBundle,
 )
 from polyhead.contracts.config import Config
-from polyhead.contracts.preprocessing import SPLITS_TABLE, Fitted, Preprocessing
+from polyhead.contracts.encoded import SHARDS, read_shards
+from polyhead.contracts.preprocessing import FITTED_FILES, SPLITS_TABLE, Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import DataError, counted
-from polyhead.kinds.vocabulary import FOLDER
 from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _CHECKPOINT = ".checkpoint.npz"
 
 
-@opens(shards=Input(ShardManifest, ("train-*", "val-*")), preprocessing=Input(Preprocessing, (f"{FOLDER}/*",)))
+@opens(shards=Input(SHARDS, ("train-*", "val-*")), preprocessing=Input(Preprocessing, FITTED_FILES))
 def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: str | Path) -> ModelBundle:
     """Train the model.
 
@@ -49,7 +49,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     Args:
         config: The configuration of the earlier steps. Its `model` and `train` sections may differ from theirs, and
             it may leave out features and targets: these are not read, and the model does not know them.
-        shards: The artifact of `shard`.
+        shards: The artifact of `shard`, or of `encode` where the configuration has a frozen encoder.
         preprocessing: The artifact of `preprocess` that the shards were made from.
         out: Where to write the artifact; see `polyhead.contracts.bundle` for its files.
 
@@ -57,7 +57,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
         ArtifactError: The artifacts do not belong together, or `out` holds something else.
         DataError: The shards have no training rows, or the loss is not finite.
     """
-    manifest = ShardManifest.read(shards)
+    manifest = read_shards(shards, config)
     held = Preprocessing.read(preprocessing)
     made_from, given = manifest.made_from["preprocessing"], held.fingerprint()
     require_same("preprocessing", made_from, given, maker=str(shards), user=str(preprocessing))
@@ -82,10 +82,11 @@ def _trained(config: Config, fitted: Fitted, manifest: ShardManifest, shards: Pa
     import keras
     import tensorflow as tf
 
+    from polyhead.kinds.networks import save_network
     from polyhead.model.build import build_core
     from polyhead.train.correction import corrections
     from polyhead.train.data import Feed
-    from polyhead.train.export import export_serving, save_core
+    from polyhead.train.export import export_serving
 
     keras.utils.clear_session()  # so that names do not count the models that this process has made before
     keras.utils.set_random_seed(config.train.seed)
@@ -94,11 +95,16 @@ def _trained(config: Config, fitted: Fitted, manifest: ShardManifest, shards: Pa
     model = build_core(fitted, config)
     result = _fit(model, config, fitted, feed, manifest, out)
     _bundle_inputs(out, config, fitted.directory, result.epochs)
-    save_core(model, out / CORE_MODEL)
+    save_network(model, out / CORE_MODEL)
     added = corrections(model, fitted, feed.fixed("train"))
     export_serving(model, fitted, added, out / SERVING_MODEL)
     return ModelBundle(
-        made_from={**manifest.made_from, "config": config.fingerprint(ModelBundle), "shards": manifest.fingerprint()},
+        made_from={
+            **manifest.made_from,
+            **fitted.backbones,
+            "config": config.fingerprint(ModelBundle),
+            "shards": manifest.fingerprint(),
+        },
         heads={name: target.kind for name, target in config.targets.items()},
         parameters=sum(int(weight.size) for weight in map(keras.ops.convert_to_numpy, model.trainable_weights)),
         epochs=len(result.epochs),

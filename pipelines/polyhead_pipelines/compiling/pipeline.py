@@ -26,6 +26,7 @@ _PARAMETERS = {
     "config": "the configuration's text",
     "table": "where the table is",
     "reuse": "a folder of earlier shards to copy unchanged pictures from; empty for none",
+    "reuse_encoded": "a folder of earlier features of pictures to copy from; empty for none",
     "partitions": "workers that share a step",
     "publish_to": "where a bundle that passed the gate is published",
     "bundle": "what train wrote, or a published version",

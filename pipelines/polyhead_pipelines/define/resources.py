@@ -37,6 +37,7 @@ DEFAULTS: dict[Step, StepSettings] = {
     "validate": _LIGHT,
     "preprocess": _HEAVY,
     "shard": _LIGHT,
+    "encode": _HEAVY,
     "train": _HEAVY.model_copy(
         update={
             "cpu_request": "4",

@@ -1,4 +1,6 @@
-"""The training pipeline: validate → preprocess → shard → train → evaluate → publish, where the config says where to.
+"""The training pipeline: validate → preprocess → shard → encode → train → evaluate → publish.
+
+`encode` is there where the config has a frozen encoder, `publish` where it says where to.
 
 With several partitions, several workers look at the pictures and shard: a plan, a loop over its partitions, a merge.
 On a cluster the last task, `summarise`, runs however the others ended.
@@ -16,13 +18,15 @@ from kfp import dsl
 from polyhead import __version__
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.bundle import ModelBundle
-from polyhead.contracts.cluster import ClusterSection, Step
+from polyhead.contracts.cluster import STEPS, ClusterSection, Step
 from polyhead.contracts.config import Config, ConfigFile
+from polyhead.contracts.encoded import EncodedShards
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.publication import Publication
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
+from polyhead.encode import component as encode_components
 from polyhead.errors import ConfigError
 from polyhead.evaluate import component as evaluate_components
 from polyhead.preprocess import component as preprocess_components
@@ -67,12 +71,18 @@ STAGES = (
 )
 """What every run does."""
 
+ENCODE = Stage("encode", "encoded", EncodedShards)
 PUBLISH = Stage("publish", "publication", Publication)
 
 
 def stages_of(config: Config) -> tuple[Stage, ...]:
     """The steps of a configuration's pipeline that leave an artifact."""
-    return (*STAGES, PUBLISH) if config.publish.to else STAGES
+    done = {stage.name: stage for stage in STAGES}
+    if config.encoded:
+        done["encode"] = ENCODE
+    if config.publish.to:
+        done["publish"] = PUBLISH
+    return tuple(done[step] for step in STEPS if step in done)
 
 
 def training_pipeline(
@@ -110,6 +120,8 @@ def training_pipeline(
         hint = "shorten its lists and comments, or run the steps one at a time"
         raise ConfigError("config-too-large", what, hint=hint)
     parameters: dict[str, str | int] = {"config": config.text, "table": table_place, "reuse": ""}
+    if config.config.encoded:
+        parameters["reuse_encoded"] = ""
     if partitions > 1:
         parameters["partitions"] = partitions
     if config.config.publish.to:
@@ -146,7 +158,15 @@ class _Tasks:
         self._cluster = cluster
         self._platform = platform
 
-    def make(self, config: Any, table: Any, reuse: Any, partitions: Any = None, publish_to: Any = None) -> None:
+    def make(
+        self,
+        config: Any,
+        table: Any,
+        reuse: Any,
+        reuse_encoded: Any = None,
+        partitions: Any = None,
+        publish_to: Any = None,
+    ) -> None:
         """Make every task; without partitions each step is one."""
         with self._ending():
             data = self._validate(config, table, partitions)
@@ -154,6 +174,9 @@ class _Tasks:
             preprocessing = fitted.outputs["preprocessing"]
             shards = self._shard({"config": config, "data": data, "preprocessing": preprocessing}, reuse, partitions)
             given = {"config": config, "shards": shards, "preprocessing": preprocessing}
+            if reuse_encoded is not None:
+                encoded = self._settled("encode", encode_components.component, **given, reuse=reuse_encoded)
+                given["shards"] = encoded.outputs["encoded"]
             bundle = self._settled("train", train_components.component, **given).outputs["bundle"]
             evaluated = self._settled("evaluate", evaluate_components.component, **given, bundle=bundle)
             if publish_to is not None:

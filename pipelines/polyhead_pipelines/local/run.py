@@ -18,7 +18,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,12 +131,13 @@ class _Work:
         """Whether a bundle that passed is published."""
         return bool(self.config.config.publish.to)
 
-    def reads(self, reuse: str) -> list[str]:
+    def reads(self, reuse: Iterable[str]) -> list[str]:
         """What the steps read beside each other's artifacts."""
         places = [self.table]
         if self.config.config.pictured:
             places.append(join(folder_of(self.table), self.config.config.image_root or "."))
-        return [*places, reuse] if reuse else places
+        places += [join(folder_of(self.table), file) for file in self.config.config.files]
+        return [*places, *reuse]
 
     def pipeline(self, image: str) -> Any:
         """The KFP graph component."""
@@ -154,14 +155,15 @@ def _run(work: _Work, root: Path, runner: Runner, finished: list[Stage]) -> Loca
     """Run the steps in a working folder; `finished` receives those whose artifacts are in place."""
     started = time.monotonic()
     former = [stage.name for stage in work.stages if (work.out / stage.name).exists()]
-    reuse = str(work.out / "shard") if "shard" in former else ""
-    with runner.open(work.reads(reuse), [work.publish_to] if work.publishes else []) as session:
+    kept = {"reuse": "shard", "reuse_encoded": "encode"}
+    reuse = {parameter: str(work.out / step) for parameter, step in kept.items() if step in former}
+    with runner.open(work.reads(reuse.values()), [work.publish_to] if work.publishes else []) as session:
         pipeline = work.pipeline(session.image)
         if work.publishes and not is_remote(work.publish_to):
             _make(Path(work.publish_to), "name another place in publish.to")
         relay = _relay(work, root / _ARTIFACTS)
         try:
-            failure = _carry_out(lambda: pipeline(reuse=reuse), session, root, relay)
+            failure = _carry_out(lambda: pipeline(**reuse), session, root, relay)
         finally:  # also when the user interrupts: what is finished is kept
             finished += [stage for stage in work.stages if _collect(stage, root / _ARTIFACTS, work.out)]
         if failure is not None or len(finished) < len(work.stages):

@@ -26,11 +26,13 @@ class Site:
         directory: The artifact that is being made; a fit may write files of its own into it.
         pictures: Where the paths of pictures start.
         max_pixels: Largest picture that is decoded, height times width.
+        table_folder: Where the paths of files that the configuration names start: a folder or a remote prefix.
     """
 
     directory: Path
     pictures: PictureFolder
     max_pixels: int
+    table_folder: str = "."
 
 
 class Fit(ABC, Generic[S]):

@@ -66,6 +66,21 @@ class TreeColumns:
     sizes: list[int]
 
 
+class Encoding(ABC):
+    """What `encode` makes of a shard's entry, once for all epochs.
+
+    Attributes:
+        recipe: Names everything but the entry that decides the result. What two entries of one recipe hold can be
+            encoded together.
+    """
+
+    recipe: str
+
+    @abstractmethod
+    def __call__(self, contents: Sequence[bytes]) -> list[bytes]:
+        """The entries that take the place of some; each depends on its own alone, to the last bit."""
+
+
 class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
     """All features of a kind, side by side.
 
@@ -123,13 +138,21 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
         places = [held[self.KIND].index(name) for name in self.names]
         return values if places == list(range(len(held[self.KIND]))) else tf.gather(values, places, axis=1)
 
+    def encodings(self, directory: Path) -> dict[str, Encoding]:
+        """What `encode` does, by the entry of an example that it replaces; here nothing.
+
+        Args:
+            directory: The preprocessing artifact.
+        """
+        return {}
+
     @abstractmethod
     def transform(self, directory: Path, *, stored: bool) -> Callable[[Any], Batch]:
         """What turns the raw block into the network's inputs: a `tf.Module`, which holds its tables.
 
         Args:
-            directory: Where the preprocessing artifact's vocabularies lie.
-            stored: True for values of shards, which are canonical already; False for those of a raw row.
+            directory: The preprocessing artifact, with its vocabularies and pretrained networks.
+            stored: True for values of shards, which are canonical and encoded already; False for those of a raw row.
         """
 
     @abstractmethod

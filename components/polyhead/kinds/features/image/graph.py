@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,16 @@ from numpy.typing import NDArray
 from polyhead.contracts.config import ModelSection
 from polyhead.kinds.entries import entry_name
 from polyhead.kinds.features.graph import HIDDEN, Hide, StandIn, seed_of
-from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
-from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock, Held, Table
+from polyhead.kinds.features.image.backbone.graph import PictureFeatures, load_backbone
+from polyhead.kinds.features.image.config import Backbone, ImageFeature, ImageStatistics
+from polyhead.kinds.protocols.graph import Batch, Encoded, Encoding, FeatureBlock, Held, Table
 from polyhead.pictures import graph
 
 _ALIGNMENT = 64
 _CHANNELS = (16, 32, 64, 96, 128, 128, 128)
 _POOLED = 4
+_HIDDEN_FEATURES = 0.5
+"""Chance that what a frozen network makes of a picture is hidden: wide vectors drown a row's few numbers otherwise."""
 
 
 class ServedPictures(tf.Module):  # type: ignore[misc]
@@ -118,21 +121,75 @@ class StoredPictures(tf.Module):  # type: ignore[misc]
         return np.frombuffer(lent, np.uint8)[start : start + size].reshape(count, height, width, 3)
 
 
-class _Inputs(tf.Module):  # type: ignore[misc]
-    def __init__(self, pictures: Mapping[str, ServedPictures | StoredPictures]) -> None:
+class Features(tf.Module):  # type: ignore[misc]
+    """Contents to what a frozen network makes of their pictures.
+
+    Args:
+        pictures: Contents to pixels.
+        network: Sees these.
+    """
+
+    def __init__(self, pictures: ServedPictures | StoredPictures, network: PictureFeatures) -> None:
         super().__init__()
-        self._pictures = dict(pictures)
+        self._pictures = pictures
+        self._network = network
+
+    def __call__(self, contents: tf.Tensor) -> tf.Tensor:
+        """String (batch,) to float32 (batch, width), 0 where empty."""
+        return self._network(self._pictures(contents), tf.not_equal(contents, ""))
+
+
+class StoredFeatures(tf.Module):  # type: ignore[misc]
+    """The entries that `encode` wrote to features; shapes as in `Features`.
+
+    Args:
+        width: Of the network's vector.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self._width = width
+
+    def __call__(self, contents: tf.Tensor) -> tf.Tensor:
+        """String (batch,) to float32 (batch, width), 0 where empty."""
+        nothing = tf.constant(np.zeros(self._width, "<f4").tobytes())
+        filled = tf.where(tf.equal(contents, ""), nothing, contents)
+        return tf.reshape(tf.io.decode_raw(filled, tf.float32), [-1, self._width])
+
+
+class FeatureEncoding(Encoding):
+    """A shard's picture entries to those with what a frozen network makes of them.
+
+    Args:
+        feature: Size, and how `shard` stored the pictures.
+        backbone: Which network.
+        network: Sees the pictures.
+    """
+
+    def __init__(self, feature: ImageFeature, backbone: Backbone, network: PictureFeatures) -> None:
+        self.recipe = f"{backbone.sha256} {feature.size} {feature.store}"
+        signature = [tf.TensorSpec([None], tf.string)]
+        self._features = tf.function(
+            Features(StoredPictures(feature), network), input_signature=signature, autograph=False
+        )
+
+    def __call__(self, contents: Sequence[bytes]) -> list[bytes]:
+        """Little-endian float32 of the network's vectors."""
+        return [vector.astype("<f4").tobytes() for vector in self._features(tf.constant(contents)).numpy()]
+
+
+class _Inputs(tf.Module):  # type: ignore[misc]
+    def __init__(self, transforms: Mapping[str, Callable[[tf.Tensor], tf.Tensor]], inputs: Mapping[str, str]) -> None:
+        super().__init__()
+        self._transforms = dict(transforms)
+        self._names = dict(inputs)
 
     def __call__(self, contents: Mapping[str, tf.Tensor]) -> Batch:
         inputs: Batch = {}
-        for name, pictures in self._pictures.items():
-            inputs[_pixels(name)] = pictures(contents[name])
+        for name, transform in self._transforms.items():
+            inputs[self._names[name]] = transform(contents[name])
             inputs[_known(name)] = tf.cast(tf.not_equal(contents[name], ""), tf.float32)
         return inputs
-
-
-def _pixels(name: str) -> str:
-    return f"{name}__pixels"
 
 
 def _known(name: str) -> str:
@@ -142,16 +199,28 @@ def _known(name: str) -> str:
 class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
     """All pictures; columns with the same `tied` word share one tower.
 
-    The network's inputs are, for each column, `<name>__pixels` uint8 (batch, height, width, 3) and `<name>__known`
-    float32 (batch,).
+    The network's inputs are, for each column, `<name>__known` float32 (batch,) and `<name>__pixels` uint8
+    (batch, height, width, 3), or with a frozen encoder `<name>__features` float32 (batch, width of its vector), 0 where
+    missing.
     """
 
     KIND = "image"
+    IS_WIDE = True
 
     @property
     def unpacked_bytes(self) -> int:
         """Its pictures' pixels."""
-        return sum(height * width * 3 for height, width in (feature.size for feature in self.features.values()))
+        sizes = [feature.size for feature in self.features.values() if not feature.is_encoded]
+        return sum(height * width * 3 for height, width in sizes)
+
+    @property
+    def backbones(self) -> dict[str, Backbone]:
+        """The frozen networks, by the columns that they see."""
+        return {
+            name: backbone
+            for name, feature in self.features.items()
+            if feature.is_encoded and (backbone := self.statistics[name].backbone)
+        }
 
     def joined(self, columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The columns by name, each `(batch,)`: pictures are too large to be copied side by side."""
@@ -169,49 +238,131 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
         """The columns by name."""
         return {name: parsed[entry_name("feature", self.KIND, name)] for name in self.names}
 
-    def transform(self, directory: Path, *, stored: bool) -> _Inputs:  # pictures have no vocabularies
+    def transform(self, directory: Path, *, stored: bool) -> _Inputs:
         """By name, string (batch,), empty where missing."""
-        return _Inputs(
-            {
-                name: StoredPictures(feature) if stored else ServedPictures(feature, self.statistics[name])
-                for name, feature in self.features.items()
-            }
-        )
+        frozen, networks = self.backbones, {} if stored else self._networks(directory)
+        transforms: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {}
+        for name, feature in self.features.items():
+            if stored:
+                transforms[name] = StoredFeatures(frozen[name].width) if name in frozen else StoredPictures(feature)
+            else:
+                pictures = ServedPictures(feature, self.statistics[name])
+                transforms[name] = Features(pictures, networks[name]) if name in frozen else pictures
+        return _Inputs(transforms, {name: self._input(name) for name in self.names})
+
+    def encodings(self, directory: Path) -> dict[str, Encoding]:
+        """One for each column with a frozen encoder."""
+        networks = self._networks(directory)
+        return {
+            entry_name("feature", self.KIND, name): FeatureEncoding(self.features[name], backbone, networks[name])
+            for name, backbone in self.backbones.items()
+        }
+
+    def _networks(self, directory: Path) -> dict[str, PictureFeatures]:
+        """What sees the pictures of each column with a frozen encoder; the same network is loaded once."""
+        loaded: dict[tuple[str, tuple[int, int]], PictureFeatures] = {}
+        found = {}
+        for name, backbone in self.backbones.items():
+            size = self.features[name].size
+            if (backbone.path, size) not in loaded:
+                loaded[backbone.path, size] = PictureFeatures(load_backbone(directory, backbone), size)
+            found[name] = loaded[backbone.path, size]
+        return found
+
+    def _input(self, name: str) -> str:
+        return f"{name}__{'features' if name in self.backbones else 'pixels'}"
 
     def inputs(self) -> dict[str, Any]:
-        """`<name>__pixels` and `<name>__known`."""
-        inputs = {}
+        """What of each picture is seen, and whether it is known."""
+        inputs, frozen = {}, self.backbones
         for name, feature in self.features.items():
-            pixels, known = _pixels(name), _known(name)
-            inputs[pixels] = keras.Input((*feature.size, 3), dtype="uint8", name=pixels)
+            seen, known = self._input(name), _known(name)
+            inputs[seen] = (
+                keras.Input((frozen[name].width,), dtype="float32", name=seen)
+                if name in frozen
+                else keras.Input((*feature.size, 3), dtype="uint8", name=seen)
+            )
             inputs[known] = keras.Input((), dtype="float32", name=known)
         return inputs
 
     def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
-        """A tower's vector for each column, with a learned one where there is no picture."""
+        """A tower's vector for each column, with a learned one where there is no picture.
+
+        What frozen networks make of pictures also has a direct line to each head: one for the mean over the known
+        pictures of columns that are tied.
+        """
         towers: dict[str, keras.Model] = {}
-        vectors = []
+        vectors, frozen, hidden = [], self.backbones, dict(inputs)
         for name, feature in self.features.items():
             own_seed, layer = seed_of(seed, name), f"image__{name}"
-            tower = f"image__{feature.tied}__tied_tower" if feature.tied else f"{layer}__tower"
-            if tower not in towers:
+            tower = self._tower(name)
+            rate = max(model.image_dropout, _HIDDEN_FEATURES if name in frozen else HIDDEN)
+            known = Hide(rate, own_seed, name=f"{layer}__hide")(inputs[_known(name)])
+            if tower not in towers and name in frozen:
+                towers[tower] = features_tower(frozen[name].width, model, tower)
+            elif tower not in towers:
                 towers[tower] = image_tower(feature, model, tower, own_seed)
-            known = Hide(max(model.image_dropout, HIDDEN), own_seed, name=f"{layer}__hide")(inputs[_known(name)])
-            vectors.append(StandIn(name=f"{layer}__stand_in")(towers[tower](inputs[_pixels(name)]), known))
-        return Encoded(layers.Concatenate(name="image__vectors")(vectors) if len(vectors) > 1 else vectors[0], None)
+            hidden[_known(name)] = known
+            vectors.append(StandIn(name=f"{layer}__stand_in")(towers[tower](inputs[self._input(name)]), known))
+        vector = layers.Concatenate(name="image__vectors")(vectors) if len(vectors) > 1 else vectors[0]
+        if not frozen:
+            return Encoded(vector, None)
+        return Encoded(vector, lambda units, head: self.line(hidden, units, f"{self.KIND}__to__{head}"))
 
     @property
     def tabled(self) -> list[str]:
-        """None: a linear function of pixels means nothing."""
-        return []
+        """The columns with a frozen encoder: a linear function of pixels means nothing."""
+        return list(self.backbones)
 
     def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
-        """Of no columns."""
-        raise NotImplementedError("pixels have no table")
+        """For columns that are tied the mean over those that are known, `_scaled`, and then the next ones'."""
+        values = np.concatenate([np.asarray(mean) for mean in self._means(inputs)], 1)
+        return Table(values.shape[1], np.broadcast_to(np.arange(values.shape[1], dtype=np.int32), values.shape), values)
 
     def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
-        """Over no columns."""
-        raise NotImplementedError("pixels have no table")
+        """A dense layer over the same."""
+        means = self._means(inputs)
+        features = layers.Concatenate()(means) if len(means) > 1 else means[0]
+        return layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=name)(features)
+
+    def _means(self, inputs: Mapping[str, Any]) -> list[Any]:
+        """What frozen networks make of a row's known pictures, on average over columns that are tied; `_scaled`."""
+        seen: dict[str, list[tuple[Any, Any]]] = {}
+        for name in self.backbones:
+            seen.setdefault(self._tower(name), []).append((inputs[self._input(name)], inputs[_known(name)]))
+        return [_scaled(_mean_of_known(pictures)) for pictures in seen.values()]
+
+    def _tower(self, name: str) -> str:
+        """What a column's tower is called, and those of the columns that it is tied to."""
+        tied = self.features[name].tied
+        return f"image__{tied}__tied_tower" if tied else f"image__{name}__tower"
+
+
+def _scaled(features: Any) -> Any:
+    """Vectors `(batch, width)`, each of a length that does not depend on their width: over √width."""
+    return features * features.shape[-1] ** -0.5
+
+
+def _mean_of_known(pictures: Sequence[tuple[Any, Any]]) -> Any:
+    """The mean of vectors `(batch, width)` over those that are known, `(batch,)`; 0 where none is."""
+    total = sum(ops.expand_dims(known, -1) * vector for vector, known in pictures)
+    count = sum(known for _, known in pictures)
+    return total / ops.expand_dims(ops.maximum(count, 1.0), -1)
+
+
+def features_tower(width: int, model: ModelSection, name: str) -> keras.Model:
+    """One dense layer over what a frozen network makes of a picture.
+
+    Args:
+        width: Of the network's vector.
+        model: Width of the result and dropout.
+        name: Of the Keras model.
+
+    Returns:
+        A model from float32 `(batch, width)` to `(batch, model.width)`.
+    """
+    features = keras.Input((width,))
+    return keras.Model(features, layers.Dense(model.width, activation="gelu")(_scaled(features)), name=name)
 
 
 def image_tower(feature: ImageFeature, model: ModelSection, name: str, seed: int) -> keras.Model:

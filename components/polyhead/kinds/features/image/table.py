@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from polyhead.kinds.coercion import Coercion, Source, path_coercion
+from polyhead.kinds.features.image.backbone.file import keep_backbone
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.sample import Sample
@@ -33,9 +34,18 @@ class ImageFit(Fit[ImageStatistics]):
         self.paths.update(known)
 
     def finish(self, site: Site) -> ImageStatistics:
-        """The statistics of all rows seen; the sample's pictures are read now."""
+        """The statistics of all rows seen; the sample's pictures are read now, and the backbone is kept.
+
+        Raises:
+            DataError: The backbone cannot be used.
+            StorageError: A store does not give it, or a picture.
+        """
+        encoder, size = self._feature.encoder, self._feature.size
+        backbone = None if encoder is None else keep_backbone(encoder, size, site)
         decode, quality = choose_decoding(self.paths.words, self._feature, site.pictures, max_pixels=site.max_pixels)
-        return ImageStatistics(count=self.known, missing=self.missing, decode=decode, quality=quality)
+        return ImageStatistics(
+            count=self.known, missing=self.missing, decode=decode, quality=quality, backbone=backbone
+        )
 
 
 class ImageTable(FeatureTable[ImageFeature]):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Self
 
@@ -16,6 +17,7 @@ import polars as pl
 
 from polyhead.contracts.shards import PICTURE_INDEX, Shard, ShardManifest
 from polyhead.errors import ArtifactError, ConflictError, StorageError
+from polyhead.examples.framing import HEADER
 from polyhead.examples.stored import PictureName
 from polyhead.storage.artifact import checked_file
 from polyhead.storage.objects import download_file
@@ -40,6 +42,17 @@ def picture_index(shard: int, pictures: Iterable[PicturePlace]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
+def places_of(example: Sequence[bytes], pictures: Mapping[PictureName, bytes]) -> list[PicturePlace]:
+    """Where the pictures of a row lie in its framed record.
+
+    Args:
+        example: The serialised message, in pieces.
+        pictures: Pieces of it, by the picture's name.
+    """
+    starts = dict(zip(map(id, example), itertools.accumulate(map(len, example), initial=HEADER), strict=False))
+    return [(name, starts[id(stored)], len(stored)) for name, stored in pictures.items()]
+
+
 def write_picture_index(directory: Path, indexes: Sequence[pl.DataFrame]) -> None:
     """Write the index of an artifact; a picture that lies in several places is named once, by the first.
 
@@ -58,7 +71,7 @@ def write_picture_index(directory: Path, indexes: Sequence[pl.DataFrame]) -> Non
 
 
 class KeptPictures:
-    """The pictures of an artifact of `shard`, by name. Threads may share one.
+    """The pictures of an artifact of `shard`, or the features in one of `encode`, by name. Threads may share one.
 
     A shard is believed only if it still has the SHA-256 that its manifest names. Of remote shards the index is copied,
     and each shard into a temporary file when a picture in it is wanted.
@@ -81,8 +94,12 @@ class KeptPictures:
 
     @classmethod
     @contextlib.contextmanager
-    def of(cls, place: str | Path) -> Iterator[Self | None]:
+    def of(cls, place: str | Path, contract: type[ShardManifest] = ShardManifest) -> Iterator[Self | None]:
         """The pictures of an artifact, open during the block; None where there is none, or one that is unusable.
+
+        Args:
+            place: The artifact.
+            contract: Its contract class.
 
         Raises:
             DataError: The place has a scheme that is not known, or names no bucket.
@@ -90,8 +107,8 @@ class KeptPictures:
         """
         kept = None
         try:
-            with opened_artifact(place, ShardManifest, [PICTURE_INDEX]) as directory:
-                manifest = ShardManifest.read(directory)
+            with opened_artifact(place, contract, [PICTURE_INDEX]) as directory:
+                manifest = contract.read(directory)
                 checked_file(directory, manifest, PICTURE_INDEX)
                 kept = cls(str(place), directory, manifest)
         except StorageError:

@@ -1,0 +1,1 @@
+"""Pretrained networks that see the pictures: their files, and their part of the graph."""
