@@ -60,11 +60,14 @@ class HeadEnsemble(Record):
             rows than they are measured on; empty where there were none to choose by.
         penalties: Of the linear models, chosen by cross-validation on the train rows: `linear`, and one for each wide
             kind of features, such as `text`.
+        references: The simple models that the bundle keeps beside the network, by name, with what is added to their
+            number as in `ModelBundle.corrections`.
     """
 
     weights: dict[str, float]
     losses: dict[str, float]
     penalties: dict[str, float]
+    references: dict[str, float]
 
 
 class ModelBundle(Contract):

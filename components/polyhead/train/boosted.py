@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,12 +93,14 @@ def fit_forest(
         models.append(model)
         if model is None:
             continue
-        base[question.places] = _round(model._baseline_prediction).ravel()
-        for trees in model._predictors:
-            for unit, tree in enumerate(trees):
-                tree.nodes["value"] = _round(tree.nodes["value"])
-                grown[question.places.start + unit].append(_tree(model, tree, used, ids))
         model._baseline_prediction = _round(model._baseline_prediction)
+        first = question.places.stop - model.n_trees_per_iteration_  # of two logits, the log odds are the second
+        base[question.places] = 0.0
+        base[first : question.places.stop] = model._baseline_prediction.ravel()
+        for trees in model._predictors:
+            for unit, tree in enumerate(trees, start=first):
+                tree.nodes["value"] = _round(tree.nodes["value"])
+                grown[unit].append(_tree(model, tree, used, ids))
     return _forest(base, grown), models
 
 
@@ -143,15 +145,8 @@ def _forest(base: Floats, grown: list[list[_Tree]]) -> Forest:
     """Trees by unit, in rounds; a unit with fewer trees has leaves of 0 in the other rounds."""
     rounds = max(1, *map(len, grown))
     roots = np.zeros((rounds, len(grown)), np.int32)  # node 0 is a leaf of 0
-    children, columns, thresholds, missing, sets, values = (
-        [np.zeros((1, 2), np.int32)],
-        [[0]],
-        [[0.0]],
-        [[0]],
-        [[0]],
-        [[0.0]],
-    )
-    words = [np.zeros(_WORDS, np.int32)]
+    children, words = [np.zeros((1, 2), np.int32)], [np.zeros(_WORDS, np.int32)]
+    columns, thresholds, missing, sets, values = ([cast(NDArray[Any], np.zeros(1))] for _ in range(5))
     start, depth = 1, 0
     for unit, trees in enumerate(grown):
         for at, tree in enumerate(trees):

@@ -191,7 +191,7 @@ class _Question:
         if of.is_number:
             losses = (said[:, 0] - values) ** 2
         else:
-            logits = said if of.classes > 2 else np.hstack([np.zeros_like(said), said])
+            logits = said if said.shape[1] > 1 else np.hstack([np.zeros_like(said), said])
             losses = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(rows)), values]
         return float(losses @ weights / weights.sum())
 
@@ -226,8 +226,8 @@ class _Question:
         present = np.unique(values)
         if len(present) > 1:
             found, constant = _logistic(matrix, values, weights, penalty)
-            if of.classes == 2 or len(present) == of.classes:
-                return found, constant
+            if len(present) == of.classes:
+                return self._by_unit(found, constant)
         return self._with_absent(matrix, values, weights, penalty, present)
 
     def _with_absent(
@@ -246,8 +246,14 @@ class _Question:
             coefficients[:, present] = np.hstack([-line / 2, line / 2])
             constant[present] = constant[present].mean() + np.array([-0.5, 0.5]) * found
         if classes == 2:
-            return coefficients[:, 1:] - coefficients[:, :1], constant[1:] - constant[:1]
+            return self._by_unit(coefficients[:, 1:] - coefficients[:, :1], constant[1:] - constant[:1])
         return coefficients, constant
+
+    def _by_unit(self, coefficients: Floats, constant: Floats) -> tuple[Floats, Floats]:
+        """The log odds of two classes for a head that has a logit for each."""
+        if len(self._prior) == len(constant):
+            return coefficients, constant
+        return np.hstack([-coefficients / 2, coefficients / 2]), np.concatenate([-constant / 2, constant / 2])
 
 
 def _chosen(fits: Sequence[_Question]) -> float:

@@ -214,11 +214,11 @@ class Members:
             )
             lines = [_line({kind: fit.kernel}, fit.bias) for kind, fit in wide.items()]
             model = forest_model(self._blocks, lines, forest, BOOSTED)
-            said = _walked(forest, np.hstack([val.columns, *on_val])) if val else np.zeros((0, head.units))
-            self._add(head, BOOSTED, model, said)
+            columns = np.hstack([val.columns, *on_val]) if val else np.zeros((0, 0))
+            self._add(head, BOOSTED, model, _walked(forest, columns) if len(columns) else np.zeros((0, head.units)))
 
     def _add(
-        self, head: Head[Any, Any], name: str, model: keras.Model, said: Floats, penalty: float | None = None
+        self, head: Head[Any, Any], name: str, model: keras.Model, said: NDArray[Any], penalty: float | None = None
     ) -> None:
         self.models[head.name][name] = Member(model, said.astype(np.float32))
         if penalty is not None:
@@ -247,8 +247,10 @@ def choose_weights(
     """
     found = {}
     for head in heads(fitted):
-        blended = {name: of.val for name, of in members.models[head.name].items() if name in config.ensemble.members}
-        weights = {NETWORK: 1.0}
+        blended: dict[str, NDArray[Any]] = {
+            name: of.val for name, of in members.models[head.name].items() if name in config.ensemble.members
+        }
+        weights: dict[str, float] = {NETWORK: 1.0}
         losses: dict[str, float] = {}
         chosen = None
         if blended and members.val is not None:
@@ -259,9 +261,23 @@ def choose_weights(
             if config.ensemble.use == "blend" or (config.ensemble.use == "auto" and chosen.wins):
                 weights = {name: weight for name, weight in chosen.weights.items() if weight > 0}
         elif blended and config.ensemble.use == "blend":
-            weights = dict.fromkeys([NETWORK, *blended], 1 / (1 + len(blended)))
-        found[head.name] = HeadEnsemble(weights=weights, losses=losses, penalties=members.penalties[head.name])
+            weights = {name: 1 / (1 + len(blended)) for name in (NETWORK, *blended)}
+        found[head.name] = HeadEnsemble(
+            weights=weights,
+            losses=losses,
+            penalties=members.penalties[head.name],
+            references={name: _corrected(head, of, members.val) for name, of in members.models[head.name].items()},
+        )
     return found
+
+
+def _corrected(head: Head[Any, Any], member: Member, val: Rows | None) -> float:
+    """A member's correction by its residuals on the val rows; 0 where there is none."""
+    if not head.is_corrected or val is None:
+        return 0.0
+    known = val.weights[head.name] > 0
+    residuals = (val.values[head.name].astype(np.float64) - member.val)[known, 0]
+    return head.correction(residuals) if len(residuals) else 0.0
 
 
 def _line(kernels: Mapping[str, Floats], bias: Floats) -> Line:
