@@ -152,7 +152,8 @@ class Trees(keras.layers.Layer):  # type: ignore[misc]
         """The sums of the leaves."""
         children, words = ops.reshape(self.children, (-1,)), ops.reshape(self.words, (-1,))
         node = ops.zeros_like(columns[:, :1], dtype="int32") + ops.reshape(self.roots, (1, -1))
-        for _ in range(self.depth):
+
+        def step(_: Any, node: Any) -> Any:
             value = ops.take_along_axis(columns, ops.take(self.columns, node), axis=1)
             holds = value <= ops.take(self.thresholds, node)
             if self.sets > 1:
@@ -162,9 +163,15 @@ class Trees(keras.layers.Layer):  # type: ignore[misc]
                 bit = ops.bitwise_and(ops.right_shift(word, number % _WORD), 1)
                 holds = ops.where(chosen > 0, bit > 0, holds)
             holds = ops.where(ops.isnan(value), ops.take(self.missing, node), holds)
-            node = ops.take(children, 2 * node + ops.cast(ops.logical_not(holds), "int32"))
+            return ops.take(children, 2 * node + ops.cast(ops.logical_not(holds), "int32"))
+
+        node = ops.fori_loop(0, self.depth, step, node)
         leaves = ops.reshape(ops.take(self.values, node), (-1, self.rounds, self.units))
         return ops.cast(ops.sum(leaves, axis=1) + self.base, "float32")
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Known without a trace of the loop."""
+        return (shape[0], self.units)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments for loading."""

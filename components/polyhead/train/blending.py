@@ -18,6 +18,7 @@ from polyhead.model.members import blended
 _PARTS = 10
 _FOLDS = 5
 _FEWEST_ROWS = 20
+_TOGETHER = 2**20
 _NOISE = 1.0
 """Standard errors that a blend must win by."""
 
@@ -97,10 +98,14 @@ def _losses(
     weights: NDArray[Any],
 ) -> Floats:
     """Weighted losses of every blend on every row, float64 (points, rows)."""
-    loss = head.loss("none")
-    found = []
-    for point in points:
-        mixed = blended(point, logits, head.LINK)
-        each = keras.ops.convert_to_numpy(loss(values, mixed)).astype(np.float64) * weights
-        found.append(each.reshape(len(each), -1).sum(axis=1))
-    return np.stack(found)
+    loss, found = head.loss("none"), []
+    together = max(1, _TOGETHER // logits[0].size)
+    for start in range(0, len(points), together):
+        some = points[start : start + together]
+        mixed = [keras.ops.convert_to_numpy(blended(point, logits, head.LINK)) for point in some]
+        repeated = np.concatenate([values] * len(some))
+        each = keras.ops.convert_to_numpy(loss(repeated, np.concatenate(mixed))).astype(np.float64)
+        found.append(
+            (each.reshape(len(some), *weights.shape) * weights).reshape(len(some), len(values), -1).sum(axis=2)
+        )
+    return np.concatenate(found)

@@ -34,6 +34,7 @@ from polyhead.train.blending import choose
 from polyhead.train.boosted import MOST_UNITS, fit_forest
 from polyhead.train.data import Feed
 from polyhead.train.linear import Floats, LinearFit, Matrix, fit_line, joined, matrix_of
+from polyhead.train.score import Validation
 
 FITTED_ROWS = 100_000
 """The most train rows that the members are fitted on. Shards are in a random order, so the first are a sample."""
@@ -181,7 +182,7 @@ class Members:
         on_val = [fit.logits(val.tables[kind], []) for kind, fit in wide.items()] if val else []
         for (kind, fit), said in zip(wide.items(), on_val or guesses, strict=True):
             name = LINEAR if len(self._blocks) == 1 else kind
-            model = line_model(self._blocks, _line({kind: fit.kernel}, fit.bias), name)
+            model = line_model(self._blocks, _line({kind: fit.kernel}, fit.bias), f"{head.name}__{name}")
             self._add(head, name, model, said, fit.penalty)
         narrow = [block for block in self._blocks if not block.IS_WIDE]
         if LINEAR in self._wanted and LINEAR not in self.models[head.name]:
@@ -199,7 +200,13 @@ class Members:
             if val:
                 seen = joined([val.tables[block.KIND] for block in narrow]) if narrow else np.zeros((len(val), 0))
                 said = fit.logits(seen, on_val)
-            self._add(head, LINEAR, line_model(self._blocks, _line(kernels, bias), LINEAR), said, fit.penalty)
+            self._add(
+                head,
+                LINEAR,
+                line_model(self._blocks, _line(kernels, bias), f"{head.name}__{LINEAR}"),
+                said,
+                fit.penalty,
+            )
         if BOOSTED in self._wanted and head.units <= MOST_UNITS:
             forest, _ = fit_forest(
                 train.columns,
@@ -213,7 +220,7 @@ class Members:
                 seed=self._seed,
             )
             lines = [_line({kind: fit.kernel}, fit.bias) for kind, fit in wide.items()]
-            model = forest_model(self._blocks, lines, forest, BOOSTED)
+            model = forest_model(self._blocks, lines, forest, f"{head.name}__{BOOSTED}")
             columns = np.hstack([val.columns, *on_val]) if val else np.zeros((0, 0))
             self._add(head, BOOSTED, model, _walked(forest, columns) if len(columns) else np.zeros((0, head.units)))
 
@@ -253,7 +260,7 @@ def choose_weights(
         weights: dict[str, float] = {NETWORK: 1.0}
         losses: dict[str, float] = {}
         chosen = None
-        if blended and members.val is not None:
+        if blended and members.val is not None and network:
             logits = {NETWORK: network[head.name], **blended}
             chosen = choose(head, logits, members.val.values[head.name], members.val.weights[head.name])
         if chosen is not None:
@@ -285,20 +292,15 @@ def _line(kernels: Mapping[str, Floats], bias: Floats) -> Line:
 
 
 def networks_on_val(
-    networks: Sequence[keras.Model], fitted: Fitted, feed: Feed, members: Members
+    networks: Sequence[keras.Model], fitted: Fitted, validation: Validation | None, members: Members
 ) -> dict[str, NDArray[np.float32]]:
     """The average of some networks on the val rows that the members know, logits by head; empty without any."""
-    if members.val is None:
+    if members.val is None or validation is None:
         return {}
-    parts: list[list[Any]] = [[] for _ in networks]
-    for inputs, _, _ in _first(feed, ("val",), len(members.val)):
-        for network, found in zip(networks, parts, strict=True):
-            found.append(network.predict_on_batch(inputs))
+    said = [validation.logits(network, len(members.val)) for network in networks]
     shares = [1 / len(networks)] * len(networks)
     return {
-        head.name: keras.ops.convert_to_numpy(
-            mixed(shares, [np.concatenate([part[head.name] for part in found]) for found in parts], head.LINK)
-        )
+        head.name: keras.ops.convert_to_numpy(mixed(shares, [of[head.name] for of in said], head.LINK))
         for head in heads(fitted)
     }
 

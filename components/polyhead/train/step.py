@@ -97,14 +97,17 @@ def _trained(config: Config, fitted: Fitted, manifest: ShardManifest, shards: Pa
     tf.config.experimental.enable_op_determinism()
     feed = Feed(config, fitted, manifest, shards)
     members = Members(config, fitted, manifest, shards)
+    score, validation = _score(fitted, feed, manifest)
     networks, results = [], []
     for at in range(config.ensemble.seeds):
         seeded = config.with_seed(config.train.seed + at)
         keras.utils.set_random_seed(seeded.train.seed)
         networks.append(build_core(fitted, seeded))
-        results.append(_fit(networks[-1], seeded, fitted, Feed(seeded, fitted, manifest, shards), manifest, out, at))
+        rows = feed if at == 0 else Feed(seeded, fitted, manifest, shards)
+        checkpoint = out / _CHECKPOINT.format(at)
+        results.append(_fit(networks[-1], seeded, fitted, rows, score, validation, checkpoint))
     result = results[0]
-    ensemble = choose_weights(config, fitted, members, networks_on_val(networks, fitted, feed, members))
+    ensemble = choose_weights(config, fitted, members, networks_on_val(networks, fitted, validation, members))
     _tell(ensemble)
     model = assembled(networks, fitted, members, ensemble)
     _bundle_inputs(out, config, fitted.directory, result.epochs)
@@ -138,11 +141,16 @@ def _tell(ensemble: Mapping[str, HeadEnsemble]) -> None:
 
 
 def _fit(
-    model: keras.Model, config: Config, fitted: Fitted, feed: Feed, manifest: ShardManifest, directory: Path, at: int
+    model: keras.Model,
+    config: Config,
+    fitted: Fitted,
+    feed: Feed,
+    score: JointScore,
+    validation: Validation | None,
+    checkpoint: Path,
 ) -> Trained:
     from polyhead.train.fit import fit
 
-    score, validation = _score(fitted, feed, manifest)
     with progress("train", total=config.train.epochs, unit="epochs") as advance:
         return fit(
             model,
@@ -152,7 +160,7 @@ def _fit(
             score,
             validation,
             lambda epoch: advance(1, f"joint score {epoch.score:.3f}"),
-            directory / _CHECKPOINT.format(at),
+            checkpoint,
         )
 
 
