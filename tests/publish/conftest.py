@@ -75,6 +75,7 @@ def trained(tmp_path: Path) -> Callable[..., Trained]:
             best_score=0.5,
             seed=0,
             corrections={},
+            ensemble={},
         )
         (folder / "T" / "core.keras").write_bytes(core)
         (folder / "T" / "serving" / "saved_model.pb").write_bytes(b"graph")

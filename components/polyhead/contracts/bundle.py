@@ -2,6 +2,7 @@
 
 <out>/ModelBundle.json
 <out>/core.keras           the trained model over encoded features, as Keras saves it
+<out>/references.keras     simple models of the heads, `<head>__<name>` from the same inputs; absent without any
 <out>/serving/             SavedModel: raw row in (picture bytes, numbers, strings), predictions out
 <out>/preprocessing/       the Preprocessing artifact's contract and vocabularies that the model was fitted with
 <out>/config.json          the configuration it was trained by
@@ -18,11 +19,15 @@ from polyhead.contracts.config import Config, require_config
 from polyhead.errors import ArtifactError
 
 CORE_MODEL = "core.keras"
+REFERENCE_MODELS = "references.keras"
 SERVING_MODEL = "serving"
 SERVING_GRAPH = ("saved_model.pb", "fingerprint.pb")
 BUNDLED_PREPROCESSING = "preprocessing"
 BUNDLED_CONFIG = "config.json"
 HISTORY = "history.json"
+
+NETWORK = "network"
+"""The name of the network among the members that a head is made of."""
 
 
 class Epoch(Record):
@@ -45,6 +50,26 @@ class Epoch(Record):
     val_losses: dict[str, float]
 
 
+class HeadEnsemble(Record):
+    """What a head's logits are made of.
+
+    Attributes:
+        weights: By member (`network`, `linear`, `boosted`), above 0, 1 in all: of its probabilities, or of its number
+            for regression.
+        losses: The head's loss on the val rows, by member and of their `blend`, whose weights were chosen on other val
+            rows than they are measured on; empty where there were none to choose by.
+        penalties: Of the linear models, chosen by cross-validation on the train rows: `linear`, and one for each wide
+            kind of features, such as `text`.
+        references: The simple models that the bundle keeps beside the network, by name, with what is added to their
+            number as in `ModelBundle.corrections`.
+    """
+
+    weights: dict[str, float]
+    losses: dict[str, float]
+    penalties: dict[str, float]
+    references: dict[str, float]
+
+
 class ModelBundle(Contract):
     """A trained model.
 
@@ -57,13 +82,14 @@ class ModelBundle(Contract):
         seed: Seed of the training.
         corrections: By regression target with `predict: mean`: what is added to the head's number, on the scale that it
             learns, before it is turned back.
+        ensemble: By target name.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 2
+    FORMAT_VERSION: ClassVar[int] = 3
     # TensorFlow numbers the graph's functions by what its process traced before, as a resumed training does.
     DERIVED: ClassVar[frozenset[str]] = frozenset({f"{SERVING_MODEL}/{name}" for name in SERVING_GRAPH})
 
-    format_version: int = 2
+    format_version: int = 3
     heads: dict[str, str]
     parameters: int
     epochs: int
@@ -71,6 +97,7 @@ class ModelBundle(Contract):
     best_score: float
     seed: int
     corrections: dict[str, float]
+    ensemble: dict[str, HeadEnsemble]
 
     @classmethod
     def made_by(cls) -> str:

@@ -139,6 +139,31 @@ class TrainSection(Section):
     patience: int = Field(10, ge=1, description="Epochs without a better joint validation score before training stops.")
 
 
+class EnsembleSection(Section):
+    """The simple models beside the network: its references in the report, and what its heads may be blended with."""
+
+    use: Literal["auto", "blend", "off"] = Field(
+        "auto",
+        description="auto: a head is blended where the blend is better than the network on the val rows by more than "
+        "one standard error; blend: every head is; off: none is.",
+    )
+    members: list[Literal["linear", "boosted"]] = Field(
+        ["linear", "boosted"],
+        description="Models that are fitted beside the network: ridge or logistic regression, and histogram boosting.",
+    )
+    seeds: int = Field(1, ge=1, le=20, description="Networks, each with a seed of its own, whose outputs are averaged.")
+    refit: bool = Field(
+        False,
+        description="Fit everything again on the train and val rows, with the epochs and weights that val has chosen.",
+    )
+
+    @model_validator(mode="after")
+    def _once(self) -> EnsembleSection:
+        if len(set(self.members)) < len(self.members):
+            raise InvalidValueError("repeated-member", "a member is listed twice: name each once")
+        return self
+
+
 class EvaluateSection(Section):
     """What the report shows."""
 
@@ -188,6 +213,7 @@ class Config(Section):
     shard: ShardSection = ShardSection()
     model: ModelSection = ModelSection()
     train: TrainSection = TrainSection()
+    ensemble: EnsembleSection = EnsembleSection()
     evaluate: EvaluateSection = EvaluateSection()
     gate: dict[str, dict[str, str]] = Field(
         {}, description='Per head and metric: ">= 0.6", "<= 0.2" or "beats baseline".'

@@ -74,6 +74,22 @@ class SliceScore(Record):
     interval: Interval = Interval()
 
 
+class ReferenceScore(Record):
+    """A metric of a simple model, and the model beside it on the same rows.
+
+    Attributes:
+        value: The simple model's; None where it is not defined.
+        difference: The model's minus this; None where either is not defined.
+        interval: Of the difference.
+        verdict: Whether the model is better than this one, as in `MetricScore`.
+    """
+
+    value: float | None
+    difference: float | None = None
+    interval: Interval = Interval()
+    verdict: Comparison | None = None
+
+
 class HeadReport(Record):
     """One head on the test rows.
 
@@ -86,6 +102,8 @@ class HeadReport(Record):
         confusion: For binary and multiclass: rows by true class (first index) and predicted class.
         slices: The headline metric by slice.
         notes: What to know when reading the numbers.
+        references: By name of a simple model (`linear`, `boosted`, or a kind of features that it alone looks at), its
+            metrics by name.
     """
 
     kind: str
@@ -96,6 +114,7 @@ class HeadReport(Record):
     confusion: list[list[int]] = Field([])
     slices: list[SliceScore] = Field([])
     notes: list[str] = Field([])
+    references: dict[str, dict[str, ReferenceScore]] = Field({})
 
 
 class GateCheck(Record):
@@ -134,9 +153,9 @@ class EvaluationReport(Contract):
         warnings: From all steps.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 2
+    FORMAT_VERSION: ClassVar[int] = 3
 
-    format_version: int = 2
+    format_version: int = 3
     split: str
     heads: dict[str, HeadReport]
     verdict: Verdict

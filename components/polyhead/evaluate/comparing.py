@@ -5,7 +5,7 @@ How each interval is computed: `polyhead.intervals`.
 
 from __future__ import annotations
 
-from polyhead.contracts.evaluation import Comparison, Interval, MetricScore
+from polyhead.contracts.evaluation import Comparison, Interval, MetricScore, ReferenceScore
 from polyhead.evaluate.metrics import measure
 from polyhead.intervals.method import Resamples, Span, too_few
 from polyhead.kinds.metrics import Metric
@@ -30,6 +30,21 @@ def compare(outcome: Outcome, baseline: Outcome, *, resamples: int, seed: int) -
     values, trivial = measure(outcome), measure(baseline)
     judge = Judge(outcome, baseline, resamples=resamples, seed=seed)
     return {name: _score(name, judge, value, trivial[name]) for name, value in values.items()}
+
+
+def beside(outcome: Outcome, reference: Outcome, *, resamples: int, seed: int) -> dict[str, ReferenceScore]:
+    """All metrics of a simple model, and how a head differs from it; arguments as in `compare`."""
+    values, others = measure(outcome), measure(reference)
+    judge = Judge(outcome, reference, resamples=resamples, seed=seed)
+    found = {}
+    for name, value in values.items():
+        other = others[name]
+        if value is None or other is None:
+            found[name] = ReferenceScore(value=other)
+        else:
+            between, verdict = judge.difference(name)
+            found[name] = ReferenceScore(value=other, difference=value - other, interval=between, verdict=verdict)
+    return found
 
 
 def interval(name: str, outcome: Outcome, *, resamples: int, seed: int) -> Interval:

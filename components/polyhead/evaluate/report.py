@@ -24,7 +24,7 @@ import vl_convert
 from markupsafe import Markup
 
 from polyhead.contracts.bundle import Epoch
-from polyhead.contracts.evaluation import EvaluationReport, HeadReport, MetricScore, SliceScore
+from polyhead.contracts.evaluation import EvaluationReport, HeadReport, MetricScore, ReferenceScore, SliceScore
 from polyhead.evaluate import curves
 from polyhead.kinds.metrics import METRICS, Metric
 from polyhead.kinds.protocols.report import Analysis
@@ -78,12 +78,21 @@ class _Summary:
 
 
 @dataclass(frozen=True)
+class _References:
+    """Simple models of a head: `rows` are a name and a cell per metric, whose comparison is that of the model."""
+
+    metrics: list[Metric]
+    rows: list[tuple[str, list[_Cell | None]]]
+
+
+@dataclass(frozen=True)
 class _Head:
     """One head's section."""
 
     id: str
     name: str
     report: HeadReport
+    references: _References | None
     gaps: list[str]
     figure: _Figure | None
     details: Table | None
@@ -254,6 +263,7 @@ def _head(identity: str, name: str, head: HeadReport, predictions: pl.DataFrame,
         id=identity,
         name=name,
         report=head,
+        references=_references(head),
         gaps=_gaps(head),
         figure=figures.add(analysis.chart) if analysis.chart else None,
         details=analysis.details,
@@ -261,6 +271,36 @@ def _head(identity: str, name: str, head: HeadReport, predictions: pl.DataFrame,
         worst=analysis.worst,
         slices=_slices(slices[:FIRST_SLICES]),
         more_slices=_slices(slices[FIRST_SLICES:]),
+    )
+
+
+def _references(head: HeadReport) -> _References | None:
+    if not head.references:
+        return None
+    metrics = [METRICS[name] for name in head.metrics]
+    prior = [_beside(metric, _prior(head.metrics[metric.name])) for metric in metrics]
+    rows = [
+        (name, [_beside(metric, of.get(metric.name)) for metric in metrics]) for name, of in head.references.items()
+    ]
+    return _References(metrics, [("prior", prior), *rows])
+
+
+def _prior(score: MetricScore) -> ReferenceScore:
+    return ReferenceScore(
+        value=score.baseline, difference=score.difference, interval=score.difference_interval, verdict=score.verdict
+    )
+
+
+def _beside(metric: Metric, score: ReferenceScore | None) -> _Cell | None:
+    if score is None or score.value is None:
+        return None
+    return _Cell(
+        value=metric.number(score.value),
+        interval="",
+        reason=score.interval.reason,
+        baseline="",
+        comparison=score.verdict or "",
+        difference=metric.span_of_difference(score.interval),
     )
 
 

@@ -11,7 +11,15 @@ import numpy as np
 import polars as pl
 
 from polyhead.contracts.artifact import require_same
-from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, HISTORY, Epoch, ModelBundle
+from polyhead.contracts.bundle import (
+    BUNDLED_CONFIG,
+    BUNDLED_PREPROCESSING,
+    CORE_MODEL,
+    HISTORY,
+    REFERENCE_MODELS,
+    Epoch,
+    ModelBundle,
+)
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.encoded import SHARDS, read_shards
 from polyhead.contracts.evaluation import (
@@ -24,7 +32,7 @@ from polyhead.contracts.evaluation import (
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import ArtifactError, DataError
-from polyhead.evaluate.comparing import compare, interval
+from polyhead.evaluate.comparing import beside, compare, interval
 from polyhead.evaluate.gate import check_gate
 from polyhead.evaluate.metrics import measure
 from polyhead.evaluate.report import render_report
@@ -36,13 +44,18 @@ from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 
+References = dict[str, pl.DataFrame]
+"""By name of a simple model, the prediction columns of a head."""
+
 _BATCH = 128
 _SLICES = 20
 _BOOTSTRAP_SEED = 0
 
 
 @opens(
-    bundle=Input(ModelBundle, (CORE_MODEL, BUNDLED_CONFIG, HISTORY, f"{BUNDLED_PREPROCESSING}/*")),
+    bundle=Input(
+        ModelBundle, (CORE_MODEL, f"{REFERENCE_MODELS}*", BUNDLED_CONFIG, HISTORY, f"{BUNDLED_PREPROCESSING}/*")
+    ),
     shards=Input(SHARDS, ("test-*",)),
     preprocessing=Input(Preprocessing, ()),
 )
@@ -75,10 +88,11 @@ def run(
         raise DataError("no-test-rows", "there are no test rows", where=str(shards), hint="change the config's split")
     epochs = _epochs(checked_file(bundle, trained, HISTORY))
     with new_artifact(out, EvaluationReport) as directory:
-        table, slices = _predict(config, bundle, manifest, Path(shards))
+        table, slices, references = _predict(config, bundle, manifest, Path(shards))
         table.write_parquet(directory / PREDICTIONS_TABLE, compression="zstd")
         heads = {
-            name: _head_report(name, fitted.target_statistics[name], table, slices, config) for name in config.targets
+            name: _head_report(name, fitted.target_statistics[name], table, slices, references.get(name, {}), config)
+            for name in config.targets
         }
         verdict, checks = check_gate(config.gate, heads)
         report = EvaluationReport(
@@ -111,16 +125,17 @@ def _epochs(path: Path) -> list[Epoch]:
 
 def _predict(
     config: Config, bundle: str | Path, manifest: ShardManifest, shards: Path
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The prediction table, and the slice features of the same rows."""
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, References]]:
+    """The prediction table, and of the same rows the slice features and what simple models predict, by head."""
     say("loading TensorFlow")
     backend.load()
     from polyhead.examples.reading import records
     from polyhead.model.predictor import Predictor
 
-    predictor = Predictor(bundle, config.evaluate.slices)
+    predictor = Predictor(bundle, config.evaluate.slices, references=True)
     parts: list[pl.DataFrame] = []
     slices: list[pl.DataFrame] = []
+    references: dict[str, dict[str, list[pl.DataFrame]]] = {name: {} for name in config.targets}
     statistics = predictor.fitted.target_statistics
 
     def batches(advance: Advance) -> Iterator[Any]:
@@ -137,11 +152,21 @@ def _predict(
                 columns += score.prediction_columns(name, statistics[name], predicted.outputs)
             parts.append(pl.DataFrame(columns))
             slices.append(pl.DataFrame({name: predicted.slices[name] for name in config.evaluate.slices}))
-    return pl.concat(parts), pl.concat(slices)
+            for reference, outputs in predicted.references.items():
+                for name in references.keys() & outputs.keys():
+                    said = score_of(statistics[name]).prediction_columns(name, statistics[name], outputs)
+                    references[name].setdefault(reference, []).append(pl.DataFrame(said))
+    whole = {name: {of: pl.concat(found) for of, found in by_name.items()} for name, by_name in references.items()}
+    return pl.concat(parts), pl.concat(slices), whole
 
 
 def _head_report(
-    name: str, statistics: TargetStatistics, table: pl.DataFrame, slices: pl.DataFrame, config: Config
+    name: str,
+    statistics: TargetStatistics,
+    table: pl.DataFrame,
+    slices: pl.DataFrame,
+    references: References,
+    config: Config,
 ) -> HeadReport:
     score = score_of(statistics)
     known = table[f"{name}.true"].is_not_null()
@@ -163,6 +188,15 @@ def _head_report(
             )
         ],
         notes=score.notes(config.targets[name], outcome),
+        references={
+            reference: beside(
+                outcome,
+                score.outcome(name, statistics, said.with_columns(table[f"{name}.true"]).filter(known)),
+                resamples=config.evaluate.bootstrap,
+                seed=_BOOTSTRAP_SEED,
+            )
+            for reference, said in references.items()
+        },
     )
 
 

@@ -16,7 +16,7 @@ def predictions(fitted: Fitted, logits: Batch, corrections: Mapping[str, float])
 
     Args:
         fitted: The targets and their statistics.
-        logits: Float32 (batch, units) by target name.
+        logits: Float32 (batch, units) by target name; heads without logits say nothing.
         corrections: Of `polyhead.contracts.bundle.ModelBundle`.
 
     Returns:
@@ -27,5 +27,6 @@ def predictions(fitted: Fitted, logits: Batch, corrections: Mapping[str, float])
     """
     outputs: Batch = {}
     for head in heads(fitted):
-        outputs |= head.answers(tf.cast(logits[head.name], tf.float64), corrections.get(head.name, 0.0))
+        if head.name in logits:
+            outputs |= head.answers(tf.cast(logits[head.name], tf.float64), corrections.get(head.name, 0.0))
     return outputs

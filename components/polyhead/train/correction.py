@@ -1,6 +1,8 @@
-"""From what a head learns to what it is to predict, by the train rows' residuals."""
+"""From what a head learns to what it is to predict, by residuals."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import keras
 import numpy as np
@@ -10,18 +12,19 @@ from polyhead.contracts.preprocessing import Fitted
 from polyhead.kinds.graphs import heads
 
 
-def corrections(model: keras.Model, fitted: Fitted, rows: tf.data.Dataset) -> dict[str, float]:
+def corrections(model: keras.Model, fitted: Fitted, rows: tf.data.Dataset, names: Collection[str]) -> dict[str, float]:
     """What is to be added to a head's number, on the scale that it learns.
 
     Args:
         model: The trained network.
         fitted: The targets and their statistics.
-        rows: Batches of `(inputs, targets, weights)` of the train rows.
+        rows: Batches of `(inputs, targets, weights)`, with a known target of each head that is corrected.
+        names: The heads to look at.
 
     Returns:
         By name, for the heads that are corrected: of regression targets those that want `predict: mean`.
     """
-    corrected = [head for head in heads(fitted) if head.is_corrected]
+    corrected = [head for head in heads(fitted) if head.is_corrected and head.name in names]
     residuals: dict[str, list[np.ndarray]] = {head.name: [] for head in corrected}
     for inputs, values, weights in rows if corrected else ():
         logits = model.predict_on_batch(inputs)

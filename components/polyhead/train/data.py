@@ -49,6 +49,7 @@ class Feed:
         self._parse = Parser(fitted)
         self._features = FeatureTransforms(fitted, stored=True)
         self._targets = TargetTransforms(fitted)
+        self._transform = tf.function(self._of_batch, autograph=False)
         self._shares = {head.name: 1 / (config.train.batch_size * head.weight_per_row) for head in heads(fitted)}
 
     @property
@@ -98,10 +99,14 @@ class Feed:
         """Parsed and transformed batches, weights times the heads' shares, in one go: each further one costs a row."""
 
         def transform(batch: tf.Tensor) -> tuple[Batch, Batch, Batch]:
-            features, targets = self._parse.rows(batch)
-            values, weights = self._targets(targets)
+            inputs, values, weights = self._transform(batch)
             if shares is not None:
                 weights = {name: weight * shares[name] for name, weight in weights.items()}
-            return self._features(features), values, weights
+            return inputs, values, weights
 
         return examples.map(transform, num_parallel_calls=_PARALLEL_BATCHES, deterministic=True)
+
+    def _of_batch(self, batch: tf.Tensor) -> tuple[Batch, Batch, Batch]:
+        features, targets = self._parse.rows(batch)
+        values, weights = self._targets(targets)
+        return self._features(features), values, weights

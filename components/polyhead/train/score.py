@@ -89,6 +89,16 @@ class Validation:
         self._targets = list(rows.map(lambda _, values, weights: (values, weights)).as_numpy_iterator())
         self.score = JointScore(fitted, self._targets)
 
+    def logits(self, model: keras.Model, rows: int) -> dict[str, NDArray[np.float32]]:
+        """A network's logits on the first rows, by head."""
+        found: list[Mapping[str, NDArray[np.float32]]] = []
+        for inputs, (values, _) in zip(self._inputs, self._targets, strict=True):
+            found.append(model.predict_on_batch(inputs))
+            rows -= len(next(iter(values.values())))
+            if rows <= 0:
+                break
+        return {name: np.concatenate([batch[name] for batch in found]) for name in found[0]}
+
     def losses(self, model: keras.Model) -> dict[str, float]:
         """Each head's loss, of those with a known target."""
         losses = HeadLosses(self._fitted)

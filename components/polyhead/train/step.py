@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,11 @@ from polyhead.contracts.bundle import (
     BUNDLED_PREPROCESSING,
     CORE_MODEL,
     HISTORY,
+    NETWORK,
+    REFERENCE_MODELS,
     SERVING_MODEL,
     Epoch,
+    HeadEnsemble,
     ModelBundle,
 )
 from polyhead.contracts.config import Config
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     from polyhead.train.fit import Trained
     from polyhead.train.score import JointScore, Validation
 
-_CHECKPOINT = ".checkpoint.npz"
+_CHECKPOINT = ".checkpoint-{}.npz"
 
 
 @opens(shards=Input(SHARDS, ("train-*", "val-*")), preprocessing=Input(Preprocessing, FITTED_FILES))
@@ -87,16 +91,33 @@ def _trained(config: Config, fitted: Fitted, manifest: ShardManifest, shards: Pa
     from polyhead.train.correction import corrections
     from polyhead.train.data import Feed
     from polyhead.train.export import export_serving
+    from polyhead.train.members import Members, assembled, choose_weights, networks_on_val, references
 
     keras.utils.clear_session()  # so that names do not count the models that this process has made before
     keras.utils.set_random_seed(config.train.seed)
     tf.config.experimental.enable_op_determinism()
     feed = Feed(config, fitted, manifest, shards)
-    model = build_core(fitted, config)
-    result = _fit(model, config, fitted, feed, manifest, out)
+    members = Members(config, fitted, manifest, shards)
+    score, validation = _score(fitted, feed, manifest)
+    networks, results = [], []
+    for at in range(config.ensemble.seeds):
+        seeded = config.with_seed(config.train.seed + at)
+        keras.utils.set_random_seed(seeded.train.seed)
+        networks.append(build_core(fitted, seeded))
+        rows = feed if at == 0 else Feed(seeded, fitted, manifest, shards)
+        checkpoint = out / _CHECKPOINT.format(at)
+        results.append(_fit(networks[-1], seeded, fitted, rows, score, validation, checkpoint))
+    result = results[0]
+    ensemble = choose_weights(config, fitted, members, networks_on_val(networks, fitted, validation, members))
+    _tell(ensemble)
+    model = assembled(networks, fitted, members, ensemble)
     _bundle_inputs(out, config, fitted.directory, result.epochs)
     save_network(model, out / CORE_MODEL)
-    added = corrections(model, fitted, feed.fixed("train"))
+    if any(members.models.values()):
+        save_network(references(model, members), out / REFERENCE_MODELS)
+    blended = {name for name, of in ensemble.items() if of.losses and len(of.weights) > 1}
+    added = corrections(model, fitted, feed.fixed("train"), ensemble.keys() - blended)
+    added |= corrections(model, fitted, feed.fixed("val"), blended)
     export_serving(model, fitted, added, out / SERVING_MODEL)
     return ModelBundle(
         made_from={
@@ -112,15 +133,30 @@ def _trained(config: Config, fitted: Fitted, manifest: ShardManifest, shards: Pa
         best_score=result.best_score,
         seed=config.train.seed,
         corrections=added,
+        ensemble=ensemble,
     )
 
 
+def _tell(ensemble: Mapping[str, HeadEnsemble]) -> None:
+    """Say which heads are blended, of what, and what for."""
+    for name, of in ensemble.items():
+        if of.weights.keys() != {NETWORK}:
+            shares = ", ".join(f"{member} {weight:.1f}" for member, weight in of.weights.items())
+            worth = f": val loss {of.losses['blend']:.4f}, network alone {of.losses[NETWORK]:.4f}" if of.losses else ""
+            say(f"{name} is {shares}{worth}")
+
+
 def _fit(
-    model: keras.Model, config: Config, fitted: Fitted, feed: Feed, manifest: ShardManifest, directory: Path
+    model: keras.Model,
+    config: Config,
+    fitted: Fitted,
+    feed: Feed,
+    score: JointScore,
+    validation: Validation | None,
+    checkpoint: Path,
 ) -> Trained:
     from polyhead.train.fit import fit
 
-    score, validation = _score(fitted, feed, manifest)
     with progress("train", total=config.train.epochs, unit="epochs") as advance:
         return fit(
             model,
@@ -130,7 +166,7 @@ def _fit(
             score,
             validation,
             lambda epoch: advance(1, f"joint score {epoch.score:.3f}"),
-            directory / _CHECKPOINT,
+            checkpoint,
         )
 
 
@@ -164,6 +200,7 @@ def _fingerprint(config: Config, held: Preprocessing, manifest: ShardManifest) -
         config.fingerprint(ModelBundle),
         config.model.model_dump_json(),
         config.train.model_dump_json(),
+        config.ensemble.model_dump_json(),
         __version__,
         keras.__version__,
         tf.__version__,

@@ -19,6 +19,9 @@ Batch = dict[str, tf.Tensor]
 Held = Mapping[str, Sequence[str]]
 """Names by kind of all features, or all targets, that examples were made of."""
 
+Link = Literal["identity", "logistic", "softmax"]
+"""What a head's logits say: each a number, each the log odds of yes, or together the logarithms of classes' odds."""
+
 AFeature = TypeVar("AFeature")
 ATarget = TypeVar("ATarget")
 AStatistics = TypeVar("AStatistics")
@@ -213,6 +216,7 @@ class Head(ABC, Generic[ATarget, AStatistics]):
     KIND: ClassVar[str]
     DTYPE: ClassVar[tf.DType] = tf.string
     """Of a raw target."""
+    LINK: ClassVar[Link]
 
     def __init__(self, name: str, target: ATarget, statistics: AStatistics) -> None:
         self.name = name

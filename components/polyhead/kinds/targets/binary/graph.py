@@ -17,6 +17,7 @@ class BinaryHead(ClassHead[BinaryTarget]):
     """One logit: the log odds of the positive label. Probabilities have the negative label first."""
 
     KIND = "binary"
+    LINK = "logistic"
     AS_COLUMN = True
 
     @property

@@ -17,6 +17,7 @@ class MulticlassHead(ClassHead[MulticlassTarget]):
     """A logit for each class."""
 
     KIND = "multiclass"
+    LINK = "softmax"
     AS_COLUMN = False
 
     @property

@@ -52,6 +52,7 @@ class MultilabelHead(Head[MultilabelTarget, LabelStatistics]):
     """A logit for each label, each by itself."""
 
     KIND = "multilabel"
+    LINK = "logistic"
 
     def entries(self, held: Held) -> dict[str, Any]:  # each column has entries of its own
         """The labels, and whether the set is known."""

@@ -45,6 +45,7 @@ class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
     """One number, standardised."""
 
     KIND = "regression"
+    LINK = "identity"
     DTYPE = tf.float64
 
     @property
