@@ -255,8 +255,12 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
          "f:5 features.photo.encoder", "conflicting-keys", []),
         (MINIMAL.replace("{kind: image}", "{kind: image, encoder: {backbone: n.h5}}"),
          "f:5 features.photo.encoder", "invalid-format", ["n.h5"]),
-        (MINIMAL.replace("{kind: image}", "{kind: image, flip: true, encoder: {backbone: n.keras}}"),
+        (MINIMAL.replace("{kind: image}", "{kind: image, augment: {crop: 0.2}, encoder: {backbone: n.keras}}"),
          "f:5 features.photo", "conflicting-keys", []),
+        (MINIMAL.replace("{kind: image}", "{kind: image, tied: p}\n  b: {kind: image, tied: p, augment: {flip: off}}"),
+         "f:6 features.b.augment.flip", "tied-images-differ", ["photo"]),
+        (MINIMAL.replace("{kind: image}", "{kind: image, augment: {flp: true}}"),
+         "f:5 features.photo.augment.flp", "unknown-key", ["flp", "flip"]),
         # repeated keys
         (MINIMAL + "table: u.csv", "f:9 table", "given-twice", ["table", "1"]),
         (MINIMAL.replace("colour: {kind: category}", "size: {kind: category}"), "f:4 features.size",

@@ -208,7 +208,7 @@ def history(report: EvaluationReport, count: int = 24) -> list[Epoch]:
 @pytest.fixture(scope="module")
 def house_page() -> tuple[str, Page]:
     report, predictions = house_report()
-    html = render_report(report, predictions, epochs=history(report), title="Houses")
+    html = render_report(report, predictions, epochs=history(report), sheets={}, title="Houses")
     return html, Page(html)
 
 
@@ -265,7 +265,7 @@ def test_what_is_not_known_is_said() -> None:
     )
     sold = report.heads["sold"]
     heads = {"sold": sold.model_copy(update={"metrics": sold.metrics | {"roc_auc": unclear, "pr_auc": unclear}})}
-    page = Page(render_report(report.model_copy(update={"heads": heads}), predictions, epochs=[], title="t"))
+    page = Page(render_report(report.model_copy(update={"heads": heads}), predictions, epochs=[], sheets={}, title="t"))
     marks = [
         attributes["class"] for _, attributes in page.elements if "mark" in (attributes.get("class") or "").split()
     ]
@@ -291,7 +291,7 @@ def test_headers_have_a_scope_and_ids_are_unique(house_page: tuple[str, Page]) -
 
 def test_same_input_gives_the_same_bytes(house_page: tuple[str, Page]) -> None:
     report, predictions = house_report()
-    again = render_report(report, predictions, epochs=history(report), title="Houses")
+    again = render_report(report, predictions, epochs=history(report), sheets={}, title="Houses")
     assert again == house_page[0]
 
 
@@ -326,14 +326,26 @@ def structure(page: Page) -> list[tuple[str, tuple[str, ...]]]:
 
 def test_hostile_text_adds_no_element_or_attribute(house_page: tuple[str, Page]) -> None:
     plain_report, plain_predictions = house_report(bands=[f"c{n}" for n in range(6)])
-    plain = render_report(plain_report, plain_predictions, epochs=history(plain_report), title="Houses")
+    plain = render_report(plain_report, plain_predictions, epochs=history(plain_report), sheets={}, title="Houses")
     for ugly in HOSTILE:
         report, predictions = house_report(bands=HOSTILE, labels=HOSTILE, ugly=ugly)
-        html = render_report(report, predictions, epochs=history(report), title=ugly)
+        html = render_report(report, predictions, epochs=history(report), sheets={}, title=ugly)
         page = Page(html)
         assert structure(page) == structure(Page(plain))
         assert ugly[:20].strip() in " ".join(page.texts)
         assert page.scripts[1:] == Page(plain).scripts[1:]
+
+
+def test_contact_sheets_are_inside_the_page() -> None:
+    """As data, which the policy allows for pictures; without any there is no heading for them."""
+    report, predictions = house_report()
+    content = bytes(range(256))
+    html = render_report(report, predictions, epochs=[], sheets={"front": content}, title="t")
+    (image,) = re.findall(r'<img src="data:image/jpeg;base64,([^"]*)" alt="Pictures of front [^"]*">', html)
+    assert base64.b64decode(image) == content
+    assert "img-src data:;" in html
+    assert "Pictures in training" in html
+    assert "Pictures in training" not in render_report(report, predictions, epochs=[], sheets={}, title="t")
 
 
 def test_hostile_head_names_stay_text() -> None:
@@ -346,8 +358,8 @@ def test_hostile_head_names_stay_text() -> None:
     }
     heads = {names[name]: value for name, value in report.heads.items()}
     ugly = report.model_copy(update={"heads": heads})
-    page = Page(render_report(ugly, predictions.rename(columns), epochs=history(ugly), title="t"))
-    plain = Page(render_report(report, predictions, epochs=history(report), title="t"))
+    page = Page(render_report(ugly, predictions.rename(columns), epochs=history(ugly), sheets={}, title="t"))
+    plain = Page(render_report(report, predictions, epochs=history(report), sheets={}, title="t"))
     assert structure(page) == structure(plain)
 
 
@@ -366,7 +378,7 @@ def walk(value: Any) -> list[tuple[str, Any]]:
 
 def test_charts_use_fixed_fields_and_no_expressions_from_data() -> None:
     report, predictions = house_report(bands=HOSTILE, labels=HOSTILE, ugly=SCRIPT)
-    page = Page(render_report(report, predictions, epochs=history(report), title="t"))
+    page = Page(render_report(report, predictions, epochs=history(report), sheets={}, title="t"))
     allowed = {
         "truth",
         "predicted",
@@ -415,7 +427,7 @@ def test_no_gate_no_history_no_rejections() -> None:
             "rows_rejected": 0,
         }
     )
-    page = Page(render_report(bare, predictions, epochs=[], title="Bare"))
+    page = Page(render_report(bare, predictions, epochs=[], sheets={}, title="Bare"))
     assert "No gate" in page.text
     assert "There is no training history" in page.text
     assert "Rules of the gate" not in page.text
@@ -429,7 +441,9 @@ def test_undefined_metrics_read_as_undefined() -> None:
         name: one.model_copy(update={"metrics": metrics(one.kind, undefined=True)})
         for name, one in report.heads.items()
     }
-    text = Page(render_report(report.model_copy(update={"heads": heads}), predictions, epochs=[], title="t")).text
+    text = Page(
+        render_report(report.model_copy(update={"heads": heads}), predictions, epochs=[], sheets={}, title="t")
+    ).text
     assert text.count("not defined") == sum(len(METRIC_NAMES[kind]) for kind in METRIC_NAMES)
     assert "✓ better" not in text
     assert "no interval" not in text
@@ -443,7 +457,7 @@ def test_a_head_without_known_rows_says_so(kind: str) -> None:
             "heads": {"only": head(kind, rows=0, missing=40, classes=classes, metrics=metrics(kind, undefined=True))}
         }
     )
-    page = Page(render_report(report, pl.DataFrame({"key": ["a"]}), epochs=[], title="t"))
+    page = Page(render_report(report, pl.DataFrame({"key": ["a"]}), epochs=[], sheets={}, title="t"))
     assert "There is nothing to score" in page.text
     assert page.charts == {}
 
@@ -451,14 +465,14 @@ def test_a_head_without_known_rows_says_so(kind: str) -> None:
 def test_an_empty_confusion_draws_no_chart() -> None:
     report, predictions = house_report()
     heads = {"sold": report.heads["sold"].model_copy(update={"confusion": []})}
-    page = Page(render_report(report.model_copy(update={"heads": heads}), predictions, epochs=[], title="t"))
+    page = Page(render_report(report.model_copy(update={"heads": heads}), predictions, epochs=[], sheets={}, title="t"))
     assert page.charts == {}
     assert "Most confident mistakes" in page.text
 
 
 def one_head(name: str, report: HeadReport, columns: dict[str, Any]) -> Page:
     whole = house_report()[0].model_copy(update={"heads": {name: report}, "gate": [], "verdict": "ungated"})
-    return Page(render_report(whole, pl.DataFrame(columns), epochs=[], title="t"))
+    return Page(render_report(whole, pl.DataFrame(columns), epochs=[], sheets={}, title="t"))
 
 
 def test_worst_rows_of_classes_are_the_most_confident_mistakes() -> None:
@@ -579,7 +593,7 @@ def test_large_scatters_are_thinned_and_say_so() -> None:
 def test_many_classes_and_labels_are_cut_and_say_so() -> None:
     names = [f"class {n}" for n in range(60)]
     report, predictions = house_report(600, bands=names, labels=names)
-    text = Page(render_report(report, predictions, epochs=[], title="t")).text
+    text = Page(render_report(report, predictions, epochs=[], sheets={}, title="t")).text
     assert "The 30 most frequent of 60 classes" in text
     assert "The 40 most frequent of 60 labels" in text
 
@@ -593,5 +607,5 @@ def test_the_lowest_score_is_the_marked_epoch() -> None:
 
 def test_a_single_epoch_is_drawn() -> None:
     report, predictions = house_report()
-    page = Page(render_report(report, predictions, epochs=history(report, 1), title="t"))
+    page = Page(render_report(report, predictions, epochs=history(report, 1), sheets={}, title="t"))
     assert len(page.charts) == 9

@@ -13,7 +13,7 @@ from PIL.ExifTags import Base as ExifTag
 
 from polyhead.examples.stored import PictureEncoder, stored_bytes
 from polyhead.examples.timing import STAGES, Stopwatch
-from polyhead.kinds.features.image.config import ImageFeature
+from polyhead.kinds.features.image.config import Augmentation, ImageFeature
 from polyhead.pictures.decode import decode_picture
 from polyhead.pictures.resize import resize
 
@@ -110,7 +110,8 @@ def test_colour_subsampling_is_the_features(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_recipe_names_all_that_decides_the_bytes() -> None:
     """The same settings have the same recipe, any other setting another."""
     first = PictureEncoder(feature(), "scaled", max_pixels=LIMIT).recipe
-    assert PictureEncoder(feature(flip=True, tied="a"), "scaled", max_pixels=LIMIT).recipe == first
+    other = feature(augment=Augmentation(flip=False), tied="a")
+    assert PictureEncoder(other, "scaled", max_pixels=LIMIT).recipe == first
     others = {
         PictureEncoder(feature(), "full", max_pixels=LIMIT).recipe,
         PictureEncoder(feature(store="png"), "scaled", max_pixels=LIMIT).recipe,

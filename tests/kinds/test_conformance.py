@@ -470,7 +470,7 @@ def test_the_network_takes_a_missing_value(tf: Any, kind: str, prepared: tuple[P
     outputs = {"vector": encoded.vector, **({"line": encoded.direct(2, "y")} if encoded.direct is not None else {})}
     model = keras.Model(inputs, outputs)
     generator = np.random.default_rng(2)
-    model.set_weights([generator.normal(size=weight.shape) for weight in model.get_weights()])
+    model.set_weights([generator.uniform(0.1, 1, weight.shape) for weight in model.get_weights()])
     missing = frame[block.names[0]].is_null().to_numpy()
     found = {name: np.asarray(value) for name, value in model(transformed).items()}
     for values in found.values():

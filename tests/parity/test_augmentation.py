@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def test_a_mirrored_feature_is_served_as_it_is(tf: Any, tmp_path: Path) -> None:
-    """With flip: true training sees mirrored pictures, the SavedModel never: it repeats itself and the network."""
+    """Training sees mirrored and moved pictures, the SavedModel never: it repeats itself and the network."""
     from polyhead.contracts.config import parse_config
     from polyhead.contracts.preprocessing import Fitted
     from polyhead.model.build import build_core
@@ -24,7 +24,7 @@ def test_a_mirrored_feature_is_served_as_it_is(tf: Any, tmp_path: Path) -> None:
     for row in range(rows):
         Image.fromarray(generator.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(tmp_path / f"{row}.png")
     config = parse_config(
-        f"table: t.parquet\nimage_root: {tmp_path}\nfeatures: {{photo: {{kind: image, size: [16, 16], flip: true}}}}\n"
+        f"table: t.parquet\nimage_root: {tmp_path}\nfeatures: {{photo: {{kind: image, size: [16, 16]}}}}\n"
         "targets: {price: {kind: regression}}\nsplit: {column: part}\nmodel: {dropout: 0, image_dropout: 0}\n"
     )
     table = pl.DataFrame(

@@ -116,11 +116,14 @@ def test_a_model_of_fewer_columns_is_that_of_shards_with_only_them(
 
 
 def test_what_decides_the_model_alone_needs_no_new_shards(polyhead: Any, prepared: Any) -> None:
-    """Another weight, loss or flip leaves every artifact before the bundle as it is, so it trains on what is there."""
+    """Another weight, loss or augmentation leaves every artifact before the bundle as it is: it trains on these."""
     other = write_config(
         prepared,
         "other.yaml",
-        features={**prepared.sections["features"], "photo": {"kind": "image", "size": [16, 16], "flip": True}},
+        features={
+            **prepared.sections["features"],
+            "photo": {"kind": "image", "size": [16, 16], "augment": {"flip": False}},
+        },
         targets={
             "price": {"kind": "regression", "transform": "log", "loss": "mse", "predict": "mean", "loss_weight": 0.5},
             "shape": {"kind": "multiclass", "class_weight": "balanced"},
@@ -177,7 +180,7 @@ def test_differences_are_explained_all_at_once(polyhead: Any, prepared: Any) -> 
     other = write_config(
         prepared,
         "other.yaml",
-        features={"sise": {"kind": "numeric"}, "photo": {"kind": "image", "size": [8, 16], "flip": True}},
+        features={"sise": {"kind": "numeric"}, "photo": {"kind": "image", "size": [8, 16], "augment": {"flip": False}}},
         targets={"price": {"kind": "regression"}},
         split={"column": "part", "seed": 5},
     )

@@ -14,6 +14,7 @@ import pytest
 
 from polyhead.contracts.bundle import Epoch, ModelBundle
 from polyhead.contracts.config import Config, load_config
+from polyhead.kinds.features.image.config import Augmentation
 from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step
 from polyhead.train import step as train_step
@@ -28,10 +29,12 @@ class Killed(BaseException):
 
 @pytest.fixture
 def prepared(tiny: Any) -> Any:
-    """A tiny data set with everything random in training: hidden and mirrored pictures, dropout, three batches."""
-    data = tiny(train={"epochs": EPOCHS, "batch_size": 6, "patience": EPOCHS}, model={"width": 8})
+    """A tiny data set with everything random in training: hidden, changed, mixed pictures, dropout, three batches."""
+    train = {"epochs": EPOCHS, "batch_size": 6, "patience": EPOCHS, "mixup": 0.5, "cutmix": 1}
+    data = tiny(train=train, model={"width": 8})
     config = load_config(data.config)
-    photo = config.features["photo"].model_copy(update={"flip": True})
+    augment = Augmentation(rotate=20, crop=0.2, colour=0.1, noise=0.05, erase=0.2)
+    photo = config.features["photo"].model_copy(update={"augment": augment})
     config = config.model_copy(update={"features": {**config.features, "photo": photo}})
     place = data.folder
     validate_step.run(config=config, table=str(data.table), out=place / "V")

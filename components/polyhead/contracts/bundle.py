@@ -7,6 +7,7 @@
 <out>/preprocessing/       the Preprocessing artifact's contract and vocabularies that the model was fitted with
 <out>/config.json          the configuration it was trained by
 <out>/history.json         one record per epoch
+<out>/sheets/              <feature>.jpg: pictures of train rows, and what training makes of them
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ SERVING_GRAPH = ("saved_model.pb", "fingerprint.pb")
 BUNDLED_PREPROCESSING = "preprocessing"
 BUNDLED_CONFIG = "config.json"
 HISTORY = "history.json"
+SHEETS = "sheets"
 
 NETWORK = "network"
 """The name of the network among the members that a head is made of."""

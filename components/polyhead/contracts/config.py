@@ -137,6 +137,19 @@ class TrainSection(Section):
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
     patience: int = Field(10, ge=1, description="Epochs without a better joint validation score before training stops.")
+    mixup: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="Mix every train row with another, features and targets, by a share from the Beta distribution "
+        "with this for both parameters: 0.2 mixes a little, 1 evenly, 0 never.",
+    )
+    cutmix: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="Likewise, but pictures are not blended: a rectangle of the other row's is pasted into the row's.",
+    )
 
 
 class EnsembleSection(Section):
@@ -527,6 +540,7 @@ def _cross_checks(document: Document) -> list[Problem]:
         *_check_slices(document),
         *_check_gate(document),
         *_check_publish(document),
+        *_check_cutmix(document),
         *_check_conflicts(document),
         *check_cluster(document),
     ]
@@ -664,8 +678,20 @@ def _check_publish(document: Document) -> Iterator[Problem]:
         yield Problem("no-gate", "there is no gate to pass", where=document.where(["publish", "to"]), hint=hint)
 
 
+def _check_cutmix(document: Document) -> Iterator[Problem]:
+    """Without a picture there is nothing to cut."""
+    kinds = [kind for kind, feature in FEATURES.items() if feature.PICTURES]
+    if document.get(["train", "cutmix"]) and not _features_of(document, kinds):
+        yield Problem(
+            "no-picture",
+            "there is no picture to cut and paste",
+            where=document.where(["train", "cutmix"]),
+            hint="use train.mixup, which mixes every kind of feature",
+        )
+
+
 def _check_conflicts(document: Document) -> Iterator[Problem]:
     """What the features of one kind are to each other."""
     for kind, feature in FEATURES.items():
         for name, key, code, what, hint in feature.conflicts(_features_of(document, [kind])):
-            yield Problem(code, what, where=document.where(["features", name, key]), hint=hint)
+            yield Problem(code, what, where=document.where(["features", name, *key.split(".")]), hint=hint)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -114,7 +114,14 @@ class _Figures:
         return _Figure(identity, chart, title)
 
 
-def render_report(report: EvaluationReport, predictions: pl.DataFrame, *, epochs: list[Epoch], title: str) -> str:
+def render_report(
+    report: EvaluationReport,
+    predictions: pl.DataFrame,
+    *,
+    epochs: list[Epoch],
+    sheets: Mapping[str, bytes],
+    title: str,
+) -> str:
     """Write the report page.
 
     Args:
@@ -124,6 +131,7 @@ def render_report(report: EvaluationReport, predictions: pl.DataFrame, *, epochs
             for regression) and, for classes, `<head>.probability.<class>` float64. A null `.true` is a
             missing target. Columns of other heads are ignored.
         epochs: The training history in order; empty leaves the curves out.
+        sheets: Contact sheets of the training's pictures by feature, as JPEG files.
         title: Heading of the page.
 
     Returns:
@@ -152,6 +160,7 @@ def render_report(report: EvaluationReport, predictions: pl.DataFrame, *, epochs
         heads=heads,
         score=score,
         losses=losses,
+        sheets={name: base64.b64encode(content).decode() for name, content in sheets.items()},
         policy=_policy(script),
         script=Markup(script),  # noqa: S704  # a constant: no text of the user is in it
         chart_data=_inline_json({"config": charts.CONFIG, "charts": figures.specs}),
@@ -185,7 +194,7 @@ def _policy(script: str) -> str:
     """A content security policy under which this script alone runs and nothing is loaded."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 

@@ -17,6 +17,7 @@ from polyhead.contracts.bundle import (
     CORE_MODEL,
     HISTORY,
     REFERENCE_MODELS,
+    SHEETS,
     Epoch,
     ModelBundle,
 )
@@ -54,7 +55,8 @@ _BOOTSTRAP_SEED = 0
 
 @opens(
     bundle=Input(
-        ModelBundle, (CORE_MODEL, f"{REFERENCE_MODELS}*", BUNDLED_CONFIG, HISTORY, f"{BUNDLED_PREPROCESSING}/*")
+        ModelBundle,
+        (CORE_MODEL, f"{REFERENCE_MODELS}*", BUNDLED_CONFIG, HISTORY, f"{BUNDLED_PREPROCESSING}/*", f"{SHEETS}/*"),
     ),
     shards=Input(SHARDS, ("test-*",)),
     preprocessing=Input(Preprocessing, ()),
@@ -107,11 +109,19 @@ def run(
             rejections=manifest.rejections,
             warnings=manifest.warnings,
         )
-        page = render_report(report, table, epochs=epochs, title=Path(config.table).stem)
+        page = render_report(
+            report, table, epochs=epochs, sheets=_sheets(bundle, trained), title=Path(config.table).stem
+        )
         (directory / REPORT_PAGE).write_text(page, encoding="utf-8")
         report = close_artifact(directory, report)
     say(f"{table.height:,} test rows predicted, verdict: {report.verdict}")
     return report
+
+
+def _sheets(bundle: str | Path, trained: ModelBundle) -> dict[str, bytes]:
+    """The contact sheets by feature, in the bundle's order."""
+    names = [name for name in trained.files if name.startswith(f"{SHEETS}/")]
+    return {Path(name).stem: checked_file(bundle, trained, name).read_bytes() for name in names}
 
 
 def _epochs(path: Path) -> list[Epoch]:

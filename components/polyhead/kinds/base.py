@@ -18,7 +18,7 @@ class Conflict(NamedTuple):
 
     Attributes:
         name: The feature to change.
-        key: Its key to change.
+        key: Its key to change; a dot between the keys of a path.
         code: The reason, as in `Problem`.
         what: What is wrong.
         hint: What to do.

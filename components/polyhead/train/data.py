@@ -15,6 +15,7 @@ from polyhead.examples.reading import batches_in, records, shuffled_records
 from polyhead.kinds.graphs import feature_blocks, heads
 from polyhead.kinds.protocols.graph import Batch
 from polyhead.model.transforms import FeatureTransforms, TargetTransforms
+from polyhead.train.mixing import Mixing
 
 _PARALLEL_BATCHES = 2
 _AHEAD = 2
@@ -58,7 +59,7 @@ class Feed:
         return batches_in(self._manifest.rows["train"], self._config.train.batch_size)
 
     def training(self, *, epochs_done: int = 0) -> tf.data.Dataset:
-        """The train rows of all epochs that are left, in another order each epoch.
+        """The train rows of all epochs that are left, in another order each epoch, mixed if the config says so.
 
         Args:
             epochs_done: Epochs to leave out; what comes after them is as if they had been read.
@@ -73,7 +74,12 @@ class Feed:
             epochs=train.epochs,
             skip=epochs_done * self.steps,
         )
-        return self._transformed(examples, self._shares).prefetch(_AHEAD)
+        rows = self._transformed(examples, self._shares)
+        if train.mixup or train.cutmix:
+            rows = rows.enumerate(epochs_done * self.steps).map(
+                Mixing(train, feature_blocks(self._fitted)), num_parallel_calls=_PARALLEL_BATCHES, deterministic=True
+            )
+        return rows.prefetch(_AHEAD)
 
     def fixed(self, split: Split) -> tf.data.Dataset:
         """The rows of a split in the shards' order."""

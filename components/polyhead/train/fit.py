@@ -18,6 +18,7 @@ from polyhead.errors import DataError
 from polyhead.kinds.graphs import heads
 from polyhead.train.checkpoint import Checkpoint
 from polyhead.train.data import Feed
+from polyhead.train.mixing import doubled
 from polyhead.train.score import JointScore, Validation
 
 _WARMUP_SHARE = 0.1
@@ -73,18 +74,19 @@ def fit(
         head.name: keras.metrics.MeanMetricWrapper(head.loss("none"), name=f"{head.name}__mean")
         for head in heads(fitted)
     }
-    model.compile(
+    trained = doubled(model) if config.train.mixup or config.train.cutmix else model
+    trained.compile(
         optimizer=_optimizer(config),
         loss={head.name: head.loss("sum") for head in heads(fitted)},
         loss_weights={name: target.loss_weight for name, target in fitted.targets.items()},
         weighted_metrics={name: [metric] for name, metric in losses.items()},
         jit_compile="auto" if on_gpu else False,  # XLA makes steps on CPUs slower, and its compilation takes seconds
     )
-    model.optimizer.build(model.trainable_variables)
-    watcher = _Watcher(losses, score, validation, config, on_epoch, Checkpoint(checkpoint, model))
+    trained.optimizer.build(trained.trainable_variables)
+    watcher = _Watcher(model, losses, score, validation, config, on_epoch, Checkpoint(checkpoint, trained))
     epochs_done = len(watcher.epochs)
     if not watcher.is_done:
-        model.fit(
+        trained.fit(
             feed.training(epochs_done=epochs_done),
             initial_epoch=epochs_done,
             epochs=config.train.epochs,
@@ -143,6 +145,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
 
     def __init__(
         self,
+        core: keras.Model,
         losses: dict[str, keras.metrics.Metric],
         score: JointScore,
         validation: Validation | None,
@@ -151,6 +154,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
         checkpoint: Checkpoint,
     ) -> None:
         super().__init__()
+        self._core = core
         self._losses = losses
         self._score = score
         self._validation = validation
@@ -177,7 +181,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Keras' hook."""
         losses = {name: float(metric.result()) for name, metric in self._losses.items()}
-        val_losses = self._validation.losses(self.model) if self._validation else {}
+        val_losses = self._validation.losses(self._core) if self._validation else {}
         score = self._score(val_losses or losses)
         if not all(map(math.isfinite, (score, *losses.values()))):
             raise DataError(
@@ -188,7 +192,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
         record = Epoch(epoch=epoch + 1, score=score, losses=losses, val_losses=val_losses)
         self.epochs.append(record)
         if self._validation and self.best is record:
-            self.best_weights = self.model.get_weights()
+            self.best_weights = self._core.get_weights()
         self._checkpoint.write(self.epochs, self.best_weights)
         self._on_epoch(record)
         self.model.stop_training = self.is_done

@@ -19,6 +19,7 @@ from polyhead.contracts.bundle import (
     NETWORK,
     REFERENCE_MODELS,
     SERVING_MODEL,
+    SHEETS,
     Epoch,
     HeadEnsemble,
     ModelBundle,
@@ -92,6 +93,7 @@ def _trained(config: Config, fitted: Fitted, manifest: ShardManifest, shards: Pa
     from polyhead.train.data import Feed
     from polyhead.train.export import export_serving
     from polyhead.train.members import Members, assembled, choose_weights, networks_on_val, references
+    from polyhead.train.sheets import write_sheets
 
     keras.utils.clear_session()  # so that names do not count the models that this process has made before
     keras.utils.set_random_seed(config.train.seed)
@@ -112,6 +114,7 @@ def _trained(config: Config, fitted: Fitted, manifest: ShardManifest, shards: Pa
     _tell(ensemble)
     model = assembled(networks, fitted, members, ensemble)
     _bundle_inputs(out, config, fitted.directory, result.epochs)
+    write_sheets(fitted, config.train, feed, out / SHEETS)
     save_network(model, out / CORE_MODEL)
     if any(members.models.values()):
         save_network(references(model, members), out / REFERENCE_MODELS)

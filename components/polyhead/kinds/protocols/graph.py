@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,6 +85,40 @@ class Encoding(ABC):
         """The entries that take the place of some; each depends on its own alone, to the last bit."""
 
 
+def along(rows: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """What each row has, (batch,), in as many dimensions as the values have, (batch, …)."""
+    return tf.reshape(rows, [-1, *[1] * (values.shape.rank - 1)])
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How the rows of a batch are mixed, each with its partner: the row before it, or the last one.
+
+    Attributes:
+        share: How much of the row stays, float32 (batch,) from 0 to 1.
+        cut: Whether a part of its partner's pictures is pasted into its own instead of blended with them, bool
+            (batch,).
+        seed: Of what else is drawn, int64 (2,).
+    """
+
+    share: tf.Tensor
+    cut: tf.Tensor
+    seed: tf.Tensor
+
+    def uniform(self, shape: Any, purpose: str) -> tf.Tensor:
+        """Numbers from 0 to below 1, the same for the same batch and purpose."""
+        return tf.random.stateless_uniform(shape, self.seed + zlib.crc32(purpose.encode()))
+
+    def partner(self, values: tf.Tensor) -> tf.Tensor:
+        """What the rows' partners have, in the shape of what the rows have, (batch, …)."""
+        return tf.roll(values, 1, 0)
+
+    def blended(self, values: tf.Tensor) -> tf.Tensor:
+        """The mean of rows and partners by the shares, float (batch, …)."""
+        share = along(self.share, values)
+        return share * values + (1 - share) * self.partner(values)
+
+
 class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
     """All features of a kind, side by side.
 
@@ -161,6 +196,31 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
     @abstractmethod
     def inputs(self) -> dict[str, Any]:
         """The network's inputs, Keras tensors by name."""
+
+    def mixed(self, inputs: Batch, mix: Mix) -> Batch:
+        """The network's inputs of a batch, each row mixed with its partner.
+
+        Numbers are blended. Where a block has other inputs, which cannot be blended, such as ids, a row keeps all of
+        the block's inputs with the chance of its share, or has its partner's: that is the same on average.
+        """
+        if all(values.dtype.is_floating for values in inputs.values()):
+            return {name: mix.blended(values) for name, values in inputs.items()}
+        keeps = mix.uniform(tf.shape(mix.share), self.KIND) < mix.share
+        return {name: tf.where(along(keeps, values), values, mix.partner(values)) for name, values in inputs.items()}
+
+    def sheets(self, shown: Batch, seen: Sequence[Batch], seed: int) -> dict[str, NDArray[np.uint8]]:
+        """Contact sheets for the report, by column: pictures, and below them what training makes of them.
+
+        Args:
+            shown: The network's inputs of some train rows.
+            seen: The same rows as training feeds them, once for each line of the sheet.
+            seed: Of what the network changes.
+
+        Returns:
+            Uint8 (height, width, 3) each; nothing where a column is no picture, or has none in these rows.
+        """
+        del shown, seen, seed
+        return {}
 
     @abstractmethod
     def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:

@@ -96,6 +96,48 @@ class Encoder(Section):
         return self
 
 
+class Augmentation(Section):
+    """What is changed at random in a picture whenever training sees it. Amounts are the largest; 0 changes nothing."""
+
+    flip: bool = Field(
+        True,
+        description="Mirror left to right, half of the time. Turn it off where that changes the meaning, as of digits, "
+        "writing, arrows or left and right hands.",
+    )
+    shift: float = Field(
+        0.1, ge=0, le=0.5, description="Move by up to this share of the height and of the width, in whole pixels."
+    )
+    rotate: float = Field(0.0, ge=0, le=180, description="Turn by up to this many degrees, either way.")
+    zoom: float = Field(0.0, ge=0, lt=1, description="Enlarge or shrink by up to this share.")
+    crop: float = Field(
+        0.0, ge=0, lt=1, description="Cut away up to this share of the height and the width, and enlarge the rest."
+    )
+    brightness: float = Field(
+        0.0, ge=0, le=1, description="Lighten or darken by up to this share of the way from black to white."
+    )
+    contrast: float = Field(
+        0.0, ge=0, le=1, description="Multiply the distance from the picture's mean by 1 plus or minus up to this."
+    )
+    colour: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Multiply each of red, green and blue, and how far they are from grey, by 1 plus or minus up to "
+        "this.",
+    )
+    noise: float = Field(
+        0.0, ge=0, le=1, description="Standard deviation of what is added to each sample, from 0 to black to white."
+    )
+    erase: float = Field(0.0, ge=0, lt=1, description="Cover a rectangle of up to this share of the picture with grey.")
+
+
+def _augmented(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of augmentation that an unchecked body has in force, by their place in it."""
+    given = body.get("augment", {})
+    options = {**Augmentation().model_dump(), **given} if isinstance(given, Mapping) else {}
+    return {f"augment.{key}": value for key, value in options.items()}
+
+
 class ImageFeature(FeatureBase):
     """A column of image paths, relative to `image_root`."""
 
@@ -131,7 +173,9 @@ class ImageFeature(FeatureBase):
         "bits; what lies outside is cut off. Default: from 0 to the most that the bits in use can hold, by the "
         "file's sBIT chunk or its largest sample.",
     )
-    flip: Model[bool] = Field(False, description="Mirror the picture left to right at random while training.")
+    augment: Model[Augmentation] = Field(
+        Augmentation(), description="What training changes at random in the pictures of train rows."
+    )
     tied: Model[str | None] = Field(
         None,
         pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
@@ -168,10 +212,10 @@ class ImageFeature(FeatureBase):
         return [f"{min(self.size)} pixels are worth almost nothing to a pretrained network: set size to 128 or more"]
 
     @model_validator(mode="after")
-    def _augmented(self) -> ImageFeature:
-        if self.is_encoded and self.flip:
+    def _seen_once(self) -> ImageFeature:
+        if self.is_encoded and self.augment != Augmentation():
             raise InvalidValueError(
-                "conflicting-keys", "a frozen encoder sees each picture once: leave flip out, or train: top or all"
+                "conflicting-keys", "a frozen encoder sees each picture once: leave augment out, or train: top or all"
             )
         return self
 
@@ -185,15 +229,14 @@ class ImageFeature(FeatureBase):
     def conflicts(cls, bodies: Mapping[str, Mapping[str, Any]]) -> Iterator[Conflict]:
         """Tied features that differ in what their encoder needs."""
         first: dict[str, tuple[str, Mapping[str, Any]]] = {}
-        defaults = {key: cls.model_fields[key].default for key in ("size", "flip", "encoder")}
-        defaults["size"] = list(defaults["size"])
         for name, body in bodies.items():
             if not isinstance(body.get("tied"), str):
                 continue
-            needed = {key: body.get(key, default) for key, default in defaults.items()}
+            needed = {"size": body.get("size", list(cls.model_fields["size"].default)), "encoder": body.get("encoder")}
+            needed |= _augmented(body)
             other, expected = first.setdefault(body["tied"], (name, needed))
             for key, value in needed.items():
-                if value != expected[key]:
+                if value != expected.get(key, value):
                     what = f"is tied to '{other}' but has {key} {value} instead of {expected[key]}"
                     yield Conflict(name, key, "tied-images-differ", what, "tied images share one encoder")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,19 @@ from numpy.typing import NDArray
 from polyhead.contracts.config import ModelSection
 from polyhead.kinds.entries import entry_name
 from polyhead.kinds.features.graph import HIDDEN, Hide, StandIn, seed_of
+from polyhead.kinds.features.image.augment import Augment, contact_sheet
 from polyhead.kinds.features.image.backbone.graph import PictureFeatures, load_backbone
 from polyhead.kinds.features.image.config import Backbone, ImageFeature, ImageStatistics
-from polyhead.kinds.protocols.graph import Batch, Encoded, Encoding, FeatureBlock, Held, Table
+from polyhead.kinds.features.image.tower import image_tower
+from polyhead.kinds.protocols.graph import Batch, Encoded, Encoding, FeatureBlock, Held, Mix, Table
 from polyhead.pictures import graph
 
 _ALIGNMENT = 64
-_CHANNELS = (16, 32, 64, 96, 128, 128, 128)
-_POOLED = 4
 _HIDDEN_FEATURES = 0.5
 """Chance that what a frozen network makes of a picture is hidden: wide vectors drown a row's few numbers otherwise."""
+
+_SHOWN = 6
+"""Pictures side by side on a contact sheet."""
 
 
 class ServedPictures(tf.Module):  # type: ignore[misc]
@@ -196,6 +200,20 @@ def _known(name: str) -> str:
     return f"{name}__known"
 
 
+def _mixed_pixels(pixels: tf.Tensor, mix: Mix) -> tf.Tensor:
+    """Uint8 (batch, height, width, 3), each blended with its partner or covered by a rectangle of it."""
+    side = tf.sqrt(1 - mix.share)
+    places = mix.uniform([2, tf.shape(side)[0]], "rectangle")
+    inside = []
+    for size, place in zip(pixels.shape[1:3], tf.unstack(places), strict=True):
+        centres = (tf.range(size, dtype=tf.float32)[None] + 0.5) / size
+        start = ((1 - side) * place)[:, None]
+        inside.append((centres >= start) & (centres < start + side[:, None]))
+    pasted = inside[0][:, :, None, None] & inside[1][:, None, :, None]
+    blended = tf.cast(tf.round(mix.blended(tf.cast(pixels, tf.float32))), tf.uint8)
+    return tf.where(mix.cut[:, None, None, None], tf.where(pasted, mix.partner(pixels), pixels), blended)
+
+
 class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
     """All pictures; columns with the same `tied` word share one tower.
 
@@ -285,29 +303,76 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
             inputs[known] = keras.Input((), dtype="float32", name=known)
         return inputs
 
+    def mixed(self, inputs: Batch, mix: Mix) -> Batch:
+        """Pictures blended by the share, or with a rectangle of the partner's that has what is left of the area.
+
+        What a frozen network makes of them is blended.
+
+        A picture whose partner has none stays as it is, and that of a row that has none is its partner's: how much of
+        the result is known, between 0 and 1, is mixed by the share.
+        """
+        mixed: Batch = {}
+        for name in self.names:
+            known, seen = inputs[_known(name)], inputs[self._input(name)]
+            own, other = known > 0, mix.partner(known) > 0
+            shares = replace(mix, share=tf.where(own & other, mix.share, tf.cast(own, tf.float32)))
+            mixed[self._input(name)] = shares.blended(seen) if name in self.backbones else _mixed_pixels(seen, shares)
+            mixed[_known(name)] = mix.blended(known)
+        return mixed
+
+    def sheets(self, shown: Batch, seen: Sequence[Batch], seed: int) -> dict[str, NDArray[np.uint8]]:
+        """Of the first pictures of each column."""
+        sheets = {}
+        for name, feature in self.features.items():
+            rows = np.flatnonzero(shown[_known(name)])[:_SHOWN]
+            if name in self.backbones or rows.size == 0:
+                continue
+            augment = Augment(feature.augment.model_dump(), seed=seed_of(seed, f"{name}__sheet"))
+            lines = [augment(tf.gather(shown[self._input(name)], rows))]
+            lines += [augment(tf.gather(batch[self._input(name)], rows), training=True) for batch in seen]
+            sheets[name] = contact_sheet((np.stack(lines) + 1) * 127.5)
+        return sheets
+
     def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
         """A tower's vector for each column, with a learned one where there is no picture.
 
         What frozen networks make of pictures also has a direct line to each head: one for the mean over the known
         pictures of columns that are tied.
         """
-        towers: dict[str, keras.Model] = {}
+        towers: dict[str, list[str]] = {}
+        for name in self.names:
+            towers.setdefault(self._tower(name), []).append(name)
+        seen = {
+            name: vector
+            for tower, names in towers.items()
+            for name, vector in self._seen(tower, names, inputs, model, seed)
+        }
         vectors, frozen, hidden = [], self.backbones, dict(inputs)
-        for name, feature in self.features.items():
-            own_seed, layer = seed_of(seed, name), f"image__{name}"
-            tower = self._tower(name)
+        for name in self.names:
+            layer = f"image__{name}"
             rate = max(model.image_dropout, _HIDDEN_FEATURES if name in frozen else HIDDEN)
-            known = Hide(rate, own_seed, name=f"{layer}__hide")(inputs[_known(name)])
-            if tower not in towers and name in frozen:
-                towers[tower] = features_tower(frozen[name].width, model, tower)
-            elif tower not in towers:
-                towers[tower] = image_tower(feature, model, tower, own_seed)
+            known = Hide(rate, seed_of(seed, name), name=f"{layer}__hide")(inputs[_known(name)])
             hidden[_known(name)] = known
-            vectors.append(StandIn(name=f"{layer}__stand_in")(towers[tower](inputs[self._input(name)]), known))
+            vectors.append(StandIn(name=f"{layer}__stand_in")(seen[name], known))
         vector = layers.Concatenate(name="image__vectors")(vectors) if len(vectors) > 1 else vectors[0]
         if not frozen:
             return Encoded(vector, None)
         return Encoded(vector, lambda units, head: self.line(hidden, units, f"{self.KIND}__to__{head}"))
+
+    def _seen(
+        self, tower: str, names: Sequence[str], inputs: Mapping[str, Any], model: ModelSection, seed: int
+    ) -> Iterator[tuple[str, Any]]:
+        """The vectors of columns that share a tower, which sees their pictures as one batch: as one distribution."""
+        first = names[0]
+        if first in self.backbones:
+            network = features_tower(self.backbones[first].width, model, tower)
+        else:
+            rows = sum(self.statistics[name].count for name in names)
+            network = image_tower(self.features[first], rows, model, tower, seed_of(seed, first))
+        pictures = [inputs[self._input(name)] for name in names]
+        if len(names) == 1:
+            return zip(names, [network(pictures[0])], strict=True)
+        return zip(names, ops.split(network(ops.concatenate(pictures, axis=0)), len(names), axis=0), strict=True)
 
     @property
     def tabled(self) -> list[str]:
@@ -363,35 +428,3 @@ def features_tower(width: int, model: ModelSection, name: str) -> keras.Model:
     """
     features = keras.Input((width,))
     return keras.Model(features, layers.Dense(model.width, activation="gelu")(_scaled(features)), name=name)
-
-
-def image_tower(feature: ImageFeature, model: ModelSection, name: str, seed: int) -> keras.Model:
-    """A small convolutional network from pixels to a vector.
-
-    Blocks of convolution, pooling, group normalisation and ReLU halve the picture until it is at most 2 * 4 wide;
-    a 4 x 4 grid keeps where things are. Trained from scratch, so kept small.
-
-    Args:
-        feature: Size and flipping.
-        model: Width of the result and dropout.
-        name: Of the Keras model.
-        seed: Of flipping and dropout.
-
-    Returns:
-        A model from uint8 `(batch, height, width, 3)` to `(batch, width)`.
-    """
-    pixels = keras.Input((*feature.size, 3), dtype="uint8")
-    x = layers.Rescaling(1 / 127.5, offset=-1)(ops.cast(pixels, "float32"))
-    if feature.flip:
-        x = layers.RandomFlip("horizontal", seed=seed)(x)
-    for channels in _CHANNELS:
-        if min(x.shape[1:3]) < 2 * _POOLED:
-            break
-        x = layers.Conv2D(channels, 3, padding="same", use_bias=False)(x)
-        x = layers.GroupNormalization(8)(layers.MaxPooling2D(2)(x))
-        x = layers.ReLU()(x)
-    height, width = x.shape[1] // _POOLED, x.shape[2] // _POOLED
-    if max(height, width) > 1:
-        x = layers.AveragePooling2D((max(1, height), max(1, width)))(x)
-    x = layers.Dropout(model.dropout, seed=seed)(layers.Flatten()(x))
-    return keras.Model(pixels, layers.Dense(model.width, activation="gelu")(x), name=name)
