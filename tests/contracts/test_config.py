@@ -261,6 +261,7 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
          "f:6 features.b.augment.flip", "tied-images-differ", ["photo"]),
         (MINIMAL.replace("{kind: image}", "{kind: image, augment: {flp: true}}"),
          "f:5 features.photo.augment.flp", "unknown-key", ["flp", "flip"]),
+        (MINIMAL.replace("{kind: image}", "{kind: text}") + "train: {cutmix: 1}", "f:9 train.cutmix", "no-picture", []),
         # repeated keys
         (MINIMAL + "table: u.csv", "f:9 table", "given-twice", ["table", "1"]),
         (MINIMAL.replace("colour: {kind: category}", "size: {kind: category}"), "f:4 features.size",
