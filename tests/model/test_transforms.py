@@ -79,7 +79,7 @@ def text_transform(folder: Path, train: list[str], **options: Any) -> tuple[Any,
     """The transform that was fitted on some texts, and its terms in the order of their ids."""
     from polyhead.kinds.features.text.graph import TextTransform
 
-    feature = TextFeature.model_validate({"kind": "text", "min_documents": 1, **options})
+    feature = TextFeature.model_validate({"kind": "text", "analyzer": "words", "min_documents": 1, **options})
     site = Site(folder, PictureFolder(str(folder)), max_pixels=1)
     statistics = gathered(TextFit("x", feature), pl.Series(train, dtype=pl.String)).finish(site)
     tokens = [read_vocabulary(folder, terms.vocabulary)["token"] for terms in statistics.terms]

@@ -42,6 +42,7 @@ def test_what_it_writes(tiny: Any) -> None:
     fitted = run(data)
     assert sorted(contents(data.folder / "P")) == [
         "Preprocessing.json", "splits.parquet", "vocabularies/colour.arrow", "vocabularies/note.arrow",
+        "vocabularies/note.characters.arrow",
     ]  # fmt: skip
     assert Preprocessing.read(data.folder / "P") == fitted
     assert fitted.rows == {"train": 16, "val": 4, "test": 4}
@@ -52,7 +53,8 @@ def test_what_it_writes(tiny: Any) -> None:
     assert isinstance(note, TextStatistics)
     counts = train["colour"].value_counts()
     assert dict(read_vocabulary(data.folder / "P", colour.vocabulary).rows()) == counts.to_dict()
-    assert [(of.tokenizer, of.vocabulary.size) for of in note.terms] == [("unicode-words-1", 8)]
+    assert [of.tokenizer for of in note.terms] == ["unicode-words-1", "unicode-characters-1"]
+    assert note.terms[0].vocabulary.size == 8
     assert note.documents == 16
     size: Any = fitted.feature_statistics["size"]
     price: Any = fitted.target_statistics["price"]

@@ -99,7 +99,7 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     ("cheap", cells(lambda row: "x" if row % 3 else None), "category", "'x' or empty"),
     ("城市", CITIES, "category", "3 different words"),
     ("note", SENTENCES, "text", "free text, about"),
-    ("评论", REVIEWS, "text", "free text; what is between two marks is one term"),
+    ("评论", REVIEWS, "text", "free text; what is between two marks is one word"),
     ("レビュー", JAPANESE, "text", "free text"),
     ("tags", TAGS, "text", "4 labels with ','"),
     ("genres", [tags.replace(",", "|") for tags in TAGS], "text", "4 labels with '|'"),
@@ -146,6 +146,12 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     # before any is opened
     ("photo", cells(lambda row: f"images/{row:03d}.JPG"), "image", "paths of pictures"),
 ]
+
+
+def test_long_texts_are_proposed_without_runs_of_characters() -> None:
+    """Whose cost grows with the text."""
+    assert guess_feature(column("note", SENTENCES)).options == {}
+    assert guess_feature(column("note", [" ".join([text] * 12) for text in SENTENCES])).options == {"analyzer": "words"}
 
 
 @pytest.mark.parametrize(("name", "values", "kind", "why"), FEATURES, ids=[f"{c[0]}-{c[3]}"[:60] for c in FEATURES])

@@ -21,9 +21,10 @@ class TextFeature(FeatureBase):
     kind: Data[Literal["text"]]
     vectorizer: Fit[Literal["tfidf"]] = Field("tfidf", description="TF-IDF as scikit-learn defines it.")
     analyzer: Fit[Literal["words", "characters", "both"]] = Field(
-        "words",
+        "both",
         description="What terms are made of. words: whole words. characters: the characters within a word, as "
-        "scikit-learn's char_wb, for names, codes and spellings that vary. both: one beside the other.",
+        "scikit-learn's char_wb, for names, codes and spellings that vary. both: one beside the other. Words alone "
+        "take a fifth of the time where texts are long.",
     )
     ngrams: Fit[int] = Field(1, ge=1, le=3, description="Longest run of words that counts as a term, 1 to 3.")
     characters: Fit[tuple[_Shortest, _Longest]] = Field(

@@ -18,6 +18,7 @@ from polyhead.kinds.summaries import WordSummary
 from polyhead.kinds.vocabulary import write_vocabulary
 
 _TEXTS = 4096  # texts that are cut into terms at a time
+_LONG = 300  # characters of a text, on average, from which `init` leaves runs of characters out for their cost
 
 
 class TextFit(Fit[TextStatistics]):
@@ -95,9 +96,11 @@ class TextTable(FeatureTable[TextFeature]):
             return Guess("text", why=why, rank=Rank.TAGS)
         if not holds_text(column):
             return None
+        options = {"analyzer": "words"} if column.known.str.len_chars().mean() > _LONG else {}  # type: ignore[operator]
+        why = f"free text, about {column.length:.0f} words in a cell"
         if column.is_unspaced:
-            return Guess("text", why="free text; what is between two marks is one term, unless spaces separate words")
-        return Guess("text", why=f"free text, about {column.length:.0f} words in a cell")
+            why = "free text; what is between two marks is one word, unless spaces separate words"
+        return Guess("text", options, why=why)
 
     def summary(self) -> WordSummary:
         """How many different texts."""
