@@ -1,0 +1,254 @@
+"""The simple models beside the network: scikit-learn is the oracle for each, and the graph says what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import sparse
+from scipy.special import expit, softmax
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
+
+from polyhead.contracts.bundle import ModelBundle
+from polyhead.contracts.config import Config
+from polyhead.preprocess import step as preprocess_step
+from polyhead.shard import step as shard_step
+from polyhead.train import step as train_step
+from polyhead.validate import step as validate_step
+
+pytestmark = pytest.mark.usefixtures("tf")
+
+SIZES = [0, 0, 9, 2]
+
+
+def mixed_columns(generator: np.random.Generator, rows: int) -> np.ndarray:
+    """Two columns of numbers with gaps, and two of ids; the first of these has an id that no train row needs."""
+    columns = generator.normal(size=(rows, 4)).astype(np.float32)
+    columns[generator.random((rows, 4)) < 0.1] = np.nan
+    columns[:, 2] = generator.integers(0, 9, rows)
+    columns[:, 3] = generator.integers(0, 2, rows)
+    return columns
+
+
+@pytest.mark.parametrize(("link", "units"), [("identity", 1), ("softmax", 3), ("softmax", 2), ("logistic", 2)])
+def test_trees_in_the_graph_are_those_of_scikit_learn(link: Any, units: int) -> None:
+    """Bit for bit, for missing numbers and for ids that no train row has too."""
+    from polyhead.model.members import Trees
+    from polyhead.train.boosted import fit_forest
+
+    generator = np.random.default_rng(0)
+    columns = mixed_columns(generator, 300)
+    columns[columns[:, 2] == 4, 2] = 3
+    signal = np.nan_to_num(columns[:, 0]) + 0.7 * (columns[:, 2] % 3) + generator.normal(size=300) / 5
+    guesses = generator.normal(size=(300, units))
+    values: Any = {
+        "identity": (signal - signal.mean())[:, None],
+        "softmax": np.digitize(signal, np.quantile(signal, np.arange(1, units) / units)),
+        "logistic": np.stack([signal > 0, signal > 1], 1).astype(np.float32),
+    }[link]
+    forest, models = fit_forest(columns, SIZES, [guesses], values, np.ones(300), link, units, np.zeros(units), seed=0)
+    others = np.hstack([mixed_columns(generator, 200), generator.normal(size=(200, units))]).astype(np.float32)
+    found = np.asarray(Trees.of(forest)(others))
+    own = [[0, 1, 2, 3, 4 + at] for at in range(units)] if link == "logistic" else [list(range(4 + units))]
+    said = [model._raw_predict(others[:, used].astype(np.float64)) for model, used in zip(models, own, strict=True)]
+    expected = np.hstack([one.reshape(200, -1) for one in said])
+    if link == "softmax" and units == 2:
+        expected = np.hstack([np.zeros((200, 1)), expected])
+    assert len(np.unique(found[:, 0])) > 1 or units == 2
+    np.testing.assert_array_equal(found, expected.astype(np.float32))
+
+
+def test_a_line_is_ridge_and_its_guesses_are_out_of_fold() -> None:
+    """Rows of weight 0 have no part in it; a dense and a sparse matrix give the same."""
+    from polyhead.train.linear import FOLDS, fit_line
+
+    generator = np.random.default_rng(1)
+    matrix = generator.normal(size=(200, 6))
+    values = matrix @ generator.normal(size=6) + generator.normal(size=200) + 3
+    values[::11] = 1e6
+    weights = np.ones(200)
+    weights[::11] = 0
+    fit = fit_line(matrix, [], values[:, None], weights, "identity", 1, np.zeros(1), fitted_rows=200)
+    known = weights > 0
+    oracle = Ridge(fit.penalty).fit(matrix[known], values[known])
+    np.testing.assert_allclose(fit.kernel[:, 0], oracle.coef_, rtol=1e-8)
+    np.testing.assert_allclose(fit.bias, oracle.intercept_, rtol=1e-8)
+    folds = PredefinedSplit(np.arange(200)[known] % FOLDS)
+    expected = cross_val_predict(Ridge(fit.penalty), matrix[known], values[known], cv=folds)
+    np.testing.assert_allclose(fit.guesses[known, 0], expected, rtol=1e-6)
+    thin = fit_line(
+        sparse.csr_matrix(matrix), [], values[:, None], weights, "identity", 1, np.zeros(1), fitted_rows=200
+    )
+    np.testing.assert_allclose(thin.kernel, fit.kernel, atol=1e-3)
+
+
+def test_lines_of_classes_sum_up_what_other_models_guess() -> None:
+    """A class that a fold lacks, and a label that every row has, get odds and no error."""
+    from polyhead.train.linear import fit_line
+
+    generator = np.random.default_rng(2)
+    matrix = generator.normal(size=(120, 3))
+    classes = np.argmax(matrix + generator.normal(size=(120, 3)) / 2, axis=1)
+    classes[0] = 3
+    guess = np.eye(4)[classes] + generator.normal(size=(120, 4))
+    fit = fit_line(matrix, [guess], classes, np.ones(120), "softmax", 4, np.zeros(4), fitted_rows=120)
+    said = softmax(fit.logits(matrix, [guess]), axis=1)
+    assert np.mean(said.argmax(axis=1) == classes) > 0.75
+    assert np.isfinite(fit.guesses).all()
+    labels = np.stack([np.ones(120), matrix[:, 0] > 0], 1)
+    fit = fit_line(matrix, [], labels, np.ones((120, 2)), "logistic", 2, np.zeros(2), fitted_rows=120)
+    assert (expit(fit.guesses[:, 0]) > 0.97).all()
+    assert np.mean((fit.guesses[:, 1] > 0) == labels[:, 1]) > 0.9
+
+
+def test_too_few_rows_leave_the_prior() -> None:
+    """With fewer than two rows in a fold nothing is fitted."""
+    from polyhead.train.linear import fit_line
+
+    fit = fit_line(
+        np.ones((9, 2)), [], np.arange(9.0)[:, None], np.ones(9), "identity", 1, np.full(1, 0.5), fitted_rows=9
+    )
+    np.testing.assert_array_equal(fit.kernel, 0)
+    np.testing.assert_array_equal(fit.guesses, 0.5)
+    assert fit.penalty == 0
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ("identity", lambda a, b: 0.3 * a + 0.7 * b),
+        ("logistic", lambda a, b: 0.3 * expit(a) + 0.7 * expit(b)),
+        ("softmax", lambda a, b: 0.3 * softmax(a, 1) + 0.7 * softmax(b, 1)),
+    ],
+)
+def test_a_blend_averages_numbers_or_probabilities(link: Any, expected: Any) -> None:
+    """Its logits give the average back."""
+    from polyhead.model.members import blended
+
+    a, b = np.random.default_rng(3).normal(size=(2, 5, 3)).astype(np.float32) * 4
+    found = np.asarray(blended([0.3, 0.7], [a, b], link))
+    back = {"identity": found, "logistic": expit(found), "softmax": softmax(found, 1)}[link]
+    np.testing.assert_allclose(back, expected(a, b), rtol=1e-5)
+
+
+def test_a_blend_wins_only_by_more_than_noise() -> None:
+    """A member that is right takes most of it; two that are alike leave the network."""
+    from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+    from polyhead.kinds.targets.regression.graph import RegressionHead
+    from polyhead.train.blending import choose
+
+    statistics = RegressionStatistics(transform="none", count=9, missing=0, mean=0.0, variance=1.0, median=0.0)
+    head = RegressionHead("y", RegressionTarget(kind="regression", loss="mse"), statistics)
+    generator = np.random.default_rng(4)
+    truth = generator.normal(size=(200, 1)).astype(np.float32)
+    noisy, close = (truth + generator.normal(size=(200, 1)).astype(np.float32) * by for by in (1.0, 0.3))
+    chosen = choose(head, {"network": noisy, "linear": close}, truth, np.ones(200, np.float32))
+    assert chosen is not None
+    assert chosen.wins
+    assert chosen.weights["linear"] >= 0.8
+    assert chosen.losses["network"] == pytest.approx(float(np.mean((noisy - truth) ** 2)), rel=1e-5)
+    same = choose(head, {"network": noisy, "linear": noisy}, truth, np.ones(200, np.float32))
+    assert same is not None
+    assert not same.wins
+    assert same.weights == {"network": 1.0, "linear": 0.0}
+    assert choose(head, {"network": noisy, "linear": close}, truth, np.eye(1, 200, dtype=np.float32)[0]) is None
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Config]:
+    """A table whose number a straight line gets right, and whose class depends on words."""
+    folder = tmp_path_factory.mktemp("members")
+    generator = np.random.default_rng(5)
+    x = generator.normal(size=(160, 3))
+    words = generator.choice(["red", "green", "blue"], 160)
+    pl.DataFrame(
+        {
+            **{f"x{at}": x[:, at] for at in range(3)},
+            "colour": words,
+            "note": [f"a {word} thing" for word in words],
+            "y": x @ [1.0, 2.0, -1.0] + 0.01 * generator.normal(size=160),
+            "c": [f"is {word}" for word in words],
+            "b": np.where(x[:, 0] > 0, "yes", "no"),
+            "part": [("train", "train", "val", "test")[row % 4] for row in range(160)],
+        }
+    ).write_csv(folder / "t.csv")
+    config = Config.model_validate(
+        {
+            "table": str(folder / "t.csv"),
+            "features": {
+                **{f"x{at}": {"kind": "numeric"} for at in range(3)},
+                "colour": {"kind": "category"},
+                "note": {"kind": "text", "min_documents": 1},
+            },
+            "targets": {"y": {"kind": "regression"}, "c": {"kind": "multiclass"}, "b": {"kind": "binary"}},
+            "split": {"column": "part"},
+            "train": {"epochs": 2},
+            "model": {"width": 8},
+            "ensemble": {"seeds": 2},
+        }
+    )
+    validate_step.run(config=config, table=config.table, out=folder / "V")
+    preprocess_step.run(config=config, data=folder / "V", out=folder / "P")
+    shard_step.run(config=config, data=folder / "V", preprocessing=folder / "P", out=folder / "S")
+    return folder, config
+
+
+@pytest.fixture(scope="module")
+def trained(prepared: tuple[Path, Config]) -> tuple[Path, ModelBundle]:
+    """The bundle of two networks and their members."""
+    folder, config = prepared
+    bundle = train_step.run(config=config, shards=folder / "S", preprocessing=folder / "P", out=folder / "M")
+    return folder, bundle
+
+
+def test_a_network_that_has_hardly_learned_leaves_the_heads_to_the_simple_models(
+    trained: tuple[Path, ModelBundle],
+) -> None:
+    """A straight line for the number; every head is better than the networks alone."""
+    _, bundle = trained
+    assert bundle.ensemble["y"].weights["linear"] >= 0.8
+    for of in bundle.ensemble.values():
+        assert sum(of.weights.values()) == pytest.approx(1)
+        assert of.losses["blend"] < of.losses["network"]
+        assert of.penalties.keys() == {"text", "linear"}
+        assert of.references.keys() == {"text", "linear", "boosted"}
+
+
+def test_the_served_blend_is_what_the_bundle_predicts(tf: Any, trained: tuple[Path, ModelBundle]) -> None:
+    """From raw rows, within 1e-5; the references come from the same inputs."""
+    from polyhead.contracts.shards import ShardManifest
+    from polyhead.examples.reading import records
+    from polyhead.model.predictor import Predictor
+
+    folder, _ = trained
+    predictor = Predictor(folder / "M", references=True)
+    manifest = ShardManifest.read(folder / "S")
+    (found,) = predictor.predict(records(manifest, folder / "S", "test", batch_size=64))
+    rows = pl.read_csv(folder / "t.csv").with_row_index("row").with_columns(pl.col("row").cast(pl.String))
+    rows = pl.DataFrame({"row": found.keys}).join(rows, on="row", how="left", maintain_order="left")
+    serve = tf.saved_model.load(str(folder / "M" / "serving")).signatures["serving_default"]
+    raw = {name: tf.constant(rows[name].to_list()) for name in ("colour", "note")}
+    served = serve(**raw, **{name: tf.constant(rows[name].to_numpy()) for name in ("x0", "x1", "x2")})
+    for name in ("y", "c__probabilities", "b__probabilities"):
+        np.testing.assert_allclose(served[name], found.outputs[name], rtol=1e-5, atol=1e-5)
+    assert found.references.keys() == {"text", "linear", "boosted"}
+    np.testing.assert_allclose(found.references["linear"]["y"], rows["y"], atol=0.2)
+    assert [label.decode() for label in found.references["text"]["c"]] == rows["c"].to_list()
+
+
+def test_off_leaves_the_network_alone_and_keeps_the_references(prepared: tuple[Path, Config], tmp_path: Path) -> None:
+    """And without members there are none."""
+    from polyhead.train import export
+
+    folder, config = prepared
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "export_serving", lambda *arguments: arguments[-1].mkdir(exist_ok=True))
+        for name, section in {"off": {"use": "off"}, "none": {"members": []}}.items():
+            other = Config.model_validate({**config.model_dump(by_alias=True), "ensemble": section})
+            bundle = train_step.run(config=other, shards=folder / "S", preprocessing=folder / "P", out=tmp_path / name)
+            assert all(of.weights == {"network": 1.0} for of in bundle.ensemble.values())
+            assert ("references.keras" in bundle.files) == (name == "off")
