@@ -93,7 +93,7 @@ class Seen:
     def training(self, train: str) -> Config:
         """The configuration with another `encoder.train`."""
         sections = self.config.model_dump(by_alias=True)
-        for feature in self.config.encoded:
+        for feature in self.config.pictured:
             sections["features"][feature]["encoder"]["train"] = train
         return Config.model_validate(sections)
 

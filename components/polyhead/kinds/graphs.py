@@ -31,7 +31,7 @@ def feature_blocks(fitted: Fitted) -> list[FeatureBlock[Any, Any]]:
     for kind, block in FEATURE_BLOCKS.items():
         features = {name: feature for name, feature in fitted.features.items() if feature.kind == kind}
         if features:
-            blocks.append(block(features, fitted.feature_statistics))
+            blocks.append(block(features, fitted.feature_statistics, fitted.directory))
     return blocks
 
 

@@ -18,6 +18,7 @@ from polyhead.storage.objects import write_whole
 
 Weights = list[NDArray[Any]]
 
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 _EPOCHS, _STATE, _BEST = "epochs", "state", "best"
 
 
@@ -35,6 +36,15 @@ class Checkpoint:
     def __init__(self, path: Path, model: keras.Model) -> None:
         self._path = path
         self._variables = [*model.variables, *model.optimizer.variables]
+
+    @staticmethod
+    def epochs_in(path: Path) -> int:
+        """Epochs that a file has the state after; 0 where there is no whole file."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return len(json.loads(str(arrays[_EPOCHS])))
+        except _UNREADABLE:
+            return 0
 
     def write(self, epochs: Sequence[Epoch], best_weights: Weights | None) -> None:
         """Replace the previous state by the present one.
@@ -64,7 +74,7 @@ class Checkpoint:
             with np.load(self._path, allow_pickle=False) as arrays:
                 epochs = [Epoch.model_validate(record) for record in json.loads(str(arrays[_EPOCHS]))]
                 state, best = _listed(_STATE, arrays), _listed(_BEST, arrays)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except _UNREADABLE:
             return [], None
         for variable, value in zip(self._variables, state, strict=True):
             variable.assign(value)

@@ -15,14 +15,18 @@ from polyhead.contracts.bundle import Epoch
 from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.errors import DataError
-from polyhead.kinds.graphs import heads
-from polyhead.train.checkpoint import Checkpoint
+from polyhead.kinds.graphs import feature_blocks, heads
+from polyhead.train.checkpoint import Checkpoint, Weights
 from polyhead.train.data import Feed
 from polyhead.train.mixing import doubled
 from polyhead.train.score import JointScore, Validation
 
 _WARMUP_SHARE = 0.1
 _FINAL_RATE = 0.02
+_HEADS_SHARE = 1 / 3
+"""Of the epochs, in which nothing that is pretrained learns."""
+_PRETRAINED_RATE = 0.1
+"""Of `train.learning_rate`, once what is pretrained learns too."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,11 @@ def fit(
 ) -> Trained:
     """Train a network in place and leave it with its best epoch's weights.
 
-    AdamW with a linear warm-up and a cosine decay over all epochs. Gradients are not clipped: the rare batch that holds
-    a rare class is to count for what it weighs. Stops after `train.patience` epochs without a better joint score.
-    Without validation the score is that of the training losses, and the last epoch's weights stay.
+    AdamW with a linear warm-up and a cosine decay over all epochs. Where a part of the network is pretrained, the rest
+    learns alone in the first third of the epochs; then both learn at a tenth of the rate, with a warm-up and a decay of
+    their own. Gradients are not clipped: the rare batch that holds a rare class is to count for what it weighs. Stops
+    after `train.patience` epochs without a better joint score. Without validation the score is that of the training
+    losses, and the last epoch's weights stay.
 
     Args:
         model: From `polyhead.model.build.build_core`.
@@ -69,41 +75,91 @@ def fit(
     Raises:
         DataError: The loss became infinite or NaN.
     """
+    epochs: list[Epoch] = []
+    best_weights: Weights | None = None
+    done = Checkpoint.epochs_in(checkpoint)
+    for stage in _stages(fitted, config):
+        if stage.thaws:
+            for block in feature_blocks(fitted):
+                block.thaw(model)
+        if done > stage.end:
+            continue
+        trained = doubled(model) if config.train.mixup or config.train.cutmix else model
+        losses = _compile(trained, fitted, config)
+        keeper = Checkpoint(checkpoint, trained)
+        if done:
+            (epochs, best_weights), done = keeper.read(), 0
+            for record in epochs:
+                on_epoch(record)
+        watcher = _Watcher(model, losses, score, validation, config, stage, on_epoch, keeper, epochs, best_weights)
+        if not watcher.is_done:
+            trained.fit(
+                feed.training(epochs_done=len(epochs)),
+                initial_epoch=len(epochs),
+                epochs=stage.end,
+                steps_per_epoch=feed.steps,
+                callbacks=[_Rate(feed.steps, stage), watcher],
+                shuffle=False,
+                verbose=0,
+            )
+        best, best_weights = watcher.best, watcher.best_weights
+    if best_weights is not None:
+        model.set_weights(best_weights)
+    return Trained(epochs, best.epoch, best.score)
+
+
+def _compile(model: keras.Model, fitted: Fitted, config: Config) -> dict[str, keras.metrics.Metric]:
+    """Make a network ready to train what of it may learn; gives the metrics of its heads' losses."""
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     losses = {
         head.name: keras.metrics.MeanMetricWrapper(head.loss("none"), name=f"{head.name}__mean")
         for head in heads(fitted)
     }
-    trained = doubled(model) if config.train.mixup or config.train.cutmix else model
-    trained.compile(
+    model.compile(
         optimizer=_optimizer(config),
         loss={head.name: head.loss("sum") for head in heads(fitted)},
         loss_weights={name: target.loss_weight for name, target in fitted.targets.items()},
         weighted_metrics={name: [metric] for name, metric in losses.items()},
         jit_compile="auto" if on_gpu else False,  # XLA makes steps on CPUs slower, and its compilation takes seconds
     )
-    trained.optimizer.build(trained.trainable_variables)
-    watcher = _Watcher(model, losses, score, validation, config, on_epoch, Checkpoint(checkpoint, trained))
-    epochs_done = len(watcher.epochs)
-    if not watcher.is_done:
-        trained.fit(
-            feed.training(epochs_done=epochs_done),
-            initial_epoch=epochs_done,
-            epochs=config.train.epochs,
-            steps_per_epoch=feed.steps,
-            callbacks=[_Rate(feed.steps, config), watcher],
-            shuffle=False,
-            verbose=0,
-        )
-    if watcher.best_weights is not None:
-        model.set_weights(watcher.best_weights)
-    return Trained(watcher.epochs, watcher.best.epoch, watcher.best.score)
+    model.optimizer.build(model.trainable_variables)
+    return losses
 
 
 def _optimizer(config: Config) -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.AdamW(config.train.learning_rate, weight_decay=config.train.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "stand_in"])
     return optimizer
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Epochs in which the same part of the network learns.
+
+    Attributes:
+        start: Epochs before it.
+        end: Epochs at its end.
+        peak: The highest learning rate.
+        thaws: Whether pretrained parts learn from its begin on.
+        is_last: Whether it ends early where nothing improves.
+    """
+
+    start: int
+    end: int
+    peak: float
+    thaws: bool
+    is_last: bool
+
+
+def _stages(fitted: Fitted, config: Config) -> list[_Stage]:
+    epochs, rate = config.train.epochs, config.train.learning_rate
+    if not any(block.is_staged for block in feature_blocks(fitted)):
+        return [_Stage(0, epochs, rate, thaws=False, is_last=True)]
+    first = max(1, round(epochs * _HEADS_SHARE))
+    return [
+        _Stage(0, first, rate, thaws=False, is_last=False),
+        _Stage(first, epochs, rate * _PRETRAINED_RATE, thaws=True, is_last=True),
+    ]
 
 
 def learning_rate_at(step: int, total: int, peak: float) -> float:
@@ -124,20 +180,20 @@ def learning_rate_at(step: int, total: int, peak: float) -> float:
 class _Rate(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is untyped
     """Sets the learning rate of every step. A schedule inside the graph would be traced once per variable."""
 
-    def __init__(self, steps: int, config: Config) -> None:
+    def __init__(self, steps: int, stage: _Stage) -> None:
         super().__init__()
         self._steps = steps
-        self._total = steps * config.train.epochs
-        self._peak = config.train.learning_rate
+        self._stage = stage
+        self._total = steps * (stage.end - stage.start)
         self._start = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Keras' hook."""
-        self._start = epoch * self._steps
+        self._start = (epoch - self._stage.start) * self._steps
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Keras' hook."""
-        self.model.optimizer.learning_rate.assign(learning_rate_at(self._start + batch, self._total, self._peak))
+        self.model.optimizer.learning_rate.assign(learning_rate_at(self._start + batch, self._total, self._stage.peak))
 
 
 class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is untyped
@@ -150,8 +206,11 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
         score: JointScore,
         validation: Validation | None,
         config: Config,
+        stage: _Stage,
         on_epoch: Callable[[Epoch], None],
         checkpoint: Checkpoint,
+        epochs: list[Epoch],
+        best_weights: Weights | None,
     ) -> None:
         super().__init__()
         self._core = core
@@ -159,11 +218,11 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
         self._score = score
         self._validation = validation
         self._train = config.train
+        self._stage = stage
         self._on_epoch = on_epoch
         self._checkpoint = checkpoint
-        self.epochs, self.best_weights = checkpoint.read()
-        for record in self.epochs:
-            on_epoch(record)
+        self.epochs = epochs
+        self.best_weights = best_weights
 
     @property
     def best(self) -> Epoch:
@@ -173,10 +232,10 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
     @property
     def is_done(self) -> bool:
         """Whether no epoch is to follow."""
-        if not self.epochs:
-            return False
-        waited = len(self.epochs) - self.best.epoch
-        return len(self.epochs) == self._train.epochs or waited >= self._train.patience
+        if len(self.epochs) == self._stage.end:
+            return True
+        waited = len(self.epochs) - max(self.best.epoch, self._stage.start) if self.epochs else 0
+        return self._stage.is_last and waited >= self._train.patience
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Keras' hook."""

@@ -131,6 +131,7 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
     Args:
         features: By name, in the order of the columns.
         statistics: By name.
+        directory: The preprocessing artifact, where `encode` reads pretrained networks. Default: the working folder.
 
     Attributes:
         names: Of the columns, in order.
@@ -144,7 +145,10 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
     IS_WIDE: ClassVar[bool] = False
     """Whether the table has so many columns that other models get what a line over it says in place of it."""
 
-    def __init__(self, features: Mapping[str, AFeature], statistics: Mapping[str, AStatistics]) -> None:
+    def __init__(
+        self, features: Mapping[str, AFeature], statistics: Mapping[str, AStatistics], directory: Path = Path()
+    ) -> None:
+        self.directory = directory
         self.names = list(features)
         self.features = dict(features)
         self.statistics = {name: statistics[name] for name in features}
@@ -230,6 +234,18 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
             inputs: Keras tensors as `inputs` gives them.
             model: Sizes and rates.
             seed: `train.seed`; each block draws from a seed of its own that follows from it.
+        """
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether a part of the network is pretrained and learns only once the rest has."""
+        return False
+
+    def thaw(self, core: Any) -> None:
+        """Let that part learn from now on.
+
+        Args:
+            core: The whole network, a `keras.Model`.
         """
 
     @property

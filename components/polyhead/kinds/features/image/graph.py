@@ -21,7 +21,7 @@ from polyhead.contracts.config import ModelSection
 from polyhead.kinds.entries import entry_name
 from polyhead.kinds.features.graph import HIDDEN, Hide, StandIn, seed_of
 from polyhead.kinds.features.image.augment import Augment, contact_sheet
-from polyhead.kinds.features.image.backbone.graph import PictureFeatures, load_backbone
+from polyhead.kinds.features.image.backbone.graph import BACKBONE, PictureFeatures, load_backbone, thaw
 from polyhead.kinds.features.image.config import Backbone, ImageFeature, ImageStatistics
 from polyhead.kinds.features.image.tower import image_tower
 from polyhead.kinds.protocols.graph import Batch, Encoded, Encoding, FeatureBlock, Held, Mix, Table
@@ -364,8 +364,12 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
     ) -> Iterator[tuple[str, Any]]:
         """The vectors of columns that share a tower, which sees their pictures as one batch: as one distribution."""
         first = names[0]
+        backbone = self.statistics[first].backbone
         if first in self.backbones:
             network = features_tower(self.backbones[first].width, model, tower)
+        elif backbone:
+            pretrained = load_backbone(self.directory, backbone)
+            network = backbone_tower(self.features[first], pretrained, model, tower, seed_of(seed, first))
         else:
             rows = sum(self.statistics[name].count for name in names)
             network = image_tower(self.features[first], rows, model, tower, seed_of(seed, first))
@@ -373,6 +377,17 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
         if len(names) == 1:
             return zip(names, [network(pictures[0])], strict=True)
         return zip(names, ops.split(network(ops.concatenate(pictures, axis=0)), len(names), axis=0), strict=True)
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether an encoder is pretrained and not frozen."""
+        return any(feature.encoder and not feature.is_encoded for feature in self.features.values())
+
+    def thaw(self, core: keras.Model) -> None:
+        """Let pretrained encoders learn, or their last layers; batch normalisation stays in inference mode."""
+        for name, feature in self.features.items():
+            if feature.encoder and not feature.is_encoded:
+                thaw(core.get_layer(self._tower(name)).get_layer(BACKBONE), whole=feature.encoder.train == "all")
 
     @property
     def tabled(self) -> list[str]:
@@ -428,3 +443,26 @@ def features_tower(width: int, model: ModelSection, name: str) -> keras.Model:
     """
     features = keras.Input((width,))
     return keras.Model(features, layers.Dense(model.width, activation="gelu")(_scaled(features)), name=name)
+
+
+def backbone_tower(
+    feature: ImageFeature, network: keras.Model, model: ModelSection, name: str, seed: int
+) -> keras.Model:
+    """A pretrained network, frozen until it is thawed, and one dense layer over its vector.
+
+    Args:
+        feature: Size and augmentation.
+        network: As `load_backbone` gives it.
+        model: Width of the result.
+        name: Of the Keras model.
+        seed: Of augmentation.
+
+    Returns:
+        A model from uint8 `(batch, height, width, 3)` to `(batch, model.width)`.
+    """
+    pixels = keras.Input((*feature.size, 3), dtype="uint8")
+    x = ops.cast(Augment(feature.augment.model_dump(), seed=seed)(pixels), network.input.dtype)
+    backbone = keras.Model(network.input, network.output, name=BACKBONE)
+    backbone.trainable = False
+    vector = layers.Dense(model.width, activation="gelu")(_scaled(backbone(x)))
+    return keras.Model(pixels, vector, name=name)

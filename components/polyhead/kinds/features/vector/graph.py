@@ -68,8 +68,13 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
     DTYPE = tf.float32
     IS_WIDE = True
 
-    def __init__(self, features: Mapping[str, VectorFeature], statistics: Mapping[str, VectorStatistics]) -> None:
-        super().__init__(features, statistics)
+    def __init__(
+        self,
+        features: Mapping[str, VectorFeature],
+        statistics: Mapping[str, VectorStatistics],
+        directory: Path = Path(),
+    ) -> None:
+        super().__init__(features, statistics, directory)
         self._lengths = [of.length for of in self.statistics.values()]
         self._longest = max(self._lengths)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -11,6 +12,12 @@ from keras import ops
 
 from polyhead.errors import DataError
 from polyhead.kinds.features.image.config import Backbone
+
+BACKBONE = "backbone"
+"""What a pretrained network is called inside of the model that it learns with."""
+
+_TOP = 1 / 3
+"""Share of a network's layers, from its end, that `train: top` lets learn."""
 
 
 def load_backbone(directory: Path, backbone: Backbone) -> keras.Model:
@@ -35,6 +42,32 @@ def load_backbone(directory: Path, backbone: Backbone) -> keras.Model:
         what = f"gives {', '.join(map(str, shapes))}; it must give one vector of {backbone.width} numbers"
         raise DataError("backbone-output", what, where=str(path), hint=hint)
     return network
+
+
+def thaw(network: keras.Model, *, whole: bool) -> None:
+    """Let a network learn, all of it or its last third of layers.
+
+    Batch normalisation stays as it was trained: its statistics are of more pictures than a table has, and it says other
+    things of a batch than of a picture.
+
+    Args:
+        network: A functional or sequential model; its layers may be such models.
+        whole: Whether all layers learn.
+    """
+    network.trainable = True
+    flat = list(_flat(network))
+    first = 0 if whole else len(flat) - round(len(flat) * _TOP)
+    for place, layer in enumerate(flat):
+        if place < first or isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+
+
+def _flat(network: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _flat(layer)
+        else:
+            yield layer
 
 
 class PictureFeatures(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
