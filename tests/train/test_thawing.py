@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commandline import digests
 from networks import Seen
 
-from polyhead.train import checkpoint
+from polyhead.contracts.preprocessing import Fitted, Preprocessing
+from polyhead.contracts.shards import ShardManifest
+from polyhead.train import checkpoint as checkpoints
 
 EPOCHS = 4
 """One of them for the heads alone."""
@@ -19,66 +20,74 @@ EPOCHS = 4
 
 @pytest.fixture(scope="module")
 def pictures(seen: Callable[..., Seen]) -> Seen:
-    """The table with its shards; the encoder is to learn from its end."""
-    return seen(train="top")
+    """The table with its shards; its encoder is to learn."""
+    return seen(train="all")
 
 
-def config_of(pictures: Seen, train: str, epochs: int) -> Any:
-    config = pictures.training(train)
-    return config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})
-
-
-def changed(pictures: Seen, small_network: Path, train: str, epochs: int) -> set[str]:
-    """The layers of the network that differ from their file's after training."""
+def trained(pictures: Seen, checkpoint: Path, *, train: str = "all", epochs: int = EPOCHS) -> Any:
+    """A network after its last epoch."""
     import keras
 
-    out = f"{train}-{epochs}"
-    pictures.train(shards="shard", out=out, config=config_of(pictures, train, epochs))
-    core = keras.saving.load_model(pictures.folder / out / "core.keras")
-    tower = core.get_layer("image__photo__tied_tower").get_layer("backbone")
-    before = keras.saving.load_model(small_network)
-    differing = set()
-    for layer, was in zip(tower.layers, before.layers, strict=True):
-        for variable, former in zip(layer.weights, was.weights, strict=True):
-            if not np.array_equal(np.array(variable), np.array(former)):
-                differing.add(type(layer).__name__)
-    return differing
+    from polyhead.model.build import build_core
+    from polyhead.train.data import Feed
+    from polyhead.train.fit import fit
+    from polyhead.train.score import JointScore
+
+    config = pictures.training(train)
+    config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})
+    directory, shards = pictures.folder / "preprocess", pictures.folder / "shard"
+    fitted = Fitted.of(Preprocessing.read(directory), config, directory)
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    feed = Feed(config, fitted, ShardManifest.read(shards), shards)
+    network = build_core(fitted, config)
+    score = JointScore(fitted, feed.targets("train").as_numpy_iterator())
+    fit(network, fitted, config, feed, score, None, lambda _: None, checkpoint)
+    return network
 
 
-def test_all_of_it_learns_but_batch_normalisation(pictures: Seen, small_network: Path) -> None:
-    assert changed(pictures, small_network, "all", EPOCHS) == {"Conv2D"}
+def changed(network: Any, file: Path) -> set[str]:
+    """The classes of the layers of a trained pretrained network that differ from its file's."""
+    import keras
+
+    after = network.get_layer("image__photo__tied_tower").get_layer("backbone").layers
+    before = keras.saving.load_model(file).layers
+    return {
+        type(layer).__name__
+        for layer, former in zip(after, before, strict=True)
+        if not all(map(np.array_equal, layer.get_weights(), former.get_weights()))
+    }
 
 
-def test_its_top_is_its_last_third(pictures: Seen, small_network: Path) -> None:
-    """Of five layers behind the input the last two have no weights, so nothing is left to learn."""
-    assert changed(pictures, small_network, "top", EPOCHS) == set()
+def test_all_of_it_learns_but_batch_normalisation(pictures: Seen, small_network: Path, tmp_path: Path) -> None:
+    assert changed(trained(pictures, tmp_path / "c"), small_network) == {"Conv2D"}
 
 
-def test_first_the_heads_learn_alone(pictures: Seen, small_network: Path) -> None:
-    assert changed(pictures, small_network, "all", 1) == set()
+def test_its_top_is_its_last_third(pictures: Seen, small_network: Path, tmp_path: Path) -> None:
+    """The last two of its six layers have no weights, so none changes."""
+    assert changed(trained(pictures, tmp_path / "c", train="top"), small_network) == set()
+
+
+def test_first_the_heads_learn_alone(pictures: Seen, small_network: Path, tmp_path: Path) -> None:
+    assert changed(trained(pictures, tmp_path / "c", epochs=1), small_network) == set()
 
 
 @pytest.mark.parametrize("died_after", [1, 2])
 def test_a_training_that_died_in_any_stage_ends_with_the_same_weights(
-    pictures: Seen, monkeypatch: pytest.MonkeyPatch, died_after: int
+    pictures: Seen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, died_after: int
 ) -> None:
     """After the heads' last epoch, and after the first in which the network learns."""
-    config = config_of(pictures, "all", EPOCHS)
-    if not (pictures.folder / "whole").exists():
-        pictures.train(shards="shard", out="whole", config=config)
-    write = checkpoint.Checkpoint.write
+    write = checkpoints.Checkpoint.write
 
     def dies(self: Any, epochs: Any, best: Any) -> None:
         write(self, epochs, best)
         if len(epochs) == died_after:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint.Checkpoint, "write", dies)
+    monkeypatch.setattr(checkpoints.Checkpoint, "write", dies)
     with pytest.raises(KeyboardInterrupt):
-        pictures.train(shards="shard", out="died", config=config)
+        trained(pictures, tmp_path / "died")
     monkeypatch.undo()
-    pictures.train(shards="shard", out="died", config=config)
-    whole, died = digests(pictures.folder / "whole"), digests(pictures.folder / "died")
-    assert {name: died[name] for name in ("core.keras", "history.json")} == {
-        name: whole[name] for name in ("core.keras", "history.json")
-    }
+    whole, died = trained(pictures, tmp_path / "whole"), trained(pictures, tmp_path / "died")
+    for value, expected in zip(died.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(value, expected)
