@@ -461,7 +461,8 @@ def backbone_tower(
         A model from uint8 `(batch, height, width, 3)` to `(batch, model.width)`.
     """
     pixels = keras.Input((*feature.size, 3), dtype="uint8")
-    x = ops.cast(Augment(feature.augment.model_dump(), seed=seed)(pixels), network.input.dtype)
+    x = (Augment(feature.augment.model_dump(), seed=seed)(pixels) + 1) * 127.5
+    x = ops.cast(ops.round(x), network.input.dtype)
     backbone = keras.Model(network.input, network.output, name=BACKBONE)
     backbone.trainable = False
     vector = layers.Dense(model.width, activation="gelu")(_scaled(backbone(x)))
