@@ -221,8 +221,10 @@ def test_features_without_any_train_value_have_neutral_statistics(tiny: Any) -> 
     statistics = run(tiny(change=empty)).feature_statistics
     size: Any = statistics["size"]
     assert (size.count, size.missing, size.mean, size.variance, size.minimum, size.maximum) == (0, 16, 0, 1, 0, 0)
-    words: list[Any] = [statistics["colour"], statistics["note"]]
-    assert [one.vocabulary.size for one in words] == [0, 0]
+    colour, note = statistics["colour"], statistics["note"]
+    assert isinstance(colour, CategoryStatistics)
+    assert isinstance(note, TextStatistics)
+    assert (colour.vocabulary.size, note.size) == (0, 0)
 
 
 def test_houses(houses: Path, tmp_path: Path) -> None:
