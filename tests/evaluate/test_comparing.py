@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from polyhead.contracts.evaluation import Interval, MetricScore
-from polyhead.evaluate.comparing import compare, interval
+from polyhead.evaluate.comparing import beside, compare, interval
 from polyhead.evaluate.metrics import measure
 from polyhead.intervals.ranks import pr_auc, roc_auc
 from polyhead.kinds.metrics import METRICS
@@ -58,6 +58,19 @@ def test_accuracy_has_scipys_wilson_interval(hits: int, misses: int) -> None:
         return
     oracle = stats.binomtest(hits, n).proportion_ci(method="wilson")
     assert ends(found) == pytest.approx((oracle.low, oracle.high), abs=1e-9)
+
+
+def test_a_simple_model_is_compared_as_the_baseline_is() -> None:
+    """The same difference, interval and verdict; its own value in place of the baseline's."""
+    one = POPULATIONS["binary, 10 % positive"]
+    outcome = one.draw(np.random.default_rng(0), 200)
+    baseline = one.baseline(outcome)
+    scores = compare(outcome, baseline, resamples=RESAMPLES, seed=0)
+    for name, found in beside(outcome, baseline, resamples=RESAMPLES, seed=0).items():
+        score = scores[name]
+        assert found.value == score.baseline
+        assert (found.difference, found.interval) == (score.difference, score.difference_interval)
+        assert found.verdict == score.verdict
 
 
 def test_a_perfect_score_has_a_width() -> None:

@@ -14,7 +14,15 @@ import polars as pl
 import pytest
 
 from polyhead.contracts.bundle import Epoch
-from polyhead.contracts.evaluation import EvaluationReport, GateCheck, HeadReport, Interval, MetricScore, SliceScore
+from polyhead.contracts.evaluation import (
+    EvaluationReport,
+    GateCheck,
+    HeadReport,
+    Interval,
+    MetricScore,
+    ReferenceScore,
+    SliceScore,
+)
 from polyhead.contracts.validation import Rejection
 from polyhead.evaluate import curves
 from polyhead.evaluate.report import render_report
@@ -272,6 +280,19 @@ def test_what_is_not_known_is_said() -> None:
     assert marks.count("mark unclear") == 2
     assert rows_of(page).count("≈ not clearly better") == 2
     assert "no interval for ROC AUC, PR AUC: the rarest class has 5 rows here, an interval needs 10" in page.text
+
+
+def test_a_head_stands_beside_its_simple_models() -> None:
+    """Each with its metrics, the paired difference and what that says, after the prior; no table without any."""
+    report, predictions = house_report()
+    better = ReferenceScore(value=0.641, difference=0.109, interval=Interval(low=0.05, high=0.15), verdict="better")
+    sold = report.heads["sold"].model_copy(update={"references": {"boosted": {"roc_auc": better}}})
+    found = report.model_copy(update={"heads": {"sold": sold}})
+    page = Page(render_report(found, predictions, epochs=[], sheets={}, title="t"))
+    assert "Beside simple models on the same rows" in page.text
+    assert re.search(r"prior .* boosted .* 0\.641 model − this: \S+ to \S+ ✓ better", page.text)
+    plain = report.model_copy(update={"heads": {"sold": report.heads["sold"]}})
+    assert "simple models" not in Page(render_report(plain, predictions, epochs=[], sheets={}, title="t")).text
 
 
 def test_every_chart_has_a_place_and_a_label(house_page: tuple[str, Page]) -> None:
