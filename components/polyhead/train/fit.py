@@ -12,8 +12,8 @@ import keras
 import tensorflow as tf
 
 from polyhead.contracts.bundle import Epoch
-from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Fitted
+from polyhead.contracts.sizes import SizedConfig
 from polyhead.errors import DataError
 from polyhead.kinds.graphs import heads
 from polyhead.train.checkpoint import Checkpoint
@@ -43,7 +43,7 @@ class Trained:
 def fit(
     model: keras.Model,
     fitted: Fitted,
-    config: Config,
+    config: SizedConfig,
     feed: Feed,
     score: JointScore,
     validation: Validation | None,
@@ -100,7 +100,7 @@ def fit(
     return Trained(watcher.epochs, watcher.best.epoch, watcher.best.score)
 
 
-def _optimizer(config: Config) -> keras.optimizers.Optimizer:
+def _optimizer(config: SizedConfig) -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.AdamW(config.train.learning_rate, weight_decay=config.train.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "stand_in"])
     return optimizer
@@ -124,7 +124,7 @@ def learning_rate_at(step: int, total: int, peak: float) -> float:
 class _Rate(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is untyped
     """Sets the learning rate of every step. A schedule inside the graph would be traced once per variable."""
 
-    def __init__(self, steps: int, config: Config) -> None:
+    def __init__(self, steps: int, config: SizedConfig) -> None:
         super().__init__()
         self._steps = steps
         self._total = steps * config.train.epochs
@@ -149,7 +149,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
         losses: dict[str, keras.metrics.Metric],
         score: JointScore,
         validation: Validation | None,
-        config: Config,
+        config: SizedConfig,
         on_epoch: Callable[[Epoch], None],
         checkpoint: Checkpoint,
     ) -> None:
