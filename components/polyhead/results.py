@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from polyhead.contracts.evaluation import REPORT_PAGE, EvaluationReport
+from polyhead.contracts.cross_validation import CrossValidation, RepeatedHead
+from polyhead.contracts.evaluation import REPORT_PAGE, EvaluationReport, HeadReport
+from polyhead.errors import counted
 from polyhead.kinds.metrics import METRICS
 from polyhead.progress import StepUse, megabytes, result_console
 
@@ -58,8 +60,31 @@ def _print_place(console: Console, place: str) -> None:
     console.print(f"report:  {escape(place)}", soft_wrap=True)
 
 
+def print_cross_validation(result: CrossValidation, place: str) -> None:
+    """Print the scores over all rows and repeats and where the page is, to stdout.
+
+    Args:
+        result: The cross-validation.
+        place: Where its page is.
+    """
+    console = result_console()
+    title = f"{result.rows:,} rows in {result.folds} folds, {counted(len(result.seeds), 'repeat')}"
+    _print_heads(console, title, result.heads)
+    _print_place(console, place)
+
+
 def _print_scores(console: Console, report: EvaluationReport) -> None:
-    table = Table(title=f"{report.rows[report.split]:,} {report.split} rows", title_justify="left", header_style="bold")
+    _print_heads(console, f"{report.rows[report.split]:,} {report.split} rows", report.heads)
+    for check in report.gate:
+        mark = "[green]✓[/]" if check.passed else "[red]✗[/]"
+        rule = f"{escape(check.head)} {check.metric} {escape(check.rule)}"
+        reason = f": {escape(check.reason)}" if check.reason else ""
+        console.print(f"  {mark} {rule} [dim]({METRICS[check.metric].number(check.value)})[/]{reason}", soft_wrap=True)
+    console.print(f"verdict: {_VERDICTS[report.verdict]}")
+
+
+def _print_heads(console: Console, title: str, heads: Mapping[str, HeadReport] | Mapping[str, RepeatedHead]) -> None:
+    table = Table(title=title, title_justify="left", header_style="bold")
     for column, justify in (
         ("head", "left"),
         ("metric", "left"),
@@ -70,7 +95,7 @@ def _print_scores(console: Console, report: EvaluationReport) -> None:
     ):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich's own literals
     missing: dict[str, list[str]] = {}
-    for name, head in report.heads.items():
+    for name, head in heads.items():
         about = [f"[bold]{escape(name)}[/]", f"[dim]{head.kind}[/]", f"[dim]n = {head.n:,}[/]"]
         for i, (metric_name, score) in enumerate(head.metrics.items()):
             metric = METRICS[metric_name]
@@ -89,9 +114,3 @@ def _print_scores(console: Console, report: EvaluationReport) -> None:
     console.print(_LEGEND, style="dim", soft_wrap=True)
     for reason, metrics in missing.items():
         console.print(f"no interval: {escape(', '.join(metrics))}: {escape(reason)}", style="dim", soft_wrap=True)
-    for check in report.gate:
-        mark = "[green]✓[/]" if check.passed else "[red]✗[/]"
-        rule = f"{escape(check.head)} {check.metric} {escape(check.rule)}"
-        reason = f": {escape(check.reason)}" if check.reason else ""
-        console.print(f"  {mark} {rule} [dim]({METRICS[check.metric].number(check.value)})[/]{reason}", soft_wrap=True)
-    console.print(f"verdict: {_VERDICTS[report.verdict]}")

@@ -458,7 +458,7 @@ def test_the_network_takes_a_missing_value(tf: Any, kind: str, prepared: tuple[P
     """A block's vector and direct line are finite, and other than for a known value, once weights are not zero."""
     import keras
 
-    from polyhead.contracts.config import ModelSection
+    from polyhead.contracts.sizes import ModelSizes
     from polyhead.kinds.graphs import feature_blocks
 
     folder, frame, fitted = prepared
@@ -466,7 +466,7 @@ def test_the_network_takes_a_missing_value(tf: Any, kind: str, prepared: tuple[P
     raw = {name: tf.constant(sent(block.features[name], frame[name], folder)) for name in block.names}
     transformed = block.transform(folder / "P", stored=False)(block.joined(raw))
     inputs = block.inputs()
-    encoded = block.encode(inputs, ModelSection(width=8), 3)
+    encoded = block.encode(inputs, ModelSizes(width=8, dropout=0.3), 3)
     outputs = {"vector": encoded.vector, **({"line": encoded.direct(2, "y")} if encoded.direct is not None else {})}
     model = keras.Model(inputs, outputs)
     generator = np.random.default_rng(2)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from polyhead.contracts.config import ModelSection
+from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
 from polyhead.kinds.features.text import tokenizer
@@ -110,7 +110,7 @@ def network(block: Any, units: int) -> Any:
     import keras
 
     inputs = block.inputs()
-    encoded = block.encode(inputs, ModelSection(width=units), 3)
+    encoded = block.encode(inputs, ModelSizes(width=units, dropout=0.3), 3)
     model = keras.Model(inputs, [encoded.vector, encoded.direct(2, "y")])
     generator = np.random.default_rng(2)
     model.set_weights([generator.normal(size=weight.shape) for weight in model.get_weights()])

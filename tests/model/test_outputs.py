@@ -30,7 +30,11 @@ def numbers(transform: Any, mean: float, variance: float) -> RegressionStatistic
 
 
 def predicted(
-    tf: Any, statistics: TargetStatistics, logits: list[list[float]], corrections: dict[str, float] | None = None
+    tf: Any,
+    statistics: TargetStatistics,
+    logits: list[list[float]],
+    corrections: dict[str, float] | None = None,
+    thresholds: dict[str, list[float]] | None = None,
 ) -> tuple[Any, Any]:
     """The prediction and, where there are any, the probabilities of one head."""
     from polyhead.model.outputs import predictions
@@ -46,7 +50,7 @@ def predicted(
     fitted = Fitted(held, held.features, held.targets, Path())
     outputs = {
         name: value.numpy()
-        for name, value in predictions(fitted, {"t": tf.constant(logits)}, corrections or {}).items()
+        for name, value in predictions(fitted, {"t": tf.constant(logits)}, corrections or {}, thresholds or {}).items()
     }
     assert set(outputs) <= {"t", "t__probabilities"}
     return outputs["t"], outputs.get("t__probabilities")
@@ -76,6 +80,16 @@ def test_multilabel(tf: Any) -> None:
     assert chosen.tolist() == [[1, 0, 1], [0, 0, 0]]
     assert chosen.dtype == np.int32
     np.testing.assert_allclose(probabilities, expit([[0.0, -0.1, 4.0], [-1.0, -2.0, -3.0]]), rtol=1e-6)
+
+
+def test_thresholds_decide_what_is_said(tf: Any) -> None:
+    """A label is said from its threshold on; probabilities stay as they are, and other heads' thresholds do nothing."""
+    logits = [[-1.0], [-0.9]]
+    label, probabilities = predicted(tf, classes("binary", "no", "yes"), logits, thresholds={"t": [expit(-0.95)]})
+    assert [value.decode() for value in label] == ["no", "yes"]
+    np.testing.assert_allclose(probabilities[:, 1], expit([-1.0, -0.9]), rtol=1e-6)
+    chosen, _ = predicted(tf, labels("x", "y"), [[0.0, 0.0]], thresholds={"t": [0.5, 0.51], "other": [0.0]})
+    assert chosen.tolist() == [[1, 0]]
 
 
 def test_regression(tf: Any) -> None:

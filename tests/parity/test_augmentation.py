@@ -17,6 +17,7 @@ def test_a_mirrored_feature_is_served_as_it_is(tf: Any, tmp_path: Path) -> None:
     from polyhead.model.build import build_core
     from polyhead.preprocess import step as preprocess_step
     from polyhead.train.export import export_serving
+    from polyhead.train.sizes import sized
     from polyhead.validate import step as validate_step
 
     rows = 6
@@ -38,8 +39,8 @@ def test_a_mirrored_feature_is_served_as_it_is(tf: Any, tmp_path: Path) -> None:
     held = preprocess_step.run(config=config, data=tmp_path / "v", out=tmp_path / "p")
     fitted = Fitted.of(held, config, tmp_path / "p")
     tf.keras.utils.set_random_seed(0)
-    core = build_core(fitted, config)
-    export_serving(core, fitted, {}, tmp_path / "serving")
+    core = build_core(fitted, sized(config, rows)[0])
+    export_serving(core, fitted, {}, {}, tmp_path / "serving")
     serve = tf.saved_model.load(str(tmp_path / "serving")).signatures["serving_default"]
     contents = [(tmp_path / f"{row}.png").read_bytes() for row in range(rows)]
     served = [serve(photo=tf.constant(contents))["price"].numpy() for _ in range(4)]

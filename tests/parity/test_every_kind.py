@@ -51,14 +51,15 @@ def by_key(trained: tuple[Path, Any, pl.DataFrame]) -> dict[str, dict[str, Any]]
     folder, config, _ = trained
     manifest = ShardManifest.read(folder / "S")
     fitted = Fitted.of(Preprocessing.read(folder / "P"), config, folder / "P")
-    corrections = ModelBundle.read(folder / "T").corrections
+    bundle = ModelBundle.read(folder / "T")
     core = keras.saving.load_model(folder / "T" / CORE_MODEL, compile=False, safe_mode=True)
     parse, transforms = Parser(fitted), FeatureTransforms(fitted, stored=True)
     found = {}
     for split in ("train", "val", "test"):
         for batch in records(manifest, folder / "S", split, batch_size=64):
             keys, features, _ = parse(batch)
-            outputs = predictions(fitted, core(transforms(features), training=False), corrections)
+            logits = core(transforms(features), training=False)
+            outputs = predictions(fitted, logits, bundle.corrections, bundle.thresholds)
             for at, key in enumerate(keys.numpy()):
                 found[key.decode()] = {name: value.numpy()[at] for name, value in outputs.items()}
     return found

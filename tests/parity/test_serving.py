@@ -106,12 +106,13 @@ def trained(finished: Any) -> dict[str, dict[str, Any]]:
     from polyhead.examples.reading import records
     from polyhead.model.outputs import predictions
     from polyhead.train.data import Feed
+    from polyhead.train.sizes import sized
 
     manifest = ShardManifest.read(finished.place("shard"))
     place = finished.place("preprocess")
     fitted = Fitted.of(Preprocessing.read(place), finished.config, place)
-    feed = Feed(finished.config, fitted, manifest, finished.place("shard"))
-    corrections = ModelBundle.read(finished.place("train")).corrections
+    feed = Feed(sized(finished.config, manifest.rows["train"])[0], fitted, manifest, finished.place("shard"))
+    bundle = ModelBundle.read(finished.place("train"))
     core = keras.saving.load_model(finished.place("train") / CORE_MODEL, compile=False, safe_mode=True)
     parse = Parser(fitted)
     found: dict[str, dict[str, Any]] = {}
@@ -125,7 +126,9 @@ def trained(finished: Any) -> dict[str, dict[str, Any]]:
         for inputs, _, _ in feed.fixed(split):
             outputs = {
                 name: value.numpy()
-                for name, value in predictions(fitted, core(inputs, training=False), corrections).items()
+                for name, value in predictions(
+                    fitted, core(inputs, training=False), bundle.corrections, bundle.thresholds
+                ).items()
             }
             size = len(next(iter(outputs.values())))
             for i in range(size):
@@ -248,6 +251,7 @@ def test_any_feature_name_can_be_served(tf: Any, tmp_path: Path) -> None:
     from polyhead.model.build import build_core
     from polyhead.preprocess import step as preprocess_step
     from polyhead.train.export import export_serving
+    from polyhead.train.sizes import sized
     from polyhead.validate import step as validate_step
 
     names = ["raw", "Area", "name", "training", "values", "raw_encoder", "combiner", "core", "outputs_head"]
@@ -266,8 +270,8 @@ def test_any_feature_name_can_be_served(tf: Any, tmp_path: Path) -> None:
     validate_step.run(config=config, table=table, out=tmp_path / "v")
     held = preprocess_step.run(config=config, data=tmp_path / "v", out=tmp_path / "p")
     fitted = Fitted.of(held, config, tmp_path / "p")
-    core = build_core(fitted, config)
-    export_serving(core, fitted, {}, tmp_path / "serving")
+    core = build_core(fitted, sized(config, 3)[0])
+    export_serving(core, fitted, {}, {}, tmp_path / "serving")
     serve = tf.saved_model.load(str(tmp_path / "serving")).signatures["serving_default"]
     by_name = {name: tf.constant([0.5 * at, math.nan], tf.float64) for at, name in enumerate(names)}
     outputs = serve(**by_name)

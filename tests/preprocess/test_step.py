@@ -251,3 +251,40 @@ def test_houses(houses: Path, tmp_path: Path) -> None:
     assert dict(vocabulary.rows()) == train["zipcode"].astype(str).value_counts().to_dict()
     bands: Any = fitted.target_statistics["price_band"]
     assert dict(zip(bands.classes, bands.counts, strict=True)) == train["price_band"].value_counts().to_dict()
+
+
+def test_a_split_that_is_given_takes_the_place_of_the_configurations(tiny: Any, tmp_path: Path) -> None:
+    """The artifact is that of a table whose split column says the same."""
+    parts = ["train", "test", "train", "val", "train"]
+    data, column = (
+        tiny(rows=60, split=None),
+        tiny(
+            folder=tmp_path / "c", rows=60, change=lambda frame: frame.assign(part=[parts[at % 5] for at in range(60)])
+        ),
+    )
+    run(column)
+    given = pl.read_parquet(column.folder / "P" / SPLITS_TABLE)
+    given.write_parquet(tmp_path / "given.parquet")
+    run(data)
+    config = load_config(data.config)
+    made = step.run(config=config, data=data.folder / "V", out=tmp_path / "Q", splits=tmp_path / "given.parquet")
+    assert made.rows == {"train": 36, "val": 12, "test": 12}
+    assert contents(tmp_path / "Q")[SPLITS_TABLE] == contents(column.folder / "P")[SPLITS_TABLE]
+    assert made.feature_statistics == Preprocessing.read(column.folder / "P").feature_statistics
+
+
+def test_a_split_of_other_rows_is_refused(tiny: Any, tmp_path: Path) -> None:
+    """Fewer, in another order, or with another word for a split."""
+    data = tiny(rows=30, split=None)
+    run(data)
+    whole = pl.read_parquet(data.folder / "P" / SPLITS_TABLE)
+    other = whole.with_columns(pl.lit("dev").alias("__split__"))
+    for at, table in enumerate((whole.head(29), whole.reverse(), other)):
+        table.write_parquet(tmp_path / f"{at}.parquet")
+        with refusal(ArtifactError, "split-mismatch", where=tmp_path / f"{at}.parquet"):
+            step.run(
+                config=load_config(data.config),
+                data=data.folder / "V",
+                out=tmp_path / "Q",
+                splits=tmp_path / f"{at}.parquet",
+            )

@@ -74,8 +74,12 @@ def trained(tmp_path: Path) -> Callable[..., Trained]:
             best_epoch=1,
             best_score=0.5,
             seed=0,
+            sizes={},
+            warnings=[],
             corrections={},
             ensemble={},
+            calibrations={},
+            decisions={},
         )
         (folder / "T" / "core.keras").write_bytes(core)
         (folder / "T" / "serving" / "saved_model.pb").write_bytes(b"graph")

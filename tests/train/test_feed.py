@@ -15,6 +15,7 @@ from polyhead.contracts.shards import ShardManifest
 from polyhead.model import backend
 from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step
+from polyhead.train.sizes import sized
 from polyhead.validate import step as validate_step
 
 
@@ -33,7 +34,7 @@ def feed(tiny: Any) -> Callable[..., Any]:
 
         manifest = change(ShardManifest.read(place / "S"))
         fitted = Fitted.of(Preprocessing.read(place / "P"), config, place / "P")
-        return Feed(config, fitted, manifest, place / "S")
+        return Feed(sized(config, manifest.rows["train"])[0], fitted, manifest, place / "S")
 
     return make
 

@@ -20,6 +20,7 @@ from polyhead.model import backend
 from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step
 from polyhead.train import step as train_step
+from polyhead.train.sizes import sized
 from polyhead.validate import step as validate_step
 
 TARGETS: dict[str, Any] = {
@@ -62,7 +63,7 @@ class Prepared:
 
         config = self.config.model_copy(update={"train": self.config.train.model_copy(update=train)})
         fitted = Fitted.of(Preprocessing.read(self.place / "P"), config, self.place / "P")
-        return Feed(config, fitted, ShardManifest.read(self.place / "S"), self.place / "S"), fitted
+        return Feed(sized(config, 50)[0], fitted, ShardManifest.read(self.place / "S"), self.place / "S"), fitted
 
     def fit(self, model: Any, **train: Any) -> Any:
         """Train a network without validation."""
@@ -72,7 +73,7 @@ class Prepared:
         feed, fitted = self.feed(**train)
         config = self.config.model_copy(update={"train": self.config.train.model_copy(update=train)})
         score = JointScore(fitted, feed.targets("train").as_numpy_iterator())
-        return fit(model, fitted, config, feed, score, None, lambda _: None, self.place / "checkpoint")
+        return fit(model, fitted, sized(config, 50)[0], feed, score, None, lambda _: None, self.place / "checkpoint")
 
     def train(self) -> list[dict[str, Any]]:
         """The whole step; its history."""

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from polyhead import __version__
 from polyhead.cli import cluster, sharing, start, steps
 
-_REPEATABLE = ("shard", "shard-partition", "encode", "train")
+_REPEATABLE = ("cross-validate", "shard", "shard-partition", "encode", "train")
 """Commands that resume where they were stopped."""
 
 

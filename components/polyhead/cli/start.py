@@ -23,6 +23,7 @@ from polyhead.cli.options import (
     WorkersOption,
     destination,
     finish,
+    load,
     local_folder,
     print_json,
     table_place,
@@ -177,6 +178,37 @@ def run(
     """Run the whole pipeline on this machine, by KFP's local runner, and print every head beside its baseline."""
     place = _runner(runner, image=image, gpus=gpus, memory=memory, network=network, env=env)
     _run(config, out, place, as_json, table=table, seed=seed, partitions=partitions)
+
+
+@app.command(rich_help_panel="Start here")
+def cross_validate(
+    config: ConfigArgument,
+    table: TableOption = None,
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Folder for the clean table and the scores, here or in a bucket.")
+    ] = "polyhead-cross-validation",
+    seed: SeedOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit again for every fold of the rows, in one process, and score the predictions of all rows."""
+    from polyhead.contracts.evaluation import REPORT_PAGE
+    from polyhead.cross_validate.step import run as cross_validate_table
+    from polyhead.progress import step
+    from polyhead.results import print_cross_validation
+    from polyhead.storage.places import join
+    from polyhead.validate.step import run as validate_table
+
+    checked = load(config).with_seed(seed)
+    data, scores = join(out, "validate"), join(out, "cross-validate")
+    with step("validate"):
+        validate_table(config=checked, table=table_place(config, checked, table), out=data, workers=workers)
+    with step("cross-validate"):
+        result = cross_validate_table(config=checked, data=data, out=scores, workers=workers)
+    if as_json:
+        finish(result, as_json)
+    else:
+        print_cross_validation(result, join(scores, REPORT_PAGE))
 
 
 @app.command(rich_help_panel="Start here")

@@ -15,9 +15,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import Field
+
 from polyhead.contracts.artifact import Contract, Record
 from polyhead.contracts.config import Config, require_config
-from polyhead.errors import ArtifactError
+from polyhead.contracts.sizes import Size
+from polyhead.errors import ArtifactError, counted
 
 CORE_MODEL = "core.keras"
 REFERENCE_MODELS = "references.keras"
@@ -52,6 +55,75 @@ class Epoch(Record):
     val_losses: dict[str, float]
 
 
+class Calibration(Record):
+    """How a head's logits became log odds that hold on unweighted rows: (logits - shift) / temperature.
+
+    Attributes:
+        shift: What the loss weights of classes had added, for each logit; empty where they weigh the same.
+        temperature: The number that gives the least log loss on the val rows, held near 1 where these are few.
+        rows: The val rows behind it, whose target is known.
+        log_loss_before: Of these rows, without weights, with the shift undone; None where there are none.
+        log_loss: The same at the temperature.
+        reason: Why the temperature is 1; empty where it is not.
+    """
+
+    shift: list[float] = Field([])
+    temperature: float = 1.0
+    rows: int = 0
+    log_loss_before: float | None = None
+    log_loss: float | None = None
+    reason: str = ""
+
+    @property
+    def words(self) -> str:
+        """What was done to the probabilities, for reports; empty where nothing was."""
+        done = ["the class weights' shift is taken out"] if self.shift else []
+        if self.temperature != 1:
+            rows = counted(self.rows, "val row")
+            done.append(f"the log odds are divided by {self.temperature:.2f}, which {rows} asked for")
+        return f"probabilities: {'; '.join(done)}" if done else ""
+
+
+class Decision(Record):
+    """From which probability on a head says that a label is there.
+
+    Attributes:
+        rule: What was sought, in words.
+        thresholds: Of the positive label for binary, of each label for multilabel.
+        rows: The val rows behind them, whose target is known.
+        reason: Why they were not sought; empty where they were.
+    """
+
+    rule: str
+    thresholds: list[float]
+    rows: int = 0
+    reason: str = ""
+
+    @property
+    def words(self) -> str:
+        """From where on the head says yes, and why, for reports."""
+        low, high = min(self.thresholds), max(self.thresholds)
+        each = len(self.thresholds) > 1 and low < high
+        said = f"from {low:.3f} to {high:.3f}, one for each label" if each else f"{low:.3f}"
+        if self.reason:
+            return f"threshold: {said}; {self.reason}"
+        return f"threshold: {said}; {self.rule}{f' on {self.rows:,} val rows' if self.rows else ''}"
+
+
+class Reference(Record):
+    """A simple model of a head, settled on the val rows as the head itself is.
+
+    Attributes:
+        correction: Added to its number, as in `ModelBundle.corrections`.
+        calibration: Part of `references.keras`; None for a head without log odds.
+        thresholds: As in `Decision`; empty for a head that does not say yes or no.
+    """
+
+    correction: float
+    calibration: Calibration | None = None
+    thresholds: list[float] = Field([])
+
+
 class HeadEnsemble(Record):
     """What a head's logits are made of.
 
@@ -62,14 +134,13 @@ class HeadEnsemble(Record):
             rows than they are measured on; empty where there were none to choose by.
         penalties: Of the linear models, chosen by cross-validation on the train rows: `linear`, and one for each wide
             kind of features, such as `text`.
-        references: The simple models that the bundle keeps beside the network, by name, with what is added to their
-            number as in `ModelBundle.corrections`.
+        references: The simple models that the bundle keeps beside the network, by name.
     """
 
     weights: dict[str, float]
     losses: dict[str, float]
     penalties: dict[str, float]
-    references: dict[str, float]
+    references: dict[str, Reference]
 
 
 class ModelBundle(Contract):
@@ -82,9 +153,13 @@ class ModelBundle(Contract):
         best_epoch: The epoch whose weights were kept, from 1.
         best_score: Its joint score.
         seed: Seed of the training.
+        sizes: What was in force of `train` and `model`, by path such as `train.batch_size`, given or not.
+        warnings: What is allowed but deserves attention.
         corrections: By regression target with `predict: mean`: what is added to the head's number, on the scale that it
             learns, before it is turned back.
         ensemble: By target name.
+        calibrations: By target whose logits are log odds; they are part of `core.keras`.
+        decisions: By target that says yes or no.
     """
 
     FORMAT_VERSION: ClassVar[int] = 3
@@ -98,8 +173,17 @@ class ModelBundle(Contract):
     best_epoch: int
     best_score: float
     seed: int
+    sizes: dict[str, Size]
+    warnings: list[str]
     corrections: dict[str, float]
     ensemble: dict[str, HeadEnsemble]
+    calibrations: dict[str, Calibration]
+    decisions: dict[str, Decision]
+
+    @property
+    def thresholds(self) -> dict[str, list[float]]:
+        """By target that says yes or no: from which probability on it says yes, for each label."""
+        return {name: decision.thresholds for name, decision in self.decisions.items()}
 
     @classmethod
     def made_by(cls) -> str:

@@ -116,10 +116,22 @@ class ShardSection(Section):
 
 
 class ModelSection(Section):
-    """The size of the model."""
+    """The size of the model. What is not given follows from the train rows, see `polyhead.train.sizes`."""
 
-    width: int = Field(64, ge=4, le=4096, description="Units of each encoder's vector and of the combiner.")
-    dropout: float = Field(0.3, ge=0, lt=1, description="Share of the combiner's units dropped while training.")
+    width: int | None = Field(
+        None,
+        ge=4,
+        le=4096,
+        description="Units of each encoder's vector and of the combiner. Default: 64, doubled with every tenfold of "
+        "rows from 100,000 train rows on, at most 512.",
+    )
+    dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Share of the combiner's units dropped while training. Default: 0.3, from 10,000 train rows on 0.1 "
+        "less with every tenfold, at least 0.05.",
+    )
     image_dropout: float = Field(
         0.3,
         ge=0,
@@ -129,14 +141,34 @@ class ModelSection(Section):
 
 
 class TrainSection(Section):
-    """How the model is trained."""
+    """How the model is trained. What is not given follows from the train rows, see `polyhead.train.sizes`."""
 
-    epochs: int = Field(30, ge=1, description="Most passes over the train rows.")
-    batch_size: int = Field(32, ge=1)
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="Most passes over the train rows. Default: 30, from 30,000 train rows on fewer, at least 8.",
+    )
+    batch_size: int | None = Field(
+        None,
+        ge=1,
+        description="Rows of a step. Default: the power of two next to the square root of the train rows, from 32 to "
+        "4,096, and no more pixels than fit into 256 MiB.",
+    )
     seed: int = Field(0, ge=0, description="Initial weights, shuffling and dropout.")
-    learning_rate: float = Field(2e-3, gt=0)
-    weight_decay: float = Field(1e-2, ge=0)
-    patience: int = Field(10, ge=1, description="Epochs without a better joint validation score before training stops.")
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="The highest. Default: 0.002 for batches of 32 rows, growing with their fourth root.",
+    )
+    weight_decay: float | None = Field(
+        None, ge=0, description="Default: 0.01, from 100,000 train rows on less, by the square root of the rows."
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="Epochs without a better joint validation score before training stops. Default: a third of the "
+        "epochs, from 3 to 10.",
+    )
     mixup: float = Field(
         0.0,
         ge=0,
@@ -189,6 +221,13 @@ class EvaluateSection(Section):
     )
 
 
+class CrossValidateSection(Section):
+    """How often the whole fit is done again, on other rows and with other seeds."""
+
+    folds: int = Field(5, ge=2, le=100, description="Parts of the rows, each predicted by a model of the others.")
+    repeats: int = Field(1, ge=1, le=100, description="Times that is done, each with other folds and another seed.")
+
+
 class PublishSection(Section):
     """Where a model goes that passed the gate."""
 
@@ -228,6 +267,7 @@ class Config(Section):
     train: TrainSection = TrainSection()
     ensemble: EnsembleSection = EnsembleSection()
     evaluate: EvaluateSection = EvaluateSection()
+    cross_validate: CrossValidateSection = CrossValidateSection()
     gate: dict[str, dict[str, str]] = Field(
         {}, description='Per head and metric: ">= 0.6", "<= 0.2" or "beats baseline".'
     )
@@ -274,7 +314,7 @@ class Config(Section):
         }
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
-    def with_seed(self, seed: int | None) -> Config:
+    def with_seed(self, seed: int | None) -> Self:
         """This configuration with another training seed; the split keeps its own. None changes nothing."""
         if seed is None:
             return self

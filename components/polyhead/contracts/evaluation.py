@@ -101,6 +101,8 @@ class HeadReport(Record):
         metrics: By name, in the order of the reports.
         confusion: For binary and multiclass: rows by true class (first index) and predicted class.
         slices: The headline metric by slice.
+        thresholds: From which probability on the head says yes: by the positive label for binary, by label for
+            multilabel; empty for the others.
         notes: What to know when reading the numbers.
         references: By name of a simple model (`linear`, `boosted`, or a kind of features that it alone looks at), its
             metrics by name.
@@ -113,6 +115,7 @@ class HeadReport(Record):
     metrics: dict[str, MetricScore]
     confusion: list[list[int]] = Field([])
     slices: list[SliceScore] = Field([])
+    thresholds: dict[str, float] = Field({})
     notes: list[str] = Field([])
     references: dict[str, dict[str, ReferenceScore]] = Field({})
 

@@ -93,7 +93,9 @@ def run(
         table, slices, references = _predict(config, bundle, manifest, Path(shards))
         table.write_parquet(directory / PREDICTIONS_TABLE, compression="zstd")
         heads = {
-            name: _head_report(name, fitted.target_statistics[name], table, slices, references.get(name, {}), config)
+            name: _head_report(
+                name, fitted.target_statistics[name], table, slices, references.get(name, {}), config, trained
+            )
             for name in config.targets
         }
         verdict, checks = check_gate(config.gate, heads)
@@ -107,7 +109,7 @@ def run(
             rows_read=manifest.rows_read,
             rows_rejected=manifest.rows_rejected,
             rejections=manifest.rejections,
-            warnings=manifest.warnings,
+            warnings=[*manifest.warnings, *trained.warnings],
         )
         page = render_report(
             report, table, epochs=epochs, sheets=_sheets(bundle, trained), title=Path(config.table).stem
@@ -177,17 +179,20 @@ def _head_report(
     slices: pl.DataFrame,
     references: References,
     config: Config,
+    bundle: ModelBundle,
 ) -> HeadReport:
     score = score_of(statistics)
     known = table[f"{name}.true"].is_not_null()
     rows = table.filter(known)
     outcome = score.outcome(name, statistics, rows)
     baseline = score.baseline(statistics, outcome)
+    settled = (bundle.calibrations.get(name), bundle.decisions.get(name))
+    classes, thresholds = score.classes(statistics), bundle.thresholds.get(name, [])
     return HeadReport(
         kind=statistics.kind,
         n=rows.height,
         missing=table.height - rows.height,
-        classes=score.classes(statistics),
+        classes=classes,
         metrics=compare(outcome, baseline, resamples=config.evaluate.bootstrap, seed=_BOOTSTRAP_SEED),
         confusion=score.confusion(statistics, outcome),
         slices=[
@@ -197,7 +202,11 @@ def _head_report(
                 outcome, slices[feature].filter(known), feature, resamples=config.evaluate.bootstrap
             )
         ],
-        notes=score.notes(config.targets[name], outcome),
+        thresholds=dict(zip(classes[len(classes) - len(thresholds) :], thresholds, strict=True)),
+        notes=[
+            *score.notes(config.targets[name], outcome),
+            *(one.words for one in settled if one is not None and one.words),
+        ],
         references={
             reference: beside(
                 outcome,

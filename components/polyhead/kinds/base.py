@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from polyhead.contracts.artifact import InnerPath, Record
 from polyhead.contracts.section import Data, Model, Section
 from polyhead.contracts.words import Word
+from polyhead.errors import InvalidValueError
 from polyhead.kinds.metrics import Metric
 
 
@@ -94,6 +95,56 @@ CLASS_WEIGHT = Field(
     None,
     description="balanced (classes weigh the same in the loss: rows / (classes x rows of the class), from "
     "train rows), or a weight per class. Default: every row weighs 1.",
+)
+
+
+class Costs(Section):
+    """What a wrong label costs; only the ratio counts."""
+
+    false_positive: float = Field(1.0, gt=0, description="Of a yes that is wrong.")
+    false_negative: float = Field(1.0, gt=0, description="Of a no that is wrong.")
+
+
+class Decide(Section):
+    """From which probability on a label is said to be there: one of these."""
+
+    best: Literal["f1", "youden"] | None = Field(
+        None,
+        description="f1: the highest F1 of the positive label, of each label for multilabel; youden: the highest "
+        "sensitivity + specificity - 1. Default: f1.",
+    )
+    cost: Costs | None = Field(None, description="The lowest cost of mistakes: {false_positive: 1, false_negative: 5}.")
+    recall: float | None = Field(None, gt=0, le=1, description="The highest precision that still reaches this recall.")
+    threshold: float | None = Field(None, ge=0, le=1, description="This probability, whatever the rows say.")
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Decide:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise InvalidValueError("conflicting-keys", f"{' and '.join(given)} are mutually exclusive: keep one")
+        return self
+
+    @property
+    def seeks_f1(self) -> bool:
+        """Whether the rule is the highest F1."""
+        return self.best == "f1" or all(value is None for value in (self.best, self.cost, self.recall, self.threshold))
+
+    @property
+    def rule(self) -> str:
+        """The rule in words, for reports."""
+        if self.threshold is not None:
+            return "as configured"
+        if self.recall is not None:
+            return f"highest precision at a recall of {self.recall:g}"
+        if self.cost is not None:
+            return f"lowest cost, {self.cost.false_positive:g} : {self.cost.false_negative:g}"
+        return "highest F1" if self.seeks_f1 else "highest Youden index"
+
+
+DECIDE = Field(
+    Decide(),
+    description="How a probability becomes a label, by a threshold chosen on the val rows: {best: f1 or youden}, "
+    "{cost: {false_positive: …, false_negative: …}}, {recall: …} or a fixed {threshold: …}. Default: {best: f1}.",
 )
 
 

@@ -7,18 +7,18 @@ from typing import Any
 import keras
 from keras import layers
 
-from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Fitted
+from polyhead.contracts.sizes import SizedConfig
 from polyhead.kinds.features.graph import seed_of
 from polyhead.kinds.graphs import feature_blocks, heads
 
 
-def build_core(fitted: Fitted, config: Config) -> keras.Model:
+def build_core(fitted: Fitted, config: SizedConfig) -> keras.Model:
     """Encoders, combiner and heads, untrained.
 
     The combiner mixes all vectors in one hidden layer. Beside it every block of numbers, categories or texts has a
     direct linear line to every head, starting at zero, so that a head is never worse off for the features it cannot
-    use.
+    use. Heads start at the train rows' prior, by their weights.
 
     Args:
         fitted: Sizes of vocabularies and heads.
@@ -39,7 +39,9 @@ def build_core(fitted: Fitted, config: Config) -> keras.Model:
     combined = layers.Dropout(config.model.dropout, seed=seed_of(seed, "combiner"))(combined)
     outputs: dict[str, Any] = {}
     for head in heads(fitted):
-        parts = [layers.Dense(head.units, name=f"{head.name}__head")(combined)]
+        line = layers.Dense(head.units, name=f"{head.name}__head")
+        parts = [line(combined)]
+        line.bias.assign(head.prior_logits())
         parts += [block.direct(head.units, head.name) for block in encoded if block.direct is not None]
         outputs[head.name] = layers.Add(name=f"{head.name}__logits")(parts) if len(parts) > 1 else parts[0]
     return keras.Model(inputs, outputs, name="core")

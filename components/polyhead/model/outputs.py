@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
@@ -11,13 +11,16 @@ from polyhead.kinds.graphs import heads
 from polyhead.kinds.protocols.graph import Batch
 
 
-def predictions(fitted: Fitted, logits: Batch, corrections: Mapping[str, float]) -> Batch:
+def predictions(
+    fitted: Fitted, logits: Batch, corrections: Mapping[str, float], thresholds: Mapping[str, Sequence[float]]
+) -> Batch:
     """What the heads say, in the table's terms.
 
     Args:
         fitted: The targets and their statistics.
         logits: Float32 (batch, units) by target name; heads without logits say nothing.
         corrections: Of `polyhead.contracts.bundle.ModelBundle`.
+        thresholds: Likewise.
 
     Returns:
         By target: the label, string (batch,), for binary and multiclass; 0 or 1 per label, int32 (batch, labels),
@@ -27,6 +30,8 @@ def predictions(fitted: Fitted, logits: Batch, corrections: Mapping[str, float])
     """
     outputs: Batch = {}
     for head in heads(fitted):
-        if head.name in logits:
-            outputs |= head.answers(tf.cast(logits[head.name], tf.float64), corrections.get(head.name, 0.0))
+        name = head.name
+        if name in logits:
+            said = tf.cast(logits[name], tf.float64)
+            outputs |= head.answers(said, corrections.get(name, 0.0), thresholds.get(name, ()))
     return outputs

@@ -127,7 +127,7 @@ class Predictor:
         inputs = self._transforms(features)
         logits = self._core(inputs, training=False)
         kept = {name: block.columns(features[block.KIND])[name] for name, block in self._sliced.items()}
-        outputs = predictions(self.fitted, logits, self.bundle.corrections)
+        outputs = predictions(self.fitted, logits, self.bundle.corrections, self.bundle.thresholds)
         return keys, outputs, targets, kept, self._referred(inputs)
 
     def _referred(self, inputs: Batch) -> dict[str, Batch]:
@@ -137,8 +137,13 @@ class Predictor:
         said = self._references(inputs, training=False)
         logits: dict[str, Batch] = {}
         corrections: dict[str, dict[str, float]] = {}
+        thresholds: dict[str, dict[str, list[float]]] = {}
         for head, of in self.bundle.ensemble.items():
-            for name, correction in of.references.items():
+            for name, reference in of.references.items():
                 logits.setdefault(name, {})[head] = said[f"{head}__{name}"]
-                corrections.setdefault(name, {})[head] = correction
-        return {name: predictions(self.fitted, by_head, corrections[name]) for name, by_head in logits.items()}
+                corrections.setdefault(name, {})[head] = reference.correction
+                thresholds.setdefault(name, {})[head] = reference.thresholds
+        return {
+            name: predictions(self.fitted, by_head, corrections[name], thresholds[name])
+            for name, by_head in logits.items()
+        }

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from polyhead.contracts.config import SplitSection
+from polyhead.contracts.config import SPLITS, SplitSection
 from polyhead.contracts.validation import KEY, ROW, SPLIT
+from polyhead.errors import ArtifactError
 from polyhead.tables.clean import ParquetTable
 from polyhead.tables.hashing import place_of
 from polyhead.tables.writing import ROW_GROUP
@@ -37,3 +38,21 @@ def write_splits(table: ParquetTable, section: SplitSection, path: Path) -> None
     """
     rows = table.scan().select(ROW, KEY, split_of(section))
     rows.sink_parquet(path, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True)
+
+
+def copy_splits(table: ParquetTable, given: Path, path: Path) -> None:
+    """Write a split table that was made elsewhere, as `write_splits` would.
+
+    Args:
+        table: The clean table.
+        given: `__row__`, `__key__` and `__split__` of its rows, in their order.
+        path: A Parquet file.
+
+    Raises:
+        ArtifactError: It is of other rows, or names other splits.
+    """
+    splits = pl.read_parquet(given, columns=[ROW, KEY, SPLIT])
+    rows = table.scan().select(ROW, KEY).collect()
+    if not splits.select(ROW, KEY).equals(rows) or not splits[SPLIT].is_in(SPLITS).all():
+        raise ArtifactError("split-mismatch", "is not a split of the table's rows", where=str(given))
+    splits.write_parquet(path, compression="zstd", row_group_size=ROW_GROUP)

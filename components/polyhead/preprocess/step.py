@@ -11,19 +11,19 @@ import polars as pl
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing, unknown_weights
 from polyhead.contracts.section import THE_FIT
-from polyhead.contracts.validation import CLEAN_TABLE, ValidationReport
+from polyhead.contracts.validation import CLEAN_TABLE, SPLIT, ValidationReport
 from polyhead.errors import DataError, Problem, counted
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.union import TargetStatistics
 from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess.partial import Partial, gather
-from polyhead.preprocess.split import split_of, write_splits
+from polyhead.preprocess.split import copy_splits, write_splits
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.places import folder_of
-from polyhead.tables.clean import Piece, open_clean
+from polyhead.tables.clean import ParquetTable, Piece, open_clean
 
 S = TypeVar("S")
 
@@ -31,7 +31,14 @@ _PIECES = 4  # for each thread, where there are so many, so that all end at abou
 
 
 @opens(data=Input(ValidationReport, (CLEAN_TABLE,)))
-def run(*, config: Config, data: str | Path, out: str | Path, workers: int | None = None) -> Preprocessing:
+def run(
+    *,
+    config: Config,
+    data: str | Path,
+    out: str | Path,
+    workers: int | None = None,
+    splits: Path | None = None,
+) -> Preprocessing:
     """Split the rows and fit the statistics, in one pass that never holds the whole table.
 
     Args:
@@ -39,9 +46,11 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
         data: The artifact of `validate`.
         out: Where to write the artifact; see `polyhead.contracts.preprocessing` for its files.
         workers: Threads that gather the statistics; the bytes do not depend on it. Default: the processors at hand.
+        splits: A split table, as this step writes it, that is taken in place of the configuration's split.
 
     Raises:
-        ArtifactError: `data` is not a passed validation of this configuration, or `out` holds something else.
+        ArtifactError: `data` is not a passed validation of this configuration, `splits` is of other rows, or `out`
+            holds something else.
         DataError: There are no training rows, or a head cannot learn from them, or a file that a feature names
             cannot be used; all such heads and files at once.
     """
@@ -49,13 +58,16 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
     report = clean.report
     require_config(config, report, data)
     with new_artifact(out, Preprocessing) as directory:
-        write_splits(clean, config.split, directory / SPLITS_TABLE)
+        table = ParquetTable(directory / SPLITS_TABLE, clean.rows)
+        if splits is None:
+            write_splits(clean, config.split, table.path)
+        else:
+            copy_splits(clean, splits, table.path)
         threads = workers or available_cpus()
         with progress("fit", total=clean.rows, unit="rows") as advance:
-            split = split_of(config.split)
 
             def read(piece: Piece) -> pl.DataFrame:
-                return clean.read(piece.rows, *piece.columns, split)
+                return clean.read(piece.rows, *piece.columns).hstack(table.read(piece.rows, SPLIT))
 
             pieces = list(clean.pieces([*config.features, *config.targets], wanted=_PIECES * threads))
             fitted = gather(pieces, read, config, workers=threads, advance=advance)

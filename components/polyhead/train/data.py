@@ -7,9 +7,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from polyhead.contracts.config import Config, Split
+from polyhead.contracts.config import Split
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.contracts.shards import ShardManifest
+from polyhead.contracts.sizes import SizedConfig
 from polyhead.examples.parsing import Parser
 from polyhead.examples.reading import batches_in, records, shuffled_records
 from polyhead.kinds.graphs import feature_blocks, heads
@@ -38,7 +39,7 @@ class Feed:
 
     def __init__(
         self,
-        config: Config,
+        config: SizedConfig,
         fitted: Fitted,
         manifest: ShardManifest,
         shards_dir: Path,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -26,6 +26,7 @@ class _Serving(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         transforms: FeatureTransforms,
         fitted: Fitted,
         corrections: Mapping[str, float],
+        thresholds: Mapping[str, Sequence[float]],
     ) -> None:
         super().__init__()
         self._variables = [variable.value for variable in core.variables]
@@ -33,7 +34,8 @@ class _Serving(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
         @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def serve(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
-            return predictions(fitted, core(transforms(transforms.joined(raw)), training=False), corrections)
+            logits = core(transforms(transforms.joined(raw)), training=False)
+            return predictions(fitted, logits, corrections, thresholds)
 
         self.serve = serve
 
@@ -42,6 +44,7 @@ def export_serving(
     core: keras.Model,
     fitted: Fitted,
     corrections: Mapping[str, float],
+    thresholds: Mapping[str, Sequence[float]],
     out: Path,
 ) -> None:
     """Write a SavedModel whose `serving_default` signature takes raw rows.
@@ -55,10 +58,11 @@ def export_serving(
         core: The trained network.
         fitted: What was fitted on the train rows.
         corrections: Of `polyhead.contracts.bundle.ModelBundle`.
+        thresholds: Likewise.
         out: Directory to write.
     """
     transforms = FeatureTransforms(fitted, stored=False)
-    serving = _Serving(core, transforms, fitted, corrections)
+    serving = _Serving(core, transforms, fitted, corrections, thresholds)
     signature = serving.serve.get_concrete_function(**transforms.raw_spec())
     tf.saved_model.save(serving, str(out), signatures={"serving_default": signature})
     _settle_fingerprint(out / "fingerprint.pb")

@@ -12,8 +12,8 @@ import keras
 import tensorflow as tf
 
 from polyhead.contracts.bundle import Epoch
-from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Fitted
+from polyhead.contracts.sizes import SizedConfig
 from polyhead.errors import DataError
 from polyhead.kinds.graphs import feature_blocks, heads
 from polyhead.train.checkpoint import Checkpoint, Weights
@@ -47,7 +47,7 @@ class Trained:
 def fit(
     model: keras.Model,
     fitted: Fitted,
-    config: Config,
+    config: SizedConfig,
     feed: Feed,
     score: JointScore,
     validation: Validation | None,
@@ -108,7 +108,7 @@ def fit(
     return Trained(epochs, best.epoch, best.score)
 
 
-def _compile(model: keras.Model, fitted: Fitted, config: Config) -> dict[str, keras.metrics.Metric]:
+def _compile(model: keras.Model, fitted: Fitted, config: SizedConfig) -> dict[str, keras.metrics.Metric]:
     """Make a network ready to train what of it may learn; gives the metrics of its heads' losses."""
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     losses = {
@@ -126,7 +126,7 @@ def _compile(model: keras.Model, fitted: Fitted, config: Config) -> dict[str, ke
     return losses
 
 
-def _optimizer(config: Config) -> keras.optimizers.Optimizer:
+def _optimizer(config: SizedConfig) -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.AdamW(config.train.learning_rate, weight_decay=config.train.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "stand_in"])
     return optimizer
@@ -151,7 +151,7 @@ class _Stage:
     is_last: bool
 
 
-def _stages(fitted: Fitted, config: Config) -> list[_Stage]:
+def _stages(fitted: Fitted, config: SizedConfig) -> list[_Stage]:
     epochs, rate = config.train.epochs, config.train.learning_rate
     if not any(block.is_staged for block in feature_blocks(fitted)):
         return [_Stage(0, epochs, rate, thaws=False, is_last=True)]
@@ -205,7 +205,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
         losses: dict[str, keras.metrics.Metric],
         score: JointScore,
         validation: Validation | None,
-        config: Config,
+        config: SizedConfig,
         stage: _Stage,
         on_epoch: Callable[[Epoch], None],
         checkpoint: Checkpoint,

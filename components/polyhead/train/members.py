@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from polyhead.contracts.bundle import NETWORK, HeadEnsemble
-from polyhead.contracts.config import Config, Split
+from polyhead.contracts.bundle import NETWORK, HeadEnsemble, Reference
+from polyhead.contracts.config import Split
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.contracts.shards import ShardManifest
+from polyhead.contracts.sizes import SizedConfig
 from polyhead.kinds.graphs import feature_blocks, heads
 from polyhead.kinds.protocols.graph import Head
 from polyhead.model.members import (
@@ -35,6 +36,7 @@ from polyhead.train.boosted import MOST_UNITS, fit_forest
 from polyhead.train.data import Feed
 from polyhead.train.linear import Floats, LinearFit, Matrix, fit_line, joined, matrix_of
 from polyhead.train.score import Validation
+from polyhead.train.settling import HeadRows, calibrated, calibration, decision
 
 FITTED_ROWS = 100_000
 """The most train rows that the members are fitted on. Shards are in a random order, so the first are a sample."""
@@ -139,7 +141,7 @@ class Members:
 
     def __init__(
         self,
-        config: Config,
+        config: SizedConfig,
         fitted: Fitted,
         manifest: ShardManifest,
         shards: Path,
@@ -239,7 +241,7 @@ def _walked(forest: Forest, columns: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def choose_weights(
-    config: Config, fitted: Fitted, members: Members, network: Mapping[str, NDArray[np.float32]]
+    config: SizedConfig, fitted: Fitted, members: Members, network: Mapping[str, NDArray[np.float32]]
 ) -> dict[str, HeadEnsemble]:
     """What each head's logits are made of.
 
@@ -273,9 +275,20 @@ def choose_weights(
             weights=weights,
             losses=losses,
             penalties=members.penalties[head.name],
-            references={name: _corrected(head, of, members.val) for name, of in members.models[head.name].items()},
+            references={name: _reference(head, of, members.val) for name, of in members.models[head.name].items()},
         )
     return found
+
+
+def _reference(head: Head[Any, Any], member: Member, val: Rows | None) -> Reference:
+    """A member as a model of its own, settled on the val rows."""
+    correction = _corrected(head, member, val)
+    if not head.is_calibrated:
+        return Reference(correction=correction)
+    rows = HeadRows(member.val, val.values[head.name], val.weights[head.name] > 0) if val is not None else None
+    found = calibration(head, rows)
+    decided = decision(head.decide, head.units, rows, found).thresholds if head.decide is not None else []
+    return Reference(correction=correction, calibration=found, thresholds=decided)
 
 
 def _corrected(head: Head[Any, Any], member: Member, val: Rows | None) -> float:
@@ -316,7 +329,13 @@ def assembled(
     return blended_model(networks, models, weights, {head.name: head.LINK for head in heads(fitted)})
 
 
-def references(core: keras.Model, members: Members) -> keras.Model:
-    """All simple models over the inputs of the network, `<head>__<name>`."""
+def references(core: keras.Model, members: Members, ensemble: Mapping[str, HeadEnsemble]) -> keras.Model:
+    """All simple models over the inputs of the network, calibrated, `<head>__<name>`."""
     models = {f"{head}__{name}": of.model for head, found in members.models.items() for name, of in found.items()}
-    return references_model(core.input, models)
+    calibrations = {
+        f"{head}__{name}": reference.calibration
+        for head, of in ensemble.items()
+        for name, reference in of.references.items()
+        if reference.calibration is not None
+    }
+    return calibrated(references_model(core.input, models), calibrations)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,11 +29,13 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.encoded import SHARDS, read_shards
 from polyhead.contracts.preprocessing import FITTED_FILES, SPLITS_TABLE, Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
+from polyhead.contracts.sizes import Size, SizedConfig
 from polyhead.errors import DataError, counted
 from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
+from polyhead.train.sizes import doubts, sized, spelled
 
 if TYPE_CHECKING:
     import keras
@@ -73,8 +76,13 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
         )
     say("loading TensorFlow")
     backend.load()
-    with new_artifact(out, ModelBundle, resume=_fingerprint(config, held, manifest)) as directory:
-        bundle = close_artifact(directory, _trained(config, fitted, manifest, Path(shards), directory))
+    settled, sizes = _sized(config, fitted, manifest)
+    for line in spelled(sizes):
+        say(line)
+    with new_artifact(out, ModelBundle, resume=_fingerprint(settled, held, manifest)) as directory:
+        _bundle_inputs(directory, config, fitted.directory)
+        bundle = _trained(settled, fitted, manifest, Path(shards), directory)
+        bundle = close_artifact(directory, bundle.model_copy(update={"sizes": sizes}))
     say(
         f"{counted(bundle.epochs, 'epoch')}, the best is epoch {bundle.best_epoch} with a joint score of "
         f"{bundle.best_score:.3f} (1.0 = no better than the prior); {counted(bundle.parameters, 'parameter')}"
@@ -82,13 +90,20 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
     return bundle
 
 
-def _trained(config: Config, fitted: Fitted, manifest: ShardManifest, shards: Path, out: Path) -> ModelBundle:
+def _sized(config: Config, fitted: Fitted, manifest: ShardManifest) -> tuple[SizedConfig, dict[str, Size]]:
+    from polyhead.kinds.graphs import feature_blocks
+
+    return sized(config, manifest.rows["train"], sum(block.unpacked_bytes for block in feature_blocks(fitted)))
+
+
+def _trained(config: SizedConfig, fitted: Fitted, manifest: ShardManifest, shards: Path, out: Path) -> ModelBundle:
     """Train, and write all files of the artifact but its contract."""
     import keras
     import tensorflow as tf
 
     from polyhead.kinds.networks import save_network
     from polyhead.model.build import build_core
+    from polyhead.train import settling
     from polyhead.train.correction import corrections
     from polyhead.train.data import Feed
     from polyhead.train.export import export_serving
@@ -101,28 +116,36 @@ def _trained(config: Config, fitted: Fitted, manifest: ShardManifest, shards: Pa
     feed = Feed(config, fitted, manifest, shards)
     members = Members(config, fitted, manifest, shards)
     score, validation = _score(fitted, feed, manifest)
-    networks, results = [], []
+    networks: list[keras.Model] = []
+    results: list[Trained] = []
+    warnings: list[str] = []
     for at in range(config.ensemble.seeds):
         seeded = config.with_seed(config.train.seed + at)
         keras.utils.set_random_seed(seeded.train.seed)
         networks.append(build_core(fitted, seeded))
+        if at == 0:
+            warnings = doubts(_parameters(networks[0]), manifest.rows["train"])
+            for warning in warnings:
+                say(f"warning: {warning}")
         rows = feed if at == 0 else Feed(seeded, fitted, manifest, shards)
         checkpoint = out / _CHECKPOINT.format(at)
         results.append(_fit(networks[-1], seeded, fitted, rows, score, validation, checkpoint))
     result = results[0]
+    _write_history(out, result.epochs)
     ensemble = choose_weights(config, fitted, members, networks_on_val(networks, fitted, validation, members))
     _tell(ensemble)
-    model = assembled(networks, fitted, members, ensemble)
-    _bundle_inputs(out, config, fitted.directory, result.epochs)
     write_sheets(fitted, config.train, feed, out / SHEETS)
+    blend = assembled(networks, fitted, members, ensemble)
+    held_out = settling.rows_of(blend, fitted, feed.fixed("val")) if manifest.rows["val"] else {}
+    calibrations = settling.calibrations(fitted, held_out)
+    model = settling.calibrated(blend, calibrations)
     save_network(model, out / CORE_MODEL)
     if any(members.models.values()):
-        save_network(references(model, members), out / REFERENCE_MODELS)
+        save_network(references(model, members, ensemble), out / REFERENCE_MODELS)
     blended = {name for name, of in ensemble.items() if of.losses and len(of.weights) > 1}
     added = corrections(model, fitted, feed.fixed("train"), ensemble.keys() - blended)
     added |= corrections(model, fitted, feed.fixed("val"), blended)
-    export_serving(model, fitted, added, out / SERVING_MODEL)
-    return ModelBundle(
+    bundle = ModelBundle(
         made_from={
             **manifest.made_from,
             **fitted.backbones,
@@ -130,14 +153,29 @@ def _trained(config: Config, fitted: Fitted, manifest: ShardManifest, shards: Pa
             "shards": manifest.fingerprint(),
         },
         heads={name: target.kind for name, target in config.targets.items()},
-        parameters=sum(int(weight.size) for weight in map(keras.ops.convert_to_numpy, model.trainable_weights)),
+        parameters=_parameters(model),
         epochs=len(result.epochs),
         best_epoch=result.best_epoch,
         best_score=result.best_score,
         seed=config.train.seed,
+        sizes={},
+        warnings=warnings,
         corrections=added,
         ensemble=ensemble,
+        calibrations=calibrations,
+        decisions=settling.decisions(fitted, held_out, calibrations),
     )
+    export_serving(model, fitted, bundle.corrections, bundle.thresholds, out / SERVING_MODEL)
+    return bundle
+
+
+def _parameters(model: keras.Model) -> int:
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
+
+
+def _write_history(directory: Path, epochs: list[Epoch]) -> None:
+    records = [epoch.model_dump(mode="json") for epoch in epochs]
+    (directory / HISTORY).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
 
 
 def _tell(ensemble: Mapping[str, HeadEnsemble]) -> None:
@@ -151,7 +189,7 @@ def _tell(ensemble: Mapping[str, HeadEnsemble]) -> None:
 
 def _fit(
     model: keras.Model,
-    config: Config,
+    config: SizedConfig,
     fitted: Fitted,
     feed: Feed,
     score: JointScore,
@@ -192,7 +230,7 @@ def _score(fitted: Fitted, feed: Feed, manifest: ShardManifest) -> tuple[JointSc
     return JointScore(fitted, feed.targets("train").as_numpy_iterator()), None
 
 
-def _fingerprint(config: Config, held: Preprocessing, manifest: ShardManifest) -> str:
+def _fingerprint(config: SizedConfig, held: Preprocessing, manifest: ShardManifest) -> str:
     """SHA-256 of all that decides how the training goes, except the machine."""
     import keras
     import tensorflow as tf
@@ -211,9 +249,7 @@ def _fingerprint(config: Config, held: Preprocessing, manifest: ShardManifest) -
     return hashlib.sha256(repr(decides).encode()).hexdigest()
 
 
-def _bundle_inputs(directory: Path, config: Config, preprocessing: Path, epochs: list[Epoch]) -> None:
+def _bundle_inputs(directory: Path, config: Config, preprocessing: Path) -> None:
     (directory / BUNDLED_CONFIG).write_text(config.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
-    records = [epoch.model_dump(mode="json") for epoch in epochs]
-    (directory / HISTORY).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
     bundled = directory / BUNDLED_PREPROCESSING
     shutil.copytree(preprocessing, bundled, ignore=shutil.ignore_patterns(SPLITS_TABLE), dirs_exist_ok=True)

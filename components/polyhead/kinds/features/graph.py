@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from polyhead.contracts.config import ModelSection
+from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.protocols.graph import AFeature, AStatistics, Batch, Encoded, FeatureBlock, Table, TreeColumns
 
 PACKAGE = "polyhead"
@@ -208,7 +208,7 @@ class NumberBlock(FeatureBlock[AFeature, AStatistics]):
         """One, called after the kind."""
         return {self.KIND: keras.Input((len(self.names), self.PARTS + 1), dtype="float32", name=self.KIND)}
 
-    def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
+    def encode(self, inputs: Mapping[str, Any], model: ModelSizes, seed: int) -> Encoded:
         """A dense layer for each column, all of them in one tensor, and a direct line from all parts."""
         columns, parts = len(self.names), self.PARTS + 1
         values = HideNumber(HIDDEN, seed_of(seed, self.KIND), name=f"{self.KIND}__hide")(inputs[self.KIND])

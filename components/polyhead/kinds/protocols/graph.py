@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from polyhead.contracts.config import ModelSection
+from polyhead.contracts.sizes import ModelSizes
+from polyhead.kinds.base import Decide
 from polyhead.kinds.entries import entry_name
 
 Batch = dict[str, tf.Tensor]
@@ -227,7 +228,7 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
         return {}
 
     @abstractmethod
-    def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
+    def encode(self, inputs: Mapping[str, Any], model: ModelSizes, seed: int) -> Encoded:
         """The block's part of the network.
 
         Args:
@@ -344,13 +345,28 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         """
 
     @abstractmethod
-    def answers(self, logits: tf.Tensor, correction: float) -> Batch:
+    def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
         """What the head says, in the table's terms: under the target's name, and its probabilities, if any.
 
         Args:
             logits: Float64 (batch, units).
             correction: Of `polyhead.contracts.bundle.ModelBundle`; 0 where there is none.
+            thresholds: Likewise; empty where there are none.
         """
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the logits are log odds, so that a temperature means something."""
+        return False
+
+    def shift(self) -> NDArray[np.float64]:
+        """What the loss weights of classes add to the logits of a head that learned its loss perfectly, (units,)."""
+        return np.zeros(self.units)
+
+    @property
+    def decide(self) -> Decide | None:
+        """How probabilities become yes or no; None for a head that answers otherwise. It has a logit for each label."""
+        return None
 
     @property
     def is_corrected(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -16,6 +17,9 @@ from polyhead.kinds.targets.classes import ClassStatistics
 
 PROBABILITIES = "__probabilities"
 """Behind a target's name: its probabilities."""
+
+HALF = 0.5
+"""The threshold of a head that has none of its own."""
 
 SMALLEST_SHARE = 1e-6
 """Below it a class counts as if it had that share of the train rows."""
@@ -68,11 +72,28 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
         """From string (batch,), empty where missing."""
         return _ClassTransform(self.name, self.statistics.classes, self.weights, as_column=self.AS_COLUMN)
 
-    def answers(self, logits: tf.Tensor, correction: float) -> Batch:
+    @property
+    def is_calibrated(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def log_weights(self) -> NDArray[np.float64]:
+        """The logarithm of each class's weight over the mean row's, (classes,); 0 for a class that no train row has."""
+        counts, weights = np.array(self.statistics.counts, np.float64), np.array(self.weights)
+        relative = weights / ((counts * weights).sum() / counts.sum())
+        return np.log(np.where(counts > 0, relative, 1.0))
+
+    def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
         """The label, string (batch,), and float32 (batch, classes)."""
         probabilities = self.probabilities(logits)
-        label = tf.gather(tf.constant(self.statistics.classes), tf.argmax(probabilities, 1))
+        label = tf.gather(tf.constant(self.statistics.classes), self.chosen(probabilities, thresholds))
         return {self.name: label, self.name + PROBABILITIES: tf.cast(probabilities, tf.float32)}
+
+    def chosen(self, probabilities: tf.Tensor, thresholds: Sequence[float]) -> tf.Tensor:
+        """The number of the class that is said, int64 (batch,). Default: of the most probable one."""
+        del thresholds
+        return tf.argmax(probabilities, 1)
 
     @abstractmethod
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
-from polyhead.contracts.config import ModelSection
+from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.features.category.config import (
     FIRST_ID,
     MISSING_ID,
@@ -180,7 +180,7 @@ class CategoryBlock(FeatureBlock[CategoryFeature, CategoryStatistics]):
         """`category`."""
         return {_NAME: keras.Input((len(self.names),), dtype="int32", name=_NAME)}
 
-    def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
+    def encode(self, inputs: Mapping[str, Any], model: ModelSizes, seed: int) -> Encoded:
         """Embeddings that are longer the more values a column has."""
         ids = HideCategory(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")(inputs[_NAME])
         sizes = self._sizes

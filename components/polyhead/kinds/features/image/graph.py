@@ -17,7 +17,7 @@ import tensorflow as tf
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from polyhead.contracts.config import ModelSection
+from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.entries import entry_name
 from polyhead.kinds.features.graph import HIDDEN, Hide, StandIn, seed_of
 from polyhead.kinds.features.image.augment import Augment, contact_sheet
@@ -333,7 +333,7 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
             sheets[name] = contact_sheet((np.stack(lines) + 1) * 127.5)
         return sheets
 
-    def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
+    def encode(self, inputs: Mapping[str, Any], model: ModelSizes, seed: int) -> Encoded:
         """A tower's vector for each column, with a learned one where there is no picture.
 
         What frozen networks make of pictures also has a direct line to each head: one for the mean over the known
@@ -360,7 +360,7 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
         return Encoded(vector, lambda units, head: self.line(hidden, units, f"{self.KIND}__to__{head}"))
 
     def _seen(
-        self, tower: str, names: Sequence[str], inputs: Mapping[str, Any], model: ModelSection, seed: int
+        self, tower: str, names: Sequence[str], inputs: Mapping[str, Any], model: ModelSizes, seed: int
     ) -> Iterator[tuple[str, Any]]:
         """The vectors of columns that share a tower, which sees their pictures as one batch: as one distribution."""
         first = names[0]
@@ -430,7 +430,7 @@ def _mean_of_known(pictures: Sequence[tuple[Any, Any]]) -> Any:
     return total / ops.expand_dims(ops.maximum(count, 1.0), -1)
 
 
-def features_tower(width: int, model: ModelSection, name: str) -> keras.Model:
+def features_tower(width: int, model: ModelSizes, name: str) -> keras.Model:
     """One dense layer over what a frozen network makes of a picture.
 
     Args:
@@ -446,7 +446,7 @@ def features_tower(width: int, model: ModelSection, name: str) -> keras.Model:
 
 
 def backbone_tower(
-    feature: ImageFeature, network: keras.Model, model: ModelSection, name: str, seed: int
+    feature: ImageFeature, network: keras.Model, model: ModelSizes, name: str, seed: int
 ) -> keras.Model:
     """A pretrained network, frozen until it is thawed, and one dense layer over its vector.
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from polyhead.contracts.config import ModelSection
+from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.features.image.augment import Augment
 from polyhead.kinds.features.image.config import ImageFeature
 
@@ -22,7 +22,7 @@ _CHANNELS = {True: (16, 32, 64), False: (24, 48, 96)}
 """Channels of the stages, by whether the rows are few."""
 
 
-def image_tower(feature: ImageFeature, rows: int, model: ModelSection, name: str, seed: int) -> keras.Model:
+def image_tower(feature: ImageFeature, rows: int, model: ModelSizes, name: str, seed: int) -> keras.Model:
     """A small residual network.
 
     Convolutions of stride 2 bring a picture to at most 40 pixels a side. Three stages follow, each a convolution and a

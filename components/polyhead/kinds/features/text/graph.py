@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from polyhead.contracts.config import ModelSection
+from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, StandIn, column_units, seed_of
 from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import Terms, TextFeature, TextStatistics
@@ -214,7 +214,7 @@ class TextBlock(FeatureBlock[TextFeature, TextStatistics]):
             _KNOWN: keras.Input((columns,), dtype="float32", name=_KNOWN),
         }
 
-    def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
+    def encode(self, inputs: Mapping[str, Any], model: ModelSizes, seed: int) -> Encoded:
         """A dense layer for each column over its terms, with a learned vector where there is no text."""
         ids, known = inputs[_IDS], Hide(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")(inputs[_KNOWN])
         weights = inputs[_WEIGHTS] * ops.expand_dims(known, -1)  # the direct lines lose what is hidden too

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from polyhead.contracts.config import ModelSection
+from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.features.graph import HIDDEN, Hide, Scaling, StandIn, column_units, seed_of
 from polyhead.kinds.features.vector.config import VectorFeature, VectorStatistics
 from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock, Held, Table
@@ -114,7 +114,7 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
             _KNOWN: keras.Input((columns,), dtype="float32", name=_KNOWN),
         }
 
-    def encode(self, inputs: Mapping[str, Any], model: ModelSection, seed: int) -> Encoded:
+    def encode(self, inputs: Mapping[str, Any], model: ModelSizes, seed: int) -> Encoded:
         """A dense layer for each column, with a learned vector where there is none, and a line from all components."""
         columns = len(self.names)
         known = Hide(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")(inputs[_KNOWN])

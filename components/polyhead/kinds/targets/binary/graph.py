@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import keras
@@ -9,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from polyhead.kinds.base import Decide
 from polyhead.kinds.targets.binary.config import BinaryTarget
-from polyhead.kinds.targets.graph import ClassHead
+from polyhead.kinds.targets.graph import HALF, ClassHead
 
 
 class BinaryHead(ClassHead[BinaryTarget]):
@@ -32,6 +34,20 @@ class BinaryHead(ClassHead[BinaryTarget]):
     def prior_logits(self) -> NDArray[np.float32]:
         """The log odds of the weighted frequencies."""
         return np.asarray(np.log(self.shares[1:] / self.shares[:1]), np.float32)
+
+    def shift(self) -> NDArray[np.float64]:
+        """The logarithm of the weights' ratio."""
+        return self.log_weights[1:] - self.log_weights[:1]
+
+    @property
+    def decide(self) -> Decide:
+        """The target's."""
+        return self.target.decide
+
+    def chosen(self, probabilities: tf.Tensor, thresholds: Sequence[float]) -> tf.Tensor:
+        """The positive label from its threshold on."""
+        (threshold,) = thresholds or (HALF,)
+        return tf.cast(probabilities[:, 1] >= threshold, tf.int64)
 
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         """Float64 (batch, 2)."""

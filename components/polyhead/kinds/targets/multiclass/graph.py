@@ -33,6 +33,10 @@ class MulticlassHead(ClassHead[MulticlassTarget]):
         """The logarithms of the weighted frequencies."""
         return np.asarray(np.log(self.shares), np.float32)
 
+    def shift(self) -> NDArray[np.float64]:
+        """The logarithms of the weights."""
+        return self.log_weights
+
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         """Float64 (batch, classes)."""
         return tf.nn.softmax(logits)

@@ -9,7 +9,7 @@ from pydantic import Field
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data, Model
 from polyhead.contracts.words import Word
-from polyhead.kinds.base import CLASS_WEIGHT, ClassWeight, TargetBase
+from polyhead.kinds.base import CLASS_WEIGHT, DECIDE, ClassWeight, Decide, TargetBase
 from polyhead.kinds.metrics import ACCURACY, LOG_LOSS, MACRO_F1, PR_AUC, ROC_AUC, Metric
 
 
@@ -24,6 +24,7 @@ class MultilabelTarget(TargetBase):
         None, min_length=1, description="All labels, in order. Default: those of the train rows, sorted."
     )
     class_weight: Model[ClassWeight] = CLASS_WEIGHT
+    decide: Model[Decide] = DECIDE
 
 
 class LabelStatistics(Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import keras
@@ -10,12 +11,11 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from polyhead.kinds.base import Decide
 from polyhead.kinds.entries import entry_name
 from polyhead.kinds.protocols.graph import Batch, Head, Held
-from polyhead.kinds.targets.graph import PROBABILITIES, SMALLEST_SHARE
+from polyhead.kinds.targets.graph import HALF, PROBABILITIES, SMALLEST_SHARE
 from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
-
-_HALF = 0.5
 
 
 @keras.saving.register_keras_serializable("polyhead")
@@ -98,8 +98,24 @@ class MultilabelHead(Head[MultilabelTarget, LabelStatistics]):
         """From ragged string (batch, None), and int64 (batch,) under `<name>/known`; float32 (batch, labels) both."""
         return _LabelTransform(self.name, self.statistics.labels, *self.weights)
 
-    def answers(self, logits: tf.Tensor, correction: float) -> Batch:
+    @property
+    def is_calibrated(self) -> bool:
+        """Always."""
+        return True
+
+    def shift(self) -> NDArray[np.float64]:
+        """The logarithm of each label's weights' ratio; 0 for a label that all train rows have, or none."""
+        positive, negative = map(np.array, self.weights)
+        both = (positive > 0) & (negative > 0)
+        return np.log(np.where(both, positive, 1.0)) - np.log(np.where(both, negative, 1.0))
+
+    @property
+    def decide(self) -> Decide:
+        """The target's."""
+        return self.target.decide
+
+    def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
         """0 or 1 for each label, int32 (batch, labels), and float32 (batch, labels)."""
         probabilities = tf.sigmoid(logits)
-        chosen = tf.cast(probabilities >= _HALF, tf.int32)
+        chosen = tf.cast(probabilities >= np.array(thresholds or [HALF] * self.units), tf.int32)
         return {self.name: chosen, self.name + PROBABILITIES: tf.cast(probabilities, tf.float32)}

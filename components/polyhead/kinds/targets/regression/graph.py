@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import keras
@@ -70,7 +71,7 @@ class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
         """From float64 (batch,), NaN where missing."""
         return _NumberTransform(self.name, self.statistics)
 
-    def answers(self, logits: tf.Tensor, correction: float) -> Batch:
+    def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
         """The number on the table's scale, float64 (batch,)."""
         number = logits[:, 0] * np.sqrt(self.statistics.variance) + self.statistics.mean + correction
         if self.statistics.transform == "log":

@@ -1,0 +1,168 @@
+"""From logits to answers, by the val rows: log odds that hold, and thresholds.
+
+A head that weighs classes learns log odds that are shifted by the logarithms of the weights, which is undone exactly
+(C. Elkan, The Foundations of Cost-Sensitive Learning, IJCAI 2001). One temperature per head then takes out what is too
+sure or too unsure (C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from numpy.typing import NDArray
+
+from polyhead.contracts.bundle import Calibration, Decision
+from polyhead.contracts.preprocessing import Fitted
+from polyhead.kinds.base import Decide
+from polyhead.kinds.graphs import heads
+from polyhead.kinds.protocols.graph import Head
+from polyhead.kinds.targets.graph import HALF
+from polyhead.kinds.targets.thresholds import choose
+
+_TEMPERATURES = np.geomspace(0.25, 4, 97)  # steps of 3 %; the one in the middle is 1
+_SPREAD = 0.5  # of the logarithm of temperatures before any row is seen
+_MOST_ROWS = 100_000
+_NO_ROWS = "no val row has a known target"
+
+
+@dataclass(frozen=True)
+class HeadRows:
+    """A head on val rows.
+
+    Attributes:
+        logits: Float32 (rows, units).
+        values: What the loss compares them with.
+        known: Bool, in the shape of the loss: (rows,), or (rows, labels).
+    """
+
+    logits: NDArray[Any]
+    values: NDArray[Any]
+    known: NDArray[np.bool_]
+
+    @classmethod
+    def joined(cls, parts: Sequence[HeadRows]) -> HeadRows:
+        """The rows of all parts, in order."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+
+def rows_of(core: keras.Model, fitted: Fitted, rows: tf.data.Dataset) -> dict[str, HeadRows]:
+    """The heads with log odds on the first 100,000 rows; shards hold their rows in random order.
+
+    Args:
+        core: The trained network.
+        fitted: The targets and their statistics.
+        rows: Batches of `(inputs, targets, weights)` of the val rows; may be empty.
+    """
+    names = [head.name for head in heads(fitted) if head.is_calibrated]
+    parts: dict[str, list[HeadRows]] = {name: [] for name in names}
+    taken = 0
+    for inputs, values, weights in rows if names else ():
+        logits = core.predict_on_batch(inputs)
+        for name in names:
+            parts[name].append(HeadRows(logits[name], values[name].numpy(), weights[name].numpy() > 0))
+        taken += len(parts[names[0]][-1].logits)
+        if taken >= _MOST_ROWS:
+            break
+    return {name: HeadRows.joined(found) for name, found in parts.items() if found}
+
+
+def calibrations(fitted: Fitted, rows: Mapping[str, HeadRows]) -> dict[str, Calibration]:
+    """The shift and the temperature of each head with log odds.
+
+    The log loss on val rows never gets worse by a temperature. It is sought between 0.25 and 4, and its logarithm costs
+    as much as if it came from a normal distribution around 0 with a standard deviation of 0.5, so that few rows move it
+    little.
+
+    Args:
+        fitted: The targets and their statistics.
+        rows: Of `rows_of`.
+    """
+    return {head.name: calibration(head, rows.get(head.name)) for head in heads(fitted) if head.is_calibrated}
+
+
+def calibration(head: Head[Any, Any], rows: HeadRows | None) -> Calibration:
+    """As `calibrations`, of one head; without rows only the shift is undone."""
+    shift = head.shift()
+    undone = [float(value) for value in shift] if shift.any() else []
+    if rows is None or not rows.known.any():
+        return Calibration(shift=undone, reason=_NO_ROWS)
+    return _tempered(head, rows, undone)
+
+
+def calibrated(core: keras.Model, found: Mapping[str, Calibration]) -> keras.Model:
+    """The network with calibrated logits: one affine layer behind each head that has a calibration."""
+    outputs = {
+        name: layers.Rescaling(1 / one.temperature, _offset(one), name=f"{name}__calibrated")(core.output[name])
+        if (one := found.get(name))
+        else core.output[name]
+        for name in core.output
+    }
+    return keras.Model(core.input, outputs, name=core.name)
+
+
+def decisions(
+    fitted: Fitted, rows: Mapping[str, HeadRows], calibrated_by: Mapping[str, Calibration]
+) -> dict[str, Decision]:
+    """The thresholds of each head that says yes or no.
+
+    Args:
+        fitted: The targets and their statistics.
+        rows: Of `rows_of`, before calibration.
+        calibrated_by: What `calibrated` applies to the logits.
+    """
+    return {
+        head.name: decision(head.decide, head.units, rows.get(head.name), calibrated_by[head.name])
+        for head in heads(fitted)
+        if head.decide is not None
+    }
+
+
+def decision(decide: Decide, labels: int, rows: HeadRows | None, calibration: Calibration) -> Decision:
+    """As `decisions`, of one head with so many labels; without rows each threshold is one half."""
+    rule, stay = decide.rule, [HALF] * labels
+    if decide.threshold is not None:
+        return Decision(rule=rule, thresholds=[decide.threshold] * labels)
+    if rows is None or not rows.known.any():
+        return Decision(rule=rule, thresholds=stay, reason=_NO_ROWS)
+    known = rows.known.reshape(rows.logits.shape)
+    count = int(np.count_nonzero(known.any(1)))
+    log_odds = rows.logits / np.float64(calibration.temperature) + _offset(calibration)
+    found = choose(decide, log_odds, rows.values.astype(np.float64), known)
+    if isinstance(found, str):
+        return Decision(rule=rule, thresholds=stay, rows=count, reason=found)
+    return Decision(rule=rule, thresholds=found, rows=count)
+
+
+def _offset(found: Calibration) -> list[float] | float:
+    return [-shift / found.temperature for shift in found.shift] or 0.0
+
+
+def _tempered(head: Head[Any, Any], rows: HeadRows, undone: list[float]) -> Calibration:
+    count = int(np.count_nonzero(rows.known.reshape(len(rows.known), -1).any(1)))
+    loss, unshifted = head.loss("none"), rows.logits - np.array(undone or 0.0)
+
+    def log_loss(temperature: float) -> float:
+        losses = keras.ops.convert_to_numpy(loss(rows.values, (unshifted / temperature).astype(np.float32)))
+        return float(losses[rows.known].mean(dtype=np.float64))
+
+    def cost(at: int) -> float:
+        temperature = float(_TEMPERATURES[at])
+        return count * log_loss(temperature) + float(np.log(temperature)) ** 2 / (2 * _SPREAD**2)
+
+    low, high = 0, len(_TEMPERATURES) - 1
+    while low < high:  # the loss falls to its minimum and rises again
+        middle = (low + high) // 2
+        low, high = (low, middle) if cost(middle) <= cost(middle + 1) else (middle + 1, high)
+    temperature, before = float(_TEMPERATURES[low]), log_loss(1.0)
+    after = log_loss(temperature)
+    if after >= before:
+        return Calibration(
+            shift=undone, rows=count, log_loss_before=before, log_loss=before, reason="no other is better on val rows"
+        )
+    return Calibration(shift=undone, temperature=temperature, rows=count, log_loss_before=before, log_loss=after)

@@ -1,0 +1,83 @@
+"""The whole fit again for every fold: every row once, by a model that never saw it; resumed where it was stopped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from refusals import refusal
+
+from polyhead.contracts.config import load_config
+from polyhead.contracts.cross_validation import CrossValidation
+from polyhead.cross_validate import step as cross_validate_step
+from polyhead.errors import DataError
+from polyhead.validate import step as validate_step
+
+SECTIONS: dict[str, Any] = {
+    "features": {"size": {"kind": "numeric"}},
+    "targets": {"price": {"kind": "regression"}, "sold": {"kind": "binary"}, "tags": {"kind": "multilabel"}},
+    "train": {"epochs": 2},
+    "cross_validate": {"folds": 2, "repeats": 2},
+}
+
+
+@pytest.fixture
+def data(tiny: Any) -> Any:
+    """A small table, validated."""
+    made = tiny(rows=48, **SECTIONS)
+    validate_step.run(config=load_config(made.config), table=str(made.table), out=made.folder / "V")
+    return made
+
+
+def test_every_row_is_predicted_once_in_each_repeat(
+    tf: Any, data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in its second repeat, it keeps the folds that it had finished, and ends as if it had not been."""
+    config = load_config(data.config)
+    steps: list[Path] = []
+    evaluate = cross_validate_step.evaluate.run
+
+    def counting(**given: Any) -> Any:
+        steps.append(given["out"])
+        if len(steps) == 4:
+            raise KeyboardInterrupt
+        return evaluate(**given)
+
+    monkeypatch.setattr(cross_validate_step.evaluate, "run", counting)
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate_step.run(config=config, data=data.folder / "V", out=tmp_path / "C")
+    assert not (tmp_path / "C").exists()
+    result = cross_validate_step.run(config=config, data=data.folder / "V", out=tmp_path / "C")
+    assert len(steps) == 5
+
+    assert result == CrossValidation.read(tmp_path / "C")
+    assert (result.folds, result.seeds, result.rows, result.stratified_by) == (2, [0, 1], 48, ["sold"])
+    assert sorted(path.name for path in (tmp_path / "C").iterdir()) == [
+        "CrossValidation.json",
+        "predictions.parquet",
+        "report.html",
+    ]
+    table = pl.read_parquet(tmp_path / "C" / "predictions.parquet")
+    for repeat in (1, 2):
+        part = table.filter(pl.col("repeat") == repeat)
+        assert sorted(part["key"]) == sorted(data.frame["id"])
+        assert part["fold"].value_counts()["count"].to_list() == [24, 24]
+    truths = dict(zip(data.frame["id"], data.frame["price"], strict=True))
+    assert [truths[key] for key in table["key"]] == table["price.true"].to_list()
+    for head in result.heads.values():
+        for metric in head.metrics.values():
+            assert len(metric.repeats) == 2
+    page = (tmp_path / "C" / "report.html").read_text(encoding="utf-8")
+    assert "48 rows in 2 folds" in page
+    assert json.loads((tmp_path / "C" / "CrossValidation.json").read_text())["heads"]["price"]["n"] == 48
+
+
+def test_fewer_rows_than_folds_are_refused(data: Any, tmp_path: Path) -> None:
+    """Before anything is done."""
+    config = load_config(data.config)
+    many = config.model_copy(update={"cross_validate": config.cross_validate.model_copy(update={"folds": 49})})
+    with refusal(DataError, "too-few-rows", shows=[48, 49]):
+        cross_validate_step.run(config=many, data=data.folder / "V", out=tmp_path / "C")
