@@ -197,10 +197,6 @@ class EnsembleSection(Section):
         description="Models that are fitted beside the network: ridge or logistic regression, and histogram boosting.",
     )
     seeds: int = Field(1, ge=1, le=20, description="Networks, each with a seed of its own, whose outputs are averaged.")
-    refit: bool = Field(
-        False,
-        description="Fit everything again on the train and val rows, with the epochs and weights that val has chosen.",
-    )
 
     @model_validator(mode="after")
     def _once(self) -> EnsembleSection:
