@@ -445,9 +445,7 @@ def features_tower(width: int, model: ModelSizes, name: str) -> keras.Model:
     return keras.Model(features, layers.Dense(model.width, activation="gelu")(_scaled(features)), name=name)
 
 
-def backbone_tower(
-    feature: ImageFeature, network: keras.Model, model: ModelSizes, name: str, seed: int
-) -> keras.Model:
+def backbone_tower(feature: ImageFeature, network: keras.Model, model: ModelSizes, name: str, seed: int) -> keras.Model:
     """A pretrained network, frozen until it is thawed, and one dense layer over its vector.
 
     Args:
