@@ -189,8 +189,8 @@ class EnsembleSection(Section):
 
     use: Literal["auto", "blend", "off"] = Field(
         "auto",
-        description="auto: a head is blended where the blend is better than the network on the val rows by more than "
-        "one standard error; blend: every head is; off: none is.",
+        description="auto: a head is blended where the blend is better than the network on val rows that had no part "
+        "in choosing its weights; blend: every head is; off: none is.",
     )
     members: list[Literal["linear", "boosted"]] = Field(
         ["linear", "boosted"],

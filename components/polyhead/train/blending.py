@@ -19,8 +19,8 @@ _PARTS = 10
 _FOLDS = 5
 _FEWEST_ROWS = 20
 _TOGETHER = 2**20
-_NOISE = 1.0
-"""Standard errors that a blend must win by."""
+_RESAMPLES, _SEED = 200, 0
+_LEAST_SHARE = 0.05
 
 Floats = NDArray[np.float64]
 
@@ -30,10 +30,10 @@ class Chosen:
     """The best blend of a head on the val rows.
 
     Attributes:
-        weights: By member, tenths from 0, 1 in all.
+        weights: By member, from 0, 1 in all.
         loss: Of the blend, on rows that had no part in choosing its weights.
         losses: Of each member alone, on the same rows.
-        wins: Whether the blend is better than the network by more than one standard error of the difference.
+        wins: Whether the blend's loss is below the network's.
     """
 
     weights: dict[str, float]
@@ -45,10 +45,11 @@ class Chosen:
 def choose(
     head: Head[Any, Any], logits: Mapping[str, NDArray[np.float32]], values: NDArray[Any], weights: NDArray[Any]
 ) -> Chosen | None:
-    """The weights with the least loss among all tenths, and what that is worth.
+    """The weights with the least loss, and what they are worth.
 
-    Its worth is found by five-fold cross-validation over the rows: the weights that are best on four fifths are
-    measured on the last one.
+    The best of all tenths on a few rows is as much chance as merit. So it is found on 200 resamples of the rows, and
+    the weights are the mean: a member keeps the share that the rows cannot deny it. What that is worth is found by
+    five-fold cross-validation: weights of four fifths of the rows are measured on the last one.
 
     Args:
         head: Whose loss it is.
@@ -65,23 +66,31 @@ def choose(
         return None
     members = [NETWORK, *(name for name in logits if name != NETWORK)]
     points = _simplex(len(members))
-    losses = _losses(head, points, [logits[name][known] for name in members], values[known], weights[known])
+    said, values, weights = [logits[name][known] for name in members], values[known], weights[known]
+    losses = _losses(head, points, said, values, weights)
     fold = np.arange(known.sum()) % _FOLDS
     found = np.zeros(len(fold))
     for held in range(_FOLDS):
-        best = int(losses[:, fold != held].sum(axis=1).argmin())
-        found[fold == held] = losses[best, fold == held]
+        rows = fold == held
+        mixed = _mean_best(points, losses[:, ~rows])
+        found[rows] = _losses(head, mixed[None], [of[rows] for of in said], values[rows], weights[rows])[0]
     total = share[known].sum()
     corners = {name: losses[int((points[:, at] == 1).argmax())] for at, name in enumerate(members)}
-    gain = corners[NETWORK] - found
-    error = gain.std(ddof=1) * np.sqrt(len(gain))
-    chosen = points[int(losses.sum(axis=1).argmin())]
     return Chosen(
-        {name: float(weight) for name, weight in zip(members, chosen, strict=True)},
+        dict(zip(members, _mean_best(points, losses).tolist(), strict=True)),
         float(found.sum() / total),
         {name: float(each.sum() / total) for name, each in corners.items()},
-        bool(gain.sum() > _NOISE * error),
+        bool(found.sum() < corners[NETWORK].sum()),
     )
+
+
+def _mean_best(points: Floats, losses: Floats) -> Floats:
+    """The mean of the best points on resamples of the rows, without shares below a twentieth; float64 (members,)."""
+    rows = losses.shape[1]
+    counts = np.random.default_rng(_SEED).multinomial(rows, np.full(rows, 1 / rows), size=_RESAMPLES)
+    mean = points[(losses @ counts.T).argmin(axis=0)].mean(axis=0)
+    kept = np.where(mean < _LEAST_SHARE, 0.0, mean)
+    return np.asarray(kept / kept.sum(), np.float64)
 
 
 def _simplex(members: int) -> Floats:

@@ -116,7 +116,9 @@ def _fitted(matrix: NDArray[np.float32], question: Question, ids: list[bool], se
     kind = HistGradientBoostingRegressor if question.is_number else HistGradientBoostingClassifier
     categorical = ids if any(ids) else None
     model = kind(**settings, categorical_features=categorical)
-    return model.fit(matrix[known], values, sample_weight=question.weights[known])
+    weights = question.weights[known]
+    is_even = (weights == weights[0]).all()  # scikit-learn bins weighted rows forty times slower
+    return model.fit(matrix[known], values, sample_weight=None if is_even else weights)
 
 
 def _round(values: NDArray[Any]) -> Floats:

@@ -21,10 +21,11 @@ FOLDS = 5
 SEARCHED_ROWS = 10_000
 """Rows among which the penalty is chosen; what is true of these is true of more."""
 
-_PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
-_FIRST = 5
+_PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+_FIRST = 8
 _SEARCHED_UNITS = 8
-_DENSE_COLUMNS = 256
+_FEW_COLUMNS = 256
+_DENSE_SHARE = 0.2
 _FEWEST_ROWS = 2 * FOLDS
 
 
@@ -54,15 +55,15 @@ class LinearFit:
 
 
 def matrix_of(tables: Sequence[Table]) -> Matrix:
-    """Batches of one table as a matrix: dense up to 256 columns, CSR beyond."""
-    size = tables[0].size
+    """Batches of one table as a matrix: dense up to 256 columns, or where few of its numbers are 0, else CSR."""
     found = sparse.vstack([_sparse(table) for table in tables], format="csr")
-    return found.toarray() if size <= _DENSE_COLUMNS else found
+    is_dense = found.shape[1] <= _FEW_COLUMNS or found.nnz > _DENSE_SHARE * found.shape[0] * found.shape[1]
+    return found.toarray() if is_dense else found
 
 
 def joined(matrices: Sequence[Matrix]) -> Matrix:
     """Matrices side by side."""
-    if sum(one.shape[1] for one in matrices) <= _DENSE_COLUMNS:
+    if sum(one.shape[1] for one in matrices) <= _FEW_COLUMNS:
         return np.hstack(matrices)
     return sparse.hstack(matrices, format="csr")
 
@@ -294,7 +295,8 @@ def _logistic(matrix: Matrix, values: NDArray[Any], weights: Floats, penalty: fl
     from sklearn.linear_model import LogisticRegression
 
     two = len(np.unique(values)) == 2
-    solver = "newton-cholesky" if not sparse.issparse(matrix) else "liblinear" if two else "lbfgs"
+    is_small = matrix.shape[1] <= _FEW_COLUMNS
+    solver = "newton-cholesky" if is_small else "liblinear" if two else "lbfgs"
     model = LogisticRegression(C=1 / penalty, solver=solver, max_iter=100, intercept_scaling=10, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a line that is nearly there serves as well

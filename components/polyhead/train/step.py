@@ -182,7 +182,7 @@ def _tell(ensemble: Mapping[str, HeadEnsemble]) -> None:
     """Say which heads are blended, of what, and what for."""
     for name, of in ensemble.items():
         if of.weights.keys() != {NETWORK}:
-            shares = ", ".join(f"{member} {weight:.1f}" for member, weight in of.weights.items())
+            shares = ", ".join(f"{member} {weight:.2f}" for member, weight in of.weights.items())
             worth = f": val loss {of.losses['blend']:.4f}, network alone {of.losses[NETWORK]:.4f}" if of.losses else ""
             say(f"{name} is {shares}{worth}")
 

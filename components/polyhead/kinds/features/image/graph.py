@@ -28,6 +28,7 @@ from polyhead.kinds.protocols.graph import Batch, Encoded, Encoding, FeatureBloc
 from polyhead.pictures import graph
 
 _ALIGNMENT = 64
+_MOMENTUM = 0.9
 _HIDDEN_FEATURES = 0.5
 """Chance that what a frozen network makes of a picture is hidden: wide vectors drown a row's few numbers otherwise."""
 
@@ -431,7 +432,7 @@ def _mean_of_known(pictures: Sequence[tuple[Any, Any]]) -> Any:
 
 
 def features_tower(width: int, model: ModelSizes, name: str) -> keras.Model:
-    """One dense layer over what a frozen network makes of a picture.
+    """One dense layer over what a frozen network makes of a picture, each feature standardised by the train rows.
 
     Args:
         width: Of the network's vector.
@@ -442,7 +443,8 @@ def features_tower(width: int, model: ModelSizes, name: str) -> keras.Model:
         A model from float32 `(batch, width)` to `(batch, model.width)`.
     """
     features = keras.Input((width,))
-    return keras.Model(features, layers.Dense(model.width, activation="gelu")(_scaled(features)), name=name)
+    standard = layers.BatchNormalization(momentum=_MOMENTUM, center=False, scale=False)(features)
+    return keras.Model(features, layers.Dense(model.width, activation="gelu")(_scaled(standard)), name=name)
 
 
 def backbone_tower(feature: ImageFeature, network: keras.Model, model: ModelSizes, name: str, seed: int) -> keras.Model:
