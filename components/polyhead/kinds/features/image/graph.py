@@ -29,6 +29,7 @@ from polyhead.pictures import graph
 
 _ALIGNMENT = 64
 _MOMENTUM = 0.9
+_MANY_ROWS = 3_000
 _HIDDEN_FEATURES = 0.5
 """Chance that what a frozen network makes of a picture is hidden: wide vectors drown a row's few numbers otherwise."""
 
@@ -367,7 +368,7 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
         first = names[0]
         backbone = self.statistics[first].backbone
         if first in self.backbones:
-            network = features_tower(self.backbones[first].width, model, tower)
+            network = features_tower(self.backbones[first].width, self.statistics[first].count, model, tower)
         elif backbone:
             pretrained = load_backbone(self.directory, backbone)
             network = backbone_tower(self.features[first], pretrained, model, tower, seed_of(seed, first))
@@ -431,11 +432,15 @@ def _mean_of_known(pictures: Sequence[tuple[Any, Any]]) -> Any:
     return total / ops.expand_dims(ops.maximum(count, 1.0), -1)
 
 
-def features_tower(width: int, model: ModelSizes, name: str) -> keras.Model:
+def features_tower(width: int, rows: int, model: ModelSizes, name: str) -> keras.Model:
     """One dense layer over what a frozen network makes of a picture, each feature standardised by the train rows.
+
+    Where the rows are few, a thousand features fit them by chance sooner than by merit. Below 3,000 rows they are
+    scaled down in proportion, so that they are learned more slowly than the rest.
 
     Args:
         width: Of the network's vector.
+        rows: Train rows with a picture.
         model: Width of the result and dropout.
         name: Of the Keras model.
 
@@ -444,7 +449,8 @@ def features_tower(width: int, model: ModelSizes, name: str) -> keras.Model:
     """
     features = keras.Input((width,))
     standard = layers.BatchNormalization(momentum=_MOMENTUM, center=False, scale=False)(features)
-    return keras.Model(features, layers.Dense(model.width, activation="gelu")(_scaled(standard)), name=name)
+    slowed = _scaled(standard) * min(1.0, rows / _MANY_ROWS)
+    return keras.Model(features, layers.Dense(model.width, activation="gelu")(slowed), name=name)
 
 
 def backbone_tower(feature: ImageFeature, network: keras.Model, model: ModelSizes, name: str, seed: int) -> keras.Model:
