@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--json"],
     "publish": ["CONFIG", "--bundle", "--evaluation", "--out", "--to", "--json"],
     "rollback": ["CONFIG", "VERSION", "--to", "--json"],
+    "cross-validate": ["CONFIG", "--table", "--out", "--seed", "--workers", "--json"],
     "validate-plan": ["CONFIG", "--out", "--partitions", "--table", "--json"],
     "validate-partition": ["CONFIG", "PARTITION", "--plan", "--out", "--workers", "--json"],
     "validate-merge": ["CONFIG", "--plan", "--part", "--out", "--table", "--workers", "--json"],

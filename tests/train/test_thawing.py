@@ -13,6 +13,7 @@ from networks import Seen
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.train import checkpoint as checkpoints
+from polyhead.train.sizes import sized
 
 EPOCHS = 4
 """One of them for the heads alone."""
@@ -33,13 +34,14 @@ def trained(pictures: Seen, checkpoint: Path, *, train: str = "all", epochs: int
     from polyhead.train.fit import fit
     from polyhead.train.score import JointScore
 
-    config = pictures.training(train)
-    config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})
     directory, shards = pictures.folder / "preprocess", pictures.folder / "shard"
+    manifest = ShardManifest.read(shards)
+    config, _ = sized(pictures.training(train), manifest.rows["train"])
+    config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})
     fitted = Fitted.of(Preprocessing.read(directory), config, directory)
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
-    feed = Feed(config, fitted, ShardManifest.read(shards), shards)
+    feed = Feed(config, fitted, manifest, shards)
     network = build_core(fitted, config)
     score = JointScore(fitted, feed.targets("train").as_numpy_iterator())
     fit(network, fitted, config, feed, score, None, lambda _: None, checkpoint)

@@ -62,6 +62,11 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
 
     The network's inputs are `vector`, float32 (batch, columns, length of the longest), shorter ones padded with zeros,
     and `vector_known`, float32 (batch, columns).
+
+    Args:
+        features: Configuration of each column.
+        statistics: Statistics of the same columns.
+        directory: As for `FeatureBlock`.
     """
 
     KIND = _NAME
