@@ -10,7 +10,7 @@ import yaml
 
 _PLAIN = re.compile(r"(?:[A-Za-z_/]|--?[A-Za-z])[ -~]*")
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "inf", "infinity", "nan"}
-"""What some reader takes for a truth value, for nothing or for a number, in any case."""
+"""What some reader takes for a truth value, for nothing or for a number, in any case, a number with a sign too."""
 _BREAKS = re.compile("[\x85\u2028\u2029]")
 """Line breaks of YAML 1.1 that are none of YAML 1.2."""
 
@@ -29,7 +29,7 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         style = '"'
     elif "\n" in text:
         style = "|" if text.strip("\n") and not text.startswith(" ") else '"'
-    elif not _PLAIN.fullmatch(text) or text.lower() in _WORDS:
+    elif not _PLAIN.fullmatch(text) or text.lower().removeprefix("-") in _WORDS:
         style = "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -41,8 +41,9 @@ def yaml_text(documents: Sequence[dict[str, Any]], *, sort_keys: bool = True) ->
     """Documents as one text; the same documents give the same text.
 
     A text is written without quotes only if it begins with a letter, `_`, `/` or a dash before a letter and is not a
-    word for a truth value or for nothing. All else is quoted, since readers disagree on it: to Go's `yaml.v3`, which
-    reads what Kubeflow Pipelines is sent, `1e-4`, `12e45` and `0o17` are numbers, to PyYAML they are texts.
+    word for a truth value, for nothing or for a number. All else is quoted, since readers disagree on it: to Go's
+    `yaml.v3`, which reads what Kubeflow Pipelines is sent, `1e-4`, `12e45` and `0o17` are numbers, to PyYAML they are
+    texts.
 
     Args:
         documents: Mappings of plain values.
