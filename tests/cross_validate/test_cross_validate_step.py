@@ -20,6 +20,7 @@ SECTIONS: dict[str, Any] = {
     "features": {"size": {"kind": "numeric"}},
     "targets": {"price": {"kind": "regression"}, "sold": {"kind": "binary"}, "tags": {"kind": "multilabel"}},
     "train": {"epochs": 2},
+    "ensemble": {"use": "off", "members": []},
     "cross_validate": {"folds": 2, "repeats": 2},
 }
 
