@@ -25,8 +25,8 @@ AMBIGUOUS = [
     "-", "--", "---", "...", "?", ":", "a: b", "a #b", "#a", "*a", "&a", "!a", "!!int 3", "|", ">", "@a", "`a", "%a",
     "{a}", "[a]", " a", "a ", "a\n", "\na", "\n a", " a\nb", "a\n\n", "a\tb", "\t", "a\r\nb", "\x85", "a\u2028b",
     "\ufeffa", "\x00", "\x7f", "\x1b[0m", "\U0001f600", "a'b", 'a"b', "a\\b", "{{a}}", "0.0.1", "30s", "8Gi", "500m",
-    "inf", "nan", "Infinity", "-inf", "-NaN", "0", "1e", "e1", "1e5x", "---\na", "a\n---\nb", "a\n...\n", "# a\nb", "-\n",
-    "'", '"', "%YAML 1.1\n",
+    "inf", "nan", "Infinity", "-inf", "-NaN", "0", "1e", "e1", "1e5x", "---\na", "a\n---\nb", "a\n...\n", "# a\nb",
+    "-\n", "'", '"', "%YAML 1.1\n",
 ]  # fmt: skip
 
 GO_PLAIN = re.compile(
