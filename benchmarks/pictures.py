@@ -92,7 +92,9 @@ def ours(table: pl.DataFrame, folder: Path, part: str, epochs: int, seeds: list[
         {
             "table": "emoji.parquet",
             "image_root": str(folder),
-            "features": {"picture": {"kind": "image", "size": [SIZE, SIZE]}},
+            "features": {
+                "picture": {"kind": "image", "size": [SIZE, SIZE], "augment": {"flip": True, "shift": 0.1}},
+            },
             "targets": {"group": {"kind": "multiclass"}},
             "split": {"column": "part"},
             "model": {"image_dropout": 0},

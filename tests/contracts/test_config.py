@@ -257,7 +257,7 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
          "f:5 features.photo.encoder", "invalid-format", ["n.h5"]),
         (MINIMAL.replace("{kind: image}", "{kind: image, augment: {crop: 0.2}, encoder: {backbone: n.keras}}"),
          "f:5 features.photo", "conflicting-keys", []),
-        (MINIMAL.replace("{kind: image}", "{kind: image, tied: p}\n  b: {kind: image, tied: p, augment: {flip: off}}"),
+        (MINIMAL.replace("{kind: image}", "{kind: image, tied: p}\n  b: {kind: image, tied: p, augment: {flip: on}}"),
          "f:6 features.b.augment.flip", "tied-images-differ", ["photo"]),
         (MINIMAL.replace("{kind: image}", "{kind: image, augment: {flp: true}}"),
          "f:5 features.photo.augment.flp", "unknown-key", ["flp", "flip"]),

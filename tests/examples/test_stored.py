@@ -110,7 +110,7 @@ def test_colour_subsampling_is_the_features(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_recipe_names_all_that_decides_the_bytes() -> None:
     """The same settings have the same recipe, any other setting another."""
     first = PictureEncoder(feature(), "scaled", max_pixels=LIMIT).recipe
-    other = feature(augment=Augmentation(flip=False), tied="a")
+    other = feature(augment=Augmentation(flip=True), tied="a")
     assert PictureEncoder(other, "scaled", max_pixels=LIMIT).recipe == first
     others = {
         PictureEncoder(feature(), "full", max_pixels=LIMIT).recipe,

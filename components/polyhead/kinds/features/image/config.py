@@ -100,12 +100,12 @@ class Augmentation(Section):
     """What is changed at random in a picture whenever training sees it. Amounts are the largest; 0 changes nothing."""
 
     flip: bool = Field(
-        True,
-        description="Mirror left to right, half of the time. Turn it off where that changes the meaning, as of digits, "
+        False,
+        description="Mirror left to right, half of the time; not where that changes the meaning, as of digits, "
         "writing, arrows or left and right hands.",
     )
     shift: float = Field(
-        0.1, ge=0, le=0.5, description="Move by up to this share of the height and of the width, in whole pixels."
+        0.0, ge=0, le=0.5, description="Move by up to this share of the height and of the width, in whole pixels."
     )
     rotate: float = Field(0.0, ge=0, le=180, description="Turn by up to this many degrees, either way.")
     zoom: float = Field(0.0, ge=0, lt=1, description="Enlarge or shrink by up to this share.")

@@ -11,28 +11,30 @@ from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.features.image.augment import Augment
 from polyhead.kinds.features.image.config import ImageFeature
 
+_FEW_ROWS = 1_000
+"""Pictures up to which the plain network is the better one."""
+
+_PLAIN_CHANNELS = (16, 32, 64, 96, 128, 128, 128)
+_PLAIN_GRID = 4
+
 _MOST_PIXELS = 40
-"""Height and width above which convolutions halve the picture before the first stage."""
+"""Height and width above which convolutions of the residual network halve the picture before its first stage."""
 
 _STEM_CHANNELS = 16
+_CHANNELS = (24, 48, 96)
 _MOMENTUM = 0.95
 _GRID = 2
-_FEW_ROWS = 1_000
-_CHANNELS = {True: (16, 32, 64), False: (24, 48, 96)}
-"""Channels of the stages, by whether the rows are few."""
 
 
 def image_tower(feature: ImageFeature, rows: int, model: ModelSizes, name: str, seed: int) -> keras.Model:
-    """A small residual network.
+    """A small convolutional network: a plain one up to 1,000 pictures, a residual one above.
 
-    Convolutions of stride 2 bring a picture to at most 40 pixels a side. Three stages follow, each a convolution and a
-    pooling by 2, from the second on with two more convolutions beside a straight way. Batch normalisation and ReLU come
-    after each convolution. What is left, averaged to a grid of about 2 x 2 that keeps where things are, goes through
-    dropout and one dense layer. (The stages are those of David Page, How to Train Your ResNet, 2018.)
+    Both average what is left to a coarse grid, which keeps where things are, and put dropout and one dense layer behind
+    it. Measured: with 413 pictures the plain one has the lower validation loss, with 1,488 and 4,458 the residual one.
 
     Args:
         feature: Size and augmentation.
-        rows: Pictures that it is trained on; above 1,000 the stages have half as many channels again.
+        rows: Pictures that it is trained on.
         model: Width of the result and dropout.
         name: Of the Keras model.
         seed: Of augmentation and dropout.
@@ -42,16 +44,34 @@ def image_tower(feature: ImageFeature, rows: int, model: ModelSizes, name: str, 
     """
     pixels = keras.Input((*feature.size, 3), dtype="uint8")
     x = Augment(feature.augment.model_dump(), seed=seed)(pixels)
+    x, grid = (_plain(x), _PLAIN_GRID) if rows <= _FEW_ROWS else (_residual(x), _GRID)
+    x = layers.Flatten()(layers.AveragePooling2D([max(1, size // grid) for size in x.shape[1:3]])(x))
+    x = layers.Dropout(model.dropout, seed=seed)(x)
+    return keras.Model(pixels, layers.Dense(model.width, activation="gelu")(x), name=name)
+
+
+def _plain(x: Any) -> Any:
+    """Convolutions that each halve the picture, with group normalisation, until it is less than 2 * 4 wide or high."""
+    for channels in _PLAIN_CHANNELS:
+        if min(x.shape[1:3]) < 2 * _PLAIN_GRID:
+            break
+        x = layers.ReLU()(layers.GroupNormalization(8)(layers.MaxPooling2D(2)(_convolution(x, channels))))
+    return x
+
+
+def _residual(x: Any) -> Any:
+    """Three stages, each a convolution and a pooling, from the second on with two more beside a straight way.
+
+    Convolutions of stride 2 bring the picture to at most 40 pixels a side before. Batch normalisation and ReLU come
+    after each convolution. (The stages are those of David Page, How to Train Your ResNet, 2018.)
+    """
     while min(x.shape[1:3]) > _MOST_PIXELS:
         x = _normalised(_convolution(x, _STEM_CHANNELS, strides=2))
-    for stage, channels in enumerate(_CHANNELS[rows <= _FEW_ROWS]):
+    for stage, channels in enumerate(_CHANNELS):
         x = _normalised(layers.MaxPooling2D(2)(_convolution(x, channels)))
         if stage:
             x = layers.Add()([x, _normalised(_convolution(_normalised(_convolution(x, channels)), channels))])
-    height, width = (max(1, size // _GRID) for size in x.shape[1:3])
-    x = layers.Flatten()(layers.AveragePooling2D((height, width))(x))
-    x = layers.Dropout(model.dropout, seed=seed)(x)
-    return keras.Model(pixels, layers.Dense(model.width, activation="gelu")(x), name=name)
+    return x
 
 
 def _convolution(x: Any, channels: int, strides: int = 1) -> Any:
