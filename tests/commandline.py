@@ -75,9 +75,9 @@ def change(config: Path, to: Path | None = None, **sections: Any) -> Path:
 
 
 def small_sample(folder: Path) -> Path:
-    """The embedded sample, shrunk to 120 rows and one epoch."""
+    """The embedded sample, shrunk to 120 rows, one epoch and no model beside the network."""
     train = {"epochs": 1, "batch_size": 32, "seed": 0}
-    return change(write_sample(folder / "sample", rows=120), train=train)
+    return change(write_sample(folder / "sample", rows=120), train=train, ensemble={"members": []})
 
 
 def program() -> TyperGroup:
