@@ -33,6 +33,7 @@ targets:
 split: {column: part}
 train: {epochs: 1}
 model: {width: 8}
+ensemble: {members: []}
 """
 COLOURS = ("red", "green", "blue")
 
