@@ -44,6 +44,29 @@ def column_units(width: int, columns: int) -> int:
     return min(width, max(_FEWEST_UNITS, _SHARED_UNITS // columns))
 
 
+def column_layer(columns: int, inputs: int, units: int, name: str) -> keras.layers.Layer:
+    """A dense layer for each column of a block, all of them in one tensor.
+
+    Args:
+        columns: Of the block.
+        inputs: Numbers of the longest column.
+        units: Of each column's vector.
+        name: Of the layer.
+
+    Returns:
+        A layer from `(batch, columns, inputs)` to `(batch, columns, units)`.
+    """
+    limit = math.sqrt(6 / (inputs + units))  # Glorot's, of one column's layer
+    return layers.EinsumDense(
+        "bci,ciu->bcu",
+        output_shape=(columns, units),
+        bias_axes="cu",
+        activation="gelu",
+        kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
+        name=name,
+    )
+
+
 def seed_of(seed: int, name: str) -> int:
     """A seed of its own for every part of the network, the same on every machine."""
     return zlib.crc32(f"{seed}/{name}".encode())
@@ -213,15 +236,7 @@ class NumberBlock(FeatureBlock[AFeature, AStatistics]):
         columns, parts = len(self.names), self.PARTS + 1
         values = HideNumber(HIDDEN, seed_of(seed, self.KIND), name=f"{self.KIND}__hide")(inputs[self.KIND])
         units = column_units(model.width, columns)
-        limit = math.sqrt(6 / (parts + units))  # Glorot's, of one column's layer
-        vectors = layers.EinsumDense(
-            "bci,ciu->bcu",
-            output_shape=(columns, units),
-            bias_axes="cu",
-            activation="gelu",
-            kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
-            name=f"{self.KIND}__encoder",
-        )(values)
+        vectors = column_layer(columns, parts, units, f"{self.KIND}__encoder")(values)
         return Encoded(
             layers.Flatten(name=f"{self.KIND}__vectors")(vectors),
             lambda units, head: self.line({self.KIND: values}, units, f"{self.KIND}__to__{head}"),
@@ -229,8 +244,7 @@ class NumberBlock(FeatureBlock[AFeature, AStatistics]):
 
     def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
         """All parts of a number, then the next column's."""
-        values = inputs[self.KIND].reshape(len(inputs[self.KIND]), -1)
-        return Table(values.shape[1], np.broadcast_to(np.arange(values.shape[1], dtype=np.int32), values.shape), values)
+        return Table.dense(inputs[self.KIND].reshape(len(inputs[self.KIND]), -1))
 
     def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
         """A dense layer over all parts."""

@@ -57,6 +57,11 @@ class Table:
     places: NDArray[np.int32]
     values: NDArray[np.float32]
 
+    @classmethod
+    def dense(cls, values: NDArray[np.float32]) -> Table:
+        """A matrix whose numbers are all given, float32 (rows, columns)."""
+        return cls(values.shape[1], np.broadcast_to(np.arange(values.shape[1], dtype=np.int32), values.shape), values)
+
 
 @dataclass(frozen=True)
 class TreeColumns:

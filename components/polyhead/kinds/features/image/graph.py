@@ -398,8 +398,7 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
 
     def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
         """For columns that are tied the mean over those that are known, `_scaled`, and then the next ones'."""
-        values = np.concatenate([np.asarray(mean) for mean in self._means(inputs)], 1)
-        return Table(values.shape[1], np.broadcast_to(np.arange(values.shape[1], dtype=np.int32), values.shape), values)
+        return Table.dense(np.concatenate([np.asarray(mean) for mean in self._means(inputs)], 1))
 
     def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
         """A dense layer over the same."""
@@ -441,7 +440,7 @@ def features_tower(width: int, rows: int, model: ModelSizes, name: str) -> keras
     Args:
         width: Of the network's vector.
         rows: Train rows with a picture.
-        model: Width of the result and dropout.
+        model: Width of the result.
         name: Of the Keras model.
 
     Returns:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from polyhead.contracts.sizes import ModelSizes
-from polyhead.kinds.features.graph import HIDDEN, Hide, Scaling, StandIn, column_units, seed_of
+from polyhead.kinds.features.graph import HIDDEN, Hide, Scaling, StandIn, column_layer, column_units, seed_of
 from polyhead.kinds.features.vector.config import VectorFeature, VectorStatistics
 from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock, Held, Table
 
@@ -125,15 +124,7 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
         known = Hide(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")(inputs[_KNOWN])
         values = inputs[_NAME] * ops.expand_dims(known, -1)  # the direct lines lose what is hidden too
         units = column_units(model.width, columns)
-        limit = math.sqrt(6 / (self._longest + units))  # Glorot's, of the longest column's layer
-        dense = layers.EinsumDense(
-            "bcd,cdu->bcu",
-            output_shape=(columns, units),
-            bias_axes="cu",
-            activation="gelu",
-            kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
-            name=f"{_NAME}__encoder",
-        )(values)
+        dense = column_layer(columns, self._longest, units, f"{_NAME}__encoder")(values)
         vectors = StandIn(name=f"{_NAME}__stand_in")(dense, known)
         return Encoded(
             layers.Flatten(name=f"{_NAME}__vectors")(vectors),
@@ -142,8 +133,7 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
 
     def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
         """The components, column after column, without padding."""
-        values = inputs[_NAME].reshape(len(inputs[_NAME]), -1)[:, self._places]
-        return Table(values.shape[1], np.broadcast_to(np.arange(values.shape[1], dtype=np.int32), values.shape), values)
+        return Table.dense(inputs[_NAME].reshape(len(inputs[_NAME]), -1)[:, self._places])
 
     def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
         """A dense layer over the components."""
