@@ -25,7 +25,8 @@ def test_a_mirrored_feature_is_served_as_it_is(tf: Any, tmp_path: Path) -> None:
     for row in range(rows):
         Image.fromarray(generator.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(tmp_path / f"{row}.png")
     config = parse_config(
-        f"table: t.parquet\nimage_root: {tmp_path}\nfeatures: {{photo: {{kind: image, size: [16, 16]}}}}\n"
+        f"table: t.parquet\nimage_root: {tmp_path}\n"
+        "features: {photo: {kind: image, size: [16, 16], augment: {flip: true, shift: 0.2}}}\n"
         "targets: {price: {kind: regression}}\nsplit: {column: part}\nmodel: {dropout: 0, image_dropout: 0}\n"
     )
     table = pl.DataFrame(
