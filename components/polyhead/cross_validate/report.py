@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-
-import jinja2
 
 from polyhead.contracts.cross_validation import CrossValidation, RepeatedHead
 from polyhead.kinds.metrics import METRICS
-from polyhead.page import charts
+from polyhead.page.template import page_template
+
+_TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
 @dataclass(frozen=True)
@@ -37,22 +36,11 @@ def render_page(result: CrossValidation, *, title: str) -> str:
     Returns:
         A whole HTML document. The same arguments give the same text.
     """
-    return _template().render(
+    return page_template(_TEMPLATE).render(
         title=title,
         result=result,
         heads={name: _rows(head) for name, head in result.heads.items()},
-        light=charts.LIGHT,
-        dark=charts.DARK,
-        font=charts.FONT,
     )
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8"))
 
 
 def _rows(head: RepeatedHead) -> list[_Row]:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
-import jinja2
 import polars as pl
 import vl_convert
 from markupsafe import Markup
@@ -32,8 +31,10 @@ from polyhead.kinds.reports import REPORTS
 from polyhead.page import charts
 from polyhead.page.charts import Chart
 from polyhead.page.tables import Table, short
+from polyhead.page.template import page_template
 
 FIRST_SLICES = 10
+_TEMPLATE = Path(__file__).with_name("report.html.j2")
 _SPLIT_ORDER = ("train", "val", "test")
 _DRAW = """(() => {
   const page = JSON.parse(document.getElementById("chart-data").textContent);
@@ -149,7 +150,7 @@ def render_report(
     names = [name for name in report.heads if any(name in epoch.losses for epoch in epochs)]
     losses = [figures.add(curves.loss_curve(name, epochs), title=name) for name in names]
     script = _script()
-    return _template().render(
+    return page_template(_TEMPLATE).render(
         title=title,
         report=report,
         splits=_splits(report),
@@ -167,19 +168,7 @@ def render_report(
         vega_lite=alt.SCHEMA_VERSION.removeprefix("v"),
         first=charts.FIRST,
         second=charts.SECOND,
-        light=charts.LIGHT,
-        dark=charts.DARK,
-        font=charts.FONT,
     )
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["short"] = short
-    return environment.from_string(Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8"))
 
 
 @cache

@@ -228,9 +228,11 @@ class _Window:
 def _steady(data: tf.data.Dataset) -> tf.data.Dataset:
     """A dataset with a fixed order and fixed parallelism.
 
-    Autotuning is off because it can stall for seconds when an iterator is dropped.
+    Autotuning is off because it can stall for seconds when an iterator is dropped; so is rewriting, which finds nothing
+    to do here and takes half a second for each iterator.
     """
     options = tf.data.Options()
     options.deterministic = True
+    options.experimental_optimization.apply_default_optimizations = False
     options.autotune.enabled = False
     return data.with_options(options)

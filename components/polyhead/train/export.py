@@ -15,29 +15,16 @@ from polyhead.model.transforms import FeatureTransforms
 
 
 class _Serving(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """The served function with what it needs: the network's variables and the transforms' tables.
+    """What the served function needs: the network's variables and the transforms' tables.
 
-    The network itself stays out of reach of TensorFlow's saving, which would trace its layers as if they trained.
+    The network itself stays out of reach of TensorFlow's saving, which would trace its layers as if they trained; and
+    so does the function, which would be traced again.
     """
 
-    def __init__(
-        self,
-        core: keras.Model,
-        transforms: FeatureTransforms,
-        fitted: Fitted,
-        corrections: Mapping[str, float],
-        thresholds: Mapping[str, Sequence[float]],
-    ) -> None:
+    def __init__(self, core: keras.Model, transforms: FeatureTransforms) -> None:
         super().__init__()
         self._variables = [variable.value for variable in core.variables]
         self._transforms = transforms
-
-        @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-        def serve(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
-            logits = core(transforms(transforms.joined(raw)), training=False)
-            return predictions(fitted, logits, corrections, thresholds)
-
-        self.serve = serve
 
 
 def export_serving(
@@ -62,9 +49,14 @@ def export_serving(
         out: Directory to write.
     """
     transforms = FeatureTransforms(fitted, stored=False)
-    serving = _Serving(core, transforms, fitted, corrections, thresholds)
-    signature = serving.serve.get_concrete_function(**transforms.raw_spec())
-    tf.saved_model.save(serving, str(out), signatures={"serving_default": signature})
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def serve(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits = core(transforms(transforms.joined(raw)), training=False)
+        return predictions(fitted, logits, corrections, thresholds)
+
+    signature = serve.get_concrete_function(**transforms.raw_spec())
+    tf.saved_model.save(_Serving(core, transforms), str(out), signatures={"serving_default": signature})
     _settle_fingerprint(out / "fingerprint.pb")
 
 

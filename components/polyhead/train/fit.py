@@ -85,7 +85,8 @@ def fit(
         if done > stage.end:
             continue
         trained = doubled(model) if config.train.mixup or config.train.cutmix else model
-        losses = _compile(trained, fitted, config)
+        rows = feed.training(epochs_done=done or len(epochs))
+        losses = _compile(trained, fitted, config, rows)
         keeper = Checkpoint(checkpoint, trained)
         if done:
             (epochs, best_weights), done = keeper.read(), 0
@@ -94,7 +95,7 @@ def fit(
         watcher = _Watcher(model, losses, score, validation, config, stage, on_epoch, keeper, epochs, best_weights)
         if not watcher.is_done:
             trained.fit(
-                feed.training(epochs_done=len(epochs)),
+                rows,
                 initial_epoch=len(epochs),
                 epochs=stage.end,
                 steps_per_epoch=feed.steps,
@@ -108,8 +109,13 @@ def fit(
     return Trained(epochs, best.epoch, best.score)
 
 
-def _compile(model: keras.Model, fitted: Fitted, config: SizedConfig) -> dict[str, keras.metrics.Metric]:
-    """Make a network ready to train what of it may learn; gives the metrics of its heads' losses."""
+def _compile(
+    model: keras.Model, fitted: Fitted, config: SizedConfig, rows: tf.data.Dataset
+) -> dict[str, keras.metrics.Metric]:
+    """Make a network ready to train what of it may learn; gives the metrics of its heads' losses.
+
+    All variables are made here: TensorFlow traces a step twice where the first trace makes one.
+    """
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     losses = {
         head.name: keras.metrics.MeanMetricWrapper(head.loss("none"), name=f"{head.name}__mean")
@@ -123,6 +129,11 @@ def _compile(model: keras.Model, fitted: Fitted, config: SizedConfig) -> dict[st
         jit_compile="auto" if on_gpu else False,  # XLA makes steps on CPUs slower, and its compilation takes seconds
     )
     model.optimizer.build(model.trainable_variables)
+    _, *targets = rows.element_spec
+    values, weights = tf.nest.map_structure(lambda of: tf.zeros((0, *of.shape[1:]), of.dtype), targets)
+    logits = {name: tf.zeros((0, *model.output[name].shape[1:])) for name in values}
+    model.compute_loss(y=values, y_pred=logits, sample_weight=weights)
+    model.compute_metrics(None, values, logits, weights)
     return losses
 
 
