@@ -73,6 +73,16 @@ def print_cross_validation(result: CrossValidation, place: str) -> None:
     _print_place(console, place)
 
 
+def _beside(name: str, head: HeadReport) -> str:
+    """A line: the headline metric of simple models on the same rows, each with how the model compares."""
+    metric = METRICS[next(iter(head.metrics))]
+    scores = {simple: of[metric.name] for simple, of in head.references.items() if metric.name in of}
+    marked = (
+        f"{_MARKS[score.verdict]} {escape(simple)} {metric.number(score.value)}" for simple, score in scores.items()
+    )
+    return f"against simple models, {escape(name)} {metric.name}: {', '.join(marked)}"
+
+
 def _print_scores(console: Console, report: EvaluationReport) -> None:
     _print_heads(console, f"{report.rows[report.split]:,} {report.split} rows", report.heads)
     for check in report.gate:
@@ -112,5 +122,8 @@ def _print_heads(console: Console, title: str, heads: Mapping[str, HeadReport] |
         table.add_section()
     console.print(table)
     console.print(_LEGEND, style="dim", soft_wrap=True)
+    for name, head in heads.items():
+        if isinstance(head, HeadReport) and head.references:
+            console.print(_beside(name, head), soft_wrap=True)
     for reason, metrics in missing.items():
         console.print(f"no interval: {escape(', '.join(metrics))}: {escape(reason)}", style="dim", soft_wrap=True)

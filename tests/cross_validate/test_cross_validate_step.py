@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
 import pytest
 from refusals import refusal
+from typer.testing import CliRunner
 
+from polyhead.cli import app
 from polyhead.contracts.config import load_config
 from polyhead.contracts.cross_validation import CrossValidation
 from polyhead.cross_validate import step as cross_validate_step
+from polyhead.cross_validate.component import component
 from polyhead.errors import DataError
 from polyhead.validate import step as validate_step
 
@@ -74,6 +78,31 @@ def test_every_row_is_predicted_once_in_each_repeat(
     page = (tmp_path / "C" / "report.html").read_text(encoding="utf-8")
     assert "48 rows in 2 folds" in page
     assert json.loads((tmp_path / "C" / "CrossValidation.json").read_text())["heads"]["price"]["n"] == 48
+
+
+def test_the_component_and_the_command_say_the_same(
+    tf: Any, data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The component fills its outputs, the command prints the contract as JSON and keeps both steps' artifacts."""
+    monkeypatch.chdir(data.folder)
+    text = data.config.read_text(encoding="utf-8").replace("repeats: 2", "repeats: 1")
+    metrics, report = SimpleNamespace(metadata={}), SimpleNamespace(path=str(tmp_path / "report.html"))
+    component("image:1").python_func(
+        config=text,
+        data=SimpleNamespace(path=str(data.folder / "V")),
+        scores=SimpleNamespace(path=str(tmp_path / "S")),
+        metrics=metrics,
+        report=report,
+    )
+    result = CrossValidation.read(tmp_path / "S")
+    assert metrics.metadata == result.flat_metrics()
+    assert metrics.metadata["price.mae"] == result.heads["price"].metrics["mae"].value
+    assert Path(report.path).read_bytes() == (tmp_path / "S" / "report.html").read_bytes()
+
+    (data.folder / "once.yaml").write_text(text, encoding="utf-8")
+    ran = CliRunner().invoke(app, ["cross-validate", "once.yaml", "--out", str(tmp_path / "out"), "--json"])
+    assert json.loads(ran.stdout) == json.loads((tmp_path / "S" / "CrossValidation.json").read_text())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cross-validate", "validate"]
 
 
 def test_fewer_rows_than_folds_are_refused(data: Any, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, MetricScore
+from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, MetricScore, ReferenceScore
 from polyhead.evaluate.gate import check_gate
 from polyhead.results import print_evaluation
 
@@ -31,7 +31,15 @@ def test_the_table_says_what_is_known_and_what_is_not(
         "pr_auc": MetricScore(value=0.05, baseline=0.1, n=50, interval=rare, difference=-0.05, verdict="worse"),
         "log_loss": MetricScore(value=None, baseline=None),
     }
-    heads = {"returned": HeadReport(kind="binary", n=50, missing=3, classes=["no", "yes"], metrics=metrics)}
+    references = {
+        "linear": {"accuracy": ReferenceScore(value=0.88, verdict="better"), "roc_auc": ReferenceScore(value=0.9)},
+        "boosted": {"accuracy": ReferenceScore(value=0.92, verdict="not clearly better")},
+    }
+    heads = {
+        "returned": HeadReport(
+            kind="binary", n=50, missing=3, classes=["no", "yes"], metrics=metrics, references=references
+        )
+    }
     verdict, gate = check_gate({"returned": {"accuracy": "beats baseline", "roc_auc": "beats baseline"}}, heads)
     report = EvaluationReport(
         split="test",
@@ -53,8 +61,9 @@ def test_the_table_says_what_is_known_and_what_is_not(
         ["n = 50", "pr_auc", "0.0500", "none", "0.100", "✗"],
         ["", "log_loss", "–", "none", "–", ""],
     ]
-    assert lines[-6:] == [
+    assert lines[-7:] == [
         "against the baseline: ✓ better, ≈ not clearly better, ✗ worse",
+        "against simple models, returned accuracy: ✓ linear 0.880, ≈ boosted 0.920",
         "no interval: returned roc_auc, returned pr_auc: the rarest class has 5 rows here, an interval needs 10",
         "  ✗ returned accuracy beats baseline (0.940): not clearly better: it differs by +0.0400, 95 % interval "
         "−0.0100 to 0.0900",

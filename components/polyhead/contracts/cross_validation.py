@@ -13,7 +13,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from polyhead.contracts.artifact import Contract, Record
-from polyhead.contracts.evaluation import MetricScore
+from polyhead.contracts.evaluation import MetricScore, flat_metrics
 
 
 class RepeatedScore(MetricScore):
@@ -69,6 +69,10 @@ class CrossValidation(Contract):
     rows: int
     heads: dict[str, RepeatedHead]
     warnings: list[str] = Field([])
+
+    def flat_metrics(self) -> dict[str, float]:
+        """Every defined metric as `<head>.<metric>`, finite Python floats only, for systems that take flat names."""
+        return flat_metrics({name: head.metrics for name, head in self.heads.items()})
 
     @classmethod
     def made_by(cls) -> str:

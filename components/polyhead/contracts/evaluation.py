@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -88,6 +89,16 @@ class ReferenceScore(Record):
     difference: float | None = None
     interval: Interval = Interval()
     verdict: Comparison | None = None
+
+
+def flat_metrics(heads: Mapping[str, Mapping[str, MetricScore]]) -> dict[str, float]:
+    """The defined ones of the heads' metrics as `<head>.<metric>`."""
+    return {
+        f"{head}.{name}": metric.value
+        for head, metrics in heads.items()
+        for name, metric in metrics.items()
+        if metric.value is not None
+    }
 
 
 class HeadReport(Record):
@@ -171,12 +182,7 @@ class EvaluationReport(Contract):
 
     def flat_metrics(self) -> dict[str, float]:
         """Every defined metric as `<head>.<metric>`, finite Python floats only, for systems that take flat names."""
-        return {
-            f"{head}.{name}": metric.value
-            for head, report in self.heads.items()
-            for name, metric in report.metrics.items()
-            if metric.value is not None
-        }
+        return flat_metrics({head: report.metrics for head, report in self.heads.items()})
 
     @classmethod
     def made_by(cls) -> str:
