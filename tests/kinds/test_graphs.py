@@ -196,3 +196,36 @@ def test_the_units_of_a_block_are_bounded() -> None:
 
     assert [column_units(64, columns) for columns in (1, 16, 17, 100, 300, 2000)] == [64, 64, 60, 10, 4, 4]
     assert column_units(4, 1) == 4
+
+
+def test_characters_beside_words_are_learned_more_slowly_where_rows_are_few(tf: Any, tmp_path: Path) -> None:
+    """Of 300 rows, a tenth of 3,000, their weights count a tenth; those of words, and of characters alone, in full."""
+    from polyhead.kinds.features.text.graph import TextBlock
+
+    def terms(name: str, kind: str, tokens: list[str]) -> Terms:
+        table = pl.DataFrame({"token": tokens, "count": [1] * len(tokens), "idf": [1.0] * len(tokens)})
+        vocabulary = write_vocabulary(tmp_path, name, table)
+        return Terms(tokenizer=kind, shortest=1, longest=2, vocabulary=vocabulary)
+
+    def added(kinds: list[Terms], ids: list[int]) -> list[float]:
+        """What each term alone, at weight 1, adds to a line whose coefficients are 1."""
+        import keras
+
+        statistics = TextStatistics(count=300, missing=0, documents=300, terms=kinds)
+        block = TextBlock({"t": TextFeature(kind="text")}, {"t": statistics})
+        inputs = block.inputs()
+        line = block.encode(inputs, ModelSizes(width=4, dropout=0.3), 3).direct(1, "y")
+        model = keras.Model(inputs, line)
+        model.set_weights([np.ones_like(weight) for weight in model.get_weights()])
+        rows = len(ids)
+        given = {
+            "text_ids": np.reshape(ids, (rows, 1, 1)),
+            "text_weights": np.ones((rows, 1, 1)),
+            "text_known": np.ones((rows, 1)),
+        }
+        return [round(float(value), 6) for value in model.predict_on_batch(given)[:, 0]]
+
+    words = terms("w", tokenizer.WORDS, ["blue", "red"])
+    characters = terms("c", tokenizer.CHARACTERS, ["bl", "re", "ue"])
+    assert added([words, characters], [1, 2, 3, 4, 5]) == [1, 1, 0.1, 0.1, 0.1]
+    assert added([characters], [1, 2, 3]) == [1, 1, 1]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.entries import entry_name
-from polyhead.kinds.features.graph import HIDDEN, Hide, StandIn, seed_of
+from polyhead.kinds.features.graph import HIDDEN, Hide, StandIn, few_rows_rate, seed_of
 from polyhead.kinds.features.image.augment import Augment, contact_sheet
 from polyhead.kinds.features.image.backbone.graph import BACKBONE, PictureFeatures, load_backbone, thaw
 from polyhead.kinds.features.image.config import Backbone, ImageFeature, ImageStatistics
@@ -29,7 +29,6 @@ from polyhead.pictures import graph
 
 _ALIGNMENT = 64
 _MOMENTUM = 0.9
-_MANY_ROWS = 3_000
 _HIDDEN_FEATURES = 0.5
 """Chance that what a frozen network makes of a picture is hidden: wide vectors drown a row's few numbers otherwise."""
 
@@ -434,8 +433,7 @@ def _mean_of_known(pictures: Sequence[tuple[Any, Any]]) -> Any:
 def features_tower(width: int, rows: int, model: ModelSizes, name: str) -> keras.Model:
     """One dense layer over what a frozen network makes of a picture, each feature standardised by the train rows.
 
-    Where the rows are few, a thousand features fit them by chance sooner than by merit. Below 3,000 rows they are
-    scaled down in proportion, so that they are learned more slowly than the rest.
+    Where the rows are few, the features are learned more slowly than the rest (`few_rows_rate`).
 
     Args:
         width: Of the network's vector.
@@ -448,7 +446,7 @@ def features_tower(width: int, rows: int, model: ModelSizes, name: str) -> keras
     """
     features = keras.Input((width,))
     standard = layers.BatchNormalization(momentum=_MOMENTUM, center=False, scale=False)(features)
-    slowed = _scaled(standard) * min(1.0, rows / _MANY_ROWS)
+    slowed = _scaled(standard) * few_rows_rate(rows)
     return keras.Model(features, layers.Dense(model.width, activation="gelu")(slowed), name=name)
 
 

@@ -14,7 +14,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from polyhead.contracts.sizes import ModelSizes
-from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, StandIn, column_units, seed_of
+from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, StandIn, column_units, few_rows_rate, seed_of
 from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import Terms, TextFeature, TextStatistics
 from polyhead.kinds.features.text.tokenizer import SHORTEST_WORD, WHITE_SPACE, WORD_CHARACTERS
@@ -191,6 +191,37 @@ class WeightedTerms(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyp
         return {**super().get_config(), "terms": self.terms, "units": self.units, "zeros": self.zeros}
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
+class SlowTerms(keras.layers.Layer):  # type: ignore[misc]
+    """Weights of terms, those of later ids times a rate.
+
+    Args:
+        firsts: The first of these ids, of each column.
+        rates: Likewise.
+
+    Input shape:
+        Ids and weights, `(batch, columns, n)` each.
+
+    Output shape:
+        `(batch, columns, n)`.
+    """
+
+    def __init__(self, firsts: Sequence[int], rates: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.firsts = list(firsts)
+        self.rates = list(rates)
+
+    def call(self, ids: Any, weights: Any) -> Any:
+        """The weights, scaled."""
+        firsts = ops.convert_to_tensor(self.firsts, ids.dtype)[:, None]
+        rates = ops.convert_to_tensor(self.rates, weights.dtype)[:, None]
+        return ops.where(ids < firsts, weights, weights * rates)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments for loading."""
+        return {**super().get_config(), "firsts": self.firsts, "rates": self.rates}
+
+
 class TextBlock(FeatureBlock[TextFeature, TextStatistics]):
     """All texts.
 
@@ -215,9 +246,13 @@ class TextBlock(FeatureBlock[TextFeature, TextStatistics]):
         }
 
     def encode(self, inputs: Mapping[str, Any], model: ModelSizes, seed: int) -> Encoded:
-        """A dense layer for each column over its terms, with a learned vector where there is no text."""
+        """A dense layer for each column over its terms, with a learned vector where there is no text.
+
+        Beside words, characters are learned more slowly where the rows are few (`few_rows_rate`).
+        """
         ids, known = inputs[_IDS], Hide(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")(inputs[_KNOWN])
         weights = inputs[_WEIGHTS] * ops.expand_dims(known, -1)  # the direct lines lose what is hidden too
+        weights = SlowTerms(*self._slowed, name=f"{_NAME}__slowed")(ids, weights)
         sizes = self._sizes
         units = column_units(model.width, len(self.names))
         terms = WeightedTerms(sizes, units, name=f"{_NAME}__encoder")(ids, weights)
@@ -241,6 +276,15 @@ class TextBlock(FeatureBlock[TextFeature, TextStatistics]):
         """`WeightedTerms`, summed over the columns."""
         terms = WeightedTerms(self._sizes, units, zeros=True, name=name)
         return ops.sum(terms(inputs[_IDS], inputs[_WEIGHTS]), axis=1)
+
+    @property
+    def _slowed(self) -> tuple[list[int], list[float]]:
+        """The first id of each column's characters, and what their weights are multiplied by."""
+        columns = self.statistics.values()
+        return (
+            [of.terms[0].vocabulary.size + 1 for of in columns],
+            [few_rows_rate(of.documents) for of in columns],
+        )
 
     @property
     def _sizes(self) -> list[int]:
