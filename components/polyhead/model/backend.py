@@ -15,7 +15,7 @@ def load() -> None:
     """Import TensorFlow and Keras, quietly. Takes 6 to 8 seconds the first time in a process.
 
     What native code prints meanwhile (which instructions the build uses, that no GPU was found) is shown only
-    when the import fails, or when the user set `TF_CPP_MIN_LOG_LEVEL`.
+    when the import fails, or when the user set `TF_CPP_MIN_LOG_LEVEL`. TensorFlow's warnings are shown likewise.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         import keras
@@ -30,6 +30,7 @@ def load() -> None:
 
         _limit_threads()
         tf.config.list_physical_devices()
+    tf.get_logger().setLevel("ERROR")  # it warns that functions are traced again, which each fold of a table does
 
 
 def _limit_threads() -> None:
