@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.kinds.graphs import heads
 
 
-def corrections(model: keras.Model, fitted: Fitted, rows: tf.data.Dataset, names: Collection[str]) -> dict[str, float]:
+def corrections(
+    model: keras.Model, fitted: Fitted, rows: Iterable[tuple[Any, Any, Any]], names: Collection[str]
+) -> dict[str, float]:
     """What is to be added to a head's number, on the scale that it learns.
 
     Args:

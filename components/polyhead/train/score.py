@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -79,20 +80,20 @@ class Validation:
         in_memory: Keep the inputs instead of reading and transforming them again every time.
 
     Attributes:
+        rows: The batches.
         score: Scores the losses.
     """
 
     def __init__(self, fitted: Fitted, rows: tf.data.Dataset, *, in_memory: bool) -> None:
-        inputs = rows.map(lambda inputs, _, __: inputs)
         self._fitted = fitted
-        self._inputs = list(inputs) if in_memory else inputs
-        self._targets = list(rows.map(lambda _, values, weights: (values, weights)).as_numpy_iterator())
+        self.rows: Iterable[tuple[Any, Any, Any]] = list(rows) if in_memory else rows
+        self._targets = [tf.nest.map_structure(np.asarray, tuple(targets)) for _, *targets in self.rows]
         self.score = JointScore(fitted, self._targets)
 
     def logits(self, model: keras.Model, rows: int) -> dict[str, NDArray[np.float32]]:
         """A network's logits on the first rows, by head."""
         found: list[Mapping[str, NDArray[np.float32]]] = []
-        for inputs, (values, _) in zip(self._inputs, self._targets, strict=True):
+        for inputs, values, _ in self.rows:
             found.append(model.predict_on_batch(inputs))
             rows -= len(next(iter(values.values())))
             if rows <= 0:
@@ -102,6 +103,6 @@ class Validation:
     def losses(self, model: keras.Model) -> dict[str, float]:
         """Each head's loss, of those with a known target."""
         losses = HeadLosses(self._fitted)
-        for inputs, (values, weights) in zip(self._inputs, self._targets, strict=True):
+        for (inputs, *_), (values, weights) in zip(self.rows, self._targets, strict=True):
             losses.update(values, weights, model.predict_on_batch(inputs))
         return losses.means()

@@ -7,13 +7,12 @@ sure or too unsure (C. Guo et al., On Calibration of Modern Neural Networks, ICM
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 
@@ -51,7 +50,7 @@ class HeadRows:
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
-def rows_of(core: keras.Model, fitted: Fitted, rows: tf.data.Dataset) -> dict[str, HeadRows]:
+def rows_of(core: keras.Model, fitted: Fitted, rows: Iterable[tuple[Any, Any, Any]]) -> dict[str, HeadRows]:
     """The heads with log odds on the first 100,000 rows; shards hold their rows in random order.
 
     Args:

@@ -17,10 +17,11 @@ _QUALITY = 90
 
 
 def write_sheets(fitted: Fitted, train: TrainSection, feed: Feed, directory: Path) -> None:
-    """Write a JPEG file for each feature that has pictures among the first train rows; no folder where none has.
+    """Write a JPEG file for each feature that has pictures among the first train rows.
 
-    Its first line has pictures as the shards hold them, three further lines what a training step may see of them:
-    augmented and, where the config says so, mixed with their neighbours.
+    There is no folder where none has, or where training shows them as they are. The first line of a file has pictures
+    as the shards hold them, three further lines what a training step may see of them: augmented and, where the config
+    says so, mixed with their neighbours.
 
     Args:
         fitted: The features.
@@ -28,10 +29,12 @@ def write_sheets(fitted: Fitted, train: TrainSection, feed: Feed, directory: Pat
         feed: The train rows.
         directory: Where `<feature>.jpg` goes; made if need be.
     """
+    blocks, is_mixed = feature_blocks(fitted), bool(train.mixup or train.cutmix)
+    if not is_mixed and not any(block.is_augmented for block in blocks):
+        return
     rows = next(iter(feed.fixed("train")))
-    blocks = feature_blocks(fitted)
     seen = [rows[0]] * _LINES
-    if train.mixup or train.cutmix:
+    if is_mixed:
         mixing = Mixing(train, blocks)
         seen = [mixing(tf.constant(line, tf.int64), rows)[0] for line in range(_LINES)]
     for block in blocks:

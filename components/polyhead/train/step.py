@@ -136,7 +136,8 @@ def _trained(config: SizedConfig, fitted: Fitted, manifest: ShardManifest, shard
     _tell(ensemble)
     write_sheets(fitted, config.train, feed, out / SHEETS)
     blend = assembled(networks, fitted, members, ensemble)
-    held_out = settling.rows_of(blend, fitted, feed.fixed("val")) if manifest.rows["val"] else {}
+    val_rows = validation.rows if validation else feed.fixed("val")
+    held_out = settling.rows_of(blend, fitted, val_rows) if manifest.rows["val"] else {}
     calibrations = settling.calibrations(fitted, held_out)
     model = settling.calibrated(blend, calibrations)
     save_network(model, out / CORE_MODEL)
@@ -144,7 +145,7 @@ def _trained(config: SizedConfig, fitted: Fitted, manifest: ShardManifest, shard
         save_network(references(model, members, ensemble), out / REFERENCE_MODELS)
     blended = {name for name, of in ensemble.items() if of.losses and len(of.weights) > 1}
     added = corrections(model, fitted, feed.fixed("train"), ensemble.keys() - blended)
-    added |= corrections(model, fitted, feed.fixed("val"), blended)
+    added |= corrections(model, fitted, val_rows, blended)
     bundle = ModelBundle(
         made_from={
             **manifest.made_from,

@@ -218,6 +218,11 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
         keeps = mix.uniform(tf.shape(mix.share), self.KIND) < mix.share
         return {name: tf.where(along(keeps, values), values, mix.partner(values)) for name, values in inputs.items()}
 
+    @property
+    def is_augmented(self) -> bool:
+        """Whether training changes what it sees of a column at random. Default: no."""
+        return False
+
     def sheets(self, shown: Batch, seen: Sequence[Batch], seed: int) -> dict[str, NDArray[np.uint8]]:
         """Contact sheets for the report, by column: pictures, and below them what training makes of them.
 

@@ -22,7 +22,7 @@ from polyhead.kinds.entries import entry_name
 from polyhead.kinds.features.graph import HIDDEN, Hide, StandIn, few_rows_rate, seed_of
 from polyhead.kinds.features.image.augment import Augment, contact_sheet
 from polyhead.kinds.features.image.backbone.graph import BACKBONE, PictureFeatures, load_backbone, thaw
-from polyhead.kinds.features.image.config import Backbone, ImageFeature, ImageStatistics
+from polyhead.kinds.features.image.config import Augmentation, Backbone, ImageFeature, ImageStatistics
 from polyhead.kinds.features.image.tower import image_tower
 from polyhead.kinds.protocols.graph import Batch, Encoded, Encoding, FeatureBlock, Held, Mix, Table
 from polyhead.pictures import graph
@@ -320,6 +320,11 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
             mixed[self._input(name)] = shares.blended(seen) if name in self.backbones else _mixed_pixels(seen, shares)
             mixed[_known(name)] = mix.blended(known)
         return mixed
+
+    @property
+    def is_augmented(self) -> bool:
+        """Whether a column has `augment`."""
+        return any(feature.augment != Augmentation() for feature in self.features.values())
 
     def sheets(self, shown: Batch, seen: Sequence[Batch], seed: int) -> dict[str, NDArray[np.uint8]]:
         """Of the first pictures of each column."""

@@ -92,7 +92,8 @@ class _Weighing(tf.Module):  # type: ignore[misc]
         squares = tf.math.unsorted_segment_sum(weights**2, row, rows)
         weights = tf.cast(weights / tf.sqrt(tf.gather(squares, row)), tf.float32)
         term = tf.cast(term, tf.int32) + self._first
-        return tuple(tf.RaggedTensor.from_value_rowids(values, row, nrows=rows) for values in (term, weights))
+        terms = tf.RaggedTensor.from_value_rowids(term, row, nrows=rows, validate=False)
+        return terms, terms.with_values(weights)
 
 
 def lowered(texts: tf.Tensor) -> tf.Tensor:
