@@ -142,6 +142,24 @@ def test_every_epoch_holds_every_row_once_in_another_order(tf: Any, written: Any
     assert len({home[record] for record in passes[0][:BATCH]}) == 2
 
 
+def test_several_splits_are_read_as_one(tf: Any, written: tuple[ShardManifest, Path]) -> None:
+    """Every epoch holds the rows of both once, mixed; a fixed order has those of the one, then those of the other."""
+    from polyhead.examples.reading import records, shuffled_records
+
+    manifest, place = written
+
+    def rows(data: Any) -> list[bytes]:
+        return [record for batch in data.as_numpy_iterator() for record in batch]
+
+    train, val = (rows(records(manifest, place, split, batch_size=BATCH)) for split in ("train", "val"))
+    assert rows(records(manifest, place, "train", "val", batch_size=BATCH)) == train + val
+    found = rows(shuffled_records(manifest, place, "train", "val", batch_size=BATCH, seed=1, epochs=2))
+    both = len(train) + len(val)
+    assert sorted(found[:both]) == sorted(found[both:]) == sorted(train + val)
+    assert found[:both] != found[both:]
+    assert set(found[: len(train)]) & set(val)
+
+
 def test_records_beyond_a_page_are_read_alike(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether files are mapped, as for small records, or read call by call, the batches are the same."""
     batches = read()

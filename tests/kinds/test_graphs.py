@@ -214,8 +214,9 @@ def test_characters_beside_words_are_learned_more_slowly_where_rows_are_few(tf: 
         statistics = TextStatistics(count=300, missing=0, documents=300, terms=kinds)
         block = TextBlock({"t": TextFeature(kind="text")}, {"t": statistics})
         inputs = block.inputs()
-        line = block.encode(inputs, ModelSizes(width=4, dropout=0.3), 3).direct(1, "y")
-        model = keras.Model(inputs, line)
+        encoded = block.encode(inputs, ModelSizes(width=4, dropout=0.3), 3)
+        assert encoded.direct is not None
+        model = keras.Model(inputs, encoded.direct(1, "y"))
         model.set_weights([np.ones_like(weight) for weight in model.get_weights()])
         rows = len(ids)
         given = {

@@ -160,6 +160,9 @@ class ModelBundle(Contract):
         ensemble: By target name.
         calibrations: By target whose logits are log odds; they are part of `core.keras`.
         decisions: By target that says yes or no.
+        refitted: Whether all models were fitted once more, on train and val rows, each network for as many epochs as
+            its best was in. What had been chosen before stays, and so do the history and `best_score`, which are those
+            of the models before. Default: false, as in bundles that do not say.
     """
 
     FORMAT_VERSION: ClassVar[int] = 3
@@ -179,6 +182,7 @@ class ModelBundle(Contract):
     ensemble: dict[str, HeadEnsemble]
     calibrations: dict[str, Calibration]
     decisions: dict[str, Decision]
+    refitted: bool = False
 
     @property
     def thresholds(self) -> dict[str, list[float]]:

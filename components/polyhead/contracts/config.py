@@ -197,6 +197,11 @@ class EnsembleSection(Section):
         description="Models that are fitted beside the network: ridge or logistic regression, and histogram boosting.",
     )
     seeds: int = Field(1, ge=1, le=20, description="Networks, each with a seed of its own, whose outputs are averaged.")
+    refit: bool = Field(
+        False,
+        description="Fit all models once more, on train and val rows, after epochs, weights of blends and thresholds "
+        "were chosen on the val rows.",
+    )
 
     @model_validator(mode="after")
     def _once(self) -> EnsembleSection:

@@ -96,9 +96,13 @@ class ShardManifest(Contract):
         """The command that writes this artifact."""
         return "polyhead shard"
 
-    def of(self, split: Split) -> list[Shard]:
-        """The shards of one split."""
-        return [shard for shard in self.shards if shard.split == split]
+    def of(self, *splits: Split) -> list[Shard]:
+        """The shards of some splits, in the order of their names."""
+        return [shard for shard in self.shards if shard.split in splits]
+
+    def rows_of(self, *splits: Split) -> int:
+        """Rows in some splits together."""
+        return sum(self.rows[split] for split in splits)
 
 
 class PlannedShard(Record):

@@ -32,15 +32,15 @@ _KEPT_SHARDS = 8
 """Shards whose records' places are kept over epochs: 16 bytes a record."""
 
 
-def shard_paths(manifest: ShardManifest, directory: Path, split: Split) -> list[str]:
-    """The files of one split that hold rows.
+def shard_paths(manifest: ShardManifest, directory: Path, *splits: Split) -> list[str]:
+    """The files of some splits that hold rows.
 
     A file is digested once in a process, and again only when its size, time or place on the disk has changed.
 
     Raises:
         ArtifactError: A file is missing or is not the one that the manifest names; all of them at once.
     """
-    shards = manifest.of(split)
+    shards = manifest.of(*splits)
     digests = ordered_map(_digest, [directory / shard.path for shard in shards], workers=available_cpus())
     wrong = [shard.path for shard, digest in zip(shards, digests, strict=True) if digest != shard.sha256]
     if wrong:
@@ -65,39 +65,36 @@ def _digest_of_state(path: Path, state: tuple[int, ...]) -> str:  # noqa: ARG001
     return sha256_of(path)
 
 
-def records(manifest: ShardManifest, directory: Path, split: Split, *, batch_size: int) -> tf.data.Dataset:
-    """Serialised examples of one split in the shards' order, string (batch,).
+def records(manifest: ShardManifest, directory: Path, *splits: Split, batch_size: int) -> tf.data.Dataset:
+    """Serialised examples of some splits in the shards' order, string (batch,).
 
     Raises:
         ArtifactError: See `shard_paths`.
     """
-    shard_paths(manifest, directory, split)
-    rows = manifest.rows[split]
-    reader = _Reader(
-        directory, rows, batch_size, lambda _: windows(manifest.of(split)), lambda rows, *_: np.arange(rows)
-    )
+    shard_paths(manifest, directory, *splits)
+    rows, shards = manifest.rows_of(*splits), manifest.of(*splits)
+    reader = _Reader(directory, rows, batch_size, lambda _: windows(shards), lambda rows, *_: np.arange(rows))
     return reader.batches(0, batches_in(rows, batch_size))
 
 
 def shuffled_records(
     manifest: ShardManifest,
     directory: Path,
-    split: Split,
-    *,
+    *splits: Split,
     batch_size: int,
     seed: int,
     epochs: int = 1,
     skip: int = 0,
 ) -> tf.data.Dataset:
-    """Serialised examples of one split, epoch after epoch, each in another order; string (batch,).
+    """Serialised examples of some splits, epoch after epoch, each in another order; string (batch,).
 
-    Shards are permuted, and the rows of neighbours mixed (`polyhead.examples.epochs`). The last batch of an epoch may
-    be smaller.
+    Shards of all these splits are permuted, and the rows of neighbours mixed (`polyhead.examples.epochs`). The last
+    batch of an epoch may be smaller.
 
     Args:
         manifest: The shards.
         directory: Where they lie.
-        split: Which of them.
+        splits: Which of them.
         batch_size: Rows in a batch.
         seed: Of the order.
         epochs: How often every row comes.
@@ -107,8 +104,8 @@ def shuffled_records(
     Raises:
         ArtifactError: See `shard_paths`.
     """
-    shard_paths(manifest, directory, split)
-    rows, shards = manifest.rows[split], manifest.of(split)
+    shard_paths(manifest, directory, *splits)
+    rows, shards = manifest.rows_of(*splits), manifest.of(*splits)
     reader = _Reader(
         directory,
         rows,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -35,6 +35,7 @@ class Feed:
         fitted: What was fitted on the train rows.
         manifest: The shards.
         shards_dir: Where they lie.
+        splits: What `training` reads. Default: train.
     """
 
     def __init__(
@@ -43,11 +44,13 @@ class Feed:
         fitted: Fitted,
         manifest: ShardManifest,
         shards_dir: Path,
+        splits: Sequence[Split] = ("train",),
     ) -> None:
         self._config = config
         self._fitted = fitted
         self._manifest = manifest
         self._directory = shards_dir
+        self._splits = tuple(splits)
         self._parse = Parser(fitted)
         self._features = FeatureTransforms(fitted, stored=True)
         self._targets = TargetTransforms(fitted)
@@ -57,10 +60,10 @@ class Feed:
     @property
     def steps(self) -> int:
         """Batches of one epoch."""
-        return batches_in(self._manifest.rows["train"], self._config.train.batch_size)
+        return batches_in(self._manifest.rows_of(*self._splits), self._config.train.batch_size)
 
     def training(self, *, epochs_done: int = 0) -> tf.data.Dataset:
-        """The train rows of all epochs that are left, in another order each epoch, mixed if the config says so.
+        """The rows of all epochs that are left, in another order each epoch, mixed if the config says so.
 
         Args:
             epochs_done: Epochs to leave out; what comes after them is as if they had been read.
@@ -69,7 +72,7 @@ class Feed:
         examples = shuffled_records(
             self._manifest,
             self._directory,
-            "train",
+            *self._splits,
             batch_size=train.batch_size,
             seed=train.seed,
             epochs=train.epochs,
@@ -82,15 +85,16 @@ class Feed:
             )
         return rows.prefetch(_AHEAD)
 
-    def fixed(self, split: Split) -> tf.data.Dataset:
-        """The rows of a split in the shards' order."""
+    def fixed(self, *splits: Split) -> tf.data.Dataset:
+        """The rows of some splits in the shards' order."""
         batch_size = max(self._config.train.batch_size, 128)
-        examples = records(self._manifest, self._directory, split, batch_size=batch_size)
+        examples = records(self._manifest, self._directory, *splits, batch_size=batch_size)
         return self._transformed(examples).prefetch(_AHEAD)
 
-    def targets(self, split: Split) -> tf.data.Dataset:
-        """`(targets, weights)` of a split's rows in the shards' order; features are not looked at."""
-        examples = records(self._manifest, self._directory, split, batch_size=max(self._config.train.batch_size, 128))
+    def targets(self, *splits: Split) -> tf.data.Dataset:
+        """`(targets, weights)` of some splits' rows in the shards' order; features are not looked at."""
+        batch_size = max(self._config.train.batch_size, 128)
+        examples = records(self._manifest, self._directory, *splits, batch_size=batch_size)
         return examples.map(
             lambda batch: self._targets(self._parse.targets(batch)),
             num_parallel_calls=_PARALLEL_BATCHES,

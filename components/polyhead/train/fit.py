@@ -53,6 +53,7 @@ def fit(
     validation: Validation | None,
     on_epoch: Callable[[Epoch], None],
     checkpoint: Path,
+    stop_after: int | None = None,
 ) -> Trained:
     """Train a network in place and leave it with its best epoch's weights.
 
@@ -66,11 +67,12 @@ def fit(
         model: From `polyhead.model.build.build_core`.
         fitted: The targets and their statistics.
         config: The `train` section.
-        feed: The train rows.
+        feed: The rows to learn from.
         score: Of the val rows, or of the train rows without validation.
         validation: The val rows; None where there are none, or none with a known target of a head that counts.
         on_epoch: Called after each epoch, and for those that an earlier attempt had finished.
         checkpoint: A file that keeps the state after each epoch. If it exists, training resumes from it.
+        stop_after: The epoch that is the last, from 1; rates are as if all followed. Default: `train.epochs`.
 
     Raises:
         DataError: The loss became infinite or NaN.
@@ -78,11 +80,11 @@ def fit(
     epochs: list[Epoch] = []
     best_weights: Weights | None = None
     done = Checkpoint.epochs_in(checkpoint)
-    for stage in _stages(fitted, config):
+    for stage in _stages(fitted, config, stop_after or config.train.epochs):
         if stage.thaws:
             for block in feature_blocks(fitted):
                 block.thaw(model)
-        if done > stage.end:
+        if done > stage.stop:
             continue
         trained = doubled(model) if config.train.mixup or config.train.cutmix else model
         rows = feed.training(epochs_done=done or len(epochs))
@@ -97,7 +99,7 @@ def fit(
             trained.fit(
                 rows,
                 initial_epoch=len(epochs),
-                epochs=stage.end,
+                epochs=stage.stop,
                 steps_per_epoch=feed.steps,
                 callbacks=[_Rate(feed.steps, stage), watcher],
                 shuffle=False,
@@ -149,7 +151,8 @@ class _Stage:
 
     Attributes:
         start: Epochs before it.
-        end: Epochs at its end.
+        end: Epochs at its end, where its rates have fallen.
+        stop: Epochs after which it is left, at most `end`.
         peak: The highest learning rate.
         thaws: Whether pretrained parts learn from its begin on.
         is_last: Whether it ends early where nothing improves.
@@ -157,20 +160,20 @@ class _Stage:
 
     start: int
     end: int
+    stop: int
     peak: float
     thaws: bool
     is_last: bool
 
 
-def _stages(fitted: Fitted, config: SizedConfig) -> list[_Stage]:
+def _stages(fitted: Fitted, config: SizedConfig, stop: int) -> list[_Stage]:
     epochs, rate = config.train.epochs, config.train.learning_rate
     if not any(block.is_staged for block in feature_blocks(fitted)):
-        return [_Stage(0, epochs, rate, thaws=False, is_last=True)]
+        return [_Stage(0, epochs, stop, rate, thaws=False, is_last=True)]
     first = max(1, round(epochs * _HEADS_SHARE))
-    return [
-        _Stage(0, first, rate, thaws=False, is_last=False),
-        _Stage(first, epochs, rate * _PRETRAINED_RATE, thaws=True, is_last=True),
-    ]
+    heads_alone = _Stage(0, first, min(first, stop), rate, thaws=False, is_last=False)
+    together = _Stage(first, epochs, stop, rate * _PRETRAINED_RATE, thaws=True, is_last=True)
+    return [heads_alone, together] if stop > first else [heads_alone]
 
 
 def learning_rate_at(step: int, total: int, peak: float) -> float:
@@ -243,7 +246,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
     @property
     def is_done(self) -> bool:
         """Whether no epoch is to follow."""
-        if len(self.epochs) == self._stage.end:
+        if len(self.epochs) == self._stage.stop:
             return True
         waited = len(self.epochs) - max(self.best.epoch, self._stage.start) if self.epochs else 0
         return self._stage.is_last and waited >= self._train.patience

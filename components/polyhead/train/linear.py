@@ -89,8 +89,9 @@ def fit_line(
     prior: Floats,
     *,
     fitted_rows: int,
+    penalty: float | None = None,
 ) -> LinearFit:
-    """Fit a head, with the penalty that predicts best in five-fold cross-validation.
+    """Fit a head.
 
     A head of numbers or of yes or no is a regression for each unit, all with one penalty; one of classes is a single
     multinomial one. Rows are taken in order, row i into fold i modulo 5, so they should be in a random order.
@@ -104,13 +105,15 @@ def fit_line(
         units: The head's.
         prior: The logits where nothing can be fitted, float64 (units,).
         fitted_rows: The most rows that are fitted, the first ones.
+        penalty: As an earlier fit has it; 0 leaves the prior. Default: the one that predicts best in five-fold
+            cross-validation.
     """
     questions = questions_of(values, weights, link, units)
     fits = [
         _Question(question, matrix, [guess[:, question.places] for guess in guesses], prior, fitted_rows)
         for question in questions
     ]
-    chosen = _chosen(fits[:: -(-len(fits) // _SEARCHED_UNITS)])
+    chosen = _chosen(fits[:: -(-len(fits) // _SEARCHED_UNITS)]) if penalty is None else penalty
     kernel = np.zeros((matrix.shape[1], units))
     mixing = [np.zeros((units, units)) for _ in guesses]
     bias, out_of_fold = np.array(prior, np.float64), np.zeros((matrix.shape[0], units))
@@ -198,7 +201,7 @@ class _Question:
 
     def result(self, penalty: float) -> tuple[Floats, Floats, Floats]:
         """Coefficients, constant, and what is said of each row without its fold."""
-        if not self.has_enough:
+        if not (penalty and self.has_enough):
             constant = np.tile(self._prior, (self._matrix.shape[0], 1))
             return np.zeros((self._matrix.shape[1], len(self._prior))), self._prior, constant
         coefficients, constant = self._solved(self._known, penalty)

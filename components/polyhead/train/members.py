@@ -102,12 +102,11 @@ class Rows:
 
 def _first(feed: Feed, splits: Sequence[Split], most: int) -> Iterator[tuple[Any, Any, Any]]:
     rows = 0
-    for split in splits:
-        for batch in feed.fixed(split).as_numpy_iterator():
-            yield batch
-            rows += len(next(iter(batch[1].values())))
-            if rows >= most:
-                return
+    for batch in feed.fixed(*splits).as_numpy_iterator():
+        yield batch
+        rows += len(next(iter(batch[1].values())))
+        if rows >= most:
+            return
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ class Member:
 
 
 class Members:
-    """All simple models of all heads, fitted on the train rows.
+    """All simple models of all heads.
 
     Args:
         config: The `ensemble` section and the seed.
@@ -132,11 +131,12 @@ class Members:
         manifest: The shards.
         shards: Where they lie.
         splits: What to fit on. Default: train.
+        penalties: Of the linear models, by head and name, as in `Members.penalties`. Default: they are searched.
 
     Attributes:
         models: By head and name: `linear`, `boosted`, and a linear one for each wide block, by its kind.
         penalties: Of the linear ones, by head and name.
-        val: The val rows that weights are chosen by; None without any.
+        val: The val rows that weights are chosen by; None without any, and where the models are fitted on them.
     """
 
     def __init__(
@@ -146,6 +146,7 @@ class Members:
         manifest: ShardManifest,
         shards: Path,
         splits: Sequence[Split] = ("train",),
+        penalties: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         blocks = feature_blocks(fitted)
         tabled = {name for block in blocks for name in block.tabled}
@@ -156,6 +157,7 @@ class Members:
         self._heads = heads(fitted)
         self._wanted = config.ensemble.members
         self._seed = config.train.seed
+        self._given = penalties or {}
         self.models: dict[str, dict[str, Member]] = {head.name: {} for head in self._heads}
         self.penalties: dict[str, dict[str, float]] = {head.name: {} for head in self._heads}
         self.val: Rows | None = None
@@ -163,10 +165,10 @@ class Members:
             return
         feed = Feed(config, self._fitted, manifest, shards)
         train = Rows.read(feed, self._blocks, splits, FITTED_ROWS)
-        total = sum(manifest.rows[split] for split in splits)
+        total = manifest.rows_of(*splits)
         if len(train) < total:
             say(f"the models beside the network are fitted on {len(train):,} of {total:,} rows")
-        if manifest.rows["val"]:
+        if manifest.rows["val"] and "val" not in splits:
             self.val = Rows.read(feed, self._blocks, ("val",), CHOOSING_ROWS)
         with threadpool_limits(1 if len(train) < _ONE_THREAD_ROWS else None):
             for head in self._heads:
@@ -176,20 +178,25 @@ class Members:
         values, weights = train.values[head.name], train.weights[head.name]
         prior = head.prior_logits().astype(np.float64)
 
-        def line(matrix: Matrix, guesses: Sequence[Floats]) -> LinearFit:
-            return fit_line(matrix, guesses, values, weights, head.LINK, head.units, prior, fitted_rows=len(train))
+        def line(name: str, matrix: Matrix, guesses: Sequence[Floats]) -> LinearFit:
+            penalty = self._given.get(head.name, {}).get(name)
+            return fit_line(
+                matrix, guesses, values, weights, head.LINK, head.units, prior, fitted_rows=len(train), penalty=penalty
+            )
 
-        wide = {block.KIND: line(train.tables[block.KIND], []) for block in self._blocks if block.IS_WIDE}
+        alone = len(self._blocks) == 1
+        names = {block.KIND: LINEAR if alone else block.KIND for block in self._blocks if block.IS_WIDE}
+        wide = {kind: line(name, train.tables[kind], []) for kind, name in names.items()}
         guesses = [fit.guesses for fit in wide.values()]
         on_val = [fit.logits(val.tables[kind], []) for kind, fit in wide.items()] if val else []
         for (kind, fit), said in zip(wide.items(), on_val or guesses, strict=True):
-            name = LINEAR if len(self._blocks) == 1 else kind
+            name = names[kind]
             model = line_model(self._blocks, _line({kind: fit.kernel}, fit.bias), f"{head.name}__{name}")
             self._add(head, name, model, said, fit.penalty)
         narrow = [block for block in self._blocks if not block.IS_WIDE]
         if LINEAR in self._wanted and LINEAR not in self.models[head.name]:
             matrix = joined([train.tables[block.KIND] for block in narrow]) if narrow else np.zeros((len(train), 0))
-            fit = line(matrix, guesses)
+            fit = line(LINEAR, matrix, guesses)
             kernels, start = {}, 0
             for block in narrow:
                 width = train.tables[block.KIND].shape[1]

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from polyhead.contracts.bundle import (
     HeadEnsemble,
     ModelBundle,
 )
-from polyhead.contracts.config import Config
+from polyhead.contracts.config import Config, Split
 from polyhead.contracts.encoded import SHARDS, read_shards
 from polyhead.contracts.preprocessing import FITTED_FILES, SPLITS_TABLE, Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
@@ -42,9 +42,12 @@ if TYPE_CHECKING:
 
     from polyhead.train.data import Feed
     from polyhead.train.fit import Trained
+    from polyhead.train.members import Members
     from polyhead.train.score import JointScore, Validation
 
 _CHECKPOINT = ".checkpoint-{}.npz"
+_REFIT_CHECKPOINT = ".checkpoint-refit-{}.npz"
+_REFIT_SPLITS: tuple[Split, ...] = ("train", "val")
 
 
 @opens(shards=Input(SHARDS, ("train-*", "val-*")), preprocessing=Input(Preprocessing, FITTED_FILES))
@@ -102,7 +105,6 @@ def _trained(config: SizedConfig, fitted: Fitted, manifest: ShardManifest, shard
     import tensorflow as tf
 
     from polyhead.kinds.networks import save_network
-    from polyhead.model.build import build_core
     from polyhead.train import settling
     from polyhead.train.correction import corrections
     from polyhead.train.data import Feed
@@ -116,20 +118,15 @@ def _trained(config: SizedConfig, fitted: Fitted, manifest: ShardManifest, shard
     feed = Feed(config, fitted, manifest, shards)
     members = Members(config, fitted, manifest, shards)
     score, validation = _score(fitted, feed, manifest)
-    networks: list[keras.Model] = []
+    configs = [config.with_seed(config.train.seed + at) for at in range(config.ensemble.seeds)]
+    networks = [_network(fitted, seeded) for seeded in configs]
+    warnings = doubts(_parameters(networks[0]), manifest.rows["train"])
+    for warning in warnings:
+        say(f"warning: {warning}")
     results: list[Trained] = []
-    warnings: list[str] = []
-    for at in range(config.ensemble.seeds):
-        seeded = config.with_seed(config.train.seed + at)
-        keras.utils.set_random_seed(seeded.train.seed)
-        networks.append(build_core(fitted, seeded))
-        if at == 0:
-            warnings = doubts(_parameters(networks[0]), manifest.rows["train"])
-            for warning in warnings:
-                say(f"warning: {warning}")
+    for at, (network, seeded) in enumerate(zip(networks, configs, strict=True)):
         rows = feed if at == 0 else Feed(seeded, fitted, manifest, shards)
-        checkpoint = out / _CHECKPOINT.format(at)
-        results.append(_fit(networks[-1], seeded, fitted, rows, score, validation, checkpoint))
+        results.append(_fit(network, seeded, fitted, rows, score, validation, out / _CHECKPOINT.format(at)))
     result = results[0]
     _write_history(out, result.epochs)
     ensemble = choose_weights(config, fitted, members, networks_on_val(networks, fitted, validation, members))
@@ -139,13 +136,22 @@ def _trained(config: SizedConfig, fitted: Fitted, manifest: ShardManifest, shard
     val_rows = validation.rows if validation else feed.fixed("val")
     held_out = settling.rows_of(blend, fitted, val_rows) if manifest.rows["val"] else {}
     calibrations = settling.calibrations(fitted, held_out)
+    decisions = settling.decisions(fitted, held_out, calibrations)
+    blended = {name for name, of in ensemble.items() if of.losses and len(of.weights) > 1}
+    added = corrections(blend, fitted, val_rows, blended)
+    learned: tuple[Split, ...] = ("train",)
+    if config.ensemble.refit and not manifest.rows["val"]:
+        say("there are no val rows to fit on too: nothing is fitted again")
+    elif config.ensemble.refit:
+        learned = _REFIT_SPLITS
+        stops = [of.best_epoch for of in results]
+        networks, members = _refitted(configs, fitted, manifest, shards, members.penalties, stops, out)
+        blend = assembled(networks, fitted, members, ensemble)
     model = settling.calibrated(blend, calibrations)
     save_network(model, out / CORE_MODEL)
     if any(members.models.values()):
         save_network(references(model, members, ensemble), out / REFERENCE_MODELS)
-    blended = {name for name, of in ensemble.items() if of.losses and len(of.weights) > 1}
-    added = corrections(model, fitted, feed.fixed("train"), ensemble.keys() - blended)
-    added |= corrections(model, fitted, val_rows, blended)
+    added |= corrections(model, fitted, feed.fixed(*learned), ensemble.keys() - blended)
     bundle = ModelBundle(
         made_from={
             **manifest.made_from,
@@ -164,10 +170,59 @@ def _trained(config: SizedConfig, fitted: Fitted, manifest: ShardManifest, shard
         corrections=added,
         ensemble=ensemble,
         calibrations=calibrations,
-        decisions=settling.decisions(fitted, held_out, calibrations),
+        decisions=decisions,
+        refitted=learned == _REFIT_SPLITS,
     )
     export_serving(model, fitted, bundle.corrections, bundle.thresholds, out / SERVING_MODEL)
     return bundle
+
+
+def _network(fitted: Fitted, config: SizedConfig) -> keras.Model:
+    """Untrained; it follows from the seed."""
+    import keras
+
+    from polyhead.model.build import build_core
+
+    keras.utils.set_random_seed(config.train.seed)
+    return build_core(fitted, config)
+
+
+def _refitted(
+    configs: Sequence[SizedConfig],
+    fitted: Fitted,
+    manifest: ShardManifest,
+    shards: Path,
+    penalties: Mapping[str, Mapping[str, float]],
+    stops: Sequence[int],
+    out: Path,
+) -> tuple[list[keras.Model], Members]:
+    """All models anew, on train and val rows.
+
+    Args:
+        configs: Of each network, with its seed.
+        fitted: What was fitted on the train rows.
+        manifest: The shards.
+        shards: Where they lie.
+        penalties: Of the linear models; see `Members.penalties`.
+        stops: Epochs of each network.
+        out: Where checkpoints go.
+    """
+    import keras
+
+    from polyhead.train.data import Feed
+    from polyhead.train.members import Members
+    from polyhead.train.score import JointScore
+
+    epochs = counted(stops[0], "epoch") if len(stops) == 1 else f"{', '.join(map(str, stops))} epochs"
+    say(f"fit again on {manifest.rows_of(*_REFIT_SPLITS):,} train and val rows, {epochs}")
+    keras.utils.clear_session()  # names are the same, whether a first training was done now or resumed
+    members = Members(configs[0], fitted, manifest, shards, _REFIT_SPLITS, penalties)
+    networks = [_network(fitted, config) for config in configs]
+    for at, (network, config, stop) in enumerate(zip(networks, configs, stops, strict=True)):
+        feed = Feed(config, fitted, manifest, shards, _REFIT_SPLITS)
+        score = JointScore(fitted, feed.targets(*_REFIT_SPLITS).as_numpy_iterator())
+        _fit(network, config, fitted, feed, score, None, out / _REFIT_CHECKPOINT.format(at), stop)
+    return networks, members
 
 
 def _parameters(model: keras.Model) -> int:
@@ -196,10 +251,11 @@ def _fit(
     score: JointScore,
     validation: Validation | None,
     checkpoint: Path,
+    stop_after: int | None = None,
 ) -> Trained:
     from polyhead.train.fit import fit
 
-    with progress("train", total=config.train.epochs, unit="epochs") as advance:
+    with progress("train", total=stop_after or config.train.epochs, unit="epochs") as advance:
         return fit(
             model,
             fitted,
@@ -209,6 +265,7 @@ def _fit(
             validation,
             lambda epoch: advance(1, f"joint score {epoch.score:.3f}"),
             checkpoint,
+            stop_after,
         )
 
 
