@@ -63,6 +63,7 @@ def test_a_value_never_missing_in_training_may_be_missing_later(
             "split": {"column": "part"},
             "train": {"epochs": 25, "learning_rate": 0.01, "patience": 25},
             "model": {"image_dropout": 0, "width": 16},
+            "ensemble": {"members": []},
         }
     )
     validate_step.run(config=config, table=table, out=tmp_path / "V")
