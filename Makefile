@@ -27,13 +27,13 @@ demo: $(STAMP) ## Write the embedded sample, train on it and evaluate: see polyh
 	$(BIN)/polyhead demo --out polyhead-demo
 
 test: $(STAMP) ## Run the tests; ARGS="-k words" for some of them
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-wheel: $(STAMP) ## Run the fast tests against the installed wheel, on each supported Python that is here
 	.ci/wheel
 
 coverage: $(STAMP) ## Run the tests, and show what they do not reach; ARGS as for test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing $(ARGS)
 
 lint: $(STAMP) ## Check style, docstrings, format, types and layers
 	$(BIN)/python -m ruff check .

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.coverage import POPULATIONS, ROWS, simulate
 from scipy import stats
 
-DRAWS = 120
+DRAWS = 50
 CERTAIN = 1e-4
 
 
