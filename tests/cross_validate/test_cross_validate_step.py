@@ -10,9 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from refusals import refusal
-from typer.testing import CliRunner
 
-from polyhead.cli import app
 from polyhead.contracts.config import load_config
 from polyhead.contracts.cross_validation import CrossValidation
 from polyhead.cross_validate import step as cross_validate_step
@@ -81,10 +79,9 @@ def test_every_row_is_predicted_once_in_each_repeat(
 
 
 def test_the_component_and_the_command_say_the_same(
-    tf: Any, data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tf: Any, data: Any, tmp_path: Path, polyhead: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The component fills its outputs; the command validates the table and prints what the step gives as JSON."""
-    monkeypatch.chdir(data.folder)
     text = data.config.read_text(encoding="utf-8").replace("repeats: 2", "repeats: 1")
     metrics, report = SimpleNamespace(metadata={}), SimpleNamespace(path=str(tmp_path / "report.html"))
     component("image:1").python_func(
@@ -101,8 +98,9 @@ def test_the_component_and_the_command_say_the_same(
 
     (data.folder / "once.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(cross_validate_step, "run", lambda **given: CrossValidation.read(tmp_path / "S"))
-    ran = CliRunner().invoke(app, ["cross-validate", "once.yaml", "--out", str(tmp_path / "out"), "--json"])
-    assert json.loads(ran.stdout) == json.loads((tmp_path / "S" / "CrossValidation.json").read_text())
+    ran = polyhead("cross-validate", data.folder / "once.yaml", "--out", tmp_path / "out", "--json")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out) == json.loads((tmp_path / "S" / "CrossValidation.json").read_text())
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["validate"]
 
 

@@ -1,0 +1,3 @@
+"""The `polyhead` fixture of `commandline`."""
+
+from commandline import polyhead  # noqa: F401
