@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
+from trainings import leave_out_serving
 
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config
@@ -242,11 +243,9 @@ def test_the_served_blend_is_what_the_bundle_predicts(tf: Any, trained: tuple[Pa
 
 def test_off_leaves_the_network_alone_and_keeps_the_references(prepared: tuple[Path, Config], tmp_path: Path) -> None:
     """And without members there are none."""
-    from polyhead.train import export
-
     folder, config = prepared
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "export_serving", lambda *arguments: arguments[-1].mkdir(exist_ok=True))
+        leave_out_serving(patch)
         for name, section in {"off": {"use": "off"}, "none": {"members": []}}.items():
             other = Config.model_validate({**config.model_dump(by_alias=True), "ensemble": section})
             bundle = train_step.run(config=other, shards=folder / "S", preprocessing=folder / "P", out=tmp_path / name)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from trainings import leave_out_serving
 
 from polyhead.contracts.config import Config
 from polyhead.kinds.features.category.config import MISSING_ID, UNSEEN_ID
@@ -50,9 +51,7 @@ def test_a_value_never_missing_in_training_may_be_missing_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without one feature, the predictions lie among those that its values would give, for every kind."""
-    from polyhead.train import export
-
-    monkeypatch.setattr(export, "export_serving", lambda *arguments: arguments[-1].mkdir(exist_ok=True))
+    leave_out_serving(monkeypatch)
     table = whole_table(tmp_path)
     config = Config.model_validate(
         {

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
+from trainings import Killed, leave_out_serving
 
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config
@@ -37,15 +38,9 @@ CONFIG: dict[str, Any] = {
 @pytest.fixture(scope="module", autouse=True)
 def _without_serving(tf: Any) -> Iterator[None]:
     """Leave the SavedModel out, which takes longer than these trainings."""
-    from polyhead.train import export
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "export_serving", lambda *arguments: arguments[-1].mkdir(exist_ok=True))
+        leave_out_serving(patch)
         yield
-
-
-class Killed(BaseException):
-    """Stands for a signal."""
 
 
 def train(folder: Path, out: str, shards: str = "S", rate: float = 0.002, **ensemble: Any) -> ModelBundle:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import write_tiny
+from trainings import Killed, leave_out_serving
 
 from polyhead.contracts.bundle import Epoch, ModelBundle
 from polyhead.contracts.config import Config, EnsembleSection, load_config
@@ -22,10 +23,6 @@ from polyhead.train import step as train_step
 from polyhead.validate import step as validate_step
 
 EPOCHS = 5
-
-
-class Killed(BaseException):
-    """Stands for a signal."""
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +48,6 @@ def whole(prepared: tuple[Path, Config]) -> ModelBundle:
     with pytest.MonkeyPatch.context() as patch:
         leave_out_serving(patch)
         return train(*prepared, "whole")
-
-
-def leave_out_serving(patch: pytest.MonkeyPatch) -> None:
-    """Leave the SavedModel out, which takes longer than these trainings."""
-    from polyhead.train import export
-
-    patch.setattr(export, "export_serving", lambda *arguments: arguments[-1].mkdir(exist_ok=True))
 
 
 @pytest.fixture(autouse=True)
