@@ -369,6 +369,16 @@ def test_contact_sheets_are_inside_the_page() -> None:
     assert "Pictures in training" not in render_report(report, predictions, epochs=[], sheets={}, title="t")
 
 
+def test_page_says_whether_models_were_fitted_again() -> None:
+    report, predictions = house_report()
+    once, again = (
+        Page(render_report(report, predictions, epochs=history(report), sheets={}, title="t", refitted=refitted)).text
+        for refitted in (False, True)
+    )
+    assert "The marked epoch's weights were kept." in once
+    assert "All models were then fitted anew, on train and val rows" in again
+
+
 def test_hostile_head_names_stay_text() -> None:
     report, predictions = house_report()
     names = dict(zip(report.heads, HOSTILE, strict=False))

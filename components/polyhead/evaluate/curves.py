@@ -14,11 +14,12 @@ from polyhead.page.charts import FIRST, SECOND, Chart, Row, finished
 from polyhead.spelling import number
 
 
-def score_curve(epochs: Sequence[Epoch]) -> Chart:
+def score_curve(epochs: Sequence[Epoch], *, refitted: bool = False) -> Chart:
     """The joint validation score by epoch, with the best epoch marked.
 
     Args:
         epochs: At least one.
+        refitted: As in `polyhead.contracts.bundle.ModelBundle`.
     """
     best = min(epochs, key=lambda epoch: (not math.isfinite(epoch.score), epoch.score))
     values: list[Row] = [{"epoch": epoch.epoch, "score": _finite(epoch.score)} for epoch in epochs]
@@ -43,13 +44,18 @@ def score_curve(epochs: Sequence[Epoch]) -> Chart:
     text = found.mark_text(align=_text_side(best, epochs), dy=18, fontSize=12, color="currentColor").encode(
         x=x, y=y, text="text:N"
     )
+    kept = (
+        "All models were then fitted anew, on train and val rows, for as many epochs as the marked one is in."
+        if refitted
+        else "The marked epoch's weights were kept."
+    )
     found_at = f"the best is {number(best.score)} in epoch {best.epoch}"
     return finished(
         alt.layer(line, dot, text),
         {"values": values, "marked": marked},
         label=f"Joint validation score over {counted(len(epochs), 'epoch')}; {found_at}.",
         caption="Mean validation loss over heads, relative to predicting the train rows' prior: lower "
-        "is better, 1.0 = no better than the prior. The marked epoch's weights were kept.",
+        f"is better, 1.0 = no better than the prior. {kept}",
         height=240,
         max_width=760,
     )

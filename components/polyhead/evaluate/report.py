@@ -122,6 +122,7 @@ def render_report(
     epochs: list[Epoch],
     sheets: Mapping[str, bytes],
     title: str,
+    refitted: bool = False,
 ) -> str:
     """Write the report page.
 
@@ -134,6 +135,7 @@ def render_report(
         epochs: The training history in order; empty leaves the curves out.
         sheets: Contact sheets of the training's pictures by feature, as JPEG files.
         title: Heading of the page.
+        refitted: As in `polyhead.contracts.bundle.ModelBundle`.
 
     Returns:
         A whole HTML document. The same arguments give the same text.
@@ -146,7 +148,7 @@ def render_report(
         _head(f"head-{position}", name, head, predictions, figures)
         for position, (name, head) in enumerate(report.heads.items(), start=1)
     ]
-    score = figures.add(curves.score_curve(epochs)) if epochs else None
+    score = figures.add(curves.score_curve(epochs, refitted=refitted)) if epochs else None
     names = [name for name in report.heads if any(name in epoch.losses for epoch in epochs)]
     losses = [figures.add(curves.loss_curve(name, epochs), title=name) for name in names]
     script = _script()
