@@ -1,0 +1,47 @@
+"""Every example in `pipelines/configs` that has a drawn table runs from it to a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import scenarios
+from commandline import change
+from trainings import leave_out_serving
+
+from polyhead.contracts.config import load_config
+from polyhead.evaluate import step as evaluate_step
+from polyhead.preprocess import step as preprocess_step
+from polyhead.shard import step as shard_step
+from polyhead.train import step as train_step
+from polyhead.validate import step as validate_step
+
+CONFIGS = Path(__file__).resolve().parents[2] / "pipelines" / "configs"
+
+
+def test_every_example_has_a_table_and_a_line_in_the_list() -> None:
+    """Houses, whose table is public, aside."""
+    files = {path.stem for path in CONFIGS.glob("*.yaml")}
+    assert files - {"houses", "houses-pretrained"} == set(scenarios.SCENARIOS)
+    listed = (CONFIGS / "README.md").read_text(encoding="utf-8")
+    assert [name for name in sorted(files) if f"[{name}.yaml]({name}.yaml)" not in listed] == []
+
+
+@pytest.mark.parametrize("name", scenarios.SCENARIOS)
+def test_example_runs_from_table_to_report(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No row is rejected, and every head has a score."""
+    leave_out_serving(monkeypatch)
+    table = scenarios.write(name, tmp_path, rows=150)
+    small = change(CONFIGS / f"{name}.yaml", tmp_path / "polyhead.yaml", train={"epochs": 1}, model={"width": 8})
+    config = load_config(small)
+    checked = validate_step.run(config=config, table=str(table), out=tmp_path / "V")
+    preprocess_step.run(config=config, data=tmp_path / "V", out=tmp_path / "P")
+    shard_step.run(config=config, data=tmp_path / "V", preprocessing=tmp_path / "P", out=tmp_path / "S")
+    made = {"shards": tmp_path / "S", "preprocessing": tmp_path / "P"}
+    train_step.run(config=config, **made, out=tmp_path / "T")
+    report = evaluate_step.run(config=config, bundle=tmp_path / "T", **made, out=tmp_path / "E")
+    assert (checked.rows_read, checked.rows_rejected) == (150, 0)
+    assert {name: head.kind for name, head in report.heads.items()} == {
+        name: target.kind for name, target in config.targets.items()
+    }
+    assert all(next(iter(head.metrics.values())).value is not None for head in report.heads.values())
