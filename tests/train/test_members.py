@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 from scipy.special import expit, softmax
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import PoissonRegressor, Ridge
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from polyhead.contracts.bundle import ModelBundle
@@ -34,7 +34,9 @@ def mixed_columns(generator: np.random.Generator, rows: int) -> np.ndarray:
     return columns
 
 
-@pytest.mark.parametrize(("link", "units"), [("identity", 1), ("softmax", 3), ("softmax", 2), ("logistic", 2)])
+@pytest.mark.parametrize(
+    ("link", "units"), [("identity", 1), ("softmax", 3), ("softmax", 2), ("logistic", 2), ("log", 1)]
+)
 def test_trees_in_the_graph_are_those_of_scikit_learn(link: Any, units: int) -> None:
     """Bit for bit, for missing numbers and for ids that no train row has too."""
     from polyhead.model.members import Trees
@@ -49,6 +51,7 @@ def test_trees_in_the_graph_are_those_of_scikit_learn(link: Any, units: int) -> 
         "identity": (signal - signal.mean())[:, None],
         "softmax": np.digitize(signal, np.quantile(signal, np.arange(1, units) / units)),
         "logistic": np.stack([signal > 0, signal > 1], 1).astype(np.float32),
+        "log": generator.poisson(np.exp(signal))[:, None].astype(np.float32),
     }[link]
     forest, models = fit_forest(columns, SIZES, [guesses], values, np.ones(300), link, units, np.zeros(units), seed=0)
     others = np.hstack([mixed_columns(generator, 200), generator.normal(size=(200, units))]).astype(np.float32)
@@ -86,6 +89,28 @@ def test_a_line_is_ridge_and_its_guesses_are_out_of_fold() -> None:
     np.testing.assert_allclose(thin.kernel, fit.kernel, atol=1e-3)
 
 
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_a_line_of_counts_is_poisson_regression(is_sparse: bool) -> None:
+    """Of their logarithm; rows of weight 0 have no part in it, and folds without a count do no harm."""
+    from polyhead.train.linear import fit_line
+
+    generator = np.random.default_rng(5)
+    dense = np.hstack([generator.normal(size=(300, 2)), generator.random((300, 300 if is_sparse else 2)) < 0.02])
+    counts = generator.poisson(np.exp(dense[:, 0] - 0.5)).astype(float)
+    weights = generator.integers(0, 3, 300).astype(float)
+    matrix = sparse.csr_matrix(dense) if is_sparse else dense
+    fit = fit_line(matrix, [], counts[:, None], weights, "log", 1, np.zeros(1), fitted_rows=300)
+    oracle = PoissonRegressor(alpha=fit.penalty / weights.sum(), max_iter=1000, tol=1e-8)
+    oracle.fit(dense, counts, sample_weight=weights)
+    np.testing.assert_allclose(fit.kernel[:, 0], oracle.coef_, atol=2e-3)
+    np.testing.assert_allclose(np.exp(fit.logits(matrix, [])[:, 0]), oracle.predict(dense), rtol=5e-3)
+    seldom = np.zeros((300, 1))
+    seldom[::5] = 1
+    for few in (seldom, seldom * 0):
+        found = fit_line(matrix, [], few, np.ones(300), "log", 1, np.zeros(1), fitted_rows=300)
+        assert np.isfinite(found.guesses).all()
+
+
 def test_lines_of_classes_sum_up_what_other_models_guess() -> None:
     """A class that a fold lacks, and a label that every row has, get odds and no error."""
     from polyhead.train.linear import fit_line
@@ -121,6 +146,7 @@ def test_too_few_rows_leave_the_prior() -> None:
     ("link", "expected"),
     [
         ("identity", lambda a, b: 0.3 * a + 0.7 * b),
+        ("log", lambda a, b: 0.3 * np.exp(a) + 0.7 * np.exp(b)),
         ("logistic", lambda a, b: 0.3 * expit(a) + 0.7 * expit(b)),
         ("softmax", lambda a, b: 0.3 * softmax(a, 1) + 0.7 * softmax(b, 1)),
     ],
@@ -131,7 +157,7 @@ def test_a_blend_averages_numbers_or_probabilities(link: Any, expected: Any) -> 
 
     a, b = np.random.default_rng(3).normal(size=(2, 5, 3)).astype(np.float32) * 4
     found = np.asarray(blended([0.3, 0.7], [a, b], link))
-    back = {"identity": found, "logistic": expit(found), "softmax": softmax(found, 1)}[link]
+    back = {"identity": found, "log": np.exp(found), "logistic": expit(found), "softmax": softmax(found, 1)}[link]
     np.testing.assert_allclose(back, expected(a, b), rtol=1e-5)
 
 

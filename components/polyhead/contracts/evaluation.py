@@ -45,7 +45,7 @@ class MetricScore(Record):
     Attributes:
         value: On the test rows whose target is known; None where it is not defined, such as the ROC AUC of a
             test split with one class.
-        baseline: The same metric of the trivial prediction: the train rows' class frequencies, or their median.
+        baseline: The same metric of the trivial prediction: the train rows' class frequencies, median or mean.
         n: The rows that it is over.
         interval: Of `value`.
         difference: `value` minus `baseline`; None where either is not defined.

@@ -13,8 +13,8 @@ intervals do not hold the population's value, there is none, and a reason.
   ranked right. The mean by MOVER.
 - PR AUC: on the logit scale, with the standard error of its influence function and Student's t over the positive rows.
   The mean by MOVER.
-- losses and errors: the studentised bootstrap of the logarithm (Hall 1988, Ann. Stat. 16). R² is 1 minus a ratio of
-  errors.
+- losses and errors: the studentised bootstrap of the logarithm (Hall 1988, Ann. Stat. 16). R², D² and the
+  quadratic weighted kappa are 1 minus a ratio of errors.
 - differences to the baseline: of shares and ranks by MOVER for paired values (Zou 2007, Psychol. Methods 12), of losses
   and errors by the studentised bootstrap of what the rows differ by.
 

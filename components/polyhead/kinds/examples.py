@@ -81,6 +81,8 @@ TARGETS_HELD: dict[str, Held] = {
     "multiclass": Held(pl.String, _together),
     "multilabel": Held(pl.List(pl.String), _sets),
     "regression": Held(pl.Float64, _together),
+    "ordinal": Held(pl.String, _together),
+    "count": Held(pl.Float64, _together),
 }
 
 

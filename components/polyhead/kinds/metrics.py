@@ -59,6 +59,9 @@ R2_TRANSFORMED = Metric("r2_transformed", "R² transformed")
 MAE = Metric("mae", "MAE", lower_is_better=True)
 RMSE = Metric("rmse", "RMSE", lower_is_better=True)
 MAPE = Metric("mape", "MAPE", lower_is_better=True, format="percent")
+POISSON_DEVIANCE = Metric("poisson_deviance", "Poisson deviance", lower_is_better=True)
+D2 = Metric("d2", "D²")
+QWK = Metric("qwk", "quadratic weighted kappa")
 
 METRICS = {
     metric.name: metric
@@ -74,6 +77,9 @@ METRICS = {
         MAE,
         RMSE,
         MAPE,
+        QWK,
+        POISSON_DEVIANCE,
+        D2,
     )
 }
 """All metrics by name."""

@@ -23,8 +23,8 @@ def predictions(
         thresholds: Likewise.
 
     Returns:
-        By target: the label, string (batch,), for binary and multiclass; 0 or 1 per label, int32 (batch, labels),
-        for multilabel; the number on the table's scale, float64 (batch,), for regression. Beside them
+        By target: the label, string (batch,), for binary, multiclass and ordinal; 0 or 1 per label, int32
+        (batch, labels), for multilabel; the number on the table's scale, float64 (batch,), for regression and count. Beside them
         `<target>__probabilities`, float32 (batch, classes), negative before positive for binary; (batch, labels)
         for multilabel.
     """

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 MOST_UNITS = 200
 """A head with more of them has no trees."""
 
+_LOSSES = {"identity": "squared_error", "log": "poisson"}
 _ROUNDS = 100
 _FEWEST_ROUNDS = 25
 _TREES = 2_000
@@ -113,9 +114,12 @@ def _fitted(matrix: NDArray[np.float32], question: Question, ids: list[bool], se
     answers = len(np.unique(values))
     if answers < 2 or (not question.is_number and answers < question.classes):
         return None
-    kind = HistGradientBoostingRegressor if question.is_number else HistGradientBoostingClassifier
-    categorical = ids if any(ids) else None
-    model = kind(**settings, categorical_features=categorical)
+    settings = settings | {"categorical_features": ids if any(ids) else None}
+    model = (
+        HistGradientBoostingRegressor(loss=_LOSSES[question.link], **settings)
+        if question.is_number
+        else HistGradientBoostingClassifier(**settings)
+    )
     weights = question.weights[known]
     is_even = (weights == weights[0]).all()  # scikit-learn bins weighted rows forty times slower
     return model.fit(matrix[known], values, sample_weight=None if is_even else weights)

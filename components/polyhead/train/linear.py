@@ -1,4 +1,7 @@
-"""Straight lines from tables to heads: ridge for numbers, logistic regression for classes, solved by scikit-learn."""
+"""Straight lines from tables to heads, solved by scikit-learn.
+
+Ridge for numbers, Poisson regression for counts, logistic regression for classes.
+"""
 
 from __future__ import annotations
 
@@ -93,8 +96,8 @@ def fit_line(
 ) -> LinearFit:
     """Fit a head.
 
-    A head of numbers or of yes or no is a regression for each unit, all with one penalty; one of classes is a single
-    multinomial one. Rows are taken in order, row i into fold i modulo 5, so they should be in a random order.
+    A head of numbers, of counts, or of yes or no is a regression for each unit, all with one penalty; one of classes is
+    a single multinomial one. Rows are taken in order, row i into fold i modulo 5, so they should be in a random order.
 
     Args:
         matrix: The columns, (rows, columns).
@@ -134,31 +137,36 @@ class Question:
     """What one regression is to answer.
 
     Attributes:
-        is_number: Whether it is a number; else the class, from 0.
-        classes: How many; 1 for a number.
+        link: What it gives; see `polyhead.kinds.protocols.graph.Link`.
+        classes: How many; 1 for a number or a count.
         values: (rows,).
         weights: Float64 (rows,), 0 where not known.
         places: The head's units that it is for.
     """
 
-    is_number: bool
+    link: Link
     classes: int
     values: NDArray[Any]
     weights: Floats
     places: slice
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number or a count; else the class, from 0."""
+        return self.link in ("identity", "log")
+
 
 def questions_of(values: NDArray[Any], weights: NDArray[Any], link: Link, units: int) -> list[Question]:
-    """A head's regressions: one of classes, or one for each number or label. Arguments as in `fit_line`."""
+    """A head's regressions: one of classes, or one for each number, count or label. Arguments as in `fit_line`."""
     rows = len(values)
     if link == "softmax":
-        return [Question(False, units, values, weights.astype(np.float64), slice(0, units))]
+        return [Question(link, units, values, weights.astype(np.float64), slice(0, units))]
     answers = values.reshape(rows, units).astype(np.float64)
     counts = np.broadcast_to(weights.reshape(rows, -1), (rows, units)).astype(np.float64)
-    numeric = link == "identity"
+    numeric = link in ("identity", "log")
     return [
         Question(
-            numeric,
+            link,
             1 if numeric else 2,
             answers[:, at] if numeric else answers[:, at].astype(np.int64),
             counts[:, at],
@@ -192,8 +200,10 @@ class _Question:
         if penalty not in self._said:
             self._said[penalty] = self._by_fold(rows, penalty)
         said, values, weights = self._said[penalty], of.values[rows], of.weights[rows]
-        if of.is_number:
+        if of.link == "identity":
             losses = (said[:, 0] - values) ** 2
+        elif of.link == "log":
+            losses = np.exp(said[:, 0]) - values * said[:, 0]
         else:
             logits = said if said.shape[1] > 1 else np.hstack([np.zeros_like(said), said])
             losses = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(rows)), values]
@@ -225,8 +235,10 @@ class _Question:
     def _solved(self, rows: NDArray[np.int64], penalty: float) -> tuple[Floats, Floats]:
         of = self._question
         matrix, values, weights = self._matrix[rows], of.values[rows], of.weights[rows]
-        if of.is_number:
+        if of.link == "identity":
             return _ridge(matrix, values, weights, penalty)
+        if of.link == "log":
+            return _poisson(matrix, values, weights, penalty)
         present = np.unique(values)
         if len(present) > 1:
             found, constant = _logistic(matrix, values, weights, penalty)
@@ -290,6 +302,21 @@ def _ridge(matrix: Matrix, values: Floats, weights: Floats, penalty: float) -> t
     solver = "lsqr" if sparse.issparse(matrix) else "cholesky"
     found = Ridge(penalty, solver=solver).fit(matrix, values, sample_weight=weights)
     return found.coef_[:, None], np.array([found.intercept_])
+
+
+def _poisson(matrix: Matrix, counts: Floats, weights: Floats, penalty: float) -> tuple[Floats, Floats]:
+    """Coefficients (columns, 1) and constant (1,) of the logarithm; rows without any count have half of one in all."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import PoissonRegressor
+
+    if not counts.any():
+        return np.zeros((matrix.shape[1], 1)), np.log([0.5 / len(counts)])
+    solver = "newton-cholesky" if matrix.shape[1] <= _FEW_COLUMNS else "lbfgs"
+    model = PoissonRegressor(alpha=penalty / weights.sum(), solver=solver, max_iter=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # as for classes
+        model.fit(matrix, counts, sample_weight=weights)
+    return model.coef_[:, None], np.array([model.intercept_])
 
 
 def _logistic(matrix: Matrix, values: NDArray[Any], weights: Floats, penalty: float) -> tuple[Floats, Floats]:

@@ -21,8 +21,9 @@ Batch = dict[str, tf.Tensor]
 Held = Mapping[str, Sequence[str]]
 """Names by kind of all features, or all targets, that examples were made of."""
 
-Link = Literal["identity", "logistic", "softmax"]
-"""What a head's logits say: each a number, each the log odds of yes, or together the logarithms of classes' odds."""
+Link = Literal["identity", "log", "logistic", "softmax"]
+"""What a head's logits say: each a number, each the logarithm of a count's mean, each the log odds of yes, or together
+the logarithms of classes' odds."""
 
 AFeature = TypeVar("AFeature")
 ATarget = TypeVar("ATarget")
