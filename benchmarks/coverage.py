@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import ndtri, softmax
 
 from polyhead.evaluate.comparing import Judge
 from polyhead.evaluate.metrics import measure
@@ -22,10 +22,12 @@ from polyhead.kinds.protocols.score import Outcome
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
 from polyhead.kinds.targets.probabilities import ProbabilityOutcome
+from polyhead.kinds.targets.quantile.score import QuantileOutcome
 from polyhead.kinds.targets.regression.score import NumberOutcome
 
 ROWS = (50, 100, 300)
 RESAMPLES = 1_000
+LEVELS = (0.1, 0.5, 0.9)
 _POPULATION = 300_000
 
 Draw = Callable[[np.random.Generator, int], Outcome]
@@ -37,7 +39,7 @@ class Population:
 
     Attributes:
         draw: Rows of it, independent of each other.
-        shares: Class or label frequencies, which the baseline predicts.
+        shares: Class or label frequencies, or quantiles, which the baseline predicts.
         useless: Whether the predictions know nothing, so that nothing may be called better.
     """
 
@@ -50,6 +52,8 @@ class Population:
         n = len(outcome.true)
         if isinstance(outcome, NumberOutcome):
             return replace(outcome, predicted=np.full(n, self.middle))
+        if isinstance(outcome, QuantileOutcome):
+            return replace(outcome, predicted=np.tile(self.shares, (n, 1)))
         assert isinstance(outcome, ProbabilityOutcome)
         shares = np.array(self.shares)
         if isinstance(outcome, LabelOutcome):
@@ -153,6 +157,13 @@ def counted(mean: float, spread: float, *, overdispersed: float = 0.0) -> Draw:
     return draw
 
 
+def spread(generator: np.random.Generator, n: int) -> Outcome:
+    """A normal number, with the quantiles of what is left of it when half of its variance is known."""
+    known, rest = generator.normal(0, np.sqrt(0.5), (2, n))
+    quantiles = known[:, None] + np.sqrt(0.5) * ndtri(LEVELS)
+    return QuantileOutcome("quantile", known + rest, quantiles, LEVELS)
+
+
 POPULATIONS: dict[str, Population] = {
     "binary, 50 % positive": Population(classes("binary", (0.5, 0.5), 1.0), (0.5, 0.5)),
     "binary, accuracy 0.97": Population(classes("binary", (0.5, 0.5), 2.66), (0.5, 0.5)),
@@ -172,6 +183,7 @@ POPULATIONS: dict[str, Population] = {
     "log-normal target, spread 0.3": Population(skewed(0.3, 0.2)),
     "log-normal target, spread 1": Population(skewed(1.0, 0.3)),
     "log-normal target, useless": Population(guessed, useless=True),
+    "quantiles": Population(spread, tuple(ndtri(LEVELS).tolist())),
     "counts around 5": Population(counted(5.0, 0.5)),
     "counts around 0.5, overdispersed": Population(counted(0.5, 0.7, overdispersed=0.5)),
 }

@@ -151,6 +151,15 @@ SAMPLES: dict[str, Sample] = {
             ("1e16", "out_of_range", "the largest accepted value is 1e+15"),
         ),
     ),
+    "quantile": Sample(
+        options={"transform": "log", "levels": [0.05, 0.5, 0.95], "max": 1e6},
+        canonical=st.floats(1e-3, 1e6),
+        raw=("1", " 2.5", "3e2", "0.125"),
+        refused=(
+            ("0", "not_positive", "transform: log needs numbers above zero"),
+            ("2e6", "out_of_range", "the largest accepted value is 1e+06"),
+        ),
+    ),
 }
 """By kind."""
 

@@ -15,6 +15,7 @@ from sklearn import metrics as sk
 from polyhead.evaluate.metrics import measure
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
+from polyhead.kinds.targets.quantile.score import QuantileOutcome
 from polyhead.kinds.targets.regression.score import NumberOutcome
 from polyhead.kinds.union import METRIC_NAMES
 
@@ -46,7 +47,16 @@ def count_outcome(rows: int, seed: int) -> NumberOutcome:
     return NumberOutcome("count", generator.poisson(means).astype(float), means)
 
 
+def quantile_outcome(rows: int, seed: int, levels: tuple[float, ...] = (0.05, 0.5, 0.75)) -> QuantileOutcome:
+    generator = np.random.default_rng(seed)
+    true = generator.normal(size=rows)
+    predicted = np.sort(true[:, None] + generator.normal(size=(rows, len(levels))), 1)
+    return QuantileOutcome("quantile", true, predicted, levels)
+
+
 def some_outcome(kind: str, rows: int, seed: int) -> Any:
+    if kind == "quantile":
+        return quantile_outcome(rows, seed)
     if kind == "count":
         return count_outcome(rows, seed)
     if kind == "regression":
@@ -171,6 +181,27 @@ def test_count(seed: int, rows: int) -> None:
     assert_same(measure(outcome), expected)
 
 
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, rows=st.integers(1, 60))
+def test_quantile(seed: int, rows: int) -> None:
+    """The mean of scikit-learn's pinball losses, and the share of rows between the outermost quantiles."""
+    outcome = quantile_outcome(rows, seed)
+    true, predicted = outcome.true, outcome.predicted
+    losses = [
+        sk.mean_pinball_loss(true, quantile, alpha=level)
+        for quantile, level in zip(predicted.T, outcome.levels, strict=True)
+    ]
+    inside = [low <= value <= high for value, low, high in zip(true, predicted[:, 0], predicted[:, 2], strict=True)]
+    assert_same(measure(outcome), {"pinball": np.mean(losses), "coverage": np.mean(inside)})
+
+
+def test_one_quantile_covers_nothing() -> None:
+    """There is no interval between a quantile and itself; its loss stands."""
+    values = measure(quantile_outcome(30, 0, (0.9,)))
+    assert values["coverage"] is None
+    assert values["pinball"] is not None
+
+
 def test_a_mean_of_zero_is_finite() -> None:
     """A prediction that underflows to 0 gives a large deviance where something was counted, not an error."""
     values = measure(NumberOutcome("count", np.array([1.0, 0.0]), np.array([0.0, 0.0])))
@@ -197,7 +228,10 @@ def test_no_rows_define_nothing(kind: str) -> None:
 def test_predictions_that_are_no_numbers_define_nothing(kind: str) -> None:
     """One NaN or infinite prediction makes the head's metrics undefined, not the report a crash."""
     outcome = some_outcome(kind, 20, 1)
-    if kind in ("regression", "count"):
+    if kind == "quantile":
+        outcome.predicted[3, 1] = math.nan
+        assert measure(outcome) == dict.fromkeys(METRIC_NAMES[kind])
+    elif kind in ("regression", "count"):
         for bad in (math.nan, math.inf):
             spoilt = outcome.predicted.copy()
             spoilt[3] = bad

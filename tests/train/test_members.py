@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 from scipy import sparse
 from scipy.special import expit, softmax
-from sklearn.linear_model import PoissonRegressor, Ridge
+from sklearn.linear_model import PoissonRegressor, QuantileRegressor, Ridge
+from sklearn.metrics import mean_pinball_loss
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from polyhead.contracts.bundle import ModelBundle
@@ -109,6 +110,48 @@ def test_a_line_of_counts_is_poisson_regression(is_sparse: bool) -> None:
     for few in (seldom, seldom * 0):
         found = fit_line(matrix, [], few, np.ones(300), "log", 1, np.zeros(1), fitted_rows=300)
         assert np.isfinite(found.guesses).all()
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_a_line_of_quantiles_is_quantile_regression(is_sparse: bool) -> None:
+    """For each level by itself, where the spread depends on a column, within the smoothing of its loss."""
+    from polyhead.train.linear import fit_line
+
+    generator = np.random.default_rng(6)
+    dense = np.hstack([generator.uniform(-1, 1, (600, 2)), generator.random((600, 2)) < 0.1])
+    values = dense[:, 0] + (1 + 0.8 * dense[:, 1]) * generator.normal(size=600) / 2
+    weights = np.where(np.arange(600) % 7, 1.0, 0.0)
+    values[weights == 0] = 1e6
+    matrix = sparse.csr_matrix(dense) if is_sparse else dense
+    levels = [0.1, 0.5, 0.9]
+    fit = fit_line(
+        matrix, [], np.tile(values[:, None], 3), weights, "identity", 3, np.zeros(3),
+        fitted_rows=600, levels=levels, penalty=0.001,
+    )  # fmt: skip
+    known = weights > 0
+    for at, level in enumerate(levels):
+        oracle = QuantileRegressor(quantile=level, alpha=0).fit(dense[known], values[known])
+        found, expected = fit.logits(matrix, [])[known, at], oracle.predict(dense[known])
+        np.testing.assert_allclose(found, expected, atol=0.12)
+        own, best = (mean_pinball_loss(values[known], said, alpha=level) for said in (found, expected))
+        assert best <= own < 1.01 * best
+
+
+def test_trees_of_quantiles_are_those_of_scikit_learn() -> None:
+    """One model for each level, bit for bit."""
+    from polyhead.model.members import Trees
+    from polyhead.train.boosted import fit_forest
+
+    generator = np.random.default_rng(7)
+    columns = generator.normal(size=(200, 2)).astype(np.float32)
+    values = np.tile((columns[:, :1] * generator.normal(size=(200, 1))), 2)
+    forest, models = fit_forest(
+        columns, [0, 0], [], values, np.ones(200), "identity", 2, np.zeros(2), seed=0, levels=[0.2, 0.8]
+    )
+    found = np.asarray(Trees.of(forest)(columns))
+    assert [(model.loss, model.quantile) for model in models] == [("quantile", 0.2), ("quantile", 0.8)]
+    expected = np.hstack([model._raw_predict(columns.astype(np.float64)) for model in models])
+    np.testing.assert_array_equal(found, expected.astype(np.float32))
 
 
 def test_lines_of_classes_sum_up_what_other_models_guess() -> None:

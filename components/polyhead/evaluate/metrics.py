@@ -26,7 +26,8 @@ def measure(outcome: Outcome, names: Iterable[str] | None = None) -> dict[str, f
         1e-7 and leaves unseen labels out.
         roc_auc of multiclass is one against the rest, averaged over the classes that occur. mape is in percent.
         r2_transformed is on the scale that the head learns. Of ordinal, mae is in ranks, and qwk and mae leave unseen
-        labels out.
+        labels out. pinball is the mean over levels, and coverage the share of rows from the lowest to the highest
+        quantile; with one level it is None.
     """
     return {name: _one(name, outcome) for name in names or SCORES[outcome.kind].measures}
 

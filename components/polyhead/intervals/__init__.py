@@ -4,7 +4,7 @@ Rows count as drawn independently from one population, the table's future rows; 
 population. Which method promises what was decided by simulation, `python -m benchmarks.coverage`: where 93 to 97 of 100
 intervals do not hold the population's value, there is none, and a reason.
 
-- accuracy: Wilson's score interval (Wilson 1927, J. Am. Stat. Assoc. 22).
+- accuracy, coverage: Wilson's score interval (Wilson 1927, J. Am. Stat. Assoc. 22).
 - balanced accuracy, macro F1: Wilson's for each class, where an F1 is 2q / (1 + q) and q the share of right ones among
   the rows that have the class or are said to. The mean by MOVER, which adds up squared distances to the limits (Zou and
   Donner 2008, Stat. Med. 27), here with the correlations of the classes.

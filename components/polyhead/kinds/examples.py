@@ -83,6 +83,7 @@ TARGETS_HELD: dict[str, Held] = {
     "regression": Held(pl.Float64, _together),
     "ordinal": Held(pl.String, _together),
     "count": Held(pl.Float64, _together),
+    "quantile": Held(pl.Float64, _together),
 }
 
 

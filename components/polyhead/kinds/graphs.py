@@ -17,13 +17,15 @@ from polyhead.kinds.targets.count.graph import CountHead
 from polyhead.kinds.targets.multiclass.graph import MulticlassHead
 from polyhead.kinds.targets.multilabel.graph import MultilabelHead
 from polyhead.kinds.targets.ordinal.graph import OrdinalHead
+from polyhead.kinds.targets.quantile.graph import QuantileHead
 from polyhead.kinds.targets.regression.graph import RegressionHead
 
 FEATURE_BLOCKS: dict[str, type[FeatureBlock[Any, Any]]] = {
     block.KIND: block for block in (ImageBlock, NumericBlock, CategoryBlock, TextBlock, DatetimeBlock, VectorBlock)
 }
 HEADS: dict[str, type[Head[Any, Any]]] = {
-    head.KIND: head for head in (BinaryHead, MulticlassHead, MultilabelHead, RegressionHead, OrdinalHead, CountHead)
+    head.KIND: head
+    for head in (BinaryHead, MulticlassHead, MultilabelHead, RegressionHead, OrdinalHead, CountHead, QuantileHead)
 }
 
 

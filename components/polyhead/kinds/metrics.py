@@ -61,6 +61,8 @@ RMSE = Metric("rmse", "RMSE", lower_is_better=True)
 MAPE = Metric("mape", "MAPE", lower_is_better=True, format="percent")
 POISSON_DEVIANCE = Metric("poisson_deviance", "Poisson deviance", lower_is_better=True)
 D2 = Metric("d2", "D²")
+PINBALL = Metric("pinball", "pinball loss", lower_is_better=True)
+COVERAGE = Metric("coverage", "coverage")
 QWK = Metric("qwk", "quadratic weighted kappa")
 
 METRICS = {
@@ -80,6 +82,8 @@ METRICS = {
         QWK,
         POISSON_DEVIANCE,
         D2,
+        PINBALL,
+        COVERAGE,
     )
 }
 """All metrics by name."""

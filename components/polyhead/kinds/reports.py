@@ -8,6 +8,7 @@ from polyhead.kinds.targets.count import report as count
 from polyhead.kinds.targets.multiclass import report as multiclass
 from polyhead.kinds.targets.multilabel import report as multilabel
 from polyhead.kinds.targets.ordinal import report as ordinal
+from polyhead.kinds.targets.quantile import report as quantile
 from polyhead.kinds.targets.regression import report as regression
 
 REPORTS: dict[str, TargetReport] = {
@@ -17,5 +18,6 @@ REPORTS: dict[str, TargetReport] = {
     "regression": regression.REPORT,
     "ordinal": ordinal.REPORT,
     "count": count.REPORT,
+    "quantile": quantile.REPORT,
 }
 """By kind."""

@@ -12,6 +12,7 @@ from polyhead.kinds.targets.count import score as count
 from polyhead.kinds.targets.multiclass import score as multiclass
 from polyhead.kinds.targets.multilabel import score as multilabel
 from polyhead.kinds.targets.ordinal import score as ordinal
+from polyhead.kinds.targets.quantile import score as quantile
 from polyhead.kinds.targets.regression import score as regression
 from polyhead.kinds.union import TargetStatistics
 
@@ -23,6 +24,7 @@ class _Scores(TypedDict):
     regression: regression.RegressionScore
     ordinal: ordinal.OrdinalScore
     count: count.CountScore
+    quantile: quantile.QuantileScore
 
 
 _SCORES: _Scores = {
@@ -32,6 +34,7 @@ _SCORES: _Scores = {
     "regression": regression.SCORE,
     "ordinal": ordinal.SCORE,
     "count": count.SCORE,
+    "quantile": quantile.SCORE,
 }
 
 SCORES = cast("Mapping[str, TargetScore[Any, Any, Any]]", _SCORES)

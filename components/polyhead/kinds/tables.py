@@ -21,6 +21,7 @@ from polyhead.kinds.targets.count.table import CountTable
 from polyhead.kinds.targets.multiclass.table import MulticlassTable
 from polyhead.kinds.targets.multilabel.table import MultilabelTable
 from polyhead.kinds.targets.ordinal.table import OrdinalTable
+from polyhead.kinds.targets.quantile.table import QuantileTable
 from polyhead.kinds.targets.regression.table import RegressionTable
 from polyhead.kinds.union import AnyFeature, AnyTarget, Feature, Target
 
@@ -41,6 +42,7 @@ class _Targets(TypedDict):
     regression: RegressionTable
     ordinal: OrdinalTable
     count: CountTable
+    quantile: QuantileTable
 
 
 _FEATURES: _Features = {
@@ -58,6 +60,7 @@ _TARGETS: _Targets = {
     "regression": RegressionTable(),
     "ordinal": OrdinalTable(),
     "count": CountTable(),
+    "quantile": QuantileTable(),
 }
 
 FEATURE_TABLES = cast("Mapping[str, FeatureTable[Any]]", _FEATURES)

@@ -19,10 +19,13 @@ from polyhead.kinds.targets.count.config import CountStatistics, CountTarget
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
 from polyhead.kinds.targets.ordinal.config import OrdinalTarget
+from polyhead.kinds.targets.quantile.config import QuantileStatistics, QuantileTarget
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 
 AnyFeature = ImageFeature | NumericFeature | CategoryFeature | TextFeature | DatetimeFeature | VectorFeature
-AnyTarget = BinaryTarget | MulticlassTarget | MultilabelTarget | RegressionTarget | OrdinalTarget | CountTarget
+AnyTarget = (
+    BinaryTarget | MulticlassTarget | MultilabelTarget | RegressionTarget | OrdinalTarget | CountTarget | QuantileTarget
+)
 
 Feature = Annotated[AnyFeature, Field(discriminator="kind")]
 Target = Annotated[AnyTarget, Field(discriminator="kind")]
@@ -31,7 +34,8 @@ FeatureStatistics = Annotated[
     Field(discriminator="kind"),
 ]
 TargetStatistics = Annotated[
-    ClassStatistics | LabelStatistics | RegressionStatistics | CountStatistics, Field(discriminator="kind")
+    ClassStatistics | LabelStatistics | RegressionStatistics | CountStatistics | QuantileStatistics,
+    Field(discriminator="kind"),
 ]
 
 

@@ -24,9 +24,9 @@ def predictions(
 
     Returns:
         By target: the label, string (batch,), for binary, multiclass and ordinal; 0 or 1 per label, int32
-        (batch, labels), for multilabel; the number on the table's scale, float64 (batch,), for regression and count. Beside them
-        `<target>__probabilities`, float32 (batch, classes), negative before positive for binary; (batch, labels)
-        for multilabel.
+        (batch, labels), for multilabel; the number on the table's scale, float64 (batch,), for regression, count and
+        quantile. Beside them `<target>__probabilities`, float32 (batch, classes), negative before positive for binary;
+        (batch, labels) for multilabel; and `<target>__quantiles`, float64 (batch, levels).
     """
     outputs: Batch = {}
     for head in heads(fitted):

@@ -56,6 +56,7 @@ def fit_forest(
     prior: Floats,
     *,
     seed: int,
+    levels: Sequence[float] = (),
 ) -> tuple[Forest, list[Any]]:
     """Fit a head by `HistGradientBoosting…` of scikit-learn, with its defaults where the head has up to 20 units.
 
@@ -72,6 +73,7 @@ def fit_forest(
         units: The head's.
         prior: The logits where nothing can be fitted.
         seed: Of the rows that decide when more than 10,000 are enough.
+        levels: The head's.
 
     Returns:
         The forest, over the columns and then all guesses; and scikit-learn's models, whose leaves are rounded as the
@@ -82,7 +84,7 @@ def fit_forest(
     base = np.array(prior, np.float64)
     grown: list[list[_Tree]] = [[] for _ in range(units)]
     models = []
-    for question in questions_of(values, weights, link, units):
+    for question in questions_of(values, weights, link, units, levels):
         own = [guess[:, question.places] for guess in guesses]
         used = [*range(columns.shape[1])]
         for at in range(len(guesses)):
@@ -116,7 +118,9 @@ def _fitted(matrix: NDArray[np.float32], question: Question, ids: list[bool], se
         return None
     settings = settings | {"categorical_features": ids if any(ids) else None}
     model = (
-        HistGradientBoostingRegressor(loss=_LOSSES[question.link], **settings)
+        HistGradientBoostingRegressor(
+            loss=_LOSSES[question.link] if question.level is None else "quantile", quantile=question.level, **settings
+        )
         if question.is_number
         else HistGradientBoostingClassifier(**settings)
     )

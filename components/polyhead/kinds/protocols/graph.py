@@ -326,6 +326,11 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         """Logits of the head."""
 
     @property
+    def levels(self) -> Sequence[float]:
+        """Of numbers that are quantiles: the level of each logit, from 0 to 1. Default: they are means."""
+        return ()
+
+    @property
     @abstractmethod
     def weight_per_row(self) -> float:
         """The weight of all known targets in the head's loss over the number of train rows, known or not.

@@ -28,7 +28,14 @@ AClassTarget = TypeVar("AClassTarget", bound=TargetBase)
 
 
 class ClassTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """Labels to the classes' numbers; a missing or unknown one has weight 0."""
+    """Labels to the classes' numbers; a missing or unknown one has weight 0.
+
+    Args:
+        name: The target.
+        classes: In the order of their numbers.
+        weights: Of each in the loss.
+        as_column: Whether the numbers are float32 (batch, 1), or int32 (batch,).
+    """
 
     def __init__(self, name: str, classes: list[str], weights: list[float], *, as_column: bool) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ from polyhead.kinds.targets.regression.score import MAE_MEASURE, RMSE_MEASURE, N
 _SMALLEST_MEAN = float(np.finfo(np.float64).tiny)
 
 
-class CountScore(NumberScore[CountTarget, CountStatistics]):
+class CountScore(NumberScore[CountTarget, CountStatistics, NumberOutcome]):
     """Of a count."""
 
     def outcome(self, name: str, statistics: CountStatistics, known: pl.DataFrame) -> NumberOutcome:

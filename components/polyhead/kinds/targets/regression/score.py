@@ -14,7 +14,7 @@ from sklearn import metrics as sk
 from polyhead.intervals.bootstrap import FAR_TAIL, Bootstrap, Smooth, difference_of_roots, mean, over_variance, ratio
 from polyhead.intervals.method import Floats
 from polyhead.kinds.metrics import MAE, MAPE, R2, R2_TRANSFORMED, RMSE, Metric
-from polyhead.kinds.protocols.score import Arrays, Measure, Outcome, StatisticsT, TargetScore, TargetT
+from polyhead.kinds.protocols.score import Arrays, Measure, Outcome, OutcomeT, StatisticsT, TargetScore, TargetT
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 
 LONGEST_TAIL = 4.5
@@ -47,7 +47,7 @@ class NumberOutcome(Outcome):
         return true, predicted
 
 
-class NumberScore(TargetScore[TargetT, StatisticsT, NumberOutcome]):
+class NumberScore(TargetScore[TargetT, StatisticsT, OutcomeT]):
     """Of a number of some kind."""
 
     def truths(self, name: str, raw: Arrays) -> list[Any]:
@@ -63,7 +63,7 @@ class NumberScore(TargetScore[TargetT, StatisticsT, NumberOutcome]):
         return [pl.Series(f"{name}.predicted", arrays[name].astype(np.float64))]
 
 
-class RegressionScore(NumberScore[RegressionTarget, RegressionStatistics]):
+class RegressionScore(NumberScore[RegressionTarget, RegressionStatistics, NumberOutcome]):
     """Of a regression target."""
 
     def outcome(self, name: str, statistics: RegressionStatistics, known: pl.DataFrame) -> NumberOutcome:
