@@ -17,26 +17,32 @@ from polyhead.kinds.targets.count.config import CountStatistics, CountTarget
 _LARGEST_LOG = 700.0
 
 
+@keras.saving.register_keras_serializable("polyhead")
 class PoissonDeviance(keras.losses.Loss):  # type: ignore[misc]  # Keras is untyped
     """The deviance of Poisson's distribution: twice what the log likelihood lacks to that of a perfect prediction.
 
     Args:
         unit: What counts as 1.
         reduction: As in Keras.
+        name: Likewise.
 
     Input shape:
         Counts and logarithms of their means, `(batch, 1)`.
     """
 
-    def __init__(self, unit: float, reduction: Literal["sum", "none"]) -> None:
-        super().__init__(reduction=reduction)
-        self._unit = unit
+    def __init__(self, unit: float, reduction: Literal["sum", "none"], name: str = "poisson_deviance") -> None:
+        super().__init__(name=name, reduction=reduction)
+        self.unit = unit
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Losses `(batch,)`, at least 0."""
         short = ops.log(ops.maximum(y_true, 1.0)) - y_pred  # log(true / mean), without a difference of large numbers
         found = ops.where(y_true > 0, y_true * (short + ops.expm1(-short)), ops.exp(y_pred))
-        return ops.mean(2 * found / self._unit, axis=-1)
+        return ops.mean(2 * found / self.unit, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments for loading."""
+        return {**super().get_config(), "unit": self.unit}
 
 
 class _CountTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped

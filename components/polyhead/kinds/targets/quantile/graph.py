@@ -19,25 +19,31 @@ QUANTILES = "__quantiles"
 """Behind a target's name: its quantiles."""
 
 
+@keras.saving.register_keras_serializable("polyhead")
 class Pinball(keras.losses.Loss):  # type: ignore[misc]  # Keras is untyped
     """The mean over levels of what is least for the quantile: the level of the distance above, the rest of it below.
 
     Args:
         levels: Of the quantiles.
         reduction: As in Keras.
+        name: Likewise.
 
     Input shape:
         The number, repeated, and its quantiles, `(batch, levels)`.
     """
 
-    def __init__(self, levels: Sequence[float], reduction: Literal["sum", "none"]) -> None:
-        super().__init__(reduction=reduction)
-        self._levels = np.array(levels, np.float32)
+    def __init__(self, levels: Sequence[float], reduction: Literal["sum", "none"], name: str = "pinball") -> None:
+        super().__init__(name=name, reduction=reduction)
+        self.levels = list(levels)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Losses `(batch,)`."""
-        above = y_true - y_pred
-        return ops.mean(ops.maximum(self._levels * above, (self._levels - 1) * above), axis=-1)
+        above, levels = y_true - y_pred, np.array(self.levels, np.float32)
+        return ops.mean(ops.maximum(levels * above, (levels - 1) * above), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments for loading."""
+        return {**super().get_config(), "levels": self.levels}
 
 
 class _QuantileTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped

@@ -150,7 +150,7 @@ def _absolute_gain(outcome: NumberOutcome, baseline: NumberOutcome) -> Floats:
     return np.abs(_errors(outcome)) - np.abs(_errors(baseline))
 
 
-MAE_MEASURE = Measure(
+MAE_MEASURE = Measure[NumberOutcome](
     MAE,
     lambda outcome: float(np.abs(_errors(outcome)).mean()),
     Bootstrap(
@@ -159,7 +159,7 @@ MAE_MEASURE = Measure(
         gain=lambda outcome, baseline: mean(_absolute_gain(outcome, baseline)),
     ),
 )
-RMSE_MEASURE = Measure(
+RMSE_MEASURE = Measure[NumberOutcome](
     RMSE,
     lambda outcome: float(np.sqrt((_errors(outcome) ** 2).mean())),
     Bootstrap(
