@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import ndtri, softmax
 
 from polyhead.evaluate.comparing import Judge
 from polyhead.evaluate.metrics import measure
@@ -22,10 +22,12 @@ from polyhead.kinds.protocols.score import Outcome
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
 from polyhead.kinds.targets.probabilities import ProbabilityOutcome
+from polyhead.kinds.targets.quantile.score import QuantileOutcome
 from polyhead.kinds.targets.regression.score import NumberOutcome
 
 ROWS = (50, 100, 300)
 RESAMPLES = 1_000
+LEVELS = (0.1, 0.5, 0.9)
 _POPULATION = 300_000
 
 Draw = Callable[[np.random.Generator, int], Outcome]
@@ -37,7 +39,7 @@ class Population:
 
     Attributes:
         draw: Rows of it, independent of each other.
-        shares: Class or label frequencies, which the baseline predicts.
+        shares: Class or label frequencies, or quantiles, which the baseline predicts.
         useless: Whether the predictions know nothing, so that nothing may be called better.
     """
 
@@ -49,19 +51,24 @@ class Population:
         """The trivial model on the same rows."""
         n = len(outcome.true)
         if isinstance(outcome, NumberOutcome):
-            return replace(outcome, predicted=np.full(n, self.median))
+            return replace(outcome, predicted=np.full(n, self.middle))
+        if isinstance(outcome, QuantileOutcome):
+            return replace(outcome, predicted=np.tile(self.shares, (n, 1)))
         assert isinstance(outcome, ProbabilityOutcome)
         shares = np.array(self.shares)
         if isinstance(outcome, LabelOutcome):
             predicted = np.tile((shares >= 0.5).astype(np.int64), (n, 1))
         else:
-            predicted = np.full(n, int(shares.argmax()))
+            median = int((shares.cumsum()[:-1] < 0.5).sum())
+            predicted = np.full(n, median if outcome.kind == "ordinal" else int(shares.argmax()))
         return replace(outcome, predicted=predicted, probabilities=np.tile(shares, (n, 1)))
 
     @property
-    def median(self) -> float:
-        """Of a regression target."""
-        return float(np.median(self.draw(np.random.default_rng(2), 100_000).true.astype(np.float64)))
+    def middle(self) -> float:
+        """The mean of a count, the median of a regression target."""
+        outcome = self.draw(np.random.default_rng(2), 100_000)
+        true = outcome.true.astype(np.float64)
+        return float(true.mean() if outcome.kind == "count" else np.median(true))
 
 
 def classes(kind: str, shares: tuple[float, ...], apart: float, *, sure: float = 1.0, mislabelled: float = 0.0) -> Draw:
@@ -75,6 +82,20 @@ def classes(kind: str, shares: tuple[float, ...], apart: float, *, sure: float =
         wrong = generator.random(n) < mislabelled
         true = np.where(wrong, (true + 1) % k, true)
         return ClassOutcome(kind, true, probabilities.argmax(1), probabilities)
+
+    return draw
+
+
+def ordered(shares: tuple[float, ...], apart: float) -> Draw:
+    """Ordered classes along a line with Bayes' probabilities, of which the median class is predicted."""
+
+    def draw(generator: np.random.Generator, n: int) -> Outcome:
+        k = len(shares)
+        true = generator.choice(k, n, p=shares)
+        place = generator.normal(apart * true)
+        probabilities = softmax(np.log(shares) - (place[:, None] - apart * np.arange(k)) ** 2 / 2, 1)
+        predicted = (probabilities.cumsum(1)[:, :-1] < 0.5).sum(1)
+        return ClassOutcome("ordinal", true, predicted, probabilities)
 
     return draw
 
@@ -125,6 +146,24 @@ def guessed(generator: np.random.Generator, n: int) -> Outcome:
     return NumberOutcome("regression", true, np.exp(generator.normal(0, 0.05, n)), log_scale=True)
 
 
+def counted(mean: float, spread: float, *, overdispersed: float = 0.0) -> Draw:
+    """Counts whose means are log-normal and predicted; with overdispersion, more scattered than Poisson's."""
+
+    def draw(generator: np.random.Generator, n: int) -> Outcome:
+        means = mean * np.exp(spread * generator.normal(size=n) - spread**2 / 2)
+        scatter = generator.gamma(1 / overdispersed, overdispersed, n) if overdispersed else 1.0
+        return NumberOutcome("count", generator.poisson(means * scatter).astype(np.float64), means)
+
+    return draw
+
+
+def spread(generator: np.random.Generator, n: int) -> Outcome:
+    """A normal number, with the quantiles of what is left of it when half of its variance is known."""
+    known, rest = generator.normal(0, np.sqrt(0.5), (2, n))
+    quantiles = known[:, None] + np.sqrt(0.5) * ndtri(LEVELS)
+    return QuantileOutcome("quantile", known + rest, quantiles, LEVELS)
+
+
 POPULATIONS: dict[str, Population] = {
     "binary, 50 % positive": Population(classes("binary", (0.5, 0.5), 1.0), (0.5, 0.5)),
     "binary, accuracy 0.97": Population(classes("binary", (0.5, 0.5), 2.66), (0.5, 0.5)),
@@ -137,11 +176,16 @@ POPULATIONS: dict[str, Population] = {
         classes("multiclass", (0.6, 0.3, 0.07, 0.03), 1.8), (0.6, 0.3, 0.07, 0.03)
     ),
     "6 labels, 10 to 50 %": Population(labels((0.5, 0.4, 0.3, 0.2, 0.15, 0.1), 2.0), (0.5, 0.4, 0.3, 0.2, 0.15, 0.1)),
+    "5 ordered classes": Population(ordered((0.1, 0.2, 0.4, 0.2, 0.1), 1.2), (0.1, 0.2, 0.4, 0.2, 0.1)),
+    "3 ordered classes, the highest rare": Population(ordered((0.7, 0.25, 0.05), 1.5), (0.7, 0.25, 0.05)),
     "normal errors": Population(additive(lambda g, n: g.normal(0, 0.5, n))),
     "Laplace errors": Population(additive(lambda g, n: g.laplace(0, 0.4, n))),
     "log-normal target, spread 0.3": Population(skewed(0.3, 0.2)),
     "log-normal target, spread 1": Population(skewed(1.0, 0.3)),
     "log-normal target, useless": Population(guessed, useless=True),
+    "quantiles": Population(spread, tuple(ndtri(LEVELS).tolist())),
+    "counts around 5": Population(counted(5.0, 0.5)),
+    "counts around 0.5, overdispersed": Population(counted(0.5, 0.7, overdispersed=0.5)),
 }
 
 
@@ -184,8 +228,8 @@ def simulate(population: Population, rows: int, draws: int, *, seed: int = 0) ->
     """
     everyone = population.draw(np.random.default_rng(1), _POPULATION)
     truths, trivial = measure(everyone), measure(population.baseline(everyone))
-    median = population.median if isinstance(everyone, NumberOutcome) else 0.0
-    fixed = _Fixed(population.draw, population.shares, population.useless, median)
+    middle = population.middle if isinstance(everyone, NumberOutcome) else 0.0
+    fixed = _Fixed(population.draw, population.shares, population.useless, middle)
     tallies = {name: Tally() for name in truths}
     generator = np.random.default_rng([seed, rows])
     for _ in range(draws):
@@ -212,12 +256,12 @@ def simulate(population: Population, rows: int, draws: int, *, seed: int = 0) ->
 
 @dataclass(frozen=True)
 class _Fixed(Population):
-    """A population whose median is known."""
+    """A population whose middle is known."""
 
     known: float = 0.0
 
     @property
-    def median(self) -> float:
+    def middle(self) -> float:
         return self.known
 
 

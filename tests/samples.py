@@ -132,6 +132,34 @@ SAMPLES: dict[str, Sample] = {
             ("inf", "infinite", "must be finite"),
         ),
     ),
+    "ordinal": Sample(
+        options={"classes": ["low", "mid", "high"]},
+        canonical=st.sampled_from(["low", "mid", "high"]),
+        raw=("low", "mid ", "high"),
+        refused=(
+            ("middle", "not_allowed", "accepted are low, mid, high"),
+            ("['low']", "a_list", "give one word"),
+        ),
+    ),
+    "count": Sample(
+        canonical=st.integers(0, 10**15).map(float),
+        raw=("0", " 3.0", "1e2", "1", "true"),
+        refused=(
+            ("-3", "negative", "a count is a whole number from 0 on"),
+            ("2.5", "not_whole", "make the target kind: regression"),
+            ("inf", "infinite", "must be finite"),
+            ("1e16", "out_of_range", "the largest accepted value is 1e+15"),
+        ),
+    ),
+    "quantile": Sample(
+        options={"transform": "log", "levels": [0.05, 0.5, 0.95], "max": 1e6},
+        canonical=st.floats(1e-3, 1e6),
+        raw=("1", " 2.5", "3e2", "0.125"),
+        refused=(
+            ("0", "not_positive", "transform: log needs numbers above zero"),
+            ("2e6", "out_of_range", "the largest accepted value is 1e+06"),
+        ),
+    ),
 }
 """By kind."""
 

@@ -15,6 +15,7 @@ from sklearn import metrics as sk
 from polyhead.evaluate.metrics import measure
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
+from polyhead.kinds.targets.quantile.score import QuantileOutcome
 from polyhead.kinds.targets.regression.score import NumberOutcome
 from polyhead.kinds.union import METRIC_NAMES
 
@@ -40,7 +41,24 @@ def number_outcome(rows: int, seed: int, *, log_scale: bool = False) -> NumberOu
     return NumberOutcome("regression", true, true * np.exp(generator.normal(0, 0.3, rows)), log_scale=log_scale)
 
 
+def count_outcome(rows: int, seed: int) -> NumberOutcome:
+    generator = np.random.default_rng(seed)
+    means = np.exp(generator.normal(0, 1, rows))
+    return NumberOutcome("count", generator.poisson(means).astype(float), means)
+
+
+def quantile_outcome(rows: int, seed: int, levels: tuple[float, ...] = (0.05, 0.5, 0.75)) -> QuantileOutcome:
+    generator = np.random.default_rng(seed)
+    true = generator.normal(size=rows)
+    predicted = np.sort(true[:, None] + generator.normal(size=(rows, len(levels))), 1)
+    return QuantileOutcome("quantile", true, predicted, levels)
+
+
 def some_outcome(kind: str, rows: int, seed: int) -> Any:
+    if kind == "quantile":
+        return quantile_outcome(rows, seed)
+    if kind == "count":
+        return count_outcome(rows, seed)
     if kind == "regression":
         return number_outcome(rows, seed)
     if kind == "multilabel":
@@ -116,6 +134,22 @@ def test_multilabel(seed: int, rows: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
+@given(seed=seeds, rows=st.integers(2, 60))
+def test_ordinal(seed: int, rows: int) -> None:
+    """Every metric of an ordinal head is scikit-learn's, over the ranks of all classes, those that do not occur too."""
+    outcome = class_outcome("ordinal", 5, rows, seed)
+    true, predicted, p = outcome.true, outcome.predicted, outcome.probabilities
+    kappa = sk.cohen_kappa_score(true, predicted, labels=range(5), weights="quadratic")
+    expected = {
+        "qwk": None if math.isnan(kappa) else kappa,
+        "mae": sk.mean_absolute_error(true, predicted),
+        "accuracy": sk.accuracy_score(true, predicted),
+        "log_loss": sk.log_loss(true, p, labels=range(5)),
+    }
+    assert_same(measure(outcome), expected)
+
+
+@settings(max_examples=40, deadline=None)
 @given(seed=seeds, rows=st.integers(2, 60), log_scale=st.booleans())
 def test_regression(seed: int, rows: int, log_scale: bool) -> None:
     """Every metric of a regression head is scikit-learn's; r2_transformed is on the learned scale."""
@@ -130,6 +164,48 @@ def test_regression(seed: int, rows: int, log_scale: bool) -> None:
         "mape": 100 * sk.mean_absolute_percentage_error(true, predicted),
     }
     assert_same(measure(outcome), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, rows=st.integers(1, 60))
+def test_count(seed: int, rows: int) -> None:
+    """Every metric of a count is scikit-learn's; D² is None where all counts are the same."""
+    outcome = count_outcome(rows, seed)
+    true, predicted = outcome.true, outcome.predicted
+    expected = {
+        "poisson_deviance": sk.mean_poisson_deviance(true, predicted),
+        "d2": sk.d2_tweedie_score(true, predicted, power=1) if len(set(true.tolist())) > 1 else None,
+        "mae": sk.mean_absolute_error(true, predicted),
+        "rmse": sk.root_mean_squared_error(true, predicted),
+    }
+    assert_same(measure(outcome), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, rows=st.integers(1, 60))
+def test_quantile(seed: int, rows: int) -> None:
+    """The mean of scikit-learn's pinball losses, and the share of rows between the outermost quantiles."""
+    outcome = quantile_outcome(rows, seed)
+    true, predicted = outcome.true, outcome.predicted
+    losses = [
+        sk.mean_pinball_loss(true, quantile, alpha=level)
+        for quantile, level in zip(predicted.T, outcome.levels, strict=True)
+    ]
+    inside = [low <= value <= high for value, low, high in zip(true, predicted[:, 0], predicted[:, 2], strict=True)]
+    assert_same(measure(outcome), {"pinball": np.mean(losses), "coverage": np.mean(inside)})
+
+
+def test_one_quantile_covers_nothing() -> None:
+    """There is no interval between a quantile and itself; its loss stands."""
+    values = measure(quantile_outcome(30, 0, (0.9,)))
+    assert values["coverage"] is None
+    assert values["pinball"] is not None
+
+
+def test_a_mean_of_zero_is_finite() -> None:
+    """A prediction that underflows to 0 gives a large deviance where something was counted, not an error."""
+    values = measure(NumberOutcome("count", np.array([1.0, 0.0]), np.array([0.0, 0.0])))
+    assert values["poisson_deviance"] == pytest.approx(-math.log(np.finfo(float).tiny) - 1)
 
 
 @pytest.mark.parametrize("kind", METRIC_NAMES)
@@ -152,7 +228,10 @@ def test_no_rows_define_nothing(kind: str) -> None:
 def test_predictions_that_are_no_numbers_define_nothing(kind: str) -> None:
     """One NaN or infinite prediction makes the head's metrics undefined, not the report a crash."""
     outcome = some_outcome(kind, 20, 1)
-    if kind == "regression":
+    if kind == "quantile":
+        outcome.predicted[3, 1] = math.nan
+        assert measure(outcome) == dict.fromkeys(METRIC_NAMES[kind])
+    elif kind in ("regression", "count"):
         for bad in (math.nan, math.inf):
             spoilt = outcome.predicted.copy()
             spoilt[3] = bad
@@ -217,6 +296,10 @@ def test_unseen_labels_count_as_wrong() -> None:
     assert values["balanced_accuracy"] == 0.75
     assert values["macro_f1"] == pytest.approx((1 + 2 / 3 + 1 + 0) / 4)
     assert values["log_loss"] == pytest.approx(-math.log(0.8))
+    ordered = measure(ClassOutcome("ordinal", true, np.array([0, 1, 1, 1]), p))
+    kappa = sk.cohen_kappa_score([0, 1, 2], [0, 1, 1], labels=range(3), weights="quadratic")
+    assert (ordered["accuracy"], ordered["mae"]) == (0.5, pytest.approx(1 / 3))
+    assert ordered["qwk"] == pytest.approx(kappa)
     nothing_else = measure(ClassOutcome("multiclass", np.array([-1]), np.array([0]), p[:1]))
     assert nothing_else["log_loss"] is None
     assert nothing_else["accuracy"] == 0.0

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 from scipy import sparse
 from scipy.special import expit, softmax
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import PoissonRegressor, QuantileRegressor, Ridge
+from sklearn.metrics import mean_pinball_loss
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from trainings import leave_out_serving
 
@@ -35,7 +36,9 @@ def mixed_columns(generator: np.random.Generator, rows: int) -> np.ndarray:
     return columns
 
 
-@pytest.mark.parametrize(("link", "units"), [("identity", 1), ("softmax", 3), ("softmax", 2), ("logistic", 2)])
+@pytest.mark.parametrize(
+    ("link", "units"), [("identity", 1), ("softmax", 3), ("softmax", 2), ("logistic", 2), ("log", 1)]
+)
 def test_trees_in_the_graph_are_those_of_scikit_learn(link: Any, units: int) -> None:
     """Bit for bit, for missing numbers and for ids that no train row has too."""
     from polyhead.model.members import Trees
@@ -50,6 +53,7 @@ def test_trees_in_the_graph_are_those_of_scikit_learn(link: Any, units: int) -> 
         "identity": (signal - signal.mean())[:, None],
         "softmax": np.digitize(signal, np.quantile(signal, np.arange(1, units) / units)),
         "logistic": np.stack([signal > 0, signal > 1], 1).astype(np.float32),
+        "log": generator.poisson(np.exp(signal))[:, None].astype(np.float32),
     }[link]
     forest, models = fit_forest(columns, SIZES, [guesses], values, np.ones(300), link, units, np.zeros(units), seed=0)
     others = np.hstack([mixed_columns(generator, 200), generator.normal(size=(200, units))]).astype(np.float32)
@@ -87,6 +91,70 @@ def test_a_line_is_ridge_and_its_guesses_are_out_of_fold() -> None:
     np.testing.assert_allclose(thin.kernel, fit.kernel, atol=1e-3)
 
 
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_a_line_of_counts_is_poisson_regression(is_sparse: bool) -> None:
+    """Of their logarithm; rows of weight 0 have no part in it, and folds without a count do no harm."""
+    from polyhead.train.linear import fit_line
+
+    generator = np.random.default_rng(5)
+    dense = np.hstack([generator.normal(size=(300, 2)), generator.random((300, 300 if is_sparse else 2)) < 0.02])
+    counts = generator.poisson(np.exp(dense[:, 0] - 0.5)).astype(float)
+    weights = generator.integers(0, 3, 300).astype(float)
+    matrix = sparse.csr_matrix(dense) if is_sparse else dense
+    fit = fit_line(matrix, [], counts[:, None], weights, "log", 1, np.zeros(1), fitted_rows=300)
+    oracle = PoissonRegressor(alpha=fit.penalty / weights.sum(), max_iter=1000, tol=1e-8)
+    oracle.fit(dense, counts, sample_weight=weights)
+    np.testing.assert_allclose(fit.kernel[:, 0], oracle.coef_, atol=2e-3)
+    np.testing.assert_allclose(np.exp(fit.logits(matrix, [])[:, 0]), oracle.predict(dense), rtol=5e-3)
+    seldom = np.zeros((300, 1))
+    seldom[::5] = 1
+    for few in (seldom, seldom * 0):
+        found = fit_line(matrix, [], few, np.ones(300), "log", 1, np.zeros(1), fitted_rows=300)
+        assert np.isfinite(found.guesses).all()
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_a_line_of_quantiles_is_quantile_regression(is_sparse: bool) -> None:
+    """For each level by itself, where the spread depends on a column, within the smoothing of its loss."""
+    from polyhead.train.linear import fit_line
+
+    generator = np.random.default_rng(6)
+    dense = np.hstack([generator.uniform(-1, 1, (600, 2)), generator.random((600, 2)) < 0.1])
+    values = dense[:, 0] + (1 + 0.8 * dense[:, 1]) * generator.normal(size=600) / 2
+    weights = np.where(np.arange(600) % 7, 1.0, 0.0)
+    values[weights == 0] = 1e6
+    matrix = sparse.csr_matrix(dense) if is_sparse else dense
+    levels = [0.1, 0.5, 0.9]
+    fit = fit_line(
+        matrix, [], np.tile(values[:, None], 3), weights, "identity", 3, np.zeros(3),
+        fitted_rows=600, levels=levels, penalty=0.001,
+    )  # fmt: skip
+    known = weights > 0
+    for at, level in enumerate(levels):
+        oracle = QuantileRegressor(quantile=level, alpha=0).fit(dense[known], values[known])
+        found, expected = fit.logits(matrix, [])[known, at], oracle.predict(dense[known])
+        np.testing.assert_allclose(found, expected, atol=0.12)
+        own, best = (mean_pinball_loss(values[known], said, alpha=level) for said in (found, expected))
+        assert best <= own < 1.01 * best
+
+
+def test_trees_of_quantiles_are_those_of_scikit_learn() -> None:
+    """One model for each level, bit for bit."""
+    from polyhead.model.members import Trees
+    from polyhead.train.boosted import fit_forest
+
+    generator = np.random.default_rng(7)
+    columns = generator.normal(size=(200, 2)).astype(np.float32)
+    values = np.tile((columns[:, :1] * generator.normal(size=(200, 1))), 2)
+    forest, models = fit_forest(
+        columns, [0, 0], [], values, np.ones(200), "identity", 2, np.zeros(2), seed=0, levels=[0.2, 0.8]
+    )
+    found = np.asarray(Trees.of(forest)(columns))
+    assert [(model.loss, model.quantile) for model in models] == [("quantile", 0.2), ("quantile", 0.8)]
+    expected = np.hstack([model._raw_predict(columns.astype(np.float64)) for model in models])
+    np.testing.assert_array_equal(found, expected.astype(np.float32))
+
+
 def test_lines_of_classes_sum_up_what_other_models_guess() -> None:
     """A class that a fold lacks, and a label that every row has, get odds and no error."""
     from polyhead.train.linear import fit_line
@@ -122,6 +190,7 @@ def test_too_few_rows_leave_the_prior() -> None:
     ("link", "expected"),
     [
         ("identity", lambda a, b: 0.3 * a + 0.7 * b),
+        ("log", lambda a, b: 0.3 * np.exp(a) + 0.7 * np.exp(b)),
         ("logistic", lambda a, b: 0.3 * expit(a) + 0.7 * expit(b)),
         ("softmax", lambda a, b: 0.3 * softmax(a, 1) + 0.7 * softmax(b, 1)),
     ],
@@ -132,7 +201,7 @@ def test_a_blend_averages_numbers_or_probabilities(link: Any, expected: Any) -> 
 
     a, b = np.random.default_rng(3).normal(size=(2, 5, 3)).astype(np.float32) * 4
     found = np.asarray(blended([0.3, 0.7], [a, b], link))
-    back = {"identity": found, "logistic": expit(found), "softmax": softmax(found, 1)}[link]
+    back = {"identity": found, "log": np.exp(found), "logistic": expit(found), "softmax": softmax(found, 1)}[link]
     np.testing.assert_allclose(back, expected(a, b), rtol=1e-5)
 
 

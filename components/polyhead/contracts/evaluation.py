@@ -2,7 +2,7 @@
 
 <out>/EvaluationReport.json
 <out>/predictions.parquet   `key` string, then per head: `<head>.true`, `<head>.predicted` and, for classes,
-                            `<head>.probability.<class>`
+                            `<head>.probability.<class>`, for quantiles `<head>.quantile.<level>`
 <out>/report.html           one file that opens offline
 """
 
@@ -45,7 +45,8 @@ class MetricScore(Record):
     Attributes:
         value: On the test rows whose target is known; None where it is not defined, such as the ROC AUC of a
             test split with one class.
-        baseline: The same metric of the trivial prediction: the train rows' class frequencies, or their median.
+        baseline: The same metric of the trivial prediction: the train rows' class frequencies, median, mean or
+            quantiles.
         n: The rows that it is over.
         interval: Of `value`.
         difference: `value` minus `baseline`; None where either is not defined.

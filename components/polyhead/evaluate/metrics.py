@@ -25,7 +25,9 @@ def measure(outcome: Outcome, names: Iterable[str] | None = None) -> dict[str, f
         wrong in accuracy, and macro_f1 has one more class or label, whose F1 is 0. log_loss clips probabilities at
         1e-7 and leaves unseen labels out.
         roc_auc of multiclass is one against the rest, averaged over the classes that occur. mape is in percent.
-        r2_transformed is on the scale that the head learns.
+        r2_transformed is on the scale that the head learns. Of ordinal, mae is in ranks, and qwk and mae leave unseen
+        labels out. pinball is the mean over levels, and coverage the share of rows from the lowest to the highest
+        quantile; with one level it is None.
     """
     return {name: _one(name, outcome) for name in names or SCORES[outcome.kind].measures}
 

@@ -129,9 +129,9 @@ def render_report(
     Args:
         report: The numbers and the verdict.
         predictions: One row per evaluated row: `key` string and, for each head of the report, `<head>.true`
-            and `<head>.predicted` (string for binary and multiclass, list of string for multilabel, float64
-            for regression) and, for classes, `<head>.probability.<class>` float64. A null `.true` is a
-            missing target. Columns of other heads are ignored.
+            and `<head>.predicted` (string for binary, multiclass and ordinal, list of string for multilabel, float64
+            for numbers) and, for classes, `<head>.probability.<class>` float64. A null `.true` is a missing target.
+            Columns of other heads are ignored.
         epochs: The training history in order; empty leaves the curves out.
         sheets: Contact sheets of the training's pictures by feature, as JPEG files.
         title: Heading of the page.

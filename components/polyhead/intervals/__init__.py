@@ -4,7 +4,7 @@ Rows count as drawn independently from one population, the table's future rows; 
 population. Which method promises what was decided by simulation, `python -m benchmarks.coverage`: where 93 to 97 of 100
 intervals do not hold the population's value, there is none, and a reason.
 
-- accuracy: Wilson's score interval (Wilson 1927, J. Am. Stat. Assoc. 22).
+- accuracy, coverage: Wilson's score interval (Wilson 1927, J. Am. Stat. Assoc. 22).
 - balanced accuracy, macro F1: Wilson's for each class, where an F1 is 2q / (1 + q) and q the share of right ones among
   the rows that have the class or are said to. The mean by MOVER, which adds up squared distances to the limits (Zou and
   Donner 2008, Stat. Med. 27), here with the correlations of the classes.
@@ -13,8 +13,8 @@ intervals do not hold the population's value, there is none, and a reason.
   ranked right. The mean by MOVER.
 - PR AUC: on the logit scale, with the standard error of its influence function and Student's t over the positive rows.
   The mean by MOVER.
-- losses and errors: the studentised bootstrap of the logarithm (Hall 1988, Ann. Stat. 16). R² is 1 minus a ratio of
-  errors.
+- losses and errors: the studentised bootstrap of the logarithm (Hall 1988, Ann. Stat. 16). R², D² and the
+  quadratic weighted kappa are 1 minus a ratio of errors.
 - differences to the baseline: of shares and ranks by MOVER for paired values (Zou 2007, Psychol. Methods 12), of losses
   and errors by the studentised bootstrap of what the rows differ by.
 

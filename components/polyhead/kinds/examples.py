@@ -81,6 +81,9 @@ TARGETS_HELD: dict[str, Held] = {
     "multiclass": Held(pl.String, _together),
     "multilabel": Held(pl.List(pl.String), _sets),
     "regression": Held(pl.Float64, _together),
+    "ordinal": Held(pl.String, _together),
+    "count": Held(pl.Float64, _together),
+    "quantile": Held(pl.Float64, _together),
 }
 
 

@@ -13,15 +13,19 @@ from polyhead.kinds.features.text.graph import TextBlock
 from polyhead.kinds.features.vector.graph import VectorBlock
 from polyhead.kinds.protocols.graph import FeatureBlock, Head
 from polyhead.kinds.targets.binary.graph import BinaryHead
+from polyhead.kinds.targets.count.graph import CountHead
 from polyhead.kinds.targets.multiclass.graph import MulticlassHead
 from polyhead.kinds.targets.multilabel.graph import MultilabelHead
+from polyhead.kinds.targets.ordinal.graph import OrdinalHead
+from polyhead.kinds.targets.quantile.graph import QuantileHead
 from polyhead.kinds.targets.regression.graph import RegressionHead
 
 FEATURE_BLOCKS: dict[str, type[FeatureBlock[Any, Any]]] = {
     block.KIND: block for block in (ImageBlock, NumericBlock, CategoryBlock, TextBlock, DatetimeBlock, VectorBlock)
 }
 HEADS: dict[str, type[Head[Any, Any]]] = {
-    head.KIND: head for head in (BinaryHead, MulticlassHead, MultilabelHead, RegressionHead)
+    head.KIND: head
+    for head in (BinaryHead, MulticlassHead, MultilabelHead, RegressionHead, OrdinalHead, CountHead, QuantileHead)
 }
 
 

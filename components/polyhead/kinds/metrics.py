@@ -59,6 +59,11 @@ R2_TRANSFORMED = Metric("r2_transformed", "R² transformed")
 MAE = Metric("mae", "MAE", lower_is_better=True)
 RMSE = Metric("rmse", "RMSE", lower_is_better=True)
 MAPE = Metric("mape", "MAPE", lower_is_better=True, format="percent")
+POISSON_DEVIANCE = Metric("poisson_deviance", "Poisson deviance", lower_is_better=True)
+D2 = Metric("d2", "D²")
+PINBALL = Metric("pinball", "pinball loss", lower_is_better=True)
+COVERAGE = Metric("coverage", "coverage")
+QWK = Metric("qwk", "quadratic weighted kappa")
 
 METRICS = {
     metric.name: metric
@@ -74,6 +79,11 @@ METRICS = {
         MAE,
         RMSE,
         MAPE,
+        QWK,
+        POISSON_DEVIANCE,
+        D2,
+        PINBALL,
+        COVERAGE,
     )
 }
 """All metrics by name."""

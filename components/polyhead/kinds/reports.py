@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from polyhead.kinds.protocols.report import TargetReport
 from polyhead.kinds.targets.binary import report as binary
+from polyhead.kinds.targets.count import report as count
 from polyhead.kinds.targets.multiclass import report as multiclass
 from polyhead.kinds.targets.multilabel import report as multilabel
+from polyhead.kinds.targets.ordinal import report as ordinal
+from polyhead.kinds.targets.quantile import report as quantile
 from polyhead.kinds.targets.regression import report as regression
 
 REPORTS: dict[str, TargetReport] = {
@@ -13,5 +16,8 @@ REPORTS: dict[str, TargetReport] = {
     "multiclass": multiclass.REPORT,
     "multilabel": multilabel.REPORT,
     "regression": regression.REPORT,
+    "ordinal": ordinal.REPORT,
+    "count": count.REPORT,
+    "quantile": quantile.REPORT,
 }
 """By kind."""

@@ -8,8 +8,11 @@ from typing import Any, TypedDict, cast
 from polyhead.kinds.protocols.score import TargetScore
 from polyhead.kinds.targets.binary import score as binary
 from polyhead.kinds.targets.class_score import ClassScore
+from polyhead.kinds.targets.count import score as count
 from polyhead.kinds.targets.multiclass import score as multiclass
 from polyhead.kinds.targets.multilabel import score as multilabel
+from polyhead.kinds.targets.ordinal import score as ordinal
+from polyhead.kinds.targets.quantile import score as quantile
 from polyhead.kinds.targets.regression import score as regression
 from polyhead.kinds.union import TargetStatistics
 
@@ -18,7 +21,10 @@ class _Scores(TypedDict):
     binary: ClassScore
     multiclass: ClassScore
     multilabel: multilabel.LabelScore
-    regression: regression.NumberScore
+    regression: regression.RegressionScore
+    ordinal: ordinal.OrdinalScore
+    count: count.CountScore
+    quantile: quantile.QuantileScore
 
 
 _SCORES: _Scores = {
@@ -26,6 +32,9 @@ _SCORES: _Scores = {
     "multiclass": multiclass.SCORE,
     "multilabel": multilabel.SCORE,
     "regression": regression.SCORE,
+    "ordinal": ordinal.SCORE,
+    "count": count.SCORE,
+    "quantile": quantile.SCORE,
 }
 
 SCORES = cast("Mapping[str, TargetScore[Any, Any, Any]]", _SCORES)

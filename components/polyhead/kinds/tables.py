@@ -17,8 +17,11 @@ from polyhead.kinds.features.text.table import TextTable
 from polyhead.kinds.features.vector.table import VectorTable
 from polyhead.kinds.protocols.table import FeatureTable, TableFacet, TargetTable
 from polyhead.kinds.targets.binary.table import BinaryTable
+from polyhead.kinds.targets.count.table import CountTable
 from polyhead.kinds.targets.multiclass.table import MulticlassTable
 from polyhead.kinds.targets.multilabel.table import MultilabelTable
+from polyhead.kinds.targets.ordinal.table import OrdinalTable
+from polyhead.kinds.targets.quantile.table import QuantileTable
 from polyhead.kinds.targets.regression.table import RegressionTable
 from polyhead.kinds.union import AnyFeature, AnyTarget, Feature, Target
 
@@ -37,6 +40,9 @@ class _Targets(TypedDict):
     multiclass: MulticlassTable
     multilabel: MultilabelTable
     regression: RegressionTable
+    ordinal: OrdinalTable
+    count: CountTable
+    quantile: QuantileTable
 
 
 _FEATURES: _Features = {
@@ -52,6 +58,9 @@ _TARGETS: _Targets = {
     "multiclass": MulticlassTable(),
     "multilabel": MultilabelTable(),
     "regression": RegressionTable(),
+    "ordinal": OrdinalTable(),
+    "count": CountTable(),
+    "quantile": QuantileTable(),
 }
 
 FEATURE_TABLES = cast("Mapping[str, FeatureTable[Any]]", _FEATURES)

@@ -15,12 +15,17 @@ from polyhead.kinds.features.text.config import TextFeature, TextStatistics
 from polyhead.kinds.features.vector.config import VectorFeature, VectorStatistics
 from polyhead.kinds.targets.binary.config import BinaryTarget
 from polyhead.kinds.targets.classes import ClassStatistics
+from polyhead.kinds.targets.count.config import CountStatistics, CountTarget
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
+from polyhead.kinds.targets.ordinal.config import OrdinalTarget
+from polyhead.kinds.targets.quantile.config import QuantileStatistics, QuantileTarget
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 
 AnyFeature = ImageFeature | NumericFeature | CategoryFeature | TextFeature | DatetimeFeature | VectorFeature
-AnyTarget = BinaryTarget | MulticlassTarget | MultilabelTarget | RegressionTarget
+AnyTarget = (
+    BinaryTarget | MulticlassTarget | MultilabelTarget | RegressionTarget | OrdinalTarget | CountTarget | QuantileTarget
+)
 
 Feature = Annotated[AnyFeature, Field(discriminator="kind")]
 Target = Annotated[AnyTarget, Field(discriminator="kind")]
@@ -28,7 +33,10 @@ FeatureStatistics = Annotated[
     ImageStatistics | NumericStatistics | CategoryStatistics | TextStatistics | DatetimeStatistics | VectorStatistics,
     Field(discriminator="kind"),
 ]
-TargetStatistics = Annotated[ClassStatistics | LabelStatistics | RegressionStatistics, Field(discriminator="kind")]
+TargetStatistics = Annotated[
+    ClassStatistics | LabelStatistics | RegressionStatistics | CountStatistics | QuantileStatistics,
+    Field(discriminator="kind"),
+]
 
 
 def _kind(member: type[Section]) -> str:

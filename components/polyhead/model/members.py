@@ -224,6 +224,8 @@ def blended(weights: Sequence[float], logits: Sequence[Any], link: Link) -> Any:
         shares = zip(members, parts, strict=True)
         return ops.logsumexp(ops.stack([part + float(np.log(weight)) for (weight, _), part in shares]), axis=0)
 
+    if link == "log":
+        return log_mean([of for _, of in members])
     if link == "softmax":
         return log_mean([ops.log_softmax(of) for _, of in members])
     return log_mean([ops.log_sigmoid(of) for _, of in members]) - log_mean([ops.log_sigmoid(-of) for _, of in members])

@@ -23,10 +23,10 @@ def predictions(
         thresholds: Likewise.
 
     Returns:
-        By target: the label, string (batch,), for binary and multiclass; 0 or 1 per label, int32 (batch, labels),
-        for multilabel; the number on the table's scale, float64 (batch,), for regression. Beside them
-        `<target>__probabilities`, float32 (batch, classes), negative before positive for binary; (batch, labels)
-        for multilabel.
+        By target: the label, string (batch,), for binary, multiclass and ordinal; 0 or 1 per label, int32
+        (batch, labels), for multilabel; the number on the table's scale, float64 (batch,), for regression, count and
+        quantile. Beside them `<target>__probabilities`, float32 (batch, classes), negative before positive for binary;
+        (batch, labels) for multilabel; and `<target>__quantiles`, float64 (batch, levels).
     """
     outputs: Batch = {}
     for head in heads(fitted):

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 MOST_UNITS = 200
 """A head with more of them has no trees."""
 
+_LOSSES = {"identity": "squared_error", "log": "poisson"}
 _ROUNDS = 100
 _FEWEST_ROUNDS = 25
 _TREES = 2_000
@@ -55,6 +56,7 @@ def fit_forest(
     prior: Floats,
     *,
     seed: int,
+    levels: Sequence[float] = (),
 ) -> tuple[Forest, list[Any]]:
     """Fit a head by `HistGradientBoosting…` of scikit-learn, with its defaults where the head has up to 20 units.
 
@@ -71,6 +73,7 @@ def fit_forest(
         units: The head's.
         prior: The logits where nothing can be fitted.
         seed: Of the rows that decide when more than 10,000 are enough.
+        levels: The head's.
 
     Returns:
         The forest, over the columns and then all guesses; and scikit-learn's models, whose leaves are rounded as the
@@ -81,7 +84,7 @@ def fit_forest(
     base = np.array(prior, np.float64)
     grown: list[list[_Tree]] = [[] for _ in range(units)]
     models = []
-    for question in questions_of(values, weights, link, units):
+    for question in questions_of(values, weights, link, units, levels):
         own = [guess[:, question.places] for guess in guesses]
         used = [*range(columns.shape[1])]
         for at in range(len(guesses)):
@@ -113,9 +116,14 @@ def _fitted(matrix: NDArray[np.float32], question: Question, ids: list[bool], se
     answers = len(np.unique(values))
     if answers < 2 or (not question.is_number and answers < question.classes):
         return None
-    kind = HistGradientBoostingRegressor if question.is_number else HistGradientBoostingClassifier
-    categorical = ids if any(ids) else None
-    model = kind(**settings, categorical_features=categorical)
+    settings = settings | {"categorical_features": ids if any(ids) else None}
+    model = (
+        HistGradientBoostingRegressor(
+            loss=_LOSSES[question.link] if question.level is None else "quantile", quantile=question.level, **settings
+        )
+        if question.is_number
+        else HistGradientBoostingClassifier(**settings)
+    )
     weights = question.weights[known]
     is_even = (weights == weights[0]).all()  # scikit-learn bins weighted rows forty times slower
     return model.fit(matrix[known], values, sample_weight=None if is_even else weights)

@@ -1,4 +1,8 @@
-"""Straight lines from tables to heads: ridge for numbers, logistic regression for classes, solved by scikit-learn."""
+"""Straight lines from tables to heads.
+
+Ridge for numbers, Poisson regression for counts and logistic regression for classes, solved by scikit-learn; quantile
+regression for quantiles.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.special import expit
 
 from polyhead.kinds.protocols.graph import Link, Table
 
@@ -27,6 +32,7 @@ _SEARCHED_UNITS = 8
 _FEW_COLUMNS = 256
 _DENSE_SHARE = 0.2
 _FEWEST_ROWS = 2 * FOLDS
+_SMOOTHED, _STEPS = 0.05, 200
 
 
 @dataclass(frozen=True)
@@ -89,12 +95,13 @@ def fit_line(
     prior: Floats,
     *,
     fitted_rows: int,
+    levels: Sequence[float] = (),
     penalty: float | None = None,
 ) -> LinearFit:
     """Fit a head.
 
-    A head of numbers or of yes or no is a regression for each unit, all with one penalty; one of classes is a single
-    multinomial one. Rows are taken in order, row i into fold i modulo 5, so they should be in a random order.
+    A head of numbers, of counts, or of yes or no is a regression for each unit, all with one penalty; one of classes is
+    a single multinomial one. Rows are taken in order, row i into fold i modulo 5, so they should be in a random order.
 
     Args:
         matrix: The columns, (rows, columns).
@@ -105,10 +112,11 @@ def fit_line(
         units: The head's.
         prior: The logits where nothing can be fitted, float64 (units,).
         fitted_rows: The most rows that are fitted, the first ones.
+        levels: The head's.
         penalty: As an earlier fit has it; 0 leaves the prior. Default: the one that predicts best in five-fold
             cross-validation.
     """
-    questions = questions_of(values, weights, link, units)
+    questions = questions_of(values, weights, link, units, levels)
     fits = [
         _Question(question, matrix, [guess[:, question.places] for guess in guesses], prior, fitted_rows)
         for question in questions
@@ -134,35 +142,45 @@ class Question:
     """What one regression is to answer.
 
     Attributes:
-        is_number: Whether it is a number; else the class, from 0.
-        classes: How many; 1 for a number.
+        link: What it gives; see `polyhead.kinds.protocols.graph.Link`.
+        classes: How many; 1 for a number or a count.
         values: (rows,).
         weights: Float64 (rows,), 0 where not known.
         places: The head's units that it is for.
+        level: Of a number that is a quantile; None for a mean.
     """
 
-    is_number: bool
+    link: Link
     classes: int
     values: NDArray[Any]
     weights: Floats
     places: slice
+    level: float | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number or a count; else the class, from 0."""
+        return self.link in ("identity", "log")
 
 
-def questions_of(values: NDArray[Any], weights: NDArray[Any], link: Link, units: int) -> list[Question]:
-    """A head's regressions: one of classes, or one for each number or label. Arguments as in `fit_line`."""
+def questions_of(
+    values: NDArray[Any], weights: NDArray[Any], link: Link, units: int, levels: Sequence[float] = ()
+) -> list[Question]:
+    """A head's regressions: one of classes, or one for each number, count or label. Arguments as in `fit_line`."""
     rows = len(values)
     if link == "softmax":
-        return [Question(False, units, values, weights.astype(np.float64), slice(0, units))]
+        return [Question(link, units, values, weights.astype(np.float64), slice(0, units))]
     answers = values.reshape(rows, units).astype(np.float64)
     counts = np.broadcast_to(weights.reshape(rows, -1), (rows, units)).astype(np.float64)
-    numeric = link == "identity"
+    numeric = link in ("identity", "log")
     return [
         Question(
-            numeric,
+            link,
             1 if numeric else 2,
             answers[:, at] if numeric else answers[:, at].astype(np.int64),
             counts[:, at],
             slice(at, at + 1),
+            levels[at] if levels else None,
         )
         for at in range(units)
     ]
@@ -192,8 +210,13 @@ class _Question:
         if penalty not in self._said:
             self._said[penalty] = self._by_fold(rows, penalty)
         said, values, weights = self._said[penalty], of.values[rows], of.weights[rows]
-        if of.is_number:
+        if of.level is not None:
+            above = values - said[:, 0]
+            losses = np.maximum(of.level * above, (of.level - 1) * above)
+        elif of.link == "identity":
             losses = (said[:, 0] - values) ** 2
+        elif of.link == "log":
+            losses = np.exp(said[:, 0]) - values * said[:, 0]
         else:
             logits = said if said.shape[1] > 1 else np.hstack([np.zeros_like(said), said])
             losses = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(rows)), values]
@@ -225,8 +248,12 @@ class _Question:
     def _solved(self, rows: NDArray[np.int64], penalty: float) -> tuple[Floats, Floats]:
         of = self._question
         matrix, values, weights = self._matrix[rows], of.values[rows], of.weights[rows]
-        if of.is_number:
+        if of.level is not None:
+            return _quantile(matrix, values, weights, penalty, of.level)
+        if of.link == "identity":
             return _ridge(matrix, values, weights, penalty)
+        if of.link == "log":
+            return _poisson(matrix, values, weights, penalty)
         present = np.unique(values)
         if len(present) > 1:
             found, constant = _logistic(matrix, values, weights, penalty)
@@ -290,6 +317,47 @@ def _ridge(matrix: Matrix, values: Floats, weights: Floats, penalty: float) -> t
     solver = "lsqr" if sparse.issparse(matrix) else "cholesky"
     found = Ridge(penalty, solver=solver).fit(matrix, values, sample_weight=weights)
     return found.coef_[:, None], np.array([found.intercept_])
+
+
+def _quantile(matrix: Matrix, values: Floats, weights: Floats, penalty: float, level: float) -> tuple[Floats, Floats]:
+    """Coefficients (columns, 1) and constant (1,) of a quantile, from ridge's.
+
+    The kink of the pinball loss is smoothed within some hundredths of the values' spread, for values of a spread of 1.
+    (M. Fernandes, E. Guerre, E. Horta, Smoothing Quantile Regressions, Journal of Business & Economic Statistics 39,
+    2021, 338-357.)
+    """
+    from scipy.optimize import minimize
+
+    line, constant = _ridge(matrix, values, weights, penalty)
+    errors = values - (matrix @ line + constant)[:, 0]
+    shares = weights / weights.sum()
+    decay = penalty / weights.sum()
+
+    def objective(at: Floats) -> tuple[float, Floats]:
+        above = (values - matrix @ at[:-1] - at[-1]) / _SMOOTHED
+        losses = _SMOOTHED * (level * above + np.logaddexp(0, -above))
+        slopes = shares * (expit(-above) - level)
+        value = shares @ losses + decay / 2 * at[:-1] @ at[:-1]
+        return float(value), np.append(matrix.T @ slopes + decay * at[:-1], slopes.sum())
+
+    start = np.append(line[:, 0], constant + np.quantile(errors, level))
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}).x
+    return found[:-1, None], found[-1:]
+
+
+def _poisson(matrix: Matrix, counts: Floats, weights: Floats, penalty: float) -> tuple[Floats, Floats]:
+    """Coefficients (columns, 1) and constant (1,) of the logarithm; rows without any count have half of one in all."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import PoissonRegressor
+
+    if not counts.any():
+        return np.zeros((matrix.shape[1], 1)), np.log([0.5 / len(counts)])
+    solver = "newton-cholesky" if matrix.shape[1] <= _FEW_COLUMNS else "lbfgs"
+    model = PoissonRegressor(alpha=penalty / weights.sum(), solver=solver, max_iter=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # as for classes
+        model.fit(matrix, counts, sample_weight=weights)
+    return model.coef_[:, None], np.array([model.intercept_])
 
 
 def _logistic(matrix: Matrix, values: NDArray[Any], weights: Floats, penalty: float) -> tuple[Floats, Floats]:

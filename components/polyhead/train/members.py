@@ -181,7 +181,16 @@ class Members:
         def line(name: str, matrix: Matrix, guesses: Sequence[Floats]) -> LinearFit:
             penalty = self._given.get(head.name, {}).get(name)
             return fit_line(
-                matrix, guesses, values, weights, head.LINK, head.units, prior, fitted_rows=len(train), penalty=penalty
+                matrix,
+                guesses,
+                values,
+                weights,
+                head.LINK,
+                head.units,
+                prior,
+                fitted_rows=len(train),
+                levels=head.levels,
+                penalty=penalty,
             )
 
         alone = len(self._blocks) == 1
@@ -227,6 +236,7 @@ class Members:
                 head.units,
                 prior,
                 seed=self._seed,
+                levels=head.levels,
             )
             lines = [_line({kind: fit.kernel}, fit.bias) for kind, fit in wide.items()]
             model = forest_model(self._blocks, lines, forest, f"{head.name}__{BOOSTED}")

@@ -21,8 +21,9 @@ Batch = dict[str, tf.Tensor]
 Held = Mapping[str, Sequence[str]]
 """Names by kind of all features, or all targets, that examples were made of."""
 
-Link = Literal["identity", "logistic", "softmax"]
-"""What a head's logits say: each a number, each the log odds of yes, or together the logarithms of classes' odds."""
+Link = Literal["identity", "log", "logistic", "softmax"]
+"""What a head's logits say: each a number, each the logarithm of a count's mean, each the log odds of yes, or together
+the logarithms of classes' odds."""
 
 AFeature = TypeVar("AFeature")
 ATarget = TypeVar("ATarget")
@@ -323,6 +324,11 @@ class Head(ABC, Generic[ATarget, AStatistics]):
     @abstractmethod
     def units(self) -> int:
         """Logits of the head."""
+
+    @property
+    def levels(self) -> Sequence[float]:
+        """Of numbers that are quantiles: the level of each logit, from 0 to 1. Default: they are means."""
+        return ()
 
     @property
     @abstractmethod

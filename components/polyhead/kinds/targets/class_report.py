@@ -1,4 +1,4 @@
-"""The report that binary and multiclass targets share: a confusion matrix, and the most confident mistakes."""
+"""The report that binary, multiclass and ordinal targets share: a confusion matrix, and the most confident mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scores that binary and multiclass targets share."""
+"""The scores that binary, multiclass and ordinal targets share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What columns of binary and multiclass targets share."""
+"""What columns of binary, multiclass and ordinal targets share."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ T = TypeVar("T", bound=TargetBase)
 
 
 class ClassFit(Fit[ClassStatistics], Generic[T]):
-    """Classes of a binary or multiclass target and the rows of each.
+    """Classes of a binary, multiclass or ordinal target and the rows of each.
 
     Args:
         name: The target.
         target: Which classes and weights the configuration asks for.
     """
 
-    kind: ClassVar[Literal["binary", "multiclass"]]
+    kind: ClassVar[Literal["binary", "multiclass", "ordinal"]]
 
     def __init__(self, name: str, target: T) -> None:
         super().__init__(name)

@@ -1,15 +1,31 @@
-"""What binary and multiclass targets share."""
+"""What binary, multiclass and ordinal targets share."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from polyhead.contracts.artifact import Record
+from polyhead.errors import InvalidValueError
 from polyhead.kinds.base import ClassWeight
 
 
+def require_classes(classes: Sequence[str] | None, weights: ClassWeight) -> None:
+    """Refuse classes that are listed twice, and weights of others.
+
+    Raises:
+        InvalidValueError: A class is repeated, or one has a weight that is not listed.
+    """
+    if classes is None:
+        return
+    if repeated := sorted({label for label in classes if classes.count(label) > 1}):
+        raise InvalidValueError("repeated-class", f"{repeated} is listed twice: name each class once")
+    if isinstance(weights, dict) and (unknown := sorted(set(weights) - set(classes))):
+        raise InvalidValueError("unknown-class", f"class_weight names {unknown}, which are not in classes")
+
+
 class ClassStatistics(Record):
-    """Of a binary or multiclass target.
+    """Of a binary, multiclass or ordinal target.
 
     Attributes:
         classes: In the order of the head's logits; for binary: negative, positive.
@@ -17,7 +33,7 @@ class ClassStatistics(Record):
         missing: Train rows without a label.
     """
 
-    kind: Literal["binary", "multiclass"]
+    kind: Literal["binary", "multiclass", "ordinal"]
     classes: list[str]
     counts: list[int]
     missing: int

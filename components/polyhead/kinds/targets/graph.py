@@ -27,8 +27,15 @@ SMALLEST_SHARE = 1e-6
 AClassTarget = TypeVar("AClassTarget", bound=TargetBase)
 
 
-class _ClassTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """Labels to the classes' numbers; a missing or unknown one has weight 0."""
+class ClassTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """Labels to the classes' numbers; a missing or unknown one has weight 0.
+
+    Args:
+        name: The target.
+        classes: In the order of their numbers.
+        weights: Of each in the loss.
+        as_column: Whether the numbers are float32 (batch, 1), or int32 (batch,).
+    """
 
     def __init__(self, name: str, classes: list[str], weights: list[float], *, as_column: bool) -> None:
         super().__init__()
@@ -38,6 +45,7 @@ class _ClassTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         self._as_column = as_column
 
     def __call__(self, raw: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        """The numbers and the weights of labels, string (batch,) under the target's name."""
         ids = self._table.lookup(raw[self._name])
         number = tf.maximum(ids, 0)
         weights = tf.where(ids >= 0, tf.gather(self._weights, number), 0.0)
@@ -68,9 +76,9 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
         mass = np.multiply(self.statistics.counts, self.weights)
         return np.asarray(np.maximum(mass / mass.sum(), SMALLEST_SHARE), np.float64)
 
-    def transform(self) -> _ClassTransform:
+    def transform(self) -> ClassTransform:
         """From string (batch,), empty where missing."""
-        return _ClassTransform(self.name, self.statistics.classes, self.weights, as_column=self.AS_COLUMN)
+        return ClassTransform(self.name, self.statistics.classes, self.weights, as_column=self.AS_COLUMN)
 
     @property
     def is_calibrated(self) -> bool:

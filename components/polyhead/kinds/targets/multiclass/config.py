@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from polyhead.contracts.section import Data, Model
 from polyhead.contracts.words import Word
-from polyhead.errors import InvalidValueError
 from polyhead.kinds.base import CLASS_WEIGHT, ClassWeight, TargetBase
 from polyhead.kinds.metrics import ACCURACY, BALANCED_ACCURACY, LOG_LOSS, MACRO_F1, ROC_AUC, Metric
+from polyhead.kinds.targets.classes import require_classes
 
 
 class MulticlassTarget(TargetBase):
@@ -25,9 +25,6 @@ class MulticlassTarget(TargetBase):
     class_weight: Model[ClassWeight] = CLASS_WEIGHT
 
     @model_validator(mode="after")
-    def _weights_name_classes(self) -> MulticlassTarget:
-        if self.classes and isinstance(self.class_weight, dict):
-            unknown = sorted(set(self.class_weight) - set(self.classes))
-            if unknown:
-                raise InvalidValueError("unknown-class", f"class_weight names {unknown}, which are not in classes")
+    def _classes_go_together(self) -> MulticlassTarget:
+        require_classes(self.classes, self.class_weight)
         return self

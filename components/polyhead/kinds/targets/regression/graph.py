@@ -42,6 +42,18 @@ def standardised(statistics: RegressionStatistics, raw: tf.Tensor) -> tuple[tf.T
     return tf.cast(scaled, tf.float32)[:, None], tf.cast(known, tf.float32)
 
 
+def unstandardised(statistics: RegressionStatistics, scaled: tf.Tensor, correction: float = 0.0) -> tf.Tensor:
+    """Float64 numbers as the head learns them back on the table's scale, in the same shape.
+
+    Args:
+        statistics: Of the train rows.
+        scaled: As `standardised` gives them.
+        correction: What is added before the transform is undone.
+    """
+    number = scaled * np.sqrt(statistics.variance) + statistics.mean + correction
+    return tf.exp(tf.minimum(number, _LARGEST_LOG)) if statistics.transform == "log" else number
+
+
 class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
     """One number, standardised."""
 
@@ -73,10 +85,7 @@ class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
 
     def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
         """The number on the table's scale, float64 (batch,)."""
-        number = logits[:, 0] * np.sqrt(self.statistics.variance) + self.statistics.mean + correction
-        if self.statistics.transform == "log":
-            number = tf.exp(tf.minimum(number, _LARGEST_LOG))
-        return {self.name: number}
+        return {self.name: unstandardised(self.statistics, logits[:, 0], correction)}
 
     @property
     def is_corrected(self) -> bool:

@@ -14,7 +14,7 @@ from sklearn import metrics as sk
 from polyhead.intervals.bootstrap import FAR_TAIL, Bootstrap, Smooth, difference_of_roots, mean, over_variance, ratio
 from polyhead.intervals.method import Floats
 from polyhead.kinds.metrics import MAE, MAPE, R2, R2_TRANSFORMED, RMSE, Metric
-from polyhead.kinds.protocols.score import Arrays, Measure, Outcome, TargetScore
+from polyhead.kinds.protocols.score import Arrays, Measure, Outcome, OutcomeT, StatisticsT, TargetScore, TargetT
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 
 LONGEST_TAIL = 4.5
@@ -47,8 +47,8 @@ class NumberOutcome(Outcome):
         return true, predicted
 
 
-class NumberScore(TargetScore[RegressionTarget, RegressionStatistics, NumberOutcome]):
-    """Of a number."""
+class NumberScore(TargetScore[TargetT, StatisticsT, OutcomeT]):
+    """Of a number of some kind."""
 
     def truths(self, name: str, raw: Arrays) -> list[Any]:
         """Numbers; NaN is missing."""
@@ -58,9 +58,13 @@ class NumberScore(TargetScore[RegressionTarget, RegressionStatistics, NumberOutc
         """Numbers."""
         return pl.Series(f"{name}.true", truths, dtype=pl.Float64)
 
-    def prediction_columns(self, name: str, statistics: RegressionStatistics, arrays: Arrays) -> list[pl.Series]:
+    def prediction_columns(self, name: str, statistics: StatisticsT, arrays: Arrays) -> list[pl.Series]:
         """The number."""
         return [pl.Series(f"{name}.predicted", arrays[name].astype(np.float64))]
+
+
+class RegressionScore(NumberScore[RegressionTarget, RegressionStatistics, NumberOutcome]):
+    """Of a regression target."""
 
     def outcome(self, name: str, statistics: RegressionStatistics, known: pl.DataFrame) -> NumberOutcome:
         """The numbers as they are."""
@@ -146,31 +150,34 @@ def _absolute_gain(outcome: NumberOutcome, baseline: NumberOutcome) -> Floats:
     return np.abs(_errors(outcome)) - np.abs(_errors(baseline))
 
 
-SCORE = NumberScore(
+MAE_MEASURE = Measure[NumberOutcome](
+    MAE,
+    lambda outcome: float(np.abs(_errors(outcome)).mean()),
+    Bootstrap(
+        error=lambda outcome: mean(np.abs(_errors(outcome))),
+        back=math.exp,
+        gain=lambda outcome, baseline: mean(_absolute_gain(outcome, baseline)),
+    ),
+)
+RMSE_MEASURE = Measure[NumberOutcome](
+    RMSE,
+    lambda outcome: float(np.sqrt((_errors(outcome) ** 2).mean())),
+    Bootstrap(
+        error=lambda outcome: mean(_errors(outcome) ** 2),
+        back=lambda x: math.exp(x / 2),
+        gain=lambda outcome, baseline: difference_of_roots(_errors(outcome) ** 2, _errors(baseline) ** 2),
+        tail=FAR_TAIL,
+        doubt=_long_tailed(NumberOutcome.numbers),
+    ),
+)
+
+SCORE = RegressionScore(
     RegressionTarget.METRICS,
     [
         _r2(R2, NumberOutcome.numbers),
         _r2(R2_TRANSFORMED, NumberOutcome.learned),
-        Measure(
-            MAE,
-            lambda outcome: float(np.abs(_errors(outcome)).mean()),
-            Bootstrap(
-                error=lambda outcome: mean(np.abs(_errors(outcome))),
-                back=math.exp,
-                gain=lambda outcome, baseline: mean(_absolute_gain(outcome, baseline)),
-            ),
-        ),
-        Measure(
-            RMSE,
-            lambda outcome: float(np.sqrt((_errors(outcome) ** 2).mean())),
-            Bootstrap(
-                error=lambda outcome: mean(_errors(outcome) ** 2),
-                back=lambda x: math.exp(x / 2),
-                gain=lambda outcome, baseline: difference_of_roots(_errors(outcome) ** 2, _errors(baseline) ** 2),
-                tail=FAR_TAIL,
-                doubt=_long_tailed(NumberOutcome.numbers),
-            ),
-        ),
+        MAE_MEASURE,
+        RMSE_MEASURE,
         Measure(
             MAPE,
             _mape,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Generic, Literal, TypeVar
+
 import numpy as np
 import polars as pl
 
@@ -15,6 +17,8 @@ from polyhead.kinds.guessing.guess import Guess, Rank, holds_classes, unlabelled
 from polyhead.kinds.protocols.table import TargetTable
 from polyhead.kinds.summaries import NumberSummary
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+
+S = TypeVar("S")
 
 _SKEW_OF_LOG = 1.0
 
@@ -35,31 +39,33 @@ class RegressionSummary(NumberSummary):
         )
 
 
-class RegressionFit(Fit[RegressionStatistics]):
-    """Mean and variance on the transformed scale and the median of a regression target.
+Transform = Literal["none", "log"]
+
+
+class NumberFit(Fit[S], Generic[S]):
+    """Mean and variance on the transformed scale and the quantiles of a number to predict.
 
     Args:
         name: The target.
-        target: The scale that it is learned on.
+        transform: To the scale that it is learned on.
     """
 
-    def __init__(self, name: str, target: RegressionTarget) -> None:
+    def __init__(self, name: str, transform: Transform) -> None:
         super().__init__(name)
-        self._target = target
+        self._transform = transform
         self.transformed, self.quantiles = Moments(), Quantiles()
 
     def _take(self, known: pl.Series) -> None:
         numbers = known.to_numpy()
-        self.transformed.update(np.log(numbers) if self._target.transform == "log" else numbers)
+        self.transformed.update(np.log(numbers) if self._transform == "log" else numbers)
         self.quantiles.update(numbers)
 
-    def finish(self, site: Site) -> RegressionStatistics:
-        """The statistics of all rows seen.
+    def numbers(self) -> RegressionStatistics:
+        """The statistics of the numbers of all rows seen.
 
         Raises:
             DataError: The train rows hold fewer than two different values.
         """
-        del site
         different = 0 if not self.known else 1 if self.quantiles.minimum == self.quantiles.maximum else 2
         if different < 2:
             raise DataError(
@@ -70,7 +76,7 @@ class RegressionFit(Fit[RegressionStatistics]):
             )
         mean, variance = self.transformed.mean_and_variance()
         return RegressionStatistics(
-            transform=self._target.transform,
+            transform=self._transform,
             count=self.known,
             missing=self.missing,
             mean=mean,
@@ -80,6 +86,35 @@ class RegressionFit(Fit[RegressionStatistics]):
         )
 
 
+class RegressionFit(NumberFit[RegressionStatistics]):
+    """The statistics of a regression target.
+
+    Args:
+        name: The target.
+        target: The scale that it is learned on.
+    """
+
+    def __init__(self, name: str, target: RegressionTarget) -> None:
+        super().__init__(name, target.transform)
+
+    def finish(self, site: Site) -> RegressionStatistics:
+        """The statistics of all rows seen.
+
+        Raises:
+            DataError: The train rows hold fewer than two different values.
+        """
+        del site
+        return self.numbers()
+
+
+def learned_coercion(source: Source, low: float | None, high: float | None, transform: Transform) -> Coercion:
+    """How a column becomes numbers that a head can learn: float64 in a range, above zero for their logarithm."""
+    made = number_coercion(source, low, high)
+    if transform == "log":
+        made = made.refusing("not_positive", "transform: log needs numbers above zero", source.values <= 0)
+    return made
+
+
 class RegressionTable(TargetTable[RegressionTarget]):
     """Numbers as float64."""
 
@@ -87,10 +122,7 @@ class RegressionTable(TargetTable[RegressionTarget]):
 
     def coercion(self, source: Source, member: RegressionTarget) -> Coercion:
         """Float64, within the range of the configuration, and above zero where the logarithm is learned."""
-        made = number_coercion(source, member.min, member.max)
-        if member.transform == "log":
-            made = made.refusing("not_positive", "transform: log needs numbers above zero", source.values <= 0)
-        return made
+        return learned_coercion(source, member.min, member.max, member.transform)
 
     def guess(self, column: Column) -> Guess | None:
         """Numbers that are not classes."""

@@ -1,0 +1,1 @@
+"""Targets that count: one logit, the logarithm of the mean."""

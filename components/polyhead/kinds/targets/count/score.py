@@ -1,0 +1,99 @@
+"""The scores of counts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+from sklearn import metrics as sk
+
+from polyhead.intervals.bootstrap import Bootstrap, Smooth, mean
+from polyhead.intervals.method import Floats
+from polyhead.kinds.metrics import D2, POISSON_DEVIANCE
+from polyhead.kinds.protocols.score import Measure
+from polyhead.kinds.targets.count.config import CountStatistics, CountTarget
+from polyhead.kinds.targets.regression.score import MAE_MEASURE, RMSE_MEASURE, NumberOutcome, NumberScore
+
+_SMALLEST_MEAN = float(np.finfo(np.float64).tiny)
+
+
+class CountScore(NumberScore[CountTarget, CountStatistics, NumberOutcome]):
+    """Of a count."""
+
+    def outcome(self, name: str, statistics: CountStatistics, known: pl.DataFrame) -> NumberOutcome:
+        """The numbers as they are."""
+        true, predicted = (known[f"{name}.{column}"].to_numpy() for column in ("true", "predicted"))
+        return NumberOutcome(statistics.kind, true, predicted)
+
+    def baseline(self, statistics: CountStatistics, outcome: NumberOutcome) -> NumberOutcome:
+        """The train rows' mean."""
+        return replace(outcome, predicted=np.full(len(outcome), statistics.mean))
+
+
+def _counts(outcome: NumberOutcome) -> tuple[Floats, Floats]:
+    """True counts, and their predicted means, above 0."""
+    true, predicted = outcome.numbers()
+    return true, np.maximum(predicted, _SMALLEST_MEAN)
+
+
+def _own(counts: Floats) -> Floats:
+    """Each count times its logarithm."""
+    return counts * np.log(np.maximum(counts, 1))
+
+
+def _deviances(outcome: NumberOutcome) -> Floats:
+    """Poisson's deviance of each row."""
+    true, predicted = _counts(outcome)
+    return 2 * (_own(true) - true * np.log(predicted) - true + predicted)
+
+
+def _over_own(deviances: Floats, counts: Floats) -> Smooth:
+    """Mean of the deviances over that of the counts from their own mean."""
+
+    def total(m: Floats) -> Floats:
+        found: Floats = 2 * (m[..., 1] - m[..., 2] * np.log(m[..., 2]))
+        return found
+
+    def gradient(m: Floats) -> Floats:
+        slope = 2 * m[..., 0] / total(m) ** 2
+        return np.stack([1 / total(m), -slope, slope * (np.log(m[..., 2]) + 1)], -1)
+
+    return Smooth(np.stack([deviances, _own(counts), counts], 1), lambda m: m[..., 0] / total(m), gradient)
+
+
+def _d2(outcome: NumberOutcome) -> float | None:
+    true, predicted = _counts(outcome)
+    return float(sk.d2_tweedie_score(true, predicted, power=1)) if len(true) > 1 and np.ptp(true) > 0 else None
+
+
+def _gain(outcome: NumberOutcome, baseline: NumberOutcome) -> Floats:
+    return _deviances(baseline) - _deviances(outcome)
+
+
+SCORE = CountScore(
+    CountTarget.METRICS,
+    [
+        Measure(
+            POISSON_DEVIANCE,
+            lambda outcome: float(sk.mean_poisson_deviance(*_counts(outcome))),
+            Bootstrap(
+                error=lambda outcome: mean(_deviances(outcome)),
+                back=math.exp,
+                gain=lambda outcome, baseline: mean(-_gain(outcome, baseline)),
+            ),
+        ),
+        Measure(
+            D2,
+            _d2,
+            Bootstrap(
+                error=lambda outcome: _over_own(_deviances(outcome), outcome.numbers()[0]),
+                back=lambda x: 1 - math.exp(x),
+                gain=lambda outcome, baseline: _over_own(_gain(outcome, baseline), outcome.numbers()[0]),
+            ),
+        ),
+        MAE_MEASURE,
+        RMSE_MEASURE,
+    ],
+)

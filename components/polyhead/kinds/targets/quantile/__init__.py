@@ -1,0 +1,1 @@
+"""Targets of which several quantiles are predicted: a logit for each level."""

@@ -1,0 +1,107 @@
+"""The head of several quantiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from numpy.typing import NDArray
+
+from polyhead.kinds.protocols.graph import Batch, Head
+from polyhead.kinds.targets.quantile.config import QuantileStatistics, QuantileTarget
+from polyhead.kinds.targets.regression.graph import standardised, unstandardised
+
+QUANTILES = "__quantiles"
+"""Behind a target's name: its quantiles."""
+
+
+@keras.saving.register_keras_serializable("polyhead")
+class Pinball(keras.losses.Loss):  # type: ignore[misc]  # Keras is untyped
+    """The mean over levels of what is least for the quantile: the level of the distance above, the rest of it below.
+
+    Args:
+        levels: Of the quantiles.
+        reduction: As in Keras.
+        name: Likewise.
+
+    Input shape:
+        The number, repeated, and its quantiles, `(batch, levels)`.
+    """
+
+    def __init__(self, levels: Sequence[float], reduction: Literal["sum", "none"], name: str = "pinball") -> None:
+        super().__init__(name=name, reduction=reduction)
+        self.levels = list(levels)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Losses `(batch,)`."""
+        above, levels = y_true - y_pred, np.array(self.levels, np.float32)
+        return ops.mean(ops.maximum(levels * above, (levels - 1) * above), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments for loading."""
+        return {**super().get_config(), "levels": self.levels}
+
+
+class _QuantileTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """Numbers on the table's scale to transformed and standardised ones, once for each level."""
+
+    def __init__(self, name: str, statistics: QuantileStatistics) -> None:
+        super().__init__()
+        self._name = name
+        self._statistics = statistics
+
+    def __call__(self, raw: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        number, weights = standardised(self._statistics.scale, raw[self._name])
+        return tf.repeat(number, len(self._statistics.levels), 1), weights
+
+
+class QuantileHead(Head[QuantileTarget, QuantileStatistics]):
+    """A quantile for each level, standardised, each learned by itself.
+
+    What is said is sorted, so quantiles never cross. That brings them nearer to the true ones, and never makes the
+    pinball loss larger. (V. Chernozhukov, I. Fernández-Val, A. Galichon, Quantile and Probability Curves Without
+    Crossing, Econometrica 78, 2010, 1093-1125.) So each logit is that of a quantile regression, which the simple models
+    are too, and their average is one of quantiles; increments over the lowest one would be neither.
+    """
+
+    KIND = "quantile"
+    LINK = "identity"
+    DTYPE = tf.float64
+
+    @property
+    def units(self) -> int:
+        """One for each level."""
+        return len(self.levels)
+
+    @property
+    def levels(self) -> list[float]:
+        """Those of the train rows' quantiles."""
+        return self.statistics.levels
+
+    @property
+    def weight_per_row(self) -> float:
+        """The share of train rows with a number."""
+        scale = self.statistics.scale
+        return scale.count / (scale.count + scale.missing)
+
+    def loss(self, reduction: Literal["sum", "none"]) -> Pinball:
+        """The mean pinball loss on the standardised number, (batch,)."""
+        return Pinball(self.levels, reduction)
+
+    def prior_logits(self) -> NDArray[np.float32]:
+        """The train rows' quantiles."""
+        quantiles, _ = standardised(self.statistics.scale, tf.constant(self.statistics.quantiles, tf.float64))
+        return np.asarray(quantiles, np.float32)[:, 0]
+
+    def transform(self) -> _QuantileTransform:
+        """From float64 (batch,), NaN where missing, to float32 (batch, levels)."""
+        return _QuantileTransform(self.name, self.statistics)
+
+    def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
+        """The quantile next to the median, float64 (batch,), and all of them, ascending, float64 (batch, levels)."""
+        quantiles = unstandardised(self.statistics.scale, tf.sort(logits, 1))
+        return {self.name: quantiles[:, self.statistics.middle], self.name + QUANTILES: quantiles}
