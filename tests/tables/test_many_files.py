@@ -15,6 +15,7 @@ import pytest
 from buckets import Store, left_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import orc
 from refusals import gist, refusal
 from strategies import phrases
 
@@ -27,6 +28,8 @@ WRITERS = {
     "csv": pl.DataFrame.write_csv,
     "tsv": lambda frame, path: frame.write_csv(path, separator="\t"),
     "jsonl": pl.DataFrame.write_ndjson,
+    "arrow": pl.DataFrame.write_ipc,
+    "orc": lambda frame, path: orc.write_table(frame.to_arrow(), path),
 }
 
 

@@ -10,15 +10,19 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from polyhead.errors import DataError
 from polyhead.progress import say
-from polyhead.tables.columns import named
+from polyhead.tables.arrow import as_arrow_file, names_in, read_columns
 from polyhead.tables.json_lines import has_booleans, has_halves, mixed_columns, rewritten, without_halves
 from polyhead.tables.separated import plain_rows, rewrite, separator_of
 from polyhead.tables.source import BOM, Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 KINDS = {
     ".parquet": "parquet",
@@ -27,6 +31,10 @@ KINDS = {
     ".tsv": "tsv",
     ".jsonl": "json",
     ".ndjson": "json",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".feather": "arrow",
+    ".orc": "orc",
 }
 """The kind of format that a file's suffix stands for."""
 
@@ -69,6 +77,8 @@ def scanned(source: Source, columns: Sequence[str] | None) -> Scan:
     match source.kind:
         case "parquet":
             return _scan_parquet(source)
+        case "arrow" | "orc":
+            return _scan_arrow(source)
         case "json":
             return _whole(_scan_json_lines(source))
         case _:
@@ -87,13 +97,22 @@ def _scan_parquet(source: Source) -> Scan:
         import pyarrow.parquet as pq
 
         file = pq.ParquetFile(source.handle())
+        return Scan(file.schema_arrow.names, file.metadata.num_rows, lambda names: _loaded(file.read(list(names))))
 
-        def having(columns: Sequence[str]) -> pl.LazyFrame:
-            frame = pl.from_arrow(file.read(columns=list(columns)))
-            assert isinstance(frame, pl.DataFrame)
-            return frame.select(named(*columns)).lazy()
 
-        return Scan(file.schema_arrow.names, file.metadata.num_rows, having)
+def _scan_arrow(source: Source) -> Scan:
+    as_arrow_file(source)
+    names = names_in(source)
+    if len(set(names)) == len(names):
+        return _whole(pl.scan_ipc(source.handle(), glob=False))
+    return Scan(names, None, lambda wanted: _loaded(read_columns(source, wanted)))
+
+
+def _loaded(table: pa.Table) -> pl.LazyFrame:
+    """An Arrow table in memory, of a file in which columns that are not wanted have the same name."""
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame.lazy()
 
 
 def _scan_csv(source: Source, columns: Sequence[str]) -> Scan:

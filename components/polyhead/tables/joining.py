@@ -131,7 +131,7 @@ def _with_one_schema(place: str, members: Sequence[Member], chosen: Sequence[str
     types: dict[str, pl.DataType] = {}
     for column in chosen:
         received = [schema[column] for schema in schemas]
-        wider = functools.reduce(_both, dict.fromkeys(received))
+        wider: pl.DataType | None = functools.reduce(_both, dict.fromkeys(received), pl.Null())
         pairs = zip(scans, received, strict=True)
         if wider is None or not all(_keeps(scan, column, dtype, wider) for scan, dtype in pairs):
             problems.append(_differing(place, column, [member.name for member in members], received))
@@ -158,7 +158,7 @@ def _both(one: pl.DataType | None, other: pl.DataType) -> pl.DataType | None:
     if isinstance(one, _WORDS) and isinstance(other, _WORDS):
         return pl.String()
     if isinstance(one, pl.List) and isinstance(other, pl.List):
-        inner = _both(_typed(one.inner), _typed(other.inner))
+        inner = _both(_inner(one), _inner(other))
         return None if inner is None else pl.List(inner)
     if isinstance(one, pl.Decimal) and isinstance(other, pl.Decimal):
         scale = max(one.scale, other.scale)
@@ -173,8 +173,9 @@ def _both(one: pl.DataType | None, other: pl.DataType) -> pl.DataType | None:
     return pl.Float64() if numbers else None
 
 
-def _typed(dtype: pl.DataType | type[pl.DataType]) -> pl.DataType:
-    return dtype if isinstance(dtype, pl.DataType) else dtype()
+def _inner(dtype: pl.List) -> pl.DataType:
+    assert isinstance(dtype.inner, pl.DataType)
+    return dtype.inner
 
 
 def _keeps(scan: pl.LazyFrame, column: str, dtype: pl.DataType, wider: pl.DataType) -> bool:
