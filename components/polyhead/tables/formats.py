@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from polyhead.errors import DataError
-from polyhead.progress import say
 from polyhead.tables.arrow import as_arrow_file, names_in, read_columns
 from polyhead.tables.json_lines import has_booleans, has_halves, mixed_columns, rewritten, without_halves
 from polyhead.tables.separated import plain_rows, rewrite, separator_of
@@ -51,11 +50,13 @@ class Scan:
         names: Its columns as the file calls them; a name may be there twice.
         rows: How many rows, where that is known.
         having: Gives the rows with at least some columns, none of which is there twice.
+        remark: What its owner should know of how it is read; empty where nothing is odd.
     """
 
     names: list[str]
     rows: int | None
     having: Callable[[Sequence[str]], pl.LazyFrame]
+    remark: str = ""
 
 
 def kind_of(place: str) -> str | None:
@@ -85,8 +86,8 @@ def scanned(source: Source, columns: Sequence[str] | None) -> Scan:
             return _scan_csv(source, columns or ())
 
 
-def _whole(scan: pl.LazyFrame, names: list[str] | None = None, rows: int | None = None) -> Scan:
-    return Scan(scan.collect_schema().names() if names is None else names, rows, lambda _: scan)
+def _whole(scan: pl.LazyFrame) -> Scan:
+    return Scan(scan.collect_schema().names(), None, lambda _: scan)
 
 
 def _scan_parquet(source: Source) -> Scan:
@@ -126,12 +127,11 @@ def _scan_csv(source: Source, columns: Sequence[str]) -> Scan:
             shutil.copyfileobj(packed, file)
     usual = _SEPARATORS[source.kind]
     if mark.startswith(_PACKED):
-        separator, rows = usual, None
+        separator, rows, remark = usual, None, ""
     else:
         with source.text() as stream:
             separator = separator_of(stream, usual, columns)
-        if separator != usual:
-            say(f"{source.place}: cells are separated by {separator!r}")
+        remark = f"cells are separated by {separator!r}" if separator != usual else ""
         with source.text() as stream:
             rows = plain_rows(stream, separator)
         if rows is None:
@@ -147,7 +147,8 @@ def _scan_csv(source: Source, columns: Sequence[str]) -> Scan:
         names = header if len(header) == len(names) else names
         if len(set(names)) == len(names):
             scan = scan.rename(dict(zip(columns, names, strict=True)))
-    return _whole(scan if rows is None else scan.head(rows), names, rows)
+    found = scan if rows is None else scan.head(rows)
+    return Scan(names, rows, lambda _: found, remark)
 
 
 def _scan_json_lines(source: Source) -> pl.LazyFrame:

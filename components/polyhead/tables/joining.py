@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -90,7 +91,8 @@ def joined(
     Raises:
         DataError: A column is missing in a file, or there twice, or has types that do not go together; all of them.
     """
-    everywhere = list(dict.fromkeys(column for member in members for column in member.columns))
+    held = [Counter(member.columns) for member in members]
+    everywhere = list(dict.fromkeys(column for own in held for column in own))
     problems: list[Problem] = []
     try:
         chosen = choose_columns(place, everywhere, columns, optional)
@@ -98,22 +100,22 @@ def joined(
         problems += error.problems
         chosen = [column for column in (*(columns or ()), *optional) if column in everywhere]
     for column in chosen:
-        without = [member.name for member in members if column not in member.columns]
+        without = [member.name for member, own in zip(members, held, strict=True) if column not in own]
         if without:
             what = (
                 f"column '{column}' is missing in {len(without)} of {counted(len(members), 'file')}: {_listed(without)}"
             )
             hint = "write it into every file, empty where there is no value"
             problems.append(Problem("differing-columns", what, where=place, hint=hint))
-    for member in members:
-        twice = [column for column in chosen if member.columns.count(column) > 1]
-        problems += _problems_of(member, twice)
+    for member, own in zip(members, held, strict=True):
+        if any(own[column] > 1 for column in chosen):
+            problems += _repeated(member, [column for column in chosen if own[column] > 1])
     if problems:
         raise DataError(problems)
     return _with_one_schema(place, members, chosen)
 
 
-def _problems_of(member: Member, twice: Sequence[str]) -> list[Problem]:
+def _repeated(member: Member, twice: Sequence[str]) -> list[Problem]:
     try:
         choose_columns(member.place, member.columns, twice)
     except DataError as error:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import polars as pl
 
 from polyhead.errors import DataError, Problem, counted
+from polyhead.progress import say
 from polyhead.storage.objects import list_objects
 from polyhead.storage.parallel import ordered_map
 from polyhead.storage.patterns import Files, files_of
 from polyhead.storage.places import check_scheme, is_remote
 from polyhead.tables.columns import choose_columns, named
 from polyhead.tables.diagnosis import named_failures
-from polyhead.tables.formats import KINDS, kind_of, scanned
+from polyhead.tables.formats import KINDS, Scan, kind_of, scanned
 from polyhead.tables.frames import from_pandas
 from polyhead.tables.joining import Member, joined, partitions_of
 from polyhead.tables.opened import OpenTable, TablePart
@@ -90,8 +91,15 @@ def _open_place(place: str, columns: Sequence[str] | None, optional: Sequence[st
             raise
     with named_failures(place, source):
         scan = scanned(source, columns)
+        _tell(place, [scan])
         chosen = choose_columns(place, scan.names, columns, optional)
         return OpenTable(place, [TablePart(place, scan.having(chosen).select(named(*chosen)), source, scan.rows)])
+
+
+def _tell(place: str, scans: Iterable[Scan]) -> None:
+    """Say what is odd in a table's files, each once."""
+    for remark in dict.fromkeys(scan.remark for scan in scans if scan.remark):
+        say(f"{place}: {remark}")
 
 
 def _refuse_unknown_format(place: str) -> NoReturn:
@@ -123,6 +131,7 @@ def _open_files(place: str, files: Files, columns: Sequence[str] | None, optiona
             problems += member.problems
     if problems:
         raise DataError(problems)
+    _tell(place, [member.scan for member in members])
     return OpenTable(place, joined(place, members, columns, optional), names)
 
 
