@@ -207,3 +207,20 @@ def test_what_cannot_be_is_said(polyhead, tiny, tmp_path, arguments, message):
     result = polyhead("init", *arguments, "-o", "first.yaml")
     assert (result.code, result.out, result.err) == (1, "", message)
     assert not (tmp_path / "first.yaml").exists()
+
+
+@pytest.mark.parametrize("table", ["houses", "houses/", "houses/town=*/part-*.parquet"])
+def test_a_table_of_many_files_is_proposed_and_validated(polyhead, tmp_path, table):
+    """Its partitions are columns; the configuration runs as it is."""
+    frame = pd.DataFrame({"id": range(ROWS), "area": [i * 1.5 for i in range(ROWS)], "price": range(ROWS)})
+    for number, town in enumerate(("Bonn", "K%C3%B6ln")):
+        folder = tmp_path / "houses" / f"town={town}"
+        folder.mkdir(parents=True)
+        frame[number::2].to_parquet(folder / f"part-{number}.parquet", index=False)
+    assert polyhead("init", table, "--target", "price").code == 0
+    config = load_config(tmp_path / "polyhead.yaml")
+    assert config.features["town"].kind == "category"
+    assert polyhead("validate", "polyhead.yaml", "--out", "V").code == 0
+    clean = pd.read_parquet(tmp_path / "V" / "clean.parquet")
+    assert clean["town"].tolist() == ["Bonn"] * (ROWS // 2) + ["Köln"] * (ROWS // 2)
+    assert clean["price"].tolist() == [*range(0, ROWS, 2), *range(1, ROWS, 2)]

@@ -49,7 +49,12 @@ def files(out: Path) -> list[bytes]:
 def test_the_merged_files_are_those_that_one_worker_writes(
     model: Any, spoilt: Path, tmp_path: Path, partitions: int
 ) -> None:
-    """Predictions, rejected rows and counts, byte for byte."""
+    """Predictions, rejected rows and counts, byte for byte; of many files also where each rejected row is."""
+    if partitions > 1:
+        frame = pl.read_parquet(spoilt)
+        for at in range(2):
+            frame[at * 600 :][:600].write_parquet(spoilt.with_name(f"{spoilt.stem}-{at}.parquet"))
+        spoilt = spoilt.with_name(f"{spoilt.stem}-[01].parquet")
     single = step.run(bundle=model.bundle, table=str(spoilt), out=tmp_path / "single.parquet")
     plan, place = planned(model, spoilt, tmp_path, partitions)
     assert len(plan.partitions) == partitions
@@ -59,6 +64,12 @@ def test_the_merged_files_are_those_that_one_worker_writes(
     named = {"path", "rejected_path"}
     assert merged.model_dump(exclude=named) == single.model_dump(exclude=named)
     assert (single.rows_read, single.rows_rejected) == (1000, 21)
+    cells = pl.read_parquet(tmp_path / "merged.rejected.parquet")
+    if partitions > 1:
+        located = [(f"{tmp_path.name}-{row // 600}.parquet", row % 600) for row in cells["row"]]
+        assert cells.select("file", "file_row").rows() == located
+    else:
+        assert "file" not in cells.columns
 
 
 def test_missing_parts_and_lost_rows_are_refused(model: Any, spoilt: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ import polars as pl
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refusal
 from strategies import bad_and_good_cells
 
 from polyhead.contracts.config import Config, load_config, parse_config
@@ -88,6 +90,47 @@ def test_any_batch_size_and_number_of_workers_gives_the_same_artifact_with_pictu
         (9, "id", "duplicate_key"),
         (22, "id", "duplicate_key"),
     ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(*[bad_and_good_cells] * len(COLUMNS)), min_size=1, max_size=40),
+    st.lists(st.integers(0, 40), max_size=4),
+    st.integers(1, 45),
+)
+def test_a_table_cut_into_files_gives_the_same_artifact(
+    rows: list[tuple[str | None, ...]], cuts: list[int], batch_rows: int
+) -> None:
+    """Rows are numbered through all files; beside each rejected cell are its file and the row there."""
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
+    edges = sorted({0, *(min(cut, len(rows)) for cut in cuts), len(rows)})
+    with tempfile.TemporaryDirectory() as folder:
+        for at, (first, last) in enumerate(itertools.pairwise(edges)):
+            frame[first:last].write_parquet(f"{folder}/part-{at}.parquet")
+        files, _ = written(CONFIG, folder, batch_rows)
+    expected, _ = written(CONFIG, frame, None)
+    assert files[CLEAN_TABLE] == expected[CLEAN_TABLE]
+    cells = pl.read_parquet(files[REJECTED_TABLE])
+    assert cells.drop("file", "file_row").equals(pl.read_parquet(expected[REJECTED_TABLE]))
+    starts = {f"part-{at}.parquet": first for at, first in enumerate(edges)}
+    assert [starts[file] + row for file, row in cells.select("file", "file_row").rows()] == cells["row"].to_list()
+
+
+def test_a_rejection_names_the_file_and_the_row_there(tmp_path: Path) -> None:
+    """In the report and in the error."""
+    for at, cells in enumerate((["1", "2"], ["3", "x"])):
+        frame = pl.DataFrame({"id": [f"{at}a", f"{at}b"], "n": cells, "t": ["u", "v"]})
+        (tmp_path / "t" / f"c={at}").mkdir(parents=True)
+        frame.write_csv(tmp_path / "t" / f"c={at}" / "part.csv")
+    config = parse_config(
+        "table: t\nkey: id\nfeatures: {n: {kind: numeric}, c: {kind: category}}\ntargets: {t: {kind: multiclass}}\n"
+    )
+    with refusal(DataError, "too-many-rejected", "not-a-number", "run-stopped", shows=["row 1 of c=1/part.csv"]):
+        step.run(config=config, table=str(tmp_path / "t"), out=tmp_path / "V")
+    report = ValidationReport.read(tmp_path / "V")
+    assert [rejection.example.split(",")[0] for rejection in report.rejections] == ["key 1b (row 1 of c=1/part.csv)"]
+    assert report.image_root == str(tmp_path / "t")
+    assert pl.read_parquet(tmp_path / "V" / CLEAN_TABLE)["c"].to_list() == ["0", "0", "1"]
 
 
 def test_keys_that_repeat_in_other_batches_are_found(tiny: Any) -> None:

@@ -83,7 +83,7 @@ def demo(
 
 @app.command(rich_help_panel="Start here")
 def init(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="Parquet, CSV or JSON Lines.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="Parquet, Arrow, ORC, CSV or JSON Lines.")],
     target: Annotated[
         list[str] | None,
         typer.Option(

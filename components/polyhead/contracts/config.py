@@ -253,7 +253,9 @@ class Config(Section):
     """The whole of `polyhead.yaml`. `table`, `features` and `targets` alone make a good model."""
 
     table: str = Field(
-        min_length=1, description="Parquet, CSV or JSON Lines; relative to this file; gs://, s3:// and minio:// too."
+        min_length=1,
+        description="Parquet, Arrow, ORC, CSV or JSON Lines: a file, a folder or a pattern of files; relative to this "
+        "file; gs://, s3:// and minio:// too.",
     )
     image_root: str | None = Field(
         None, description="Where image paths start, relative to the table's folder. Default: that folder."

@@ -2,7 +2,8 @@
 
 <plan>/PredictionPlan.json
 <plan>/clean.parquet         `__row__`, `__key__` and the features of every row whose cells fit
-<plan>/rejected.parquet      the others, as in `polyhead.contracts.validation`
+<plan>/rejected.parquet      the others, as in `polyhead.contracts.validation`, without files
+<plan>/files.parquet         of a table of several files: `file`, `first`, as `polyhead.tables.opened.FileRows` has them
 <part>/PredictionPart.json
 <part>/predictions.parquet   of the partition's rows, as in `polyhead.contracts.evaluation`
 <part>/rejected.parquet      those of its rows whose picture cannot be used
@@ -13,6 +14,7 @@ from __future__ import annotations
 from polyhead.contracts.partitions import Part, Partition, Plan
 
 PREDICTIONS_TABLE = "predictions.parquet"
+FILES_TABLE = "files.parquet"
 ROWS_AT_ONCE = 256
 """Rows that go through the model together. A partition ends only between such groups, since the last bits of a
 prediction depend on the rows beside it."""

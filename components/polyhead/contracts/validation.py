@@ -6,7 +6,8 @@
                          feature `<name>` comes `<name>__picture`, a struct of `PICTURE_FIELDS`, null where the path is:
                          facts about the file, so that no later step has to look at it. Rows are in the table's
                          order, in row groups of 131,072, except the last
-<out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem
+<out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem. Of a
+                         table of several files also `file`, its path there, and `file_row` int64, the row in it
 
 Several workers can look at the pictures before that, by a plan. Then `validate` looks at none of these itself, and
 writes the same bytes.

@@ -31,7 +31,7 @@ from polyhead.shard import step as shard
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.objects import write_whole
 from polyhead.storage.opened import Input, opens
-from polyhead.storage.places import folder_of
+from polyhead.storage.places import folder_of, name_of
 from polyhead.tables.clean import CleanTable, open_clean
 from polyhead.tables.writing import parquet_bytes
 from polyhead.train import step as train
@@ -97,7 +97,7 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
             warnings=clean.report.warnings,
         )
         table.write_parquet(directory / PREDICTIONS_TABLE, compression="zstd")
-        page = render_page(result, title=Path(config.table).stem)
+        page = render_page(result, title=name_of(config.table))
         (directory / REPORT_PAGE).write_text(page, encoding="utf-8")
         result = close_artifact(directory, result)
     say(f"{counted(result.rows, 'row')} predicted in {asked.folds} folds, {counted(len(seeds), 'repeat')}")

@@ -44,6 +44,7 @@ from polyhead.model import backend
 from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
+from polyhead.storage.places import name_of
 
 References = dict[str, pl.DataFrame]
 """By name of a simple model, the prediction columns of a head."""
@@ -117,7 +118,7 @@ def run(
             epochs=epochs,
             refitted=trained.refitted,
             sheets=_sheets(bundle, trained),
-            title=Path(config.table).stem,
+            title=name_of(config.table),
         )
         (directory / REPORT_PAGE).write_text(page, encoding="utf-8")
         report = close_artifact(directory, report)

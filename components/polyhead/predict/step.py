@@ -13,7 +13,7 @@ import polars as pl
 from polyhead.contracts.artifact import Record, require_same
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
 from polyhead.contracts.config import Config
-from polyhead.contracts.prediction import PREDICTIONS_TABLE, ROWS_AT_ONCE, PredictionPart, PredictionPlan
+from polyhead.contracts.prediction import FILES_TABLE, PREDICTIONS_TABLE, ROWS_AT_ONCE, PredictionPart, PredictionPlan
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, Rejection
 from polyhead.errors import ArtifactError, DataError, counted
@@ -32,6 +32,7 @@ from polyhead.storage.parallel import available_cpus
 from polyhead.storage.places import beside, check_scheme, is_remote, join
 from polyhead.storage.stores.names import parts_of
 from polyhead.tables.clean import ParquetTable
+from polyhead.tables.opened import FileRows
 from polyhead.tables.reading import Table, open_table
 from polyhead.tables.rejected import Rejected, RejectionCounts, in_order, tell_rejections
 from polyhead.tables.writing import parquet_bytes
@@ -87,6 +88,7 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
     model = _Model(bundle, config, clean.image_root, workers)
     predicted = model.predict(clean.rows.iter_slices(ROWS_AT_ONCE), clean.rows.height)
     cells = in_order([clean.rejected, model.rejected.frame()])
+    cells = cells if clean.files is None else clean.files.located(cells)
     return _write([predicted], cells, name=clean.name, rows_read=clean.rows_read, out=out)
 
 
@@ -115,6 +117,8 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
     with new_artifact(out, PredictionPlan) as directory:
         clean.rows.write_parquet(directory / CLEAN_TABLE, compression="lz4")
         clean.rejected.write_parquet(directory / REJECTED_TABLE, compression="zstd")
+        if clean.files is not None:
+            clean.files.frame.write_parquet(directory / FILES_TABLE, compression="zstd")
         planned = PredictionPlan(
             made_from={"bundle": trained.fingerprint()},
             partitions=balanced(np.add.reduceat(sizes, np.arange(0, len(sizes), ROWS_AT_ONCE)), partitions),
@@ -169,7 +173,7 @@ def run_partition(
     return part
 
 
-@opens(plan=Input(PredictionPlan, (REJECTED_TABLE,)), parts=Input(PredictionPart))
+@opens(plan=Input(PredictionPlan, (REJECTED_TABLE, FILES_TABLE)), parts=Input(PredictionPart))
 def merge(*, plan: str | Path, parts: Sequence[str | Path], out: str | Path) -> Predictions:
     """Join the predictions of all partitions into the files that `run` writes, byte for byte.
 
@@ -195,7 +199,10 @@ def merge(*, plan: str | Path, parts: Sequence[str | Path], out: str | Path) -> 
         predicted.append(pl.read_parquet(directory / PREDICTIONS_TABLE))
         rejected.append(pl.read_parquet(directory / REJECTED_TABLE))
     _check_apart(predicted, plan)
-    return _write(predicted, in_order(rejected), name=planned.table, rows_read=planned.rows_read, out=out)
+    cells = in_order(rejected)
+    if FILES_TABLE in planned.files:
+        cells = FileRows(pl.read_parquet(checked_file(plan, planned, FILES_TABLE))).located(cells)
+    return _write(predicted, cells, name=planned.table, rows_read=planned.rows_read, out=out)
 
 
 def _check_apart(predicted: Sequence[pl.DataFrame], plan: str | Path) -> None:
@@ -267,6 +274,7 @@ class _Clean(NamedTuple):
 
     name: str
     image_root: str
+    files: FileRows | None
     rows_read: int
     rows: pl.DataFrame
     rejected: pl.DataFrame
@@ -275,10 +283,11 @@ class _Clean(NamedTuple):
     def of(cls, config: Config, table: Table) -> Self:
         name = table if isinstance(table, str) else "the DataFrame"
         columns = [config.column_of(feature) for feature in config.features]
-        frame = open_table(table, columns, [] if config.key is None else [config.key]).frame()
+        opened = open_table(table, columns, [] if config.key is None else [config.key])
+        frame = opened.frame()
         clean, rejected = clean_features(frame, config)
         usable = clean.filter(~pl.col(ROW).is_in(rejected.rows))
-        return cls(name, image_root(config, table), frame.height, usable, rejected.frame())
+        return cls(name, image_root(config, table), opened.files, frame.height, usable, rejected.frame())
 
 
 class _Model:

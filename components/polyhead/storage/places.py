@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path, PurePosixPath
 
 from polyhead.errors import DataError
@@ -14,6 +15,7 @@ SCHEMES = tuple(STORES)
 """The schemes of remote places."""
 
 _REMOTE = tuple(f"{scheme}://" for scheme in SCHEMES)
+_WILDCARD = re.compile(r"[*?[]")
 
 
 def is_remote(place: str | Path) -> bool:
@@ -40,12 +42,47 @@ def check_scheme(place: str) -> None:
         parts_of(place)
 
 
+def split_pattern(place: str) -> tuple[str, str]:
+    """Cut a pattern before the first name in it that has a wildcard: `*`, `?`, `[…]`.
+
+    Args:
+        place: A local path, or a remote place; a bucket's name has no wildcards.
+
+    Returns:
+        The folder that the pattern starts in, `.` for the working directory, and the pattern relative to it. A place
+        without a wildcard is returned as it is, with an empty pattern.
+    """
+    start = len("/".join(place.split("/", 3)[:3])) if is_remote(place) else 0
+    found = _WILDCARD.search(place, start)
+    if found is None:
+        return place, ""
+    end = place.rfind("/", 0, found.start()) + 1
+    return place[:end].rstrip("/") or place[:1] * bool(end) or ".", place[end:]
+
+
+def anchor_of(place: str) -> str:
+    """What must be there for a table's place to be read: itself, or of a pattern the folder that it starts in."""
+    folder, pattern = split_pattern(place)
+    return folder if pattern and (is_remote(place) or not Path(place).exists()) else place
+
+
 def folder_of(place: str) -> str:
-    """The folder that a table's place lies in."""
+    """The folder that a table's place lies in: that of a file, a folder itself, or the folder a pattern starts in.
+
+    A remote place that ends in a slash is a folder.
+    """
+    folder = anchor_of(place)
     if is_remote(place):
-        scheme, _, rest = place.partition("://")
-        return f"{scheme}://{PurePosixPath(rest).parent}"
-    return str(Path(place).absolute().parent)
+        scheme, _, rest = folder.partition("://")
+        whole = folder != place or place.endswith("/")
+        return f"{scheme}://{PurePosixPath(rest) if whole else PurePosixPath(rest).parent}"
+    path = Path(folder).absolute()
+    return str(path if path.is_dir() or folder != place else path.parent)
+
+
+def name_of(place: str) -> str:
+    """What to call a table in a title: the name of its file without the suffix, or that of its folder."""
+    return PurePosixPath(anchor_of(place)).stem or place
 
 
 def join(root: str, path: str) -> str:

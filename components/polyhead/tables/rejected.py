@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -123,20 +124,19 @@ class RejectionCounts:
         """Count the cells of later rows.
 
         Args:
-            cells: As `Rejected.frame` gives them; all that there are of their rows.
+            cells: As `Rejected.frame` gives them, with or without what `OpenTable.located` adds; all that there are of
+                their rows.
         """
         self.rows += cells["row"].n_unique()
         groups = cells.group_by("column", "reason", maintain_order=True)
-        for group in groups.agg(pl.len().alias("rows"), pl.col("row", "key", "value", "detail").first()).to_dicts():
+        for group in groups.agg(pl.len().alias("rows"), pl.all().first()).to_dicts():
             name = group["column"], group["reason"]
             earlier = self._groups.get(name)
             self._groups[name] = Rejection(
                 column=group["column"],
                 reason=group["reason"],
                 rows=group["rows"] + (earlier.rows if earlier else 0),
-                example=earlier.example
-                if earlier
-                else _example(group["row"], group["key"], group["value"], group["detail"]),
+                example=earlier.example if earlier else _example(group),
             )
 
     def summary(self) -> list[Rejection]:
@@ -211,7 +211,8 @@ def _within_python(values: pl.Series) -> Iterable[object]:
     return (number if cell is None else cell for cell, number in zip(known, numbers, strict=True))
 
 
-def _example(row: int, key: str | None, value: str | None, detail: str) -> str:
-    name = f"key {key}" if key is not None else f"row {row}"
-    received = "no value" if value is None else repr(value)
-    return f"{name}, {received}: {detail}"
+def _example(cell: Mapping[str, Any]) -> str:
+    name = f"key {cell['key']}" if cell["key"] is not None else f"row {cell['row']}"
+    place = f" (row {cell['file_row']} of {cell['file']})" if "file" in cell else ""
+    received = "no value" if cell["value"] is None else repr(cell["value"])
+    return f"{name}{place}, {received}: {cell['detail']}"

@@ -7,6 +7,7 @@ import io
 import os
 import stat
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -24,7 +25,7 @@ class Source:
 
     Args:
         place: Its name.
-        kind: parquet, csv, tsv or json.
+        kind: One of the kinds of `polyhead.tables.formats`.
 
     Raises:
         DataError: It is a folder, a pipe or a device, or empty.
@@ -35,7 +36,7 @@ class Source:
         self.place = place
         self.kind = kind
         self._copy = _copied(place) if is_remote(place) else None
-        self._path = place if self._copy is None else self._copy.name
+        self._path = place if self._copy is None else self._copy.path
         status = os.stat(self._path)
         if not stat.S_ISREG(status.st_mode):
             what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
@@ -61,19 +62,31 @@ class Source:
     @contextlib.contextmanager
     def anew(self) -> Iterator[IO[bytes]]:
         """A temporary file to write, which is what is read from then on."""
-        copy = _temporary(self.place)
-        yield copy
-        copy.flush()
-        self._copy, self._path = copy, copy.name
+        copy = _Temporary(self.place)
+        with copy.open() as file:
+            yield file
+        self._copy, self._path = copy, copy.path
 
 
-def _copied(place: str) -> tempfile._TemporaryFileWrapper[bytes]:
-    """A temporary file with an object's bytes, all of one version; it is removed when nothing holds it any more."""
-    file = _temporary(place)
-    download_file(place, file)
-    file.flush()
-    return file
+class _Temporary:
+    """A temporary file, not held open, that is removed when nothing refers to this any more.
+
+    Args:
+        place: What it is for; the file has its suffix.
+    """
+
+    def __init__(self, place: str) -> None:
+        handle, self.path = tempfile.mkstemp(prefix="polyhead-", suffix=PurePosixPath(place).suffix)
+        os.close(handle)
+        weakref.finalize(self, Path(self.path).unlink, missing_ok=True)
+
+    def open(self) -> IO[bytes]:
+        return Path(self.path).open("wb")
 
 
-def _temporary(place: str) -> tempfile._TemporaryFileWrapper[bytes]:
-    return tempfile.NamedTemporaryFile(prefix="polyhead-", suffix=PurePosixPath(place).suffix)
+def _copied(place: str) -> _Temporary:
+    """A temporary file with an object's bytes, all of one version."""
+    copy = _Temporary(place)
+    with copy.open() as file:
+        download_file(place, file)
+    return copy

@@ -37,7 +37,8 @@ from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus, one_ahead
 from polyhead.storage.places import check_scheme, folder_of, join
-from polyhead.tables.reading import OpenTable, Table, open_table
+from polyhead.tables.opened import OpenTable
+from polyhead.tables.reading import Table, open_table
 from polyhead.tables.rejected import SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
 from polyhead.tables.writing import ROW_GROUP, TableWriter
 from polyhead.validate.pictures import Look, Pictures, looks_of, looks_table, new_paths
@@ -328,9 +329,9 @@ class _Cleaning:
             TableWriter(directory / REJECTED_TABLE, words=["column", "reason", "detail"]) as rejected_file,
             progress(label, total=self._table.rows, unit="rows") as advance,
         ):
-            rejected_file.write(pl.DataFrame(schema=SCHEMA))
+            rejected_file.write(self._table.located(pl.DataFrame(schema=SCHEMA)))
             for rows, rejected in self._with_pictures(one_ahead(self._rows(found, RepeatedKeys(suspects))), advance):
-                cells = rejected.frame()
+                cells = self._table.located(rejected.frame())
                 keep = rows.filter(~pl.col(ROW).is_in(rejected.rows)) if rejected.rows else rows
                 clean_file.write(self._with_facts(keep))
                 rejected_file.write(cells)

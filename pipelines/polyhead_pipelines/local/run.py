@@ -32,7 +32,7 @@ from polyhead.errors import ArtifactError, PipelineError, PolyheadError, Problem
 from polyhead.progress import Relay, StepUse, say
 from polyhead.storage.artifact import check_free
 from polyhead.storage.folders import being_written, locked, replace_folder, sign, taken
-from polyhead.storage.places import folder_of, is_remote, join
+from polyhead.storage.places import anchor_of, folder_of, is_remote, join
 from polyhead_pipelines.define.training import Stage, stages_of, training_pipeline
 from polyhead_pipelines.local.runners.base import Runner, Session
 from polyhead_pipelines.local.runners.processes import Processes
@@ -133,7 +133,7 @@ class _Work:
 
     def reads(self, reuse: Iterable[str]) -> list[str]:
         """What the steps read beside each other's artifacts."""
-        places = [self.table]
+        places = [anchor_of(self.table)]
         if self.config.config.pictured:
             places.append(join(folder_of(self.table), self.config.config.image_root or "."))
         places += [join(folder_of(self.table), file) for file in self.config.config.files]
