@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn import metrics as sk
 
+from polyhead.evaluate.comparing import compare
 from polyhead.evaluate.metrics import measure
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
@@ -251,3 +253,62 @@ def test_absent_classes_and_labels_stay_out_of_averages() -> None:
     empty = LabelOutcome("multilabel", np.zeros((2, 3), int), np.zeros((2, 3), int), np.full((2, 3), 0.1))
     assert measure(empty)["macro_f1"] is None
     assert measure(empty)["accuracy"] == 1.0
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, kind=st.sampled_from(["binary", "multiclass", "multilabel", "regression"]))
+def test_row_weights_are_sample_weights(seed: int, kind: str) -> None:
+    """By scikit-learn's `sample_weight` to 1e-9, some of them 0; whole numbers weigh as repeated rows do."""
+    outcome = some_outcome(kind, 60, seed)
+    weights = np.random.default_rng(seed + 1).integers(0, 4, 60).astype(np.float64)
+    true, predicted, w = outcome.true, outcome.predicted, {"sample_weight": weights}
+    assume(weights.any())
+    if kind == "regression":
+        expected = {
+            "r2": sk.r2_score(true, predicted, **w),
+            "r2_transformed": sk.r2_score(true, predicted, **w),
+            "mae": sk.mean_absolute_error(true, predicted, **w),
+            "rmse": sk.root_mean_squared_error(true, predicted, **w),
+            "mape": 100 * sk.mean_absolute_percentage_error(true, predicted, **w),
+        }
+    elif kind == "multilabel":
+        p = outcome.probabilities
+        assume(all(0 < column[weights > 0].mean() < 1 for column in true.T))
+        expected = {
+            "accuracy": sk.accuracy_score(true, predicted, **w),
+            "macro_f1": sk.f1_score(true, predicted, average="macro", **w),
+            "log_loss": np.mean([sk.log_loss(true[:, i], p[:, i], labels=[0, 1], **w) for i in range(3)]),
+            "roc_auc": sk.roc_auc_score(true, p, average="macro", **w),
+            "pr_auc": sk.average_precision_score(true, p, average="macro", **w),
+        }
+    else:
+        p = outcome.probabilities
+        assume(len(set(true[weights > 0].tolist())) == p.shape[1])
+        expected = {
+            "accuracy": sk.accuracy_score(true, predicted, **w),
+            "balanced_accuracy": sk.balanced_accuracy_score(true, predicted, **w),
+            "macro_f1": sk.f1_score(true, predicted, average="macro", **w),
+            "log_loss": sk.log_loss(true, p, **w),
+            "roc_auc": np.mean([sk.roc_auc_score(true == i, p[:, i], **w) for i in range(p.shape[1])]),
+        }
+        if kind == "binary":
+            expected["pr_auc"] = sk.average_precision_score(true, p[:, 1], **w)
+    weighed = replace(outcome, weights=weights)
+    assert_same(measure(weighed), expected)
+    assert_same(measure(outcome.rows(np.repeat(np.arange(60), weights.astype(int)))), expected)
+
+
+def test_without_a_weight_above_zero_nothing_is_defined() -> None:
+    outcome = some_outcome("binary", 20, 0)
+    assert set(measure(replace(outcome, weights=np.zeros(20))).values()) == {None}
+
+
+def test_a_score_has_its_weighted_value_beside_it() -> None:
+    """Beside the value where there are row weights, else none."""
+    outcome, weights = some_outcome("regression", 20, 0), np.arange(20.0)
+    plain = compare(outcome, outcome, resamples=0, seed=0)
+    weighed = compare(outcome, outcome, resamples=0, seed=0, weights=weights)
+    assert {score.weighted for score in plain.values()} == {None}
+    expected = sk.mean_absolute_error(outcome.true, outcome.predicted, sample_weight=weights)
+    assert weighed["mae"].weighted == pytest.approx(expected, rel=1e-9)
+    assert weighed["mae"].value == plain["mae"].value

@@ -41,6 +41,8 @@ def table(rows: int = 70) -> pd.DataFrame:
             "shape": np.where(at % 11 == 0, "a", np.where(at % 2, "b", "c")),
             "sold": np.where(at % 10 == 1, "yes", "no"),
             "part": np.where(at < rows - 20, "train", np.where(at < rows - 10, "val", "test")),
+            "all": at % 4 * 0.75,
+            "own": 1e6 / (1 + at),
         }
     )
     frame["shape"] = frame["shape"].mask(at % 5 == 0)
@@ -157,6 +159,58 @@ def test_an_epochs_batches_add_up_to_the_stated_loss(prepare: Any, batch_size: i
             sums[head.name] += float(head.loss("sum")(values[head.name], logits, weights[head.name]))
     for name, total in sums.items():
         assert total * batch_size / 50 == pytest.approx(expected[name], rel=1e-5), name
+
+
+WEIGHED = {
+    **TARGETS,
+    "shape": {**TARGETS["shape"], "weight": "own"},
+    "sold": {**TARGETS["sold"], "class_weight": "effective_number"},
+}
+
+
+def row_weights(frame: pd.DataFrame) -> dict[str, Any]:
+    """What each train row weighs in each head by hand, in the table's order: its row weight times its class weight."""
+    train = frame[frame["part"] == "train"]
+    inverse = 0.001 / (1 - 0.999 ** train["sold"].value_counts())
+    inverse *= train["sold"].notna().sum() / inverse[train["sold"].dropna()].sum()
+    classes = {
+        "price": train["price"].notna() * 1.0,
+        "shape": train["shape"].map({"a": 7, "b": 0.5, "c": 1}).fillna(0.0),
+        "sold": train["sold"].map(inverse).fillna(0.0),
+    }
+    found = {}
+    for name, weight in classes.items():
+        own = train["own" if name == "shape" else "all"]
+        found[name] = weight * own / own[train[name].notna()].mean()
+    return found
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_row_weights_multiply_class_weights_at_any_batch_size(prepare: Any, batch_size: int) -> None:
+    """An epoch's batches add up to the hand-computed mean by both, and the heads start at the weighted prior."""
+    from polyhead.kinds.graphs import heads
+
+    frame = table()
+    data = prepare(frame, targets=WEIGHED, weight="all")
+    feed, fitted = data.feed(batch_size=batch_size, epochs=1)
+    model = linear(fitted)
+    by_hand = row_weights(frame)
+    found = {name: np.concatenate([np.asarray(w[name]) for _, w in feed.targets("train")]) for name in by_hand}
+    for name, weights in by_hand.items():
+        np.testing.assert_allclose(np.sort(found[name]), np.sort(weights), rtol=1e-6, atol=1e-9)
+    expected = losses_by_hand(model, feed, fitted)
+    sums = dict.fromkeys(fitted.targets, 0.0)
+    for inputs, values, weights in feed.training():
+        for head in heads(fitted):
+            sums[head.name] += float(head.loss("sum")(values[head.name], model(inputs)[head.name], weights[head.name]))
+    for name, total in sums.items():
+        assert total * batch_size / 50 == pytest.approx(expected[name], rel=2e-6), name
+    train = frame[frame["part"] == "train"]
+    priors = {head.name: head.prior_logits() for head in heads(fitted)}
+    mass = by_hand["sold"].groupby(train["sold"]).sum()
+    assert priors["sold"][0] == pytest.approx(np.log(mass["yes"] / mass["no"]), rel=1e-6)
+    price, weight = train["price"].dropna(), by_hand["price"][train["price"].notna()]
+    assert priors["price"][0] == pytest.approx((np.average(price, weights=weight) - price.mean()) / price.std(ddof=0))
 
 
 @pytest.mark.parametrize("heads", [("price",), ("sold",), tuple(TARGETS)])

@@ -8,7 +8,7 @@ import json
 import keyword
 import re
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -20,6 +20,7 @@ from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
 from polyhead.contracts.section import Data, Fit, Section
 from polyhead.errors import ArtifactError, ConfigError, InvalidValueError, Problem, did_you_mean
+from polyhead.kinds.base import weights_of
 from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS, Feature, Target
 
 Split = Literal["train", "val", "test"]
@@ -261,6 +262,12 @@ class Config(Section):
     key: str | None = Field(None, description="Column that names rows. Default: the row's position.")
     features: dict[str, Feature] = Field(min_length=1)
     targets: dict[str, Target] = Field(min_length=1)
+    weight: str | None = Field(
+        None,
+        min_length=1,
+        description="Column of row weights of all heads that have none of their own: numbers from 0. Predict does not "
+        "need it. Default: every row weighs 1.",
+    )
     split: SplitSection = SplitSection()
     validate_: ValidateSection = Field(ValidateSection(), alias="validate")
     shard: ShardSection = ShardSection()
@@ -275,6 +282,20 @@ class Config(Section):
     publish: PublishSection = PublishSection()
     cluster: ClusterSection = ClusterSection()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _weight_of_all_heads(cls, document: Any) -> Any:
+        """Gives each target that says nothing of its weight the one of all heads; null is an answer."""
+        if not isinstance(document, Mapping):
+            return document
+        column, targets = document.get("weight"), document.get("targets")
+        if not isinstance(column, str) or not isinstance(targets, Mapping):
+            return document
+        weighed = {
+            name: {"weight": column, **body} if isinstance(body, Mapping) else body for name, body in targets.items()
+        }
+        return {**document, "targets": weighed}
+
     def column_of(self, name: str) -> str:
         """The table's column behind a feature or target name."""
         member = self.features.get(name) or self.targets[name]
@@ -283,7 +304,8 @@ class Config(Section):
     @property
     def columns(self) -> list[str]:
         """Every column that the configuration reads, without repeats, in the file's order."""
-        named = [self.key, *(self.column_of(name) for name in (*self.features, *self.targets)), self.split.column]
+        members = (self.column_of(name) for name in (*self.features, *self.targets))
+        named = [self.key, *members, *weights_of(self.targets), self.split.column]
         return list(dict.fromkeys(column for column in named if column is not None))
 
     @property
@@ -630,11 +652,16 @@ def _check_columns(document: Document) -> Iterator[Problem]:
 
     use(document.get(["key"]), "key")
     use(document.get(["split", "column"]), "split", "column")
+    use(document.get(["weight"]), "weight")
     for group, name, body in _members(document):
         column = body.get("column") if isinstance(body, dict) else None
         use(name if column is None else column, group, name)
+        if group == "targets" and isinstance(body, dict):
+            use(body.get("weight"), group, name, "weight")
     for column, places in uses.items():
         first, *others = places
+        if all(place[-1] == "weight" and len(place) != 2 for place in places):
+            continue  # several heads may have the same weights
         if not others or places == [("features", first[-1]), ("targets", first[-1])]:
             continue  # one name as a feature and a target is reported with the names
         named = ", ".join(".".join(place) for place in others)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
+from pydantic import Field
+
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.config import Config
 from polyhead.contracts.section import THE_FIT, Decides, Section
@@ -35,6 +37,8 @@ class Preprocessing(Contract):
         rows: Rows in each split.
         feature_statistics: By feature name.
         target_statistics: By target name.
+        mean_weights: The mean row weight of the train rows with a known target, by name of the targets that have row
+            weights. Weights count relative to it, so only their ratios matter.
         warnings: What is allowed but deserves attention.
     """
 
@@ -47,6 +51,7 @@ class Preprocessing(Contract):
     rows: dict[str, int]
     feature_statistics: dict[str, FeatureStatistics]
     target_statistics: dict[str, TargetStatistics]
+    mean_weights: dict[str, float] = Field({})
     warnings: list[str]
 
     @classmethod

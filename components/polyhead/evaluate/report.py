@@ -59,7 +59,7 @@ class _Figure:
 
 @dataclass(frozen=True)
 class _Cell:
-    """A metric of a head in the summary; `reason` says why there is no interval."""
+    """A metric of a head in the summary; `reason` says why there is no interval, `weighted` may be empty."""
 
     value: str
     interval: str
@@ -67,6 +67,7 @@ class _Cell:
     baseline: str
     comparison: str
     difference: str
+    weighted: str = ""
 
 
 @dataclass(frozen=True)
@@ -250,6 +251,7 @@ def _cell(metric: Metric, score: MetricScore | None) -> _Cell | None:
         baseline=metric.number(score.baseline),
         comparison=score.verdict or "",
         difference=metric.span_of_difference(score.difference_interval),
+        weighted="" if score.weighted is None else metric.number(score.weighted),
     )
 
 

@@ -383,8 +383,13 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         """Whether the head's answers are corrected by the train rows' residuals."""
         return False
 
-    def correction(self, residuals: NDArray[np.float64]) -> float:
-        """What is added to a head's number, from (value - logit) of the train rows with a known target, (rows,)."""
+    def correction(self, residuals: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+        """What is added to a head's number, from (value - logit) of the train rows with a known target, (rows,).
+
+        Args:
+            residuals: Of each row.
+            weights: Of each row, above 0.
+        """
         return 0.0
 
 

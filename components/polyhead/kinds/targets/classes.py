@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from polyhead.contracts.artifact import Record
-from polyhead.kinds.base import ClassWeight
+from polyhead.kinds.base import ClassWeight, effective_weights
 
 
 class ClassStatistics(Record):
@@ -14,12 +14,14 @@ class ClassStatistics(Record):
     Attributes:
         classes: In the order of the head's logits; for binary: negative, positive.
         counts: Train rows of each.
+        masses: What the train rows of each weigh by their row weights, whose mean is 1; None without any.
         missing: Train rows without a label.
     """
 
     kind: Literal["binary", "multiclass"]
     classes: list[str]
     counts: list[int]
+    masses: list[float] | None = None
     missing: int
 
     @property
@@ -27,11 +29,21 @@ class ClassStatistics(Record):
         """What the head's logits mean."""
         return self.classes
 
+    @property
+    def mass(self) -> list[float]:
+        """What the train rows of each class weigh: their number, or `masses`."""
+        return list(map(float, self.counts)) if self.masses is None else self.masses
+
     def weights(self, asked: ClassWeight) -> list[float]:
-        """The loss weight of each class; balanced is rows / (classes * rows of the class), as in scikit-learn."""
+        """The loss weight of each class; balanced is rows / (classes * rows of the class), as in scikit-learn.
+
+        For `effective_number` see `polyhead.kinds.base.effective_weights`.
+        """
         if asked is None:
             return [1.0] * len(self.classes)
         if isinstance(asked, dict):
             return [asked.get(label, 1.0) for label in self.classes]
+        if asked == "effective_number":
+            return effective_weights(self.counts)
         rows, present = sum(self.counts), sum(1 for count in self.counts if count)
         return [rows / (present * count) if count else 0.0 for count in self.counts]

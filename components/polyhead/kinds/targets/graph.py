@@ -58,14 +58,14 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
     @property
     def weight_per_row(self) -> float:
         """The mean over the train rows."""
-        counts = self.statistics.counts
-        total = sum(count * weight for count, weight in zip(counts, self.weights, strict=True))
-        return total / (sum(counts) + self.statistics.missing)
+        statistics = self.statistics
+        total = sum(mass * weight for mass, weight in zip(statistics.mass, self.weights, strict=True))
+        return total / (sum(statistics.counts) + statistics.missing)
 
     @property
     def shares(self) -> NDArray[np.float64]:
         """Each class's share of the train rows' weight, float64 (classes,)."""
-        mass = np.multiply(self.statistics.counts, self.weights)
+        mass = np.multiply(self.statistics.mass, self.weights)
         return np.asarray(np.maximum(mass / mass.sum(), SMALLEST_SHARE), np.float64)
 
     def transform(self) -> _ClassTransform:
@@ -80,9 +80,9 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
     @property
     def log_weights(self) -> NDArray[np.float64]:
         """The logarithm of each class's weight over the mean row's, (classes,); 0 for a class that no train row has."""
-        counts, weights = np.array(self.statistics.counts, np.float64), np.array(self.weights)
-        relative = weights / ((counts * weights).sum() / counts.sum())
-        return np.log(np.where(counts > 0, relative, 1.0))
+        mass, weights = np.array(self.statistics.mass), np.array(self.weights)
+        relative = weights / ((mass * weights).sum() / mass.sum())
+        return np.log(np.where(np.array(self.statistics.counts) > 0, relative, 1.0))
 
     def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
         """The label, string (batch,), and float32 (batch, classes)."""

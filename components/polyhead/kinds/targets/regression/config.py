@@ -36,11 +36,24 @@ class RegressionTarget(TargetBase):
         return self
 
 
+class WeightedCentre(Record):
+    """The mean of a regression target by row weights.
+
+    Attributes:
+        mean: On the transformed scale.
+        value: Turned back to the table's scale: what a head says that looks at nothing.
+    """
+
+    mean: float
+    value: float
+
+
 class RegressionStatistics(Record):
     """Of a regression target; mean and variance on the transformed scale, median on the raw one.
 
     Attributes:
         median_error: Largest relative error of the median, as `NumericStatistics.quantile_error`.
+        weighted: The same rows by their row weights; None without any.
     """
 
     kind: Literal["regression"] = "regression"
@@ -51,6 +64,7 @@ class RegressionStatistics(Record):
     variance: float
     median: float
     median_error: float = 0.0
+    weighted: WeightedCentre | None = None
 
     @property
     def names(self) -> list[str]:

@@ -64,8 +64,10 @@ class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
         return _LOSSES[self.target.loss](reduction=reduction)
 
     def prior_logits(self) -> NDArray[np.float32]:
-        """The mean, which is 0."""
-        return np.zeros(1, np.float32)
+        """The mean: 0, without row weights."""
+        statistics = self.statistics
+        centre = statistics.mean if statistics.weighted is None else statistics.weighted.mean
+        return np.array([(centre - statistics.mean) / np.sqrt(statistics.variance)], np.float32)
 
     def transform(self) -> _NumberTransform:
         """From float64 (batch,), NaN where missing."""
@@ -83,8 +85,8 @@ class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
         """Where predictions are to be means."""
         return self.target.predict == "mean"
 
-    def correction(self, residuals: NDArray[np.float64]) -> float:
-        """What makes predictions means.
+    def correction(self, residuals: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+        """What makes predictions means, by the rows' weights.
 
         A head that learns logarithms says, turned back, about the median of a skewed target. Duan's smearing estimate
         of the mean multiplies that by the mean of exp(residual) over the train rows; here is its logarithm. Without a
@@ -93,5 +95,5 @@ class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
         """
         each = residuals * np.sqrt(self.statistics.variance)
         if self.statistics.transform == "log":
-            return float(np.logaddexp.reduce(each) - np.log(len(each)))
-        return float(each.mean())
+            return float(np.logaddexp.reduce(each + np.log(weights)) - np.log(weights.sum()))
+        return float(np.average(each, weights=weights))

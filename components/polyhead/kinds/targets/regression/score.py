@@ -68,8 +68,9 @@ class NumberScore(TargetScore[RegressionTarget, RegressionStatistics, NumberOutc
         return NumberOutcome(statistics.kind, true, predicted, log_scale=statistics.transform == "log")
 
     def baseline(self, statistics: RegressionStatistics, outcome: NumberOutcome) -> NumberOutcome:
-        """The train rows' median."""
-        return replace(outcome, predicted=np.full(len(outcome), statistics.median))
+        """The train rows' median; with row weights the mean on the scale that the head learns, turned back."""
+        centre = statistics.median if statistics.weighted is None else statistics.weighted.value
+        return replace(outcome, predicted=np.full(len(outcome), centre))
 
     def notes(self, target: RegressionTarget, outcome: NumberOutcome) -> list[str]:
         """Of what the predictions are means or medians, and which rows MAPE leaves out."""
@@ -112,7 +113,10 @@ def _r2(metric: Metric, scale: Scale) -> Measure[NumberOutcome]:
 
     def value(outcome: NumberOutcome) -> float | None:
         true, predicted = scale(outcome)
-        return float(sk.r2_score(true, predicted)) if len(true) > 1 and np.ptp(true) > 0 else None
+        counted = true if outcome.weights is None else true[outcome.weights > 0]
+        if len(counted) < 2 or np.ptp(counted) == 0:
+            return None
+        return float(sk.r2_score(true, predicted, sample_weight=outcome.weights))
 
     def error(outcome: NumberOutcome) -> Smooth:
         return over_variance(_errors(outcome, scale) ** 2, scale(outcome)[0])
@@ -128,9 +132,11 @@ def _r2(metric: Metric, scale: Scale) -> Measure[NumberOutcome]:
 def _mape(outcome: NumberOutcome) -> float | None:
     true, predicted = outcome.numbers()
     nonzero = true != 0
-    if not nonzero.any():
+    weights = nonzero.astype(np.float64) if outcome.weights is None else outcome.weights * nonzero
+    if not weights.any():
         return None
-    return float(100 * np.abs((predicted[nonzero] - true[nonzero]) / true[nonzero]).mean())
+    errors = np.divide(predicted - true, true, out=np.zeros(len(true)), where=nonzero)
+    return float(100 * np.average(np.abs(errors), weights=weights))
 
 
 def _relative(errors: Floats, outcome: NumberOutcome) -> Smooth:
@@ -153,7 +159,7 @@ SCORE = NumberScore(
         _r2(R2_TRANSFORMED, NumberOutcome.learned),
         Measure(
             MAE,
-            lambda outcome: float(np.abs(_errors(outcome)).mean()),
+            lambda outcome: float(np.average(np.abs(_errors(outcome)), weights=outcome.weights)),
             Bootstrap(
                 error=lambda outcome: mean(np.abs(_errors(outcome))),
                 back=math.exp,
@@ -162,7 +168,7 @@ SCORE = NumberScore(
         ),
         Measure(
             RMSE,
-            lambda outcome: float(np.sqrt((_errors(outcome) ** 2).mean())),
+            lambda outcome: float(np.sqrt(np.average(_errors(outcome) ** 2, weights=outcome.weights))),
             Bootstrap(
                 error=lambda outcome: mean(_errors(outcome) ** 2),
                 back=lambda x: math.exp(x / 2),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from polyhead.errors import DataError, Problem
 from polyhead.kinds.coercion import Coercion, Source, number_coercion
@@ -14,7 +15,7 @@ from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess, Rank, holds_classes, unlabelled
 from polyhead.kinds.protocols.table import TargetTable
 from polyhead.kinds.summaries import NumberSummary
-from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget, WeightedCentre
 
 _SKEW_OF_LOG = 1.0
 
@@ -46,12 +47,24 @@ class RegressionFit(Fit[RegressionStatistics]):
     def __init__(self, name: str, target: RegressionTarget) -> None:
         super().__init__(name)
         self._target = target
-        self.transformed, self.quantiles = Moments(), Quantiles()
+        self.transformed, self.quantiles, self.weighted = Moments(), Quantiles(), Moments()
 
     def _take(self, known: pl.Series) -> None:
         numbers = known.to_numpy()
-        self.transformed.update(np.log(numbers) if self._target.transform == "log" else numbers)
+        self.transformed.update(self._learned(numbers))
         self.quantiles.update(numbers)
+
+    def _weigh(self, known: pl.Series, weights: NDArray[np.float64]) -> None:
+        self.weighted.update(weights * self._learned(known.to_numpy()))
+
+    def _learned(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.log(numbers) if self._target.transform == "log" else numbers
+
+    def _centre(self) -> WeightedCentre | None:
+        if not self.is_weighed:
+            return None
+        mean = self.weighted.total / self.weights.total
+        return WeightedCentre(mean=mean, value=float(np.exp(mean)) if self._target.transform == "log" else mean)
 
     def finish(self, site: Site) -> RegressionStatistics:
         """The statistics of all rows seen.
@@ -77,6 +90,7 @@ class RegressionFit(Fit[RegressionStatistics]):
             variance=variance,
             median=self.quantiles.at([0.5])[0],
             median_error=self.quantiles.error,
+            weighted=self._centre(),
         )
 
 
