@@ -17,6 +17,7 @@ from polyhead.evaluate.comparing import compare
 from polyhead.evaluate.metrics import measure
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
+from polyhead.kinds.targets.regression.scale import TABLES_OWN, Scale
 from polyhead.kinds.targets.regression.score import NumberOutcome
 from polyhead.kinds.union import METRIC_NAMES
 
@@ -36,10 +37,10 @@ def label_outcome(rows: int, labels: int, seed: int) -> LabelOutcome:
     return LabelOutcome("multilabel", true, (probabilities >= 0.5).astype(int), probabilities)
 
 
-def number_outcome(rows: int, seed: int, *, log_scale: bool = False) -> NumberOutcome:
+def number_outcome(rows: int, seed: int, *, scale: Scale = TABLES_OWN) -> NumberOutcome:
     generator = np.random.default_rng(seed)
     true = np.exp(generator.normal(3, 1, rows))
-    return NumberOutcome("regression", true, true * np.exp(generator.normal(0, 0.3, rows)), log_scale=log_scale)
+    return NumberOutcome("regression", true, true * np.exp(generator.normal(0, 0.3, rows)), scale=scale)
 
 
 def some_outcome(kind: str, rows: int, seed: int) -> Any:
@@ -118,12 +119,12 @@ def test_multilabel(seed: int, rows: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=seeds, rows=st.integers(2, 60), log_scale=st.booleans())
-def test_regression(seed: int, rows: int, log_scale: bool) -> None:
+@given(seed=seeds, rows=st.integers(2, 60), name=st.sampled_from(["none", "log", "log1p", "sqrt"]))
+def test_regression(seed: int, rows: int, name: Any) -> None:
     """Every metric of a regression head is scikit-learn's; r2_transformed is on the learned scale."""
-    outcome = number_outcome(rows, seed, log_scale=log_scale)
+    outcome = number_outcome(rows, seed, scale=Scale(name))
     true, predicted = outcome.true, outcome.predicted
-    scale = np.log if log_scale else np.asarray
+    scale = {"log": np.log, "log1p": np.log1p, "sqrt": np.sqrt}.get(name, np.asarray)
     expected = {
         "r2": sk.r2_score(true, predicted),
         "r2_transformed": sk.r2_score(scale(true), scale(predicted)),
@@ -193,7 +194,7 @@ def test_mape_leaves_zeros_out() -> None:
 
 def test_a_log_prediction_of_zero_is_finite() -> None:
     """A prediction that underflows to 0 gives a bad r2_transformed, not an error."""
-    outcome = NumberOutcome("regression", np.array([1.0, 2.0]), np.array([0.0, 2.0]), log_scale=True)
+    outcome = NumberOutcome("regression", np.array([1.0, 2.0]), np.array([0.0, 2.0]), scale=Scale("log"))
     value = measure(outcome)["r2_transformed"]
     assert value is not None
     assert value < -1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +213,28 @@ def test_row_weights_multiply_class_weights_at_any_batch_size(prepare: Any, batc
     assert priors["price"][0] == pytest.approx((np.average(price, weights=weight) - price.mean()) / price.std(ddof=0))
 
 
+def test_a_head_has_the_hidden_layer_that_it_asks_for(prepare: Any) -> None:
+    """Behind the combiner, before its logits alone; nothing else of the network changes."""
+    from polyhead.model.build import build_core
+
+    targets = {**TARGETS, "sold": {**TARGETS["sold"], "hidden": 5}}
+    data = prepare(table(), targets=targets)
+    _, fitted = data.feed()
+    plain = replace(
+        fitted, targets={name: one.model_copy(update={"hidden": None}) for name, one in fitted.targets.items()}
+    )
+    shapes = []
+    for of in (fitted, plain):
+        model = build_core(of, sized(data.config, 50)[0])
+        shapes.append({weight.path: tuple(weight.shape) for weight in model.weights})
+    changed = {path: (shape, shapes[1].get(path)) for path, shape in shapes[0].items() if shapes[1].get(path) != shape}
+    assert changed == {
+        "sold__hidden/kernel": ((64, 5), None),
+        "sold__hidden/bias": ((5,), None),
+        "sold__head/kernel": ((5, 1), (64, 1)),
+    }
+
+
 @pytest.mark.parametrize("heads", [("price",), ("sold",), tuple(TARGETS)])
 def test_reported_losses_are_means_over_rows(prepare: Any, heads: tuple[str, ...]) -> None:
     """A model that does not move has the same loss in the history as over all its rows, whatever its loss_weight."""
@@ -299,3 +321,49 @@ def test_balanced_classes_weigh_what_they_should_at_any_batch_size(
     exact = oracle.predict_proba(known)[:, 1]
     assert ours.mean() == pytest.approx(exact.mean(), abs=0.02)
     assert (ours[true == 1] >= 0.5).mean() == pytest.approx((exact[true == 1] >= 0.5).mean(), abs=0.02)
+
+
+def test_a_learned_balance_weighs_a_head_by_half_of_one_over_its_loss(prepare: Any) -> None:
+    """There is its minimum, wherever: no head is given up, and `loss_weight` says how much a head counts there."""
+    from polyhead.kinds.graphs import heads
+    from polyhead.train.balancing import Balance
+
+    data = prepare(table(), targets={**TARGETS, "tags": {**TARGETS["tags"], "loss_weight": 0}})
+    feed, fitted = data.feed(batch_size=64, epochs=1)
+    balance, model = Balance(fitted), linear(fitted)
+    assert balance.log_variances() == dict.fromkeys(["price", "shape", "sold"], 0.0)
+    inputs, values, weights = next(iter(feed.training()))
+    logits = model(inputs)
+    losses = {
+        head.name: float(head.loss("sum")(values[head.name], logits[head.name], weights[head.name]))
+        for head in heads(fitted)
+    }
+    shares = {name: TARGETS[name].get("loss_weight", 1) for name in balance.log_variances()}
+    fixed = sum(share * losses[name] for name, share in shares.items())
+    assert float(balance.joint(values, logits, weights)) == pytest.approx(fixed, rel=1e-6)
+    least = [np.log(2 * losses[name]) for name in shares]
+    (variances,) = balance.trainable_variables
+    found = []
+    for shift in (0.0, -0.1, 0.1):
+        variances.assign(np.array(least, np.float32) + shift)
+        found.append(float(balance.joint(values, logits, weights)))
+    assert found[0] == pytest.approx(
+        sum(share * (1 + at) / 2 for share, at in zip(shares.values(), least, strict=True)), rel=1e-5
+    )
+    assert found[0] < min(found[1:])
+
+
+def test_the_balance_is_learned_with_the_network_and_noted(prepare: Any) -> None:
+    """A head with a large loss weighs less at the end, one with a small loss more; without it nothing is noted."""
+    data = prepare(table())
+    _, fitted = data.feed()
+    settings = {"epochs": 25, "batch_size": 10, "learning_rate": 0.03}
+    plain = data.fit(linear(fitted), **settings).epochs
+    (data.place / "checkpoint").unlink()
+    balanced = data.fit(linear(fitted), loss_balancing="uncertainty", **settings).epochs
+    assert {epoch.log_variances for epoch in plain} == {None}
+    first, last = balanced[0].log_variances, balanced[-1].log_variances
+    assert first.keys() == last.keys() == set(TARGETS)
+    for name, at in last.items():
+        assert at == pytest.approx(np.log(2 * balanced[-1].losses[name]), abs=0.5), name
+    assert balanced[-1].losses.keys() == plain[-1].losses.keys()

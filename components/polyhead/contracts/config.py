@@ -170,6 +170,12 @@ class TrainSection(Section):
         description="Epochs without a better joint validation score before training stops. Default: a third of the "
         "epochs, from 3 to 10.",
     )
+    loss_balancing: Literal["fixed", "uncertainty"] = Field(
+        "fixed",
+        description="How heads are balanced. fixed: by loss_weight alone; uncertainty: the loss of each head is also "
+        "divided by a variance that is learned with the network, about twice the loss, so that heads with large losses "
+        "do not drown the others.",
+    )
     mixup: float = Field(
         0.0,
         ge=0,

@@ -150,6 +150,8 @@ def render_report(
     score = figures.add(curves.score_curve(epochs)) if epochs else None
     names = [name for name in report.heads if any(name in epoch.losses for epoch in epochs)]
     losses = [figures.add(curves.loss_curve(name, epochs), title=name) for name in names]
+    weighed = [name for name in report.heads if any(name in (epoch.log_variances or ()) for epoch in epochs)]
+    weights = [figures.add(curves.weight_curve(name, epochs), title=name) for name in weighed]
     script = _script()
     return page_template(_TEMPLATE).render(
         title=title,
@@ -162,6 +164,7 @@ def render_report(
         heads=heads,
         score=score,
         losses=losses,
+        weights=weights,
         sheets={name: base64.b64encode(content).decode() for name, content in sheets.items()},
         policy=_policy(script),
         script=Markup(script),  # noqa: S704  # a constant: no text of the user is in it

@@ -117,6 +117,23 @@ def effective_weights(counts: Sequence[int]) -> list[float]:
     return [weight * sum(counts) / total if total else 0.0 for weight in inverse]
 
 
+LABEL_SMOOTHING = Field(
+    0.0,
+    ge=0,
+    lt=1,
+    description="Share of a row's label that the network's loss spreads evenly over all classes, or over yes and no of "
+    "each label, so that the network grows less sure. Default: 0.",
+)
+
+FOCAL = Field(
+    0.0,
+    ge=0,
+    le=10,
+    description="Exponent of the focal loss: a label that the network says with probability p counts for (1 - p) to "
+    "the power of this; 2 is common. Default: 0, which is the cross-entropy.",
+)
+
+
 class Costs(Section):
     """What a wrong label costs; only the ratio counts."""
 
@@ -175,6 +192,12 @@ class TargetBase(Section):
 
     column: Data[str | None] = Field(None, description="The table's column. Default: the target's name.")
     loss_weight: Model[float] = Field(1.0, ge=0, description="This head's share in the joint loss.")
+    hidden: Model[int | None] = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="Units of a hidden layer of the head's own behind the combiner. Default: there is none.",
+    )
     weight: Data[str | None] = Field(
         None,
         min_length=1,

@@ -343,6 +343,14 @@ class Head(ABC, Generic[ATarget, AStatistics]):
             reduction: sum: of all rows, each times its weight. none: of each row, in the shape of the weights.
         """
 
+    def log_loss(self, reduction: Literal["sum", "none"]) -> Any:
+        """The loss that blends and temperatures are chosen by: `loss` without what only training is to see.
+
+        Args:
+            reduction: As there.
+        """
+        return self.loss(reduction)
+
     @abstractmethod
     def prior_logits(self) -> NDArray[np.float32]:
         """The logits that predict what the train rows have, by their weights; float32 (units,)."""

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from polyhead.contracts.section import Data, Model
 from polyhead.contracts.words import Word
 from polyhead.errors import InvalidValueError
-from polyhead.kinds.base import CLASS_WEIGHT, ClassWeight, TargetBase
+from polyhead.kinds.base import CLASS_WEIGHT, FOCAL, LABEL_SMOOTHING, ClassWeight, TargetBase
 from polyhead.kinds.metrics import ACCURACY, BALANCED_ACCURACY, LOG_LOSS, MACRO_F1, ROC_AUC, Metric
 
 
@@ -23,6 +23,8 @@ class MulticlassTarget(TargetBase):
         None, min_length=2, description="All classes, in order. Default: those of the train rows, sorted."
     )
     class_weight: Model[ClassWeight] = CLASS_WEIGHT
+    label_smoothing: Model[float] = LABEL_SMOOTHING
+    focal: Model[float] = FOCAL
 
     @model_validator(mode="after")
     def _weights_name_classes(self) -> MulticlassTarget:

@@ -9,7 +9,16 @@ from pydantic import Field
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data, Model
 from polyhead.contracts.words import Word
-from polyhead.kinds.base import CLASS_WEIGHT, DECIDE, ClassWeight, Decide, TargetBase, effective_weights
+from polyhead.kinds.base import (
+    CLASS_WEIGHT,
+    DECIDE,
+    FOCAL,
+    LABEL_SMOOTHING,
+    ClassWeight,
+    Decide,
+    TargetBase,
+    effective_weights,
+)
 from polyhead.kinds.metrics import ACCURACY, LOG_LOSS, MACRO_F1, PR_AUC, ROC_AUC, Metric
 
 
@@ -24,6 +33,8 @@ class MultilabelTarget(TargetBase):
         None, min_length=1, description="All labels, in order. Default: those of the train rows, sorted."
     )
     class_weight: Model[ClassWeight] = CLASS_WEIGHT
+    label_smoothing: Model[float] = LABEL_SMOOTHING
+    focal: Model[float] = FOCAL
     decide: Model[Decide] = DECIDE
 
 

@@ -15,6 +15,7 @@ from polyhead.kinds.base import Decide
 from polyhead.kinds.entries import entry_name
 from polyhead.kinds.protocols.graph import Batch, Head, Held
 from polyhead.kinds.targets.graph import HALF, PROBABILITIES, SMALLEST_SHARE
+from polyhead.kinds.targets.losses import FocusedLabels
 from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
 
 
@@ -82,7 +83,14 @@ class MultilabelHead(Head[MultilabelTarget, LabelStatistics]):
         total = sum(mass * positive + (statistics.rows - mass) * negative for mass, positive, negative in each)
         return total / (statistics.rows + statistics.missing)
 
-    def loss(self, reduction: Literal["sum", "none"]) -> LabelwiseCrossentropy:
+    def loss(self, reduction: Literal["sum", "none"]) -> keras.losses.Loss:
+        """Cross-entropy of each label, (batch, labels)."""
+        smoothing, focal = self.target.label_smoothing, self.target.focal
+        if smoothing or focal:
+            return FocusedLabels(smoothing, focal, reduction)
+        return self.log_loss(reduction)
+
+    def log_loss(self, reduction: Literal["sum", "none"]) -> keras.losses.Loss:
         """Cross-entropy of each label, (batch, labels)."""
         return LabelwiseCrossentropy(reduction=reduction)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from polyhead.kinds.guessing.guess import Guess, Rank, holds_classes, unlabelled
 from polyhead.kinds.protocols.table import TargetTable
 from polyhead.kinds.summaries import NumberSummary
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget, WeightedCentre
+from polyhead.kinds.targets.regression.scale import Scale, knots_of
 
 _SKEW_OF_LOG = 1.0
 
@@ -46,25 +49,25 @@ class RegressionFit(Fit[RegressionStatistics]):
 
     def __init__(self, name: str, target: RegressionTarget) -> None:
         super().__init__(name)
-        self._target = target
+        self._scale = Scale(target.transform)
         self.transformed, self.quantiles, self.weighted = Moments(), Quantiles(), Moments()
 
     def _take(self, known: pl.Series) -> None:
         numbers = known.to_numpy()
-        self.transformed.update(self._learned(numbers))
+        self.transformed.update(self._scale.learned(numbers))
         self.quantiles.update(numbers)
 
     def _weigh(self, known: pl.Series, weights: NDArray[np.float64]) -> None:
-        self.weighted.update(weights * self._learned(known.to_numpy()))
+        self.weighted.update(weights * self._scale.learned(known.to_numpy()))
 
-    def _learned(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.log(numbers) if self._target.transform == "log" else numbers
-
-    def _centre(self) -> WeightedCentre | None:
+    def _centre(self, scale: Scale) -> WeightedCentre | None:
+        """Of the scale of quantiles, which is not known before all rows are, the mean is that of the numbers."""
         if not self.is_weighed:
             return None
-        mean = self.weighted.total / self.weights.total
-        return WeightedCentre(mean=mean, value=float(np.exp(mean)) if self._target.transform == "log" else mean)
+        mean = np.array(self.weighted.total / self.weights.total)
+        if scale.knots is not None:
+            return WeightedCentre(mean=float(scale.learned(mean)), value=float(mean))
+        return WeightedCentre(mean=float(mean), value=float(scale.back(mean)))
 
     def finish(self, site: Site) -> RegressionStatistics:
         """The statistics of all rows seen.
@@ -82,15 +85,20 @@ class RegressionFit(Fit[RegressionStatistics]):
                 hint="change the split or add rows",
             )
         mean, variance = self.transformed.mean_and_variance()
+        scale = self._scale
+        if scale.transform == "quantile":
+            scale = replace(scale, knots=knots_of(self.quantiles))
+            mean, variance = 0.0, 1.0
         return RegressionStatistics(
-            transform=self._target.transform,
+            transform=scale.transform,
             count=self.known,
             missing=self.missing,
             mean=mean,
             variance=variance,
             median=self.quantiles.at([0.5])[0],
             median_error=self.quantiles.error,
-            weighted=self._centre(),
+            weighted=self._centre(scale),
+            knots=scale.knots,
         )
 
 
@@ -100,10 +108,14 @@ class RegressionTable(TargetTable[RegressionTarget]):
     single = True
 
     def coercion(self, source: Source, member: RegressionTarget) -> Coercion:
-        """Float64, within the range of the configuration, and above zero where the logarithm is learned."""
+        """Float64, within the range of the configuration, and of what its transform takes."""
         made = number_coercion(source, member.min, member.max)
         if member.transform == "log":
-            made = made.refusing("not_positive", "transform: log needs numbers above zero", source.values <= 0)
+            return made.refusing("not_positive", "transform: log needs numbers above zero", source.values <= 0)
+        if member.transform == "log1p":
+            return made.refusing("out_of_range", "transform: log1p needs numbers above -1", source.values <= -1)
+        if member.transform == "sqrt":
+            return made.refusing("negative", "transform: sqrt needs numbers from zero", source.values < 0)
         return made
 
     def guess(self, column: Column) -> Guess | None:
