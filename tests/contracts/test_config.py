@@ -489,3 +489,12 @@ def test_a_weight_is_nothing_else() -> None:
     text += "targets: {a: {kind: regression, weight: v}, b: {kind: regression, weight: v}}"
     found = [(problem.code, problem.where.split()[-1]) for problem in problems_of(text)]
     assert found == [("column-used-twice", "key"), ("column-used-twice", "features.v")]
+
+
+@pytest.mark.parametrize(("head", "hint"), [("prise", "shape"), ("price", "shape")])
+def test_rows_are_drawn_by_the_classes_of_a_head(head: str, hint: str) -> None:
+    """Of one that there is, with one class a row."""
+    (problem,) = problems_of(f"{MINIMAL}train: {{resample: {{head: {head}, ratio: 0.5}}}}\n")
+    assert (problem.code, problem.where.split()[-1]) == ("unknown-target", "train.resample.head")
+    assert hint in problem.hint
+    assert parse_config(f"{MINIMAL}train: {{resample: {{head: shape, ratio: 0.5}}}}\n").train.resample is not None

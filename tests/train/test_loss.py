@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from polyhead.contracts.config import Config
+from polyhead.contracts.config import Config, ResampleSection
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.model import backend
@@ -367,3 +367,30 @@ def test_the_balance_is_learned_with_the_network_and_noted(prepare: Any) -> None
     for name, at in last.items():
         assert at == pytest.approx(np.log(2 * balanced[-1].losses[name]), abs=0.5), name
     assert balanced[-1].losses.keys() == plain[-1].losses.keys()
+
+
+@pytest.mark.parametrize("batch_size", [7, 64])
+def test_rows_drawn_again_weigh_as_a_class_weight_does(prepare: Any, batch_size: int) -> None:
+    """The loss of their head is that of a seven times larger class weight; the other heads' losses are as before."""
+    from polyhead.kinds.graphs import heads
+
+    data, resample = prepare(table()), {"head": "sold", "ratio": 0.96}  # 4 rows of 33 are yes, an epoch has 28 of them
+    before, plain = data.feed(batch_size=batch_size, epochs=1)
+    feed, fitted = data.feed(batch_size=batch_size, epochs=1, resample=ResampleSection.model_validate(resample))
+    model = linear(fitted)
+    for (values, weights), (_, old) in zip(feed.targets("train"), before.targets("train"), strict=True):
+        factors = np.where(np.asarray(values["sold"])[:, 0] == 1, 7.0, 1.0)
+        np.testing.assert_allclose(weights["sold"], np.asarray(old["sold"]) * factors, rtol=1e-6)
+        assert all((np.asarray(weights[name]) == np.asarray(old[name])).all() for name in weights if name != "sold")
+    expected = losses_by_hand(model, feed, fitted)
+    sums, rows = dict.fromkeys(fitted.targets, 0.0), 0
+    for inputs, values, weights in feed.training():
+        rows += len(values["sold"])
+        for head in heads(fitted):
+            sums[head.name] += float(head.loss("sum")(values[head.name], model(inputs)[head.name], weights[head.name]))
+    assert (rows, feed.steps) == (50 + 24, -(-74 // batch_size))
+    for name, total in sums.items():
+        assert total * batch_size / rows == pytest.approx(expected[name], rel=1e-5), name
+    new, old = ({head.name: head for head in heads(of)}["sold"] for of in (fitted, plain))
+    assert (new.prior_logits() - old.prior_logits()).tolist() == pytest.approx([np.log(7)], rel=1e-5)
+    assert (new.shift() - old.shift()).tolist() == pytest.approx([np.log(7)], rel=1e-9)

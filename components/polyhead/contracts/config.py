@@ -141,6 +141,18 @@ class ModelSection(Section):
     )
 
 
+class ResampleSection(Section):
+    """Which rows of an epoch come more than once."""
+
+    head: str = Field(description="A binary or multiclass target.")
+    ratio: float = Field(
+        gt=0,
+        le=1,
+        description="Rows of a rarer class that an epoch draws at least, as a share of the commonest class's rows: 1 "
+        "makes all classes as frequent.",
+    )
+
+
 class TrainSection(Section):
     """How the model is trained. What is not given follows from the train rows, see `polyhead.train.sizes`."""
 
@@ -175,6 +187,12 @@ class TrainSection(Section):
         description="How heads are balanced. fixed: by loss_weight alone; uncertainty: the loss of each head is also "
         "divided by a variance that is learned with the network, about twice the loss, so that heads with large losses "
         "do not drown the others.",
+    )
+    resample: ResampleSection | None = Field(
+        None,
+        description="Oversampling: {head: sold, ratio: 0.5} draws the rows of the rarer classes again, in each epoch "
+        "others, by train.seed. What it shifts is taken out of the head's probabilities, and the other heads' losses "
+        "stay as they are.",
     )
     mixup: float = Field(
         0.0,
@@ -610,6 +628,7 @@ def _cross_checks(document: Document) -> list[Problem]:
         *_check_gate(document),
         *_check_publish(document),
         *_check_cutmix(document),
+        *_check_resample(document),
         *_check_conflicts(document),
         *check_cluster(document),
     ]
@@ -761,6 +780,23 @@ def _check_cutmix(document: Document) -> Iterator[Problem]:
             "there is no picture to cut and paste",
             where=document.where(["train", "cutmix"]),
             hint="use train.mixup, which mixes every kind of feature",
+        )
+
+
+def _check_resample(document: Document) -> Iterator[Problem]:
+    """Only a head with one class a row says which rows are rare."""
+    head = document.get(["train", "resample", "head"])
+    if not isinstance(head, str):
+        return
+    kinds = [kind for kind, target in TARGETS.items() if target.RESAMPLES]
+    fitting = [name for name in document.mapping(["targets"]) if _kind(document, "targets", name) in kinds]
+    if head not in fitting:
+        named = " or ".join(kinds)
+        yield Problem(
+            "unknown-target",
+            f"'{head}' is not a {named} target",
+            where=document.where(["train", "resample", "head"]),
+            hint=did_you_mean(head, fitting) or f"there is no {named} target",
         )
 
 

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -72,12 +72,14 @@ class Fitted:
         features: The features that the model uses, with its own settings, in the order of `held`.
         targets: The targets likewise.
         directory: The artifact's folder, with its vocabularies.
+        ratios: Of the targets by whose classes training draws rows again, see `ResampleSection`. Default: none.
     """
 
     held: Preprocessing
     features: dict[str, Feature]
     targets: dict[str, Target]
     directory: Path
+    ratios: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, held: Preprocessing, config: Config, directory: str | Path) -> Self:
@@ -99,6 +101,7 @@ class Fitted:
             {name: config.features[name] for name in held.features if name in config.features},
             {name: config.targets[name] for name in held.targets if name in config.targets},
             Path(directory),
+            {resample.head: resample.ratio} if (resample := config.train.resample) else {},
         )
 
     @property

@@ -190,6 +190,9 @@ class TargetBase(Section):
     METRICS: ClassVar[tuple[Metric, ...]]
     """The metrics of the kind's heads, in the order that reports show them; the first is the headline."""
 
+    RESAMPLES: ClassVar[bool] = False
+    """Whether rows can be drawn again by the head's classes."""
+
     column: Data[str | None] = Field(None, description="The table's column. Default: the target's name.")
     loss_weight: Model[float] = Field(1.0, ge=0, description="This head's share in the joint loss.")
     hidden: Model[int | None] = Field(

@@ -298,6 +298,7 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         name: The target's.
         target: Its settings.
         statistics: Of the train rows.
+        ratio: Of `polyhead.contracts.config.ResampleSection`. Default: no row is drawn again.
     """
 
     KIND: ClassVar[str]
@@ -305,10 +306,11 @@ class Head(ABC, Generic[ATarget, AStatistics]):
     """Of a raw target."""
     LINK: ClassVar[Link]
 
-    def __init__(self, name: str, target: ATarget, statistics: AStatistics) -> None:
+    def __init__(self, name: str, target: ATarget, statistics: AStatistics, ratio: float = 0.0) -> None:
         self.name = name
         self.target = target
         self.statistics = statistics
+        self.ratio = ratio
 
     def entries(self, held: Held) -> dict[str, Any]:
         """The entries of an example that hold the target, as `tf.io.parse_example` takes them."""
@@ -334,6 +336,11 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         So what a batch adds to the gradient is, on average, the gradient of that loss at any batch size. Divided by its
         own weights, a batch without a rare class would count as much as one with it.
         """
+
+    @property
+    def repeats(self) -> NDArray[np.float64]:
+        """How often the rows of each class come in an epoch, float64 (classes,); of a kind that resamples."""
+        raise NotImplementedError(f"{self.KIND} has no classes to draw rows by")
 
     @abstractmethod
     def loss(self, reduction: Literal["sum", "none"]) -> Any:

@@ -52,8 +52,19 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
 
     @property
     def weights(self) -> list[float]:
-        """The loss weight of each class."""
-        return self.statistics.weights(self.target.weighing)
+        """The loss weight of each class, times how often its rows come in an epoch.
+
+        So whatever does not draw rows again, such as the simple models and the loss of val rows, weighs them as much.
+        """
+        weights = self.statistics.weights(self.target.weighing)
+        return [weight * often for weight, often in zip(weights, self.repeats.tolist(), strict=True)]
+
+    @property
+    def repeats(self) -> NDArray[np.float64]:
+        """Once, or as often as gives the class its share of the commonest one's rows."""
+        counts = np.array(self.statistics.counts)
+        wanted = np.maximum(counts, np.ceil(self.ratio * counts.max()))
+        return np.divide(wanted, counts, out=np.ones(len(counts)), where=counts > 0)
 
     @property
     def weight_per_row(self) -> float:

@@ -16,6 +16,7 @@ class BinaryTarget(TargetBase):
     """One of two labels."""
 
     METRICS: ClassVar[tuple[Metric, ...]] = (ACCURACY, BALANCED_ACCURACY, MACRO_F1, LOG_LOSS, ROC_AUC, PR_AUC)
+    RESAMPLES: ClassVar[bool] = True
 
     kind: Data[Literal["binary"]]
     positive: Fit[Word | None] = Field(

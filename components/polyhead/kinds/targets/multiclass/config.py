@@ -17,6 +17,7 @@ class MulticlassTarget(TargetBase):
     """One of several classes."""
 
     METRICS: ClassVar[tuple[Metric, ...]] = (ACCURACY, BALANCED_ACCURACY, MACRO_F1, LOG_LOSS, ROC_AUC)
+    RESAMPLES: ClassVar[bool] = True
 
     kind: Data[Literal["multiclass"]]
     classes: Data[list[Word] | None] = Field(
