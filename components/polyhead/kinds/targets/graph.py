@@ -64,7 +64,9 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
         """Once, or as often as gives the class its share of the commonest one's rows."""
         counts = np.array(self.statistics.counts)
         wanted = np.maximum(counts, np.ceil(self.ratio * counts.max()))
-        return np.divide(wanted, counts, out=np.ones(len(counts)), where=counts > 0)
+        repeats = np.ones(len(counts))
+        np.divide(wanted, counts, out=repeats, where=counts > 0)
+        return repeats
 
     @property
     def weight_per_row(self) -> float:

@@ -134,11 +134,11 @@ def _r2(metric: Metric, scale: On) -> Measure[NumberOutcome]:
 def _mape(outcome: NumberOutcome) -> float | None:
     true, predicted = outcome.numbers()
     nonzero = true != 0
-    weights = nonzero.astype(np.float64) if outcome.weights is None else outcome.weights * nonzero
-    if not weights.any():
+    weights = None if outcome.weights is None else outcome.weights[nonzero]
+    if not (nonzero if weights is None else weights).any():
         return None
-    errors = np.divide(predicted - true, true, out=np.zeros(len(true)), where=nonzero)
-    return float(100 * np.average(np.abs(errors), weights=weights))
+    errors = np.abs((predicted[nonzero] - true[nonzero]) / true[nonzero])
+    return float(100 * np.average(errors, weights=weights))
 
 
 def _relative(errors: Floats, outcome: NumberOutcome) -> Smooth:
