@@ -23,6 +23,7 @@ from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
 from polyhead.kinds.targets.probabilities import ProbabilityOutcome
 from polyhead.kinds.targets.quantile.score import QuantileOutcome
+from polyhead.kinds.targets.regression.scale import Scale
 from polyhead.kinds.targets.regression.score import NumberOutcome
 
 ROWS = (50, 100, 300)
@@ -135,7 +136,7 @@ def skewed(spread: float, error: float) -> Draw:
 
     def draw(generator: np.random.Generator, n: int) -> Outcome:
         true = np.exp(spread * generator.normal(size=n))
-        return NumberOutcome("regression", true, true * np.exp(error * generator.normal(size=n)), log_scale=True)
+        return NumberOutcome("regression", true, true * np.exp(error * generator.normal(size=n)), scale=Scale("log"))
 
     return draw
 
@@ -143,7 +144,7 @@ def skewed(spread: float, error: float) -> Draw:
 def guessed(generator: np.random.Generator, n: int) -> Outcome:
     """A skewed target whose predictions are a narrow guess around its median."""
     true = np.exp(generator.normal(size=n))
-    return NumberOutcome("regression", true, np.exp(generator.normal(0, 0.05, n)), log_scale=True)
+    return NumberOutcome("regression", true, np.exp(generator.normal(0, 0.05, n)), scale=Scale("log"))
 
 
 def counted(mean: float, spread: float, *, overdispersed: float = 0.0) -> Draw:

@@ -217,7 +217,7 @@ def every_kind(folder: Path, *, rows: int = 24) -> tuple[Config, pl.DataFrame]:
     """A configuration with two features and one target of each kind, and a table for it, all cells text.
 
     The cells are those of the samples in turn, so that a column has all of them and a missing one in train rows and in
-    others. Columns are called `<kind>_0`, `<kind>_1` and `<kind>`.
+    others. Columns are called `<kind>_0`, `<kind>_1` and `<kind>`. Every head has the row weights of a column `weight`.
 
     Args:
         folder: Where the pictures are drawn.
@@ -235,5 +235,7 @@ def every_kind(folder: Path, *, rows: int = 24) -> tuple[Config, pl.DataFrame]:
             columns[name] = [cells[(row + row // len(cells) + place) % len(cells)] for row in range(rows)]
             sections["features" if kind in FEATURES else "targets"][name] = {"kind": kind, **sample.options}
     columns["part"] = [PART[row % len(PART)] for row in range(rows)]
+    columns["weight"] = [str(row % 4 / 2) for row in range(rows)]
     config = {"table": "t.csv", "image_root": str(folder), "key": "id", "split": {"column": "part"}, **sections}
+    config["weight"] = "weight"
     return Config.model_validate(config), pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))

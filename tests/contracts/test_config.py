@@ -472,3 +472,29 @@ def test_what_is_no_background_and_no_range_says_so(line: str, code: str, shown:
     text = f"table: t.csv\nfeatures:\n  photo:\n    kind: image\n    {line}\ntargets:\n  y: {{kind: binary}}\n"
     with refusal(ConfigError, code, shows=["photo", shown]):
         parse_config(text)
+
+
+def test_the_weight_of_all_heads_is_that_of_each_without_its_own() -> None:
+    """A head's own goes first, null is none; the columns are read once each, and reading again changes nothing."""
+    targets = "{a: {kind: regression}, b: {kind: regression, weight: v}, c: {kind: regression, weight: null}}"
+    config = parse_config(f"table: t\nweight: w\nfeatures: {{x: {{kind: numeric}}}}\ntargets: {targets}")
+    assert {name: target.weight for name, target in config.targets.items()} == {"a": "w", "b": "v", "c": None}
+    assert config.columns == ["x", "a", "b", "c", "w", "v"]
+    assert Config.model_validate_json(config.model_dump_json(by_alias=True)) == config
+
+
+def test_a_weight_is_nothing_else() -> None:
+    """Heads may share their weights, but the column is no key, feature, target or split."""
+    text = "table: t\nkey: w\nfeatures: {x: {kind: numeric}, v: {kind: numeric}}\nweight: w\n"
+    text += "targets: {a: {kind: regression, weight: v}, b: {kind: regression, weight: v}}"
+    found = [(problem.code, problem.where.split()[-1]) for problem in problems_of(text)]
+    assert found == [("column-used-twice", "key"), ("column-used-twice", "features.v")]
+
+
+@pytest.mark.parametrize(("head", "hint"), [("prise", "shape"), ("price", "shape")])
+def test_rows_are_drawn_by_the_classes_of_a_head(head: str, hint: str) -> None:
+    """Of one that there is, with one class a row."""
+    (problem,) = problems_of(f"{MINIMAL}train: {{resample: {{head: {head}, ratio: 0.5}}}}\n")
+    assert (problem.code, problem.where.split()[-1]) == ("unknown-target", "train.resample.head")
+    assert hint in problem.hint
+    assert parse_config(f"{MINIMAL}train: {{resample: {{head: shape, ratio: 0.5}}}}\n").train.resample is not None

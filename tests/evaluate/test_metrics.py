@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn import metrics as sk
 
+from polyhead.evaluate.comparing import compare
 from polyhead.evaluate.metrics import measure
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
 from polyhead.kinds.targets.quantile.score import QuantileOutcome
+from polyhead.kinds.targets.regression.scale import TABLES_OWN, Scale
 from polyhead.kinds.targets.regression.score import NumberOutcome
 from polyhead.kinds.union import METRIC_NAMES
 
@@ -35,10 +38,10 @@ def label_outcome(rows: int, labels: int, seed: int) -> LabelOutcome:
     return LabelOutcome("multilabel", true, (probabilities >= 0.5).astype(int), probabilities)
 
 
-def number_outcome(rows: int, seed: int, *, log_scale: bool = False) -> NumberOutcome:
+def number_outcome(rows: int, seed: int, *, scale: Scale = TABLES_OWN) -> NumberOutcome:
     generator = np.random.default_rng(seed)
     true = np.exp(generator.normal(3, 1, rows))
-    return NumberOutcome("regression", true, true * np.exp(generator.normal(0, 0.3, rows)), log_scale=log_scale)
+    return NumberOutcome("regression", true, true * np.exp(generator.normal(0, 0.3, rows)), scale=scale)
 
 
 def count_outcome(rows: int, seed: int) -> NumberOutcome:
@@ -150,12 +153,12 @@ def test_ordinal(seed: int, rows: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=seeds, rows=st.integers(2, 60), log_scale=st.booleans())
-def test_regression(seed: int, rows: int, log_scale: bool) -> None:
+@given(seed=seeds, rows=st.integers(2, 60), name=st.sampled_from(["none", "log", "log1p", "sqrt"]))
+def test_regression(seed: int, rows: int, name: Any) -> None:
     """Every metric of a regression head is scikit-learn's; r2_transformed is on the learned scale."""
-    outcome = number_outcome(rows, seed, log_scale=log_scale)
+    outcome = number_outcome(rows, seed, scale=Scale(name))
     true, predicted = outcome.true, outcome.predicted
-    scale = np.log if log_scale else np.asarray
+    scale = {"log": np.log, "log1p": np.log1p, "sqrt": np.sqrt}.get(name, np.asarray)
     expected = {
         "r2": sk.r2_score(true, predicted),
         "r2_transformed": sk.r2_score(scale(true), scale(predicted)),
@@ -270,7 +273,7 @@ def test_mape_leaves_zeros_out() -> None:
 
 def test_a_log_prediction_of_zero_is_finite() -> None:
     """A prediction that underflows to 0 gives a bad r2_transformed, not an error."""
-    outcome = NumberOutcome("regression", np.array([1.0, 2.0]), np.array([0.0, 2.0]), log_scale=True)
+    outcome = NumberOutcome("regression", np.array([1.0, 2.0]), np.array([0.0, 2.0]), scale=Scale("log"))
     value = measure(outcome)["r2_transformed"]
     assert value is not None
     assert value < -1000
@@ -334,3 +337,73 @@ def test_absent_classes_and_labels_stay_out_of_averages() -> None:
     empty = LabelOutcome("multilabel", np.zeros((2, 3), int), np.zeros((2, 3), int), np.full((2, 3), 0.1))
     assert measure(empty)["macro_f1"] is None
     assert measure(empty)["accuracy"] == 1.0
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, kind=st.sampled_from(["binary", "multiclass", "multilabel", "regression"]))
+def test_row_weights_are_sample_weights(seed: int, kind: str) -> None:
+    """By scikit-learn's `sample_weight` to 1e-9, some of them 0; whole numbers weigh as repeated rows do."""
+    outcome = some_outcome(kind, 60, seed)
+    weights = np.random.default_rng(seed + 1).integers(0, 4, 60).astype(np.float64)
+    true, predicted, w = outcome.true, outcome.predicted, {"sample_weight": weights}
+    assume(weights.any())
+    if kind == "regression":
+        expected = {
+            "r2": sk.r2_score(true, predicted, **w),
+            "r2_transformed": sk.r2_score(true, predicted, **w),
+            "mae": sk.mean_absolute_error(true, predicted, **w),
+            "rmse": sk.root_mean_squared_error(true, predicted, **w),
+            "mape": 100 * sk.mean_absolute_percentage_error(true, predicted, **w),
+        }
+    elif kind == "multilabel":
+        p = outcome.probabilities
+        assume(all(0 < column[weights > 0].mean() < 1 for column in true.T))
+        expected = {
+            "accuracy": sk.accuracy_score(true, predicted, **w),
+            "macro_f1": sk.f1_score(true, predicted, average="macro", **w),
+            "log_loss": np.mean([sk.log_loss(true[:, i], p[:, i], labels=[0, 1], **w) for i in range(3)]),
+            "roc_auc": sk.roc_auc_score(true, p, average="macro", **w),
+            "pr_auc": sk.average_precision_score(true, p, average="macro", **w),
+        }
+    else:
+        p = outcome.probabilities
+        assume(len(set(true[weights > 0].tolist())) == p.shape[1])
+        expected = {
+            "accuracy": sk.accuracy_score(true, predicted, **w),
+            "balanced_accuracy": sk.balanced_accuracy_score(true, predicted, **w),
+            "macro_f1": sk.f1_score(true, predicted, average="macro", **w),
+            "log_loss": sk.log_loss(true, p, **w),
+            "roc_auc": np.mean([sk.roc_auc_score(true == i, p[:, i], **w) for i in range(p.shape[1])]),
+        }
+        if kind == "binary":
+            expected["pr_auc"] = sk.average_precision_score(true, p[:, 1], **w)
+    weighed = replace(outcome, weights=weights)
+    assert_same(measure(weighed), expected)
+    assert_same(measure(outcome.rows(np.repeat(np.arange(60), weights.astype(int)))), expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, kind=st.sampled_from(["ordinal", "count", "quantile"]))
+def test_whole_row_weights_are_repeated_rows(seed: int, kind: str) -> None:
+    """For the kinds that scikit-learn has no weighted metric of."""
+    outcome = some_outcome(kind, 60, seed)
+    weights = np.random.default_rng(seed + 1).integers(0, 4, 60)
+    assume(weights.any())
+    repeated = outcome.rows(np.repeat(np.arange(60), weights))
+    assert_same(measure(replace(outcome, weights=weights.astype(np.float64))), measure(repeated))
+
+
+def test_without_a_weight_above_zero_nothing_is_defined() -> None:
+    outcome = some_outcome("binary", 20, 0)
+    assert set(measure(replace(outcome, weights=np.zeros(20))).values()) == {None}
+
+
+def test_a_score_has_its_weighted_value_beside_it() -> None:
+    """Beside the value where there are row weights, else none."""
+    outcome, weights = some_outcome("regression", 20, 0), np.arange(20.0)
+    plain = compare(outcome, outcome, resamples=0, seed=0)
+    weighed = compare(outcome, outcome, resamples=0, seed=0, weights=weights)
+    assert {score.weighted for score in plain.values()} == {None}
+    expected = sk.mean_absolute_error(outcome.true, outcome.predicted, sample_weight=weights)
+    assert weighed["mae"].weighted == pytest.approx(expected, rel=1e-9)
+    assert weighed["mae"].value == plain["mae"].value

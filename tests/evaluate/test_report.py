@@ -252,6 +252,23 @@ def test_page_shows_every_part(house_page: tuple[str, Page]) -> None:
     assert len(house_page[1].charts) == 4 + 1 + 4
 
 
+def test_weighted_scores_and_learned_weights_are_shown_where_there_are_any() -> None:
+    """Beside the score, and as a chart for each head."""
+    report, predictions = house_report()
+    name, head = next(iter(report.heads.items()))
+    metric, score = next(iter(head.metrics.items()))
+    weighed = head.model_copy(
+        update={"metrics": {**head.metrics, metric: score.model_copy(update={"weighted": 0.4321})}}
+    )
+    plain = Page(render_report(report, predictions, epochs=history(report), sheets={}, title="Houses"))
+    report = report.model_copy(update={"heads": {**report.heads, name: weighed}})
+    epochs = [epoch.model_copy(update={"log_variances": {name: 0.5}}) for epoch in history(report)]
+    page = Page(render_report(report, predictions, epochs=epochs, sheets={}, title="Houses"))
+    assert ("weighted 0.432" in page.text, "weighted" in plain.text) == (True, False)
+    assert ("Learned weight by head" in page.text, "Learned weight" in plain.text) == (True, False)
+    assert len(page.charts) == len(plain.charts) + 1
+
+
 def test_better_and_worse_follow_the_metric(house_page: tuple[str, Page]) -> None:
     cells = rows_of(house_page[1])
     marks = [cell for cell in cells if cell in ("✓ better", "✕ worse")]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from polyhead.contracts.shards import Shard, ShardManifest
 from polyhead.examples import epochs
-from polyhead.examples.epochs import shuffled_rows, shuffled_windows, windows
+from polyhead.examples.epochs import Draws, shuffled_rows, shuffled_windows, windows
 from polyhead.examples.framing import record_places
 
 BATCH = 7
@@ -158,6 +158,32 @@ def test_several_splits_are_read_as_one(tf: Any, written: tuple[ShardManifest, P
     assert sorted(found[:both]) == sorted(found[both:]) == sorted(train + val)
     assert found[:both] != found[both:]
     assert set(found[: len(train)]) & set(val)
+
+
+def test_rows_of_rare_classes_are_drawn_again(tf: Any, written: tuple[ShardManifest, Path]) -> None:
+    """Each as often as the others of its class or once more, in every epoch other ones; the rest come once."""
+    from polyhead.examples.reading import records, shuffled_records
+
+    manifest, place = written
+    rows = [
+        record for batch in records(manifest, place, "train", batch_size=BATCH) for record in batch.numpy().tolist()
+    ]
+    classes = np.where(np.arange(len(rows)) % 7 == 0, 1, 0)
+    classes[:3] = -1
+    rare = int((classes == 1).sum())
+    draws = Draws(classes, np.array([1.0, (2 * rare + 1) / rare]))
+    options: dict[str, Any] = {"batch_size": BATCH, "seed": 1, "epochs": 2, "draws": draws}
+    batches = [batch.tolist() for batch in shuffled_records(manifest, place, "train", **options).as_numpy_iterator()]
+    assert draws.rows == len(rows) + rare + 1
+    assert len(batches) == 2 * -(-draws.rows // BATCH)
+    found = [record for batch in batches for record in batch]
+    first, second = (Counter(found[at : at + draws.rows]) for at in (0, draws.rows))
+    for epoch in (first, second):
+        assert sorted(epoch[row] for row, at in zip(rows, classes, strict=True) if at == 1) == [2] * (rare - 1) + [3]
+        assert {epoch[row] for row, at in zip(rows, classes, strict=True) if at != 1} == {1}
+    assert first != second
+    skipped = shuffled_records(manifest, place, "train", skip=3, **options)
+    assert [batch.tolist() for batch in skipped.as_numpy_iterator()] == batches[3:]
 
 
 def test_records_beyond_a_page_are_read_alike(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:

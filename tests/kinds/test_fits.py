@@ -20,6 +20,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from strategies import calm_numbers, labels, numbers, phrases, texts
 
 from polyhead.errors import DataError
+from polyhead.kinds.base import effective_weights
 from polyhead.kinds.features.category.config import CategoryFeature
 from polyhead.kinds.features.category.table import CategoryFit
 from polyhead.kinds.features.numeric.config import QUANTILES
@@ -31,9 +32,10 @@ from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.tables import target_table
 from polyhead.kinds.targets.binary.config import BinaryTarget
 from polyhead.kinds.targets.binary.table import BinaryFit
+from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 from polyhead.kinds.targets.multiclass.table import MulticlassFit
-from polyhead.kinds.targets.multilabel.config import MultilabelTarget
+from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
 from polyhead.kinds.targets.multilabel.table import LabelFit
 from polyhead.kinds.targets.regression.config import RegressionTarget
 from polyhead.kinds.targets.regression.table import RegressionFit
@@ -296,3 +298,22 @@ def test_regression(values: list[float], log: bool) -> None:
     assert fitted.median == pytest.approx(np.median(values), rel=1e-12)
     assert (fitted.count, fitted.missing) == (len(values), 1)
     assert fitted == regrouped(lambda: RegressionFit("t", target), floats([*values, None])).finish(NOWHERE)
+
+
+def test_effective_numbers_lie_between_rows_and_a_thousand() -> None:
+    """Rare classes weigh as balanced ones do, of common ones a thousand rows count; a class without a row weighs 0."""
+    rare = np.array(effective_weights([2, 5]))
+    assert rare[0] / rare[1] == pytest.approx(5 / 2, rel=2e-3)
+    common = np.array(effective_weights([20_000, 1_000_000, 0]))
+    assert common.tolist() == pytest.approx([1.0, 1.0, 0.0], rel=1e-8)
+    counts = np.array([10, 700, 30_000])
+    exact = 1 / np.array([sum(0.999**row for row in range(count)) for count in counts])
+    np.testing.assert_allclose(effective_weights(counts.tolist()), exact / np.average(exact, weights=counts), rtol=1e-9)
+
+
+def test_effective_numbers_of_labels_are_those_of_their_two_classes() -> None:
+    statistics = LabelStatistics(labels=["a", "b"], counts=[3, 40], rows=40, missing=0)
+    positive, negative = statistics.weights("effective_number")
+    whole = ClassStatistics(kind="binary", classes=["no", "yes"], counts=[37, 3], missing=0)
+    assert [negative[0], positive[0]] == whole.weights("effective_number")
+    assert (positive[1], negative[1]) == (1.0, 0.0)

@@ -15,6 +15,7 @@ from polyhead.kinds.scores import SCORES
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.regression.config import RegressionStatistics
+from polyhead.kinds.targets.regression.scale import Scale
 from polyhead.kinds.union import TargetStatistics
 
 CLASSES = ClassStatistics(kind="multiclass", classes=["a", "b", "c d"], counts=[2, 6, 2], missing=0)
@@ -103,7 +104,7 @@ def test_outcomes_hold_known_rows_only() -> None:
     assert outcome.unseen.tolist() == [True, False]
     assert baseline_of(LABELS, outcome).unseen is outcome.unseen
     outcome = outcome_of(NUMBERS, table_of(NUMBERS, [None, 3.0], {"t": np.array([1.5, 2.5], np.float32)}))
-    assert (outcome.true.tolist(), outcome.predicted.tolist(), outcome.log_scale) == ([3.0], [2.5], False)
+    assert (outcome.true.tolist(), outcome.predicted.tolist(), outcome.scale) == ([3.0], [2.5], Scale())
 
 
 @pytest.mark.parametrize(

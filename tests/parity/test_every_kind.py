@@ -99,7 +99,10 @@ def test_predict_says_of_a_table_what_the_network_says_of_examples(
 
 
 def test_every_head_is_evaluated(trained: tuple[Path, Any, pl.DataFrame]) -> None:
-    folder, config, _ = trained
+    """With the rows' own weights beside the truth."""
+    folder, config, frame = trained
     table = pl.read_parquet(folder / "E" / "predictions.parquet")
     for name in config.targets:
         assert f"{name}.predicted" in table.columns
+        weights = dict(zip(frame["id"], frame["weight"].cast(pl.Float64), strict=True))
+        assert table[f"{name}.weight"].to_list() == [weights[key] for key in table["key"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from trainings import leave_out_serving
 
-from polyhead.contracts.config import Config
+from polyhead.contracts.config import Config, ResampleSection
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.model import backend
@@ -42,6 +42,8 @@ def table(rows: int = 70) -> pd.DataFrame:
             "shape": np.where(at % 11 == 0, "a", np.where(at % 2, "b", "c")),
             "sold": np.where(at % 10 == 1, "yes", "no"),
             "part": np.where(at < rows - 20, "train", np.where(at < rows - 10, "val", "test")),
+            "all": at % 4 * 0.75,
+            "own": 1e6 / (1 + at),
         }
     )
     frame["shape"] = frame["shape"].mask(at % 5 == 0)
@@ -160,6 +162,80 @@ def test_an_epochs_batches_add_up_to_the_stated_loss(prepare: Any, batch_size: i
         assert total * batch_size / 50 == pytest.approx(expected[name], rel=1e-5), name
 
 
+WEIGHED = {
+    **TARGETS,
+    "shape": {**TARGETS["shape"], "weight": "own"},
+    "sold": {**TARGETS["sold"], "class_weight": "effective_number"},
+}
+
+
+def row_weights(frame: pd.DataFrame) -> dict[str, Any]:
+    """What each train row weighs in each head by hand, in the table's order: its row weight times its class weight."""
+    train = frame[frame["part"] == "train"]
+    inverse = 0.001 / (1 - 0.999 ** train["sold"].value_counts())
+    inverse *= train["sold"].notna().sum() / inverse[train["sold"].dropna()].sum()
+    classes = {
+        "price": train["price"].notna() * 1.0,
+        "shape": train["shape"].map({"a": 7, "b": 0.5, "c": 1}).fillna(0.0),
+        "sold": train["sold"].map(inverse).fillna(0.0),
+    }
+    found = {}
+    for name, weight in classes.items():
+        own = train["own" if name == "shape" else "all"]
+        found[name] = weight * own / own[train[name].notna()].mean()
+    return found
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_row_weights_multiply_class_weights_at_any_batch_size(prepare: Any, batch_size: int) -> None:
+    """An epoch's batches add up to the hand-computed mean by both, and the heads start at the weighted prior."""
+    from polyhead.kinds.graphs import heads
+
+    frame = table()
+    data = prepare(frame, targets=WEIGHED, weight="all")
+    feed, fitted = data.feed(batch_size=batch_size, epochs=1)
+    model = linear(fitted)
+    by_hand = row_weights(frame)
+    found = {name: np.concatenate([np.asarray(w[name]) for _, w in feed.targets("train")]) for name in by_hand}
+    for name, weights in by_hand.items():
+        np.testing.assert_allclose(np.sort(found[name]), np.sort(weights), rtol=1e-6, atol=1e-9)
+    expected = losses_by_hand(model, feed, fitted)
+    sums = dict.fromkeys(fitted.targets, 0.0)
+    for inputs, values, weights in feed.training():
+        for head in heads(fitted):
+            sums[head.name] += float(head.loss("sum")(values[head.name], model(inputs)[head.name], weights[head.name]))
+    for name, total in sums.items():
+        assert total * batch_size / 50 == pytest.approx(expected[name], rel=2e-6), name
+    train = frame[frame["part"] == "train"]
+    priors = {head.name: head.prior_logits() for head in heads(fitted)}
+    mass = by_hand["sold"].groupby(train["sold"]).sum()
+    assert priors["sold"][0] == pytest.approx(np.log(mass["yes"] / mass["no"]), rel=1e-6)
+    price, weight = train["price"].dropna(), by_hand["price"][train["price"].notna()]
+    assert priors["price"][0] == pytest.approx((np.average(price, weights=weight) - price.mean()) / price.std(ddof=0))
+
+
+def test_a_head_has_the_hidden_layer_that_it_asks_for(prepare: Any) -> None:
+    """Behind the combiner, before its logits alone; nothing else of the network changes."""
+    from polyhead.model.build import build_core
+
+    targets = {**TARGETS, "sold": {**TARGETS["sold"], "hidden": 5}}
+    data = prepare(table(), targets=targets)
+    _, fitted = data.feed()
+    plain = replace(
+        fitted, targets={name: one.model_copy(update={"hidden": None}) for name, one in fitted.targets.items()}
+    )
+    shapes = []
+    for of in (fitted, plain):
+        model = build_core(of, sized(data.config, 50)[0])
+        shapes.append({weight.path: tuple(weight.shape) for weight in model.weights})
+    changed = {path: (shape, shapes[1].get(path)) for path, shape in shapes[0].items() if shapes[1].get(path) != shape}
+    assert changed == {
+        "sold__hidden/kernel": ((64, 5), None),
+        "sold__hidden/bias": ((5,), None),
+        "sold__head/kernel": ((5, 1), (64, 1)),
+    }
+
+
 @pytest.mark.parametrize("heads", [("price",), ("sold",), tuple(TARGETS)])
 def test_reported_losses_are_means_over_rows(prepare: Any, heads: tuple[str, ...]) -> None:
     """A model that does not move has the same loss in the history as over all its rows, whatever its loss_weight."""
@@ -244,3 +320,76 @@ def test_balanced_classes_weigh_what_they_should_at_any_batch_size(
     exact = oracle.predict_proba(known)[:, 1]
     assert ours.mean() == pytest.approx(exact.mean(), abs=0.02)
     assert (ours[true == 1] >= 0.5).mean() == pytest.approx((exact[true == 1] >= 0.5).mean(), abs=0.02)
+
+
+def test_a_learned_balance_weighs_a_head_by_half_of_one_over_its_loss(prepare: Any) -> None:
+    """There is its minimum, wherever: no head is given up, and `loss_weight` says how much a head counts there."""
+    from polyhead.kinds.graphs import heads
+    from polyhead.train.balancing import Balance
+
+    data = prepare(table(), targets={**TARGETS, "tags": {**TARGETS["tags"], "loss_weight": 0}})
+    feed, fitted = data.feed(batch_size=64, epochs=1)
+    balance, model = Balance(fitted), linear(fitted)
+    assert balance.log_variances() == dict.fromkeys(["price", "shape", "sold"], 0.0)
+    inputs, values, weights = next(iter(feed.training()))
+    logits = model(inputs)
+    losses = {
+        head.name: float(head.loss("sum")(values[head.name], logits[head.name], weights[head.name]))
+        for head in heads(fitted)
+    }
+    shares = {name: TARGETS[name].get("loss_weight", 1) for name in balance.log_variances()}
+    fixed = sum(share * losses[name] for name, share in shares.items())
+    assert float(balance.joint(values, logits, weights)) == pytest.approx(fixed, rel=1e-6)
+    least = [np.log(2 * losses[name]) for name in shares]
+    (variances,) = balance.trainable_variables
+    found = []
+    for shift in (0.0, -0.1, 0.1):
+        variances.assign(np.array(least, np.float32) + shift)
+        found.append(float(balance.joint(values, logits, weights)))
+    assert found[0] == pytest.approx(
+        sum(share * (1 + at) / 2 for share, at in zip(shares.values(), least, strict=True)), rel=1e-5
+    )
+    assert found[0] < min(found[1:])
+
+
+def test_the_balance_is_learned_with_the_network_and_noted(prepare: Any) -> None:
+    """A head with a large loss weighs less at the end, one with a small loss more; without it nothing is noted."""
+    data = prepare(table())
+    _, fitted = data.feed()
+    settings = {"epochs": 25, "batch_size": 10, "learning_rate": 0.03}
+    plain = data.fit(linear(fitted), **settings).epochs
+    (data.place / "checkpoint").unlink()
+    balanced = data.fit(linear(fitted), loss_balancing="uncertainty", **settings).epochs
+    assert {epoch.log_variances for epoch in plain} == {None}
+    first, last = balanced[0].log_variances, balanced[-1].log_variances
+    assert first.keys() == last.keys() == set(TARGETS)
+    for name, at in last.items():
+        assert at == pytest.approx(np.log(2 * balanced[-1].losses[name]), abs=0.5), name
+    assert balanced[-1].losses.keys() == plain[-1].losses.keys()
+
+
+@pytest.mark.parametrize("batch_size", [7, 64])
+def test_rows_drawn_again_weigh_as_a_class_weight_does(prepare: Any, batch_size: int) -> None:
+    """The loss of their head is that of a seven times larger class weight; the other heads' losses are as before."""
+    from polyhead.kinds.graphs import heads
+
+    data, resample = prepare(table()), {"head": "sold", "ratio": 0.96}  # 4 rows of 33 are yes, an epoch has 28 of them
+    before, plain = data.feed(batch_size=batch_size, epochs=1)
+    feed, fitted = data.feed(batch_size=batch_size, epochs=1, resample=ResampleSection.model_validate(resample))
+    model = linear(fitted)
+    for (values, weights), (_, old) in zip(feed.targets("train"), before.targets("train"), strict=True):
+        factors = np.where(np.asarray(values["sold"])[:, 0] == 1, 7.0, 1.0)
+        np.testing.assert_allclose(weights["sold"], np.asarray(old["sold"]) * factors, rtol=1e-6)
+        assert all((np.asarray(weights[name]) == np.asarray(old[name])).all() for name in weights if name != "sold")
+    expected = losses_by_hand(model, feed, fitted)
+    sums, rows = dict.fromkeys(fitted.targets, 0.0), 0
+    for inputs, values, weights in feed.training():
+        rows += len(values["sold"])
+        for head in heads(fitted):
+            sums[head.name] += float(head.loss("sum")(values[head.name], model(inputs)[head.name], weights[head.name]))
+    assert (rows, feed.steps) == (50 + 24, -(-74 // batch_size))
+    for name, total in sums.items():
+        assert total * batch_size / rows == pytest.approx(expected[name], rel=1e-5), name
+    new, old = ({head.name: head for head in heads(of)}["sold"] for of in (fitted, plain))
+    assert (new.prior_logits() - old.prior_logits()).tolist() == pytest.approx([np.log(7)], rel=1e-5)
+    assert (new.shift() - old.shift()).tolist() == pytest.approx([np.log(7)], rel=1e-9)

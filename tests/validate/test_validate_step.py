@@ -455,3 +455,18 @@ def test_features_of_a_table_to_be_predicted(tiny: Any) -> None:
     assert features.columns == ["__row__", "__key__", "photo", "size", "colour", "note"]
     assert features["__key__"].to_list() == [str(i) for i in range(24)]
     assert aside.rows == {0}
+
+
+def test_a_row_without_a_usable_weight_is_set_aside(tiny: Any) -> None:
+    """Missing, negative and infinite weights, by the table's column, with what to do; 0 is a weight."""
+    weights = ["1.5", "", "-1", "inf", "heavy", "0", *["2"] * 18]
+    data = tiny(change=lambda frame: frame.assign(w=weights), weight="w", validate=LOOSE)
+    run(data)
+    assert [(row[0], *row[2:5]) for row in rejected(data)] == [
+        (1, "w", "missing", None),
+        (2, "w", "negative", "-1"),
+        (3, "w", "infinite", "inf"),
+        (4, "w", "not_a_number", "heavy"),
+    ]
+    assert all("0" in row[5] for row in rejected(data)[:2])
+    assert clean(data)["__weight__w"].to_list() == [1.5, 0.0, *[2.0] * 18]

@@ -47,12 +47,15 @@ class Epoch(Record):
             the mean over rows with a known target (and over labels for multilabel) by class weight, before
             `loss_weight`.
         val_losses: Each head's loss on the val rows; empty where these cannot be scored.
+        log_variances: With `train.loss_balancing: uncertainty`, what was learned of each head that counts: its loss
+            weighs exp(-log variance) times `loss_weight`. None, and not in the file, without it.
     """
 
     epoch: int
     score: float
     losses: dict[str, float]
     val_losses: dict[str, float]
+    log_variances: dict[str, float] | None = None
 
 
 class Calibration(Record):

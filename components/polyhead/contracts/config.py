@@ -8,7 +8,7 @@ import json
 import keyword
 import re
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -20,6 +20,7 @@ from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
 from polyhead.contracts.section import Data, Fit, Section
 from polyhead.errors import ArtifactError, ConfigError, InvalidValueError, Problem, did_you_mean
+from polyhead.kinds.base import weights_of
 from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS, Feature, Target
 
 Split = Literal["train", "val", "test"]
@@ -140,6 +141,18 @@ class ModelSection(Section):
     )
 
 
+class ResampleSection(Section):
+    """Which rows of an epoch come more than once."""
+
+    head: str = Field(description="A binary or multiclass target.")
+    ratio: float = Field(
+        gt=0,
+        le=1,
+        description="Rows of a rarer class that an epoch draws at least, as a share of the commonest class's rows: 1 "
+        "makes all classes as frequent.",
+    )
+
+
 class TrainSection(Section):
     """How the model is trained. What is not given follows from the train rows, see `polyhead.train.sizes`."""
 
@@ -168,6 +181,18 @@ class TrainSection(Section):
         ge=1,
         description="Epochs without a better joint validation score before training stops. Default: a third of the "
         "epochs, from 3 to 10.",
+    )
+    loss_balancing: Literal["fixed", "uncertainty"] = Field(
+        "fixed",
+        description="How heads are balanced. fixed: by loss_weight alone; uncertainty: the loss of each head is also "
+        "divided by a variance that is learned with the network, about twice the loss, so that heads with large losses "
+        "do not drown the others.",
+    )
+    resample: ResampleSection | None = Field(
+        None,
+        description="Oversampling: {head: sold, ratio: 0.5} draws the rows of the rarer classes again, in each epoch "
+        "others, by train.seed. What it shifts is taken out of the head's probabilities, and the other heads' losses "
+        "stay as they are.",
     )
     mixup: float = Field(
         0.0,
@@ -263,6 +288,12 @@ class Config(Section):
     key: str | None = Field(None, description="Column that names rows. Default: the row's position.")
     features: dict[str, Feature] = Field(min_length=1)
     targets: dict[str, Target] = Field(min_length=1)
+    weight: str | None = Field(
+        None,
+        min_length=1,
+        description="Column of row weights of all heads that have none of their own: numbers from 0. Predict does not "
+        "need it. Default: every row weighs 1.",
+    )
     split: SplitSection = SplitSection()
     validate_: ValidateSection = Field(ValidateSection(), alias="validate")
     shard: ShardSection = ShardSection()
@@ -277,6 +308,20 @@ class Config(Section):
     publish: PublishSection = PublishSection()
     cluster: ClusterSection = ClusterSection()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _weight_of_all_heads(cls, document: Any) -> Any:
+        """Gives each target that says nothing of its weight the one of all heads; null is an answer."""
+        if not isinstance(document, Mapping):
+            return document
+        column, targets = document.get("weight"), document.get("targets")
+        if not isinstance(column, str) or not isinstance(targets, Mapping):
+            return document
+        weighed = {
+            name: {"weight": column, **body} if isinstance(body, Mapping) else body for name, body in targets.items()
+        }
+        return {**document, "targets": weighed}
+
     def column_of(self, name: str) -> str:
         """The table's column behind a feature or target name."""
         member = self.features.get(name) or self.targets[name]
@@ -285,7 +330,8 @@ class Config(Section):
     @property
     def columns(self) -> list[str]:
         """Every column that the configuration reads, without repeats, in the file's order."""
-        named = [self.key, *(self.column_of(name) for name in (*self.features, *self.targets)), self.split.column]
+        members = (self.column_of(name) for name in (*self.features, *self.targets))
+        named = [self.key, *members, *weights_of(self.targets), self.split.column]
         return list(dict.fromkeys(column for column in named if column is not None))
 
     @property
@@ -584,6 +630,7 @@ def _cross_checks(document: Document) -> list[Problem]:
         *_check_gate(document),
         *_check_publish(document),
         *_check_cutmix(document),
+        *_check_resample(document),
         *_check_conflicts(document),
         *check_cluster(document),
     ]
@@ -632,11 +679,16 @@ def _check_columns(document: Document) -> Iterator[Problem]:
 
     use(document.get(["key"]), "key")
     use(document.get(["split", "column"]), "split", "column")
+    use(document.get(["weight"]), "weight")
     for group, name, body in _members(document):
         column = body.get("column") if isinstance(body, dict) else None
         use(name if column is None else column, group, name)
+        if group == "targets" and isinstance(body, dict):
+            use(body.get("weight"), group, name, "weight")
     for column, places in uses.items():
         first, *others = places
+        if all(place[-1] == "weight" and len(place) != 2 for place in places):
+            continue  # several heads may have the same weights
         if not others or places == [("features", first[-1]), ("targets", first[-1])]:
             continue  # one name as a feature and a target is reported with the names
         named = ", ".join(".".join(place) for place in others)
@@ -730,6 +782,23 @@ def _check_cutmix(document: Document) -> Iterator[Problem]:
             "there is no picture to cut and paste",
             where=document.where(["train", "cutmix"]),
             hint="use train.mixup, which mixes every kind of feature",
+        )
+
+
+def _check_resample(document: Document) -> Iterator[Problem]:
+    """Only a head with one class a row says which rows are rare."""
+    head = document.get(["train", "resample", "head"])
+    if not isinstance(head, str):
+        return
+    kinds = [kind for kind, target in TARGETS.items() if target.RESAMPLES]
+    fitting = [name for name in document.mapping(["targets"]) if _kind(document, "targets", name) in kinds]
+    if head not in fitting:
+        named = " or ".join(kinds)
+        yield Problem(
+            "unknown-target",
+            f"'{head}' is not a {named} target",
+            where=document.where(["train", "resample", "head"]),
+            hint=did_you_mean(head, fitting) or f"there is no {named} target",
         )
 
 

@@ -2,7 +2,8 @@
 
 <out>/EvaluationReport.json
 <out>/predictions.parquet   `key` string, then per head: `<head>.true`, `<head>.predicted` and, for classes,
-                            `<head>.probability.<class>`, for quantiles `<head>.quantile.<level>`
+                            `<head>.probability.<class>`, for quantiles `<head>.quantile.<level>`; of heads with row
+                            weights `<head>.weight`
 <out>/report.html           one file that opens offline
 """
 
@@ -46,7 +47,7 @@ class MetricScore(Record):
         value: On the test rows whose target is known; None where it is not defined, such as the ROC AUC of a
             test split with one class.
         baseline: The same metric of the trivial prediction: the train rows' class frequencies, median, mean or
-            quantiles.
+            quantiles; with row weights the weighted frequencies, or the weighted mean.
         n: The rows that it is over.
         interval: Of `value`.
         difference: `value` minus `baseline`; None where either is not defined.
@@ -54,6 +55,8 @@ class MetricScore(Record):
         verdict: Whether it is better than the baseline: `better` or `worse` only where the 95 % interval of the
             difference does not contain 0; None where either is not defined. It may be given where
             `difference_interval` is not: less is needed to tell a sign than a size.
+        weighted: `value` with the rows counted by their row weights; None where the head has none, or where it is not
+            defined. Everything else here counts rows alike.
     """
 
     value: float | None
@@ -63,6 +66,7 @@ class MetricScore(Record):
     difference: float | None = None
     difference_interval: Interval = Interval()
     verdict: Comparison | None = None
+    weighted: float | None = None
 
 
 class SliceScore(Record):

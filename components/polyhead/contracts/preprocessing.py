@@ -11,9 +11,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
+
+from pydantic import Field
 
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.config import Config
@@ -35,6 +37,8 @@ class Preprocessing(Contract):
         rows: Rows in each split.
         feature_statistics: By feature name.
         target_statistics: By target name.
+        mean_weights: The mean row weight of the train rows with a known target, by name of the targets that have row
+            weights. Weights count relative to it, so only their ratios matter.
         warnings: What is allowed but deserves attention.
     """
 
@@ -47,6 +51,7 @@ class Preprocessing(Contract):
     rows: dict[str, int]
     feature_statistics: dict[str, FeatureStatistics]
     target_statistics: dict[str, TargetStatistics]
+    mean_weights: dict[str, float] = Field({})
     warnings: list[str]
 
     @classmethod
@@ -67,12 +72,14 @@ class Fitted:
         features: The features that the model uses, with its own settings, in the order of `held`.
         targets: The targets likewise.
         directory: The artifact's folder, with its vocabularies.
+        ratios: Of the targets by whose classes training draws rows again, see `ResampleSection`. Default: none.
     """
 
     held: Preprocessing
     features: dict[str, Feature]
     targets: dict[str, Target]
     directory: Path
+    ratios: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, held: Preprocessing, config: Config, directory: str | Path) -> Self:
@@ -94,6 +101,7 @@ class Fitted:
             {name: config.features[name] for name in held.features if name in config.features},
             {name: config.targets[name] for name in held.targets if name in config.targets},
             Path(directory),
+            {resample.head: resample.ratio} if (resample := config.train.resample) else {},
         )
 
     @property

@@ -12,6 +12,7 @@ kind in the order in which `Preprocessing.json` has them:
     columns of float64   bytes: a little-endian float64 for each column, NaN where missing; targets on the table's scale
     columns of string    bytes list: UTF-8 for each column, empty where missing
     columns of vectors   bytes list: little-endian float32 for each column, empty where missing
+Row weights are in `weight`: a little-endian float64 for each of their columns, in the order in which targets name them.
 Where the columns of a kind cannot lie together, each has entries of its own:
     feature/image/<name>             bytes: the oriented RGB picture at the feature's size, encoded as `store` says;
                                      absent where missing

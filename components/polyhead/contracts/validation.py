@@ -4,8 +4,9 @@
 <out>/clean.parquet      `__row__` int64, `__key__` string, then one column per feature and target in its
                          canonical type, that of its kind; the split column `__split__` string. After each image
                          feature `<name>` comes `<name>__picture`, a struct of `PICTURE_FIELDS`, null where the path is:
-                         facts about the file, so that no later step has to look at it. Rows are in the table's
-                         order, in row groups of 131,072, except the last
+                         facts about the file, so that no later step has to look at it. Row weights are in
+                         `__weight__<column>` float64. Rows are in the table's order, in row groups of 131,072, except
+                         the last
 <out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem. Of a
                          table of several files also `file`, its path there, and `file_row` int64, the row in it
 
@@ -49,6 +50,11 @@ PICTURE_FIELDS = {
 def picture_column(name: str) -> str:
     """The clean table's column of facts about the pictures of an image feature."""
     return f"{name}__picture"
+
+
+def weight_column(column: str) -> str:
+    """The clean table's column of the row weights in a column of the table."""
+    return f"__weight__{column}"
 
 
 class Rejection(Record):

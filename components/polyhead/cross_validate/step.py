@@ -11,7 +11,7 @@ from polyhead import __version__
 from polyhead.contracts.config import Config, EvaluateSection, Fractions, require_config
 from polyhead.contracts.cross_validation import CrossValidation, RepeatedHead
 from polyhead.contracts.evaluation import PREDICTIONS_TABLE, REPORT_PAGE
-from polyhead.contracts.validation import CLEAN_TABLE, KEY, ROW, ValidationReport
+from polyhead.contracts.validation import CLEAN_TABLE, KEY, ROW, ValidationReport, weight_column
 from polyhead.cross_validate.folds import FOLD, split_table, with_folds
 from polyhead.cross_validate.report import render_page
 from polyhead.cross_validate.scores import combined
@@ -133,7 +133,9 @@ def _head(name: str, config: Config, clean: CleanTable, table: pl.DataFrame, dir
     """A head's scores; the baseline predicts the frequencies, or the median, of all rows."""
     target = config.targets[name]
     fit = target_table(target).fit(name, target)
-    fit.update(clean.read(range(clean.rows), name)[name])
+    weights = [weight_column(target.weight)] if target.weight else []
+    rows = clean.read(range(clean.rows), name, *weights)
+    fit.update(rows[name], *(rows[column] for column in weights))
     report = clean.report
     place = folder_of(report.table)
     statistics = fit.finish(Site(directory, PictureFolder(report.image_root), config.validate_.max_pixels, place))

@@ -5,9 +5,11 @@ How each interval is computed: `polyhead.intervals`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from polyhead.contracts.evaluation import Comparison, Interval, MetricScore, ReferenceScore
 from polyhead.evaluate.metrics import measure
-from polyhead.intervals.method import Resamples, Span, too_few
+from polyhead.intervals.method import Floats, Resamples, Span, too_few
 from polyhead.kinds.metrics import Metric
 from polyhead.kinds.protocols.score import Outcome
 from polyhead.kinds.scores import SCORES
@@ -15,7 +17,9 @@ from polyhead.kinds.scores import SCORES
 _UNDEFINED = "it is not defined on these rows"
 
 
-def compare(outcome: Outcome, baseline: Outcome, *, resamples: int, seed: int) -> dict[str, MetricScore]:
+def compare(
+    outcome: Outcome, baseline: Outcome, *, resamples: int, seed: int, weights: Floats | None = None
+) -> dict[str, MetricScore]:
     """All metrics of a head with their intervals, beside those of the baseline on the same rows.
 
     Args:
@@ -23,13 +27,18 @@ def compare(outcome: Outcome, baseline: Outcome, *, resamples: int, seed: int) -
         baseline: Those of the trivial model, for the same rows in the same order.
         resamples: How many times the bootstrap draws the rows; below 1,000 losses and errors have no interval.
         seed: Of the drawing. The same seed gives the same intervals.
+        weights: Row weights, for the `weighted` of each metric. Default: there is none.
 
     Returns:
         By name, in the order of the reports.
     """
     values, trivial = measure(outcome), measure(baseline)
     judge = Judge(outcome, baseline, resamples=resamples, seed=seed)
-    return {name: _score(name, judge, value, trivial[name]) for name, value in values.items()}
+    weighted = {} if weights is None else measure(replace(outcome, weights=weights))
+    return {
+        name: _score(name, judge, value, trivial[name]).model_copy(update={"weighted": weighted.get(name)})
+        for name, value in values.items()
+    }
 
 
 def beside(outcome: Outcome, reference: Outcome, *, resamples: int, seed: int) -> dict[str, ReferenceScore]:

@@ -98,6 +98,40 @@ def loss_curve(head: str, epochs: Sequence[Epoch]) -> Chart:
     )
 
 
+def weight_curve(head: str, epochs: Sequence[Epoch]) -> Chart:
+    """What one head's loss weighs by epoch, where that is learned.
+
+    Args:
+        head: A head that the epochs have log variances of.
+        epochs: At least one.
+    """
+    values: list[Row] = [
+        {"epoch": epoch.epoch, "weight": _finite(math.exp(-epoch.log_variances[head]))}
+        for epoch in epochs
+        if epoch.log_variances
+    ]
+    chart = (
+        alt.Chart(alt.NamedData(name="values"))
+        .mark_line(color=FIRST, point=alt.OverlayMarkDef(size=10) if len(epochs) <= 40 else False, strokeWidth=1.5)
+        .encode(
+            x=_epoch_axis(epochs),
+            y=alt.Y("weight:Q").title(None).scale(zero=False).axis(tickCount=4, format=",.4~r"),
+            tooltip=[
+                alt.Tooltip("epoch:Q", title="Epoch"),
+                alt.Tooltip("weight:Q", title="Weight", format=".4~r"),
+            ],
+        )
+    )
+    return finished(
+        chart,
+        {"values": values},
+        label=f"Learned weight of the loss of {head} over {counted(len(epochs), 'epoch')}.",
+        caption="",
+        height=150,
+        max_width=480,
+    )
+
+
 def _text_side(epoch: Epoch, epochs: Sequence[Epoch]) -> Literal["left", "center", "right"]:
     """How to align a text at an epoch so that it stays within the chart."""
     first, last = epochs[0].epoch, epochs[-1].epoch

@@ -14,7 +14,8 @@ def measure(outcome: Outcome, names: Iterable[str] | None = None) -> dict[str, f
     """All metrics of a head.
 
     Args:
-        outcome: Its predictions.
+        outcome: Its predictions, and the row weights, if the metrics are to be weighted: as scikit-learn's
+            `sample_weight`.
         names: The metrics wanted. Default: all of its kind.
 
     Returns:
@@ -33,7 +34,7 @@ def measure(outcome: Outcome, names: Iterable[str] | None = None) -> dict[str, f
 
 
 def _one(name: str, outcome: Outcome) -> float | None:
-    if len(outcome) == 0 or not outcome.finite:
+    if len(outcome) == 0 or not outcome.finite or (outcome.weights is not None and not outcome.weights.any()):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn warns where a metric is not defined

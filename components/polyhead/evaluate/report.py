@@ -59,7 +59,7 @@ class _Figure:
 
 @dataclass(frozen=True)
 class _Cell:
-    """A metric of a head in the summary; `reason` says why there is no interval."""
+    """A metric of a head in the summary; `reason` says why there is no interval, `weighted` may be empty."""
 
     value: str
     interval: str
@@ -67,6 +67,7 @@ class _Cell:
     baseline: str
     comparison: str
     difference: str
+    weighted: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,8 @@ def render_report(
     score = figures.add(curves.score_curve(epochs, refitted=refitted)) if epochs else None
     names = [name for name in report.heads if any(name in epoch.losses for epoch in epochs)]
     losses = [figures.add(curves.loss_curve(name, epochs), title=name) for name in names]
+    weighed = [name for name in report.heads if any(name in (epoch.log_variances or ()) for epoch in epochs)]
+    weights = [figures.add(curves.weight_curve(name, epochs), title=name) for name in weighed]
     script = _script()
     return page_template(_TEMPLATE).render(
         title=title,
@@ -163,6 +166,7 @@ def render_report(
         heads=heads,
         score=score,
         losses=losses,
+        weights=weights,
         sheets={name: base64.b64encode(content).decode() for name, content in sheets.items()},
         policy=_policy(script),
         script=Markup(script),  # noqa: S704  # a constant: no text of the user is in it
@@ -252,6 +256,7 @@ def _cell(metric: Metric, score: MetricScore | None) -> _Cell | None:
         baseline=metric.number(score.baseline),
         comparison=score.verdict or "",
         difference=metric.span_of_difference(score.difference_interval),
+        weighted="" if score.weighted is None else metric.number(score.weighted),
     )
 
 

@@ -37,6 +37,7 @@ from polyhead.evaluate.comparing import beside, compare, interval
 from polyhead.evaluate.gate import check_gate
 from polyhead.evaluate.metrics import measure
 from polyhead.evaluate.report import render_report
+from polyhead.kinds.entries import raw_weight
 from polyhead.kinds.protocols.score import Outcome
 from polyhead.kinds.scores import SCORES, score_of
 from polyhead.kinds.union import TargetStatistics
@@ -167,6 +168,8 @@ def _predict(
             for name in config.targets:
                 score = score_of(statistics[name])
                 columns.append(score.truth_column(name, score.truths(name, predicted.targets)))
+                if config.targets[name].weight:
+                    columns.append(pl.Series(f"{name}.weight", predicted.targets[raw_weight(name)]))
                 columns += score.prediction_columns(name, statistics[name], predicted.outputs)
             parts.append(pl.DataFrame(columns))
             slices.append(pl.DataFrame({name: predicted.slices[name] for name in config.evaluate.slices}))
@@ -199,7 +202,13 @@ def _head_report(
         n=rows.height,
         missing=table.height - rows.height,
         classes=classes,
-        metrics=compare(outcome, baseline, resamples=config.evaluate.bootstrap, seed=_BOOTSTRAP_SEED),
+        metrics=compare(
+            outcome,
+            baseline,
+            resamples=config.evaluate.bootstrap,
+            seed=_BOOTSTRAP_SEED,
+            weights=rows[f"{name}.weight"].to_numpy() if config.targets[name].weight else None,
+        ),
         confusion=score.confusion(statistics, outcome),
         slices=[
             found

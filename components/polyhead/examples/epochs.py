@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,43 @@ def shuffled_rows(rows: int, seed: int, epoch: int, window: int) -> NDArray[np.i
         window: Its number within the epoch, from 0.
     """
     return _generator(seed, epoch, window).permutation(rows)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How often each row comes in an epoch.
+
+    Attributes:
+        classes: Of each row, in the shards' order, int64 (rows,); -1 for a row without one, which comes once.
+        repeats: How often the rows of each class come, on average.
+    """
+
+    classes: NDArray[np.int64]
+    repeats: NDArray[np.float64]
+
+    @property
+    def rows(self) -> int:
+        """Rows of an epoch."""
+        return int(self._wanted.sum()) + int((self.classes < 0).sum())
+
+    def counts(self, seed: int, epoch: int) -> NDArray[np.int64]:
+        """How often each row comes in one epoch, int64 (rows,).
+
+        All rows of a class come equally often, and some of them, drawn anew in each epoch, once more.
+        """
+        counts = np.ones(len(self.classes), np.int64)
+        for at, wanted in enumerate(self._wanted.tolist()):
+            rows = np.flatnonzero(self.classes == at)
+            if len(rows):
+                whole, more = divmod(wanted, len(rows))
+                counts[rows] = whole
+                counts[_generator(seed, epoch, 0, at).choice(rows, more, replace=False)] += 1
+        return counts
+
+    @property
+    def _wanted(self) -> NDArray[np.int64]:
+        held = np.bincount(self.classes[self.classes >= 0], minlength=len(self.repeats))
+        return np.rint(held * self.repeats).astype(np.int64)
 
 
 def _generator(*words: int) -> np.random.Generator:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from polyhead.contracts.config import Split
 from polyhead.contracts.shards import Shard, ShardManifest
 from polyhead.errors import ArtifactError
-from polyhead.examples.epochs import shuffled_rows, shuffled_windows, windows
+from polyhead.examples.epochs import Draws, shuffled_rows, shuffled_windows, windows
 from polyhead.examples.framing import mapped, record_places
 from polyhead.storage.artifact import sha256_of
 from polyhead.storage.parallel import available_cpus, ordered_map
@@ -85,6 +85,7 @@ def shuffled_records(
     seed: int,
     epochs: int = 1,
     skip: int = 0,
+    draws: Draws | None = None,
 ) -> tf.data.Dataset:
     """Serialised examples of some splits, epoch after epoch, each in another order; string (batch,).
 
@@ -100,18 +101,20 @@ def shuffled_records(
         epochs: How often every row comes.
         skip: Batches left out at the beginning, over epochs. Shards in which no other batch lies are not opened
             for them.
+        draws: How often each row comes in an epoch. Default: once.
 
     Raises:
         ArtifactError: See `shard_paths`.
     """
     shard_paths(manifest, directory, *splits)
-    rows, shards = manifest.rows_of(*splits), manifest.of(*splits)
+    rows, shards = draws.rows if draws else manifest.rows_of(*splits), manifest.of(*splits)
     reader = _Reader(
         directory,
         rows,
         batch_size,
         lambda epoch: shuffled_windows(shards, seed, epoch),
         lambda rows, epoch, window: shuffled_rows(rows, seed, epoch, window),
+        None if draws is None else _Drawn(shards, draws, seed),
     )
     return reader.batches(skip, epochs * batches_in(rows, batch_size))
 
@@ -130,6 +133,7 @@ class _Reader:
         batch_size: Rows in a batch.
         windows_of: An epoch's shards in order, in groups that are opened together.
         order_of: The order of a window's rows, from their number, the epoch and the window.
+        drawn: Says how often rows come. Default: once.
     """
 
     def __init__(
@@ -139,12 +143,14 @@ class _Reader:
         batch_size: int,
         windows_of: Callable[[int], list[list[Shard]]],
         order_of: Callable[[int, int, int], NDArray[np.int64]],
+        drawn: _Drawn | None = None,
     ) -> None:
         self._directory = directory
         self._rows = rows
         self._batch_size = batch_size
         self._order_of = order_of
-        self._epoch = functools.lru_cache(maxsize=2)(lambda epoch: _Epoch(windows_of(epoch)))
+        self._drawn = drawn
+        self._epoch = functools.lru_cache(maxsize=2)(lambda epoch: _Epoch(windows_of(epoch), epoch, drawn))
         self._window = functools.lru_cache(maxsize=2)(self._opened)
         self._places = functools.lru_cache(maxsize=_KEPT_SHARDS)(record_places)
         self._opening = threading.Lock()
@@ -174,9 +180,37 @@ class _Reader:
 
     def _opened(self, epoch: int, index: int) -> _Window:
         shards = self._epoch(epoch).windows[index]
-        order = self._order_of(sum(shard.rows for shard in shards), epoch, index)
+        if self._drawn is None:
+            order = self._order_of(sum(shard.rows for shard in shards), epoch, index)
+        else:
+            counts = np.concatenate([self._drawn.counts(shard, epoch) for shard in shards])
+            order = np.repeat(np.arange(len(counts)), counts)[self._order_of(int(counts.sum()), epoch, index)]
         paths = [self._directory / shard.path for shard in shards]
         return _Window(paths, [self._places(path) for path in paths], order)
+
+
+class _Drawn:
+    """How often the rows of each shard come.
+
+    Args:
+        shards: All of them, in the order in which the draws have their rows.
+        draws: Of all rows.
+        seed: Of the order.
+    """
+
+    def __init__(self, shards: list[Shard], draws: Draws, seed: int) -> None:
+        ends = np.cumsum([shard.rows for shard in shards]).tolist()
+        self._places = {shard.path: slice(end - shard.rows, end) for shard, end in zip(shards, ends, strict=True)}
+        self._counts = functools.lru_cache(maxsize=2)(lambda epoch: draws.counts(seed, epoch))
+
+    def counts(self, shard: Shard, epoch: int) -> NDArray[np.int64]:
+        """Of one shard's rows, int64 (rows,)."""
+        counts: NDArray[np.int64] = self._counts(epoch)[self._places[shard.path]]
+        return counts
+
+    def rows(self, shard: Shard, epoch: int) -> int:
+        """How many there are in all."""
+        return int(self.counts(shard, epoch).sum())
 
 
 class _Epoch:
@@ -187,9 +221,12 @@ class _Epoch:
         starts: The first row of each, counted in the epoch's order, and the epoch's rows at the end.
     """
 
-    def __init__(self, grouped: list[list[Shard]]) -> None:
+    def __init__(self, grouped: list[list[Shard]], epoch: int, drawn: _Drawn | None) -> None:
         self.windows = grouped
-        self.starts = np.cumsum([0, *(sum(shard.rows for shard in shards) for shards in grouped)])
+        sizes = [
+            sum(shard.rows if drawn is None else drawn.rows(shard, epoch) for shard in shards) for shards in grouped
+        ]
+        self.starts = np.cumsum([0, *sizes])
 
 
 class _Window:

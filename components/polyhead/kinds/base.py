@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -88,13 +89,48 @@ class FeatureBase(Section):
 
 PositiveWeight = Annotated[float, Field(gt=0)]
 
-ClassWeight = Literal["balanced"] | dict[Word, PositiveWeight] | None
+ClassWeight = Literal["balanced", "effective_number"] | dict[Word, PositiveWeight] | None
 """How the classes or labels of a target weigh in its loss."""
 
 CLASS_WEIGHT = Field(
     None,
     description="balanced (classes weigh the same in the loss: rows / (classes x rows of the class), from "
-    "train rows), or a weight per class. Default: every row weighs 1.",
+    "train rows), effective_number (likewise, but further rows of a class count less and less, a thousand at most), or "
+    "a weight per class. Default: every row weighs 1.",
+)
+
+_NEW_SHARE = 0.999
+
+
+def effective_weights(counts: Sequence[int]) -> list[float]:
+    """Weights of classes by the inverse of their effective numbers of rows; their mean over the rows is 1.
+
+    The effective number of n rows is (1 - b^n) / (1 - b): each row is new to the share b of those before it. Here b is
+    0.999, for tables of any size: below a hundred rows it is nearly n, and it never exceeds 1,000. (Y. Cui et al.,
+    Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.)
+
+    Args:
+        counts: Train rows of each class; a class without any weighs 0.
+    """
+    inverse = [(1 - _NEW_SHARE) / -math.expm1(count * math.log(_NEW_SHARE)) if count else 0.0 for count in counts]
+    total = sum(count * weight for count, weight in zip(counts, inverse, strict=True))
+    return [weight * sum(counts) / total if total else 0.0 for weight in inverse]
+
+
+LABEL_SMOOTHING = Field(
+    0.0,
+    ge=0,
+    lt=1,
+    description="Share of a row's label that the network's loss spreads evenly over all classes, or over yes and no of "
+    "each label, so that the network grows less sure. Default: 0.",
+)
+
+FOCAL = Field(
+    0.0,
+    ge=0,
+    le=10,
+    description="Exponent of the focal loss: a label that the network says with probability p counts for (1 - p) to "
+    "the power of this; 2 is common. Default: 0, which is the cross-entropy.",
 )
 
 
@@ -154,13 +190,33 @@ class TargetBase(Section):
     METRICS: ClassVar[tuple[Metric, ...]]
     """The metrics of the kind's heads, in the order that reports show them; the first is the headline."""
 
+    RESAMPLES: ClassVar[bool] = False
+    """Whether rows can be drawn again by the head's classes."""
+
     column: Data[str | None] = Field(None, description="The table's column. Default: the target's name.")
     loss_weight: Model[float] = Field(1.0, ge=0, description="This head's share in the joint loss.")
+    hidden: Model[int | None] = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="Units of a hidden layer of the head's own behind the combiner. Default: there is none.",
+    )
+    weight: Data[str | None] = Field(
+        None,
+        min_length=1,
+        description="A column of row weights of this head: numbers from 0, in its losses, baseline and weighted "
+        "metrics. Default: the weight of all heads, if the config has one.",
+    )
 
     @property
     def weighing(self) -> ClassWeight:
         """How the classes or labels weigh in the head's loss; None where the kind has none."""
         return getattr(self, "class_weight", None)
+
+
+def weights_of(targets: Mapping[str, TargetBase]) -> list[str]:
+    """The columns of row weights that some targets have, each once, in the targets' order."""
+    return list(dict.fromkeys(target.weight for target in targets.values() if target.weight is not None))
 
 
 class VocabularyFile(Record):

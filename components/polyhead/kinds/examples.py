@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from polyhead.contracts.validation import weight_column
+from polyhead.kinds.base import weights_of
 from polyhead.kinds.coercion import VECTOR
-from polyhead.kinds.entries import entry_name
+from polyhead.kinds.entries import WEIGHT_ENTRY, entry_name
 from polyhead.kinds.union import Feature, Target
 
 Entries = dict[str, list[pl.Series]]
@@ -99,7 +101,7 @@ def entries_of(frame: pl.DataFrame, features: Mapping[str, Feature], targets: Ma
     """The columns of a clean table by the entries that hold them, without pictures.
 
     Args:
-        frame: Canonical values by feature and target name.
+        frame: Canonical values by feature and target name, and the row weights of the targets.
         features: All of the layout; values of a column that the frame lacks are missing.
         targets: All of the layout.
     """
@@ -115,4 +117,6 @@ def entries_of(frame: pl.DataFrame, features: Mapping[str, Feature], targets: Ma
             empty = pl.Series("", [None] * frame.height, held.dtype)
             columns = [frame[name] if name in there else empty.alias(name) for name in names]
             entries |= held.entries(group, kind, columns)
+    if weights := weights_of(targets):
+        entries[WEIGHT_ENTRY] = [frame[weight_column(column)] for column in weights]
     return entries

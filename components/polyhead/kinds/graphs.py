@@ -41,5 +41,8 @@ def feature_blocks(fitted: Fitted) -> list[FeatureBlock[Any, Any]]:
 
 def heads(fitted: Fitted) -> list[Head[Any, Any]]:
     """A head for every target, in order."""
-    statistics = fitted.target_statistics
-    return [HEADS[target.kind](name, target, statistics[name]) for name, target in fitted.targets.items()]
+    statistics, ratios = fitted.target_statistics, fitted.ratios
+    return [
+        HEADS[target.kind](name, target, statistics[name], ratios.get(name, 0.0))
+        for name, target in fitted.targets.items()
+    ]

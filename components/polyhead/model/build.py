@@ -18,7 +18,8 @@ def build_core(fitted: Fitted, config: SizedConfig) -> keras.Model:
 
     The combiner mixes all vectors in one hidden layer. Beside it every block of numbers, categories or texts has a
     direct linear line to every head, starting at zero, so that a head is never worse off for the features it cannot
-    use. Heads start at the train rows' prior, by their weights.
+    use. A head may have a hidden layer of its own behind the combiner. Heads start at the train rows' prior, by their
+    weights.
 
     Args:
         fitted: Sizes of vocabularies and heads.
@@ -39,8 +40,11 @@ def build_core(fitted: Fitted, config: SizedConfig) -> keras.Model:
     combined = layers.Dropout(config.model.dropout, seed=seed_of(seed, "combiner"))(combined)
     outputs: dict[str, Any] = {}
     for head in heads(fitted):
+        seen = combined
+        if units := fitted.targets[head.name].hidden:
+            seen = layers.Dense(units, activation="gelu", name=f"{head.name}__hidden")(combined)
         line = layers.Dense(head.units, name=f"{head.name}__head")
-        parts = [line(combined)]
+        parts = [line(seen)]
         line.bias.assign(head.prior_logits())
         parts += [block.direct(head.units, head.name) for block in encoded if block.direct is not None]
         outputs[head.name] = layers.Add(name=f"{head.name}__logits")(parts) if len(parts) > 1 else parts[0]

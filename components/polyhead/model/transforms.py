@@ -12,8 +12,9 @@ from typing import Any
 import tensorflow as tf
 
 from polyhead.contracts.preprocessing import Fitted
+from polyhead.kinds.entries import raw_weight
 from polyhead.kinds.graphs import feature_blocks, heads
-from polyhead.kinds.protocols.graph import Batch
+from polyhead.kinds.protocols.graph import Batch, along
 
 
 class FeatureTransforms(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
@@ -51,7 +52,8 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]  # TensorFlow is untyp
 class TargetTransforms(tf.Module):  # type: ignore[misc]
     """All targets of a row: raw labels to what the losses compare, and each row's weight in each head's loss.
 
-    A missing target has weight 0 in its own head and touches no other.
+    A missing target has weight 0 in its own head and touches no other. A head's row weights multiply its weights, as
+    shares of their mean over the train rows.
 
     Args:
         fitted: What was fitted on the train rows.
@@ -60,6 +62,7 @@ class TargetTransforms(tf.Module):  # type: ignore[misc]
     def __init__(self, fitted: Fitted) -> None:
         super().__init__()
         self._transforms = {head.name: head.transform() for head in heads(fitted)}
+        self._mean_weights = {name: mean for name, mean in fitted.held.mean_weights.items() if name in fitted.targets}
 
     def __call__(self, raw: Batch) -> tuple[Batch, Batch]:
         """Raw targets to values and weights.
@@ -69,5 +72,11 @@ class TargetTransforms(tf.Module):  # type: ignore[misc]
             multiclass, float32 (batch, labels) for multilabel. Weights: float32 (batch,), (batch, labels) for
             multilabel.
         """
-        made = {name: transform(raw) for name, transform in self._transforms.items()}
-        return {name: value for name, (value, _) in made.items()}, {name: weight for name, (_, weight) in made.items()}
+        values: Batch = {}
+        weights: Batch = {}
+        for name, transform in self._transforms.items():
+            values[name], weights[name] = transform(raw)
+            if name in self._mean_weights:
+                rows = tf.cast(raw[raw_weight(name)] / self._mean_weights[name], tf.float32)
+                weights[name] *= along(rows, weights[name])
+        return values, weights

@@ -17,7 +17,7 @@ import polars as pl
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.config import SPLITS, Config
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.contracts.validation import SPLIT
+from polyhead.contracts.validation import SPLIT, weight_column
 from polyhead.kinds.fitting.accumulator import State
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit
@@ -50,7 +50,7 @@ class Partial:
         """Take more cells.
 
         Args:
-            batch: Columns of the clean table, and `__split__`.
+            batch: Columns of the clean table, those of the targets' row weights among them, and `__split__`.
             columns: The features and targets to take. Default: all.
         """
         names = [*self.features, *self.targets] if columns is None else columns
@@ -60,7 +60,9 @@ class Partial:
         others = batch.clear() if everything else batch.filter(~is_train)
         fits = {**self.features, **self.targets}
         for name in names:
-            fits[name].update(train[name])
+            target = self.config.targets.get(name)
+            weighed = target is not None and target.weight
+            fits[name].update(train[name], train[weight_column(weighed)] if weighed else None)
             if name in self.held_out:
                 labels = target_table(self.config.targets[name]).labels(others[name].drop_nulls())
                 self.held_out[name].update(labels)

@@ -11,8 +11,9 @@ import polars as pl
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing, unknown_weights
 from polyhead.contracts.section import THE_FIT
-from polyhead.contracts.validation import CLEAN_TABLE, SPLIT, ValidationReport
+from polyhead.contracts.validation import CLEAN_TABLE, SPLIT, ValidationReport, weight_column
 from polyhead.errors import DataError, Problem, counted
+from polyhead.kinds.base import weights_of
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.union import TargetStatistics
 from polyhead.pictures.folder import PictureFolder
@@ -67,7 +68,9 @@ def run(
         with progress("fit", total=clean.rows, unit="rows") as advance:
 
             def read(piece: Piece) -> pl.DataFrame:
-                return clean.read(piece.rows, *piece.columns).hstack(table.read(piece.rows, SPLIT))
+                weights = weights_of({name: one for name, one in config.targets.items() if name in piece.columns})
+                columns = [*piece.columns, *map(weight_column, weights)]
+                return clean.read(piece.rows, *columns).hstack(table.read(piece.rows, SPLIT))
 
             pieces = list(clean.pieces([*config.features, *config.targets], wanted=_PIECES * threads))
             fitted = gather(pieces, read, config, workers=threads, advance=advance)
@@ -102,6 +105,17 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
     features = _finished(fitted.features, site, problems)
     for name, statistics in targets.items():
         problems += unknown_weights(name, config.targets[name], statistics)
+    weights = {name: fitted.targets[name].mean_weight for name, one in config.targets.items() if one.weight}
+    problems += [
+        Problem(
+            "no-row-weight",
+            f"no training row with a value has a weight above 0 in column '{config.targets[name].weight}'",
+            where=f"target '{name}'",
+            hint="give some rows a weight, or leave out the weight",
+        )
+        for name, mean in weights.items()
+        if name in targets and not mean
+    ]
     if problems:
         raise DataError(dict.fromkeys(problems))
     preprocessing = Preprocessing(
@@ -111,6 +125,7 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
         rows=fitted.rows,
         feature_statistics=features,
         target_statistics=targets,
+        mean_weights=weights,
         warnings=[*report.warnings, *_warnings(fitted, targets)],
     )
     return close_artifact(directory, preprocessing)

@@ -25,11 +25,20 @@ from polyhead.contracts.shards import (
     ShardPlan,
     ShardTimings,
 )
-from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, ValidationReport, picture_column
+from polyhead.contracts.validation import (
+    CLEAN_TABLE,
+    KEY,
+    REJECTED_TABLE,
+    ROW,
+    ValidationReport,
+    picture_column,
+    weight_column,
+)
 from polyhead.errors import DataError, Problem, counted
 from polyhead.examples.kept import KeptPictures, write_picture_index
 from polyhead.examples.rows import RowEncoder
 from polyhead.fan_out import ROW_BYTES, balanced, tell_plan
+from polyhead.kinds.base import weights_of
 from polyhead.kinds.features.image.config import ImageStatistics, pictured
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import progress, say
@@ -278,7 +287,8 @@ class _Rows:
             writer = ShardWriter(config, encoder, directory, workers or available_cpus())
             total = shards[-1].end - shards[0].start if shards else 0
             with progress("shard", total=total, unit="rows") as advance:
-                columns = [ROW, KEY, *config.features, *config.targets, *map(picture_column, self.images)]
+                weights = map(weight_column, weights_of(config.targets))
+                columns = [ROW, KEY, *config.features, *config.targets, *map(picture_column, self.images), *weights]
                 parts = (self.clean.read(part, *columns) for part in self.clean.parts())
                 writer.write(self.order.spool(parts, directory, shards), advance)
         return writer

@@ -107,7 +107,7 @@ def _losses(
     weights: NDArray[Any],
 ) -> Floats:
     """Weighted losses of every blend on every row, float64 (points, rows)."""
-    loss, found = head.loss("none"), []
+    loss, found = head.log_loss("none"), []
     together = max(1, _TOGETHER // logits[0].size)
     for start in range(0, len(points), together):
         some = points[start : start + together]

@@ -28,9 +28,15 @@ def corrections(
     """
     corrected = [head for head in heads(fitted) if head.is_corrected and head.name in names]
     residuals: dict[str, list[np.ndarray]] = {head.name: [] for head in corrected}
+    shares: dict[str, list[np.ndarray]] = {head.name: [] for head in corrected}
     for inputs, values, weights in rows if corrected else ():
         logits = model.predict_on_batch(inputs)
         for name, found in residuals.items():
-            known = weights[name].numpy() > 0
+            weight = weights[name].numpy().astype(np.float64)
+            known = weight > 0
             found.append((values[name].numpy().astype(np.float64) - logits[name])[known, 0])
-    return {head.name: head.correction(np.concatenate(residuals[head.name])) for head in corrected}
+            shares[name].append(weight[known])
+    return {
+        head.name: head.correction(np.concatenate(residuals[head.name]), np.concatenate(shares[head.name]))
+        for head in corrected
+    }

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from polyhead.contracts.config import Split
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.sizes import SizedConfig
+from polyhead.examples.epochs import Draws
 from polyhead.examples.parsing import Parser
 from polyhead.examples.reading import batches_in, records, shuffled_records
 from polyhead.kinds.graphs import feature_blocks, heads
-from polyhead.kinds.protocols.graph import Batch
+from polyhead.kinds.protocols.graph import Batch, along
 from polyhead.model.transforms import FeatureTransforms, TargetTransforms
 from polyhead.train.mixing import Mixing
 
@@ -28,7 +31,9 @@ class Feed:
 
     Class weights and missing targets are lowered to one weight per row and head, since Keras takes no
     `class_weight` for several outputs. For training these are divided by what a batch weighs on average, so that a
-    head's loss on a batch is the plain sum over its rows.
+    head's loss on a batch is the plain sum over its rows. Rows that training draws again weigh as much less as they
+    come more often, so no head's loss changes on average; the head by whose classes they are drawn weighs them, here
+    and wherever they come once, as much more.
 
     Args:
         config: Batch size and seed.
@@ -55,12 +60,25 @@ class Feed:
         self._features = FeatureTransforms(fitted, stored=True)
         self._targets = TargetTransforms(fitted)
         self._transform = tf.function(self._of_batch, autograph=False)
+        self._resampled = next((head for head in heads(fitted) if head.ratio), None)
         self._shares = {head.name: 1 / (config.train.batch_size * head.weight_per_row) for head in heads(fitted)}
 
     @property
     def steps(self) -> int:
         """Batches of one epoch."""
-        return batches_in(self._manifest.rows_of(*self._splits), self._config.train.batch_size)
+        rows = self._draws.rows if self._draws else self._manifest.rows_of(*self._splits)
+        return batches_in(rows, self._config.train.batch_size)
+
+    @functools.cached_property
+    def _draws(self) -> Draws | None:
+        """How often the rows come, by the classes of one head."""
+        if self._resampled is None:
+            return None
+        found = []
+        for values, weights in self.targets(*self._splits).as_numpy_iterator():
+            classes = values[self._resampled.name].reshape(-1).astype(np.int64)
+            found.append(np.where(weights[self._resampled.name] > 0, classes, -1))
+        return Draws(np.concatenate(found), self._resampled.repeats)
 
     def training(self, *, epochs_done: int = 0) -> tf.data.Dataset:
         """The rows of all epochs that are left, in another order each epoch, mixed if the config says so.
@@ -77,8 +95,11 @@ class Feed:
             seed=train.seed,
             epochs=train.epochs,
             skip=epochs_done * self.steps,
+            draws=self._draws,
         )
         rows = self._transformed(examples, self._shares)
+        if self._draws:
+            rows = rows.map(self._evened, num_parallel_calls=_PARALLEL_BATCHES, deterministic=True)
         if train.mixup or train.cutmix:
             rows = rows.enumerate(epochs_done * self.steps).map(
                 Mixing(train, feature_blocks(self._fitted)), num_parallel_calls=_PARALLEL_BATCHES, deterministic=True
@@ -116,6 +137,17 @@ class Feed:
             return inputs, values, weights
 
         return examples.map(transform, num_parallel_calls=_PARALLEL_BATCHES, deterministic=True)
+
+    def _evened(self, inputs: Batch, values: Batch, weights: Batch) -> tuple[Batch, Batch, Batch]:
+        """Rows that come more often weigh as much less, relative to the rows of an epoch."""
+        assert self._draws is not None
+        assert self._resampled is not None
+        name = self._resampled.name
+        classes = tf.cast(tf.reshape(values[name], [-1]), tf.int32)
+        known = weights[name] > 0
+        often = tf.where(known, tf.gather(tf.constant(self._draws.repeats, tf.float32), classes), 1.0)
+        share = self._draws.rows / self._manifest.rows_of(*self._splits) / often
+        return inputs, values, {head: weight * along(share, weight) for head, weight in weights.items()}
 
     def _of_batch(self, batch: tf.Tensor) -> tuple[Batch, Batch, Batch]:
         features, targets = self._parse.rows(batch)

@@ -16,6 +16,7 @@ from polyhead.contracts.preprocessing import Fitted
 from polyhead.contracts.sizes import SizedConfig
 from polyhead.errors import DataError
 from polyhead.kinds.graphs import feature_blocks, heads
+from polyhead.train.balancing import Balance, BalancedModel
 from polyhead.train.checkpoint import Checkpoint, Weights
 from polyhead.train.data import Feed
 from polyhead.train.mixing import doubled
@@ -80,6 +81,7 @@ def fit(
     epochs: list[Epoch] = []
     best_weights: Weights | None = None
     done = Checkpoint.epochs_in(checkpoint)
+    balance = Balance(fitted) if config.train.loss_balancing == "uncertainty" else None
     for stage in _stages(fitted, config, stop_after or config.train.epochs):
         if stage.thaws:
             for block in feature_blocks(fitted):
@@ -87,6 +89,7 @@ def fit(
         if done > stage.stop:
             continue
         trained = doubled(model) if config.train.mixup or config.train.cutmix else model
+        trained = BalancedModel(trained, balance) if balance else trained
         rows = feed.training(epochs_done=done or len(epochs))
         losses = _compile(trained, fitted, config, rows)
         keeper = Checkpoint(checkpoint, trained)
@@ -94,7 +97,9 @@ def fit(
             (epochs, best_weights), done = keeper.read(), 0
             for record in epochs:
                 on_epoch(record)
-        watcher = _Watcher(model, losses, score, validation, config, stage, on_epoch, keeper, epochs, best_weights)
+        watcher = _Watcher(
+            model, losses, score, validation, config, stage, on_epoch, keeper, balance, epochs, best_weights
+        )
         if not watcher.is_done:
             trained.fit(
                 rows,
@@ -141,7 +146,7 @@ def _compile(
 
 def _optimizer(config: SizedConfig) -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.AdamW(config.train.learning_rate, weight_decay=config.train.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "stand_in"])
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "stand_in", "log_variances"])
     return optimizer
 
 
@@ -223,6 +228,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
         stage: _Stage,
         on_epoch: Callable[[Epoch], None],
         checkpoint: Checkpoint,
+        balance: Balance | None,
         epochs: list[Epoch],
         best_weights: Weights | None,
     ) -> None:
@@ -235,6 +241,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
         self._stage = stage
         self._on_epoch = on_epoch
         self._checkpoint = checkpoint
+        self._balance = balance
         self.epochs = epochs
         self.best_weights = best_weights
 
@@ -262,7 +269,8 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
                 f"the loss is not a finite number in epoch {epoch + 1}: {losses}",
                 hint="lower train.learning_rate, or check the targets for extreme values",
             )
-        record = Epoch(epoch=epoch + 1, score=score, losses=losses, val_losses=val_losses)
+        learned = self._balance.log_variances() if self._balance else None
+        record = Epoch(epoch=epoch + 1, score=score, losses=losses, val_losses=val_losses, log_variances=learned)
         self.epochs.append(record)
         if self._validation and self.best is record:
             self.best_weights = self._core.get_weights()

@@ -312,9 +312,10 @@ def _corrected(head: Head[Any, Any], member: Member, val: Rows | None) -> float:
     """A member's correction by its residuals on the val rows; 0 where there is none."""
     if not head.is_corrected or val is None:
         return 0.0
-    known = val.weights[head.name] > 0
+    weights = val.weights[head.name].astype(np.float64)
+    known = weights > 0
     residuals = (val.values[head.name].astype(np.float64) - member.val)[known, 0]
-    return head.correction(residuals) if len(residuals) else 0.0
+    return head.correction(residuals, weights[known]) if len(residuals) else 0.0
 
 
 def _line(kernels: Mapping[str, Floats], bias: Floats) -> Line:

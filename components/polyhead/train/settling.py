@@ -144,7 +144,7 @@ def _offset(found: Calibration) -> list[float] | float:
 
 def _tempered(head: Head[Any, Any], rows: HeadRows, undone: list[float]) -> Calibration:
     count = int(np.count_nonzero(rows.known.reshape(len(rows.known), -1).any(1)))
-    loss, unshifted = head.loss("none"), rows.logits - np.array(undone or 0.0)
+    loss, unshifted = head.log_loss("none"), rows.logits - np.array(undone or 0.0)
 
     def log_loss(temperature: float) -> float:
         losses = keras.ops.convert_to_numpy(loss(rows.values, (unshifted / temperature).astype(np.float32)))

@@ -230,7 +230,7 @@ def _parameters(model: keras.Model) -> int:
 
 
 def _write_history(directory: Path, epochs: list[Epoch]) -> None:
-    records = [epoch.model_dump(mode="json") for epoch in epochs]
+    records = [epoch.model_dump(mode="json", exclude_none=True) for epoch in epochs]
     (directory / HISTORY).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""How the key and the split column become canonical."""
+"""How the key, the split and the weight columns become canonical."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from dataclasses import replace
 
 from polyhead.contracts.config import SPLITS, SplitSection
 from polyhead.errors import did_you_mean
-from polyhead.kinds.coercion import Coercion, Source, is_other, one_word_coercion, word_coercion
+from polyhead.kinds.coercion import (
+    Coercion,
+    Source,
+    is_other,
+    number_coercion,
+    one_word_coercion,
+    word_coercion,
+)
 
 _HINTED_SPLITS = 20  # different wrong words in the split column that get a hint of their own
 
@@ -35,6 +42,17 @@ def split_coercion(source: Source, section: SplitSection) -> Coercion:
         made = replace(made, values=made.values.replace(meanings))
     made = made.refusing("missing", "every row needs train, val or test", source.values.is_null())
     return made.refusing("unknown_split", hint, is_other(source.values, SPLITS))
+
+
+def weight_coercion(source: Source) -> Coercion:
+    """How a column of row weights becomes a number from 0 in every row.
+
+    Raises:
+        DataError: The column's type holds no numbers.
+    """
+    made = number_coercion(source)
+    made = made.refusing("negative", "a weight is 0 or more; with 0 a row teaches nothing", source.values < 0)
+    return made.refusing("missing", "every row needs a weight; with 0 it teaches nothing", source.values.is_null())
 
 
 def key_coercion(source: Source) -> Coercion:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import polars as pl
 
 from polyhead.contracts.config import Config
-from polyhead.contracts.validation import KEY, ROW, SPLIT
+from polyhead.contracts.validation import KEY, ROW, SPLIT, weight_column
 from polyhead.errors import DataError, Problem
 from polyhead.kinds.coercion import Coercion, Source, details
 from polyhead.kinds.tables import coercion
@@ -17,7 +17,7 @@ from polyhead.kinds.union import Feature, Target
 from polyhead.tables.columns import named
 from polyhead.tables.hashing import hashed
 from polyhead.tables.rejected import Rejected
-from polyhead.validate.key_and_split import key_coercion, split_coercion
+from polyhead.validate.key_and_split import key_coercion, split_coercion, weight_coercion
 
 KEY_HASH = "key hash"
 """A column of `RowPlan.computed`. Features and targets have no space in their names."""
@@ -40,6 +40,7 @@ class RowPlan:
         key: The key column. None names rows by their position.
         members: The features and targets wanted.
         split: The split column, if it is wanted.
+        weights: The columns of row weights wanted. Default: none.
 
     Raises:
         DataError: Columns whose type as a whole cannot hold their kind, all of them.
@@ -53,6 +54,7 @@ class RowPlan:
         key: str | None,
         members: Mapping[str, Feature | Target],
         split: str | None = None,
+        weights: Sequence[str] = (),
     ) -> None:
         self._schema = schema
         self._problems: list[Problem] = []
@@ -62,6 +64,8 @@ class RowPlan:
             self._take(KEY, key, key_coercion)
         for name, member in members.items():
             self._take(name, config.column_of(name), functools.partial(coercion, member=member))
+        for column in weights:
+            self._take(weight_column(column), column, weight_coercion)
         if split is not None:
             self._take(SPLIT, split, functools.partial(split_coercion, section=config.split))
         if self._problems:

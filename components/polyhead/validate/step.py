@@ -27,6 +27,7 @@ from polyhead.contracts.validation import (
 )
 from polyhead.errors import ArtifactError, DataError, Problem, counted
 from polyhead.fan_out import balanced, tell_plan
+from polyhead.kinds.base import weights_of
 from polyhead.kinds.summaries import Summary
 from polyhead.kinds.tables import table_of
 from polyhead.kinds.union import Feature, Target
@@ -95,6 +96,7 @@ def run(
         key=config.key,
         members={**config.features, **config.targets},
         split=config.split.column,
+        weights=weights_of(config.targets),
     )
     looks = _looks(config, root, plan, parts) if plan else None
     with new_artifact(out, ValidationReport) as directory:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Self, TypeVar
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from polyhead.kinds.fitting.accumulator import Accumulator, State
+from polyhead.kinds.fitting.moments import Moments
 from polyhead.pictures.folder import PictureFolder
 
 S = TypeVar("S")
@@ -45,24 +48,45 @@ class Fit(ABC, Generic[S]):
         name: The feature or target.
         known: Rows with a value.
         missing: Rows without one.
+        weights: Row weights of the rows with a value; none where the column has no row weights.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.known = self.missing = 0
+        self.weights = Moments()
 
     @property
     def accumulators(self) -> dict[str, Accumulator]:
         """What is gathered beside the numbers of rows, by attribute."""
         return {name: accumulator for name, accumulator in vars(self).items() if isinstance(accumulator, Accumulator)}
 
-    def update(self, values: pl.Series) -> None:
-        """Take the values of more rows, in the column's canonical type."""
+    def update(self, values: pl.Series, weights: pl.Series | None = None) -> None:
+        """Take the values of more rows.
+
+        Args:
+            values: In the column's canonical type.
+            weights: Row weights, float64. Default: there are none.
+        """
         known = values.drop_nulls() if values.null_count() else values
         self.known += len(known)
         self.missing += len(values) - len(known)
         if len(known):
             self._take(known)
+        if weights is not None and len(known):
+            of_known = weights.filter(values.is_not_null()).to_numpy()
+            self.weights.update(of_known)
+            self._weigh(known, of_known)
+
+    @property
+    def mean_weight(self) -> float:
+        """The mean row weight of the rows with a value; 0 for no such row."""
+        return self.weights.mean_and_variance()[0]
+
+    @property
+    def is_weighed(self) -> bool:
+        """Whether there are row weights, some of them above 0."""
+        return self.weights.total > 0
 
     def merge(self, other: Self) -> None:
         """Take what another has seen of other rows."""
@@ -92,6 +116,9 @@ class Fit(ABC, Generic[S]):
     @abstractmethod
     def _take(self, known: pl.Series) -> None:
         """Take values, none of them null."""
+
+    def _weigh(self, known: pl.Series, weights: NDArray[np.float64]) -> None:
+        """Take the row weights of values that `_take` has taken. Default: no statistic depends on them."""
 
     @abstractmethod
     def finish(self, site: Site) -> S:

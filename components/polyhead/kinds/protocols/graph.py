@@ -299,6 +299,7 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         name: The target's.
         target: Its settings.
         statistics: Of the train rows.
+        ratio: Of `polyhead.contracts.config.ResampleSection`. Default: no row is drawn again.
     """
 
     KIND: ClassVar[str]
@@ -306,10 +307,11 @@ class Head(ABC, Generic[ATarget, AStatistics]):
     """Of a raw target."""
     LINK: ClassVar[Link]
 
-    def __init__(self, name: str, target: ATarget, statistics: AStatistics) -> None:
+    def __init__(self, name: str, target: ATarget, statistics: AStatistics, ratio: float = 0.0) -> None:
         self.name = name
         self.target = target
         self.statistics = statistics
+        self.ratio = ratio
 
     def entries(self, held: Held) -> dict[str, Any]:
         """The entries of an example that hold the target, as `tf.io.parse_example` takes them."""
@@ -341,6 +343,11 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         own weights, a batch without a rare class would count as much as one with it.
         """
 
+    @property
+    def repeats(self) -> NDArray[np.float64]:
+        """How often the rows of each class come in an epoch, float64 (classes,); of a kind that resamples."""
+        raise NotImplementedError(f"{self.KIND} has no classes to draw rows by")
+
     @abstractmethod
     def loss(self, reduction: Literal["sum", "none"]) -> Any:
         """A Keras loss over the head's logits.
@@ -348,6 +355,14 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         Args:
             reduction: sum: of all rows, each times its weight. none: of each row, in the shape of the weights.
         """
+
+    def log_loss(self, reduction: Literal["sum", "none"]) -> Any:
+        """The loss that blends and temperatures are chosen by: `loss` without what only training is to see.
+
+        Args:
+            reduction: As there.
+        """
+        return self.loss(reduction)
 
     @abstractmethod
     def prior_logits(self) -> NDArray[np.float32]:
@@ -389,8 +404,13 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         """Whether the head's answers are corrected by the train rows' residuals."""
         return False
 
-    def correction(self, residuals: NDArray[np.float64]) -> float:
-        """What is added to a head's number, from (value - logit) of the train rows with a known target, (rows,)."""
+    def correction(self, residuals: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+        """What is added to a head's number, from (value - logit) of the train rows with a known target, (rows,).
+
+        Args:
+            residuals: Of each row.
+            weights: Of each row, above 0.
+        """
         return 0.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -25,11 +25,13 @@ class Outcome(ABC):
         kind: The target's kind.
         true: (n, …), see the kind.
         predicted: As `true`.
+        weights: Row weights, float64 (n,), by which metrics count the rows. Default: all count alike.
     """
 
     kind: str
     true: NDArray[Any]
     predicted: NDArray[Any]
+    weights: NDArray[np.float64] | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.true)
@@ -62,8 +64,8 @@ class Measure(Generic[MeasuredT_contra]):
     Attributes:
         metric: The metric.
         value: Its value, from the predictions and not from Keras, whose own metrics approximate (its AUC by thresholds)
-            and average over batches. None, or no finite number, where it is not defined; it gets at least one row and
-            finite predictions.
+            and average over batches, by the outcome's row weights where it has any. None, or no finite number, where it
+            is not defined; it gets at least one row, a weight above 0 and finite predictions.
         method: How it gets its interval.
         rows: Over how many rows it is. Default: all.
     """

@@ -95,9 +95,9 @@ class ClassScore(TargetScore[TargetBase, ClassStatistics, ClassOutcome]):
         return ClassOutcome(statistics.kind, true, predicted, probabilities_of(name, classes, known))
 
     def baseline(self, statistics: ClassStatistics, outcome: ClassOutcome) -> ClassOutcome:
-        """The train rows' class frequencies, of which the largest is predicted."""
+        """The train rows' class frequencies, by their row weights, of which the largest is predicted."""
         rows = len(outcome)
-        shares = np.array(statistics.counts) / sum(statistics.counts)
+        shares = np.array(statistics.mass) / sum(statistics.mass)
         predicted = np.full(rows, int(np.argmax(shares)))
         return replace(outcome, predicted=predicted, probabilities=np.tile(shares, (rows, 1)))
 
@@ -125,12 +125,18 @@ CLASS_MEASURES: tuple[Measure[ProbabilityOutcome], ...] = (
     ACCURACY_MEASURE,
     Measure(
         BALANCED_ACCURACY,
-        lambda outcome: float(sk.balanced_accuracy_score(outcome.true, outcome.predicted)),
+        lambda outcome: float(
+            sk.balanced_accuracy_score(outcome.true, outcome.predicted, sample_weight=outcome.weights)
+        ),
         MEAN_RECALL,
     ),
     Measure(
         MACRO_F1,
-        lambda outcome: float(sk.f1_score(outcome.true, outcome.predicted, average="macro", zero_division=0)),
+        lambda outcome: float(
+            sk.f1_score(
+                outcome.true, outcome.predicted, average="macro", zero_division=0, sample_weight=outcome.weights
+            )
+        ),
         MEAN_F1,
     ),
     LOG_LOSS_MEASURE,

@@ -6,12 +6,15 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Generic, Literal, TypeVar
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from polyhead.errors import DataError
 from polyhead.kinds.base import TargetBase
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.masses import Masses
 from polyhead.kinds.protocols.table import TargetTable
 from polyhead.kinds.summaries import ClassSummary
 from polyhead.kinds.targets.classes import ClassStatistics
@@ -32,10 +35,13 @@ class ClassFit(Fit[ClassStatistics], Generic[T]):
     def __init__(self, name: str, target: T) -> None:
         super().__init__(name)
         self._target = target
-        self.counts = Counts()
+        self.counts, self.masses = Counts(), Masses()
 
     def _take(self, known: pl.Series) -> None:
         self.counts.update(known)
+
+    def _weigh(self, known: pl.Series, weights: NDArray[np.float64]) -> None:
+        self.masses.update(known, weights)
 
     @abstractmethod
     def _classes(self, counted: dict[str, int]) -> list[str]:
@@ -66,7 +72,8 @@ class ClassFit(Fit[ClassStatistics], Generic[T]):
             )
         classes = self._classes(counted)
         counts = [counted.get(label, 0) for label in classes]
-        return ClassStatistics(kind=self.kind, classes=classes, counts=counts, missing=self.missing)
+        masses = self.masses.shares(classes, self.weights) if self.is_weighed else None
+        return ClassStatistics(kind=self.kind, classes=classes, counts=counts, masses=masses, missing=self.missing)
 
 
 class ClassTable(TargetTable[T]):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from polyhead.contracts.artifact import Record
 from polyhead.errors import InvalidValueError
-from polyhead.kinds.base import ClassWeight
+from polyhead.kinds.base import ClassWeight, effective_weights
 
 
 def require_classes(classes: Sequence[str] | None, weights: ClassWeight) -> None:
@@ -30,12 +30,14 @@ class ClassStatistics(Record):
     Attributes:
         classes: In the order of the head's logits; for binary: negative, positive.
         counts: Train rows of each.
+        masses: What the train rows of each weigh by their row weights, whose mean is 1; None without any.
         missing: Train rows without a label.
     """
 
     kind: Literal["binary", "multiclass", "ordinal"]
     classes: list[str]
     counts: list[int]
+    masses: list[float] | None = None
     missing: int
 
     @property
@@ -43,11 +45,21 @@ class ClassStatistics(Record):
         """What the head's logits mean."""
         return self.classes
 
+    @property
+    def mass(self) -> list[float]:
+        """What the train rows of each class weigh: their number, or `masses`."""
+        return list(map(float, self.counts)) if self.masses is None else self.masses
+
     def weights(self, asked: ClassWeight) -> list[float]:
-        """The loss weight of each class; balanced is rows / (classes * rows of the class), as in scikit-learn."""
+        """The loss weight of each class; balanced is rows / (classes * rows of the class), as in scikit-learn.
+
+        For `effective_number` see `polyhead.kinds.base.effective_weights`.
+        """
         if asked is None:
             return [1.0] * len(self.classes)
         if isinstance(asked, dict):
             return [asked.get(label, 1.0) for label in self.classes]
+        if asked == "effective_number":
+            return effective_weights(self.counts)
         rows, present = sum(self.counts), sum(1 for count in self.counts if count)
         return [rows / (present * count) if count else 0.0 for count in self.counts]

@@ -60,20 +60,33 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
 
     @property
     def weights(self) -> list[float]:
-        """The loss weight of each class."""
-        return self.statistics.weights(self.target.weighing)
+        """The loss weight of each class, times how often its rows come in an epoch.
+
+        So whatever does not draw rows again, such as the simple models and the loss of val rows, weighs them as much.
+        """
+        weights = self.statistics.weights(self.target.weighing)
+        return [weight * often for weight, often in zip(weights, self.repeats.tolist(), strict=True)]
+
+    @property
+    def repeats(self) -> NDArray[np.float64]:
+        """Once, or as often as gives the class its share of the commonest one's rows."""
+        counts = np.array(self.statistics.counts)
+        wanted = np.maximum(counts, np.ceil(self.ratio * counts.max()))
+        repeats = np.ones(len(counts))
+        np.divide(wanted, counts, out=repeats, where=counts > 0)
+        return repeats
 
     @property
     def weight_per_row(self) -> float:
         """The mean over the train rows."""
-        counts = self.statistics.counts
-        total = sum(count * weight for count, weight in zip(counts, self.weights, strict=True))
-        return total / (sum(counts) + self.statistics.missing)
+        statistics = self.statistics
+        total = sum(mass * weight for mass, weight in zip(statistics.mass, self.weights, strict=True))
+        return total / (sum(statistics.counts) + statistics.missing)
 
     @property
     def shares(self) -> NDArray[np.float64]:
         """Each class's share of the train rows' weight, float64 (classes,)."""
-        mass = np.multiply(self.statistics.counts, self.weights)
+        mass = np.multiply(self.statistics.mass, self.weights)
         return np.asarray(np.maximum(mass / mass.sum(), SMALLEST_SHARE), np.float64)
 
     def transform(self) -> ClassTransform:
@@ -88,9 +101,9 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
     @property
     def log_weights(self) -> NDArray[np.float64]:
         """The logarithm of each class's weight over the mean row's, (classes,); 0 for a class that no train row has."""
-        counts, weights = np.array(self.statistics.counts, np.float64), np.array(self.weights)
-        relative = weights / ((counts * weights).sum() / counts.sum())
-        return np.log(np.where(counts > 0, relative, 1.0))
+        mass, weights = np.array(self.statistics.mass), np.array(self.weights)
+        relative = weights / ((mass * weights).sum() / mass.sum())
+        return np.log(np.where(np.array(self.statistics.counts) > 0, relative, 1.0))
 
     def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
         """The label, string (batch,), and float32 (batch, classes)."""

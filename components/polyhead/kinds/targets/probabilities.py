@@ -124,14 +124,14 @@ class Area:
 
     Attributes:
         metric: The metric.
-        value: By scikit-learn, from whether each row has it and its probability.
+        value: By scikit-learn, from whether each row has it, its probability and its row weight.
         estimate: The same with its limits.
         name: Of the limits' method.
         doubt_of_sign: Of `Method`.
     """
 
     metric: Metric
-    value: Callable[[Booleans, Floats], float]
+    value: Callable[..., float]
     estimate: Callable[[Booleans, Floats], Estimate]
     name: str
     doubt_of_sign: Callable[[ProbabilityOutcome], str] = no_doubt
@@ -141,7 +141,7 @@ class Area:
 
         def value(outcome: ProbabilityOutcome) -> float | None:
             _, positive = _columns(outcome)
-            return self._value(*positive)
+            return self._value(*positive, outcome.weights)
 
         def estimate(outcome: ProbabilityOutcome) -> Estimate | str:
             _, positive = columns = _columns(outcome)
@@ -153,7 +153,7 @@ class Area:
         """The mean over the classes or labels that occur beside others, each against the rest."""
 
         def value(outcome: ProbabilityOutcome) -> float | None:
-            areas = [self._value(has, scores) for has, scores in _columns(outcome)]
+            areas = [self._value(has, scores, outcome.weights) for has, scores in _columns(outcome)]
             defined = [area for area in areas if area is not None]
             return float(np.mean(defined)) if defined else None
 
@@ -163,8 +163,11 @@ class Area:
 
         return self._measure(value, estimate)
 
-    def _value(self, has: Booleans, scores: Floats) -> float | None:
-        return float(self.value(has, scores)) if has.any() and not has.all() else None
+    def _value(self, has: Booleans, scores: Floats, weights: Floats | None) -> float | None:
+        counted = has if weights is None else has[weights > 0]
+        if not counted.any() or counted.all():
+            return None
+        return float(self.value(has, scores, sample_weight=weights))
 
     def _measure(
         self,
@@ -247,6 +250,8 @@ def _loss_gain(outcome: ProbabilityOutcome, baseline: ProbabilityOutcome) -> Smo
 
 def _log_loss(outcome: ProbabilityOutcome) -> float | None:
     losses, counts = outcome.losses()
+    if outcome.weights is not None:
+        losses, counts = losses * outcome.weights, counts * outcome.weights
     return float(losses.sum() / counts.sum()) if counts.any() else None
 
 
@@ -262,7 +267,7 @@ MEAN_F1 = Shares[ProbabilityOutcome](
 
 ACCURACY_MEASURE = Measure[ProbabilityOutcome](
     ACCURACY,
-    lambda outcome: float(outcome.right().mean()),
+    lambda outcome: float(np.average(outcome.right(), weights=outcome.weights)),
     Shares(name="Wilson", estimate=_accuracy, fewest_rows=FEWEST_FOR_SHARE),
 )
 LOG_LOSS_MEASURE = Measure[ProbabilityOutcome](

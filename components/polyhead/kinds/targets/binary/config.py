@@ -8,7 +8,7 @@ from pydantic import Field
 
 from polyhead.contracts.section import Data, Fit, Model
 from polyhead.contracts.words import Word
-from polyhead.kinds.base import CLASS_WEIGHT, DECIDE, ClassWeight, Decide, TargetBase
+from polyhead.kinds.base import CLASS_WEIGHT, DECIDE, FOCAL, LABEL_SMOOTHING, ClassWeight, Decide, TargetBase
 from polyhead.kinds.metrics import ACCURACY, BALANCED_ACCURACY, LOG_LOSS, MACRO_F1, PR_AUC, ROC_AUC, Metric
 
 
@@ -16,6 +16,7 @@ class BinaryTarget(TargetBase):
     """One of two labels."""
 
     METRICS: ClassVar[tuple[Metric, ...]] = (ACCURACY, BALANCED_ACCURACY, MACRO_F1, LOG_LOSS, ROC_AUC, PR_AUC)
+    RESAMPLES: ClassVar[bool] = True
 
     kind: Data[Literal["binary"]]
     positive: Fit[Word | None] = Field(
@@ -24,4 +25,6 @@ class BinaryTarget(TargetBase):
         "n/y, f/t; otherwise the rarer one in the train rows.",
     )
     class_weight: Model[ClassWeight] = CLASS_WEIGHT
+    label_smoothing: Model[float] = LABEL_SMOOTHING
+    focal: Model[float] = FOCAL
     decide: Model[Decide] = DECIDE

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from polyhead.kinds.base import Decide
 from polyhead.kinds.targets.binary.config import BinaryTarget
 from polyhead.kinds.targets.graph import HALF, ClassHead
+from polyhead.kinds.targets.losses import FocusedAnswer
 
 
 class BinaryHead(ClassHead[BinaryTarget]):
@@ -28,6 +29,13 @@ class BinaryHead(ClassHead[BinaryTarget]):
         return 1
 
     def loss(self, reduction: Literal["sum", "none"]) -> keras.losses.Loss:
+        """Cross-entropy, (batch,)."""
+        smoothing, focal = self.target.label_smoothing, self.target.focal
+        if smoothing or focal:
+            return FocusedAnswer(smoothing, focal, reduction)
+        return self.log_loss(reduction)
+
+    def log_loss(self, reduction: Literal["sum", "none"]) -> keras.losses.Loss:
         """Cross-entropy, (batch,)."""
         return keras.losses.BinaryCrossentropy(from_logits=True, reduction=reduction)
 

@@ -25,6 +25,7 @@ class CountStatistics(Record):
         count: Train rows with a number.
         missing: Train rows without one.
         mean: Of the numbers, above 0.
+        weighted: Their mean by row weights, above 0; None without any.
         deviance: Mean Poisson deviance of the numbers from their mean, above 0.
     """
 
@@ -32,7 +33,13 @@ class CountStatistics(Record):
     count: int
     missing: int
     mean: float
+    weighted: float | None = None
     deviance: float
+
+    @property
+    def centre(self) -> float:
+        """What a head says that looks at nothing."""
+        return self.mean if self.weighted is None else self.weighted
 
     @property
     def names(self) -> list[str]:

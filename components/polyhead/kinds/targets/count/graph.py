@@ -80,8 +80,8 @@ class CountHead(Head[CountTarget, CountStatistics]):
         return PoissonDeviance(self.statistics.deviance, reduction)
 
     def prior_logits(self) -> NDArray[np.float32]:
-        """The logarithm of the mean."""
-        return np.array([np.log(self.statistics.mean)], np.float32)
+        """The logarithm of the mean, by row weights."""
+        return np.array([np.log(self.statistics.centre)], np.float32)
 
     def transform(self) -> _CountTransform:
         """From float64 (batch,), NaN where missing, to float32 (batch, 1)."""

@@ -28,8 +28,8 @@ class CountScore(NumberScore[CountTarget, CountStatistics, NumberOutcome]):
         return NumberOutcome(statistics.kind, true, predicted)
 
     def baseline(self, statistics: CountStatistics, outcome: NumberOutcome) -> NumberOutcome:
-        """The train rows' mean."""
-        return replace(outcome, predicted=np.full(len(outcome), statistics.mean))
+        """The train rows' mean, by their row weights."""
+        return replace(outcome, predicted=np.full(len(outcome), statistics.centre))
 
 
 def _counts(outcome: NumberOutcome) -> tuple[Floats, Floats]:
@@ -65,7 +65,10 @@ def _over_own(deviances: Floats, counts: Floats) -> Smooth:
 
 def _d2(outcome: NumberOutcome) -> float | None:
     true, predicted = _counts(outcome)
-    return float(sk.d2_tweedie_score(true, predicted, power=1)) if len(true) > 1 and np.ptp(true) > 0 else None
+    counted = true if outcome.weights is None else true[outcome.weights > 0]
+    if len(counted) < 2 or np.ptp(counted) == 0:
+        return None
+    return float(sk.d2_tweedie_score(true, predicted, power=1, sample_weight=outcome.weights))
 
 
 def _gain(outcome: NumberOutcome, baseline: NumberOutcome) -> Floats:
@@ -77,7 +80,7 @@ SCORE = CountScore(
     [
         Measure(
             POISSON_DEVIANCE,
-            lambda outcome: float(sk.mean_poisson_deviance(*_counts(outcome))),
+            lambda outcome: float(sk.mean_poisson_deviance(*_counts(outcome), sample_weight=outcome.weights)),
             Bootstrap(
                 error=lambda outcome: mean(_deviances(outcome)),
                 back=math.exp,

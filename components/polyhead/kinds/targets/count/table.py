@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from polyhead.errors import DataError
 from polyhead.kinds.coercion import Coercion, Source, number_coercion
@@ -32,12 +33,15 @@ class CountFit(Fit[CountStatistics]):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.numbers, self.products = Moments(), Moments()
+        self.numbers, self.products, self.weighted = Moments(), Moments(), Moments()
 
     def _take(self, known: pl.Series) -> None:
         numbers = known.to_numpy()
         self.numbers.update(numbers)
         self.products.update(numbers * np.log(np.maximum(numbers, 1)))
+
+    def _weigh(self, known: pl.Series, weights: NDArray[np.float64]) -> None:
+        self.weighted.update(weights * known.to_numpy())
 
     def finish(self, site: Site) -> CountStatistics:
         """The statistics of all rows seen.
@@ -58,7 +62,8 @@ class CountFit(Fit[CountStatistics]):
             deviance = variance / mean  # to which it tends, where the difference below would be one of roundings
         else:
             deviance = 2 * (self.products.mean_and_variance()[0] - mean * math.log(mean))
-        return CountStatistics(count=self.known, missing=self.missing, mean=mean, deviance=deviance)
+        weighted = float(self.weighted.total / self.weights.total) if self.weighted.total > 0 else None
+        return CountStatistics(count=self.known, missing=self.missing, mean=mean, weighted=weighted, deviance=deviance)
 
 
 class CountTable(TargetTable[CountTarget]):

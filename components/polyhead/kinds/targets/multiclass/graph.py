@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from polyhead.kinds.targets.graph import ClassHead
+from polyhead.kinds.targets.losses import FocusedClasses
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 
 
@@ -26,6 +27,13 @@ class MulticlassHead(ClassHead[MulticlassTarget]):
         return len(self.statistics.classes)
 
     def loss(self, reduction: Literal["sum", "none"]) -> keras.losses.Loss:
+        """Cross-entropy, (batch,)."""
+        smoothing, focal = self.target.label_smoothing, self.target.focal
+        if smoothing or focal:
+            return FocusedClasses(smoothing, focal, reduction)
+        return self.log_loss(reduction)
+
+    def log_loss(self, reduction: Literal["sum", "none"]) -> keras.losses.Loss:
         """Cross-entropy, (batch,)."""
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
 

@@ -15,6 +15,7 @@ from polyhead.kinds.base import Decide
 from polyhead.kinds.entries import entry_name
 from polyhead.kinds.protocols.graph import Batch, Head, Held
 from polyhead.kinds.targets.graph import HALF, PROBABILITIES, SMALLEST_SHARE
+from polyhead.kinds.targets.losses import FocusedLabels
 from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
 
 
@@ -78,19 +79,26 @@ class MultilabelHead(Head[MultilabelTarget, LabelStatistics]):
     def weight_per_row(self) -> float:
         """The sum over labels, its mean over the train rows."""
         statistics = self.statistics
-        each = zip(statistics.counts, *self.weights, strict=True)
-        total = sum(count * positive + (statistics.rows - count) * negative for count, positive, negative in each)
+        each = zip(statistics.mass, *self.weights, strict=True)
+        total = sum(mass * positive + (statistics.rows - mass) * negative for mass, positive, negative in each)
         return total / (statistics.rows + statistics.missing)
 
-    def loss(self, reduction: Literal["sum", "none"]) -> LabelwiseCrossentropy:
+    def loss(self, reduction: Literal["sum", "none"]) -> keras.losses.Loss:
+        """Cross-entropy of each label, (batch, labels)."""
+        smoothing, focal = self.target.label_smoothing, self.target.focal
+        if smoothing or focal:
+            return FocusedLabels(smoothing, focal, reduction)
+        return self.log_loss(reduction)
+
+    def log_loss(self, reduction: Literal["sum", "none"]) -> keras.losses.Loss:
         """Cross-entropy of each label, (batch, labels)."""
         return LabelwiseCrossentropy(reduction=reduction)
 
     def prior_logits(self) -> NDArray[np.float32]:
         """The log odds of each label's weighted frequency."""
-        counts = np.array(self.statistics.counts, np.float64)
+        mass = np.array(self.statistics.mass)
         positive, negative = map(np.array, self.weights)
-        positive, negative = counts * positive, (self.statistics.rows - counts) * negative
+        positive, negative = mass * positive, (self.statistics.rows - mass) * negative
         odds = np.maximum(positive, SMALLEST_SHARE) / np.maximum(negative, SMALLEST_SHARE)
         return np.asarray(np.log(odds), np.float32)
 

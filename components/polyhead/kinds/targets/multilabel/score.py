@@ -103,9 +103,9 @@ class LabelScore(TargetScore[MultilabelTarget, LabelStatistics, LabelOutcome]):
         return LabelOutcome(statistics.kind, true, predicted, probabilities, unseen=unseen)
 
     def baseline(self, statistics: LabelStatistics, outcome: LabelOutcome) -> LabelOutcome:
-        """The train rows' label frequencies, of which one half or more is predicted."""
+        """The train rows' label frequencies, by their row weights, of which one half or more is predicted."""
         rows = len(outcome)
-        shares = np.array(statistics.counts) / max(statistics.rows, 1)
+        shares = np.minimum(np.array(statistics.mass) / max(statistics.rows, 1), 1.0)
         predicted = np.tile((shares >= 0.5).astype(np.int64), (rows, 1))
         return replace(outcome, predicted=predicted, probabilities=np.tile(shares, (rows, 1)))
 
@@ -142,11 +142,12 @@ def _memberships(sets: pl.Series, labels: Sequence[str]) -> tuple[NDArray[np.int
 
 
 def _macro_f1(outcome: LabelOutcome) -> float | None:
-    occurs = (outcome.true.sum(0) + outcome.predicted.sum(0)) > 0
-    scores: list[float] = [0.0] if outcome.never_seen().any() else []
+    counted = slice(None) if outcome.weights is None else outcome.weights > 0
+    occurs = (outcome.true[counted].sum(0) + outcome.predicted[counted].sum(0)) > 0
+    scores: list[float] = [0.0] if outcome.never_seen()[counted].any() else []
     if occurs.any():
         true, predicted = outcome.true[:, occurs], outcome.predicted[:, occurs]
-        scores += list(sk.f1_score(true, predicted, average=None, zero_division=0))
+        scores += list(sk.f1_score(true, predicted, average=None, zero_division=0, sample_weight=outcome.weights))
     return float(np.mean(scores)) if scores else None
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from polyhead.errors import DataError
 from polyhead.kinds.coercion import EMPTY_SET, Coercion, Source, listed, set_coercion
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.masses import Masses
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import LIST, MOSTLY, Guess, Rank, tag_separator, unlabelled
 from polyhead.kinds.protocols.table import TargetTable
@@ -27,10 +30,13 @@ class LabelFit(Fit[LabelStatistics]):
     def __init__(self, name: str, target: MultilabelTarget) -> None:
         super().__init__(name)
         self._target = target
-        self.counts = Counts()
+        self.counts, self.masses = Counts(), Masses()
 
     def _take(self, known: pl.Series) -> None:
         self.counts.update(_labels(known))
+
+    def _weigh(self, known: pl.Series, weights: NDArray[np.float64]) -> None:
+        self.masses.update(_labels(known), np.repeat(weights, known.list.len().to_numpy()))
 
     def finish(self, site: Site) -> LabelStatistics:
         """The statistics of all rows seen.
@@ -45,7 +51,8 @@ class LabelFit(Fit[LabelStatistics]):
             where = f"target '{self.name}'"
             raise DataError("empty-target", "no training row has a label", where=where, hint="check its separator")
         counts = [counted.get(label, 0) for label in labels]
-        return LabelStatistics(labels=labels, counts=counts, rows=self.known, missing=self.missing)
+        masses = self.masses.shares(labels, self.weights) if self.is_weighed else None
+        return LabelStatistics(labels=labels, counts=counts, masses=masses, rows=self.known, missing=self.missing)
 
 
 def _labels(known: pl.Series) -> pl.Series:

@@ -50,10 +50,10 @@ class OrdinalHead(ClassHead[OrdinalTarget]):
     @property
     def weight_per_row(self) -> float:
         """The sum over steps, its mean over the train rows."""
-        counts = self.statistics.counts
-        steps = [min(place + 1, self.units) for place in range(len(counts))]
-        total = sum(count * weight * taken for count, weight, taken in zip(counts, self.weights, steps, strict=True))
-        return total / (sum(counts) + self.statistics.missing)
+        mass = self.statistics.mass
+        steps = [min(place + 1, self.units) for place in range(len(mass))]
+        total = sum(each * weight * taken for each, weight, taken in zip(mass, self.weights, steps, strict=True))
+        return total / (sum(self.statistics.counts) + self.statistics.missing)
 
     def loss(self, reduction: Literal["sum", "none"]) -> LabelwiseCrossentropy:
         """Cross-entropy of each step, (batch, classes - 1); a row's sum is that of its class."""

@@ -25,8 +25,8 @@ class OrdinalScore(ClassScore):
     def baseline(self, statistics: ClassStatistics, outcome: ClassOutcome) -> ClassOutcome:
         """The train rows' class frequencies, of which the median is predicted, as the head does."""
         said = super().baseline(statistics, outcome)
-        counts = np.array(statistics.counts)
-        median = int((2 * counts.cumsum()[:-1] < counts.sum()).sum())
+        mass = np.array(statistics.mass)
+        median = int((2 * mass.cumsum()[:-1] < mass.sum()).sum())
         return replace(said, predicted=np.full(len(outcome), median))
 
     def notes(self, target: TargetBase, outcome: ClassOutcome) -> list[str]:
@@ -51,12 +51,12 @@ def _seen(outcome: ClassOutcome) -> int:
 
 def _qwk(outcome: ClassOutcome) -> float | None:
     seen = ~outcome.never_seen()
-    if not seen.any():
+    weights = None if outcome.weights is None else outcome.weights[seen]
+    if not (seen if weights is None else weights).any():
         return None
-    labels = range(outcome.probabilities.shape[1])
-    return float(
-        sk.cohen_kappa_score(outcome.true[seen], outcome.predicted[seen], labels=list(labels), weights="quadratic")
-    )
+    labels = list(range(outcome.probabilities.shape[1]))
+    ranks = outcome.true[seen], outcome.predicted[seen]
+    return float(sk.cohen_kappa_score(*ranks, labels=labels, weights="quadratic", sample_weight=weights))
 
 
 def _disagreement(outcome: ClassOutcome) -> Smooth:
@@ -102,7 +102,8 @@ def _distance_gain(outcome: ClassOutcome, baseline: ClassOutcome) -> Smooth:
 
 def _mae(outcome: ClassOutcome) -> float | None:
     true, predicted, seen = _ranks(outcome)
-    return float(np.abs(true - predicted).sum() / seen.sum()) if seen.any() else None
+    counts = seen if outcome.weights is None else seen * outcome.weights
+    return float(np.average(np.abs(true - predicted), weights=counts)) if counts.any() else None
 
 
 SCORE = OrdinalScore(

@@ -80,11 +80,18 @@ def _columns(name: str, statistics: QuantileStatistics) -> list[str]:
 def _pinball(outcome: QuantileOutcome) -> float:
     """The mean over levels of scikit-learn's."""
     each = zip(outcome.predicted.T, outcome.levels, strict=True)
-    return float(np.mean([sk.mean_pinball_loss(outcome.true, quantile, alpha=level) for quantile, level in each]))
+    return float(
+        np.mean(
+            [
+                sk.mean_pinball_loss(outcome.true, quantile, alpha=level, sample_weight=outcome.weights)
+                for quantile, level in each
+            ]
+        )
+    )
 
 
 def _coverage(outcome: QuantileOutcome) -> float | None:
-    return float(outcome.inside().mean()) if len(outcome.levels) > 1 else None
+    return float(np.average(outcome.inside(), weights=outcome.weights)) if len(outcome.levels) > 1 else None
 
 
 def _covered(outcome: QuantileOutcome) -> Estimate:

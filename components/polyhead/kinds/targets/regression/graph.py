@@ -19,6 +19,12 @@ _LOSSES = {
     "mae": keras.losses.MeanAbsoluteError,
 }
 _LARGEST_LOG = 700.0
+_FORWARD = {"log": tf.math.log, "log1p": tf.math.log1p, "sqrt": tf.sqrt}
+_BACK = {
+    "log": lambda learned: tf.exp(tf.minimum(learned, _LARGEST_LOG)),
+    "log1p": lambda learned: tf.math.expm1(tf.minimum(learned, _LARGEST_LOG)),
+    "sqrt": lambda learned: tf.square(tf.maximum(learned, 0.0)),
+}
 
 
 class _NumberTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
@@ -37,8 +43,7 @@ def standardised(statistics: RegressionStatistics, raw: tf.Tensor) -> tuple[tf.T
     """Float64 (batch,), NaN where missing, to float32 (batch, 1) and weights, float32 (batch,)."""
     known = tf.math.is_finite(raw)
     filled = tf.where(known, raw, tf.cast(statistics.median, tf.float64))
-    transformed = tf.math.log(filled) if statistics.transform == "log" else filled
-    scaled = (transformed - statistics.mean) / np.sqrt(statistics.variance)
+    scaled = (_learned(statistics, filled) - statistics.mean) / np.sqrt(statistics.variance)
     return tf.cast(scaled, tf.float32)[:, None], tf.cast(known, tf.float32)
 
 
@@ -50,8 +55,30 @@ def unstandardised(statistics: RegressionStatistics, scaled: tf.Tensor, correcti
         scaled: As `standardised` gives them.
         correction: What is added before the transform is undone.
     """
-    number = scaled * np.sqrt(statistics.variance) + statistics.mean + correction
-    return tf.exp(tf.minimum(number, _LARGEST_LOG)) if statistics.transform == "log" else number
+    return _turned_back(statistics, scaled * np.sqrt(statistics.variance) + statistics.mean + correction)
+
+
+def _learned(statistics: RegressionStatistics, numbers: tf.Tensor) -> tf.Tensor:
+    """Float64 numbers on the table's scale to the scale that is learned."""
+    if statistics.knots is not None:
+        return _between(numbers, statistics.knots.numbers, statistics.knots.scores)
+    return _FORWARD.get(statistics.transform, tf.identity)(numbers)
+
+
+def _turned_back(statistics: RegressionStatistics, learned: tf.Tensor) -> tf.Tensor:
+    """The way back; where a transform has no number for what is said, the nearest that it has."""
+    if statistics.knots is not None:
+        return _between(learned, statistics.knots.scores, statistics.knots.numbers)
+    return _BACK.get(statistics.transform, tf.identity)(learned)
+
+
+def _between(values: tf.Tensor, places: Sequence[float], heights: Sequence[float]) -> tf.Tensor:
+    """The line through points, level beyond the first and the last; float64 (batch,)."""
+    x, y = (tf.constant(of, tf.float64) for of in (places, heights))
+    at = tf.clip_by_value(tf.searchsorted(x, values, side="right") - 1, 0, len(places) - 2)
+    low, high = tf.gather(x, at), tf.gather(x, at + 1)
+    share = tf.clip_by_value((values - low) / (high - low), 0.0, 1.0)
+    return (1 - share) * tf.gather(y, at) + share * tf.gather(y, at + 1)
 
 
 class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
@@ -76,8 +103,10 @@ class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
         return _LOSSES[self.target.loss](reduction=reduction)
 
     def prior_logits(self) -> NDArray[np.float32]:
-        """The mean, which is 0."""
-        return np.zeros(1, np.float32)
+        """The mean: 0, without row weights."""
+        statistics = self.statistics
+        centre = statistics.mean if statistics.weighted is None else statistics.weighted.mean
+        return np.array([(centre - statistics.mean) / np.sqrt(statistics.variance)], np.float32)
 
     def transform(self) -> _NumberTransform:
         """From float64 (batch,), NaN where missing."""
@@ -92,15 +121,15 @@ class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
         """Where predictions are to be means."""
         return self.target.predict == "mean"
 
-    def correction(self, residuals: NDArray[np.float64]) -> float:
-        """What makes predictions means.
+    def correction(self, residuals: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+        """What makes predictions means, by the rows' weights.
 
-        A head that learns logarithms says, turned back, about the median of a skewed target. Duan's smearing estimate
-        of the mean multiplies that by the mean of exp(residual) over the train rows; here is its logarithm. Without a
-        transform it is the mean residual. (N. Duan, Smearing Estimate: A Nonparametric Retransformation Method, Journal
-        of the American Statistical Association 78, 1983, 605-610.)
+        A head that learns logarithms, of a number or of 1 and a number, says, turned back, about the median of a skewed
+        target. Duan's smearing estimate of the mean multiplies that by the mean of exp(residual) over the train rows;
+        here is its logarithm. Without a transform it is the mean residual. (N. Duan, Smearing Estimate: A Nonparametric
+        Retransformation Method, Journal of the American Statistical Association 78, 1983, 605-610.)
         """
         each = residuals * np.sqrt(self.statistics.variance)
-        if self.statistics.transform == "log":
-            return float(np.logaddexp.reduce(each) - np.log(len(each)))
-        return float(each.mean())
+        if self.statistics.transform in ("log", "log1p"):
+            return float(np.logaddexp.reduce(each + np.log(weights)) - np.log(weights.sum()))
+        return float(np.average(each, weights=weights))

@@ -16,6 +16,7 @@ from polyhead.intervals.method import Floats
 from polyhead.kinds.metrics import MAE, MAPE, R2, R2_TRANSFORMED, RMSE, Metric
 from polyhead.kinds.protocols.score import Arrays, Measure, Outcome, OutcomeT, StatisticsT, TargetScore, TargetT
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+from polyhead.kinds.targets.regression.scale import TABLES_OWN, Scale
 
 LONGEST_TAIL = 4.5
 
@@ -25,10 +26,10 @@ class NumberOutcome(Outcome):
     """A head of numbers; `true` and `predicted` are float64 (n,).
 
     Attributes:
-        log_scale: Whether the head learns the logarithm. Default: false.
+        scale: What the head learns the numbers on. Default: the table's scale.
     """
 
-    log_scale: bool = False
+    scale: Scale = TABLES_OWN
 
     @property
     def finite(self) -> bool:
@@ -42,9 +43,7 @@ class NumberOutcome(Outcome):
     def learned(self) -> tuple[Floats, Floats]:
         """As `numbers`, on the scale that the head learns."""
         true, predicted = self.numbers()
-        if self.log_scale:
-            return np.log(true), np.log(np.maximum(predicted, np.finfo(np.float32).tiny))
-        return true, predicted
+        return self.scale.learned(true), self.scale.learned(self.scale.clipped(predicted))
 
 
 class NumberScore(TargetScore[TargetT, StatisticsT, OutcomeT]):
@@ -69,28 +68,32 @@ class RegressionScore(NumberScore[RegressionTarget, RegressionStatistics, Number
     def outcome(self, name: str, statistics: RegressionStatistics, known: pl.DataFrame) -> NumberOutcome:
         """The numbers as they are."""
         true, predicted = (known[f"{name}.{column}"].to_numpy() for column in ("true", "predicted"))
-        return NumberOutcome(statistics.kind, true, predicted, log_scale=statistics.transform == "log")
+        return NumberOutcome(statistics.kind, true, predicted, scale=Scale(statistics.transform, statistics.knots))
 
     def baseline(self, statistics: RegressionStatistics, outcome: NumberOutcome) -> NumberOutcome:
-        """The train rows' median."""
-        return replace(outcome, predicted=np.full(len(outcome), statistics.median))
+        """The train rows' median; with row weights the mean on the scale that the head learns, turned back."""
+        centre = statistics.median if statistics.weighted is None else statistics.weighted.value
+        return replace(outcome, predicted=np.full(len(outcome), centre))
 
     def notes(self, target: RegressionTarget, outcome: NumberOutcome) -> list[str]:
         """Of what the predictions are means or medians, and which rows MAPE leaves out."""
         notes = []
         if target.predict == "mean":
             notes.append("predictions are means: the train rows' residuals correct them (predict: mean)")
-        elif target.transform == "log":
-            notes.append("predictions are near the median, as their logarithm is learned; predict: mean gives means")
+        elif target.transform in _LEARNED:
+            means = "; predict: mean gives means" if _LEARNED[target.transform] == "logarithm" else ""
+            notes.append(f"predictions are near the median, as their {_LEARNED[target.transform]} is learned{means}")
         if zeros := len(outcome) - _nonzero(outcome):
             notes.append(f"mape leaves out {zeros} test rows whose true value is 0")
         return notes
 
 
-Scale = Callable[[NumberOutcome], tuple[Floats, Floats]]
+_LEARNED = {"log": "logarithm", "log1p": "logarithm", "sqrt": "square root", "quantile": "quantile"}
+
+On = Callable[[NumberOutcome], tuple[Floats, Floats]]
 
 
-def _errors(outcome: NumberOutcome, scale: Scale = NumberOutcome.numbers) -> Floats:
+def _errors(outcome: NumberOutcome, scale: On = NumberOutcome.numbers) -> Floats:
     true, predicted = scale(outcome)
     return true - predicted
 
@@ -99,7 +102,7 @@ def _nonzero(outcome: NumberOutcome) -> int:
     return int((outcome.true != 0).sum())
 
 
-def _long_tailed(scale: Scale) -> Callable[[NumberOutcome], str]:
+def _long_tailed(scale: On) -> Callable[[NumberOutcome], str]:
     """Doubts a mean of squared errors that a few of them make."""
 
     def doubt(outcome: NumberOutcome) -> str:
@@ -111,12 +114,15 @@ def _long_tailed(scale: Scale) -> Callable[[NumberOutcome], str]:
     return doubt
 
 
-def _r2(metric: Metric, scale: Scale) -> Measure[NumberOutcome]:
+def _r2(metric: Metric, scale: On) -> Measure[NumberOutcome]:
     """R² on one scale, which is 1 minus a ratio of errors."""
 
     def value(outcome: NumberOutcome) -> float | None:
         true, predicted = scale(outcome)
-        return float(sk.r2_score(true, predicted)) if len(true) > 1 and np.ptp(true) > 0 else None
+        counted = true if outcome.weights is None else true[outcome.weights > 0]
+        if len(counted) < 2 or np.ptp(counted) == 0:
+            return None
+        return float(sk.r2_score(true, predicted, sample_weight=outcome.weights))
 
     def error(outcome: NumberOutcome) -> Smooth:
         return over_variance(_errors(outcome, scale) ** 2, scale(outcome)[0])
@@ -132,9 +138,11 @@ def _r2(metric: Metric, scale: Scale) -> Measure[NumberOutcome]:
 def _mape(outcome: NumberOutcome) -> float | None:
     true, predicted = outcome.numbers()
     nonzero = true != 0
-    if not nonzero.any():
+    weights = None if outcome.weights is None else outcome.weights[nonzero]
+    if not (nonzero if weights is None else weights).any():
         return None
-    return float(100 * np.abs((predicted[nonzero] - true[nonzero]) / true[nonzero]).mean())
+    errors = np.abs((predicted[nonzero] - true[nonzero]) / true[nonzero])
+    return float(100 * np.average(errors, weights=weights))
 
 
 def _relative(errors: Floats, outcome: NumberOutcome) -> Smooth:
@@ -152,7 +160,7 @@ def _absolute_gain(outcome: NumberOutcome, baseline: NumberOutcome) -> Floats:
 
 MAE_MEASURE = Measure[NumberOutcome](
     MAE,
-    lambda outcome: float(np.abs(_errors(outcome)).mean()),
+    lambda outcome: float(np.average(np.abs(_errors(outcome)), weights=outcome.weights)),
     Bootstrap(
         error=lambda outcome: mean(np.abs(_errors(outcome))),
         back=math.exp,
@@ -161,7 +169,7 @@ MAE_MEASURE = Measure[NumberOutcome](
 )
 RMSE_MEASURE = Measure[NumberOutcome](
     RMSE,
-    lambda outcome: float(np.sqrt((_errors(outcome) ** 2).mean())),
+    lambda outcome: float(np.sqrt(np.average(_errors(outcome) ** 2, weights=outcome.weights))),
     Bootstrap(
         error=lambda outcome: mean(_errors(outcome) ** 2),
         back=lambda x: math.exp(x / 2),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Generic, Literal, TypeVar
+from dataclasses import replace
+from typing import Generic, TypeVar
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from polyhead.errors import DataError, Problem
 from polyhead.kinds.coercion import Coercion, Source, number_coercion
@@ -16,7 +18,8 @@ from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess, Rank, holds_classes, unlabelled
 from polyhead.kinds.protocols.table import TargetTable
 from polyhead.kinds.summaries import NumberSummary
-from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget, Transform, WeightedCentre
+from polyhead.kinds.targets.regression.scale import Scale, knots_of
 
 S = TypeVar("S")
 
@@ -39,9 +42,6 @@ class RegressionSummary(NumberSummary):
         )
 
 
-Transform = Literal["none", "log"]
-
-
 class NumberFit(Fit[S], Generic[S]):
     """Mean and variance on the transformed scale and the quantiles of a number to predict.
 
@@ -52,13 +52,25 @@ class NumberFit(Fit[S], Generic[S]):
 
     def __init__(self, name: str, transform: Transform) -> None:
         super().__init__(name)
-        self._transform = transform
-        self.transformed, self.quantiles = Moments(), Quantiles()
+        self._scale = Scale(transform)
+        self.transformed, self.quantiles, self.weighted = Moments(), Quantiles(), Moments()
 
     def _take(self, known: pl.Series) -> None:
         numbers = known.to_numpy()
-        self.transformed.update(np.log(numbers) if self._transform == "log" else numbers)
+        self.transformed.update(self._scale.learned(numbers))
         self.quantiles.update(numbers)
+
+    def _weigh(self, known: pl.Series, weights: NDArray[np.float64]) -> None:
+        self.weighted.update(weights * self._scale.learned(known.to_numpy()))
+
+    def _centre(self, scale: Scale) -> WeightedCentre | None:
+        """Of the scale of quantiles, which is not known before all rows are, the mean is that of the numbers."""
+        if not self.is_weighed:
+            return None
+        mean = np.array(self.weighted.total / self.weights.total)
+        if scale.knots is not None:
+            return WeightedCentre(mean=float(scale.learned(mean)), value=float(mean))
+        return WeightedCentre(mean=float(mean), value=float(scale.back(mean)))
 
     def numbers(self) -> RegressionStatistics:
         """The statistics of the numbers of all rows seen.
@@ -75,14 +87,20 @@ class NumberFit(Fit[S], Generic[S]):
                 hint="change the split or add rows",
             )
         mean, variance = self.transformed.mean_and_variance()
+        scale = self._scale
+        if scale.transform == "quantile":
+            scale = replace(scale, knots=knots_of(self.quantiles))
+            mean, variance = 0.0, 1.0
         return RegressionStatistics(
-            transform=self._transform,
+            transform=scale.transform,
             count=self.known,
             missing=self.missing,
             mean=mean,
             variance=variance,
             median=self.quantiles.at([0.5])[0],
             median_error=self.quantiles.error,
+            weighted=self._centre(scale),
+            knots=scale.knots,
         )
 
 
@@ -108,10 +126,14 @@ class RegressionFit(NumberFit[RegressionStatistics]):
 
 
 def learned_coercion(source: Source, low: float | None, high: float | None, transform: Transform) -> Coercion:
-    """How a column becomes numbers that a head can learn: float64 in a range, above zero for their logarithm."""
+    """How a column becomes numbers that a head can learn: float64, in a range, and of what the transform takes."""
     made = number_coercion(source, low, high)
     if transform == "log":
-        made = made.refusing("not_positive", "transform: log needs numbers above zero", source.values <= 0)
+        return made.refusing("not_positive", "transform: log needs numbers above zero", source.values <= 0)
+    if transform == "log1p":
+        return made.refusing("out_of_range", "transform: log1p needs numbers above -1", source.values <= -1)
+    if transform == "sqrt":
+        return made.refusing("negative", "transform: sqrt needs numbers from zero", source.values < 0)
     return made
 
 
@@ -121,7 +143,7 @@ class RegressionTable(TargetTable[RegressionTarget]):
     single = True
 
     def coercion(self, source: Source, member: RegressionTarget) -> Coercion:
-        """Float64, within the range of the configuration, and above zero where the logarithm is learned."""
+        """Float64, within the range of the configuration, and of what its transform takes."""
         return learned_coercion(source, member.min, member.max, member.transform)
 
     def guess(self, column: Column) -> Guess | None:
