@@ -174,6 +174,47 @@ def test_all_heads_that_cannot_learn_are_named_at_once(tiny: Any) -> None:
     assert not (data.folder / "P").exists()
 
 
+def test_row_weights_of_the_train_rows_alone_count(tiny: Any, tmp_path: Path) -> None:
+    """Means and masses are pandas' own, in any order of the rows and whatever the others weigh."""
+
+    def weighed(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(w=[0.1 * (row % 5) for row in range(len(frame))])
+
+    def others(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = weighed(frame)
+        frame.loc[frame["part"] != "train", "w"] = 1000.0
+        return frame.sample(frac=1, random_state=1)
+
+    (tmp_path / "b").mkdir()
+    data, changed = tiny(change=weighed, weight="w"), tiny(change=others, weight="w", folder=tmp_path / "b")
+    fitted, again = run(data), run(changed)
+    assert (fitted.mean_weights, fitted.target_statistics) == (again.mean_weights, again.target_statistics)
+    train = data.frame[data.frame["part"] == "train"]
+    mean = train["w"].mean()
+    assert fitted.mean_weights == pytest.approx(dict.fromkeys(("price", "shape", "sold", "tags"), mean), rel=1e-12)
+    sold: Any = fitted.target_statistics["sold"]
+    masses = train["w"].groupby(train["sold"]).sum() / mean
+    assert sold.masses == pytest.approx([masses[label] for label in sold.classes], rel=1e-12)
+    tags: Any = fitted.target_statistics["tags"]
+    expected = [train["w"][train["tags"].str.contains(label)].sum() / mean for label in tags.labels]
+    assert tags.masses == pytest.approx(expected, rel=1e-12)
+
+
+def test_heads_whose_train_rows_weigh_nothing_are_named_at_once(tiny: Any) -> None:
+    targets = {
+        "price": {"kind": "regression"},
+        "shape": {"kind": "multiclass"},
+        "sold": {"kind": "binary", "weight": "v"},
+        "tags": {"kind": "multilabel"},
+    }
+    data = tiny(
+        change=lambda frame: frame.assign(w=(frame["part"] != "train") * 1.0, v=1.0), weight="w", targets=targets
+    )
+    where = [f"target '{name}'" for name in ("price", "shape", "tags")]
+    with refusal(DataError, *["no-row-weight"] * 3, where=where, shows=["'w'"]):
+        run(data)
+
+
 def test_artifacts_that_do_not_belong_together(tiny: Any) -> None:
     """Another config, a failed validation, no validation at all."""
     data = tiny()

@@ -47,7 +47,8 @@ class MetricScore(Record):
         value: On the test rows whose target is known; None where it is not defined, such as the ROC AUC of a
             test split with one class.
         baseline: The same metric of the trivial prediction: the train rows' class frequencies, median, mean or
-            quantiles; with row weights the weighted frequencies, or the weighted mean.
+            quantiles; with row weights the weighted frequencies, or the weighted mean on the scale that the head
+            learns, turned back (of `transform: quantile` the median).
         n: The rows that it is over.
         interval: Of `value`.
         difference: `value` minus `baseline`; None where either is not defined.

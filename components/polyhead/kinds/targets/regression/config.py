@@ -83,7 +83,7 @@ class RegressionStatistics(Record):
 
     Attributes:
         median_error: Largest relative error of the median, as `NumericStatistics.quantile_error`.
-        weighted: The same rows by their row weights; None without any.
+        weighted: The same rows by their row weights; None without any, and of `transform: quantile`.
         knots: Of `transform: quantile`, whose mean and variance count as 0 and 1; None for the others.
     """
 

@@ -64,12 +64,10 @@ class NumberFit(Fit[S], Generic[S]):
         self.weighted.update(weights * self._scale.learned(known.to_numpy()))
 
     def _centre(self, scale: Scale) -> WeightedCentre | None:
-        """Of the scale of quantiles, which is not known before all rows are, the mean is that of the numbers."""
-        if not self.is_weighed:
+        """None of the scale of quantiles, which is not known before all rows are."""
+        if not self.is_weighed or scale.knots is not None:
             return None
         mean = np.array(self.weighted.total / self.weights.total)
-        if scale.knots is not None:
-            return WeightedCentre(mean=float(scale.learned(mean)), value=float(mean))
         return WeightedCentre(mean=float(mean), value=float(scale.back(mean)))
 
     def numbers(self) -> RegressionStatistics:
