@@ -93,7 +93,7 @@ def test_a_column_for_each_level() -> None:
     baseline = score.baseline(statistics, outcome)
     np.testing.assert_allclose(baseline.predicted[1], np.quantile(NUMBERS, LEVELS), rtol=1e-4)
     notes = score.notes(member("quantile", levels=LEVELS), outcome)
-    assert notes == ["share of true values up to each quantile: 0.1 of 0.000, 0.4 of 0.000, 0.9 of 0.500"]
+    assert notes == ["share of true values up to each quantile: 0.1: 0.000, 0.4: 0.000, 0.9: 0.500"]
 
 
 def test_more_coverage_is_not_called_better() -> None:

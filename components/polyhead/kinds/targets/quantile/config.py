@@ -38,7 +38,7 @@ class QuantileTarget(TargetBase):
         require_ordered(self.min, self.max)
         if self.levels != sorted(set(self.levels)):
             raise InvalidValueError(
-                "unordered-levels", f"levels {self.levels} do not ascend: {sorted(set(self.levels))} do"
+                "unordered-levels", f"levels {self.levels} do not ascend: write {sorted(set(self.levels))}"
             )
         return self
 

@@ -69,7 +69,7 @@ class QuantileScore(NumberScore[QuantileTarget, QuantileStatistics, QuantileOutc
         if not len(outcome):
             return []
         shares = (outcome.true[:, None] <= outcome.predicted).mean(0)
-        each = ", ".join(f"{level} of {share:.3f}" for level, share in zip(target.levels, shares, strict=True))
+        each = ", ".join(f"{level}: {share:.3f}" for level, share in zip(target.levels, shares, strict=True))
         return [f"share of true values up to each quantile: {each}"]
 
 
