@@ -1,4 +1,4 @@
-"""How columns become numbers, words, paths and sets of labels, and the cells that do not fit.
+"""How columns become numbers, words, paths and sets of words, and the cells that do not fit.
 
 Pure expressions: what is said here of one cell, the columnar engine does to whole tables while it reads them. The
 canonical type of each kind is in `polyhead.kinds.examples`.
@@ -29,7 +29,7 @@ VECTOR = pl.List(pl.Float32)
 """The canonical type of vectors."""
 
 EMPTY_SET = "[]"
-"""How a text cell spells a multilabel target without any label."""
+"""How a text cell spells a set without any word."""
 
 TEXTS = (pl.String, pl.Categorical, pl.Enum, pl.Binary)
 """Types whose cells are text."""
@@ -283,7 +283,7 @@ def one_word_coercion(source: Source, accepted: Sequence[str] | None = None) -> 
     """
     made = word_coercion(source)
     if source.dtype in TEXTS:
-        detail = "is a list: give one word, or make the column a target of kind: multilabel"
+        detail = "is a list: give one word, or set kind: multicategory (multilabel for a target)"
         broken = source.values.map_batches(_lists_in, pl.Boolean, is_elementwise=True)
         made = made.refusing("a_list", detail, broken)
     if accepted is not None:
@@ -313,7 +313,8 @@ def _spelling(value: pl.Expr, name: str, dtype: pl.DataType, *, strip: bool = Tr
 def _require_single(name: str, dtype: pl.DataType) -> pl.DataType:
     if dtype.is_numeric() or dtype in _SPELLED:
         return dtype
-    hint = "join a list's words into one text" if dtype in (pl.List, pl.Array) else ""
+    is_list = dtype in (pl.List, pl.Array)
+    hint = "set kind: multicategory (multilabel for a target), or join a list's words into one text" if is_list else ""
     raise DataError(
         "not-a-single-value", f"holds {dtype}, which is not a single value", where=f"column '{name}'", hint=hint
     )
@@ -382,11 +383,19 @@ def _respelled_text(words: pl.Series) -> pl.Series:
     return new.alias(words.name) if len(rows) == len(words) else words.scatter(rows, new)
 
 
-def set_coercion(source: Source, separator: str) -> Coercion:
-    """How a column becomes label sets as list<string>, each sorted and without repeats.
+def set_coercion(
+    source: Source, separator: str, accepted: Sequence[str] | None = None, *, repeats: bool = False
+) -> Coercion:
+    """How a column becomes sets of words as list<string>, each sorted.
 
     Text is cut at the separator; `[]` is the empty set and an empty cell is missing. Lists are taken as they are, and
-    so are lists that Python, NumPy or JSON wrote into a cell. Labels are spelled as words are.
+    so are lists that Python, NumPy or JSON wrote into a cell. The words of a set are spelled as all words are.
+
+    Args:
+        source: The column.
+        separator: What separates the words of a text cell.
+        accepted: The only words that a set may have. Default: any.
+        repeats: Whether a word counts as often as a cell has it, so that the result is a multiset. Default: once.
 
     Raises:
         DataError: The column holds neither words nor lists of words.
@@ -394,21 +403,25 @@ def set_coercion(source: Source, separator: str) -> Coercion:
     if isinstance(source.dtype, (pl.List, pl.Array)):
         inner = source.dtype.inner
         assert isinstance(inner, pl.DataType)
-        made = Coercion(_label_set(source.received.cast(pl.List(inner)), source.name, inner))
+        made = Coercion(_set_of(source.received.cast(pl.List(inner)), source.name, inner, repeats=repeats))
     else:
         text = _bare(text_of(source.received, _require_single(source.name, source.dtype)))
         lists = text.map_batches(lambda cells: _cut(cells, separator), pl.List(pl.String), is_elementwise=True)
-        made = requiring_text(Coercion(_label_set(lists, source.name, pl.String())), source)
+        made = requiring_text(Coercion(_set_of(lists, source.name, pl.String(), repeats=repeats)), source)
     if source.dtype in TEXTS:
-        detail = f"is not a list that Python or JSON writes; separate labels with {separator!r}"
+        detail = f"is not a list that Python or JSON writes; separate its values with {separator!r}"
         broken = source.values.list.eval(pl.element().str.contains(NO_LIST)).list.any()
         made = made.refusing("not_a_list", detail, broken)
+    if accepted is not None:
+        unknown = source.values.list.eval(~pl.element().is_in(accepted)).list.any()
+        made = made.refusing("not_allowed", f"accepted are {listed(accepted)}", unknown)
     return made
 
 
-def _label_set(lists: pl.Expr, name: str, dtype: pl.DataType) -> pl.Expr:
+def _set_of(lists: pl.Expr, name: str, dtype: pl.DataType, *, repeats: bool) -> pl.Expr:
     spelled = lists.list.eval(_spelling(pl.element(), name, dtype)).cast(pl.List(pl.String))
-    return spelled.list.eval(pl.element().filter(pl.element() != "")).list.unique().list.sort()
+    words = spelled.list.eval(pl.element().filter(pl.element() != ""))
+    return (words if repeats else words.list.unique()).list.sort()
 
 
 def _cut(cells: pl.Series, separator: str) -> pl.Series:

@@ -6,13 +6,13 @@ import math
 
 import polars as pl
 
-from polyhead.kinds.coercion import EMPTY_SET, Coercion, Source, word_coercion
+from polyhead.kinds.coercion import Coercion, Source, word_coercion
 from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import Terms, TextFeature, TextStatistics
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.guessing.columns import Column
-from polyhead.kinds.guessing.guess import LIST, MOSTLY, Guess, Rank, holds_text, tag_separator
+from polyhead.kinds.guessing.guess import LIST, MOSTLY, Guess, Rank, holds_text
 from polyhead.kinds.protocols.table import FeatureTable
 from polyhead.kinds.summaries import WordSummary
 from polyhead.kinds.vocabulary import write_vocabulary
@@ -84,16 +84,11 @@ class TextTable(FeatureTable[TextFeature]):
         return word_coercion(source, strip=False)
 
     def guess(self, column: Column) -> Guess | None:
-        """Lists written as text, tags, and free text."""
+        """Lists written as text, and free text."""
         if not column.distinct or column.numbers is not None:
             return None
         if column.share(LIST) > MOSTLY:
             return Guess("text", why="lists, written as text; their words count one by one", rank=Rank.TAGS)
-        separator = tag_separator(column)
-        if separator is not None:
-            count = len(_labels(column, separator))
-            why = f"tags: {count} labels with {separator!r} between them; each word of them counts"
-            return Guess("text", why=why, rank=Rank.TAGS)
         if not holds_text(column):
             return None
         options = {"analyzer": "words"} if column.known.str.len_chars().mean() > _LONG else {}  # type: ignore[operator]
@@ -109,8 +104,3 @@ class TextTable(FeatureTable[TextFeature]):
     def fit(self, name: str, member: TextFeature) -> TextFit:
         """An empty fit of terms."""
         return TextFit(name, member)
-
-
-def _labels(column: Column, separator: str) -> list[str]:
-    flat = column.known.filter(column.known != EMPTY_SET).str.split(separator).explode().str.strip_chars()
-    return flat.filter(flat != "").unique().sort().to_list()

@@ -70,7 +70,6 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
 
     KIND = _NAME
     DTYPE = tf.float32
-    IS_WIDE = True
 
     def __init__(
         self,
@@ -81,6 +80,11 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
         super().__init__(features, statistics, directory)
         self._lengths = [of.length for of in self.statistics.values()]
         self._longest = max(self._lengths)
+
+    @property
+    def is_wide(self) -> bool:
+        """Always."""
+        return True
 
     def raw_spec(self, name: str) -> tf.TensorSpec:
         """Float32 (batch, length); a row of NaN is missing."""
