@@ -20,6 +20,7 @@ from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
 from polyhead.contracts.section import Data, Fit, Section
 from polyhead.errors import ArtifactError, ConfigError, InvalidValueError, Problem, did_you_mean
+from polyhead.kinds.base import column_names
 from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS, Feature, Target
 
 Split = Literal["train", "val", "test"]
@@ -276,14 +277,21 @@ class Config(Section):
     cluster: ClusterSection = ClusterSection()
 
     def column_of(self, name: str) -> str:
-        """The table's column behind a feature or target name."""
-        member = self.features.get(name) or self.targets[name]
-        return member.column or name
+        """The table's column behind a feature or target name; of several, the first and the last."""
+        columns = self.columns_of(name)
+        return columns[0] if len(columns) == 1 else f"{columns[0]}..{columns[-1]}"
+
+    def columns_of(self, name: str) -> list[str]:
+        """The table's columns behind a feature or target name: one, or several whose cells are a list."""
+        if name in self.features:
+            return self.features[name].columns_of(name)
+        return [self.targets[name].column or name]
 
     @property
     def columns(self) -> list[str]:
         """Every column that the configuration reads, without repeats, in the file's order."""
-        named = [self.key, *(self.column_of(name) for name in (*self.features, *self.targets)), self.split.column]
+        members = (column for name in (*self.features, *self.targets) for column in self.columns_of(name))
+        named = [self.key, *members, self.split.column]
         return list(dict.fromkeys(column for column in named if column is not None))
 
     @property
@@ -631,8 +639,10 @@ def _check_columns(document: Document) -> Iterator[Problem]:
     use(document.get(["key"]), "key")
     use(document.get(["split", "column"]), "split", "column")
     for group, name, body in _members(document):
-        column = body.get("column") if isinstance(body, dict) else None
-        use(name if column is None else column, group, name)
+        own = body if isinstance(body, dict) else {}
+        several = column_names(own.get("columns"))
+        for column in several or [own.get("column") or name]:
+            use(column, group, name)
     for column, places in uses.items():
         first, *others = places
         if not others or places == [("features", first[-1]), ("targets", first[-1])]:

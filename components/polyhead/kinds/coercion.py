@@ -6,16 +6,18 @@ canonical type of each kind is in `polyhead.kinds.examples`.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
 
 from polyhead.contracts.words import COMPUTED, RESPELLINGS, computed
-from polyhead.errors import DataError
+from polyhead.errors import DataError, Problem
 from polyhead.kinds.lists import LIKE_A_LIST, NO_LIST, read_list
+from polyhead.tables.columns import named
 
 NO_NUMBER = frozenset(
     ["", "#n/a", "#na", "-", "--", "-nan", ".", "<na>", "?", "n.a.", "n/a", "na", "nan", "nat", "nil", "none", "null"]
@@ -131,6 +133,41 @@ class Coerced:
     faults: list[Fault] = field(default_factory=list)
 
 
+def received_of(columns: Mapping[str, pl.DataType]) -> tuple[pl.Expr, pl.DataType]:
+    """What a feature or target has of a table, and its type: a column as it is, or several as lists of numbers.
+
+    A row none of whose cells has a number has no list. In the others a missing number is null, and a cell that cannot
+    be read as one NaN.
+
+    Args:
+        columns: Their types.
+
+    Raises:
+        DataError: One of several holds no numbers; all of these columns.
+    """
+    if len(columns) == 1:
+        ((name, dtype),) = columns.items()
+        return named(name), dtype
+    problems: list[Problem] = []
+    numbers = []
+    for name, dtype in columns.items():
+        try:
+            made = number_coercion(Source(name, dtype, named(name), named(name)))
+        except DataError as error:
+            problems += error.problems
+            continue
+        number = made.values
+        if dtype in TEXTS:
+            text = text_of(named(name), dtype).str.strip_chars().str.to_lowercase()
+            unread = number.is_null() & text.is_not_null() & ~text.is_in(sorted(NO_NUMBER))
+            number = pl.when(unread).then(math.nan).otherwise(number)
+        numbers.append(number)
+    if problems:
+        raise DataError(problems)
+    nothing = pl.all_horizontal(number.is_null() for number in numbers)
+    return pl.when(~nothing).then(pl.concat_list(numbers)), pl.List(pl.Float64())
+
+
 def numbers(column: pl.Series) -> Coerced:
     """A column as float64; see `number_coercion`."""
     return applied(column, number_coercion)
@@ -188,7 +225,7 @@ def vectors(column: pl.Series) -> Coerced:
     return applied(column, vector_coercion)
 
 
-def vector_coercion(source: Source, length: int | None = None) -> Coercion:
+def vector_coercion(source: Source, length: int | None = None, names: Sequence[str] | None = None) -> Coercion:
     """How a column becomes lists of float32, each the number nearest to what the cell has.
 
     Lists are taken as they are; text is read as one, such as `[0.1, 0.2]` or, as NumPy writes it, `[0.1 0.2]`. The
@@ -198,6 +235,7 @@ def vector_coercion(source: Source, length: int | None = None) -> Coercion:
     Args:
         source: The column.
         length: How many numbers a cell must have. Default: any, but not none.
+        names: What messages call the numbers of a cell, where they have names.
 
     Raises:
         DataError: The column's type holds no lists of numbers.
@@ -230,7 +268,15 @@ def vector_coercion(source: Source, length: int | None = None) -> Coercion:
 
         made = made.refusing("wrong_length", detail, values.list.len() != length)
     unread = values.list.eval(pl.element().fill_nan(None).is_null()).list.any()
-    made = made.refusing("not_a_number", "has an item that is not a number: a vector has all of its numbers", unread)
+
+    def missing(cell: pl.Series) -> str:
+        if names is None:
+            return "has an item that is not a number: a vector has all of its numbers"
+        at = int(cell.fill_nan(None).is_null().arg_max() or 0)
+        what = "is missing" if cell[at] is None else "cannot be read as a number"
+        return f"{names[at]} {what}: a vector has all of its numbers"
+
+    made = made.refusing("not_a_number", missing, unread)
     infinite = values.list.eval(pl.element().is_infinite()).list.any()
     return made.refusing("infinite", "must have finite numbers, of 32 bits", infinite)
 

@@ -274,7 +274,7 @@ class _Clean(NamedTuple):
     @classmethod
     def of(cls, config: Config, table: Table) -> Self:
         name = table if isinstance(table, str) else "the DataFrame"
-        columns = [config.column_of(feature) for feature in config.features]
+        columns = [column for feature in config.features for column in config.columns_of(feature)]
         frame = open_table(table, columns, [] if config.key is None else [config.key]).frame()
         clean, rejected = clean_features(frame, config)
         usable = clean.filter(~pl.col(ROW).is_in(rejected.rows))
