@@ -99,7 +99,7 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     ("cheap", cells(lambda row: "x" if row % 3 else None), "category", "'x' or empty"),
     ("城市", CITIES, "category", "3 different words"),
     ("note", SENTENCES, "text", "free text, about"),
-    ("评论", REVIEWS, "text", "free text; what is between two marks is one word"),
+    ("评论", REVIEWS, "text", "without spaces between words"),
     ("レビュー", JAPANESE, "text", "free text"),
     ("tags", TAGS, "multicategory", "several values in a cell, with ',' between them"),
     ("genres", [tags.replace(",", "|") for tags in TAGS], "multicategory", "with '|' between them"),
@@ -153,6 +153,12 @@ def test_long_texts_are_proposed_without_runs_of_characters() -> None:
     """Whose cost grows with the text."""
     assert guess_feature(column("note", SENTENCES)).options == {}
     assert guess_feature(column("note", [" ".join([text] * 12) for text in SENTENCES])).options == {"analyzer": "words"}
+
+
+def test_texts_without_spaces_are_proposed_with_runs_of_characters() -> None:
+    """However long they are: as words they have hardly anything in common."""
+    for values in (REVIEWS, JAPANESE, ["".join([text] * 40) for text in REVIEWS]):
+        assert guess_feature(column("note", values)).options == {"analyzer": "characters"}
 
 
 @pytest.mark.parametrize(("name", "values", "kind", "why"), FEATURES, ids=[f"{c[0]}-{c[3]}"[:60] for c in FEATURES])

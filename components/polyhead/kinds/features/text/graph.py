@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from polyhead.kinds.features.graph import (
 )
 from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import Terms, TextFeature, TextStatistics
-from polyhead.kinds.features.text.tokenizer import SHORTEST_WORD, WHITE_SPACE, WORD_CHARACTERS
+from polyhead.kinds.features.text.tokenizer import SHORTEST_WORD, WHITE_SPACE, WORD_CHARACTERS, stopped
 from polyhead.kinds.protocols.graph import Batch, Encoded
 from polyhead.kinds.strings import lookup_table, respelled, stripped
 from polyhead.kinds.vocabulary import read_vocabulary
@@ -44,16 +44,23 @@ class TextTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
     of the batch: no dense matrix of the vocabulary.
 
     Args:
+        feature: Its stop words.
         statistics: The terms' files and the lengths of n-grams.
         directory: The preprocessing artifact.
     """
 
-    def __init__(self, statistics: TextStatistics, directory: Path) -> None:
+    def __init__(self, feature: TextFeature, statistics: TextStatistics, directory: Path) -> None:
         super().__init__()
+        left_out = stopped(feature.stop_words)
+        self._left_out = lookup_table(dict.fromkeys(left_out, 1), 0) if left_out else None
+        cuts = {
+            tokenizer.WORDS: functools.partial(word_terms, left_out=self._left_out),
+            tokenizer.CHARACTERS: character_terms,
+        }
         first, self._weighings = 1, []
         for terms in statistics.terms:
             if terms.vocabulary.size:  # TensorFlow has no empty tables; without terms none is needed
-                self._weighings.append(_Weighing(terms, directory, first))
+                self._weighings.append(_Weighing(terms, directory, first, cuts[terms.tokenizer]))
             first += terms.vocabulary.size
 
     def __call__(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -78,21 +85,25 @@ class _Weighing(tf.Module):  # type: ignore[misc]
         terms: Of the kind, at least one.
         directory: The preprocessing artifact.
         first: The first term's id.
+        cut: From texts in lower case, and the lengths of terms, to terms.
     """
 
-    def __init__(self, terms: Terms, directory: Path, first: int) -> None:
+    def __init__(
+        self, terms: Terms, directory: Path, first: int, cut: Callable[[tf.Tensor, range], tf.RaggedTensor]
+    ) -> None:
         super().__init__()
         vocabulary = read_vocabulary(directory, terms.vocabulary)
         self._size = vocabulary.height
         self._table = lookup_table(zip(vocabulary["token"], range(self._size), strict=True), -1)
         self._idf = vocabulary["idf"].to_numpy()
-        self._cut = functools.partial(_CUT[terms.tokenizer], lengths=range(terms.shortest, terms.longest + 1))
+        self._cut = cut
+        self._lengths = range(terms.shortest, terms.longest + 1)
         self._first = first
 
     def __call__(self, lower: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
         """String (batch,) to int32 ids and float32 weights, (batch, None) each."""
         rows = tf.shape(lower, out_type=tf.int64)[0]
-        ids = self._table.lookup(self._cut(lower))
+        ids = self._table.lookup(self._cut(lower, self._lengths))
         ids = tf.ragged.boolean_mask(ids, ids >= 0)
         counts = tf.sparse.bincount(ids, axis=-1, minlength=self._size, maxlength=self._size)
         row, term = counts.indices[:, 0], counts.indices[:, 1]
@@ -111,10 +122,18 @@ def lowered(texts: tf.Tensor) -> tf.Tensor:
     return tf.strings.lower(texts, encoding="utf-8")
 
 
-def word_terms(lower: tf.Tensor, lengths: range) -> tf.RaggedTensor:
-    """The terms by `tokenizer.WORDS` of texts in lower case, (batch, None)."""
+def word_terms(lower: tf.Tensor, lengths: range, left_out: tf.lookup.StaticHashTable | None = None) -> tf.RaggedTensor:
+    """The terms by `tokenizer.WORDS` of texts in lower case, (batch, None).
+
+    Args:
+        lower: String (batch,).
+        lengths: Words of a term.
+        left_out: 1 for stop words, 0 for others. Default: there are none.
+    """
     words = tf.strings.split(tf.strings.regex_replace(lower, f"[^{WORD_CHARACTERS}]+", " "))
     words = tf.ragged.boolean_mask(words, tf.strings.length(words, unit="UTF8_CHAR") >= SHORTEST_WORD)
+    if left_out is not None:
+        words = tf.ragged.boolean_mask(words, left_out.lookup(words) == 0)
     return words if lengths == range(1, 2) else tf.strings.ngrams(words, list(lengths), separator=" ")
 
 
@@ -126,15 +145,21 @@ def character_terms(lower: tf.Tensor, lengths: range) -> tf.RaggedTensor:
     return tf.strings.ngrams(characters, list(lengths), separator="").merge_dims(1, 2)
 
 
-_CUT = {tokenizer.WORDS: word_terms, tokenizer.CHARACTERS: character_terms}
-
-
 class _Inputs(tf.Module):  # type: ignore[misc]
     """All columns, padded to the longest of them."""
 
-    def __init__(self, columns: Sequence[TextStatistics], directory: Path, *, stored: bool) -> None:
+    def __init__(
+        self,
+        features: Sequence[TextFeature],
+        columns: Sequence[TextStatistics],
+        directory: Path,
+        *,
+        stored: bool,
+    ) -> None:
         super().__init__()
-        self._transforms = [TextTransform(statistics, directory) for statistics in columns]
+        self._transforms = [
+            TextTransform(feature, statistics, directory) for feature, statistics in zip(features, columns, strict=True)
+        ]
         self._stored = stored
 
     def __call__(self, texts: tf.Tensor) -> Batch:
@@ -202,7 +227,8 @@ class TextBlock(TermsBlock[TextFeature, TextStatistics]):
 
     def transform(self, directory: Path, *, stored: bool) -> _Inputs:
         """String (batch, columns), empty where missing."""
-        return _Inputs(list(self.statistics.values()), directory, stored=stored)
+        features, statistics = list(self.features.values()), list(self.statistics.values())
+        return _Inputs(features, statistics, directory, stored=stored)
 
     def inputs(self) -> dict[str, Any]:
         """`text_ids`, `text_weights` and `text_known`."""

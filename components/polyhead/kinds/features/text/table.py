@@ -32,13 +32,14 @@ class TextFit(Fit[TextStatistics]):
     def __init__(self, name: str, feature: TextFeature) -> None:
         super().__init__(name)
         self._feature = feature
+        self._left_out = tokenizer.stopped(feature.stop_words)
         self.words, self.characters = Counts(), Counts()
 
     def _take(self, known: pl.Series) -> None:
         for batch in known.to_frame().iter_slices(_TEXTS):
             texts = batch.to_series()
             if self._feature.analyzer != "characters":
-                _count(self.words, tokenizer.terms(texts, self._feature.ngrams))
+                _count(self.words, tokenizer.terms(texts, self._feature.ngrams, self._left_out))
             if self._feature.analyzer != "words":
                 _count(self.characters, tokenizer.characters(texts, *self._feature.characters))
 
@@ -51,7 +52,11 @@ class TextFit(Fit[TextStatistics]):
             documents: How many texts have each term.
         """
         feature = self._feature
-        chosen = documents.most_frequent(at_least=feature.min_documents, at_most=feature.max_terms).sort("token")
+        least, most = (
+            share if isinstance(share, int) else share * self.known
+            for share in (feature.min_documents, feature.max_documents)
+        )
+        chosen = documents.most_frequent(at_least=least, up_to=most, at_most=feature.max_terms).sort("token")
         idf = [math.log((1 + self.known) / (1 + count)) + 1 for count in chosen["count"]]
         return chosen.with_columns(pl.Series("idf", idf, dtype=pl.Float64))
 
@@ -91,11 +96,11 @@ class TextTable(FeatureTable[TextFeature]):
             return Guess("text", why="lists, written as text; their words count one by one", rank=Rank.TAGS)
         if not holds_text(column):
             return None
-        options = {"analyzer": "words"} if column.known.str.len_chars().mean() > _LONG else {}  # type: ignore[operator]
-        why = f"free text, about {column.length:.0f} words in a cell"
         if column.is_unspaced:
-            why = "free text; what is between two marks is one word, unless spaces separate words"
-        return Guess("text", options, why=why)
+            why = "free text without spaces between words, so runs of characters are its terms"
+            return Guess("text", {"analyzer": "characters"}, why=why)
+        options = {"analyzer": "words"} if column.known.str.len_chars().mean() > _LONG else {}  # type: ignore[operator]
+        return Guess("text", options, why=f"free text, about {column.length:.0f} words in a cell")
 
     def summary(self) -> WordSummary:
         """How many different texts."""
