@@ -207,6 +207,24 @@ def test_raw_cells_are_cut_as_the_table_is(tf: Any, tmp_path: Path) -> None:
         np.testing.assert_array_equal(served[name], value, name)
 
 
+def test_training_hides_sets_and_values(tf: Any) -> None:
+    """Of some sets nothing is known, of others some values are unseen; weights stay what they were."""
+    from polyhead.kinds.features.multicategory.graph import HideSets
+
+    ids = np.tile([2, 3, 0], (4000, 1, 1)).astype(np.int32)
+    weights = np.tile([0.5, 0.5, 0.0], (4000, 1, 1)).astype(np.float32)
+    hide = HideSets(0.1, 7)
+    for value, same in zip(hide([ids, weights]), (ids, weights), strict=True):
+        np.testing.assert_array_equal(value, same)
+    hidden, left = (np.asarray(value)[:, 0] for value in hide([ids, weights], training=True))
+    missing = (hidden == 0).all(1)
+    assert 0.08 < missing.mean() < 0.12
+    np.testing.assert_array_equal(left[missing], [[1, 0, 0]] * missing.sum())
+    np.testing.assert_array_equal(left[~missing], weights[~missing, 0])
+    assert 0.08 < (hidden[~missing, :2] == 1).mean() < 0.12
+    assert not hidden[:, 2].any(), "padding stays padding"
+
+
 def test_trees_get_a_line_where_there_are_too_many_values(tmp_path: Path, tf: Any) -> None:
     from polyhead.kinds.graphs import FEATURE_BLOCKS
 

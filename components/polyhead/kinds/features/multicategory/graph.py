@@ -123,14 +123,15 @@ class HideSets(Hide):
     """`Hide` for sets: some become missing, and as many of the values of others unseen, so that both are learned.
 
     Input shape:
-        Ids and weights, `(batch, columns, n)` each.
+        Ids and weights in a list, `(batch, columns, n)` each.
 
     Output shape:
         Both.
     """
 
-    def call(self, ids: Any, weights: Any, training: bool = False) -> Any:
+    def call(self, sets: Any, training: bool = False) -> Any:
         """Ids and weights, some of them hidden while training."""
+        ids, weights = sets
         if not training:
             return ids, weights
         unseen = (self.draw(ops.shape(ids)) < self.rate) & (ids != MISSING_ID)
@@ -177,7 +178,7 @@ class MulticategoryBlock(TermsBlock[MulticategoryFeature, MulticategoryStatistic
     def encode(self, inputs: Mapping[str, Any], model: ModelSizes, seed: int) -> Encoded:
         """The sum of the values' vectors, which are longer the more values a column has."""
         hide = HideSets(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")
-        ids, weights = hide(inputs[_IDS], inputs[_WEIGHTS])
+        ids, weights = hide([inputs[_IDS], inputs[_WEIGHTS]])
         units = min(column_units(model.width, len(self.names)), 4 + 2 * int(max(self.terms) ** 0.5))
         vectors = WeightedTerms(self.terms, units, name=f"{_NAME}__encoder")(ids, weights)
         return Encoded(

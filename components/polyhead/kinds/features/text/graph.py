@@ -53,7 +53,7 @@ class TextTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         super().__init__()
         left_out = stopped(feature.stop_words)
         self._left_out = lookup_table(dict.fromkeys(left_out, 1), 0) if left_out else None
-        cuts = {
+        cuts: dict[str, Callable[[tf.Tensor, range], tf.RaggedTensor]] = {
             tokenizer.WORDS: functools.partial(word_terms, left_out=self._left_out),
             tokenizer.CHARACTERS: character_terms,
         }
