@@ -188,6 +188,39 @@ def test_components_are_scaled_as_scikit_learn_does(tf: Any, tmp_path: Path) -> 
     assert inputs["vector_known"].numpy().all()
 
 
+def test_a_projection_keeps_distances_and_leaves_fewer_numbers(tf: Any, tmp_path: Path) -> None:
+    """Of long vectors only; what the network and the simple models get is as wide as asked, and so is their line."""
+    from polyhead.kinds.graphs import FEATURE_BLOCKS
+
+    tables = {
+        name: np.random.default_rng(3).normal(size=(30, length)) for name, length in (("long", 900), ("short", 5))
+    }
+    tables = {name: table.astype(np.float32) for name, table in tables.items()}
+    statistics = {name: fitted(pl.Series(table.tolist()), tmp_path) for name, table in tables.items()}
+    raw = {name: tf.constant(table) for name, table in tables.items()}
+
+    def inputs_of(**options: Any) -> tuple[Any, dict[str, Any]]:
+        block = FEATURE_BLOCKS["vector"]({name: member("vector", **options) for name in tables}, statistics)
+        inputs = block.transform(tmp_path, stored=False)(block.joined(raw))
+        assert {name: value.shape[1:] for name, value in inputs.items()} == {
+            name: value.shape[1:] for name, value in block.inputs().items()
+        }
+        return block, {name: value.numpy() for name, value in inputs.items()}
+
+    (_, whole), (block, projected) = inputs_of(), inputs_of(projection=256)
+    assert projected["vector"].shape == (30, 2, 256)
+    assert block.table(projected).size == 256 + 5
+    assert block.line(projected, 3, "y").shape == (30, 3)
+    np.testing.assert_array_equal(projected["vector"][:, 1, :5], whole["vector"][:, 1, :5])
+    assert not projected["vector"][:, 1, 5:].any()
+    before, after = (
+        np.linalg.norm(one["vector"][:, None, 0] - one["vector"][None, :, 0], axis=-1)[np.triu_indices(30, 1)]
+        for one in (whole, projected)
+    )
+    np.testing.assert_allclose(after / before, 1, atol=4 / np.sqrt(256))
+    assert abs((after / before).mean() - 1) < 0.02
+
+
 def test_a_vector_with_one_number_that_is_not_finite_is_missing_in_serving(tf: Any, tmp_path: Path) -> None:
     """The served graph cannot reject a row; it must not answer with NaN either."""
     from polyhead.kinds.graphs import FEATURE_BLOCKS

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from polyhead.contracts.artifact import Record
-from polyhead.contracts.section import Data
+from polyhead.contracts.section import Data, Model
 from polyhead.errors import InvalidValueError
 from polyhead.kinds.base import FeatureBase, column_names
 
@@ -31,6 +31,15 @@ class VectorFeature(FeatureBase):
         le=_LONGEST,
         description="Numbers in a cell; a row with more or fewer is rejected. Default: as many as the rows have, which "
         "must all have the same.",
+    )
+
+    projection: Model[int | None] = Field(
+        None,
+        ge=1,
+        le=_LONGEST,
+        description="Most numbers of a vector that the model sees, for vectors that are long beside few rows. Of a "
+        "longer one these are sums of all its numbers with signs drawn once, which keep distances about as they are. "
+        "Default: all.",
     )
 
     @field_validator("columns", mode="before")
