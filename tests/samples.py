@@ -19,7 +19,7 @@ from PIL import Image
 from strategies import labels, moments, numbers, phrases, words
 
 from polyhead.contracts.config import Config
-from polyhead.kinds.coercion import VECTOR
+from polyhead.kinds.coercion import EMPTY_SET, VECTOR
 from polyhead.kinds.examples import FEATURES_HELD
 from polyhead.kinds.tables import coerce
 from polyhead.kinds.union import FEATURES, TARGETS, Feature, Target
@@ -69,7 +69,7 @@ SAMPLES: dict[str, Sample] = {
         raw=("red", " green ", "blue", "7.0"),
         refused=(
             ("purple", "not_allowed", "accepted are red, green, blue, 7"),
-            ("['red']", "a_list", "give one word, or make the column a target of kind: multilabel"),
+            ("['red']", "a_list", "give one word, or set kind: multicategory (multilabel for a target)"),
         ),
     ),
     "text": Sample(
@@ -103,10 +103,19 @@ SAMPLES: dict[str, Sample] = {
             ("1, 2, 3", "not_a_list", "in brackets, such as [0.1, 0.2]"),
         ),
     ),
+    "multicategory": Sample(
+        options={"allowed": ["red", "green", "blue", "7"], "encoding": "counts"},
+        canonical=st.lists(labels, max_size=5).map(sorted),
+        raw=("red", "green| 7.0|green", "[]", "blue|7|red|", " red | blue "),
+        refused=(
+            ("red|purple", "not_allowed", "accepted are red, green, blue, 7"),
+            ("['red', oops]", "not_a_list", "separate its values with '|'"),
+        ),
+    ),
     "binary": Sample(
         canonical=st.sampled_from(["no", "yes"]),
         raw=("no", " yes"),
-        refused=(("['yes', 'no']", "a_list", "give one word, or make the column a target of kind: multilabel"),),
+        refused=(("['yes', 'no']", "a_list", "give one word, or set kind: multicategory (multilabel for a target)"),),
     ),
     "multiclass": Sample(
         options={"classes": ["red", "green", "7"]},
@@ -119,8 +128,8 @@ SAMPLES: dict[str, Sample] = {
         canonical=st.lists(st.sampled_from(["red", "green", "7"]), unique=True).map(sorted),
         raw=("red", "green| 7.0", "[]", "['red', 'green']"),
         refused=(
-            ("red|purple", "not_allowed", "labels are red, green, 7"),
-            ("['red', oops]", "not_a_list", "separate labels with '|'"),
+            ("red|purple", "not_allowed", "accepted are red, green, 7"),
+            ("['red', oops]", "not_a_list", "separate its values with '|'"),
         ),
     ),
     "regression": Sample(
@@ -192,7 +201,7 @@ def sent(feature: Feature, cells: pl.Series, folder: Path) -> NDArray[Any]:
 
     Returns:
         (rows,): float64, NaN where missing, for a kind of numbers; the files' bytes for pictures; (rows, length)
-        float32 for vectors, NaN where missing; otherwise the words.
+        float32 for vectors, NaN where missing; otherwise the words, those of a set with `|` between them.
     """
     if FEATURES_HELD[feature.kind].dtype == pl.Float64:
         numbers = cells if cells.dtype == pl.Float64 else coerce(cells, feature).values
@@ -201,6 +210,8 @@ def sent(feature: Feature, cells: pl.Series, folder: Path) -> NDArray[Any]:
         vectors = cells if cells.dtype == VECTOR else coerce(cells, feature).values
         missing = [math.nan] * sample_of(feature.kind).options["length"]
         return np.array([missing if vector is None else vector for vector in vectors.to_list()], np.float32)
+    if cells.dtype == pl.List(pl.String):
+        cells = cells.list.join("|").replace("", EMPTY_SET)
     if feature.PICTURES:
         return np.array([(folder / path).read_bytes() if path else b"" for path in cells], object)
     return np.array([(cell or "").encode() for cell in cells], object)

@@ -365,7 +365,7 @@ def test_a_list_that_nobody_writes_is_a_fault(cell: str) -> None:
     for separator in ("|", ";"):
         coerced = coerce(pl.Series([cell, "a"]), MultilabelTarget(kind="multilabel", separator=separator))
         assert [(f.reason, f.detail, f.mask.to_list()) for f in coerced.faults] == [
-            ("not_a_list", f"is not a list that Python or JSON writes; separate labels with '{separator}'",
+            ("not_a_list", f"is not a list that Python or JSON writes; separate its values with '{separator}'",
              [True, False])
         ]  # fmt: skip
 
@@ -384,7 +384,7 @@ def test_label_sets_outside_the_labels() -> None:
     coerced = coerce(pl.Series(["a|b", "a|c", "[]", None]), target)
     assert coerced.values.to_list() == [["a", "b"], None, [], None]
     assert faults(coerced) == {"not_allowed": [1]}
-    assert coerced.faults[0].detail == "labels are a, b"
+    assert coerced.faults[0].detail == "accepted are a, b"
 
 
 def test_ranges_and_log() -> None:

@@ -173,6 +173,38 @@ def test_runs_of_characters_are_those_of_scikit_learn(text: str, shortest: int, 
     assert missing is None
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(phrases, min_size=1, max_size=8),
+    st.integers(1, 5),
+    st.integers(1, 3) | st.floats(0.01, 0.6),
+    st.floats(0.6, 1) | st.integers(3, 9),
+)
+def test_documents_may_be_a_number_or_a_share(values: list[str], ngrams: int, least: float, most: float) -> None:
+    """Of the texts that are there, as `min_df` and `max_df` count them."""
+    feature = TextFeature(kind="text", ngrams=ngrams, min_documents=least, max_documents=most)
+    fit = gathered(TextFit("x", feature), strings([*values, None]))
+    counter = CountVectorizer(ngram_range=(1, ngrams))
+    try:
+        counts = (counter.fit_transform(values) > 0).sum(axis=0).A1
+    except ValueError:  # no term at all
+        counts = np.array([])
+    low, high = (count if isinstance(count, int) else count * len(values) for count in (least, most))
+    names = counter.get_feature_names_out() if len(counts) else []
+    kept = [name for name, count in zip(names, counts, strict=True) if low <= count <= high]
+    assert fit.vocabulary(fit.words)["token"].to_list() == kept
+
+
+def test_stop_words_are_read_as_texts_are() -> None:
+    """In any case; of one with an apostrophe both parts, and of one letter nothing, since it is no term anyway."""
+    feature = TextFeature(kind="text", ngrams=2, min_documents=1, stop_words=["THE", "we'll", "i", "Straße"])
+    fit = gathered(TextFit("x", feature), strings(["The house we'll buy, i say: the STRASSE, die Straße", None]))
+    assert fit.vocabulary(fit.words)["token"].to_list() == [
+        "buy", "buy say", "die", "house", "house buy", "say", "say strasse", "strasse", "strasse die",
+    ]  # fmt: skip
+    assert "the" in fit.vocabulary(fit.characters)["token"].to_list()
+
+
 def test_max_terms_keeps_the_most_frequent() -> None:
     """By documents, ties by code points; the result is in code point order."""
     values = strings(["bb aa bb", "bb cc", "dd cc aa"])

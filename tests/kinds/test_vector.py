@@ -14,8 +14,8 @@ import pytest
 from refusals import refusal
 from samples import member
 
-from polyhead.contracts.config import Config
-from polyhead.errors import DataError
+from polyhead.contracts.config import Config, parse_config
+from polyhead.errors import ConfigError, DataError
 from polyhead.kinds.coercion import VECTOR, vectors
 from polyhead.kinds.features.vector.config import VectorStatistics
 from polyhead.kinds.fitting.fit import Site
@@ -115,16 +115,16 @@ def test_a_column_of_no_lists_of_numbers_is_refused(column: pl.Series) -> None:
         coerce(column.alias("v"), member("vector"))
 
 
-def validated(frame: pl.DataFrame, folder: Path, **options: Any) -> Any:
+def validated(table: Table, folder: Path, *, max_rejected: float = 0.5, **options: Any) -> Any:
     config = Config.model_validate(
         {
             "table": "t.csv",
             "features": {"v": {"kind": "vector", **options}},
             "targets": {"y": {"kind": "regression"}},
-            "validate": {"max_rejected": 0.5},
+            "validate": {"max_rejected": max_rejected},
         }
     )
-    return validate_step.run(config=config, table=frame, out=folder / "V")
+    return validate_step.run(config=config, table=table, out=folder / "V")
 
 
 def test_vectors_of_several_lengths_need_a_length(tmp_path: Path) -> None:
@@ -188,6 +188,39 @@ def test_components_are_scaled_as_scikit_learn_does(tf: Any, tmp_path: Path) -> 
     assert inputs["vector_known"].numpy().all()
 
 
+def test_a_projection_keeps_distances_and_leaves_fewer_numbers(tf: Any, tmp_path: Path) -> None:
+    """Of long vectors only; what the network and the simple models get is as wide as asked, and so is their line."""
+    from polyhead.kinds.graphs import FEATURE_BLOCKS
+
+    tables = {
+        name: np.random.default_rng(3).normal(size=(30, length)) for name, length in (("long", 900), ("short", 5))
+    }
+    tables = {name: table.astype(np.float32) for name, table in tables.items()}
+    statistics = {name: fitted(pl.Series(table.tolist()), tmp_path) for name, table in tables.items()}
+    raw = {name: tf.constant(table) for name, table in tables.items()}
+
+    def inputs_of(**options: Any) -> tuple[Any, dict[str, Any]]:
+        block = FEATURE_BLOCKS["vector"]({name: member("vector", **options) for name in tables}, statistics)
+        inputs = block.transform(tmp_path, stored=False)(block.joined(raw))
+        assert {name: value.shape[1:] for name, value in inputs.items()} == {
+            name: value.shape[1:] for name, value in block.inputs().items()
+        }
+        return block, {name: value.numpy() for name, value in inputs.items()}
+
+    (_, whole), (block, projected) = inputs_of(), inputs_of(projection=256)
+    assert projected["vector"].shape == (30, 2, 256)
+    assert block.table(projected).size == 256 + 5
+    assert block.line(projected, 3, "y").shape == (30, 3)
+    np.testing.assert_array_equal(projected["vector"][:, 1, :5], whole["vector"][:, 1, :5])
+    assert not projected["vector"][:, 1, 5:].any()
+    before, after = (
+        np.linalg.norm(one["vector"][:, None, 0] - one["vector"][None, :, 0], axis=-1)[np.triu_indices(30, 1)]
+        for one in (whole, projected)
+    )
+    np.testing.assert_allclose(after / before, 1, atol=4 / np.sqrt(256))
+    assert abs((after / before).mean() - 1) < 0.02
+
+
 def test_a_vector_with_one_number_that_is_not_finite_is_missing_in_serving(tf: Any, tmp_path: Path) -> None:
     """The served graph cannot reject a row; it must not answer with NaN either."""
     from polyhead.kinds.graphs import FEATURE_BLOCKS
@@ -224,3 +257,89 @@ def test_init_proposes_a_vector_with_its_length() -> None:
     assert (
         "  v: {kind: vector, length: 3}  # lists of 3 numbers each; 25 % missing\n" in propose(frame, "t", ["y"]).text()
     )
+
+
+WIDE = {"e_0": [0.1, None, 1.0, 0.0], "e_1": [-2.0, None, 2.0, 1e-3], "e_2": [3.5, None, 3.0, 7.0]}
+
+
+@pytest.mark.parametrize("columns", ["e_0..e_2", ["e_0", "e_1", "e_2"]])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_columns_of_numbers_are_one_vector(tmp_path: Path, columns: str | list[str], as_text: bool) -> None:
+    """As if a column of lists had been given, in whatever order the table has them, and from CSV as from a frame."""
+    frame = pl.DataFrame({**dict(reversed(WIDE.items())), "y": [1, 2, 3, 4]})
+    if as_text:
+        frame.with_columns(pl.col("e_1").cast(pl.String).fill_null("NA")).write_csv(tmp_path / "t.csv")
+    table = str(tmp_path / "t.csv") if as_text else frame
+    report = validated(table, tmp_path, columns=columns)
+    assert report.rows_rejected == 0
+    clean = pl.read_parquet(tmp_path / "V" / "clean.parquet")
+    assert clean["v"].to_list() == [None if cell is None else np.array(cell, np.float32).tolist() for cell in CELLS]
+    assert clean["v"].dtype == VECTOR
+
+
+def test_a_row_that_lacks_some_of_its_numbers_is_rejected(tmp_path: Path) -> None:
+    """With the column that lacks it and what is wrong with its cell."""
+    cells = {"e_8": ["1", "2", "3", "4", "5"], "e_9": ["1", "", "x", "4", "5"], "e_10": ["1", "2", "3", "inf", "5"]}
+    frame = pl.DataFrame({**cells, "y": [1, 2, 3, 4, 5]})
+    report = validated(frame, tmp_path, columns="e_8..e_10", max_rejected=0.8)
+    assert report.rows_rejected == 3
+    rejected = pl.read_parquet(tmp_path / "V" / "rejected.parquet")
+    assert rejected.select("row", "column", "reason", "detail").rows() == [
+        (1, "e_8..e_10", "not_a_number", "e_9 is missing: a vector has all of its numbers"),
+        (2, "e_8..e_10", "not_a_number", "e_9 cannot be read as a number: a vector has all of its numbers"),
+        (3, "e_8..e_10", "infinite", "must have finite numbers, of 32 bits"),
+    ]
+
+
+def test_a_range_names_its_columns() -> None:
+    """By their numbers, with the zeros before them, where they have any."""
+    expected = {"e_8..e_11": ["e_8", "e_9", "e_10", "e_11"], "x098..x101": ["x098", "x099", "x100", "x101"]}
+    for columns, names in expected.items():
+        assert member("vector", columns=columns).columns_of("v") == names  # type: ignore[union-attr]
+        assert member("vector", columns=columns).stored_bytes == 16  # type: ignore[union-attr]
+    assert member("vector", column="c").columns_of("v") == ["c"]  # type: ignore[union-attr]
+    assert member("vector").columns_of("v") == ["v"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "shows"),
+    [
+        ("columns: emb", "invalid-columns", ["'emb'", "emb_0..emb_767"]),
+        ("columns: emb_*", "invalid-columns", ["'emb_*'", "emb_0..emb_767"]),
+        ("columns: e_3..e_1", "invalid-columns", ["'e_3..e_1'"]),
+        ("columns: e_3..f_9", "invalid-columns", ["'e_3..f_9'"]),
+        ("columns: e_01..e_100", "invalid-columns", ["'e_01..e_100'"]),
+        ("columns: e_0..e_99999999", "invalid-columns", ["'e_0..e_99999999'"]),
+        ("columns: []", "invalid-columns", ["[]"]),
+        ("columns: [a, a]", "invalid-columns", ["['a', 'a']"]),
+        ("columns: [a, 1]", "invalid-columns", ["['a', 1]"]),
+        ("columns: e_0..e_1, column: e", "conflicting-keys", ["columns and column"]),
+        ("columns: e_0..e_1, length: 2", "conflicting-keys", ["columns and length"]),
+    ],
+)
+def test_what_names_no_columns_is_refused(options: str, code: str, shows: list[str]) -> None:
+    text = f"table: t.csv\ntargets: {{y: {{kind: regression}}}}\nfeatures:\n  v: {{kind: vector, {options}}}\n"
+    where = "f:4 features.v.columns" if code == "invalid-columns" else "f:4 features.v"
+    with refusal(ConfigError, code, where=where, shows=shows):
+        parse_config(text, name="f")
+
+
+def test_a_column_of_a_range_serves_nothing_else() -> None:
+    text = "table: t.csv\nfeatures: {v: {kind: vector, columns: e_0..e_3}, e_2: {kind: numeric}}\n"
+    with refusal(ConfigError, "column-used-twice", where="f:2 features.v", shows=["'e_2'", "features.e_2"]):
+        parse_config(f"{text}targets: {{y: {{kind: regression}}}}\n", name="f")
+
+
+def test_a_range_that_the_table_lacks_or_that_holds_no_numbers_is_refused(tmp_path: Path) -> None:
+    """With every column at fault."""
+    frame = pl.DataFrame({"e_0": [1.0], "e_1": [[1.0]], "e_2": [[2.0]], "y": [1.0]})
+    with pytest.raises(DataError) as caught:
+        validated(frame, tmp_path, columns="e_0..e_2")
+    assert [(problem.code, problem.where) for problem in caught.value.problems] == [
+        ("not-a-number", "column 'e_1'"),
+        ("not-a-number", "column 'e_2'"),
+    ]
+    with pytest.raises(DataError) as caught:
+        validated(frame, tmp_path, columns="e_0..e_4")
+    assert {problem.code for problem in caught.value.problems} == {"unknown-column"}
+    assert len(caught.value.problems) == 2

@@ -83,7 +83,7 @@ def text_transform(folder: Path, train: list[str], **options: Any) -> tuple[Any,
     site = Site(folder, PictureFolder(str(folder)), max_pixels=1)
     statistics = gathered(TextFit("x", feature), pl.Series(train, dtype=pl.String)).finish(site)
     tokens = [read_vocabulary(folder, terms.vocabulary)["token"] for terms in statistics.terms]
-    return TextTransform(statistics, folder), pl.concat(tokens).to_list()
+    return TextTransform(feature, statistics, folder), pl.concat(tokens).to_list()
 
 
 def dense(terms_of_rows: tuple[Any, Any], terms: int) -> Any:
@@ -112,6 +112,51 @@ def test_tfidf_is_scikit_learns(tf: Any, tmp_path: Path, ngrams: int, min_docume
     data = tf.data.Dataset.from_tensor_slices(rows).batch(5).map(transform)
     mapped = np.concatenate([dense(batch, len(tokens)) for batch in data])
     np.testing.assert_allclose(mapped, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("ngrams", [1, 2, 5])
+@pytest.mark.parametrize("documents", [(1, 2), (0.2, 0.5), (2, 0.3)])
+def test_stop_words_and_rare_and_frequent_terms_are_left_out_as_scikit_learn_does(
+    tf: Any, tmp_path: Path, ngrams: int, documents: tuple[float, float]
+) -> None:
+    """Stop words before runs are formed, so that what stood around one is a run; in any case and script."""
+    least, most = documents
+    stop_words = ["The", "mit", "С", "сад", "zzz", "a", "ΟΔΌΣ"]
+    transform, tokens = text_transform(
+        tmp_path, DOCUMENTS, ngrams=ngrams, stop_words=stop_words, min_documents=least, max_documents=most
+    )
+    oracle = TfidfVectorizer(
+        ngram_range=(1, ngrams), stop_words=[word.lower() for word in stop_words], min_df=least, max_df=most
+    ).fit(DOCUMENTS)
+    assert tokens == list(oracle.get_feature_names_out())
+    rows = [*DOCUMENTS, *UNSEEN, "house the garden", "the mit"]
+    np.testing.assert_allclose(
+        dense(transform(tf.constant(rows)), len(tokens)), oracle.transform(rows).toarray(), atol=1e-6
+    )
+
+
+UNSPACED = [
+    "这个杯子很漂亮，适合送礼。",
+    "杯子不错，但是有点小",
+    "このカップはとても美しいです。贈り物に最適",
+    "カップは少し小さいですが、美しい",
+    "แก้วใบนี้สวยมาก เหมาะเป็นของขวัญ",
+    "แก้วสวยแต่เล็กไปหน่อย",
+    "ពែងនេះស្អាតណាស់",
+]
+
+
+def test_texts_without_spaces_are_told_by_their_characters(tf: Any, tmp_path: Path) -> None:
+    """Fit and graph cut them as scikit-learn does, and texts of one language that say the same share terms."""
+    transform, tokens = text_transform(tmp_path, UNSPACED, analyzer="characters", characters=(1, 3), min_documents=2)
+    oracle = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 3), min_df=2).fit(UNSPACED)
+    assert tokens == list(oracle.get_feature_names_out())
+    assert {"杯子", "カップ", "美しい", "แก้", "สวย"} <= set(tokens)
+    rows = [*UNSPACED, "杯子", "贈り物カップ", "แก้ว"]
+    weighed = dense(transform(tf.constant(rows)), len(tokens))
+    np.testing.assert_allclose(weighed, oracle.transform(rows).toarray(), atol=1e-6)
+    words, _ = text_transform(tmp_path, UNSPACED, min_documents=2)
+    assert not np.asarray(words(tf.constant(UNSPACED[:4]))[1]).any(), "as words no two of these have anything in common"
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

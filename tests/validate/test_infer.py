@@ -99,11 +99,11 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     ("cheap", cells(lambda row: "x" if row % 3 else None), "category", "'x' or empty"),
     ("城市", CITIES, "category", "3 different words"),
     ("note", SENTENCES, "text", "free text, about"),
-    ("评论", REVIEWS, "text", "free text; what is between two marks is one word"),
+    ("评论", REVIEWS, "text", "without spaces between words"),
     ("レビュー", JAPANESE, "text", "free text"),
-    ("tags", TAGS, "text", "4 labels with ','"),
-    ("genres", [tags.replace(",", "|") for tags in TAGS], "text", "4 labels with '|'"),
-    ("genres", [tags.replace(",", "; ") for tags in TAGS], "text", "4 labels with ';'"),
+    ("tags", TAGS, "multicategory", "several values in a cell, with ',' between them"),
+    ("genres", [tags.replace(",", "|") for tags in TAGS], "multicategory", "with '|' between them"),
+    ("genres", [tags.replace(",", "; ") for tags in TAGS], "multicategory", "with ';' between them"),
     ("place", cells(lambda row: ("Paris, France", "Rome, Italy")[row % 2]), "category", "2 different words"),
     # dates and times
     (
@@ -127,6 +127,8 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     ("nothing", cells(lambda row: None), "", "empty"),
     ("PoolQC", cells(lambda row: ("Ex", "Fa")[row // 2] if row < 4 else None), "", "a value in only 4 of 200 rows"),
     ("street", cells(lambda row: "Grvl" if row == 7 else "Pave"), "category", "99.5 % of the rows have the same value"),
+    ("labels", cells(lambda row: ["a", "b"][: row % 3]), "multicategory", "lists of values"),
+    ("labels", cells(lambda row: str(["a", "b"][: row % 3])), "multicategory", "lists of values, written as text"),
     # what no kind holds
     ("when", cells(lambda row: f"Mar. {row % 28 + 1}, 2024"), "", "dates or times, which no kind holds"),
     ("when", cells(lambda row: f"{row % 12 + 1}/{row % 11 + 1}/2024"), "", "add format: '%d/%m/%Y' or '%m/%d/%Y'"),
@@ -137,7 +139,6 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     ("photo", cells(lambda row: f"https://shop.example/{row}.jpg?w=100"), "", "web addresses of pictures: download"),
     ("image_url", cells(lambda row: f"http://shop.example/{row}"), "", "web addresses of pictures: download"),
     ("scan", cells(lambda row: f"scans/{row}.tiff"), "", "files that are not read"),
-    ("labels", cells(lambda row: ["a", "b"][: row % 3]), "", "join each with spaces"),
     ("embedding", cells(lambda row: [0.5, row / 7]), "vector", "lists of 2 numbers each"),
     ("embedding", cells(lambda row: f"[0.5 {row}]"), "vector", "lists of 2 numbers each"),
     ("prices", cells(lambda row: [0.5] * (row % 3 + 1)), "", "lists that are not all of one length"),
@@ -152,6 +153,12 @@ def test_long_texts_are_proposed_without_runs_of_characters() -> None:
     """Whose cost grows with the text."""
     assert guess_feature(column("note", SENTENCES)).options == {}
     assert guess_feature(column("note", [" ".join([text] * 12) for text in SENTENCES])).options == {"analyzer": "words"}
+
+
+def test_texts_without_spaces_are_proposed_with_runs_of_characters() -> None:
+    """However long they are: as words they have hardly anything in common."""
+    for values in (REVIEWS, JAPANESE, ["".join([text] * 40) for text in REVIEWS]):
+        assert guess_feature(column("note", values)).options == {"analyzer": "characters"}
 
 
 @pytest.mark.parametrize(("name", "values", "kind", "why"), FEATURES, ids=[f"{c[0]}-{c[3]}"[:60] for c in FEATURES])

@@ -20,7 +20,7 @@ from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
 from polyhead.contracts.section import Data, Fit, Section
 from polyhead.errors import ArtifactError, ConfigError, InvalidValueError, Problem, did_you_mean
-from polyhead.kinds.base import weights_of
+from polyhead.kinds.base import column_names, weights_of
 from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS, Feature, Target
 
 Split = Literal["train", "val", "test"]
@@ -323,14 +323,20 @@ class Config(Section):
         return {**document, "targets": weighed}
 
     def column_of(self, name: str) -> str:
-        """The table's column behind a feature or target name."""
-        member = self.features.get(name) or self.targets[name]
-        return member.column or name
+        """The table's column behind a feature or target name; of several, the first and the last."""
+        columns = self.columns_of(name)
+        return columns[0] if len(columns) == 1 else f"{columns[0]}..{columns[-1]}"
+
+    def columns_of(self, name: str) -> list[str]:
+        """The table's columns behind a feature or target name: one, or several whose cells are a list."""
+        if name in self.features:
+            return self.features[name].columns_of(name)
+        return [self.targets[name].column or name]
 
     @property
     def columns(self) -> list[str]:
         """Every column that the configuration reads, without repeats, in the file's order."""
-        members = (self.column_of(name) for name in (*self.features, *self.targets))
+        members = (column for name in (*self.features, *self.targets) for column in self.columns_of(name))
         named = [self.key, *members, *weights_of(self.targets), self.split.column]
         return list(dict.fromkeys(column for column in named if column is not None))
 
@@ -681,10 +687,12 @@ def _check_columns(document: Document) -> Iterator[Problem]:
     use(document.get(["split", "column"]), "split", "column")
     use(document.get(["weight"]), "weight")
     for group, name, body in _members(document):
-        column = body.get("column") if isinstance(body, dict) else None
-        use(name if column is None else column, group, name)
-        if group == "targets" and isinstance(body, dict):
-            use(body.get("weight"), group, name, "weight")
+        own = body if isinstance(body, dict) else {}
+        several = column_names(own.get("columns"))
+        for column in several or [own.get("column") or name]:
+            use(column, group, name)
+        if group == "targets":
+            use(own.get("weight"), group, name, "weight")
     for column, places in uses.items():
         first, *others = places
         if all(place[-1] == "weight" and len(place) != 2 for place in places):

@@ -16,8 +16,9 @@ Row weights are in `weight`: a little-endian float64 for each of their columns, 
 Where the columns of a kind cannot lie together, each has entries of its own:
     feature/image/<name>             bytes: the oriented RGB picture at the feature's size, encoded as `store` says;
                                      absent where missing
+    feature/multicategory/<name>     bytes list of values
     target/multilabel/<name>         bytes list of labels
-    target/multilabel/<name>/known   int64: 1 where the set is known, else 0
+    <entry of a set>/known           int64: 1 where the set is known, else 0
 
 Several workers share the work by a plan. Each partition is a run of rows in the shards' order; a merge joins them into
 the very artifact that one worker writes.

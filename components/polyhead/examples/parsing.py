@@ -42,7 +42,8 @@ class Parser:
         Returns:
             Keys, string (batch,). Raw features by kind, as `FeatureBlock.joined` gives them: (batch, columns) of the
             kind's `DTYPE`, float64 and NaN where missing, or string and empty where missing; float32 (batch, columns,
-            length of the longest) and NaN where missing for vector; by name, string (batch,), for image. Raw targets by
+            length of the longest) and NaN where missing for vector; ragged string (batch, columns, None), one empty
+            string where missing, for multicategory; by name, string (batch,), for image. Raw targets by
             name: float64 (batch,) for regression; ragged string (batch, None) for multilabel, with int64 `<name>/known`
             (batch,) beside it; string (batch,) for the others. Row weights as `<name>/weight`, float64 (batch,).
         """

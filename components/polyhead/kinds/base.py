@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -33,6 +34,30 @@ class Conflict(NamedTuple):
     hint: str
 
 
+_RANGE = re.compile(r"(.*?)(\d+)\.\.(.*?)(\d+)", re.DOTALL)
+_MOST_COLUMNS = 1 << 16
+
+
+def column_names(columns: object) -> list[str] | None:
+    """The columns that `columns` of a feature names, in order; None where it names none.
+
+    Args:
+        columns: A list of different names; or the first and the last one of some that are counted, such as
+            `emb_0..emb_767` or `x001..x128`.
+    """
+    if isinstance(columns, list):
+        names = [name for name in columns if isinstance(name, str)]
+        return names if names and len(set(names)) == len(columns) else None
+    match = _RANGE.fullmatch(columns) if isinstance(columns, str) else None
+    if match is None:
+        return None
+    start, first, end, last = match.groups()
+    width = len(first) if first.startswith("0") and first != "0" else 0
+    if start != end or (width and len(last) != width) or not 0 <= int(last) - int(first) < _MOST_COLUMNS:
+        return None
+    return [f"{start}{number:0{width}d}" for number in range(int(first), int(last) + 1)]
+
+
 class FeatureBase(Section):
     """What every feature has."""
 
@@ -46,6 +71,14 @@ class FeatureBase(Section):
     required: Data[bool] = Field(
         False, description="A row without this value is rejected instead of masked. Default: false."
     )
+
+    def columns_of(self, name: str) -> list[str]:
+        """The table's columns that hold the feature; where there are several, each has an item of a row's list.
+
+        Args:
+            name: The feature's.
+        """
+        return [self.column or name]
 
     @property
     def stored_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""How columns become numbers, words, paths and sets of labels, and the cells that do not fit.
+"""How columns become numbers, words, paths and sets of words, and the cells that do not fit.
 
 Pure expressions: what is said here of one cell, the columnar engine does to whole tables while it reads them. The
 canonical type of each kind is in `polyhead.kinds.examples`.
@@ -6,16 +6,18 @@ canonical type of each kind is in `polyhead.kinds.examples`.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
 
 from polyhead.contracts.words import COMPUTED, RESPELLINGS, computed
-from polyhead.errors import DataError
+from polyhead.errors import DataError, Problem
 from polyhead.kinds.lists import LIKE_A_LIST, NO_LIST, read_list
+from polyhead.tables.columns import named
 
 NO_NUMBER = frozenset(
     ["", "#n/a", "#na", "-", "--", "-nan", ".", "<na>", "?", "n.a.", "n/a", "na", "nan", "nat", "nil", "none", "null"]
@@ -29,7 +31,7 @@ VECTOR = pl.List(pl.Float32)
 """The canonical type of vectors."""
 
 EMPTY_SET = "[]"
-"""How a text cell spells a multilabel target without any label."""
+"""How a text cell spells a set without any word."""
 
 TEXTS = (pl.String, pl.Categorical, pl.Enum, pl.Binary)
 """Types whose cells are text."""
@@ -131,6 +133,41 @@ class Coerced:
     faults: list[Fault] = field(default_factory=list)
 
 
+def received_of(columns: Mapping[str, pl.DataType]) -> tuple[pl.Expr, pl.DataType]:
+    """What a feature or target has of a table, and its type: a column as it is, or several as lists of numbers.
+
+    A row none of whose cells has a number has no list. In the others a missing number is null, and a cell that cannot
+    be read as one NaN.
+
+    Args:
+        columns: Their types.
+
+    Raises:
+        DataError: One of several holds no numbers; all of these columns.
+    """
+    if len(columns) == 1:
+        ((name, dtype),) = columns.items()
+        return named(name), dtype
+    problems: list[Problem] = []
+    numbers = []
+    for name, dtype in columns.items():
+        try:
+            made = number_coercion(Source(name, dtype, named(name), named(name)))
+        except DataError as error:
+            problems += error.problems
+            continue
+        number = made.values
+        if dtype in TEXTS:
+            text = text_of(named(name), dtype).str.strip_chars().str.to_lowercase()
+            unread = number.is_null() & text.is_not_null() & ~text.is_in(sorted(NO_NUMBER))
+            number = pl.when(unread).then(math.nan).otherwise(number)
+        numbers.append(number)
+    if problems:
+        raise DataError(problems)
+    nothing = pl.all_horizontal(number.is_null() for number in numbers)
+    return pl.when(~nothing).then(pl.concat_list(numbers)), pl.List(pl.Float64())
+
+
 def numbers(column: pl.Series) -> Coerced:
     """A column as float64; see `number_coercion`."""
     return applied(column, number_coercion)
@@ -188,7 +225,7 @@ def vectors(column: pl.Series) -> Coerced:
     return applied(column, vector_coercion)
 
 
-def vector_coercion(source: Source, length: int | None = None) -> Coercion:
+def vector_coercion(source: Source, length: int | None = None, names: Sequence[str] | None = None) -> Coercion:
     """How a column becomes lists of float32, each the number nearest to what the cell has.
 
     Lists are taken as they are; text is read as one, such as `[0.1, 0.2]` or, as NumPy writes it, `[0.1 0.2]`. The
@@ -198,6 +235,7 @@ def vector_coercion(source: Source, length: int | None = None) -> Coercion:
     Args:
         source: The column.
         length: How many numbers a cell must have. Default: any, but not none.
+        names: What messages call the numbers of a cell, where they have names.
 
     Raises:
         DataError: The column's type holds no lists of numbers.
@@ -230,7 +268,15 @@ def vector_coercion(source: Source, length: int | None = None) -> Coercion:
 
         made = made.refusing("wrong_length", detail, values.list.len() != length)
     unread = values.list.eval(pl.element().fill_nan(None).is_null()).list.any()
-    made = made.refusing("not_a_number", "has an item that is not a number: a vector has all of its numbers", unread)
+
+    def missing(cell: pl.Series) -> str:
+        if names is None:
+            return "has an item that is not a number: a vector has all of its numbers"
+        at = int(cell.fill_nan(None).is_null().arg_max() or 0)
+        what = "is missing" if cell[at] is None else "cannot be read as a number"
+        return f"{names[at]} {what}: a vector has all of its numbers"
+
+    made = made.refusing("not_a_number", missing, unread)
     infinite = values.list.eval(pl.element().is_infinite()).list.any()
     return made.refusing("infinite", "must have finite numbers, of 32 bits", infinite)
 
@@ -283,7 +329,7 @@ def one_word_coercion(source: Source, accepted: Sequence[str] | None = None) -> 
     """
     made = word_coercion(source)
     if source.dtype in TEXTS:
-        detail = "is a list: give one word, or make the column a target of kind: multilabel"
+        detail = "is a list: give one word, or set kind: multicategory (multilabel for a target)"
         broken = source.values.map_batches(_lists_in, pl.Boolean, is_elementwise=True)
         made = made.refusing("a_list", detail, broken)
     if accepted is not None:
@@ -313,7 +359,8 @@ def _spelling(value: pl.Expr, name: str, dtype: pl.DataType, *, strip: bool = Tr
 def _require_single(name: str, dtype: pl.DataType) -> pl.DataType:
     if dtype.is_numeric() or dtype in _SPELLED:
         return dtype
-    hint = "join a list's words into one text" if dtype in (pl.List, pl.Array) else ""
+    is_list = dtype in (pl.List, pl.Array)
+    hint = "set kind: multicategory (multilabel for a target), or join a list's words into one text" if is_list else ""
     raise DataError(
         "not-a-single-value", f"holds {dtype}, which is not a single value", where=f"column '{name}'", hint=hint
     )
@@ -382,11 +429,19 @@ def _respelled_text(words: pl.Series) -> pl.Series:
     return new.alias(words.name) if len(rows) == len(words) else words.scatter(rows, new)
 
 
-def set_coercion(source: Source, separator: str) -> Coercion:
-    """How a column becomes label sets as list<string>, each sorted and without repeats.
+def set_coercion(
+    source: Source, separator: str, accepted: Sequence[str] | None = None, *, repeats: bool = False
+) -> Coercion:
+    """How a column becomes sets of words as list<string>, each sorted.
 
     Text is cut at the separator; `[]` is the empty set and an empty cell is missing. Lists are taken as they are, and
-    so are lists that Python, NumPy or JSON wrote into a cell. Labels are spelled as words are.
+    so are lists that Python, NumPy or JSON wrote into a cell. The words of a set are spelled as all words are.
+
+    Args:
+        source: The column.
+        separator: What separates the words of a text cell.
+        accepted: The only words that a set may have. Default: any.
+        repeats: Whether a word counts as often as a cell has it, so that the result is a multiset. Default: once.
 
     Raises:
         DataError: The column holds neither words nor lists of words.
@@ -394,21 +449,25 @@ def set_coercion(source: Source, separator: str) -> Coercion:
     if isinstance(source.dtype, (pl.List, pl.Array)):
         inner = source.dtype.inner
         assert isinstance(inner, pl.DataType)
-        made = Coercion(_label_set(source.received.cast(pl.List(inner)), source.name, inner))
+        made = Coercion(_set_of(source.received.cast(pl.List(inner)), source.name, inner, repeats=repeats))
     else:
         text = _bare(text_of(source.received, _require_single(source.name, source.dtype)))
         lists = text.map_batches(lambda cells: _cut(cells, separator), pl.List(pl.String), is_elementwise=True)
-        made = requiring_text(Coercion(_label_set(lists, source.name, pl.String())), source)
+        made = requiring_text(Coercion(_set_of(lists, source.name, pl.String(), repeats=repeats)), source)
     if source.dtype in TEXTS:
-        detail = f"is not a list that Python or JSON writes; separate labels with {separator!r}"
+        detail = f"is not a list that Python or JSON writes; separate its values with {separator!r}"
         broken = source.values.list.eval(pl.element().str.contains(NO_LIST)).list.any()
         made = made.refusing("not_a_list", detail, broken)
+    if accepted is not None:
+        unknown = source.values.list.eval(~pl.element().is_in(accepted)).list.any()
+        made = made.refusing("not_allowed", f"accepted are {listed(accepted)}", unknown)
     return made
 
 
-def _label_set(lists: pl.Expr, name: str, dtype: pl.DataType) -> pl.Expr:
+def _set_of(lists: pl.Expr, name: str, dtype: pl.DataType, *, repeats: bool) -> pl.Expr:
     spelled = lists.list.eval(_spelling(pl.element(), name, dtype)).cast(pl.List(pl.String))
-    return spelled.list.eval(pl.element().filter(pl.element() != "")).list.unique().list.sort()
+    words = spelled.list.eval(pl.element().filter(pl.element() != ""))
+    return (words if repeats else words.list.unique()).list.sort()
 
 
 def _cut(cells: pl.Series, separator: str) -> pl.Series:

@@ -77,6 +77,7 @@ FEATURES_HELD: dict[str, Held] = {
     "text": Held(pl.String, _together),
     "datetime": Held(pl.Float64, _together),
     "vector": Held(VECTOR, _vectors),
+    "multicategory": Held(pl.List(pl.String), _sets),
 }
 TARGETS_HELD: dict[str, Held] = {
     "binary": Held(pl.String, _together),

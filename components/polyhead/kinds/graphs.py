@@ -8,6 +8,7 @@ from polyhead.contracts.preprocessing import Fitted
 from polyhead.kinds.features.category.graph import CategoryBlock
 from polyhead.kinds.features.datetime.graph import DatetimeBlock
 from polyhead.kinds.features.image.graph import ImageBlock
+from polyhead.kinds.features.multicategory.graph import MulticategoryBlock
 from polyhead.kinds.features.numeric.graph import NumericBlock
 from polyhead.kinds.features.text.graph import TextBlock
 from polyhead.kinds.features.vector.graph import VectorBlock
@@ -21,7 +22,16 @@ from polyhead.kinds.targets.quantile.graph import QuantileHead
 from polyhead.kinds.targets.regression.graph import RegressionHead
 
 FEATURE_BLOCKS: dict[str, type[FeatureBlock[Any, Any]]] = {
-    block.KIND: block for block in (ImageBlock, NumericBlock, CategoryBlock, TextBlock, DatetimeBlock, VectorBlock)
+    block.KIND: block
+    for block in (
+        ImageBlock,
+        NumericBlock,
+        CategoryBlock,
+        TextBlock,
+        DatetimeBlock,
+        VectorBlock,
+        MulticategoryBlock,
+    )
 }
 HEADS: dict[str, type[Head[Any, Any]]] = {
     head.KIND: head

@@ -148,6 +148,13 @@ class WordSummary(Summary):
         self._words.add(values)
 
 
+class SetSummary(WordSummary):
+    """A column of sets of words: how many different words they have."""
+
+    def _take(self, values: pl.Series) -> None:
+        super()._take(values.explode())
+
+
 class ClassSummary(Summary):
     """A column of classes, of which there are as many as its head would have.
 

@@ -12,6 +12,7 @@ from polyhead.kinds.coercion import Coerced, Coercion, Source, applied
 from polyhead.kinds.features.category.table import CategoryTable
 from polyhead.kinds.features.datetime.table import DatetimeTable
 from polyhead.kinds.features.image.table import ImageTable
+from polyhead.kinds.features.multicategory.table import MulticategoryTable
 from polyhead.kinds.features.numeric.table import NumericTable
 from polyhead.kinds.features.text.table import TextTable
 from polyhead.kinds.features.vector.table import VectorTable
@@ -33,6 +34,7 @@ class _Features(TypedDict):
     text: TextTable
     datetime: DatetimeTable
     vector: VectorTable
+    multicategory: MulticategoryTable
 
 
 class _Targets(TypedDict):
@@ -52,6 +54,7 @@ _FEATURES: _Features = {
     "text": TextTable(),
     "datetime": DatetimeTable(),
     "vector": VectorTable(),
+    "multicategory": MulticategoryTable(),
 }
 _TARGETS: _Targets = {
     "binary": BinaryTable(),

@@ -10,6 +10,7 @@ from polyhead.contracts.section import Section
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.datetime.config import DatetimeFeature, DatetimeStatistics
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+from polyhead.kinds.features.multicategory.config import MulticategoryFeature, MulticategoryStatistics
 from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
 from polyhead.kinds.features.text.config import TextFeature, TextStatistics
 from polyhead.kinds.features.vector.config import VectorFeature, VectorStatistics
@@ -22,7 +23,15 @@ from polyhead.kinds.targets.ordinal.config import OrdinalTarget
 from polyhead.kinds.targets.quantile.config import QuantileStatistics, QuantileTarget
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 
-AnyFeature = ImageFeature | NumericFeature | CategoryFeature | TextFeature | DatetimeFeature | VectorFeature
+AnyFeature = (
+    ImageFeature
+    | NumericFeature
+    | CategoryFeature
+    | TextFeature
+    | DatetimeFeature
+    | VectorFeature
+    | MulticategoryFeature
+)
 AnyTarget = (
     BinaryTarget | MulticlassTarget | MultilabelTarget | RegressionTarget | OrdinalTarget | CountTarget | QuantileTarget
 )
@@ -30,7 +39,13 @@ AnyTarget = (
 Feature = Annotated[AnyFeature, Field(discriminator="kind")]
 Target = Annotated[AnyTarget, Field(discriminator="kind")]
 FeatureStatistics = Annotated[
-    ImageStatistics | NumericStatistics | CategoryStatistics | TextStatistics | DatetimeStatistics | VectorStatistics,
+    ImageStatistics
+    | NumericStatistics
+    | CategoryStatistics
+    | TextStatistics
+    | DatetimeStatistics
+    | VectorStatistics
+    | MulticategoryStatistics,
     Field(discriminator="kind"),
 ]
 TargetStatistics = Annotated[

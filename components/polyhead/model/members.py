@@ -259,8 +259,8 @@ def forest_model(blocks: Blocks, guesses: Sequence[Line], forest: Forest, name: 
         forest: The trees.
         name: Of the model.
     """
-    inputs = _inputs(blocks if guesses else [block for block in blocks if not block.IS_WIDE])
-    columns = [block.trees(inputs).values for block in blocks if not block.IS_WIDE]
+    inputs = _inputs(blocks if guesses else [block for block in blocks if not block.is_wide])
+    columns = [block.trees(inputs).values for block in blocks if not block.is_wide]
     columns += [_called(line_model(blocks, line, f"guess_{at}"), inputs) for at, line in enumerate(guesses)]
     trees = Trees.of(forest)
     return keras.Model(inputs, trees(layers.Concatenate()(columns) if len(columns) > 1 else columns[0]), name=name)

@@ -282,7 +282,7 @@ class _Clean(NamedTuple):
     @classmethod
     def of(cls, config: Config, table: Table) -> Self:
         name = table if isinstance(table, str) else "the DataFrame"
-        columns = [config.column_of(feature) for feature in config.features]
+        columns = [column for feature in config.features for column in config.columns_of(feature)]
         opened = open_table(table, columns, [] if config.key is None else [config.key])
         frame = opened.frame()
         clean, rejected = clean_features(frame, config)

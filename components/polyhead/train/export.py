@@ -37,9 +37,9 @@ def export_serving(
     """Write a SavedModel whose `serving_default` signature takes raw rows.
 
     Inputs by feature name, all `(batch,)`: float64 for kinds of numbers, NaN where missing; string for the others,
-    empty where missing, for image the bytes of a JPEG, PNG, GIF or 24-bit BMP file. Vectors are float32
-    `(batch, length)`, a row of NaN where missing. Outputs as in
-    `polyhead.model.outputs.predictions`. The SavedModel needs TensorFlow only, not Polyhead.
+    empty where missing, for image the bytes of a JPEG, PNG, GIF or 24-bit BMP file, for multicategory the values with
+    the separator between them, `[]` for none. Vectors are float32 `(batch, length)`, a row of NaN where missing.
+    Outputs as in `polyhead.model.outputs.predictions`. The SavedModel needs TensorFlow only, not Polyhead.
 
     Args:
         core: The trained network.

@@ -76,7 +76,7 @@ class Rows:
         columns: list[Any] = []
         values: dict[str, list[Any]] = {}
         weights: dict[str, list[Any]] = {}
-        narrow = [block for block in blocks if not block.IS_WIDE]
+        narrow = [block for block in blocks if not block.is_wide]
         sizes: list[int] = []
         for inputs, targets, shares in _first(feed, splits, most):
             for block in blocks:
@@ -194,7 +194,7 @@ class Members:
             )
 
         alone = len(self._blocks) == 1
-        names = {block.KIND: LINEAR if alone else block.KIND for block in self._blocks if block.IS_WIDE}
+        names = {block.KIND: LINEAR if alone else block.KIND for block in self._blocks if block.is_wide}
         wide = {kind: line(name, train.tables[kind], []) for kind, name in names.items()}
         guesses = [fit.guesses for fit in wide.values()]
         on_val = [fit.logits(val.tables[kind], []) for kind, fit in wide.items()] if val else []
@@ -202,7 +202,7 @@ class Members:
             name = names[kind]
             model = line_model(self._blocks, _line({kind: fit.kernel}, fit.bias), f"{head.name}__{name}")
             self._add(head, name, model, said, fit.penalty)
-        narrow = [block for block in self._blocks if not block.IS_WIDE]
+        narrow = [block for block in self._blocks if not block.is_wide]
         if LINEAR in self._wanted and LINEAR not in self.models[head.name]:
             matrix = joined([train.tables[block.KIND] for block in narrow]) if narrow else np.zeros((len(train), 0))
             fit = line(LINEAR, matrix, guesses)

@@ -11,10 +11,9 @@ import polars as pl
 from polyhead.contracts.config import Config
 from polyhead.contracts.validation import KEY, ROW, SPLIT, weight_column
 from polyhead.errors import DataError, Problem
-from polyhead.kinds.coercion import Coercion, Source, details
+from polyhead.kinds.coercion import Coercion, Source, details, received_of
 from polyhead.kinds.tables import coercion
 from polyhead.kinds.union import Feature, Target
-from polyhead.tables.columns import named
 from polyhead.tables.hashing import hashed
 from polyhead.tables.rejected import Rejected
 from polyhead.validate.key_and_split import key_coercion, split_coercion, weight_coercion
@@ -24,10 +23,11 @@ KEY_HASH = "key hash"
 
 
 class _Part(NamedTuple):
-    """One column of the clean rows: its name there, the table's column, and how it comes about."""
+    """One column of the clean rows: its name there, what messages call the table's, and how it comes about."""
 
     name: str
     column: str
+    received: pl.Expr
     coercion: Coercion
 
 
@@ -61,26 +61,28 @@ class RowPlan:
         self._parts: list[_Part] = []
         self.keyed = key is not None
         if key is not None:
-            self._take(KEY, key, key_coercion)
+            self._take(KEY, key, [key], key_coercion)
         for name, member in members.items():
-            self._take(name, config.column_of(name), functools.partial(coercion, member=member))
+            columns = config.columns_of(name)
+            self._take(name, config.column_of(name), columns, functools.partial(coercion, member=member))
         for column in weights:
-            self._take(weight_column(column), column, weight_coercion)
+            self._take(weight_column(column), column, [column], weight_coercion)
         if split is not None:
-            self._take(SPLIT, split, functools.partial(split_coercion, section=config.split))
+            self._take(SPLIT, split, [split], functools.partial(split_coercion, section=config.split))
         if self._problems:
             raise DataError(self._problems)
 
-    def _take(self, name: str, column: str, make: Callable[[Source], Coercion]) -> None:
-        source = Source(column, self._schema[column], pl.col(_received(name)), pl.col(name))
+    def _take(self, name: str, called: str, columns: Sequence[str], make: Callable[[Source], Coercion]) -> None:
         try:
-            self._parts.append(_Part(name, column, make(source)))
+            received, dtype = received_of({column: self._schema[column] for column in columns})
+            source = Source(called, dtype, pl.col(_received(name)), pl.col(name))
+            self._parts.append(_Part(name, called, received, make(source)))
         except DataError as error:
             self._problems += error.problems
 
     def computed(self, table: pl.DataFrame) -> pl.DataFrame:
         """What the columnar engine makes of some rows of the table, all columns at the same time, for `rows`."""
-        received = [named(part.column).alias(_received(part.name)) for part in self._parts]
+        received = [part.received.alias(_received(part.name)) for part in self._parts]
         values = [part.coercion.values.alias(part.name) for part in self._parts]
         faults = [part.coercion.fault.alias(_fault(part.name)) for part in self._parts if part.coercion.rules]
         hashes = [hashed(pl.col(KEY)).alias(KEY_HASH)] if self.keyed else []
@@ -103,7 +105,7 @@ class RowPlan:
         position = pl.int_range(first, first + batch.height, dtype=pl.Int64, eager=True).alias(ROW)
         names = (batch[KEY] if self.keyed else position.cast(pl.String)).alias(KEY)
         rejected = Rejected(first)
-        for name, column, made in self._parts:
+        for name, column, _, made in self._parts:
             faults = batch[_fault(name)] if made.rules else None
             if faults is not None and faults.max():
                 for number, rule in enumerate(made.rules, 1):
@@ -115,7 +117,9 @@ class RowPlan:
                 rows = repeated.arg_true()
                 said = pl.Series(["an earlier row has this key"]).new_from_index(0, len(rows))
                 rejected.add_cells(rows, names, column, "duplicate_key", batch[_received(name)], said)
-        return pl.DataFrame([position, names, *(batch[name] for name, _, _ in self._parts if name != KEY)]), rejected
+        return pl.DataFrame(
+            [position, names, *(batch[part.name] for part in self._parts if part.name != KEY)]
+        ), rejected
 
 
 def _received(name: str) -> str:

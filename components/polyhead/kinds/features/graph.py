@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -275,3 +275,88 @@ class NumberBlock(FeatureBlock[AFeature, AStatistics]):
         values = ops.where(missing, np.float32(np.nan), numbers[:, :, : self.TREE_PARTS])
         columns = len(self.names) * self.TREE_PARTS
         return TreeColumns(ops.reshape(values, (-1, columns)), [0] * columns)
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class WeightedTerms(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
+    """A dense layer for each column over its sparse row: the sum of its terms' vectors, each times its weight.
+
+    Args:
+        terms: Of each column; its ids are 0, or 1, to that. Padding is id 0 with weight 0.
+        units: Length of each column's result.
+        zeros: Whether the terms' vectors begin at zero instead of as Glorot says for the column's layer.
+
+    Input shape:
+        Ids `(batch, columns, n)` and weights `(batch, columns, n)`.
+
+    Output shape:
+        `(batch, columns, units)`.
+    """
+
+    def __init__(self, terms: Sequence[int], units: int, *, zeros: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.terms = list(terms)
+        self.units = units
+        self.zeros = zeros
+        self._rows = np.add(self.terms, 1)
+        self._starts = (np.cumsum(self._rows) - self._rows).astype(np.int32)[:, None]
+
+    def build(self, ids_shape: tuple[int | None, ...], weights_shape: tuple[int | None, ...]) -> None:
+        """Create the terms' vectors."""
+        self.vectors = self.add_weight(
+            shape=(int(self._rows.sum()), self.units),
+            initializer="zeros" if self.zeros else self._glorot,
+            name="terms",
+        )
+
+    def _glorot(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
+        limits = np.repeat(np.sqrt(6 / (self._rows + self.units)), self._rows)[:, None]
+        return keras.initializers.RandomUniform(-1, 1)(shape, dtype) * ops.convert_to_tensor(limits, dtype)
+
+    def call(self, ids: Any, weights: Any) -> Any:
+        """The weighted sums; padding has weight 0."""
+        return ops.einsum("bcnu,bcn->bcu", ops.take(self.vectors, ids + self._starts, axis=0), weights)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments for loading."""
+        return {**super().get_config(), "terms": self.terms, "units": self.units, "zeros": self.zeros}
+
+
+class TermsBlock(FeatureBlock[AFeature, AStatistics]):
+    """Columns whose cells are some terms each, every term with a weight.
+
+    The network's inputs are called after the kind: `<kind>_ids` int32 and `<kind>_weights` float32, both (batch,
+    columns, n), padded with id 0 and weight 0.
+    """
+
+    @property
+    @abstractmethod
+    def terms(self) -> list[int]:
+        """How many each column has; their ids are 0, or 1, to that."""
+
+    def inputs(self) -> dict[str, Any]:
+        """Ids and weights."""
+        ids, weights = self._named
+        columns = len(self.names)
+        return {
+            ids: keras.Input((columns, None), dtype="int32", name=ids),
+            weights: keras.Input((columns, None), dtype="float32", name=weights),
+        }
+
+    def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
+        """The weight of each term, column after column, each with a place for id 0 before the others."""
+        ids, weights = (inputs[name] for name in self._named)
+        rows = np.add(self.terms, 1)
+        starts = (np.cumsum(rows) - rows)[:, None]
+        places = (ids + starts).reshape(len(ids), -1).astype(np.int32)
+        return Table(int(rows.sum()), places, weights.reshape(places.shape))
+
+    def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
+        """`WeightedTerms`, summed over the columns."""
+        ids, weights = (inputs[name] for name in self._named)
+        return ops.sum(WeightedTerms(self.terms, units, zeros=True, name=name)(ids, weights), axis=1)
+
+    @property
+    def _named(self) -> tuple[str, str]:
+        """What the inputs of ids and weights are called."""
+        return f"{self.KIND}_ids", f"{self.KIND}_weights"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Self
 
 import polars as pl
@@ -36,14 +37,15 @@ class Counts(Accumulator):
             self._waiting = []
         return self._added
 
-    def most_frequent(self, *, at_least: int, at_most: int) -> pl.DataFrame:
+    def most_frequent(self, *, at_least: float, at_most: int, up_to: float = math.inf) -> pl.DataFrame:
         """The most frequent strings first, ties by code points, as `table` has them.
 
         Args:
             at_least: The count that a string needs.
             at_most: Most strings.
+            up_to: The count that a string may have. Default: any.
         """
-        kept = self.table().filter(pl.col("count") >= at_least)
+        kept = self.table().filter(pl.col("count").is_between(at_least, up_to))
         return kept.sort("count", "token", descending=[True, False]).head(at_most)
 
     def by_token(self) -> dict[str, int]:

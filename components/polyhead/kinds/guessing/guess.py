@@ -145,6 +145,28 @@ def tag_separator(column: Column) -> str | None:
     return None
 
 
+def set_guess(column: Column, kind: str, noun: str) -> Guess | None:
+    """What a column seems to hold whose cells are sets of words: lists, also written as text, or words with a mark.
+
+    Args:
+        column: As read.
+        kind: The feature or target kind that holds sets.
+        noun: What it calls their words.
+    """
+    if isinstance(column.series.dtype, (pl.List, pl.Array)):
+        return Guess(kind, why=f"lists of {noun}", rank=Rank.TYPE)
+    if not column.distinct:
+        return None
+    if column.share(LIST) > MOSTLY and (column.known != EMPTY_SET).any():
+        return Guess(kind, why=f"lists of {noun}, written as text", rank=Rank.TYPE)
+    separator = tag_separator(column)
+    if separator is None:
+        return None
+    options = {} if separator == "|" else {"separator": separator}
+    why = f"several {noun} in a cell, with {separator!r} between them"
+    return Guess(kind, options, why, rank=Rank.TAGS)
+
+
 def almost_numbers(column: Column) -> str:
     """What to do where most words are numbers, and too many are not; empty for other columns."""
     if column.series.dtype != pl.String or column.numbers is not None:

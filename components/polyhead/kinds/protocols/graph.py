@@ -149,8 +149,6 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
     """Of a column in a raw row."""
     IS_SLICED: ClassVar[bool] = False
     """Whether metrics may be shown by the columns' values."""
-    IS_WIDE: ClassVar[bool] = False
-    """Whether the table has so many columns that other models get what a line over it says in place of it."""
 
     def __init__(
         self, features: Mapping[str, AFeature], statistics: Mapping[str, AStatistics], directory: Path = Path()
@@ -159,6 +157,11 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
         self.names = list(features)
         self.features = dict(features)
         self.statistics = {name: statistics[name] for name in features}
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the table has so many columns that trees get what a line over it says in place of them."""
+        return False
 
     @property
     def unpacked_bytes(self) -> int:

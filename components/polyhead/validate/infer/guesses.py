@@ -116,8 +116,6 @@ def _unsuitable_type(column: Column) -> str:
             return "pictures inside the table: write them to files, and their paths into a column"
         return "records of several fields: make a column of each field"
     if isinstance(dtype, (pl.List, pl.Array)):
-        if dtype.inner == pl.String:
-            return "lists of words: join each with spaces to use it as kind: text"
         return "lists that are not all of one length, or not of numbers: make a column of each item"
     if dtype == pl.Duration:
         return "durations, which no kind holds: add their lengths as numbers"

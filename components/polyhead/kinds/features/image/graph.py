@@ -224,7 +224,11 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
     """
 
     KIND = "image"
-    IS_WIDE = True
+
+    @property
+    def is_wide(self) -> bool:
+        """Always."""
+        return True
 
     @property
     def unpacked_bytes(self) -> int:

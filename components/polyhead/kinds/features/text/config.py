@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data, Fit
@@ -13,6 +13,9 @@ from polyhead.kinds.base import FeatureBase, VocabularyFile
 
 _Shortest = Annotated[int, Field(ge=1, le=3)]
 _Longest = Annotated[int, Field(ge=1, le=8)]
+
+Documents = int | float
+"""A number of texts, or a share of them."""
 
 
 class TextFeature(FeatureBase):
@@ -23,21 +26,52 @@ class TextFeature(FeatureBase):
     analyzer: Fit[Literal["words", "characters", "both"]] = Field(
         "both",
         description="What terms are made of. words: whole words. characters: the characters within a word, as "
-        "scikit-learn's char_wb, for names, codes and spellings that vary. both: one beside the other. Words alone "
+        "scikit-learn's char_wb, for names, codes, spellings that vary, and languages without spaces between words. "
+        "both: one beside the other. Words alone "
         "take a fifth of the time where texts are long.",
     )
-    ngrams: Fit[int] = Field(1, ge=1, le=3, description="Longest run of words that counts as a term, 1 to 3.")
+    ngrams: Fit[int] = Field(1, ge=1, le=5, description="Longest run of words that counts as a term, 1 to 5.")
+    stop_words: Fit[list[str]] = Field(
+        [],
+        description="Words that are left out before runs of words are formed. They are read as the texts are, in any "
+        "case. Runs of characters do not heed them.",
+    )
     characters: Fit[tuple[_Shortest, _Longest]] = Field(
         (2, 4),
         description="Shortest and longest run of characters that counts as a term, 1 to 3 and up to 8; the ends of a "
         "word count as characters.",
     )
-    min_documents: Fit[int] = Field(2, ge=1, description="Train rows a term must occur in to be kept.")
+    min_documents: Fit[Documents] = Field(
+        2,
+        description="Texts of train rows that a term must occur in: a whole number, or their share, such as 0.01. 1 is "
+        "one text, 1.0 is all.",
+    )
+    max_documents: Fit[Documents] = Field(
+        1.0, description="Texts of train rows that a term may occur in, likewise. Default: all."
+    )
     max_terms: Fit[int] = Field(
         20_000,
         ge=1,
         description="Most terms in the vocabulary of words, and in that of characters, the most frequent first.",
     )
+
+    @field_validator("min_documents", "max_documents", mode="before")
+    @classmethod
+    def _some(cls, value: object) -> object:
+        is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if not is_number and not (isinstance(value, float) and 0 < value <= 1):
+            raise InvalidValueError(
+                "invalid-range",
+                f"{value!r} is neither a number of texts, such as 1, nor a share of them above 0 and up to 1.0",
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _any_term(self) -> TextFeature:
+        least, most = self.min_documents, self.max_documents
+        if type(least) is type(most) and least > most:
+            raise InvalidValueError("invalid-range", f"min_documents {least} is above max_documents {most}")
+        return self
 
     @field_validator("characters")
     @classmethod

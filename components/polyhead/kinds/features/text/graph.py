@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import layers, ops
-from numpy.typing import NDArray
 
 from polyhead.contracts.sizes import ModelSizes
-from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, StandIn, column_units, few_rows_rate, seed_of
+from polyhead.kinds.features.graph import (
+    HIDDEN,
+    PACKAGE,
+    Hide,
+    StandIn,
+    TermsBlock,
+    WeightedTerms,
+    column_units,
+    few_rows_rate,
+    seed_of,
+)
 from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import Terms, TextFeature, TextStatistics
-from polyhead.kinds.features.text.tokenizer import SHORTEST_WORD, WHITE_SPACE, WORD_CHARACTERS
-from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock, Table
+from polyhead.kinds.features.text.tokenizer import SHORTEST_WORD, WHITE_SPACE, WORD_CHARACTERS, stopped
+from polyhead.kinds.protocols.graph import Batch, Encoded
 from polyhead.kinds.strings import lookup_table, respelled, stripped
 from polyhead.kinds.vocabulary import read_vocabulary
 
@@ -36,16 +44,23 @@ class TextTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
     of the batch: no dense matrix of the vocabulary.
 
     Args:
+        feature: Its stop words.
         statistics: The terms' files and the lengths of n-grams.
         directory: The preprocessing artifact.
     """
 
-    def __init__(self, statistics: TextStatistics, directory: Path) -> None:
+    def __init__(self, feature: TextFeature, statistics: TextStatistics, directory: Path) -> None:
         super().__init__()
+        left_out = stopped(feature.stop_words)
+        self._left_out = lookup_table(dict.fromkeys(left_out, 1), 0) if left_out else None
+        cuts: dict[str, Callable[[tf.Tensor, range], tf.RaggedTensor]] = {
+            tokenizer.WORDS: functools.partial(word_terms, left_out=self._left_out),
+            tokenizer.CHARACTERS: character_terms,
+        }
         first, self._weighings = 1, []
         for terms in statistics.terms:
             if terms.vocabulary.size:  # TensorFlow has no empty tables; without terms none is needed
-                self._weighings.append(_Weighing(terms, directory, first))
+                self._weighings.append(_Weighing(terms, directory, first, cuts[terms.tokenizer]))
             first += terms.vocabulary.size
 
     def __call__(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -70,21 +85,25 @@ class _Weighing(tf.Module):  # type: ignore[misc]
         terms: Of the kind, at least one.
         directory: The preprocessing artifact.
         first: The first term's id.
+        cut: From texts in lower case, and the lengths of terms, to terms.
     """
 
-    def __init__(self, terms: Terms, directory: Path, first: int) -> None:
+    def __init__(
+        self, terms: Terms, directory: Path, first: int, cut: Callable[[tf.Tensor, range], tf.RaggedTensor]
+    ) -> None:
         super().__init__()
         vocabulary = read_vocabulary(directory, terms.vocabulary)
         self._size = vocabulary.height
         self._table = lookup_table(zip(vocabulary["token"], range(self._size), strict=True), -1)
         self._idf = vocabulary["idf"].to_numpy()
-        self._cut = functools.partial(_CUT[terms.tokenizer], lengths=range(terms.shortest, terms.longest + 1))
+        self._cut = cut
+        self._lengths = range(terms.shortest, terms.longest + 1)
         self._first = first
 
     def __call__(self, lower: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
         """String (batch,) to int32 ids and float32 weights, (batch, None) each."""
         rows = tf.shape(lower, out_type=tf.int64)[0]
-        ids = self._table.lookup(self._cut(lower))
+        ids = self._table.lookup(self._cut(lower, self._lengths))
         ids = tf.ragged.boolean_mask(ids, ids >= 0)
         counts = tf.sparse.bincount(ids, axis=-1, minlength=self._size, maxlength=self._size)
         row, term = counts.indices[:, 0], counts.indices[:, 1]
@@ -103,10 +122,18 @@ def lowered(texts: tf.Tensor) -> tf.Tensor:
     return tf.strings.lower(texts, encoding="utf-8")
 
 
-def word_terms(lower: tf.Tensor, lengths: range) -> tf.RaggedTensor:
-    """The terms by `tokenizer.WORDS` of texts in lower case, (batch, None)."""
+def word_terms(lower: tf.Tensor, lengths: range, left_out: tf.lookup.StaticHashTable | None = None) -> tf.RaggedTensor:
+    """The terms by `tokenizer.WORDS` of texts in lower case, (batch, None).
+
+    Args:
+        lower: String (batch,).
+        lengths: Words of a term.
+        left_out: 1 for stop words, 0 for others. Default: there are none.
+    """
     words = tf.strings.split(tf.strings.regex_replace(lower, f"[^{WORD_CHARACTERS}]+", " "))
     words = tf.ragged.boolean_mask(words, tf.strings.length(words, unit="UTF8_CHAR") >= SHORTEST_WORD)
+    if left_out is not None:
+        words = tf.ragged.boolean_mask(words, left_out.lookup(words) == 0)
     return words if lengths == range(1, 2) else tf.strings.ngrams(words, list(lengths), separator=" ")
 
 
@@ -118,15 +145,21 @@ def character_terms(lower: tf.Tensor, lengths: range) -> tf.RaggedTensor:
     return tf.strings.ngrams(characters, list(lengths), separator="").merge_dims(1, 2)
 
 
-_CUT = {tokenizer.WORDS: word_terms, tokenizer.CHARACTERS: character_terms}
-
-
 class _Inputs(tf.Module):  # type: ignore[misc]
     """All columns, padded to the longest of them."""
 
-    def __init__(self, columns: Sequence[TextStatistics], directory: Path, *, stored: bool) -> None:
+    def __init__(
+        self,
+        features: Sequence[TextFeature],
+        columns: Sequence[TextStatistics],
+        directory: Path,
+        *,
+        stored: bool,
+    ) -> None:
         super().__init__()
-        self._transforms = [TextTransform(statistics, directory) for statistics in columns]
+        self._transforms = [
+            TextTransform(feature, statistics, directory) for feature, statistics in zip(features, columns, strict=True)
+        ]
         self._stored = stored
 
     def __call__(self, texts: tf.Tensor) -> Batch:
@@ -145,51 +178,6 @@ class _Inputs(tf.Module):  # type: ignore[misc]
             _WEIGHTS: stacked([weights for _, weights in columns]),
             _KNOWN: known,
         }
-
-
-@keras.saving.register_keras_serializable(PACKAGE)
-class WeightedTerms(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """A dense layer for each column over its sparse row: the sum of its terms' vectors, each times its weight.
-
-    Args:
-        terms: Size of each column's vocabulary; its ids are 1 to that, 0 is padding.
-        units: Length of each column's result.
-        zeros: Whether the terms' vectors begin at zero instead of as Glorot says for the column's layer.
-
-    Input shape:
-        Ids `(batch, columns, n)` and weights `(batch, columns, n)`.
-
-    Output shape:
-        `(batch, columns, units)`.
-    """
-
-    def __init__(self, terms: Sequence[int], units: int, *, zeros: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.terms = list(terms)
-        self.units = units
-        self.zeros = zeros
-        self._rows = np.add(self.terms, 1)
-        self._starts = (np.cumsum(self._rows) - self._rows).astype(np.int32)[:, None]
-
-    def build(self, ids_shape: tuple[int | None, ...], weights_shape: tuple[int | None, ...]) -> None:
-        """Create the terms' vectors."""
-        self.vectors = self.add_weight(
-            shape=(int(self._rows.sum()), self.units),
-            initializer="zeros" if self.zeros else self._glorot,
-            name="terms",
-        )
-
-    def _glorot(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
-        limits = np.repeat(np.sqrt(6 / (self._rows + self.units)), self._rows)[:, None]
-        return keras.initializers.RandomUniform(-1, 1)(shape, dtype) * ops.convert_to_tensor(limits, dtype)
-
-    def call(self, ids: Any, weights: Any) -> Any:
-        """The weighted sums; padding has weight 0."""
-        return ops.einsum("bcnu,bcn->bcu", ops.take(self.vectors, ids + self._starts, axis=0), weights)
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments for loading."""
-        return {**super().get_config(), "terms": self.terms, "units": self.units, "zeros": self.zeros}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -223,7 +211,7 @@ class SlowTerms(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "firsts": self.firsts, "rates": self.rates}
 
 
-class TextBlock(FeatureBlock[TextFeature, TextStatistics]):
+class TextBlock(TermsBlock[TextFeature, TextStatistics]):
     """All texts.
 
     The network's inputs are `text_ids` int32 and `text_weights` float32, both (batch, columns, terms), and `text_known`
@@ -231,20 +219,20 @@ class TextBlock(FeatureBlock[TextFeature, TextStatistics]):
     """
 
     KIND = _NAME
-    IS_WIDE = True
+
+    @property
+    def is_wide(self) -> bool:
+        """Always."""
+        return True
 
     def transform(self, directory: Path, *, stored: bool) -> _Inputs:
         """String (batch, columns), empty where missing."""
-        return _Inputs(list(self.statistics.values()), directory, stored=stored)
+        features, statistics = list(self.features.values()), list(self.statistics.values())
+        return _Inputs(features, statistics, directory, stored=stored)
 
     def inputs(self) -> dict[str, Any]:
         """`text_ids`, `text_weights` and `text_known`."""
-        columns = len(self.names)
-        return {
-            _IDS: keras.Input((columns, None), dtype="int32", name=_IDS),
-            _WEIGHTS: keras.Input((columns, None), dtype="float32", name=_WEIGHTS),
-            _KNOWN: keras.Input((columns,), dtype="float32", name=_KNOWN),
-        }
+        return {**super().inputs(), _KNOWN: keras.Input((len(self.names),), dtype="float32", name=_KNOWN)}
 
     def encode(self, inputs: Mapping[str, Any], model: ModelSizes, seed: int) -> Encoded:
         """A dense layer for each column over its terms, with a learned vector where there is no text.
@@ -254,9 +242,8 @@ class TextBlock(FeatureBlock[TextFeature, TextStatistics]):
         ids, known = inputs[_IDS], Hide(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")(inputs[_KNOWN])
         weights = inputs[_WEIGHTS] * ops.expand_dims(known, -1)  # the direct lines lose what is hidden too
         weights = SlowTerms(*self._slowed, name=f"{_NAME}__slowed")(ids, weights)
-        sizes = self._sizes
         units = column_units(model.width, len(self.names))
-        terms = WeightedTerms(sizes, units, name=f"{_NAME}__encoder")(ids, weights)
+        terms = WeightedTerms(self.terms, units, name=f"{_NAME}__encoder")(ids, weights)
         vectors = StandIn(name=f"{_NAME}__stand_in")(
             layers.Activation("gelu", name=f"{_NAME}__activation")(terms), known
         )
@@ -265,18 +252,6 @@ class TextBlock(FeatureBlock[TextFeature, TextStatistics]):
             layers.Flatten(name=f"{_NAME}__vectors")(vectors),
             lambda units, head: self.line({_IDS: ids, _WEIGHTS: weights}, units, f"{_NAME}__to__{head}"),
         )
-
-    def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
-        """The weight of each term, column after column, each with a place for padding before its terms."""
-        rows = np.add(self._sizes, 1)
-        starts = (np.cumsum(rows) - rows)[:, None]
-        places = (inputs[_IDS] + starts).reshape(len(inputs[_IDS]), -1).astype(np.int32)
-        return Table(int(rows.sum()), places, inputs[_WEIGHTS].reshape(places.shape))
-
-    def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
-        """`WeightedTerms`, summed over the columns."""
-        terms = WeightedTerms(self._sizes, units, zeros=True, name=name)
-        return ops.sum(terms(inputs[_IDS], inputs[_WEIGHTS]), axis=1)
 
     @property
     def _slowed(self) -> tuple[list[int], list[float]]:
@@ -288,6 +263,6 @@ class TextBlock(FeatureBlock[TextFeature, TextStatistics]):
         )
 
     @property
-    def _sizes(self) -> list[int]:
-        """Terms of each column."""
+    def terms(self) -> list[int]:
+        """How many each column has."""
         return [statistics.size for statistics in self.statistics.values()]

@@ -6,13 +6,13 @@ import math
 
 import polars as pl
 
-from polyhead.kinds.coercion import EMPTY_SET, Coercion, Source, word_coercion
+from polyhead.kinds.coercion import Coercion, Source, word_coercion
 from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import Terms, TextFeature, TextStatistics
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.guessing.columns import Column
-from polyhead.kinds.guessing.guess import LIST, MOSTLY, Guess, Rank, holds_text, tag_separator
+from polyhead.kinds.guessing.guess import LIST, MOSTLY, Guess, Rank, holds_text
 from polyhead.kinds.protocols.table import FeatureTable
 from polyhead.kinds.summaries import WordSummary
 from polyhead.kinds.vocabulary import write_vocabulary
@@ -32,13 +32,14 @@ class TextFit(Fit[TextStatistics]):
     def __init__(self, name: str, feature: TextFeature) -> None:
         super().__init__(name)
         self._feature = feature
+        self._left_out = tokenizer.stopped(feature.stop_words)
         self.words, self.characters = Counts(), Counts()
 
     def _take(self, known: pl.Series) -> None:
         for batch in known.to_frame().iter_slices(_TEXTS):
             texts = batch.to_series()
             if self._feature.analyzer != "characters":
-                _count(self.words, tokenizer.terms(texts, self._feature.ngrams))
+                _count(self.words, tokenizer.terms(texts, self._feature.ngrams, self._left_out))
             if self._feature.analyzer != "words":
                 _count(self.characters, tokenizer.characters(texts, *self._feature.characters))
 
@@ -51,7 +52,11 @@ class TextFit(Fit[TextStatistics]):
             documents: How many texts have each term.
         """
         feature = self._feature
-        chosen = documents.most_frequent(at_least=feature.min_documents, at_most=feature.max_terms).sort("token")
+        least, most = (
+            share if isinstance(share, int) else share * self.known
+            for share in (feature.min_documents, feature.max_documents)
+        )
+        chosen = documents.most_frequent(at_least=least, up_to=most, at_most=feature.max_terms).sort("token")
         idf = [math.log((1 + self.known) / (1 + count)) + 1 for count in chosen["count"]]
         return chosen.with_columns(pl.Series("idf", idf, dtype=pl.Float64))
 
@@ -84,23 +89,18 @@ class TextTable(FeatureTable[TextFeature]):
         return word_coercion(source, strip=False)
 
     def guess(self, column: Column) -> Guess | None:
-        """Lists written as text, tags, and free text."""
+        """Lists written as text, and free text."""
         if not column.distinct or column.numbers is not None:
             return None
         if column.share(LIST) > MOSTLY:
             return Guess("text", why="lists, written as text; their words count one by one", rank=Rank.TAGS)
-        separator = tag_separator(column)
-        if separator is not None:
-            count = len(_labels(column, separator))
-            why = f"tags: {count} labels with {separator!r} between them; each word of them counts"
-            return Guess("text", why=why, rank=Rank.TAGS)
         if not holds_text(column):
             return None
-        options = {"analyzer": "words"} if column.known.str.len_chars().mean() > _LONG else {}  # type: ignore[operator]
-        why = f"free text, about {column.length:.0f} words in a cell"
         if column.is_unspaced:
-            why = "free text; what is between two marks is one word, unless spaces separate words"
-        return Guess("text", options, why=why)
+            why = "free text without spaces between words, so runs of characters are its terms"
+            return Guess("text", {"analyzer": "characters"}, why=why)
+        options = {"analyzer": "words"} if column.known.str.len_chars().mean() > _LONG else {}  # type: ignore[operator]
+        return Guess("text", options, why=f"free text, about {column.length:.0f} words in a cell")
 
     def summary(self) -> WordSummary:
         """How many different texts."""
@@ -109,8 +109,3 @@ class TextTable(FeatureTable[TextFeature]):
     def fit(self, name: str, member: TextFeature) -> TextFit:
         """An empty fit of terms."""
         return TextFit(name, member)
-
-
-def _labels(column: Column, separator: str) -> list[str]:
-    flat = column.known.filter(column.known != EMPTY_SET).str.split(separator).explode().str.strip_chars()
-    return flat.filter(flat != "").unique().sort().to_list()

@@ -1,7 +1,8 @@
 r"""How text is cut into terms. The names are part of the contract: another definition gets another name.
 
 `unicode-words-1`: lower case, then maximal runs of at least two letters, digits or underscores, in any script;
-that is scikit-learn's default `(?u)\b\w\w+\b`. Terms of several words are joined by a single space.
+that is scikit-learn's default `(?u)\b\w\w+\b`. Stop words are left out. Terms of several words are runs of what is left
+then, joined by a single space.
 
 `unicode-characters-1`: lower case, then what white space separates, with a space before and behind each; terms are runs
 of its code points. That is scikit-learn's `analyzer="char_wb"`, with NUL as white space.
@@ -11,7 +12,7 @@ The graph's form of the same definitions is `polyhead.kinds.features.text.graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import polars as pl
 
@@ -22,17 +23,26 @@ SHORTEST_WORD = 2
 WHITE_SPACE = r"\p{Z}\x00\t-\r\x1c-\x1f\x{85}"
 
 
-def terms(texts: pl.Series, ngrams: int) -> pl.Series:
+def stopped(stop_words: Sequence[str]) -> list[str]:
+    """The words that stop words are cut into, in order of their code points: of `don't` it is `don`."""
+    cut = terms(pl.Series(stop_words, dtype=pl.String), 1)
+    return cut.explode(empty_as_null=False).unique().sort().to_list()
+
+
+def terms(texts: pl.Series, ngrams: int, left_out: Collection[str] = ()) -> pl.Series:
     """The terms of every text by `WORDS`, in order, repeats included.
 
     Args:
         texts: Strings; null stays null.
         ngrams: Longest run of words that counts as a term, at least 1.
+        left_out: Words that are left out before runs are formed, as `stopped` gives them.
 
     Returns:
         Lists of strings, runs of one word first.
     """
     words = texts.str.to_lowercase().str.extract_all(f"[{WORD_CHARACTERS}]{{{SHORTEST_WORD},}}")
+    if left_out:
+        words = words.list.eval(pl.element().filter(~pl.element().is_in(list(left_out))))
     if ngrams == 1:
         return words
     flat = words.alias("term").to_frame().with_row_index("text").explode("term", empty_as_null=True, keep_nulls=True)

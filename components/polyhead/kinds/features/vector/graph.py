@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,20 @@ _KNOWN = "vector_known"
 class VectorTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
     """Vectors to standardised components, as `Scaling` has them, over the square root of their number.
 
-    So a whole vector weighs as much as a single number does, however long it is. A vector with a component that is not
-    finite is missing.
+    So a whole vector weighs as much as a single number does, however long it is, projected or not. A vector with a
+    component that is not finite is missing.
 
     Args:
         columns: Statistics of each column.
+        widths: Numbers that are left of each column's vectors; those of fewer than their components are projected.
     """
 
-    def __init__(self, columns: Sequence[VectorStatistics]) -> None:
+    def __init__(self, columns: Sequence[VectorStatistics], widths: Sequence[int]) -> None:
         super().__init__()
         lengths = np.array([of.length for of in columns])
+        pairs = list(zip(lengths.tolist(), widths, strict=True))
+        self._projections = [projection(length, width) if width < length else None for length, width in pairs]
+        self._widths = list(widths)
 
         def padded(values: Sequence[list[float]], filler: float) -> NDArray[np.float64]:
             table = np.full((len(columns), lengths.max()), filler)
@@ -53,14 +58,34 @@ class VectorTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         """Float32 (batch, columns, length of the longest), padded with zeros, to both inputs of the network."""
         known = tf.reduce_all(tf.math.is_finite(vectors), 2, keepdims=True)
         scaled = self._scaling(tf.where(known, tf.cast(vectors, tf.float64), np.nan))
-        return {_NAME: scaled[..., :-1] * self._share, _KNOWN: 1 - scaled[..., -1]}
+        return {_NAME: self._projected(scaled[..., :-1] * self._share), _KNOWN: 1 - scaled[..., -1]}
+
+    def _projected(self, vectors: tf.Tensor) -> tf.Tensor:
+        """To (batch, columns, the largest width), padded with zeros."""
+        if all(matrix is None for matrix in self._projections):
+            return vectors
+        columns = []
+        for at, (width, matrix) in enumerate(zip(self._widths, self._projections, strict=True)):
+            own = vectors[:, at, :width] if matrix is None else vectors[:, at, : len(matrix)] @ matrix
+            columns.append(tf.pad(own, [[0, 0], [0, max(self._widths) - width]]))
+        return tf.stack(columns, 1)
+
+
+def projection(length: int, width: int) -> NDArray[np.float32]:
+    """A matrix of signs over the root of the width, float32 (length, width), the same everywhere.
+
+    Vectors keep their lengths and distances, up to a few parts of the root of the width (Achlioptas, 2003).
+    """
+    drawn = hashlib.shake_256(f"{length} to {width}".encode()).digest(-(-length * width // 8))
+    signs = np.unpackbits(np.frombuffer(drawn, np.uint8), count=length * width)
+    return ((2 * signs.astype(np.float32) - 1) / np.sqrt(np.float32(width))).reshape(length, width)
 
 
 class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
     """All vectors.
 
-    The network's inputs are `vector`, float32 (batch, columns, length of the longest), shorter ones padded with zeros,
-    and `vector_known`, float32 (batch, columns).
+    The network's inputs are `vector`, float32 (batch, columns, numbers of the column with most), padded with zeros, and
+    `vector_known`, float32 (batch, columns).
 
     Args:
         features: Configuration of each column.
@@ -70,7 +95,6 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
 
     KIND = _NAME
     DTYPE = tf.float32
-    IS_WIDE = True
 
     def __init__(
         self,
@@ -81,6 +105,14 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
         super().__init__(features, statistics, directory)
         self._lengths = [of.length for of in self.statistics.values()]
         self._longest = max(self._lengths)
+        asked = [feature.projection for feature in self.features.values()]
+        self._widths = [min(width or length, length) for width, length in zip(asked, self._lengths, strict=True)]
+        self._widest = max(self._widths)
+
+    @property
+    def is_wide(self) -> bool:
+        """Always."""
+        return True
 
     def raw_spec(self, name: str) -> tf.TensorSpec:
         """Float32 (batch, length); a row of NaN is missing."""
@@ -108,13 +140,13 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
 
     def transform(self, directory: Path, *, stored: bool) -> VectorTransform:  # vectors have no vocabularies
         """Float32 (batch, columns, length of the longest)."""
-        return VectorTransform(list(self.statistics.values()))
+        return VectorTransform(list(self.statistics.values()), self._widths)
 
     def inputs(self) -> dict[str, Any]:
         """`vector` and `vector_known`."""
         columns = len(self.names)
         return {
-            _NAME: keras.Input((columns, self._longest), dtype="float32", name=_NAME),
+            _NAME: keras.Input((columns, self._widest), dtype="float32", name=_NAME),
             _KNOWN: keras.Input((columns,), dtype="float32", name=_KNOWN),
         }
 
@@ -124,7 +156,7 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
         known = Hide(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")(inputs[_KNOWN])
         values = inputs[_NAME] * ops.expand_dims(known, -1)  # the direct lines lose what is hidden too
         units = column_units(model.width, columns)
-        dense = column_layer(columns, self._longest, units, f"{_NAME}__encoder")(values)
+        dense = column_layer(columns, self._widest, units, f"{_NAME}__encoder")(values)
         vectors = StandIn(name=f"{_NAME}__stand_in")(dense, known)
         return Encoded(
             layers.Flatten(name=f"{_NAME}__vectors")(vectors),
@@ -137,12 +169,12 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
 
     def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
         """A dense layer over the components."""
-        flat = ops.reshape(inputs[_NAME], (-1, len(self.names) * self._longest))
+        flat = ops.reshape(inputs[_NAME], (-1, len(self.names) * self._widest))
         flat = ops.take(flat, self._places, axis=1)
         return layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=name)(flat)
 
     @property
     def _places(self) -> NDArray[np.int32]:
         """Where the components are among all that a row has, padding included."""
-        places = [at * self._longest + np.arange(length) for at, length in enumerate(self._lengths)]
+        places = [at * self._widest + np.arange(width) for at, width in enumerate(self._widths)]
         return np.concatenate(places).astype(np.int32)

@@ -80,7 +80,7 @@ class VectorTable(FeatureTable[VectorFeature]):
 
     def coercion(self, source: Source, member: VectorFeature) -> Coercion:
         """Lists of float32."""
-        return vector_coercion(source, member.length)
+        return vector_coercion(source, member.numbers, member.columns and member.columns_of(""))
 
     def guess(self, column: Column) -> Guess | None:
         """Lists of as many numbers each."""
@@ -101,4 +101,4 @@ class VectorTable(FeatureTable[VectorFeature]):
 
     def fit(self, name: str, member: VectorFeature) -> VectorFit:
         """An empty fit of vectors."""
-        return VectorFit(name, member.length)
+        return VectorFit(name, member.numbers)

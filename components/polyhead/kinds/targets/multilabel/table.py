@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from polyhead.errors import DataError
-from polyhead.kinds.coercion import EMPTY_SET, Coercion, Source, listed, set_coercion
+from polyhead.kinds.coercion import Coercion, Source, set_coercion
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.masses import Masses
 from polyhead.kinds.guessing.columns import Column
-from polyhead.kinds.guessing.guess import LIST, MOSTLY, Guess, Rank, tag_separator, unlabelled
+from polyhead.kinds.guessing.guess import Guess, set_guess, unlabelled
 from polyhead.kinds.protocols.table import TargetTable
 from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
 
@@ -71,26 +72,12 @@ class MultilabelTable(TargetTable[MultilabelTarget]):
 
     def coercion(self, source: Source, member: MultilabelTarget) -> Coercion:
         """Lists of different words, sorted, out of the configured labels."""
-        made = set_coercion(source, member.separator)
-        if member.labels is None:
-            return made
-        unknown = source.values.list.eval(~pl.element().is_in(member.labels)).list.any()
-        return made.refusing("not_allowed", f"labels are {listed(member.labels)}", unknown)
+        return set_coercion(source, member.separator, member.labels)
 
     def guess(self, column: Column) -> Guess | None:
         """Lists, also written as text, and labels with a mark between them."""
-        if isinstance(column.series.dtype, (pl.List, pl.Array)):
-            return Guess("multilabel", {}, "lists of labels", rank=Rank.TYPE)
-        if not column.distinct:
-            return None
-        if column.share(LIST) > MOSTLY and (column.known != EMPTY_SET).any():
-            return Guess("multilabel", {}, "lists of labels, written as text", rank=Rank.TYPE)
-        separator = tag_separator(column)
-        if separator is None:
-            return None
-        options = {} if separator == "|" else {"separator": separator}
-        why = f"several labels in a cell, with {separator!r} between them{unlabelled(column)}"
-        return Guess("multilabel", options, why, rank=Rank.TAGS)
+        guess = set_guess(column, "multilabel", "labels")
+        return None if guess is None else replace(guess, why=guess.why + unlabelled(column))
 
     def gated(self, options: Mapping[str, object]) -> str:
         """A metric that does not hang on a threshold."""

@@ -1,0 +1,1 @@
+"""Multicategories: each cell has any number of values of a fitted vocabulary."""

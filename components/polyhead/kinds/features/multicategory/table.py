@@ -1,0 +1,88 @@
+"""Columns of sets of values."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from polyhead.kinds.coercion import TEXTS, Coercion, Source, set_coercion
+from polyhead.kinds.features.multicategory.config import MulticategoryFeature, MulticategoryStatistics
+from polyhead.kinds.fitting.counts import Counts
+from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.spread import Spread
+from polyhead.kinds.guessing.columns import Column
+from polyhead.kinds.guessing.guess import Guess, set_guess
+from polyhead.kinds.protocols.table import FeatureTable
+from polyhead.kinds.summaries import SetSummary
+from polyhead.kinds.vocabulary import write_vocabulary
+
+
+class MulticategoryFit(Fit[MulticategoryStatistics]):
+    """The vocabulary of a multicategory, and how often rows have its values.
+
+    Args:
+        name: The feature.
+        feature: How many values are kept, and how many rows must have each.
+    """
+
+    def __init__(self, name: str, feature: MulticategoryFeature) -> None:
+        super().__init__(name)
+        self._feature = feature
+        self.rows = Counts()
+        self.repeats = Spread()
+
+    def _take(self, known: pl.Series) -> None:
+        flat = known.alias("value").to_frame().with_row_index("row").explode("value", empty_as_null=False)
+        if flat.height:
+            counted = flat.group_by("row", "value").len("times")
+            self.rows.update(counted["value"])
+            self.repeats.update(counted["times"].to_numpy().astype(np.float64))
+
+    def finish(self, site: Site) -> MulticategoryStatistics:
+        """The statistics of all rows seen; the vocabulary is written."""
+        feature, moments = self._feature, self.repeats.moments
+        kept = self.rows.most_frequent(at_least=feature.min_count, at_most=feature.max_size)
+        mean, variance = moments.mean_and_variance()
+        presence = moments.count / self.known if self.known else 0.0
+        return MulticategoryStatistics(
+            count=self.known,
+            missing=self.missing,
+            vocabulary=write_vocabulary(site.directory, self.name, kept),
+            presence=presence,
+            squares=presence * (mean**2 + variance) if moments.count else 0.0,
+            most=int(self.repeats.range[1]),
+        )
+
+
+class MulticategoryTable(FeatureTable[MulticategoryFeature]):
+    """Lists of words, sorted; a word is there as often as the cell has it."""
+
+    single = False
+
+    def coercion(self, source: Source, member: MulticategoryFeature) -> Coercion:
+        """Lists of words, sorted, out of the accepted ones."""
+        return set_coercion(source, member.separator, member.allowed, repeats=True)
+
+    def guess(self, column: Column) -> Guess | None:
+        """Lists of words or whole numbers, also written as text, and words with a mark between them."""
+        guess = set_guess(column, "multicategory", "values")
+        return guess if guess is not None and _holds_names(column) else None
+
+    def summary(self) -> SetSummary:
+        """How many different values."""
+        return SetSummary()
+
+    def fit(self, name: str, member: MulticategoryFeature) -> MulticategoryFit:
+        """An empty fit of a vocabulary."""
+        return MulticategoryFit(name, member)
+
+
+def _holds_names(column: Column) -> bool:
+    """Whether items of lists name things: they are neither measurements nor records."""
+    dtype = column.series.dtype
+    inner = dtype.inner if isinstance(dtype, (pl.List, pl.Array)) else pl.String()
+    assert isinstance(inner, pl.DataType)
+    if inner not in TEXTS and not inner.is_integer():
+        return False
+    numbers = pl.Series([], dtype=pl.Float32) if column.vectors is None else column.vectors.explode().drop_nulls()
+    return bool((numbers == numbers.round()).all())
