@@ -6,6 +6,7 @@ canonical type of each kind is in `polyhead.kinds.examples`.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,12 +14,17 @@ from typing import Any
 
 import polars as pl
 
+from polyhead.contracts.numbers import NumbersSection
 from polyhead.contracts.words import COMPUTED, RESPELLINGS, computed
 from polyhead.errors import DataError
+from polyhead.kinds import numerals
 from polyhead.kinds.lists import LIKE_A_LIST, NO_LIST, read_list
 
 NO_NUMBER = frozenset(
-    ["", "#n/a", "#na", "-", "--", "-nan", ".", "<na>", "?", "n.a.", "n/a", "na", "nan", "nat", "nil", "none", "null"]
+    [
+        *("", "#n/a", "#na", "+nan", "-", "--", "-nan", ".", "<na>", "?", "n.a.", "n/a", "na", "nan", "nat"),
+        *("nil", "none", "null"),
+    ]
 )
 """How cells spell a missing number, in lower case: pandas' words, and those of R, SQL, Excel, SAS and UCI tables."""
 
@@ -55,12 +61,14 @@ class Source:
         dtype: Its type.
         received: The column as read.
         values: The column that will hold its canonical values, for rules about those.
+        numbers: How the table spells numbers in text. Default: as programs do.
     """
 
     name: str
     dtype: pl.DataType
     received: pl.Expr
     values: pl.Expr
+    numbers: NumbersSection = numerals.PLAIN
 
 
 @dataclass(frozen=True)
@@ -136,32 +144,40 @@ def numbers(column: pl.Series) -> Coerced:
     return applied(column, number_coercion)
 
 
-def number_coercion(source: Source, low: float | None = None, high: float | None = None) -> Coercion:
+def number_coercion(
+    source: Source, low: float | None = None, high: float | None = None, units: Sequence[str] | None = None
+) -> Coercion:
     """How a column becomes float64.
 
-    Text is read as numbers, `true` and `false` are 1 and 0 as in a column of booleans; NaN and the spellings of
-    `NO_NUMBER` are missing; infinite values are faults, and so are those above `LARGEST`.
+    Text is read as numbers in the table's spelling, `true` and `false` are 1 and 0 as in a column of booleans; NaN and
+    the spellings of `NO_NUMBER` are missing; infinite values are faults, and so are those above `LARGEST`.
 
     Args:
         source: The column.
         low: The smallest accepted number. Default: any.
         high: The largest accepted number. Default: any.
+        units: What may be before or behind a number in text, and is stripped. Default: nothing.
 
     Raises:
         DataError: The column's type holds no numbers.
     """
-    values, dtype = source.values, source.dtype
+    values, dtype, units = source.values, source.dtype, units or ()
     if dtype == pl.Null:
         made = Coercion(source.received.cast(pl.Float64))
     elif dtype == pl.Boolean or dtype.is_numeric():
         made = Coercion(source.received.cast(pl.Float64).fill_nan(None))
     elif dtype in TEXTS:
         text = text_of(source.received, dtype).str.strip_chars()
+        unread = pl.when(values.is_null()).then(text)
+        if not numerals.is_plain(source.numbers, units):
+            spelled = functools.partial(numerals.plain_numbers, spelling=source.numbers, units=units)
+            text = text.map_batches(spelled, pl.String, is_elementwise=True)
         made = requiring_text(Coercion(text.map_batches(_numbers_in, pl.Float64, is_elementwise=True)), source)
-        unread = pl.when(values.is_null()).then(text_of(source.received, dtype)).str.strip_chars()
-        odd = unread.is_not_null() & unread.cast(pl.Float64, strict=False).is_null()
-        odd &= ~unread.str.to_lowercase().is_in(sorted(NO_NUMBER))
-        made = made.refusing("not_a_number", "cannot be read as a number", odd)
+        odd = unread.is_not_null() & ~unread.str.to_lowercase().is_in(sorted(NO_NUMBER))
+        detail = "has separators or a unit that are not stated: see numbers.decimal, numbers.thousands and unit"
+        made = made.refusing("not_a_number", detail, odd & unread.str.contains(numerals.OTHER_SPELLING))
+        detail = f"cannot be read as a number{numerals.said(source.numbers, units)}"
+        made = made.refusing("not_a_number", detail, odd)
     else:
         raise DataError("not-a-number", f"holds {dtype}, which is not a number", where=f"column '{source.name}'")
     made = made.refusing("infinite", "must be finite", values.is_infinite())

@@ -55,6 +55,7 @@ class RowPlan:
         split: str | None = None,
     ) -> None:
         self._schema = schema
+        self._numbers = config.numbers
         self._problems: list[Problem] = []
         self._parts: list[_Part] = []
         self.keyed = key is not None
@@ -68,7 +69,7 @@ class RowPlan:
             raise DataError(self._problems)
 
     def _take(self, name: str, column: str, make: Callable[[Source], Coercion]) -> None:
-        source = Source(column, self._schema[column], pl.col(_received(name)), pl.col(name))
+        source = Source(column, self._schema[column], pl.col(_received(name)), pl.col(name), self._numbers)
         try:
             self._parts.append(_Part(name, column, make(source)))
         except DataError as error:

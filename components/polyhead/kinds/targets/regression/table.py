@@ -86,8 +86,8 @@ class RegressionTable(TargetTable[RegressionTarget]):
     single = True
 
     def coercion(self, source: Source, member: RegressionTarget) -> Coercion:
-        """Float64, within the range of the configuration, and above zero where the logarithm is learned."""
-        made = number_coercion(source, member.min, member.max)
+        """Float64 without units, within the configuration's range, and above zero where the logarithm is learned."""
+        made = number_coercion(source, member.min, member.max, member.unit)
         if member.transform == "log":
             made = made.refusing("not_positive", "transform: log needs numbers above zero", source.values <= 0)
         return made
