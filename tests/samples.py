@@ -103,6 +103,14 @@ SAMPLES: dict[str, Sample] = {
             ("1, 2, 3", "not_a_list", "in brackets, such as [0.1, 0.2]"),
         ),
     ),
+    "boolean": Sample(
+        canonical=st.sampled_from(["true", "false"]),
+        raw=("true", " No", "Y", "f", "1.0", "0", "ON", "False"),
+        refused=(
+            ("maybe", "not_a_boolean", "1/0, true/false, yes/no, y/n, t/f, on/off"),
+            ("2", "not_a_boolean", "use kind: category"),
+        ),
+    ),
     "binary": Sample(
         canonical=st.sampled_from(["no", "yes"]),
         raw=("no", " yes"),

@@ -75,6 +75,7 @@ FEATURES_HELD: dict[str, Held] = {
     "text": Held(pl.String, _together),
     "datetime": Held(pl.Float64, _together),
     "vector": Held(VECTOR, _vectors),
+    "boolean": Held(pl.String, _together),
 }
 TARGETS_HELD: dict[str, Held] = {
     "binary": Held(pl.String, _together),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from polyhead.contracts.preprocessing import Fitted
+from polyhead.kinds.features.boolean.graph import BooleanBlock
 from polyhead.kinds.features.category.graph import CategoryBlock
 from polyhead.kinds.features.datetime.graph import DatetimeBlock
 from polyhead.kinds.features.image.graph import ImageBlock
@@ -18,7 +19,8 @@ from polyhead.kinds.targets.multilabel.graph import MultilabelHead
 from polyhead.kinds.targets.regression.graph import RegressionHead
 
 FEATURE_BLOCKS: dict[str, type[FeatureBlock[Any, Any]]] = {
-    block.KIND: block for block in (ImageBlock, NumericBlock, CategoryBlock, TextBlock, DatetimeBlock, VectorBlock)
+    block.KIND: block
+    for block in (ImageBlock, NumericBlock, CategoryBlock, TextBlock, DatetimeBlock, VectorBlock, BooleanBlock)
 }
 HEADS: dict[str, type[Head[Any, Any]]] = {
     head.KIND: head for head in (BinaryHead, MulticlassHead, MultilabelHead, RegressionHead)

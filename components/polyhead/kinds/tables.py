@@ -9,6 +9,7 @@ import polars as pl
 
 from polyhead.kinds.base import FeatureBase
 from polyhead.kinds.coercion import Coerced, Coercion, Source, applied
+from polyhead.kinds.features.boolean.table import BooleanTable
 from polyhead.kinds.features.category.table import CategoryTable
 from polyhead.kinds.features.datetime.table import DatetimeTable
 from polyhead.kinds.features.image.table import ImageTable
@@ -30,6 +31,7 @@ class _Features(TypedDict):
     text: TextTable
     datetime: DatetimeTable
     vector: VectorTable
+    boolean: BooleanTable
 
 
 class _Targets(TypedDict):
@@ -46,6 +48,7 @@ _FEATURES: _Features = {
     "text": TextTable(),
     "datetime": DatetimeTable(),
     "vector": VectorTable(),
+    "boolean": BooleanTable(),
 }
 _TARGETS: _Targets = {
     "binary": BinaryTable(),

@@ -7,6 +7,7 @@ from typing import Annotated, get_args
 from pydantic import Field
 
 from polyhead.contracts.section import Section
+from polyhead.kinds.features.boolean.config import BooleanFeature, BooleanStatistics
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.datetime.config import DatetimeFeature, DatetimeStatistics
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
@@ -19,13 +20,21 @@ from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 
-AnyFeature = ImageFeature | NumericFeature | CategoryFeature | TextFeature | DatetimeFeature | VectorFeature
+AnyFeature = (
+    ImageFeature | NumericFeature | CategoryFeature | TextFeature | DatetimeFeature | VectorFeature | BooleanFeature
+)
 AnyTarget = BinaryTarget | MulticlassTarget | MultilabelTarget | RegressionTarget
 
 Feature = Annotated[AnyFeature, Field(discriminator="kind")]
 Target = Annotated[AnyTarget, Field(discriminator="kind")]
 FeatureStatistics = Annotated[
-    ImageStatistics | NumericStatistics | CategoryStatistics | TextStatistics | DatetimeStatistics | VectorStatistics,
+    ImageStatistics
+    | NumericStatistics
+    | CategoryStatistics
+    | TextStatistics
+    | DatetimeStatistics
+    | VectorStatistics
+    | BooleanStatistics,
     Field(discriminator="kind"),
 ]
 TargetStatistics = Annotated[ClassStatistics | LabelStatistics | RegressionStatistics, Field(discriminator="kind")]
