@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from polyhead.contracts.config import parse_config
 from polyhead.kinds.booleans import MEANINGS
-from polyhead.kinds.features.boolean.config import BooleanStatistics
+from polyhead.kinds.features.boolean.config import BooleanFeature, BooleanStatistics
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.tables import coerce, table_of
 from polyhead.pictures.folder import PictureFolder
@@ -37,7 +37,7 @@ def block_of(*columns: BooleanStatistics) -> Any:
     from polyhead.kinds.features.boolean.graph import BooleanBlock
 
     named = {f"c{at}": statistics for at, statistics in enumerate(columns)}
-    return BooleanBlock({name: member("boolean") for name in named}, named)
+    return BooleanBlock({name: BooleanFeature(kind="boolean") for name in named}, named)
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 from refusals import refusal
-from samples import member
 
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import parse_config
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.sizes import ModelSizes
 from polyhead.errors import ConfigError
+from polyhead.kinds.features.category.config import CategoryFeature
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.tables import coerce, table_of
 from polyhead.pictures.folder import PictureFolder
@@ -31,11 +31,15 @@ FINGERPRINTS = {
 """FarmHash's, as BigQuery's documentation of FARM_FINGERPRINT has them."""
 
 
+def category(**options: Any) -> CategoryFeature:
+    return CategoryFeature.model_validate({"kind": "category", **options})
+
+
 def block_of(folder: Path, *options: dict[str, Any]) -> Any:
     """A block of a column for each of some options, all with the same train rows."""
     from polyhead.kinds.features.category.graph import CategoryBlock
 
-    features = {f"c{at}": member("category", **own) for at, own in enumerate(options)}
+    features = {f"c{at}": category(**own) for at, own in enumerate(options)}
     statistics = {}
     for name, feature in features.items():
         fit = table_of(feature).fit(name, feature)
@@ -73,7 +77,7 @@ def test_a_raw_value_has_the_bucket_of_the_tables_word(tf: Any, tmp_path: Path) 
     """However it is spelled, and whatever is around it."""
     block = block_of(tmp_path, {"hash_buckets": 1000})
     raw = ["85255.0", " 85255\t", "True", "2024-01-31 00:00:00", "  "]
-    cells = coerce(pl.Series("x", raw), member("category")).values.fill_null("").to_list()
+    cells = coerce(pl.Series("x", raw), category()).values.fill_null("").to_list()
     np.testing.assert_array_equal(ids(tf, block, tmp_path, raw, stored=False), ids(tf, block, tmp_path, cells))
 
 
@@ -149,10 +153,10 @@ def test_buckets_decide_the_model_alone() -> None:
 
 
 def test_a_column_of_neither_vocabulary_nor_buckets_is_warned_of() -> None:
-    (advice,) = member("category", max_size=0).advice
+    (advice,) = category(max_size=0).advice
     assert "hash_buckets" in advice
-    assert not member("category", max_size=0, hash_buckets=2).advice
-    assert not member("category").advice
+    assert not category(max_size=0, hash_buckets=2).advice
+    assert not category().advice
 
 
 @pytest.mark.parametrize("buckets", ["0", "-1", "100001"])

@@ -26,6 +26,7 @@ from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Rank
 from polyhead.tables.reading import Table
 from polyhead.validate.infer.guesses import guess_feature
+from polyhead.validate.infer.proposal import propose
 from polyhead.validate.step import clean_features
 from polyhead.validate.step import run as validate
 
@@ -239,3 +240,52 @@ def test_init_says_how_such_a_column_is_read_as_numbers(cells: list[str]) -> Non
     guess = guess_feature(Column(pl.Series("x", cells)))
     assert (guess.kind, guess.rank) == ("category", Rank.WORDS)
     assert [word for word in ("numbers", "unit") if word not in guess.why] == []
+
+
+ROWS = 60
+TABLES: list[tuple[dict[str, Callable[[int], str]], dict[str, str]]] = [
+    ({"y": lambda row: f"{row * 1.25:.2f}".replace(".", ","), "x": lambda row: f"{row % 7}"}, {"decimal": ","}),
+    (
+        {"y": lambda row: f"{row * 91:,}".replace(",", ".") + ",5", "x": lambda row: f"{row % 9},5"},
+        {"decimal": ",", "thousands": "."},
+    ),
+    (
+        {"y": lambda row: f"{row * 91:,}".replace(",", "\u202f") + ",5", "x": lambda row: f"{row % 9},5"},
+        {"decimal": ",", "thousands": " "},
+    ),
+    (
+        {"y": lambda row: f"{row * 91 + 0.25:,}", "x": lambda row: f"{row % 9}.5"},
+        {"decimal": ".", "thousands": ","},
+    ),
+    (
+        {"y": lambda row: f"{row * 91 + 0.25:,}".replace(",", "'"), "x": lambda row: f"{row % 9}.5"},
+        {"decimal": ".", "thousands": "'"},
+    ),
+    ({"y": lambda row: f"{row * 0.125}", "x": lambda row: f"{row % 9}.5"}, {}),
+]
+
+
+@pytest.mark.parametrize(("table", "numbers"), TABLES, ids=lambda value: str(value) if "y" not in value else "")
+def test_init_proposes_the_spelling_of_the_table(
+    tmp_path: Path, table: dict[str, Callable[[int], str]], numbers: dict[str, str]
+) -> None:
+    """And what it proposes reads every row, numbers as numbers."""
+    frame = pl.DataFrame({name: [cell(row) for row in range(ROWS)] for name, cell in table.items()})
+    text = propose(frame, "t.csv", ["y"]).text()
+    proposed = parse_config(text)
+    assert proposed.numbers == NumbersSection.model_validate(numbers)
+    assert ("numbers:" in text) is bool(numbers)
+    assert (proposed.features["x"].kind, proposed.targets["y"].kind) == ("numeric", "regression")
+    report = validate(config=proposed, table=frame, out=tmp_path / "V")
+    assert report.rows_clean == ROWS
+
+
+def test_init_leaves_open_what_two_spellings_read_differently() -> None:
+    """Whether 1,234 is a thousand or one and a bit has to be said."""
+    frame = pl.DataFrame({"x": [f"{row // 6 + 1},250" for row in range(ROWS)], "y": ["a", "b", "c"] * 20})
+    proposal = propose(frame.with_columns(z=pl.Series(range(ROWS)) % 7), "t.csv", ["y"])
+    assert proposal.numbers == NumbersSection()
+    (choice,) = (choice for choice in proposal.choices if choice.column == "x")
+    assert "numbers" in choice.why
+    beside_points = frame.with_columns(z=pl.Series([f"{row}.5" for row in range(ROWS)]))
+    assert propose(beside_points, "t.csv", ["y"]).numbers == NumbersSection(thousands=",")

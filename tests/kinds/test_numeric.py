@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from refusals import refusal
-from samples import member
 from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
 from strategies import calm_numbers
 
 from polyhead.contracts.config import parse_config
 from polyhead.errors import ConfigError
-from polyhead.kinds.features.numeric.config import QUANTILES, NumericStatistics
+from polyhead.kinds.features.numeric.config import QUANTILES, NumericFeature, NumericStatistics
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.tables import coerce, table_of
 from polyhead.pictures.folder import PictureFolder
@@ -31,22 +29,26 @@ TIED = np.repeat([0.0, 2.0, 3.5, 9.0], [40, 30, 20, 10])
 """Half of several marks have one value here."""
 
 
-def fitted(train: Sequence[float | None], **options: Any) -> NumericStatistics:
-    owner = member("numeric", **options)
+def numeric(**options: Any) -> NumericFeature:
+    return NumericFeature.model_validate({"kind": "numeric", **options})
+
+
+def fitted(train: Any, **options: Any) -> NumericStatistics:
+    owner = numeric(**options)
     fit = table_of(owner).fit("x", owner)
     fit.update(pl.Series(train, dtype=pl.Float64))
     statistics: NumericStatistics = fit.finish(NOWHERE)
     return statistics
 
 
-def seen(tf: Any, train: Sequence[float], rows: Sequence[float], **options: Any) -> Any:
+def seen(tf: Any, train: Any, rows: Any, **options: Any) -> Any:
     """What the network gets of some numbers, (rows, 3), from a block of this column and two of other scales."""
     from polyhead.kinds.features.numeric.graph import NumericBlock
 
     features = {
-        "a": member("numeric", scale="quantile"),
-        "x": member("numeric", **options),
-        "b": member("numeric"),
+        "a": numeric(scale="quantile"),
+        "x": numeric(**options),
+        "b": numeric(),
     }
     statistics = {"a": fitted([0.0, 5.0, 7.0]), "x": fitted(train, **options), "b": fitted([1.0, 2.0])}
     transform = NumericBlock(features, statistics).transform(Path(), stored=True)
@@ -149,7 +151,7 @@ def test_a_number_outside_clip_counts_as_the_end(tf: Any, clip: list[float | Non
         seen(tf, SIGNED, [*rows, math.nan], clip=clip), seen(tf, held, [*np.clip(rows, low, high), math.nan])
     )
     column = pl.Series("x", rows)
-    coerced = coerce(column, member("numeric", clip=clip))
+    coerced = coerce(column, numeric(clip=clip))
     assert coerced.values.to_list() == rows
     assert not coerced.faults
 

@@ -139,9 +139,9 @@ class Coerced:
     faults: list[Fault] = field(default_factory=list)
 
 
-def numbers(column: pl.Series) -> Coerced:
+def numbers(column: pl.Series, spelling: NumbersSection = numerals.PLAIN) -> Coerced:
     """A column as float64; see `number_coercion`."""
-    return applied(column, number_coercion)
+    return applied(column, number_coercion, spelling)
 
 
 def number_coercion(
@@ -451,17 +451,20 @@ def details(rule: Rule, values: pl.Series) -> pl.Series:
     return pl.Series("detail", [said(value) for value in values], dtype=pl.String)
 
 
-def applied(column: pl.Series, make: Callable[[Source], Coercion]) -> Coerced:
+def applied(
+    column: pl.Series, make: Callable[[Source], Coercion], spelling: NumbersSection = numerals.PLAIN
+) -> Coerced:
     """A coercion done to one column.
 
     Args:
         column: As read.
         make: Gives the coercion of the column.
+        spelling: How its table spells numbers in text. Default: as programs do.
 
     Raises:
         DataError: The column's type as a whole cannot hold what is wanted.
     """
-    made = make(Source(column.name, column.dtype, pl.col("received"), pl.col("values")))
+    made = make(Source(column.name, column.dtype, pl.col("received"), pl.col("values"), spelling))
     frame = pl.DataFrame({"received": column}).with_columns(made.values.alias("values"))
     frame = frame.with_columns(made.fault.alias("fault")).with_row_index("row")
     faults = []

@@ -7,6 +7,7 @@ from typing import Any, TypedDict, cast
 
 import polars as pl
 
+from polyhead.contracts.numbers import NumbersSection
 from polyhead.kinds.base import FeatureBase
 from polyhead.kinds.coercion import Coerced, Coercion, Source, applied
 from polyhead.kinds.features.boolean.table import BooleanTable
@@ -16,6 +17,7 @@ from polyhead.kinds.features.image.table import ImageTable
 from polyhead.kinds.features.numeric.table import NumericTable
 from polyhead.kinds.features.text.table import TextTable
 from polyhead.kinds.features.vector.table import VectorTable
+from polyhead.kinds.numerals import PLAIN
 from polyhead.kinds.protocols.table import FeatureTable, TableFacet, TargetTable
 from polyhead.kinds.targets.binary.table import BinaryTable
 from polyhead.kinds.targets.multiclass.table import MulticlassTable
@@ -91,14 +93,15 @@ def coercion(source: Source, member: Feature | Target) -> Coercion:
     return made
 
 
-def coerce(column: pl.Series, member: Feature | Target) -> Coerced:
+def coerce(column: pl.Series, member: Feature | Target, spelling: NumbersSection = PLAIN) -> Coerced:
     """A column as its feature or target kind wants it.
 
     Args:
         column: As read.
         member: The feature or target that it belongs to.
+        spelling: How its table spells numbers in text. Default: as programs do.
 
     Raises:
         DataError: The column's type as a whole cannot hold this kind, lists in a numeric column for instance.
     """
-    return applied(column, lambda source: coercion(source, member))
+    return applied(column, lambda source: coercion(source, member), spelling)

@@ -9,9 +9,11 @@ from functools import cached_property
 
 import polars as pl
 
+from polyhead.contracts.numbers import NumbersSection
 from polyhead.errors import DataError
 from polyhead.kinds import coercion
 from polyhead.kinds.booleans import FALSE, NO_YES, TRUE
+from polyhead.kinds.numerals import PLAIN
 
 JUNK = 0.05
 """Share of known cells that may be no numbers in a column of numbers; their rows are rejected."""
@@ -31,14 +33,17 @@ class Column:
 
     Args:
         series: The column as read.
+        spelling: How its table spells numbers in text. Default: as programs do.
 
     Attributes:
         name: Its name.
         series: The column as read, under another name: polars takes some names for patterns.
         rows: How many cells.
+        spelling: How its table spells numbers in text.
     """
 
-    def __init__(self, series: pl.Series) -> None:
+    def __init__(self, series: pl.Series, spelling: NumbersSection = PLAIN) -> None:
+        self.spelling = spelling
         self.name = series.name
         self.series = series.alias("cells")
         self.rows = len(series)
@@ -76,7 +81,7 @@ class Column:
         if self.words is None or not self.distinct or self.series.dtype.is_temporal() or self.is_boolean:
             return None
         try:
-            read = coercion.numbers(self.series)
+            read = coercion.numbers(self.series, self.spelling)
         except DataError:
             return None
         good = self.rows - read.values.null_count()

@@ -146,7 +146,7 @@ def almost_numbers(column: Column) -> str:
     """What to do where most words are numbers, and too many are not; empty for other columns."""
     if column.series.dtype != pl.String or column.numbers is not None:
         return ""
-    odd = column.known.filter(coercion.numbers(column.known).values.is_null())
+    odd = column.known.filter(coercion.numbers(column.known, column.spelling).values.is_null())
     odd = odd.filter(~odd.str.to_lowercase().is_in(sorted(coercion.NO_NUMBER)))
     if not 0 < len(odd) < len(column.known) / 2:
         return ""
