@@ -561,7 +561,6 @@ _SHAPE_HINTS = {
     "clip": "give the lowest and the highest number: [0, 100], or null for an end that is open",
     "decimal": "give '.' or ',' in quotes",
     "thousands": """give '.', ',', ' ' or "'" in quotes""",
-    "unit": "give one, such as kg, or a list: [kg, KG]",
     "model_attributes_type": "give keys and values",
     "model_type": "give keys and values",
     "dict_type": "give keys and values",
