@@ -112,6 +112,14 @@ SAMPLES: dict[str, Sample] = {
             ("['red', oops]", "not_a_list", "separate its values with '|'"),
         ),
     ),
+    "boolean": Sample(
+        canonical=st.sampled_from(["true", "false"]),
+        raw=("true", " No", "Y", "f", "1.0", "0", "ON", "False"),
+        refused=(
+            ("maybe", "not_a_boolean", "1/0, true/false, yes/no, y/n, t/f, on/off"),
+            ("2", "not_a_boolean", "use kind: category"),
+        ),
+    ),
     "binary": Sample(
         canonical=st.sampled_from(["no", "yes"]),
         raw=("no", " yes"),

@@ -66,7 +66,7 @@ def test_the_file_is_written_and_shown(polyhead, tiny, tmp_path):
         "colour": "category",
         "note": "category",
         "shape": "category",
-        "sold": "category",
+        "sold": "boolean",
     }
     assert {name: target.kind for name, target in config.targets.items()} == {
         "price": "regression",

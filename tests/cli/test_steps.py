@@ -176,7 +176,7 @@ def test_artifacts_of_another_configuration_are_refused(polyhead, sample, tmp_pa
     change(sample, key=None)
     result = polyhead(*PREPROCESS)
     assert (result.code, result.out) == (1, "")
-    assert "V: was made from other features, targets, key or split (" in result.err
+    assert "V: was made from other features, targets, key, split or numbers (" in result.err
 
 
 def test_training_settings_and_another_split_do_not_outdate_the_data(polyhead, sample, tmp_path):

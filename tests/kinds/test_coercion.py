@@ -35,7 +35,10 @@ NUMBER_TEXT = r"[ \t]{0,2}[-+]?([0-9]{1,20}|[0-9]{0,12}\.[0-9]{1,18}|[0-9]{1,12}
 
 
 def faults(coerced: Coerced) -> dict[str, list[int]]:
-    return {fault.reason: fault.mask.arg_true().to_list() for fault in coerced.faults}
+    found: dict[str, list[int]] = {}
+    for fault in coerced.faults:
+        found[fault.reason] = sorted([*found.get(fault.reason, []), *fault.mask.arg_true()])
+    return found
 
 
 def label_sets(column: pl.Series, separator: str) -> Coerced:
@@ -235,7 +238,7 @@ def test_what_no_typed_column_writes_stays_as_it_is(word: str) -> None:
 @given(st.lists(spellings | words | texts, min_size=1, max_size=10))
 def test_columns_and_single_words_are_spelled_alike_and_once(cells: list[str]) -> None:
     """The columnar engine and Python agree, and a spelled word stays as it is."""
-    cells = [cell for cell in cells if cell == cell.strip("\x1c\x1d\x1e\x1f")]  # white space to Python alone
+    cells = [cell for cell in cells if not set(cell) & set("\x1c\x1d\x1e\x1f")]  # white space to Python alone
     received = module.words(pl.Series(cells, dtype=pl.String))
     assert received.to_list() == [spelled(cell) or None for cell in cells]
     assert module.words(received).equals(received)

@@ -28,7 +28,7 @@ from polyhead.errors import ArtifactError
 from polyhead.kinds.coercion import words
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.category.table import CategoryFit
-from polyhead.kinds.features.numeric.config import NumericStatistics
+from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
 from polyhead.kinds.features.numeric.table import NumericFit
 from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import TextFeature
@@ -247,7 +247,7 @@ def test_category_ids(tf: Any, tmp_path: Path) -> None:
     apart = "O\u0308lgru\u0308n"
     vocabulary = gathered(CategoryFit("x", CategoryFeature(kind="category")), train).vocabulary()
     statistics = CategoryStatistics(count=6, missing=1, vocabulary=write_vocabulary(tmp_path, "colour", vocabulary))
-    transform = CategoryTransform([statistics], tmp_path)
+    transform = CategoryTransform([CategoryFeature(kind="category")], [statistics], tmp_path)
     rows = ["", "   ", "blue", "7", "red", "Ölgrün", " red\t", "\u00a0red\u2003", "\u3000", "RED", "r ed", apart]
     assert transform(tf.constant(rows)[:, None]).numpy()[:, 0].tolist() == [0, 0, 1, 2, 3, 4, 3, 3, 0, 1, 1, 4]
 
@@ -309,7 +309,7 @@ def scaling(statistics: NumericStatistics) -> Any:
     """The transform of a block of one column, as a function of that column: (batch,) to (batch, 3)."""
     from polyhead.kinds.features.numeric.graph import NumericTransform
 
-    transform = NumericTransform([statistics])
+    transform = NumericTransform([NumericFeature(kind="numeric")], [statistics])
     return lambda values: transform(values[:, None])[:, 0]
 
 

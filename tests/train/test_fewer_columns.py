@@ -145,7 +145,7 @@ def test_what_decides_the_model_alone_needs_no_new_shards(polyhead: Any, prepare
     assert trained.code == 0, trained.err
     assert polyhead("evaluate", other, "--bundle", "M", *inputs, "--out", "E").code == 0
     refused = polyhead("evaluate", prepared.config, "--bundle", "M", *inputs, "--out", "F")
-    assert "M: was made from other features, targets, key or split" in refused.err
+    assert "M: was made from other features, targets, key, split or numbers" in refused.err
 
 
 def test_the_weight_of_a_class_that_there_is_not_is_refused(polyhead: Any, prepared: Any) -> None:
@@ -172,7 +172,7 @@ def test_the_bundle_of_other_columns_is_refused(polyhead: Any, prepared: Any, fe
     assert polyhead("train", fewer, *inputs, "--out", "M").code == 0
     refused = polyhead("evaluate", prepared.config, "--bundle", "M", *inputs, "--out", "E")
     assert refused.code == 1
-    assert "M: was made from other features, targets, key or split" in refused.err
+    assert "M: was made from other features, targets, key, split or numbers" in refused.err
 
 
 def test_differences_are_explained_all_at_once(polyhead: Any, prepared: Any) -> None:
@@ -191,7 +191,7 @@ def test_differences_are_explained_all_at_once(polyhead: Any, prepared: Any) -> 
         "did you mean 'size'?",
         "features.photo: P was made with a different size",
         "targets.price: P was made with a different transform",
-        "key, split: P was made with a different key or split",
+        "key, split, numbers: P was made with a different key, split or spelling of numbers",
     ):
         assert words in refused.err
 
@@ -206,5 +206,5 @@ def test_a_view_keeps_the_artifacts_order_and_statistics(polyhead: Any, prepared
     assert all(view.feature_statistics[name] == held.feature_statistics[name] for name in FEATURES)
     assert view.targets == held.targets
     assert Fitted.of(held, config, "P").features == held.features
-    with refusal(ArtifactError, "config-mismatch", where="key, split"):
+    with refusal(ArtifactError, "config-mismatch", where="key, split, numbers"):
         Fitted.of(held, Config.model_validate({**config.model_dump(by_alias=True), "key": None}), "P")

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
+from polyhead.contracts.numbers import NumbersSection
 from polyhead.contracts.section import Data, Fit, Section
 from polyhead.errors import ArtifactError, ConfigError, InvalidValueError, Problem, did_you_mean
 from polyhead.kinds.base import column_names, weights_of
@@ -238,7 +239,9 @@ class EnsembleSection(Section):
 class EvaluateSection(Section):
     """What the report shows."""
 
-    slices: list[str] = Field([], description="Category features by whose values the metrics are also shown.")
+    slices: list[str] = Field(
+        [], description="Category and boolean features by whose values the metrics are also shown."
+    )
     bootstrap: int = Field(
         2_000,
         ge=0,
@@ -286,6 +289,7 @@ class Config(Section):
         None, description="Where image paths start, relative to the table's folder. Default: that folder."
     )
     key: str | None = Field(None, description="Column that names rows. Default: the row's position.")
+    numbers: NumbersSection = NumbersSection()
     features: dict[str, Feature] = Field(min_length=1)
     targets: dict[str, Target] = Field(min_length=1)
     weight: str | None = Field(
@@ -356,17 +360,19 @@ class Config(Section):
         return {name: feature for name, feature in self.features.items() if feature.is_encoded}
 
     def fingerprint(self, contract: type[Contract]) -> str:
-        """SHA-256 of what decides an artifact, of the key, the features, the targets and the split.
+        """SHA-256 of what decides an artifact, of the key, the numbers, the features, the targets and the split.
 
         Another `loss_weight`, for one, is another bundle made from the same shards. The other sections are not in it.
         """
         what = contract.DECIDED_BY
-        chosen = {
+        chosen: dict[str, object] = {
             "key": self.key,
             "features": {name: feature.deciding(what) for name, feature in self.features.items()},
             "targets": {name: target.deciding(what) for name, target in self.targets.items()},
             "split": self.split.deciding(what),
         }
+        if self.numbers != NumbersSection():  # plain numbers are those of artifacts that do not say
+            chosen["numbers"] = self.numbers.deciding(what)
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
     def with_seed(self, seed: int | None) -> Self:
@@ -473,7 +479,7 @@ def _shown(path: str | Path) -> str:
 
 
 def require_config(config: Config, artifact: Contract, place: str | Path) -> None:
-    """Refuse an artifact that was made from other features, targets, key or split than the given config's.
+    """Refuse an artifact that was made from other features, targets, key, split or numbers than the given config's.
 
     Only what decides the artifact counts, see `Contract.DECIDED_BY`.
 
@@ -484,7 +490,8 @@ def require_config(config: Config, artifact: Contract, place: str | Path) -> Non
     if made_from != given:
         raise ArtifactError(
             "config-mismatch",
-            f"was made from other features, targets, key or split ({made_from[:12]}) than the config's ({given[:12]})",
+            f"was made from other features, targets, key, split or numbers ({made_from[:12]}) "
+            f"than the config's ({given[:12]})",
             where=str(place),
             hint=f"run {artifact.made_by()} again, or give the config that it was made from",
         )
@@ -560,7 +567,7 @@ def _problem(document: Document, detail: Any) -> Problem:
             "invalid-choice",
             f"received {received!r}",
             where=document.where(path),
-            hint=did_you_mean(str(received), words),
+            hint=_SHAPE_HINTS.get(path[-1]) or did_you_mean(str(received), words),
         )
     message = str(detail["msg"]).removeprefix("Value error, ")
     shown = repr(received)
@@ -605,6 +612,9 @@ def _code(kind: str) -> str:
 
 _SHAPE_HINTS = {
     "size": "give height and width in pixels: [128, 128]",
+    "clip": "give the lowest and the highest number: [0, 100], or null for an end that is open",
+    "decimal": "give '.' or ',' in quotes",
+    "thousands": """give '.', ',', ' ' or "'" in quotes""",
     "model_attributes_type": "give keys and values",
     "model_type": "give keys and values",
     "dict_type": "give keys and values",

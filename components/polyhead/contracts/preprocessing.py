@@ -126,8 +126,8 @@ def _mismatches(held: Preprocessing, config: Config, place: str | Path) -> Itera
     yield from _differences("targets", config.targets, held.targets, place)
     whole = config.model_copy(update={"features": held.features, "targets": held.targets})
     if whole.fingerprint(Preprocessing) != held.made_from.get("config"):
-        what = f"{place} was made with a different key or split"
-        yield Problem("config-mismatch", what, where="key, split", hint=_SAME_CONFIG)
+        what = f"{place} was made with a different key, split or spelling of numbers"
+        yield Problem("config-mismatch", what, where="key, split, numbers", hint=_SAME_CONFIG)
     for name, target in config.targets.items():
         if name in held.target_statistics:
             yield from unknown_weights(name, target, held.target_statistics[name])

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from polyhead.contracts.artifact import InnerPath, Record
 from polyhead.contracts.section import Data, Model, Section
@@ -119,6 +119,32 @@ class FeatureBase(Section):
         del bodies
         yield from ()
 
+
+def _unit(value: str) -> str:
+    if not re.fullmatch(r"[^\s0-9+\-.,](?:.*\S)?", value):
+        raise InvalidValueError(
+            "invalid-format",
+            f"{value!r} is not a unit: it begins with a digit, sign, point or comma, or has a space at an end",
+        )
+    return value
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Units = Annotated[
+    list[Annotated[str, AfterValidator(_unit)]],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+]
+"""What may be before or behind a number."""
+
+UNIT = Field(
+    None,
+    description="What may be before or behind a number in text and is stripped, such as kg, or a list of such: "
+    "['€', EUR]. Nothing is converted. Default: nothing, and a cell with a unit is rejected.",
+)
 
 PositiveWeight = Annotated[float, Field(gt=0)]
 

@@ -6,6 +6,7 @@ canonical type of each kind is in `polyhead.kinds.examples`.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,13 +15,18 @@ from typing import Any
 
 import polars as pl
 
+from polyhead.contracts.numbers import NumbersSection
 from polyhead.contracts.words import COMPUTED, RESPELLINGS, computed
 from polyhead.errors import DataError, Problem
+from polyhead.kinds import numerals
 from polyhead.kinds.lists import LIKE_A_LIST, NO_LIST, read_list
 from polyhead.tables.columns import named
 
 NO_NUMBER = frozenset(
-    ["", "#n/a", "#na", "-", "--", "-nan", ".", "<na>", "?", "n.a.", "n/a", "na", "nan", "nat", "nil", "none", "null"]
+    [
+        *("", "#n/a", "#na", "+nan", "-", "--", "-nan", ".", "<na>", "?", "n.a.", "n/a", "na", "nan", "nat"),
+        *("nil", "none", "null"),
+    ]
 )
 """How cells spell a missing number, in lower case: pandas' words, and those of R, SQL, Excel, SAS and UCI tables."""
 
@@ -57,12 +63,14 @@ class Source:
         dtype: Its type.
         received: The column as read.
         values: The column that will hold its canonical values, for rules about those.
+        numbers: How the table spells numbers in text. Default: as programs do.
     """
 
     name: str
     dtype: pl.DataType
     received: pl.Expr
     values: pl.Expr
+    numbers: NumbersSection = numerals.PLAIN
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,9 @@ class Coerced:
     faults: list[Fault] = field(default_factory=list)
 
 
-def received_of(columns: Mapping[str, pl.DataType]) -> tuple[pl.Expr, pl.DataType]:
+def received_of(
+    columns: Mapping[str, pl.DataType], numbers: NumbersSection = numerals.PLAIN
+) -> tuple[pl.Expr, pl.DataType]:
     """What a feature or target has of a table, and its type: a column as it is, or several as lists of numbers.
 
     A row none of whose cells has a number has no list. In the others a missing number is null, and a cell that cannot
@@ -141,6 +151,7 @@ def received_of(columns: Mapping[str, pl.DataType]) -> tuple[pl.Expr, pl.DataTyp
 
     Args:
         columns: Their types.
+        numbers: How the table spells numbers in text. Default: as programs do.
 
     Raises:
         DataError: One of several holds no numbers; all of these columns.
@@ -149,10 +160,10 @@ def received_of(columns: Mapping[str, pl.DataType]) -> tuple[pl.Expr, pl.DataTyp
         ((name, dtype),) = columns.items()
         return named(name), dtype
     problems: list[Problem] = []
-    numbers = []
+    found = []
     for name, dtype in columns.items():
         try:
-            made = number_coercion(Source(name, dtype, named(name), named(name)))
+            made = number_coercion(Source(name, dtype, named(name), named(name), numbers))
         except DataError as error:
             problems += error.problems
             continue
@@ -161,44 +172,52 @@ def received_of(columns: Mapping[str, pl.DataType]) -> tuple[pl.Expr, pl.DataTyp
             text = text_of(named(name), dtype).str.strip_chars().str.to_lowercase()
             unread = number.is_null() & text.is_not_null() & ~text.is_in(sorted(NO_NUMBER))
             number = pl.when(unread).then(math.nan).otherwise(number)
-        numbers.append(number)
+        found.append(number)
     if problems:
         raise DataError(problems)
-    nothing = pl.all_horizontal(number.is_null() for number in numbers)
-    return pl.when(~nothing).then(pl.concat_list(numbers)), pl.List(pl.Float64())
+    nothing = pl.all_horizontal(number.is_null() for number in found)
+    return pl.when(~nothing).then(pl.concat_list(found)), pl.List(pl.Float64())
 
 
-def numbers(column: pl.Series) -> Coerced:
+def numbers(column: pl.Series, spelling: NumbersSection = numerals.PLAIN) -> Coerced:
     """A column as float64; see `number_coercion`."""
-    return applied(column, number_coercion)
+    return applied(column, number_coercion, spelling)
 
 
-def number_coercion(source: Source, low: float | None = None, high: float | None = None) -> Coercion:
+def number_coercion(
+    source: Source, low: float | None = None, high: float | None = None, units: Sequence[str] | None = None
+) -> Coercion:
     """How a column becomes float64.
 
-    Text is read as numbers, `true` and `false` are 1 and 0 as in a column of booleans; NaN and the spellings of
-    `NO_NUMBER` are missing; infinite values are faults, and so are those above `LARGEST`.
+    Text is read as numbers in the table's spelling, `true` and `false` are 1 and 0 as in a column of booleans; NaN and
+    the spellings of `NO_NUMBER` are missing; infinite values are faults, and so are those above `LARGEST`.
 
     Args:
         source: The column.
         low: The smallest accepted number. Default: any.
         high: The largest accepted number. Default: any.
+        units: What may be before or behind a number in text, and is stripped. Default: nothing.
 
     Raises:
         DataError: The column's type holds no numbers.
     """
-    values, dtype = source.values, source.dtype
+    values, dtype, units = source.values, source.dtype, units or ()
     if dtype == pl.Null:
         made = Coercion(source.received.cast(pl.Float64))
     elif dtype == pl.Boolean or dtype.is_numeric():
         made = Coercion(source.received.cast(pl.Float64).fill_nan(None))
     elif dtype in TEXTS:
         text = text_of(source.received, dtype).str.strip_chars()
+        unread = pl.when(values.is_null()).then(text)
+        if not numerals.is_plain(source.numbers, units):
+            spelled = functools.partial(numerals.plain_numbers, spelling=source.numbers, units=units)
+            text = text.map_batches(spelled, pl.String, is_elementwise=True)
         made = requiring_text(Coercion(text.map_batches(_numbers_in, pl.Float64, is_elementwise=True)), source)
-        unread = pl.when(values.is_null()).then(text_of(source.received, dtype)).str.strip_chars()
-        odd = unread.is_not_null() & unread.cast(pl.Float64, strict=False).is_null()
-        odd &= ~unread.str.to_lowercase().is_in(sorted(NO_NUMBER))
-        made = made.refusing("not_a_number", "cannot be read as a number", odd)
+        odd = unread.is_not_null() & ~unread.str.to_lowercase().is_in(sorted(NO_NUMBER))
+        detail = "has separators or a unit that are not stated: see numbers.decimal, numbers.thousands and unit"
+        made = made.refusing("not_a_number", detail, odd & unread.str.contains(numerals.OTHER_SPELLING))
+        detail = f"cannot be read as a number{numerals.said(source.numbers, units)}"
+        made = made.refusing("not_a_number", detail, odd)
     else:
         raise DataError("not-a-number", f"holds {dtype}, which is not a number", where=f"column '{source.name}'")
     made = made.refusing("infinite", "must be finite", values.is_infinite())
@@ -494,17 +513,20 @@ def details(rule: Rule, values: pl.Series) -> pl.Series:
     return pl.Series("detail", [said(value) for value in values], dtype=pl.String)
 
 
-def applied(column: pl.Series, make: Callable[[Source], Coercion]) -> Coerced:
+def applied(
+    column: pl.Series, make: Callable[[Source], Coercion], spelling: NumbersSection = numerals.PLAIN
+) -> Coerced:
     """A coercion done to one column.
 
     Args:
         column: As read.
         make: Gives the coercion of the column.
+        spelling: How its table spells numbers in text. Default: as programs do.
 
     Raises:
         DataError: The column's type as a whole cannot hold what is wanted.
     """
-    made = make(Source(column.name, column.dtype, pl.col("received"), pl.col("values")))
+    made = make(Source(column.name, column.dtype, pl.col("received"), pl.col("values"), spelling))
     frame = pl.DataFrame({"received": column}).with_columns(made.values.alias("values"))
     frame = frame.with_columns(made.fault.alias("fault")).with_row_index("row")
     faults = []

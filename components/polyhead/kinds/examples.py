@@ -78,6 +78,7 @@ FEATURES_HELD: dict[str, Held] = {
     "datetime": Held(pl.Float64, _together),
     "vector": Held(VECTOR, _vectors),
     "multicategory": Held(pl.List(pl.String), _sets),
+    "boolean": Held(pl.String, _together),
 }
 TARGETS_HELD: dict[str, Held] = {
     "binary": Held(pl.String, _together),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from polyhead.contracts.preprocessing import Fitted
+from polyhead.kinds.features.boolean.graph import BooleanBlock
 from polyhead.kinds.features.category.graph import CategoryBlock
 from polyhead.kinds.features.datetime.graph import DatetimeBlock
 from polyhead.kinds.features.image.graph import ImageBlock
@@ -31,6 +32,7 @@ FEATURE_BLOCKS: dict[str, type[FeatureBlock[Any, Any]]] = {
         DatetimeBlock,
         VectorBlock,
         MulticategoryBlock,
+        BooleanBlock,
     )
 }
 HEADS: dict[str, type[Head[Any, Any]]] = {

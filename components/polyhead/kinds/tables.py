@@ -7,8 +7,10 @@ from typing import Any, TypedDict, cast
 
 import polars as pl
 
+from polyhead.contracts.numbers import NumbersSection
 from polyhead.kinds.base import FeatureBase
 from polyhead.kinds.coercion import Coerced, Coercion, Source, applied
+from polyhead.kinds.features.boolean.table import BooleanTable
 from polyhead.kinds.features.category.table import CategoryTable
 from polyhead.kinds.features.datetime.table import DatetimeTable
 from polyhead.kinds.features.image.table import ImageTable
@@ -16,6 +18,7 @@ from polyhead.kinds.features.multicategory.table import MulticategoryTable
 from polyhead.kinds.features.numeric.table import NumericTable
 from polyhead.kinds.features.text.table import TextTable
 from polyhead.kinds.features.vector.table import VectorTable
+from polyhead.kinds.numerals import PLAIN
 from polyhead.kinds.protocols.table import FeatureTable, TableFacet, TargetTable
 from polyhead.kinds.targets.binary.table import BinaryTable
 from polyhead.kinds.targets.count.table import CountTable
@@ -35,6 +38,7 @@ class _Features(TypedDict):
     datetime: DatetimeTable
     vector: VectorTable
     multicategory: MulticategoryTable
+    boolean: BooleanTable
 
 
 class _Targets(TypedDict):
@@ -55,6 +59,7 @@ _FEATURES: _Features = {
     "datetime": DatetimeTable(),
     "vector": VectorTable(),
     "multicategory": MulticategoryTable(),
+    "boolean": BooleanTable(),
 }
 _TARGETS: _Targets = {
     "binary": BinaryTable(),
@@ -100,14 +105,15 @@ def coercion(source: Source, member: Feature | Target) -> Coercion:
     return made
 
 
-def coerce(column: pl.Series, member: Feature | Target) -> Coerced:
+def coerce(column: pl.Series, member: Feature | Target, spelling: NumbersSection = PLAIN) -> Coerced:
     """A column as its feature or target kind wants it.
 
     Args:
         column: As read.
         member: The feature or target that it belongs to.
+        spelling: How its table spells numbers in text. Default: as programs do.
 
     Raises:
         DataError: The column's type as a whole cannot hold this kind, lists in a numeric column for instance.
     """
-    return applied(column, lambda source: coercion(source, member))
+    return applied(column, lambda source: coercion(source, member), spelling)

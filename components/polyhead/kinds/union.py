@@ -7,6 +7,7 @@ from typing import Annotated, get_args
 from pydantic import Field
 
 from polyhead.contracts.section import Section
+from polyhead.kinds.features.boolean.config import BooleanFeature, BooleanStatistics
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.datetime.config import DatetimeFeature, DatetimeStatistics
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
@@ -31,6 +32,7 @@ AnyFeature = (
     | DatetimeFeature
     | VectorFeature
     | MulticategoryFeature
+    | BooleanFeature
 )
 AnyTarget = (
     BinaryTarget | MulticlassTarget | MultilabelTarget | RegressionTarget | OrdinalTarget | CountTarget | QuantileTarget
@@ -45,7 +47,8 @@ FeatureStatistics = Annotated[
     | TextStatistics
     | DatetimeStatistics
     | VectorStatistics
-    | MulticategoryStatistics,
+    | MulticategoryStatistics
+    | BooleanStatistics,
     Field(discriminator="kind"),
 ]
 TargetStatistics = Annotated[

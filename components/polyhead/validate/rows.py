@@ -57,6 +57,7 @@ class RowPlan:
         weights: Sequence[str] = (),
     ) -> None:
         self._schema = schema
+        self._numbers = config.numbers
         self._problems: list[Problem] = []
         self._parts: list[_Part] = []
         self.keyed = key is not None
@@ -74,8 +75,8 @@ class RowPlan:
 
     def _take(self, name: str, called: str, columns: Sequence[str], make: Callable[[Source], Coercion]) -> None:
         try:
-            received, dtype = received_of({column: self._schema[column] for column in columns})
-            source = Source(called, dtype, pl.col(_received(name)), pl.col(name))
+            received, dtype = received_of({column: self._schema[column] for column in columns}, self._numbers)
+            source = Source(called, dtype, pl.col(_received(name)), pl.col(name), self._numbers)
             self._parts.append(_Part(name, called, received, make(source)))
         except DataError as error:
             self._problems += error.problems

@@ -27,6 +27,9 @@ HIDDEN = 0.02
 _BEYOND = 1.0
 """Standard deviations beyond the train rows' range up to which a number counts for what it is."""
 
+_LARGEST = 1e15
+"""Magnitude whose square, and sums of it, are 32-bit numbers."""
+
 _MANY_ROWS = 3_000
 _SHARED_UNITS = 1024
 _FEWEST_UNITS = 4
@@ -171,38 +174,42 @@ class StandIn(keras.layers.Layer):  # type: ignore[misc]
 
 
 class Scaling(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """The parts of a number to standardised ones, and whether it is missing.
+    """The parts of a number to scaled ones, (part - centre) / spread, and whether it is missing.
 
     They are centred in 64 bits before they become 32, so close numbers far from zero stay apart. Each is held within
     the train rows' range and one standard deviation beyond it: what a number can add is bounded, however far outside
     it lies. A part that is constant in the train rows tells nothing, so any value of it becomes 0.
 
     Args:
-        mean: Of the train rows, float64 (columns, parts).
-        variance: Of the train rows, (columns, parts).
+        centre: What becomes 0, float64 (columns, parts).
+        spread: What becomes 1, counted from there, (columns, parts); 1 is taken for 0.
         lowest: The smallest of the train rows, (columns, parts).
         highest: The largest, (columns, parts).
+        deviation: The train rows' standard deviation, (columns, parts). Default: the spread.
     """
 
     def __init__(
         self,
-        mean: NDArray[np.float64],
-        variance: NDArray[np.float64],
+        centre: NDArray[np.float64],
+        spread: NDArray[np.float64],
         lowest: NDArray[np.float64],
         highest: NDArray[np.float64],
+        deviation: NDArray[np.float64] | None = None,
     ) -> None:
         super().__init__()
-        deviation = np.sqrt(variance)
+        deviation = spread if deviation is None else deviation
         varies = (deviation > 0) & (lowest < highest)
-        self._mean = mean
-        self._scale = np.where(deviation > 0, deviation, 1.0)
-        self._lowest = np.where(varies, (lowest - mean) / self._scale - _BEYOND, 0.0)
-        self._highest = np.where(varies, (highest - mean) / self._scale + _BEYOND, 0.0)
+        self._centre = centre
+        self._spread = np.where(spread > 0, spread, 1.0)
+        beyond = _BEYOND * deviation / self._spread
+        low, high = ((end - centre) / self._spread for end in (lowest, highest))
+        self._lowest = np.where(varies, np.maximum(low - beyond, -_LARGEST), 0.0)
+        self._highest = np.where(varies, np.minimum(high + beyond, _LARGEST), 0.0)
 
     def __call__(self, parts: tf.Tensor) -> tf.Tensor:
         """Float64 (batch, columns, parts), the first NaN where missing, to float32 (batch, columns, parts + 1)."""
         missing = tf.math.is_nan(parts[..., :1])
-        scaled = tf.clip_by_value((parts - self._mean) / self._scale, self._lowest, self._highest)
+        scaled = tf.clip_by_value((parts - self._centre) / self._spread, self._lowest, self._highest)
         scaled = tf.where(missing, tf.zeros_like(scaled), scaled)
         return tf.concat([tf.cast(scaled, tf.float32), tf.cast(missing, tf.float32)], 2)
 
@@ -226,7 +233,7 @@ class OneInput(tf.Module):  # type: ignore[misc]
 
 
 class NumberBlock(FeatureBlock[AFeature, AStatistics]):
-    """Columns whose values are numbers of some parts.
+    """Columns whose values are numbers of some parts, or words that mean such.
 
     The network's input is called after the kind, float32 (batch, columns, parts + 1), as `Scaling` gives it.
     """
@@ -237,12 +244,12 @@ class NumberBlock(FeatureBlock[AFeature, AStatistics]):
     """How many of the parts, from the first, tell a tree something new: not those that order rows as another does."""
 
     @abstractmethod
-    def scaled(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """From float64 (batch, columns), NaN where missing, to the network's input."""
+    def scaled(self, *, stored: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+        """From the raw block, (batch, columns), to the network's input; `stored` is that of `transform`."""
 
     def transform(self, directory: Path, *, stored: bool) -> OneInput:  # numbers have no vocabularies
-        """Float64 (batch, columns), NaN where missing."""
-        return OneInput(self.KIND, self.scaled())
+        """Float64 (batch, columns), NaN where missing; strings, empty where missing, of a kind of words."""
+        return OneInput(self.KIND, self.scaled(stored=stored))
 
     def inputs(self) -> dict[str, Any]:
         """One, called after the kind."""

@@ -9,8 +9,11 @@ from functools import cached_property
 
 import polars as pl
 
+from polyhead.contracts.numbers import NumbersSection
 from polyhead.errors import DataError
 from polyhead.kinds import coercion
+from polyhead.kinds.booleans import FALSE, NO_YES, TRUE
+from polyhead.kinds.numerals import PLAIN
 
 JUNK = 0.05
 """Share of known cells that may be no numbers in a column of numbers; their rows are rejected."""
@@ -21,6 +24,8 @@ _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar
 _UNSPACED_WORD = 2  # characters that a word takes, about, in a script without spaces
 _LEADING_ZERO = r"^0\d+$"
 _SHOWN = 40
+_MOST_BOOLEANS = 50
+"""Different words, counting every case in which they are written."""
 
 
 class Column:
@@ -28,14 +33,17 @@ class Column:
 
     Args:
         series: The column as read.
+        spelling: How its table spells numbers in text. Default: as programs do.
 
     Attributes:
         name: Its name.
         series: The column as read, under another name: polars takes some names for patterns.
         rows: How many cells.
+        spelling: How its table spells numbers in text.
     """
 
-    def __init__(self, series: pl.Series) -> None:
+    def __init__(self, series: pl.Series, spelling: NumbersSection = PLAIN) -> None:
+        self.spelling = spelling
         self.name = series.name
         self.series = series.alias("cells")
         self.rows = len(series)
@@ -73,7 +81,7 @@ class Column:
         if self.words is None or not self.distinct or self.series.dtype.is_temporal() or self.is_boolean:
             return None
         try:
-            read = coercion.numbers(self.series)
+            read = coercion.numbers(self.series, self.spelling)
         except DataError:
             return None
         good = self.rows - read.values.null_count()
@@ -116,8 +124,15 @@ class Column:
 
     @cached_property
     def is_boolean(self) -> bool:
-        """Whether the words are true and false."""
-        return self.distinct > 0 and set(self.known.unique().head(3).str.to_lowercase()) <= {"true", "false"}
+        """Whether the words are true and false, or other pairs that mean yes and no, beside spellings of nothing.
+
+        0 and 1 alone are numbers.
+        """
+        if not 0 < self.distinct <= _MOST_BOOLEANS:
+            return False
+        words = set(self.known.unique().str.to_lowercase()) - coercion.NO_NUMBER
+        paired = {word for pair in NO_YES if set(pair) <= words for word in pair}
+        return bool(words) and (words <= {FALSE, TRUE} or words == paired != {"0", "1"})
 
     @property
     def missing(self) -> float:
@@ -125,6 +140,8 @@ class Column:
         if self.words is None:
             return self.series.null_count() / self.rows
         held = len(self.known) if self.numbers is None else self.rows - self.numbers.null_count()
+        if self.is_boolean:
+            held -= int(self.known.str.to_lowercase().is_in(sorted(coercion.NO_NUMBER)).sum())
         return 1 - held / self.rows
 
     @property

@@ -12,6 +12,7 @@ import polars as pl
 from polyhead.kinds import coercion
 from polyhead.kinds.coercion import EMPTY_SET
 from polyhead.kinds.guessing.columns import Column, listed, percent, shown
+from polyhead.kinds.numerals import OTHER_SPELLING
 
 FEW = 20
 """As many different values are few, whatever the column's length."""
@@ -33,10 +34,6 @@ LIST = r"^\s*\[.*\]\s*$"
 
 _CODE_NAMES = re.compile(r"category|class|code|group|kind|label|level|postal|postcode|status|type|zip|zipcode")
 _CODE_ENDS = ("class", "code", "type", "zip")
-_OTHER_NUMBER = (
-    r"^\s*(?:\p{Sc}|[A-Z]{3} )?\s?[-+]?(?:\d{1,3}(?:[,' .\u00a0\u202f]\d{3})+|\d+)(?:[.,]\d+)?"
-    r"\s?(?:[%°\p{Sc}]|\p{L}{1,4}[23²³]?)?\s*$"
-)
 _UNIT = r"(\p{L}{1,4}[23²³]?)\s*$"
 _FEW_AMOUNTS = 10
 _WORDS_OF_NAME = 1.5
@@ -171,7 +168,7 @@ def almost_numbers(column: Column) -> str:
     """What to do where most words are numbers, and too many are not; empty for other columns."""
     if column.series.dtype != pl.String or column.numbers is not None:
         return ""
-    odd = column.known.filter(coercion.numbers(column.known).values.is_null())
+    odd = column.known.filter(coercion.numbers(column.known, column.spelling).values.is_null())
     odd = odd.filter(~odd.str.to_lowercase().is_in(sorted(coercion.NO_NUMBER)))
     if not 0 < len(odd) < len(column.known) / 2:
         return ""
@@ -181,11 +178,11 @@ def almost_numbers(column: Column) -> str:
 
 def other_spelling(column: Column) -> str:
     """What to do where the words are numbers in a spelling that is not read; empty for other columns."""
-    if column.series.dtype != pl.String or column.share(_OTHER_NUMBER) <= MOSTLY or column.share(r"^0\d") > 0.05:
+    if column.series.dtype != pl.String or column.share(OTHER_SPELLING) <= MOSTLY or column.share(r"^0\d") > 0.05:
         return ""
     if column.known.str.extract(_UNIT).drop_nulls().n_unique() > 3:
         return ""
-    return f"{shown(column.known[0])} is not read as a number: write digits and a decimal point only"
+    return f"{shown(column.known[0])} is not read as a number: state its separators in numbers, or its unit in unit"
 
 
 def unlabelled(column: Column) -> str:

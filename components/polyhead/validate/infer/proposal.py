@@ -13,16 +13,19 @@ import yaml
 from pydantic import TypeAdapter
 
 from polyhead.contracts.config import SplitNames, SplitSection, ValidateSection, is_name
+from polyhead.contracts.numbers import NumbersSection
 from polyhead.errors import DataError, Problem, did_you_mean
 from polyhead.kinds.coercion import Coerced
 from polyhead.kinds.guessing.columns import Column, counted, listed, shown
 from polyhead.kinds.guessing.guess import Guess
+from polyhead.kinds.numerals import PLAIN
 from polyhead.kinds.tables import FEATURE_TABLES, TARGET_TABLES, coerce
 from polyhead.kinds.union import FEATURES, METRIC_NAMES, Feature, Target
 from polyhead.validate.infer.guesses import guess_feature, guess_target
 from polyhead.validate.infer.leaks import gives_away
 from polyhead.validate.infer.pictures import find_root, open_some
 from polyhead.validate.infer.roles import choose_key, counts_rows, renamed, split_meanings
+from polyhead.validate.infer.spelling import spelling_of
 
 Role = Literal["key", "split", "feature", "target", "left out"]
 
@@ -67,6 +70,7 @@ class Proposal:
     Attributes:
         table: What the configuration calls the table.
         image_root: Where the pictures' paths start; None for the table's folder.
+        numbers: The configuration's `numbers`.
         choices: One per column of the table, in its order.
         split: The configuration's `split`.
         gate: The configuration's `gate`.
@@ -75,6 +79,7 @@ class Proposal:
 
     table: str
     image_root: str | None
+    numbers: NumbersSection
     choices: tuple[Choice, ...]
     split: SplitSection
     gate: Mapping[str, Mapping[str, str]]
@@ -95,6 +100,8 @@ class Proposal:
         if self.image_root is not None:
             lines.append(f"image_root: {_scalar(self.image_root)}  # the pictures' paths start there")
         lines += [f"key: {_scalar(choice.column)}  # {choice.why}" for choice in self.of("key")]
+        if self.numbers != PLAIN:
+            lines.append(f"numbers: {_flow(self.numbers.model_dump(exclude_none=True))}  # as the cells spell them")
         lines.append("features:")
         lines += [f"  {_member(choice)}  # {choice.why}" for choice in self.of("feature")]
         left_out = self.of("left out")
@@ -138,7 +145,8 @@ def propose(frame: pl.DataFrame, table: str, targets: Sequence[str], *, place: s
             problems at once.
     """
     targets = list(dict.fromkeys(targets))
-    columns = [Column(frame[name]) for name in frame.columns]
+    numbers = spelling_of(frame)
+    columns = [Column(frame[name], numbers) for name in frame.columns]
     if not targets:
         raise DataError("no-target", "no column to predict is named", where=table, hint=_what_to_predict(columns))
     unknown = [target for target in targets if target not in frame.columns]
@@ -181,7 +189,7 @@ def propose(frame: pl.DataFrame, table: str, targets: Sequence[str], *, place: s
     notes = [*_hints(choices, columns, rejected, key), *notes]
     heads = [choice for choice in choices if choice.role == "target"]
     gate = {choice.name: {_gated_metric(choice): "beats baseline"} for choice in heads}
-    return Proposal(table, root, tuple(choices), section, gate, tuple(notes))
+    return Proposal(table, root, numbers, tuple(choices), section, gate, tuple(notes))
 
 
 def looks_like_outcome(column: Column) -> bool:
@@ -361,7 +369,8 @@ def _faults(column: Column, kinds: TypeAdapter[Any], guess: Guess, nothing: pl.S
 
 def _coerced(column: Column, kinds: TypeAdapter[Any], guess: Guess) -> Coerced:
     """The column as validate reads it."""
-    return coerce(column.series.alias(column.name), kinds.validate_python({"kind": guess.kind, **guess.options}))
+    member = kinds.validate_python({"kind": guess.kind, **guess.options})
+    return coerce(column.series.alias(column.name), member, column.spelling)
 
 
 def _is_single(guess: Guess) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from polyhead.contracts.config import SPLITS, Split
+from polyhead.kinds.booleans import NO_YES
 from polyhead.kinds.guessing.columns import Column
 
 _CODE_NAMES = re.compile(
@@ -38,7 +39,6 @@ _FLAGS: Mapping[str, tuple[Split, Split]] = {
     "is_val": ("test", "train"),
     "is_dev": ("test", "train"),
 }
-_YES_AND_NO = (("true", "false"), ("1", "0"), ("yes", "no"), ("y", "n"), ("t", "f"))
 
 
 def counts_rows(column: Column) -> bool:
@@ -112,7 +112,7 @@ def split_meanings(column: Column) -> dict[str, Split] | None:
     lower = [word.lower() for word in words]
     flag = _FLAGS.get("_".join(column.parts))
     if flag is not None:
-        for yes, no in _YES_AND_NO:
+        for no, yes in NO_YES:
             if sorted(lower) == sorted((yes, no)):
                 meaning = dict(zip((yes, no), flag, strict=True))
                 return {word: meaning[word.lower()] for word in words}

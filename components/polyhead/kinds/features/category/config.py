@@ -7,12 +7,15 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from polyhead.contracts.artifact import Record
-from polyhead.contracts.section import Data, Fit
+from polyhead.contracts.section import Data, Fit, Model
 from polyhead.contracts.words import Word
 from polyhead.kinds.base import FeatureBase, VocabularyFile
 
-MISSING_ID, UNSEEN_ID, FIRST_ID = 0, 1, 2
-"""Ids of a category: a missing value, a value outside the vocabulary, the vocabulary's first value."""
+MISSING_ID, UNSEEN_ID = 0, 1
+"""Ids of a category: a missing value; the first of the `hash_buckets` ids that values outside the vocabulary have.
+
+The vocabulary's values follow.
+"""
 
 
 class CategoryFeature(FeatureBase):
@@ -25,7 +28,28 @@ class CategoryFeature(FeatureBase):
         None, min_length=1, description="Accepted values; a row with another is rejected."
     )
     min_count: Fit[int] = Field(1, ge=1, description="Train rows a value needs to enter the vocabulary.")
-    max_size: Fit[int] = Field(10_000, ge=1, description="Most values in the vocabulary, the most frequent first.")
+    max_size: Fit[int] = Field(
+        10_000, ge=0, description="Most values in the vocabulary, the most frequent first; 0: all values are hashed."
+    )
+    hash_buckets: Model[int] = Field(
+        1,
+        ge=1,
+        le=100_000,
+        description="Learned vectors that values outside the vocabulary share, by a hash of the value: for columns of "
+        "very many values, of which max_size keeps the frequent ones. Default: 1, the same for all of them.",
+    )
+
+    @property
+    def advice(self) -> list[str]:
+        """Neither a vocabulary nor buckets."""
+        if self.max_size or self.hash_buckets > 1:
+            return []
+        return ["max_size: 0 leaves nothing but whether a value is missing: set hash_buckets"]
+
+    @property
+    def first_id(self) -> int:
+        """The id of the vocabulary's first value."""
+        return UNSEEN_ID + self.hash_buckets
 
 
 class CategoryStatistics(Record):

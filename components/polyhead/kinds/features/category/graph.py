@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.features.category.config import (
-    FIRST_ID,
     MISSING_ID,
     UNSEEN_ID,
     CategoryFeature,
@@ -27,28 +26,40 @@ from polyhead.kinds.strings import lookup_table, respelled, stripped
 from polyhead.kinds.vocabulary import read_vocabulary
 
 _NAME = "category"
+_HASHES = 2**63 - 1
+"""More buckets TensorFlow does not number."""
 
 
 class CategoryTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """A value, in normal form C or D, to its id; see `MISSING_ID`, `UNSEEN_ID`, `FIRST_ID` of the contract.
+    """A value, in normal form C or D, to its id; see `MISSING_ID`, `UNSEEN_ID` and `CategoryFeature.first_id`.
 
-    All columns share one table, in which a word follows the number of its column.
+    All columns share one table, in which a word follows the number of its column. A value outside the vocabulary gets
+    one of its column's buckets by FarmHash's 64-bit fingerprint, which is the same everywhere and always.
 
     Args:
+        features: Configuration of each column.
         columns: Statistics of each column.
         directory: Where their vocabularies lie.
         stored: Whether values come from shards and are spelled as they should be.
     """
 
-    def __init__(self, columns: Sequence[CategoryStatistics], directory: Path, *, stored: bool = False) -> None:
+    def __init__(
+        self,
+        features: Sequence[CategoryFeature],
+        columns: Sequence[CategoryStatistics],
+        directory: Path,
+        *,
+        stored: bool = False,
+    ) -> None:
         super().__init__()
         self._stored = stored
+        self._buckets = np.array([feature.hash_buckets for feature in features])
         self._prefixes = [_prefix(column) for column in range(len(columns))]
         self._table = lookup_table(
             (
                 (prefix + token, token_id)
-                for prefix, statistics in zip(self._prefixes, columns, strict=True)
-                for token, token_id in _ids(statistics, directory)
+                for prefix, feature, statistics in zip(self._prefixes, features, columns, strict=True)
+                for token, token_id in _ids(feature, statistics, directory)
             ),
             UNSEEN_ID,
         )
@@ -56,17 +67,21 @@ class CategoryTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyp
     def __call__(self, values: tf.Tensor) -> tf.Tensor:
         """String (batch, columns) to int32 (batch, columns)."""
         words = values if self._stored else respelled(stripped(values))
-        return self._table.lookup(tf.add(tf.constant([self._prefixes]), words))
+        ids = self._table.lookup(tf.add(tf.constant([self._prefixes]), words))
+        if self._buckets.max() == 1:
+            return ids
+        buckets = tf.math.floormod(tf.strings.to_hash_bucket_fast(words, _HASHES), self._buckets)
+        return tf.where(ids == UNSEEN_ID, UNSEEN_ID + tf.cast(buckets, tf.int32), ids)
 
 
 def _prefix(column: int) -> str:
     return f"{column} "
 
 
-def _ids(statistics: CategoryStatistics, directory: Path) -> Iterator[tuple[str, int]]:
+def _ids(feature: CategoryFeature, statistics: CategoryStatistics, directory: Path) -> Iterator[tuple[str, int]]:
     """Words to ids; where two words have the same normal form, later pairs win."""
     tokens = read_vocabulary(directory, statistics.vocabulary)["token"].to_list()
-    ids = dict(zip(tokens, range(FIRST_ID, FIRST_ID + len(tokens)), strict=True))
+    ids = dict(zip(tokens, range(feature.first_id, feature.first_id + len(tokens)), strict=True))
     for token in reversed(tokens):
         yield unicodedata.normalize("NFD", token), ids[token]
     yield from ids.items()
@@ -75,7 +90,12 @@ def _ids(statistics: CategoryStatistics, directory: Path) -> Iterator[tuple[str,
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class HideCategory(Hide):
-    """`Hide` for ids of categories: some become missing and as many others unseen, so that both vectors are learned.
+    """`Hide` for ids of categories: some become missing and as many others unseen, so that their vectors are learned.
+
+    Args:
+        rate: Chance that a known value becomes missing while training; it is as likely to become unseen.
+        seed: Of the hiding.
+        buckets: Ids of each column's unseen values, of which one is drawn. Default: one for each.
 
     Input shape:
         Ids `(batch, columns)`.
@@ -84,13 +104,28 @@ class HideCategory(Hide):
         `(batch, columns)`.
     """
 
+    def __init__(
+        self, rate: float, seed: int | None = None, buckets: Sequence[int] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(rate, seed, **kwargs)
+        self.buckets = None if buckets is None else list(buckets)
+
     def call(self, ids: Any, training: bool = False) -> Any:
         """Ids, some of them hidden while training."""
         if not training:
             return ids
         drawn = self.draw(ops.shape(ids))
-        unseen = ops.where(drawn < 2 * self.rate, ops.full_like(ids, UNSEEN_ID), ids)
+        new = ops.full_like(ids, UNSEEN_ID)
+        if self.buckets is not None:
+            buckets = np.array(self.buckets, np.int32)
+            share = ops.clip(drawn / self.rate - 1, 0, 1)  # of those that become unseen: evenly from 0 to 1
+            new += ops.minimum(ops.cast(share * buckets.astype(np.float32), ids.dtype), buckets - 1)
+        unseen = ops.where(drawn < 2 * self.rate, new, ids)
         return ops.where(drawn < self.rate, ops.full_like(ids, MISSING_ID), unseen)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments for loading."""
+        return {**super().get_config(), **({} if self.buckets is None else {"buckets": self.buckets})}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -174,7 +209,8 @@ class CategoryBlock(FeatureBlock[CategoryFeature, CategoryStatistics]):
 
     def transform(self, directory: Path, *, stored: bool) -> OneInput:
         """String (batch, columns), empty where missing."""
-        return OneInput(_NAME, CategoryTransform(list(self.statistics.values()), directory, stored=stored))
+        features, columns = list(self.features.values()), list(self.statistics.values())
+        return OneInput(_NAME, CategoryTransform(features, columns, directory, stored=stored))
 
     def inputs(self) -> dict[str, Any]:
         """`category`."""
@@ -182,7 +218,9 @@ class CategoryBlock(FeatureBlock[CategoryFeature, CategoryStatistics]):
 
     def encode(self, inputs: Mapping[str, Any], model: ModelSizes, seed: int) -> Encoded:
         """Embeddings that are longer the more values a column has."""
-        ids = HideCategory(HIDDEN, seed_of(seed, _NAME), name=f"{_NAME}__hide")(inputs[_NAME])
+        buckets = [feature.hash_buckets for feature in self.features.values()]
+        hidden = None if max(buckets) == 1 else buckets
+        ids = HideCategory(HIDDEN, seed_of(seed, _NAME), hidden, name=f"{_NAME}__hide")(inputs[_NAME])
         sizes = self._sizes
         most = column_units(model.width, len(self.names))
         units = [min(most, 4 + 2 * int(size**0.5)) for size in sizes]
@@ -208,4 +246,4 @@ class CategoryBlock(FeatureBlock[CategoryFeature, CategoryStatistics]):
     @property
     def _sizes(self) -> list[int]:
         """Ids of each column."""
-        return [statistics.vocabulary.size + FIRST_ID for statistics in self.statistics.values()]
+        return [self.features[name].first_id + of.vocabulary.size for name, of in self.statistics.items()]

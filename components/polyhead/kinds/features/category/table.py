@@ -105,4 +105,4 @@ def _words(column: Column) -> Guess:
         else:
             why = f"{distinct} different words in {len(known)} rows: too few rows of each to learn from"
         return Guess("category", why=why + note, left_out=True)
-    return Guess("category", why=("true or false" if column.is_boolean else f"{distinct} different words") + note)
+    return Guess("category", why=f"{distinct} different words" + note)

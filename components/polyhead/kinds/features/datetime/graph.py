@@ -30,7 +30,7 @@ class DatetimeTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyp
         parts = [[of.parts[part] for part in PARTS] for of in columns]
         self._scaling = Scaling(
             np.array([[part.mean for part in row] for row in parts]),
-            np.array([[part.variance for part in row] for row in parts]),
+            np.sqrt([[part.variance for part in row] for row in parts]),
             np.array([[part.minimum for part in row] for row in parts]),
             np.array([[part.maximum for part in row] for row in parts]),
         )
@@ -61,6 +61,6 @@ class DatetimeBlock(NumberBlock[DatetimeFeature, DatetimeStatistics]):
     KIND = "datetime"
     PARTS = TREE_PARTS = len(PARTS)
 
-    def scaled(self) -> DatetimeTransform:
+    def scaled(self, *, stored: bool) -> DatetimeTransform:  # numbers are spelled alike everywhere
         """`DatetimeTransform` of all columns."""
         return DatetimeTransform(list(self.statistics.values()))

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyhead.kinds.coercion import Coercion, Source, number_coercion
-from polyhead.kinds.features.numeric.config import QUANTILES, NumericFeature, NumericStatistics
+from polyhead.kinds.features.numeric.config import QUANTILES, Bounds, NumericFeature, NumericStatistics
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.moments import Moments
 from polyhead.kinds.fitting.quantiles import Quantiles
@@ -22,14 +22,16 @@ class NumericFit(Fit[NumericStatistics]):
 
     Args:
         name: The feature.
+        clip: What numbers are held within. Default: any.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clip: Bounds | None = None) -> None:
         super().__init__(name)
+        self._clip = clip
         self.values, self.logarithms, self.quantiles = Moments(), Moments(), Quantiles()
 
     def _take(self, known: pl.Series) -> None:
-        numbers = known.to_numpy()
+        numbers = known.to_numpy() if self._clip is None else known.clip(*self._clip).to_numpy()
         self.values.update(numbers)
         self.logarithms.update(_signed_logarithm(numbers))
         self.quantiles.update(numbers)
@@ -66,8 +68,8 @@ class NumericTable(FeatureTable[NumericFeature]):
     single = True
 
     def coercion(self, source: Source, member: NumericFeature) -> Coercion:
-        """Float64, within the range of the configuration."""
-        return number_coercion(source, member.min, member.max)
+        """Float64, without units, within the range of the configuration."""
+        return number_coercion(source, member.min, member.max, member.unit)
 
     def guess(self, column: Column) -> Guess | None:
         """Numbers that are not codes."""
@@ -91,5 +93,4 @@ class NumericTable(FeatureTable[NumericFeature]):
 
     def fit(self, name: str, member: NumericFeature) -> NumericFit:
         """An empty fit of numbers."""
-        del member
-        return NumericFit(name)
+        return NumericFit(name, member.clip)

@@ -48,7 +48,7 @@ class VectorTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
         self._scaling = Scaling(
             padded([of.mean for of in columns], 0.0),
-            padded([of.variance for of in columns], 1.0),
+            np.sqrt(padded([of.variance for of in columns], 1.0)),
             padded([of.minimum for of in columns], 0.0),
             padded([of.maximum for of in columns], 0.0),
         )

@@ -22,7 +22,7 @@ class BinaryTarget(TargetBase):
     positive: Fit[Word | None] = Field(
         None,
         description="The label that counts as positive. Default: the second of 0/1, false/true, no/yes, "
-        "n/y, f/t; otherwise the rarer one in the train rows.",
+        "n/y, f/t, off/on; otherwise the rarer one in the train rows.",
     )
     class_weight: Model[ClassWeight] = CLASS_WEIGHT
     label_smoothing: Model[float] = LABEL_SMOOTHING

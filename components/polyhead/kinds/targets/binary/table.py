@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from polyhead.errors import DataError, Problem, did_you_mean
+from polyhead.kinds.booleans import NO_YES
 from polyhead.kinds.coercion import Coercion, Source, one_word_coercion
 from polyhead.kinds.guessing.columns import Column, percent, shown
 from polyhead.kinds.guessing.guess import Guess, Rank, unlabelled
@@ -10,7 +11,6 @@ from polyhead.kinds.summaries import ClassSummary
 from polyhead.kinds.targets.binary.config import BinaryTarget
 from polyhead.kinds.targets.class_table import ClassFit, ClassTable
 
-_NEGATIVE_POSITIVE = (("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"))
 _RARE = 0.25
 
 
@@ -43,7 +43,7 @@ class BinaryFit(ClassFit[BinaryTarget]):
         labels, positive = sorted(counted), self._target.positive
         if positive is None:
             folded = {label.lower(): label for label in labels}
-            known = [folded[yes] for no, yes in _NEGATIVE_POSITIVE if set(folded) == {no, yes}]
+            known = [folded[yes] for no, yes in NO_YES if set(folded) == {no, yes}]
             positive = known[0] if known else min(labels, key=lambda label: (counted[label], label))
         elif positive not in counted:
             what, hint = f"positive is '{positive}', but the labels are {labels}", did_you_mean(positive, labels)

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data
-from polyhead.kinds.base import TargetBase
+from polyhead.kinds.base import UNIT, TargetBase, Units
 from polyhead.kinds.metrics import D2, MAE, POISSON_DEVIANCE, RMSE, Metric
 
 
@@ -16,6 +16,7 @@ class CountTarget(TargetBase):
     METRICS: ClassVar[tuple[Metric, ...]] = (POISSON_DEVIANCE, D2, MAE, RMSE)
 
     kind: Data[Literal["count"]]
+    unit: Data[Units | None] = UNIT
 
 
 class CountStatistics(Record):

@@ -73,8 +73,7 @@ class CountTable(TargetTable[CountTarget]):
 
     def coercion(self, source: Source, member: CountTarget) -> Coercion:
         """Float64, whole and not below 0."""
-        del member
-        made = number_coercion(source, high=LARGEST)
+        made = number_coercion(source, high=LARGEST, units=member.unit)
         hint = "a count is a whole number from 0 on: mend the cell, or make the target kind: regression"
         made = made.refusing("negative", f"is below 0; {hint}", source.values < 0)
         return made.refusing("not_whole", f"is not whole; {hint}", source.values != source.values.floor())

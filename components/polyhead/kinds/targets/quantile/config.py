@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data, Fit, require_ordered
 from polyhead.errors import InvalidValueError
-from polyhead.kinds.base import TargetBase
+from polyhead.kinds.base import UNIT, TargetBase, Units
 from polyhead.kinds.metrics import COVERAGE, PINBALL, Metric
 from polyhead.kinds.targets.regression.config import RegressionStatistics
 
@@ -32,6 +32,7 @@ class QuantileTarget(TargetBase):
     )
     min: Data[float | None] = Field(None, description="Smallest accepted value; a row below it is rejected.")
     max: Data[float | None] = Field(None, description="Largest accepted value; a row above it is rejected.")
+    unit: Data[Units | None] = UNIT
 
     @model_validator(mode="after")
     def _ordered(self) -> QuantileTarget:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polyhead.kinds.coercion import Coercion, Source
+from polyhead.kinds.coercion import Coercion, Source, number_coercion
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess
@@ -41,7 +41,8 @@ class QuantileTable(TargetTable[QuantileTarget]):
 
     def coercion(self, source: Source, member: QuantileTarget) -> Coercion:
         """As of a regression target."""
-        return learned_coercion(source, member.min, member.max, member.transform)
+        made = number_coercion(source, member.min, member.max, member.unit)
+        return learned_coercion(source, made, member.transform)
 
     def guess(self, column: Column) -> Guess | None:
         """Nothing: a number is proposed as regression."""

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data, Model, require_ordered
 from polyhead.errors import InvalidValueError
-from polyhead.kinds.base import TargetBase
+from polyhead.kinds.base import UNIT, TargetBase, Units
 from polyhead.kinds.metrics import MAE, MAPE, R2, R2_TRANSFORMED, RMSE, Metric
 
 Transform = Literal["none", "log", "log1p", "sqrt", "quantile"]
@@ -37,6 +37,7 @@ class RegressionTarget(TargetBase):
     )
     min: Data[float | None] = Field(None, description="Smallest accepted value; a row below it is rejected.")
     max: Data[float | None] = Field(None, description="Largest accepted value; a row above it is rejected.")
+    unit: Data[Units | None] = UNIT
 
     @model_validator(mode="after")
     def _ordered(self) -> RegressionTarget:

@@ -123,9 +123,8 @@ class RegressionFit(NumberFit[RegressionStatistics]):
         return self.numbers()
 
 
-def learned_coercion(source: Source, low: float | None, high: float | None, transform: Transform) -> Coercion:
-    """How a column becomes numbers that a head can learn: float64, in a range, and of what the transform takes."""
-    made = number_coercion(source, low, high)
+def learned_coercion(source: Source, made: Coercion, transform: Transform) -> Coercion:
+    """How a column becomes numbers that a head can learn: as it is made, of what the transform takes."""
     if transform == "log":
         return made.refusing("not_positive", "transform: log needs numbers above zero", source.values <= 0)
     if transform == "log1p":
@@ -141,8 +140,9 @@ class RegressionTable(TargetTable[RegressionTarget]):
     single = True
 
     def coercion(self, source: Source, member: RegressionTarget) -> Coercion:
-        """Float64, within the range of the configuration, and of what its transform takes."""
-        return learned_coercion(source, member.min, member.max, member.transform)
+        """Float64 without units, within the range of the configuration, and of what its transform takes."""
+        made = number_coercion(source, member.min, member.max, member.unit)
+        return learned_coercion(source, made, member.transform)
 
     def guess(self, column: Column) -> Guess | None:
         """Numbers that are not classes."""
