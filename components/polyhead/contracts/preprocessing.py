@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
+from pydantic import Field
+
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.config import Config
+from polyhead.contracts.findings import Finding
 from polyhead.contracts.section import THE_FIT, Decides, Section
 from polyhead.errors import ArtifactError, Problem, did_you_mean
 from polyhead.kinds.union import Feature, FeatureStatistics, Target, TargetStatistics
@@ -36,18 +39,20 @@ class Preprocessing(Contract):
         feature_statistics: By feature name.
         target_statistics: By target name.
         warnings: What is allowed but deserves attention.
+        findings: What may let a model look better than it is: those of `validate`, and what this split adds.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 5
+    FORMAT_VERSION: ClassVar[int] = 6
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_FIT
 
-    format_version: int = 5
+    format_version: int = 6
     features: dict[str, Feature]
     targets: dict[str, Target]
     rows: dict[str, int]
     feature_statistics: dict[str, FeatureStatistics]
     target_statistics: dict[str, TargetStatistics]
     warnings: list[str]
+    findings: list[Finding] = Field([])
 
     @classmethod
     def made_by(cls) -> str:

@@ -110,6 +110,7 @@ def run(
             rows_rejected=manifest.rows_rejected,
             rejections=manifest.rejections,
             warnings=[*manifest.warnings, *trained.warnings],
+            findings=fitted.findings,
         )
         page = render_report(
             report, table, epochs=epochs, sheets=_sheets(bundle, trained), title=Path(config.table).stem
