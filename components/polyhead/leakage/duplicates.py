@@ -143,6 +143,8 @@ def _cells(table: ParquetTable, images: Sequence[str]) -> pl.DataFrame:
 
 def _near_pictures(cells: pl.DataFrame, folder: PictureFolder, config: Config, workers: int) -> pl.DataFrame:
     pictures = cells.filter(pl.col("hash").is_not_null()).unique("content", keep="first", maintain_order=True)
+    if pictures.height < 2:
+        return pl.DataFrame(schema=SCHEMA)
     near = neighbours(pictures["hash"].to_numpy())
     if near.radius < RADIUS:
         say(

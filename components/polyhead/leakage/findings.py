@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import polars as pl
 
@@ -182,5 +182,5 @@ def _borders(cells: pl.DataFrame) -> list[str]:
     """The rows next to the borders between the splits."""
     ordered = cells.sort("time")
     changes = (ordered[SPLIT] != ordered[SPLIT].shift(1)).fill_null(False).arg_true()
-    places: Sequence[int] = [place for change in changes for place in (change - 1, change)]
+    places = [place for change in changes for place in (change - 1, change)]
     return ordered[KEY].gather(places).to_list()

@@ -97,4 +97,5 @@ def _same(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np
     )
     flat = (first.std(axis=(1, 2)).max(axis=1) < _FLAT) & (second.std(axis=(1, 2)).max(axis=1) < _FLAT)
     alike = np.abs(first.mean(axis=(1, 2)) - second.mean(axis=(1, 2))).max(axis=1) <= _SAME_FLAT
-    return np.where(flat, alike, fitted)
+    found: NDArray[np.bool_] = np.where(flat, alike, fitted)
+    return found

@@ -18,7 +18,7 @@ from polyhead.leakage.findings import SHOWN
 from polyhead.tables.clean import ParquetTable
 from polyhead.validate.infer.leaks import gives_away
 
-_SAMPLE = 10_000
+_SAMPLE = 5_000
 _LABELS = 50
 _LEAST_ROWS = 50
 _PROOF = 14.0  # a chance below e^-14, one in a million
@@ -33,7 +33,7 @@ _IN_TEXT = "remove the feature, or what it says of the target, unless that is kn
 def giveaways(table: ParquetTable, config: Config) -> list[Finding]:
     """Features from which a target follows, by themselves.
 
-    Single values are looked at one column at a time, on up to 10,000 rows evenly spaced: an exact relation as `init`
+    Single values are looked at one column at a time, on up to 5,000 rows evenly spaced: an exact relation as `init`
     looks for, or a model of the column alone that has nearly no error. Texts are searched for the row's own label or
     number, and for the target's name.
 
@@ -47,12 +47,14 @@ def giveaways(table: ParquetTable, config: Config) -> list[Finding]:
     names = [name for name in config.features if name not in config.pictured]
     sample = table.scan().select(KEY, *names, *config.targets).gather_every(step).collect()
     looked = f", in {counted(sample.height, 'row')} looked at" if step > 1 else ""
+    features = {name: Column(sample[name]) for name in names}
     found: list[Finding] = []
     for target, values in _answers(sample, config):
+        answer = Column(values)
         for name in names:
             if feature_table(config.features[name]).single:
                 code, remedy = "feature_is_target", _AS_FEATURE
-                said, rows = _relation(sample[name], values)
+                said, rows = _relation(features[name], answer)
             elif sample.schema[name] == pl.String:
                 code, remedy = "target_in_text", _IN_TEXT
                 said, rows = _mentions(sample[name], values, target)
@@ -88,14 +90,14 @@ def _answers(sample: pl.DataFrame, config: Config) -> Iterator[tuple[str, pl.Ser
             yield name, values.alias(f"{name}: {label}")
 
 
-def _relation(feature: pl.Series, target: pl.Series) -> tuple[str, pl.Series]:
+def _relation(feature: Column, target: Column) -> tuple[str, pl.Series]:
     """How a target follows from a feature, empty where it does not, and the rows that know both."""
-    known = feature.is_not_null() & target.is_not_null()
-    exact = gives_away(Column(feature), Column(target))
+    known = feature.series.is_not_null() & target.series.is_not_null()
+    exact = gives_away(feature, target)
     if exact:
         return f"'{feature.name}' {exact}", known
-    skill = _skill(feature, target)
-    is_class = target.dtype == pl.String
+    skill = _skill(feature.series, target.series)
+    is_class = target.series.dtype == pl.String
     if skill < (_CLASS_SKILL if is_class else _NUMBER_SKILL):
         return "", known
     score = "share of the most frequent class' errors that it avoids" if is_class else "R²"
@@ -168,7 +170,9 @@ def _named(text: pl.Series, values: pl.Series, target: str) -> tuple[str, pl.Ser
     label, hits = counts.sort("count", "label", descending=[True, False]).row(0)
     usual = float((values.drop_nulls() == label).sum()) / len(values.drop_nulls())
     said = f"'{text.name}' has the name of '{target}' in {counted(hits, 'row')}, all of them {shown(label)}"
-    return (said if _is_proof(hits, counts["count"].sum(), usual) else ""), named & (values == label).fill_null(False)
+    return (said if _is_proof(hits, int(counts["count"].sum()), usual) else ""), named & (values == label).fill_null(
+        False
+    )
 
 
 def _is_proof(hits: int, told: int, usual: float) -> bool:
