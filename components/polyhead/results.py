@@ -91,6 +91,9 @@ def _print_scores(console: Console, report: EvaluationReport) -> None:
         reason = f": {escape(check.reason)}" if check.reason else ""
         console.print(f"  {mark} {rule} [dim]({METRICS[check.metric].number(check.value)})[/]{reason}", soft_wrap=True)
     console.print(f"verdict: {_VERDICTS[report.verdict]}")
+    if report.findings:
+        found = ", ".join(f"{finding.code} {finding.count:,}" for finding in report.findings)
+        console.print(f"leakage: {found}", soft_wrap=True)
 
 
 def _print_heads(console: Console, title: str, heads: Mapping[str, HeadReport] | Mapping[str, RepeatedHead]) -> None:

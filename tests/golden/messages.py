@@ -199,7 +199,7 @@ def _codes(module: Module, node: ast.expr, call: ast.Call, place: str) -> list[s
         return _codes_of_function(module, node.func.id)
     if isinstance(node, ast.Attribute) and node.attr == "code":
         return []
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and "reason" in ast.unparse(node.func):
+    if isinstance(node, ast.Call) and re.match(r"(?:.*reason|finding\.code)", ast.unparse(node.func)):
         return []
     if isinstance(node, ast.Name):
         values = list(_assigned(module, node.id, call))

@@ -19,7 +19,7 @@ from polyhead.contracts.artifact import Contract
 from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
 from polyhead.contracts.numbers import NumbersSection
-from polyhead.contracts.section import Data, Fit, Section
+from polyhead.contracts.section import Data, Decides, Fit, Section
 from polyhead.errors import ArtifactError, ConfigError, InvalidValueError, Problem, did_you_mean
 from polyhead.kinds.base import column_names, weights_of
 from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS, Feature, Target
@@ -103,6 +103,12 @@ class ValidateSection(Section):
         "reject", description="reject: set the row aside with its reason and continue; fail: stop at any."
     )
     max_rejected: float = Field(0.1, ge=0, le=1, description="Share of rejected rows above which the step fails.")
+    leakage: Literal["warn", "fail", "move"] = Field(
+        "warn",
+        description="What findings such as the same picture in two splits lead to. warn: they are reported; fail: "
+        "any of them stops the step; move: rows that are the same, or have the same or nearly the same picture, go to "
+        "one split, that of most of them.",
+    )
     max_pixels: int = Field(100_000_000, ge=1, description="Largest picture, height times width, that is ever decoded.")
     images: Literal["header", "decode"] = Field(
         "header",
@@ -373,6 +379,8 @@ class Config(Section):
         }
         if self.numbers != NumbersSection():  # plain numbers are those of artifacts that do not say
             chosen["numbers"] = self.numbers.deciding(what)
+        if Decides.FIT in what and self.validate_.leakage == "move":
+            chosen["leakage"] = "move"
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
     def with_seed(self, seed: int | None) -> Self:

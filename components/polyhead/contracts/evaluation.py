@@ -15,6 +15,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from polyhead.contracts.artifact import Contract, Record
+from polyhead.contracts.findings import Finding
 from polyhead.contracts.validation import Rejection
 
 PREDICTIONS_TABLE = "predictions.parquet"
@@ -171,11 +172,12 @@ class EvaluationReport(Contract):
         rows_rejected: Rows that were rejected on the way.
         rejections: Why.
         warnings: From all steps.
+        findings: What may let the model look better than it is, from `preprocess`.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 3
+    FORMAT_VERSION: ClassVar[int] = 4
 
-    format_version: int = 3
+    format_version: int = 4
     split: str
     heads: dict[str, HeadReport]
     verdict: Verdict
@@ -185,6 +187,7 @@ class EvaluationReport(Contract):
     rows_rejected: int
     rejections: list[Rejection]
     warnings: list[str]
+    findings: list[Finding] = Field([])
 
     def flat_metrics(self) -> dict[str, float]:
         """Every defined metric as `<head>.<metric>`, finite Python floats only, for systems that take flat names."""

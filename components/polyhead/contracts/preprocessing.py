@@ -19,6 +19,7 @@ from pydantic import Field
 
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.config import Config
+from polyhead.contracts.findings import Finding
 from polyhead.contracts.section import THE_FIT, Decides, Section
 from polyhead.errors import ArtifactError, Problem, did_you_mean
 from polyhead.kinds.union import Feature, FeatureStatistics, Target, TargetStatistics
@@ -40,12 +41,13 @@ class Preprocessing(Contract):
         mean_weights: The mean row weight of the train rows with a known target, by name of the targets that have row
             weights. Weights count relative to it, so only their ratios matter.
         warnings: What is allowed but deserves attention.
+        findings: What may let a model look better than it is: those of `validate`, and what this split adds.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 5
+    FORMAT_VERSION: ClassVar[int] = 6
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_FIT
 
-    format_version: int = 5
+    format_version: int = 6
     features: dict[str, Feature]
     targets: dict[str, Target]
     rows: dict[str, int]
@@ -53,6 +55,7 @@ class Preprocessing(Contract):
     target_statistics: dict[str, TargetStatistics]
     mean_weights: dict[str, float] = Field({})
     warnings: list[str]
+    findings: list[Finding] = Field([])
 
     @classmethod
     def made_by(cls) -> str:

@@ -9,6 +9,9 @@
                          the last
 <out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem. Of a
                          table of several files also `file`, its path there, and `file_row` int64, the row in it
+<out>/duplicates.parquet `same` (duplicate_rows, duplicate_images, near_duplicate_images), `set` int64, `__row__` int64,
+                         `__key__`, `column` string; one line per whole row, then `column` is null, or picture that is
+                         the same as another one. `set` numbers what belongs together
 
 Several workers can look at the pictures before that, by a plan. Then `validate` looks at none of these itself, and
 writes the same bytes.
@@ -23,13 +26,17 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from polyhead.contracts.artifact import Contract, Record
+from polyhead.contracts.findings import Finding
 from polyhead.contracts.partitions import Part, Plan
 from polyhead.contracts.section import THE_DATA, Decides
 from polyhead.errors import ArtifactError
 
 CLEAN_TABLE = "clean.parquet"
 REJECTED_TABLE = "rejected.parquet"
+DUPLICATES_TABLE = "duplicates.parquet"
 PATHS_TABLE = "paths.parquet"
 PICTURES_TABLE = "pictures.parquet"
 ROW, KEY, SPLIT = "__row__", "__key__", "__split__"
@@ -110,13 +117,14 @@ class ValidationReport(Contract):
         images: How they were checked: header reads it and hashes the whole file; decode also decodes every picture.
         images_checked: Different image files that were looked at.
         warnings: What is allowed but deserves attention.
+        findings: What may let a model look better than it is; what depends on the split, only where the table gives it.
         passed: Whether the later steps may use the clean table.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 3
+    FORMAT_VERSION: ClassVar[int] = 4
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_DATA
 
-    format_version: int = 3
+    format_version: int = 4
     table: str
     image_root: str
     rows_read: int
@@ -127,6 +135,7 @@ class ValidationReport(Contract):
     images: Literal["header", "decode"] = "header"
     images_checked: int
     warnings: list[str]
+    findings: list[Finding] = Field([])
     passed: bool
 
     @classmethod

@@ -11,7 +11,7 @@ from polyhead import __version__
 from polyhead.contracts.config import Config, EvaluateSection, Fractions, require_config
 from polyhead.contracts.cross_validation import CrossValidation, RepeatedHead
 from polyhead.contracts.evaluation import PREDICTIONS_TABLE, REPORT_PAGE
-from polyhead.contracts.validation import CLEAN_TABLE, KEY, ROW, ValidationReport, weight_column
+from polyhead.contracts.validation import CLEAN_TABLE, DUPLICATES_TABLE, KEY, ROW, ValidationReport, weight_column
 from polyhead.cross_validate.folds import FOLD, split_table, with_folds
 from polyhead.cross_validate.report import render_page
 from polyhead.cross_validate.scores import combined
@@ -41,7 +41,7 @@ _WORK, _SPLITS = ".work", "splits.parquet"
 _BOOTSTRAP_SEED = 0
 
 
-@opens(data=Input(ValidationReport, (CLEAN_TABLE,)))
+@opens(data=Input(ValidationReport, (CLEAN_TABLE, DUPLICATES_TABLE)))
 def run(*, config: Config, data: str | Path, out: str | Path, workers: int | None = None) -> CrossValidation:
     """Fit and evaluate once for every fold and repeat: statistics, shards, training, predictions.
 

@@ -163,6 +163,7 @@ def render_report(
         gate=_gate(report),
         summaries=_summaries(report),
         rejections=_rejections(report),
+        findings=_findings(report),
         heads=heads,
         score=score,
         losses=losses,
@@ -226,6 +227,23 @@ def _rejections(report: EvaluationReport) -> Table:
         for rejection in report.rejections
     ]
     return Table(["Column", "Reason", "Rows", "Example"], rows, frozenset({2}))
+
+
+def _findings(report: EvaluationReport) -> Table:
+    rows = [
+        [
+            finding.code.replace("_", " "),
+            finding.column,
+            f"{finding.count:,}",
+            f"{finding.affected:,}",
+            finding.message,
+            ", ".join(map(short, finding.rows)),
+            finding.remedy,
+        ]
+        for finding in report.findings
+    ]
+    columns = ["Finding", "Columns", "Count", "Rows", "What was found", "First rows", "What to do"]
+    return Table(columns, rows, frozenset({2, 3}))
 
 
 def _summaries(report: EvaluationReport) -> list[_Summary]:

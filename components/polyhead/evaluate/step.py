@@ -112,6 +112,7 @@ def run(
             rows_rejected=manifest.rows_rejected,
             rejections=manifest.rejections,
             warnings=[*manifest.warnings, *trained.warnings],
+            findings=fitted.findings,
         )
         page = render_report(
             report,

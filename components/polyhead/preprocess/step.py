@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
 
 from polyhead.contracts.config import Config, require_config
+from polyhead.contracts.findings import Finding
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing, unknown_weights
 from polyhead.contracts.section import THE_FIT
-from polyhead.contracts.validation import CLEAN_TABLE, SPLIT, ValidationReport, weight_column
+from polyhead.contracts.validation import CLEAN_TABLE, DUPLICATES_TABLE, SPLIT, ValidationReport, weight_column
 from polyhead.errors import DataError, Problem, counted
 from polyhead.kinds.base import weights_of
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.union import TargetStatistics
+from polyhead.leakage.telling import tell_findings
 from polyhead.pictures.folder import PictureFolder
+from polyhead.preprocess.leakage import settle_splits
 from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import copy_splits, write_splits
 from polyhead.progress import progress, say
@@ -31,7 +34,7 @@ S = TypeVar("S")
 _PIECES = 4  # for each thread, where there are so many, so that all end at about the same time
 
 
-@opens(data=Input(ValidationReport, (CLEAN_TABLE,)))
+@opens(data=Input(ValidationReport, (CLEAN_TABLE, DUPLICATES_TABLE)))
 def run(
     *,
     config: Config,
@@ -53,7 +56,7 @@ def run(
         ArtifactError: `data` is not a passed validation of this configuration, `splits` is of other rows, or `out`
             holds something else.
         DataError: There are no training rows, or a head cannot learn from them, or a file that a feature names
-            cannot be used; all such heads and files at once.
+            cannot be used, all such heads and files at once; or there are findings, and `validate.leakage` is fail.
     """
     clean = open_clean(data)
     report = clean.report
@@ -64,6 +67,7 @@ def run(
             write_splits(clean, config.split, table.path)
         else:
             copy_splits(clean, splits, table.path)
+        findings = settle_splits(clean, Path(data), table, config, may_move=splits is None)
         threads = workers or available_cpus()
         with progress("fit", total=clean.rows, unit="rows") as advance:
 
@@ -74,20 +78,22 @@ def run(
 
             pieces = list(clean.pieces([*config.features, *config.targets], wanted=_PIECES * threads))
             fitted = gather(pieces, read, config, workers=threads, advance=advance)
-        preprocessing = assemble(fitted, report, directory)
+        preprocessing = assemble(fitted, report, findings, directory)
     rows = preprocessing.rows
     say(f"fitted on {counted(rows['train'], 'train row')}; {rows['val']:,} val, {rows['test']:,} test")
     for warning in preprocessing.warnings[len(report.warnings) :]:
         say(f"warning: {warning}")
+    tell_findings(finding for finding in findings if finding not in report.findings)
     return preprocessing
 
 
-def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Preprocessing:
+def assemble(fitted: Partial, report: ValidationReport, findings: Sequence[Finding], directory: Path) -> Preprocessing:
     """Write the artifact of what was seen of all rows; `splits.parquet` is there already.
 
     Args:
         fitted: One pass over the whole table, or the merged partials of all its rows.
         report: Of the validation that the rows come from.
+        findings: Of the validation and of the split.
         directory: Where to write.
 
     Raises:
@@ -127,6 +133,7 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
         target_statistics=targets,
         mean_weights=weights,
         warnings=[*report.warnings, *_warnings(fitted, targets)],
+        findings=list(findings),
     )
     return close_artifact(directory, preprocessing)
 

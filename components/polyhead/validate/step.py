@@ -12,8 +12,10 @@ import polars as pl
 
 from polyhead.contracts.artifact import FileDigest
 from polyhead.contracts.config import Config, require_config
+from polyhead.contracts.findings import Finding, refused
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
+    DUPLICATES_TABLE,
     KEY,
     PATHS_TABLE,
     PICTURES_TABLE,
@@ -31,6 +33,9 @@ from polyhead.kinds.base import weights_of
 from polyhead.kinds.summaries import Summary
 from polyhead.kinds.tables import table_of
 from polyhead.kinds.union import Feature, Target
+from polyhead.leakage.duplicates import duplicates
+from polyhead.leakage.findings import crossing_findings, duplicate_findings
+from polyhead.leakage.telling import tell_findings
 from polyhead.pictures.failures import PictureError
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import Advance, progress, say
@@ -38,10 +43,12 @@ from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus, one_ahead
 from polyhead.storage.places import check_scheme, folder_of, join
+from polyhead.tables.clean import ParquetTable
 from polyhead.tables.opened import OpenTable
 from polyhead.tables.reading import Table, open_table
 from polyhead.tables.rejected import SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
 from polyhead.tables.writing import ROW_GROUP, TableWriter
+from polyhead.validate.giveaways import giveaways
 from polyhead.validate.pictures import Look, Pictures, looks_of, looks_table, new_paths
 from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
 from polyhead.validate.rows import KEY_HASH, RowPlan
@@ -104,6 +111,8 @@ def run(
         cleaning = _Cleaning(config, opened, rows, pictures, batch_rows)
         found = cleaning.write(directory)
         problems, warnings = _verdict(config, found)
+        findings = _findings(config, directory, root, found.rows_clean, workers)
+        problems += refused(findings) if config.validate_.leakage == "fail" and not problems else []
         report = ValidationReport(
             made_from={"config": config.fingerprint(ValidationReport)},
             table=source if isinstance(source, str) else "DataFrame",
@@ -118,6 +127,7 @@ def run(
             images=config.validate_.images,
             images_checked=cleaning.pictures.files,
             warnings=warnings,
+            findings=findings,
             passed=not problems,
         )
         report = close_artifact(directory, report, known=found.digests)
@@ -126,12 +136,26 @@ def run(
         tell_rejections(report.rejections, join(str(out), REJECTED_TABLE))
     for warning in warnings:
         say(f"warning: {warning}")
+    if not problems:
+        tell_findings(findings)
     if problems:
         hint = f"every rejected row is in {join(str(out), REJECTED_TABLE)}" if report.rows_rejected else ""
         raise DataError(
             [*problems, Problem("run-stopped", "nothing was fitted or trained", hint=hint)] if hint else problems
         )
     return report
+
+
+def _findings(config: Config, directory: Path, root: str, rows: int, workers: int | None) -> list[Finding]:
+    """What may let a model look better than it is; writes the duplicates."""
+    table = ParquetTable(directory / CLEAN_TABLE, rows)
+    same = duplicates(table, config, PictureFolder(root), workers=workers or available_cpus())
+    same.with_columns(pl.col("same").cast(pl.String)).write_parquet(directory / DUPLICATES_TABLE, compression="zstd")
+    found = duplicate_findings(same, table, config)
+    if config.split.column is not None:
+        splits = table.scan().select(ROW, SPLIT).collect()
+        found += crossing_findings(same, splits, table, config, moves=config.validate_.leakage == "move")
+    return [*found, *giveaways(table, config)]
 
 
 def plan(*, config: Config, partitions: int, out: str | Path, table: Table | None = None) -> PicturePlan:

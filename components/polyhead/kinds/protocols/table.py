@@ -61,6 +61,9 @@ class FeatureTable(TableFacet[F]):
     names_rows: ClassVar[bool] = True
     """Whether cells that are all different may be the rows' names, so that `init` may take the column for the key."""
 
+    dated: ClassVar[bool] = False
+    """Whether a cell is a time, which later cells come after."""
+
     @abstractmethod
     def guess(self, column: Column) -> Guess | None:
         """What the column seems to hold if it is of this kind, before any picture is opened; None if it is not."""

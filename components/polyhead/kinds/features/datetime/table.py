@@ -109,6 +109,7 @@ class DatetimeTable(FeatureTable[DatetimeFeature]):
     """Moments as float64 seconds since 1970-01-01 UTC."""
 
     single = True
+    dated = True
     names_rows = False
 
     def coercion(self, source: Source, member: DatetimeFeature) -> Coercion:
