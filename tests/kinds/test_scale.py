@@ -93,6 +93,16 @@ def test_the_weighted_centre_is_on_the_scale_that_is_learned(transform: Transfor
     assert fitted(transform).model_copy(update={"weighted": statistics.weighted}) == statistics
 
 
+def test_the_largest_weights_of_the_largest_numbers_have_a_centre() -> None:
+    """As have the smallest of the smallest."""
+    large = fitted("none", [-1e150, 1e150], [1e150, 5e149]).weighted
+    assert large is not None
+    assert large.mean == pytest.approx(-1e150 / 3, rel=1e-12)
+    small = fitted("none", [1e-100, 3e-100], [1e-100, 3e-100]).weighted
+    assert small is not None
+    assert small.mean == pytest.approx(2.5e-100, rel=1e-12)
+
+
 def test_predict_mean_of_log1p_is_right_on_average(tf: Any) -> None:
     """The mean over the train rows is that of the rows, by their weights; with log it is as before."""
     from polyhead.kinds.targets.regression.graph import RegressionHead

@@ -24,6 +24,7 @@ from polyhead.kinds.targets.regression.scale import Scale, knots_of
 S = TypeVar("S")
 
 _SKEW_OF_LOG = 1.0
+_LOWERED = 500  # bits by which weights are lowered, so that the largest times the largest number is one for `Moments`
 
 
 class RegressionSummary(NumberSummary):
@@ -61,13 +62,13 @@ class NumberFit(Fit[S], Generic[S]):
         self.quantiles.update(numbers)
 
     def _weigh(self, known: pl.Series, weights: NDArray[np.float64]) -> None:
-        self.weighted.update(weights * self._scale.learned(known.to_numpy()))
+        self.weighted.update(np.ldexp(weights, -_LOWERED) * self._scale.learned(known.to_numpy()))
 
     def _centre(self, scale: Scale) -> WeightedCentre | None:
         """None of the scale of quantiles, which is not known before all rows are."""
         if not self.is_weighed or scale.knots is not None:
             return None
-        mean = np.array(self.weighted.total / self.weights.total)
+        mean = np.array((self.weighted.total << _LOWERED) / self.weights.total)
         return WeightedCentre(mean=float(mean), value=float(scale.back(mean)))
 
     def numbers(self) -> RegressionStatistics:
