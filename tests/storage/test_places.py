@@ -66,3 +66,12 @@ def test_what_a_table_is_called_in_a_title() -> None:
     names = ["data/houses.csv", "gs://b/houses/", "houses/part-*.parquet", "houses/y=*/a.csv"]
     assert {places.name_of(name) for name in names} == {"houses"}
     assert places.name_of("*.csv") == "*.csv"
+
+
+def test_what_must_be_there_for_a_table_to_be_read(tmp_path: Path) -> None:
+    """A file or a folder itself, whatever its name; of a pattern the folder that it starts in."""
+    (tmp_path / "t[1].csv").touch()
+    assert places.anchor_of(f"{tmp_path}/t[1].csv") == f"{tmp_path}/t[1].csv"
+    assert places.anchor_of(f"{tmp_path}/t[2].csv") == places.anchor_of(f"{tmp_path}/*/t.csv") == str(tmp_path)
+    assert places.anchor_of("gs://bucket/t/") == "gs://bucket/t/"
+    assert places.anchor_of("gs://bucket/t/*") == "gs://bucket/t"

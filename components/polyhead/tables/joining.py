@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -133,7 +132,9 @@ def _with_one_schema(place: str, members: Sequence[Member], chosen: Sequence[str
     types: dict[str, pl.DataType] = {}
     for column in chosen:
         received = [schema[column] for schema in schemas]
-        wider: pl.DataType | None = functools.reduce(_both, dict.fromkeys(received), pl.Null())
+        wider: pl.DataType | None = received[0]
+        for dtype in dict.fromkeys(received):
+            wider = _both(wider, dtype)
         pairs = zip(scans, received, strict=True)
         if wider is None or not all(_keeps(scan, column, dtype, wider) for scan, dtype in pairs):
             problems.append(_differing(place, column, [member.name for member in members], received))
