@@ -11,15 +11,16 @@ import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
 from polyhead.contracts.section import Data, Fit, Section
 from polyhead.errors import ArtifactError, ConfigError, InvalidValueError, Problem, did_you_mean
+from polyhead.kinds.features.datetime.config import DatetimeFeature
 from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS, Feature, Target
 
 Split = Literal["train", "val", "test"]
@@ -64,22 +65,75 @@ class SplitNames(Section):
         return self
 
 
+class TimeColumn(Section):
+    """The column by which rows are split in time: numbers, or dates and times as the datetime kind reads them."""
+
+    column: Data[str] = Field(description="A column of numbers, or of dates or times.")
+    format: Data[str | None] = Field(
+        None, description="How text is read, as a pattern for Python's strptime. Default: ISO 8601, or numbers."
+    )
+    unit: Data[Literal["s", "ms", "us", "ns"] | None] = Field(
+        None, description="What numbers count since 1970-01-01 UTC. Default: they are numbers, and no times."
+    )
+    time_zone: Data[str] = Field("UTC", description="Time zone of values without an offset, such as Europe/Berlin.")
+
+    @model_validator(mode="after")
+    def _as_a_feature(self) -> TimeColumn:
+        DatetimeFeature(kind="datetime", format=self.format, unit=self.unit, time_zone=self.time_zone)
+        return self
+
+
+def _named_column(value: object) -> object:
+    return {"column": value} if isinstance(value, str) else value
+
+
 class SplitSection(Section):
-    """Which rows train, validate and test: a column of the table, or fractions of a stable hash of the key."""
+    """Which rows train, validate and test: by a column of the table, by a stable hash, or in the order of time."""
 
     column: Data[str | None] = Field(None, description="A column that holds train, val or test.")
     names: Data[SplitNames | None] = Field(None, description="Other words of the column: {val: [validation, dev]}.")
+    group: Data[str | None] = Field(
+        None, description="A column whose rows of one value stay together, such as a patient's."
+    )
+    time: Data[
+        Annotated[TimeColumn | None, BeforeValidator(_named_column, json_schema_input_type=TimeColumn | str | None)]
+    ] = Field(
+        None,
+        description="A column of numbers, dates or times: train rows come before val rows, and these before test rows.",
+    )
+    gap: Data[float | str | None] = Field(
+        None,
+        description="What has to lie between the rows of two splits in time: a number, or of dates and times a "
+        "duration such as 12h or 30d. Rows within it before val and test are left out.",
+    )
     fractions: Fit[Fractions | None] = Field(
         None, description="Shares by a hash of the key: adding rows moves none. Default: 0.7, 0.15, 0.15."
     )
     seed: Fit[int] = Field(0, ge=0, description="Another seed is another split.")
 
+    @field_validator("gap", mode="before")
+    @classmethod
+    def _is_a_gap(cls, value: object) -> object:
+        if value is None or (isinstance(value, str) and _DURATION.fullmatch(value)):
+            return value
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf"):
+            return float(value)
+        raise InvalidValueError(
+            "invalid-gap",
+            f"received {value!r}: give a number of at least 0, or a duration of {', '.join(_SECONDS)}, such as 30d",
+        )
+
     @model_validator(mode="after")
     def _one_way(self) -> SplitSection:
-        if self.column is not None and self.fractions is not None:
-            raise InvalidValueError("conflicting-keys", "column and fractions are mutually exclusive: keep one")
+        given = {name for name in type(self).model_fields if getattr(self, name) is not None}
+        for first, others in _EXCLUSIVE.items():
+            for other in others:
+                if {first, other} <= given:
+                    raise InvalidValueError("conflicting-keys", f"{first} and {other} are mutually exclusive: keep one")
         if self.names is not None and self.column is None:
             raise InvalidValueError("missing-key", "names lists words of a column: give the column too")
+        if self.gap is not None and self.time is None:
+            raise InvalidValueError("missing-key", "gap lies between splits in time: give time too")
         return self
 
     @property
@@ -92,6 +146,21 @@ class SplitSection(Section):
     def shares(self) -> Fractions:
         """The fractions in force where there is no split column."""
         return self.fractions or Fractions(train=0.7, val=0.15, test=0.15)
+
+    @property
+    def gap_size(self) -> float:
+        """The gap in units of the time column, which of dates and times are seconds; 0 without one."""
+        if isinstance(self.gap, str):
+            number, unit = re.findall(r"[0-9.]+|[a-z]+", self.gap)
+            return float(number) * _SECONDS[unit]
+        return self.gap or 0.0
+
+
+_EXCLUSIVE = {"column": ("fractions", "time"), "time": ("group",)}
+"""Keys of `split` that say different things about the same rows."""
+
+_SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(rf"[0-9]+(?:\.[0-9]+)?\s?(?:{'|'.join(_SECONDS)})")
 
 
 class ValidateSection(Section):
@@ -283,8 +352,25 @@ class Config(Section):
     @property
     def columns(self) -> list[str]:
         """Every column that the configuration reads, without repeats, in the file's order."""
-        named = [self.key, *(self.column_of(name) for name in (*self.features, *self.targets)), self.split.column]
+        members = (self.column_of(name) for name in (*self.features, *self.targets))
+        split = self.split
+        named = [self.key, *members, split.column, split.group, split.time and split.time.column]
         return list(dict.fromkeys(column for column in named if column is not None))
+
+    @property
+    def time_reading(self) -> DatetimeFeature | None:
+        """How the dates and times of `split.time` are read: as the section says, or the datetime feature of its column.
+
+        None where the configuration has no such column.
+        """
+        time = self.split.time
+        if time is None:
+            return None
+        said = time.model_dump(exclude={"column"}, exclude_defaults=True)
+        for name, feature in self.features.items():
+            if isinstance(feature, DatetimeFeature) and not said and self.column_of(name) == time.column:
+                return feature
+        return DatetimeFeature.model_validate({"kind": "datetime", **said})
 
     @property
     def pictured(self) -> dict[str, Feature]:
@@ -551,6 +637,7 @@ def _code(kind: str) -> str:
 
 _SHAPE_HINTS = {
     "size": "give height and width in pixels: [128, 128]",
+    "time": "give a column, or {column: …, format: …}",
     "model_attributes_type": "give keys and values",
     "model_type": "give keys and values",
     "dict_type": "give keys and values",
@@ -630,6 +717,9 @@ def _check_columns(document: Document) -> Iterator[Problem]:
 
     use(document.get(["key"]), "key")
     use(document.get(["split", "column"]), "split", "column")
+    for name in ("group", "time"):
+        path = ["split", name, "column"] if document.mapping(["split", name]) else ["split", name]
+        use(document.get(path), *path)
     for group, name, body in _members(document):
         column = body.get("column") if isinstance(body, dict) else None
         use(name if column is None else column, group, name)
@@ -637,6 +727,8 @@ def _check_columns(document: Document) -> Iterator[Problem]:
         first, *others = places
         if not others or places == [("features", first[-1]), ("targets", first[-1])]:
             continue  # one name as a feature and a target is reported with the names
+        if len(places) == 2 and first[:2] in _ALSO_FEATURES and others[0][0] == "features":
+            continue
         named = ", ".join(".".join(place) for place in others)
         hint = (
             "a key as a feature lets the model memorise rows; remove one"
@@ -646,6 +738,10 @@ def _check_columns(document: Document) -> Iterator[Problem]:
         yield Problem(
             "column-used-twice", f"column '{column}' is also used by {named}", where=document.where(first), hint=hint
         )
+
+
+_ALSO_FEATURES = (("split", "group"), ("split", "time"))
+"""What a column can be beside a feature: a model may know when and of whom a row is."""
 
 
 def _kind(document: Document, group: str, name: str) -> str:

@@ -1,8 +1,9 @@
 """The contract of `preprocess`: the split, and every number fitted on the train rows.
 
 <out>/Preprocessing.json
-<out>/splits.parquet              `__row__` int64, `__key__` string, `__split__` string (train, val, test), in the
-                                  clean table's order
+<out>/splits.parquet              `__row__` int64, `__key__` string, `__split__` string (train, val, test; null where
+                                  the split's gap leaves a row out), in the clean table's order
+<out>/rejected.parquet            where the split has a gap: the rows left out, as in `validate`'s file of this name
 <out>/vocabularies/<feature>.arrow   Arrow IPC: `token` string, `count` int64 and, for text, `idf` float64; of a text's
                                      characters, `<feature>.characters.arrow`
 <out>/backbones/<SHA-256>.keras   the pretrained networks that see pictures, under the digests of their files
@@ -15,9 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
+from pydantic import Field
+
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.config import Config
 from polyhead.contracts.section import THE_FIT, Decides, Section
+from polyhead.contracts.validation import Rejection
 from polyhead.errors import ArtifactError, Problem, did_you_mean
 from polyhead.kinds.union import Feature, FeatureStatistics, Target, TargetStatistics
 
@@ -33,18 +37,22 @@ class Preprocessing(Contract):
         features: The features as the config declared them, where it decides the data or the fit.
         targets: The targets likewise.
         rows: Rows in each split.
+        rows_rejected: Rows that are in no split, since they lie in its gap; each is in `rejected.parquet`.
+        rejections: Counts of these by column and reason.
         feature_statistics: By feature name.
         target_statistics: By target name.
         warnings: What is allowed but deserves attention.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 5
+    FORMAT_VERSION: ClassVar[int] = 6
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_FIT
 
-    format_version: int = 5
+    format_version: int = 6
     features: dict[str, Feature]
     targets: dict[str, Target]
     rows: dict[str, int]
+    rows_rejected: int = 0
+    rejections: list[Rejection] = Field([])
     feature_statistics: dict[str, FeatureStatistics]
     target_statistics: dict[str, TargetStatistics]
     warnings: list[str]

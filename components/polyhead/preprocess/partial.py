@@ -55,7 +55,7 @@ class Partial:
         """
         names = [*self.features, *self.targets] if columns is None else columns
         is_train = batch[SPLIT] == "train"
-        everything = bool(is_train.all())
+        everything = bool(is_train.all(ignore_nulls=False))
         train = batch if everything else batch.filter(is_train)
         others = batch.clear() if everything else batch.filter(~is_train)
         fits = {**self.features, **self.targets}

@@ -11,19 +11,20 @@ import polars as pl
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing, unknown_weights
 from polyhead.contracts.section import THE_FIT
-from polyhead.contracts.validation import CLEAN_TABLE, SPLIT, ValidationReport
+from polyhead.contracts.validation import CLEAN_TABLE, REJECTED_TABLE, SPLIT, ValidationReport
 from polyhead.errors import DataError, Problem, counted
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.union import TargetStatistics
 from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess.partial import Partial, gather
-from polyhead.preprocess.split import copy_splits, write_splits
+from polyhead.preprocess.split import copy_splits, left_out, write_splits
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
-from polyhead.storage.places import folder_of
+from polyhead.storage.places import folder_of, join
 from polyhead.tables.clean import ParquetTable, Piece, open_clean
+from polyhead.tables.rejected import RejectionCounts, tell_rejections
 
 S = TypeVar("S")
 
@@ -61,6 +62,9 @@ def run(
         table = ParquetTable(directory / SPLITS_TABLE, clean.rows)
         if splits is None:
             write_splits(clean, config.split, table.path)
+            if config.split.gap:
+                aside = left_out(clean, table.path, config.split)
+                aside.write_parquet(directory / REJECTED_TABLE, compression="zstd")
         else:
             copy_splits(clean, splits, table.path)
         threads = workers or available_cpus()
@@ -73,6 +77,8 @@ def run(
             fitted = gather(pieces, read, config, workers=threads, advance=advance)
         preprocessing = assemble(fitted, report, directory)
     rows = preprocessing.rows
+    if preprocessing.rejections:
+        tell_rejections(preprocessing.rejections, join(str(out), REJECTED_TABLE))
     say(f"fitted on {counted(rows['train'], 'train row')}; {rows['val']:,} val, {rows['test']:,} test")
     for warning in preprocessing.warnings[len(report.warnings) :]:
         say(f"warning: {warning}")
@@ -80,7 +86,7 @@ def run(
 
 
 def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Preprocessing:
-    """Write the artifact of what was seen of all rows; `splits.parquet` is there already.
+    """Write the artifact of what was seen of all rows; `splits.parquet` and the rows left out are there already.
 
     Args:
         fitted: One pass over the whole table, or the merged partials of all its rows.
@@ -91,11 +97,13 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
         DataError: There are no training rows, or a head cannot learn from them, or a file that a feature names cannot
             be used; all such heads and files at once.
     """
-    if fitted.rows["train"] == 0:
-        raise DataError(
-            "no-train-rows", "there are no training rows", where="split", hint=f"rows by split: {fitted.rows}"
-        )
     config = fitted.config
+    rejections = RejectionCounts()
+    if (directory / REJECTED_TABLE).exists():
+        rejections.add(pl.read_parquet(directory / REJECTED_TABLE))
+    if fitted.rows["train"] == 0:
+        rows = {**fitted.rows, "left out": rejections.rows} if rejections.rows else fitted.rows
+        raise DataError("no-train-rows", "there are no training rows", where="split", hint=f"rows by split: {rows}")
     site = Site(directory, PictureFolder(report.image_root), config.validate_.max_pixels, folder_of(report.table))
     problems: list[Problem] = []
     targets = _finished(fitted.targets, site, problems)
@@ -109,6 +117,8 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
         features={name: feature.decided(THE_FIT) for name, feature in config.features.items()},
         targets={name: target.decided(THE_FIT) for name, target in config.targets.items()},
         rows=fitted.rows,
+        rows_rejected=rejections.rows,
+        rejections=rejections.summary(),
         feature_statistics=features,
         target_statistics=targets,
         warnings=[*report.warnings, *_warnings(fitted, targets)],

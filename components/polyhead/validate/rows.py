@@ -9,15 +9,16 @@ from typing import NamedTuple
 import polars as pl
 
 from polyhead.contracts.config import Config
-from polyhead.contracts.validation import KEY, ROW, SPLIT
+from polyhead.contracts.validation import GROUP, KEY, ROW, SPLIT, TIME
 from polyhead.errors import DataError, Problem
 from polyhead.kinds.coercion import Coercion, Source, details
+from polyhead.kinds.features.datetime.config import DatetimeFeature
 from polyhead.kinds.tables import coercion
 from polyhead.kinds.union import Feature, Target
 from polyhead.tables.columns import named
 from polyhead.tables.hashing import hashed
 from polyhead.tables.rejected import Rejected
-from polyhead.validate.key_and_split import key_coercion, split_coercion
+from polyhead.validate.key_and_split import group_coercion, key_coercion, split_coercion, time_coercion
 
 KEY_HASH = "key hash"
 """A column of `RowPlan.computed`. Features and targets have no space in their names."""
@@ -39,7 +40,8 @@ class RowPlan:
         config: The configuration.
         key: The key column. None names rows by their position.
         members: The features and targets wanted.
-        split: The split column, if it is wanted.
+        split: Whether the columns of the split are wanted.
+        time_reading: How its time column is read; see `polyhead.validate.key_and_split.time_reading`.
 
     Raises:
         DataError: Columns whose type as a whole cannot hold their kind, all of them.
@@ -52,7 +54,8 @@ class RowPlan:
         *,
         key: str | None,
         members: Mapping[str, Feature | Target],
-        split: str | None = None,
+        split: bool = False,
+        time_reading: DatetimeFeature | None = None,
     ) -> None:
         self._schema = schema
         self._problems: list[Problem] = []
@@ -62,8 +65,13 @@ class RowPlan:
             self._take(KEY, key, key_coercion)
         for name, member in members.items():
             self._take(name, config.column_of(name), functools.partial(coercion, member=member))
-        if split is not None:
-            self._take(SPLIT, split, functools.partial(split_coercion, section=config.split))
+        section = config.split
+        if split and section.column is not None:
+            self._take(SPLIT, section.column, functools.partial(split_coercion, section=section))
+        if split and section.group is not None:
+            self._take(GROUP, section.group, group_coercion)
+        if split and section.time is not None:
+            self._take(TIME, section.time.column, functools.partial(time_coercion, reading=time_reading))
         if self._problems:
             raise DataError(self._problems)
 

@@ -14,6 +14,7 @@ from polyhead.contracts.artifact import FileDigest
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
+    GROUP,
     KEY,
     PATHS_TABLE,
     PICTURES_TABLE,
@@ -40,6 +41,7 @@ from polyhead.storage.places import check_scheme, folder_of, join
 from polyhead.tables.reading import OpenTable, Table, open_table
 from polyhead.tables.rejected import SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
 from polyhead.tables.writing import ROW_GROUP, TableWriter
+from polyhead.validate.key_and_split import time_reading
 from polyhead.validate.pictures import Look, Pictures, looks_of, looks_table, new_paths
 from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
 from polyhead.validate.rows import KEY_HASH, RowPlan
@@ -93,7 +95,8 @@ def run(
         config,
         key=config.key,
         members={**config.features, **config.targets},
-        split=config.split.column,
+        split=True,
+        time_reading=time_reading(opened, config) if config.split.time else None,
     )
     looks = _looks(config, root, plan, parts) if plan else None
     with new_artifact(out, ValidationReport) as directory:
@@ -324,7 +327,7 @@ class _Cleaning:
         words = [name for name, table in tables.items() if table.repeats]
         words += [f"{picture_column(name)}.{field}" for name in self._images for field in ("format", "mode")]
         with (
-            TableWriter(directory / CLEAN_TABLE, words=[*words, SPLIT], counting=[ROW]) as clean_file,
+            TableWriter(directory / CLEAN_TABLE, words=[*words, SPLIT, GROUP], counting=[ROW]) as clean_file,
             TableWriter(directory / REJECTED_TABLE, words=["column", "reason", "detail"]) as rejected_file,
             progress(label, total=self._table.rows, unit="rows") as advance,
         ):
