@@ -21,6 +21,7 @@ from polyhead.kinds.features.category.config import CategoryStatistics
 from polyhead.kinds.features.text.config import TextStatistics
 from polyhead.kinds.vocabulary import read_vocabulary
 from polyhead.preprocess import step
+from polyhead.preprocess.split import stratified_split
 from polyhead.shard import step as shard
 from polyhead.validate import step as validate
 
@@ -369,3 +370,15 @@ def test_without_a_gap_there_is_no_file_of_rejected_rows(tmp_path: Path) -> None
     assert not (tmp_path / "P" / REJECTED_TABLE).exists()
     by_split = pl.read_parquet(tmp_path / "P" / SPLITS_TABLE).with_columns(frame["day"]).sort("day")
     assert by_split["__split__"].rle().struct.field("value").to_list() == ["train", "val", "test"]
+
+
+def test_a_stratified_split_of_the_clean_rows_is_written(tmp_path: Path) -> None:
+    """In their order, with the groups that are kept of them."""
+    config, frame = timed(tmp_path, stratify=["y"], group="day", fractions={"train": 0.5, "val": 0.0, "test": 0.5})
+    fitted = step.run(config=config, data=tmp_path / "V", out=tmp_path / "P")
+    assert fitted.rows == {"train": 20, "val": 0, "test": 20}
+    split = pl.read_parquet(tmp_path / "P" / SPLITS_TABLE)
+    assert split["__key__"].to_list() == frame["id"].to_list()
+    held = split.with_columns(frame["y"], frame["day"].cast(pl.String).alias("__group__"))
+    assert held["__split__"].to_list() == stratified_split(config.split, held).to_list()
+    assert held.group_by("__group__").agg(pl.col("__split__").n_unique())["__split__"].max() == 1

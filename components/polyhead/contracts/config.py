@@ -106,6 +106,11 @@ class SplitSection(Section):
         description="What has to lie between the rows of two splits in time: a number, or of dates and times a "
         "duration such as 12h or 30d. Rows within it before val and test are left out.",
     )
+    stratify: Fit[list[str] | None] = Field(
+        None,
+        min_length=1,
+        description="Targets of which every split gets its share of each class, each label and each range of numbers.",
+    )
     fractions: Fit[Fractions | None] = Field(
         None, description="Shares by a hash of the key: adding rows moves none. Default: 0.7, 0.15, 0.15."
     )
@@ -134,6 +139,8 @@ class SplitSection(Section):
             raise InvalidValueError("missing-key", "names lists words of a column: give the column too")
         if self.gap is not None and self.time is None:
             raise InvalidValueError("missing-key", "gap lies between splits in time: give time too")
+        if self.stratify is not None and len(set(self.stratify)) < len(self.stratify):
+            raise InvalidValueError("repeated-head", "stratify lists a head twice: name each once")
         return self
 
     @property
@@ -156,7 +163,7 @@ class SplitSection(Section):
         return self.gap or 0.0
 
 
-_EXCLUSIVE = {"column": ("fractions", "time"), "time": ("group",)}
+_EXCLUSIVE = {"column": ("fractions", "time", "stratify"), "time": ("group", "stratify")}
 """Keys of `split` that say different things about the same rows."""
 
 _SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -665,6 +672,7 @@ def _cross_checks(document: Document) -> list[Problem]:
         *_check_names(document),
         *_check_columns(document),
         *_check_loss_weights(document),
+        *_check_stratify(document),
         *_check_slices(document),
         *_check_gate(document),
         *_check_publish(document),
@@ -780,6 +788,19 @@ def _check_slices(document: Document) -> Iterator[Problem]:
                 f"'{name}' is not a {named} feature",
                 where=document.where(["evaluate", "slices"]),
                 hint=hint,
+            )
+
+
+def _check_stratify(document: Document) -> Iterator[Problem]:
+    targets = document.mapping(["targets"])
+    heads = document.get(["split", "stratify"])
+    for head in heads if isinstance(heads, list) else []:
+        if isinstance(head, str) and head not in targets:
+            yield Problem(
+                "unknown-target",
+                f"'{head}' is not a target",
+                where=document.where(["split", "stratify"]),
+                hint=did_you_mean(head, list(targets)),
             )
 
 

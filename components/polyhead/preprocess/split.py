@@ -11,6 +11,7 @@ from polyhead.contracts.config import SPLITS, SplitSection
 from polyhead.contracts.validation import GROUP, KEY, ROW, SPLIT, TIME
 from polyhead.errors import ArtifactError
 from polyhead.kinds.features.datetime.table import shown
+from polyhead.preprocess.stratified import stratified
 from polyhead.tables.clean import ParquetTable
 from polyhead.tables.hashing import place_of
 from polyhead.tables.rejected import Rejected
@@ -54,19 +55,42 @@ def unit_of(section: SplitSection) -> pl.Expr:
     return pl.coalesce(GROUP, KEY) if section.group is not None else pl.col(KEY)
 
 
+def stratified_split(section: SplitSection, rows: pl.DataFrame) -> pl.Series:
+    """The split of every row of a clean table, which gives each split its share of what the heads hold.
+
+    Args:
+        section: The config's split section, with `stratify`.
+        rows: `__key__`, the heads, and `__group__` where the section has a group.
+
+    Returns:
+        `__split__` in the rows' order.
+    """
+    assert section.stratify is not None
+    wanted = {split: share for split, share in section.shares.model_dump().items() if share}
+    parts = stratified(rows, section.stratify, list(wanted.values()), seed=section.seed)
+    return pl.Series(SPLIT, list(wanted)).gather(parts)
+
+
 def write_splits(table: ParquetTable, section: SplitSection, path: Path) -> None:
-    """Write `__row__`, `__key__` and `__split__` of every row, in the rows' order, without holding them all.
+    """Write `__row__`, `__key__` and `__split__` of every row, in the rows' order.
+
+    The rows are not held in memory, but for the times where these split, and the keys, groups and heads where it is
+    stratified.
 
     Args:
         table: A clean table.
         section: The config's split section.
         path: A Parquet file, in row groups of fixed size.
     """
-    if section.time is not None:
-        split = split_in_time(section, table.scan().select(TIME).collect()[TIME])
+    rows = table.scan()
+    if section.stratify is not None:
+        groups = [GROUP] if section.group is not None else []
+        whole = rows.select(ROW, KEY, *groups, *section.stratify).collect()
+        rows = whole.select(ROW, KEY, stratified_split(section, whole)).lazy()
+    elif section.time is not None:
+        rows = rows.select(ROW, KEY, split_in_time(section, rows.select(TIME).collect()[TIME]))
     else:
-        split = split_of(section)
-    rows = table.scan().select(ROW, KEY, split)
+        rows = rows.select(ROW, KEY, split_of(section))
     rows.sink_parquet(path, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True)
 
 
