@@ -19,6 +19,7 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from polyhead.contracts.artifact import Contract
+from polyhead.contracts.balance import Balance
 from polyhead.contracts.config import Config
 from polyhead.contracts.section import THE_FIT, Decides, Section
 from polyhead.contracts.validation import Rejection
@@ -41,6 +42,7 @@ class Preprocessing(Contract):
         rejections: Counts of these by column and reason.
         feature_statistics: By feature name.
         target_statistics: By target name.
+        balance: What each split holds of every head, and how the groups lie.
         warnings: What is allowed but deserves attention.
     """
 
@@ -55,6 +57,7 @@ class Preprocessing(Contract):
     rejections: list[Rejection] = Field([])
     feature_statistics: dict[str, FeatureStatistics]
     target_statistics: dict[str, TargetStatistics]
+    balance: Balance = Balance()
     warnings: list[str]
 
     @classmethod

@@ -112,7 +112,12 @@ def run(
             warnings=[*manifest.warnings, *trained.warnings],
         )
         page = render_report(
-            report, table, epochs=epochs, sheets=_sheets(bundle, trained), title=Path(config.table).stem
+            report,
+            table,
+            epochs=epochs,
+            sheets=_sheets(bundle, trained),
+            title=Path(config.table).stem,
+            balance=fitted.balance,
         )
         (directory / REPORT_PAGE).write_text(page, encoding="utf-8")
         report = close_artifact(directory, report)

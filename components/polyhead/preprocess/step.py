@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import polars as pl
 
+from polyhead.contracts.balance import GroupBalance
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing, unknown_weights
 from polyhead.contracts.section import THE_FIT
@@ -16,6 +17,7 @@ from polyhead.errors import DataError, Problem, counted
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.union import TargetStatistics
 from polyhead.pictures.folder import PictureFolder
+from polyhead.preprocess.balance import balance_of, balance_warnings, groups_of
 from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import copy_splits, left_out, write_splits
 from polyhead.progress import progress, say
@@ -75,7 +77,8 @@ def run(
 
             pieces = list(clean.pieces([*config.features, *config.targets], wanted=_PIECES * threads))
             fitted = gather(pieces, read, config, workers=threads, advance=advance)
-        preprocessing = assemble(fitted, report, directory)
+        groups = groups_of(clean, table.path) if config.split.group is not None else None
+        preprocessing = assemble(fitted, report, directory, groups=groups, given=splits is not None)
     rows = preprocessing.rows
     if preprocessing.rejections:
         tell_rejections(preprocessing.rejections, join(str(out), REJECTED_TABLE))
@@ -85,13 +88,22 @@ def run(
     return preprocessing
 
 
-def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Preprocessing:
+def assemble(
+    fitted: Partial,
+    report: ValidationReport,
+    directory: Path,
+    *,
+    groups: GroupBalance | None = None,
+    given: bool = False,
+) -> Preprocessing:
     """Write the artifact of what was seen of all rows; `splits.parquet` and the rows left out are there already.
 
     Args:
         fitted: One pass over the whole table, or the merged partials of all its rows.
         report: Of the validation that the rows come from.
         directory: Where to write.
+        groups: How the groups of the split lie, where it has any.
+        given: Whether the split is not the configuration's.
 
     Raises:
         DataError: There are no training rows, or a head cannot learn from them, or a file that a feature names cannot
@@ -112,6 +124,9 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
         problems += unknown_weights(name, config.targets[name], statistics)
     if problems:
         raise DataError(dict.fromkeys(problems))
+    section = config.split
+    asked = {} if given or section.column is not None else section.shares.model_dump()
+    balance = balance_of(fitted.heads, fitted.rows, config.targets, fractions=asked, groups=groups)
     preprocessing = Preprocessing(
         made_from={"config": config.fingerprint(Preprocessing), "validation": report.clean_digest},
         features={name: feature.decided(THE_FIT) for name, feature in config.features.items()},
@@ -121,7 +136,12 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
         rejections=rejections.summary(),
         feature_statistics=features,
         target_statistics=targets,
-        warnings=[*report.warnings, *_warnings(fitted, targets)],
+        balance=balance,
+        warnings=[
+            *report.warnings,
+            *_warnings(fitted, targets),
+            *balance_warnings(balance, section, sum(fitted.rows.values())),
+        ],
     )
     return close_artifact(directory, preprocessing)
 
@@ -144,8 +164,8 @@ def _warnings(fitted: Partial, targets: dict[str, TargetStatistics]) -> list[str
         warnings.append("there are no validation rows: training cannot stop early and keeps the last epoch")
     if fitted.rows["test"] == 0:
         warnings.append("there are no test rows: nothing can be evaluated")
-    for name, counts in fitted.held_out.items():
-        extra = sorted(counts.by_token().keys() - set(targets[name].names))
+    for name, labels in fitted.held_out.items():
+        extra = sorted(labels - set(targets[name].names))
         if extra:
             shown = ", ".join(f"'{label}'" for label in extra[:6])
             warnings.append(
