@@ -361,7 +361,8 @@ class Config(Section):
         """Every column that the configuration reads, without repeats, in the file's order."""
         members = (self.column_of(name) for name in (*self.features, *self.targets))
         split = self.split
-        named = [self.key, *members, split.column, split.group, split.time and split.time.column]
+        time = None if split.time is None else split.time.column
+        named = [self.key, *members, split.column, split.group, time]
         return list(dict.fromkeys(column for column in named if column is not None))
 
     @property

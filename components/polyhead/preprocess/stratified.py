@@ -153,11 +153,16 @@ class _Labels:
         amounts = np.add.reduceat(np.concatenate([amount for _, _, amount in self._found])[order], first)
         owners, labels = np.divmod(pairs[first], self._different)
         starts = np.searchsorted(owners, np.arange(int(owners[-1]) + 2))
-        totals = np.bincount(labels, amounts, self._different)
-        sizes = np.bincount(labels, np.abs(amounts), self._different)
+        totals = _sums(labels, amounts, self._different)
+        sizes = _sums(labels, np.abs(amounts), self._different)
         weights = 1.0 / np.sqrt(np.maximum(sizes, 1.0) * sizes[0])
         weights[0] *= max(1, self._strata)
         return _Held(starts, labels, amounts, weights, totals)
+
+
+def _sums(labels: Integers, amounts: Numbers, different: int) -> Numbers:
+    """The sum of the amounts of each label."""
+    return np.bincount(labels, amounts, different).astype(np.float64)
 
 
 def _ranges(numbers: pl.Series) -> pl.Series:
@@ -211,10 +216,10 @@ def _dealt(held: _Held, shares: Numbers) -> Integers:
     dealt[kinds.units * shares.min() < _MANY] = 0
     where, owners = held.chosen(kinds.firsts)
     labels, amounts = held.labels[where], held.amounts[where]
-    over = np.stack([np.bincount(labels, amounts * part[owners], len(held.totals)) for part in dealt.T], axis=1)
+    over = np.stack([_sums(labels, amounts * part[owners], len(held.totals)) for part in dealt.T], axis=1)
     over -= held.totals[:, None] * shares
     left = kinds.units - dealt.sum(axis=1)
-    sizes = np.bincount(labels, np.abs(amounts) * kinds.units[owners], len(held.totals))
+    sizes = _sums(labels, np.abs(amounts) * kinds.units[owners], len(held.totals))
     ends = np.cumsum(np.bincount(owners))
     starts = ends - np.bincount(owners)
     most = np.maximum.reduceat(np.abs(amounts) / np.maximum(sizes[labels], _ROUNDING), starts)
@@ -243,7 +248,7 @@ def _exchanged(held: _Held, parts: Integers, shares: Numbers) -> Integers:
     count = len(parts)
     over = np.stack(
         [
-            np.bincount(held.labels, held.amounts * np.repeat(parts == part, np.diff(held.starts)), len(held.totals))
+            _sums(held.labels, held.amounts * np.repeat(parts == part, np.diff(held.starts)), len(held.totals))
             for part in range(len(shares))
         ],
         axis=1,
