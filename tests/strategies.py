@@ -325,3 +325,12 @@ def _typed_tables(draw: st.DrawFn) -> dict[str, list[Any]]:
 
 
 typed_tables = _typed_tables()
+
+
+# Rows with groups, most of few names, some of none; keys that are all different.
+group_names = st.one_of(st.none(), st.sampled_from(["a", "b", "c"]), words)
+grouped_rows = st.dictionaries(texts, group_names, min_size=1, max_size=60)
+
+# Times with many ties, and the shares of a split, whose val may be empty.
+times = st.lists(st.one_of(st.integers(0, 12).map(float), calm_numbers), min_size=1, max_size=80)
+shares = st.sampled_from([(0.7, 0.15, 0.15), (0.5, 0.25, 0.25), (0.8, 0.0, 0.2), (0.34, 0.33, 0.33), (0.1, 0.1, 0.8)])

@@ -117,6 +117,9 @@ DATA, FIT, MODEL = ValidationReport, Preprocessing, ModelBundle
         ("table: t.csv", "table: t.csv\nkey: id", (DATA, FIT, MODEL)),
         ("table: t.csv", "table: t.csv\nsplit: {column: part}", (DATA, FIT, MODEL)),
         ("table: t.csv", "table: t.csv\nsplit: {seed: 1}", (FIT, MODEL)),
+        ("table: t.csv", "table: t.csv\nsplit: {group: who}", (DATA, FIT, MODEL)),
+        ("table: t.csv", "table: t.csv\nsplit: {time: sold}", (DATA, FIT, MODEL)),
+        ("table: t.csv", "table: t.csv\nsplit: {stratify: [price]}", (FIT, MODEL)),
         ("{kind: numeric}", "{kind: numeric, min: 0}", (DATA, FIT, MODEL)),
         ("{kind: numeric}", "{column: size2, kind: numeric}", (DATA, FIT, MODEL)),
         ("{kind: numeric}", "{kind: category}", (DATA, FIT, MODEL)),
@@ -142,6 +145,30 @@ def test_how_an_encoder_trains_decides_the_model_alone() -> None:
     assert before.fingerprint(MODEL) != after.fingerprint(MODEL)
     assert after.features["photo"].decided(FIT.DECIDED_BY) == before.features["photo"]
     assert (before.features["photo"].is_encoded, after.features["photo"].is_encoded) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("split", "columns"),
+    [
+        ("{time: size}", []),
+        ("{group: colour}", []),
+        ("{time: {column: sold, format: '%Y'}}", ["sold"]),
+        ("{column: part, names: {train: [train, dev], val: [valid], test: [test]}, group: who}", ["part", "who"]),
+    ],
+)
+def test_the_columns_of_the_split_are_read_and_may_be_features(split: str, columns: list[str]) -> None:
+    """Those of a group or a time."""
+    plain, config = parse_config(MINIMAL), parse_config(f"{MINIMAL}split: {split}")
+    assert config.columns == [*plain.columns, *columns]
+
+
+@pytest.mark.parametrize(
+    ("gap", "size"), [("2", 2.0), ("0.5", 0.5), ("30s", 30.0), ("15min", 900.0), ("1.5h", 5_400.0), ("2 d", 172_800.0),
+                      ("1w", 604_800.0)],
+)  # fmt: skip
+def test_a_gap_is_a_number_or_a_duration(gap: str, size: float) -> None:
+    """Of durations, seconds."""
+    assert parse_config(f"{MINIMAL}split: {{time: sold, gap: {gap}}}").split.gap_size == size
 
 
 @pytest.mark.parametrize("member", [*FEATURES.values(), *TARGETS.values(), SplitSection, Encoder])
@@ -222,6 +249,22 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
          "ambiguous-split", []),
         (MINIMAL + "split: {fractions: {train: 0.8, val: 0.1, test: 0.2}}", "f:9 split.fractions",
          "invalid-fractions", ["1", "1.1"]),
+        (MINIMAL + "split: {fractions: {train: 0.8, test: 0.2}}", "f:9 split.fractions.val", "missing-key", []),
+        (MINIMAL + "split: {column: part, time: sold}", "f:9 split", "conflicting-keys", []),
+        (MINIMAL + "split: {column: part, stratify: [price]}", "f:9 split", "conflicting-keys", []),
+        (MINIMAL + "split: {time: sold, group: who}", "f:9 split", "conflicting-keys", []),
+        (MINIMAL + "split: {time: sold, stratify: [price]}", "f:9 split", "conflicting-keys", []),
+        (MINIMAL + "split: {gap: 30d}", "f:9 split", "missing-key", []),
+        (MINIMAL + "split: {time: sold, gap: 30 days}", "f:9 split.gap", "invalid-gap", ["30 days", "0", "30"]),
+        (MINIMAL + "split: {time: sold, gap: -1}", "f:9 split.gap", "invalid-gap", ["-1", "0", "30"]),
+        (MINIMAL + "split: {time: sold, gap: yes}", "f:9 split.gap", "invalid-gap", ["yes", "0", "30"]),
+        (MINIMAL + "split: {time: 3}", "f:9 split.time", "wrong-type", ["3"]),
+        (MINIMAL + "split: {time: {column: sold, formt: x}}", "f:9 split.time.formt",
+         "unknown-key", ["formt", "format"]),
+        (MINIMAL + "split: {time: {column: sold, unit: s, format: '%Y'}}", "f:9 split.time", "conflicting-keys", []),
+        (MINIMAL + "split: {stratify: []}", "f:9 split.stratify", "wrong-length", ["1", "0"]),
+        (MINIMAL + "split: {stratify: [shape, shape]}", "f:9 split", "repeated-head", []),
+        (MINIMAL + "split: {stratify: [shape, prise]}", "f:9 split.stratify", "unknown-target", ["prise", "price"]),
         # a column used twice
         (MINIMAL.replace("{kind: category}", "{kind: category, column: size}"), "f:3 features.size",
          "column-used-twice", ["size"]),
@@ -236,6 +279,10 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
         (MINIMAL.replace("size:", "key:") + "key: key", "f:9 key", "column-used-twice", ["key"]),
         (MINIMAL.replace("size:", "column:") + "split: {column: column}", "f:9 split.column",
          "column-used-twice", ["column"]),
+        (MINIMAL + "split: {group: price}", "f:9 split.group", "column-used-twice", ["price"]),
+        (MINIMAL + "split: {time: {column: shape}}", "f:9 split.time.column", "column-used-twice", ["shape"]),
+        (MINIMAL + "key: id\nsplit: {group: id}", "f:9 key", "column-used-twice", ["id"]),
+        (MINIMAL + "split: {column: part, group: part}", "f:9 split.column", "column-used-twice", ["part"]),
         # names
         (MINIMAL.replace("price:", "size:"), "f:7 targets.size", "target-is-feature", ["size"]),
         (MINIMAL.replace("size:", "my size:"), "f:3 features.my size", "invalid-name", ["my size"]),

@@ -110,3 +110,41 @@ def test_fewer_rows_than_folds_are_refused(data: Any, tmp_path: Path) -> None:
     many = config.model_copy(update={"cross_validate": config.cross_validate.model_copy(update={"folds": 49})})
     with refusal(DataError, "too-few-rows", shows=[48, 49]):
         cross_validate_step.run(config=many, data=data.folder / "V", out=tmp_path / "C")
+
+
+@pytest.mark.parametrize("strata", [["sold"], ["price", "tags"]])
+def test_folds_follow_the_groups_and_strata_of_the_split(
+    tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strata: list[str]
+) -> None:
+    """Of each repeat; no group is in two splits, and every row is tested once."""
+    split = {"group": "note"} if strata == ["sold"] else {"group": "note", "stratify": strata}
+    made = tiny(rows=48, **{**SECTIONS, "split": split})
+    config = load_config(made.config)
+    validate_step.run(config=config, table=str(made.table), out=made.folder / "V")
+    splits: list[pl.DataFrame] = []
+
+    def stopping(config: Any, data: Any, work: Path, workers: Any) -> Any:
+        splits.append(pl.read_parquet(work / "splits.parquet"))
+        if len(splits) == 4:
+            raise KeyboardInterrupt
+        return pl.DataFrame({"key": ["a"]})
+
+    monkeypatch.setattr(cross_validate_step, "_predictions", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate_step.run(config=config, data=made.folder / "V", out=tmp_path / "C")
+    notes = pl.Series("note", made.frame["note"])
+    for split_table in splits:
+        by_note = split_table.with_columns(notes).group_by("note").agg(pl.col("__split__").n_unique())
+        assert by_note["__split__"].max() == 1
+    for first, second in (splits[:2], splits[2:]):
+        tested = pl.concat([first, second]).filter(pl.col("__split__") == "test")
+        assert sorted(tested["__key__"]) == sorted(made.frame["id"])
+
+
+def test_fewer_groups_than_folds(tiny: Any, tmp_path: Path) -> None:
+    """Refused before anything is fitted."""
+    made = tiny(**{**SECTIONS, "split": {"group": "colour"}, "cross_validate": {"folds": 5}})
+    config = load_config(made.config)
+    validate_step.run(config=config, table=str(made.table), out=made.folder / "V")
+    with refusal(DataError, "too-few-rows", where="cross_validate.folds", shows=["3 groups", "5 folds"]):
+        cross_validate_step.run(config=config, data=made.folder / "V", out=tmp_path / "C")

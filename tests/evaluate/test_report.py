@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from polyhead.contracts.balance import Balance, Deviation, Distribution, HeadBalance
 from polyhead.contracts.bundle import Epoch
 from polyhead.contracts.evaluation import (
     EvaluationReport,
@@ -657,3 +658,34 @@ def test_a_single_epoch_is_drawn() -> None:
     report, predictions = house_report()
     page = Page(render_report(report, predictions, epochs=history(report, 1), sheets={}, title="t"))
     assert len(page.charts) == 9
+
+
+def test_the_balance_of_the_splits_is_shown_by_head() -> None:
+    """Shares of labels, mean and deviation of numbers, the largest difference of each and of all; none without it."""
+    report, predictions = house_report()
+    classes, numbers, *_ = report.heads
+    balance = Balance(
+        heads={
+            classes: HeadBalance(
+                splits={
+                    "train": Distribution(rows=40, missing=2, labels={SCRIPT: 30, "rare": 10}),
+                    "test": Distribution(rows=8, missing=0, labels={SCRIPT: 7, "rare": 1}),
+                },
+                largest=Deviation(split="test", of="rare", value=-0.125),
+            ),
+            numbers: HeadBalance(
+                splits={"train": Distribution(rows=3, missing=0, mean=1234.5, deviation=2.0)},
+                largest=Deviation(split="test", of="mean", value=0.5),
+            ),
+            "absent": HeadBalance(splits={}),
+        },
+        most_unlike=numbers,
+    )
+    html = render_report(report, predictions, epochs=[], sheets={}, title="t", balance=balance)
+    assert SCRIPT not in html
+    text = Page(html).text
+    for shown in ("75.0% 87.5%", "25.0% 12.5%", "40 8", "1,234.5", "-12.5% from", "+0.50 standard deviations"):
+        assert shown in text
+    assert f"The largest difference is in {numbers}:" in text
+    assert "absent" not in text
+    assert "like one another" not in Page(render_report(report, predictions, epochs=[], sheets={}, title="t")).text

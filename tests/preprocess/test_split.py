@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import subprocess
@@ -14,11 +15,11 @@ import pytest
 import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import texts
+from strategies import grouped_rows, shares, texts, times
 
 from polyhead.contracts.config import Fractions, SplitSection
-from polyhead.contracts.validation import KEY, ROW, SPLIT
-from polyhead.preprocess.split import split_of
+from polyhead.contracts.validation import GROUP, KEY, ROW, SPLIT, TIME
+from polyhead.preprocess.split import split_in_time, split_of
 from polyhead.tables.hashing import hash_positions
 from polyhead.tables.writing import ROW_GROUP
 
@@ -135,3 +136,86 @@ def test_a_split_column_decides_alone() -> None:
     rows = pl.DataFrame({KEY: ["a", "b", "c"], SPLIT: ["test", "train", "val"]})
     section = SplitSection(column="part", seed=99)
     assert rows.select(split_of(section))[SPLIT].to_list() == ["test", "train", "val"]
+
+
+def by_group(rows: dict[str, str | None]) -> dict[str, str]:
+    frame = pl.DataFrame(
+        {KEY: list(rows), GROUP: list(rows.values())}, schema={KEY: pl.String, GROUP: pl.String}
+    ).with_columns(split_of(SplitSection(group="patient", seed=4)))
+    return dict(zip(frame[KEY], frame[SPLIT], strict=True))
+
+
+@settings(max_examples=100, deadline=None)
+@given(grouped_rows, grouped_rows, st.randoms())
+def test_no_group_crosses_and_more_rows_move_none(
+    rows: dict[str, str | None], more: dict[str, str | None], random: object
+) -> None:
+    """Whatever the order; a row of no group goes by its key, as without groups."""
+    split = by_group(rows)
+    groups = {group: {split[key] for key in rows if rows[key] == group} for group in rows.values() if group is not None}
+    assert {len(found) for found in groups.values()} <= {1}
+    alone = [key for key, group in rows.items() if group is None]
+    assert [split[key] for key in alone] == by_hash(alone, 4)
+    everyone = list({**more, **rows}.items())
+    random.shuffle(everyone)  # type: ignore[attr-defined]
+    assert split.items() <= by_group(dict(everyone)).items()
+
+
+def test_groups_get_about_the_shares() -> None:
+    """Of a thousand groups of four rows each."""
+    split = list(by_group({f"k{i}": f"g{i // 4}" for i in range(4_000)}).values())
+    shares = [split.count(name) / 4_000 for name in ("train", "val", "test")]
+    assert shares == pytest.approx([0.7, 0.15, 0.15], abs=0.03)
+
+
+def in_time(found: list[float], wanted: tuple[float, float, float], gap: float | None = None) -> list[str | None]:
+    train, val, test = wanted
+    section = SplitSection.model_validate(
+        {"time": "sold", "gap": gap, "fractions": {"train": train, "val": val, "test": test}}
+    )
+    frame = pl.DataFrame({TIME: found}, schema={TIME: pl.Float64})
+    return frame.select(split_in_time(section, frame[TIME]))[SPLIT].to_list()
+
+
+@settings(max_examples=200, deadline=None)
+@given(times, shares, st.randoms())
+def test_train_comes_before_val_before_test(
+    found: list[float], wanted: tuple[float, float, float], random: object
+) -> None:
+    """Ties are not divided, a split is off by no more than a tie, none is empty that need not be, in any order."""
+    split = in_time(found, wanted)
+    span = {
+        name: [time for time, of in zip(found, split, strict=True) if of == name] for name in ("train", "val", "test")
+    }
+    in_order = [times for times in span.values() if times]
+    assert all(max(before) < min(after) for before, after in itertools.pairwise(in_order))
+    different = len(set(found))
+    assert sum(map(bool, span.values())) == min(different, sum(share > 0 for share in wanted))
+    if different > 2:
+        largest_tie = max(found.count(time) for time in found)
+        assert abs(len(span["train"]) - wanted[0] * len(found)) <= max(largest_tie, 1) * (2 if wanted[1] else 1)
+    shuffled = list(zip(found, split, strict=True))
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert in_time([time for time, _ in shuffled], wanted) == [of for _, of in shuffled]
+
+
+@settings(max_examples=100, deadline=None)
+@given(times, shares, st.sampled_from([0.0, 0.5, 1.0, 3.0, 100.0]))
+def test_between_two_splits_lies_the_gap(found: list[float], wanted: tuple[float, float, float], gap: float) -> None:
+    """And no row is left out that is farther away; test rows never are."""
+    whole, left = in_time(found, wanted), in_time(found, wanted, gap)
+    order = ("train", "val", "test")
+    for time, before, after in zip(found, whole, left, strict=True):
+        later = [
+            other
+            for other, split in zip(found, whole, strict=True)
+            if order.index(split or "") > order.index(before or "")
+        ]
+        assert after == (before if not later or min(later) - time >= gap else None)
+
+
+def test_a_giant_tie_leaves_a_row_for_every_split() -> None:
+    """Nine rows of one time, then one and one."""
+    assert in_time([1.0] * 9 + [2.0, 3.0], (0.7, 0.15, 0.15)) == ["train"] * 9 + ["val", "test"]
+    assert in_time([1.0] * 9 + [2.0], (0.7, 0.15, 0.15)) == ["train"] * 9 + ["test"]
+    assert in_time([1.0] * 9, (0.7, 0.15, 0.15)) == ["train"] * 9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from refusals import gist, refusal
 
 from polyhead.contracts.config import Config, load_config
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
-from polyhead.contracts.validation import ValidationReport
+from polyhead.contracts.validation import REJECTED_TABLE, ValidationReport
 from polyhead.errors import ArtifactError, DataError
 from polyhead.kinds.features.category.config import CategoryStatistics
 from polyhead.kinds.features.text.config import TextStatistics
 from polyhead.kinds.vocabulary import read_vocabulary
 from polyhead.preprocess import step
+from polyhead.preprocess.split import stratified_split
+from polyhead.shard import step as shard
 from polyhead.validate import step as validate
 
 LOOSE = {"max_rejected": 1.0}
@@ -329,3 +332,94 @@ def test_a_split_of_other_rows_is_refused(tiny: Any, tmp_path: Path) -> None:
                 out=tmp_path / "Q",
                 splits=tmp_path / f"{at}.parquet",
             )
+
+
+def timed(folder: Path, **split: Any) -> tuple[Config, pl.DataFrame]:
+    """Forty validated rows without pictures, one a day, in no order, three of them on one day."""
+    days = [(i * 7) % 40 for i in range(40)]
+    days[3] = days[4] = days[5]
+    frame = pl.DataFrame(
+        {
+            "id": [f"k{i}" for i in range(40)],
+            "x": [float(i % 5) for i in range(40)],
+            "y": [float(i % 7) for i in range(40)],
+            "sold": [dt.date(2024, 1, 1) + dt.timedelta(days=day) for day in days],
+            "day": days,
+        }
+    )
+    config = Config.model_validate(
+        {
+            "table": "t.csv",
+            "key": "id",
+            "features": {"x": {"kind": "numeric"}},
+            "targets": {"y": {"kind": "regression"}},
+            "split": split,
+        }
+    )
+    validate.run(config=config, table=frame, out=folder / "V")
+    return config, frame
+
+
+def test_rows_within_the_gap_are_kept_with_the_reason_and_counted_to_the_end(tmp_path: Path) -> None:
+    """In the file, the contract and the shards, whose rows and rejected rows are the table's; by parts too."""
+    config, frame = timed(tmp_path, time="sold", gap="3d")
+    fitted = step.run(config=config, data=tmp_path / "V", out=tmp_path / "P")
+    split = pl.read_parquet(tmp_path / "P" / SPLITS_TABLE).with_columns(frame["sold"])
+    aside = pl.read_parquet(tmp_path / "P" / REJECTED_TABLE)
+    left = split.filter(pl.col("__split__").is_null())
+    begin = split.group_by("__split__").agg(pl.col("sold").min())
+    begins = dict(begin.drop_nulls().iter_rows())
+    assert aside.select("row", "key", "column", "reason").rows() == [
+        (row, key, "sold", "in_gap") for row, key, _, _ in left.rows()
+    ]
+    assert aside["value"].to_list() == [day.isoformat() for day in left["sold"]]
+    assert aside["detail"].to_list() == [
+        f"is within the gap of 3d before the first {name} row, at {begins[name].isoformat()}"
+        for name in ("val" if day < begins["val"] else "test" for day in left["sold"])
+    ]
+    assert all(
+        any(dt.timedelta(0) < first - day < dt.timedelta(days=3) for first in begins.values()) for day in left["sold"]
+    )
+    assert (sum(fitted.rows.values()), fitted.rows_rejected) == (40 - left.height, left.height)
+    assert left.height == 3
+    assert [(found.reason, found.rows) for found in fitted.rejections] == [("in_gap", 3)]
+    manifest = shard.run(config=config, data=tmp_path / "V", preprocessing=tmp_path / "P", out=tmp_path / "S")
+    assert manifest.rows == fitted.rows
+    assert (manifest.rows_read, manifest.rows_rejected, manifest.rejections) == (40, 3, fitted.rejections)
+    plan = {"config": config, "data": tmp_path / "V", "preprocessing": tmp_path / "P", "plan": tmp_path / "plan"}
+    planned = shard.plan(
+        config=config, data=tmp_path / "V", preprocessing=tmp_path / "P", partitions=2, out=tmp_path / "plan"
+    )
+    for part in planned.partitions:
+        shard.run_partition(**plan, partition=part.name, out=tmp_path / part.name)  # type: ignore[arg-type]
+    parts = [tmp_path / part.name for part in planned.partitions]
+    merged = shard.merge(**plan, parts=parts, out=tmp_path / "M")  # type: ignore[arg-type]
+    assert (merged.shards, merged.rows_rejected, merged.rejections) == (manifest.shards, 3, manifest.rejections)
+
+
+def test_a_gap_that_leaves_out_every_train_row(tmp_path: Path) -> None:
+    """Is refused with the number of rows left out."""
+    config, _ = timed(tmp_path, time="day", gap=1000)
+    with refusal(DataError, "no-train-rows", where="split", shows=["left out"]):
+        step.run(config=config, data=tmp_path / "V", out=tmp_path / "P")
+    assert not (tmp_path / "P").exists()
+
+
+def test_without_a_gap_there_is_no_file_of_rejected_rows(tmp_path: Path) -> None:
+    config, frame = timed(tmp_path, time="day")
+    step.run(config=config, data=tmp_path / "V", out=tmp_path / "P")
+    assert not (tmp_path / "P" / REJECTED_TABLE).exists()
+    by_split = pl.read_parquet(tmp_path / "P" / SPLITS_TABLE).with_columns(frame["day"]).sort("day")
+    assert by_split["__split__"].rle().struct.field("value").to_list() == ["train", "val", "test"]
+
+
+def test_a_stratified_split_of_the_clean_rows_is_written(tmp_path: Path) -> None:
+    """In their order, with the groups that are kept of them."""
+    config, frame = timed(tmp_path, stratify=["y"], group="day", fractions={"train": 0.5, "val": 0.0, "test": 0.5})
+    fitted = step.run(config=config, data=tmp_path / "V", out=tmp_path / "P")
+    assert fitted.rows == {"train": 20, "val": 0, "test": 20}
+    split = pl.read_parquet(tmp_path / "P" / SPLITS_TABLE)
+    assert split["__key__"].to_list() == frame["id"].to_list()
+    held = split.with_columns(frame["y"], frame["day"].cast(pl.String).alias("__group__"))
+    assert held["__split__"].to_list() == stratified_split(config.split, held).to_list()
+    assert held.group_by("__group__").agg(pl.col("__split__").n_unique())["__split__"].max() == 1

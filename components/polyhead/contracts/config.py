@@ -11,9 +11,9 @@ import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.cluster import ClusterSection, check_cluster
@@ -22,6 +22,7 @@ from polyhead.contracts.numbers import NumbersSection
 from polyhead.contracts.section import Data, Decides, Fit, Section
 from polyhead.errors import ArtifactError, ConfigError, InvalidValueError, Problem, did_you_mean
 from polyhead.kinds.base import column_names, weights_of
+from polyhead.kinds.features.datetime.config import DatetimeFeature
 from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS, Feature, Target
 
 Split = Literal["train", "val", "test"]
@@ -66,22 +67,82 @@ class SplitNames(Section):
         return self
 
 
+class TimeColumn(Section):
+    """The column by which rows are split in time: numbers, or dates and times as the datetime kind reads them."""
+
+    column: Data[str] = Field(description="A column of numbers, or of dates or times.")
+    format: Data[str | None] = Field(
+        None, description="How text is read, as a pattern for Python's strptime. Default: ISO 8601, or numbers."
+    )
+    unit: Data[Literal["s", "ms", "us", "ns"] | None] = Field(
+        None, description="What numbers count since 1970-01-01 UTC. Default: they are numbers, and no times."
+    )
+    time_zone: Data[str] = Field("UTC", description="Time zone of values without an offset, such as Europe/Berlin.")
+
+    @model_validator(mode="after")
+    def _as_a_feature(self) -> TimeColumn:
+        DatetimeFeature(kind="datetime", format=self.format, unit=self.unit, time_zone=self.time_zone)
+        return self
+
+
+def _named_column(value: object) -> object:
+    return {"column": value} if isinstance(value, str) else value
+
+
 class SplitSection(Section):
-    """Which rows train, validate and test: a column of the table, or fractions of a stable hash of the key."""
+    """Which rows train, validate and test: by a column of the table, by a stable hash, or in the order of time."""
 
     column: Data[str | None] = Field(None, description="A column that holds train, val or test.")
     names: Data[SplitNames | None] = Field(None, description="Other words of the column: {val: [validation, dev]}.")
+    group: Data[str | None] = Field(
+        None, description="A column whose rows of one value stay together, such as a patient's."
+    )
+    time: Data[
+        Annotated[TimeColumn | None, BeforeValidator(_named_column, json_schema_input_type=TimeColumn | str | None)]
+    ] = Field(
+        None,
+        description="A column of numbers, dates or times: train rows come before val rows, and these before test rows.",
+    )
+    gap: Data[float | str | None] = Field(
+        None,
+        description="What has to lie between the rows of two splits in time: a number, or of dates and times a "
+        "duration such as 12h or 30d. Rows within it before val and test are left out.",
+    )
+    stratify: Fit[list[str] | None] = Field(
+        None,
+        min_length=1,
+        description="Targets of which every split gets its share of each class, each label and each range of numbers.",
+    )
     fractions: Fit[Fractions | None] = Field(
         None, description="Shares by a hash of the key: adding rows moves none. Default: 0.7, 0.15, 0.15."
     )
     seed: Fit[int] = Field(0, ge=0, description="Another seed is another split.")
 
+    @field_validator("gap", mode="before")
+    @classmethod
+    def _is_a_gap(cls, value: object) -> object:
+        if value is None or (isinstance(value, str) and _DURATION.fullmatch(value)):
+            return value
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf"):
+            return float(value)
+        raise InvalidValueError(
+            "invalid-gap",
+            f"received {value!r}: give a number of at least 0, or a duration of {', '.join(_SECONDS)}, such as 30d",
+        )
+
     @model_validator(mode="after")
     def _one_way(self) -> SplitSection:
-        if self.column is not None and self.fractions is not None:
-            raise InvalidValueError("conflicting-keys", "column and fractions are mutually exclusive: keep one")
+        given = {name for name in type(self).model_fields if getattr(self, name) is not None}
+        for first, others in _EXCLUSIVE.items():
+            for other in others:
+                if {first, other} <= given:
+                    raise InvalidValueError("conflicting-keys", f"{first} and {other} are mutually exclusive: keep one")
         if self.names is not None and self.column is None:
             raise InvalidValueError("missing-key", "names lists words of a column: give the column too")
+        if self.gap is not None and self.time is None:
+            raise InvalidValueError("missing-key", "gap lies between splits in time: give time too")
+        if self.stratify is not None and len(set(self.stratify)) < len(self.stratify):
+            raise InvalidValueError("repeated-head", "stratify lists a head twice: name each once")
         return self
 
     @property
@@ -94,6 +155,21 @@ class SplitSection(Section):
     def shares(self) -> Fractions:
         """The fractions in force where there is no split column."""
         return self.fractions or Fractions(train=0.7, val=0.15, test=0.15)
+
+    @property
+    def gap_size(self) -> float:
+        """The gap in units of the time column, which of dates and times are seconds; 0 without one."""
+        if isinstance(self.gap, str):
+            number, unit = re.findall(r"[0-9.]+|[a-z]+", self.gap)
+            return float(number) * _SECONDS[unit]
+        return self.gap or 0.0
+
+
+_EXCLUSIVE = {"column": ("fractions", "time", "stratify"), "time": ("group", "stratify")}
+"""Keys of `split` that say different things about the same rows."""
+
+_SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(rf"[0-9]+(?:\.[0-9]+)?\s?(?:{'|'.join(_SECONDS)})")
 
 
 class ValidateSection(Section):
@@ -347,8 +423,25 @@ class Config(Section):
     def columns(self) -> list[str]:
         """Every column that the configuration reads, without repeats, in the file's order."""
         members = (column for name in (*self.features, *self.targets) for column in self.columns_of(name))
-        named = [self.key, *members, *weights_of(self.targets), self.split.column]
+        split = self.split
+        time = None if split.time is None else split.time.column
+        named = [self.key, *members, *weights_of(self.targets), split.column, split.group, time]
         return list(dict.fromkeys(column for column in named if column is not None))
+
+    @property
+    def time_reading(self) -> DatetimeFeature | None:
+        """How the dates and times of `split.time` are read: as the section says, or the datetime feature of its column.
+
+        None where the configuration has no such column.
+        """
+        time = self.split.time
+        if time is None:
+            return None
+        said = time.model_dump(exclude={"column"}, exclude_defaults=True)
+        for name, feature in self.features.items():
+            if isinstance(feature, DatetimeFeature) and not said and self.column_of(name) == time.column:
+                return feature
+        return DatetimeFeature.model_validate({"kind": "datetime", **said})
 
     @property
     def pictured(self) -> dict[str, Feature]:
@@ -623,6 +716,7 @@ _SHAPE_HINTS = {
     "clip": "give the lowest and the highest number: [0, 100], or null for an end that is open",
     "decimal": "give '.' or ',' in quotes",
     "thousands": """give '.', ',', ' ' or "'" in quotes""",
+    "time": "give a column, or {column: …, format: …}",
     "model_attributes_type": "give keys and values",
     "model_type": "give keys and values",
     "dict_type": "give keys and values",
@@ -650,10 +744,12 @@ def _cross_checks(document: Document) -> list[Problem]:
         *_check_names(document),
         *_check_columns(document),
         *_check_loss_weights(document),
+        *_check_stratify(document),
         *_check_slices(document),
         *_check_gate(document),
         *_check_publish(document),
         *_check_cutmix(document),
+        *_check_leakage(document),
         *_check_resample(document),
         *_check_conflicts(document),
         *check_cluster(document),
@@ -704,6 +800,9 @@ def _check_columns(document: Document) -> Iterator[Problem]:
     use(document.get(["key"]), "key")
     use(document.get(["split", "column"]), "split", "column")
     use(document.get(["weight"]), "weight")
+    for name in ("group", "time"):
+        path = ["split", name, "column"] if document.mapping(["split", name]) else ["split", name]
+        use(document.get(path), *path)
     for group, name, body in _members(document):
         own = body if isinstance(body, dict) else {}
         several = column_names(own.get("columns"))
@@ -717,6 +816,8 @@ def _check_columns(document: Document) -> Iterator[Problem]:
             continue  # several heads may have the same weights
         if not others or places == [("features", first[-1]), ("targets", first[-1])]:
             continue  # one name as a feature and a target is reported with the names
+        if len(places) == 2 and first[:2] in _ALSO_FEATURES and others[0][0] == "features":
+            continue
         named = ", ".join(".".join(place) for place in others)
         hint = (
             "a key as a feature lets the model memorise rows; remove one"
@@ -726,6 +827,10 @@ def _check_columns(document: Document) -> Iterator[Problem]:
         yield Problem(
             "column-used-twice", f"column '{column}' is also used by {named}", where=document.where(first), hint=hint
         )
+
+
+_ALSO_FEATURES = (("split", "group"), ("split", "time"))
+"""What a column can be beside a feature: a model may know when and of whom a row is."""
 
 
 def _kind(document: Document, group: str, name: str) -> str:
@@ -764,6 +869,19 @@ def _check_slices(document: Document) -> Iterator[Problem]:
                 f"'{name}' is not a {named} feature",
                 where=document.where(["evaluate", "slices"]),
                 hint=hint,
+            )
+
+
+def _check_stratify(document: Document) -> Iterator[Problem]:
+    targets = document.mapping(["targets"])
+    heads = document.get(["split", "stratify"])
+    for head in heads if isinstance(heads, list) else []:
+        if isinstance(head, str) and head not in targets:
+            yield Problem(
+                "unknown-target",
+                f"'{head}' is not a target",
+                where=document.where(["split", "stratify"]),
+                hint=did_you_mean(head, list(targets)),
             )
 
 
@@ -826,6 +944,20 @@ def _check_resample(document: Document) -> Iterator[Problem]:
             where=document.where(["train", "resample", "head"]),
             hint=did_you_mean(head, fitting) or f"there is no {named} target",
         )
+
+
+def _check_leakage(document: Document) -> Iterator[Problem]:
+    """Rows that are moved to where their duplicates are would leave their group, or their place in time."""
+    if document.get(["validate", "leakage"]) != "move":
+        return
+    for key in ("group", "time"):
+        if document.get(["split", key]) is not None:
+            yield Problem(
+                "conflicting-keys",
+                f"leakage: move would move rows against split.{key}",
+                where=document.where(["validate", "leakage"]),
+                hint=f"write leakage: warn or fail, or leave split.{key} out",
+            )
 
 
 def _check_conflicts(document: Document) -> Iterator[Problem]:

@@ -54,10 +54,11 @@ class CrossValidation(Contract):
     Attributes:
         folds: Parts of the rows.
         seeds: Of the training in each repeat.
-        stratified_by: The targets whose classes every fold has in the same shares, in the order in which they count.
+        stratified_by: The targets whose classes every fold has in the same shares, in the order in which they count;
+            those that `split.stratify` names count equally, and may be of any kind.
         rows: Rows predicted in each repeat.
         heads: By target name, in the config's order.
-        warnings: From the validation.
+        warnings: From the validation, and of the folds.
     """
 
     FORMAT_VERSION: ClassVar[int] = 1

@@ -1,8 +1,9 @@
 """The contract of `preprocess`: the split, and every number fitted on the train rows.
 
 <out>/Preprocessing.json
-<out>/splits.parquet              `__row__` int64, `__key__` string, `__split__` string (train, val, test), in the
-                                  clean table's order
+<out>/splits.parquet              `__row__` int64, `__key__` string, `__split__` string (train, val, test; null where
+                                  the split's gap leaves a row out), in the clean table's order
+<out>/rejected.parquet            where the split has a gap: the rows left out, as in `validate`'s file of this name
 <out>/vocabularies/<feature>.arrow   Arrow IPC: `token` string, `count` int64 and, for text, `idf` float64; of a text's
                                      characters, `<feature>.characters.arrow`
 <out>/backbones/<SHA-256>.keras   the pretrained networks that see pictures, under the digests of their files
@@ -18,9 +19,11 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from polyhead.contracts.artifact import Contract
+from polyhead.contracts.balance import Balance
 from polyhead.contracts.config import Config
 from polyhead.contracts.findings import Finding
 from polyhead.contracts.section import THE_FIT, Decides, Section
+from polyhead.contracts.validation import Rejection
 from polyhead.errors import ArtifactError, Problem, did_you_mean
 from polyhead.kinds.union import Feature, FeatureStatistics, Target, TargetStatistics
 
@@ -36,10 +39,13 @@ class Preprocessing(Contract):
         features: The features as the config declared them, where it decides the data or the fit.
         targets: The targets likewise.
         rows: Rows in each split.
+        rows_rejected: Rows that are in no split, since they lie in its gap; each is in `rejected.parquet`.
+        rejections: Counts of these by column and reason.
         feature_statistics: By feature name.
         target_statistics: By target name.
         mean_weights: The mean row weight of the train rows with a known target, by name of the targets that have row
             weights. Weights count relative to it, so only their ratios matter.
+        balance: What each split holds of every head, and how the groups lie.
         warnings: What is allowed but deserves attention.
         findings: What may let a model look better than it is: those of `validate`, and what this split adds.
     """
@@ -51,9 +57,12 @@ class Preprocessing(Contract):
     features: dict[str, Feature]
     targets: dict[str, Target]
     rows: dict[str, int]
+    rows_rejected: int = 0
+    rejections: list[Rejection] = Field([])
     feature_statistics: dict[str, FeatureStatistics]
     target_statistics: dict[str, TargetStatistics]
     mean_weights: dict[str, float] = Field({})
+    balance: Balance = Balance()
     warnings: list[str]
     findings: list[Finding] = Field([])
 

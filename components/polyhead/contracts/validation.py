@@ -2,7 +2,9 @@
 
 <out>/ValidationReport.json
 <out>/clean.parquet      `__row__` int64, `__key__` string, then one column per feature and target in its
-                         canonical type, that of its kind; the split column `__split__` string. After each image
+                         canonical type, that of its kind; where the split has them, its column `__split__` string,
+                         its groups `__group__` string, null where a row is of none, and its time `__time__` float64,
+                         of dates and times in seconds since 1970-01-01 UTC. After each image
                          feature `<name>` comes `<name>__picture`, a struct of `PICTURE_FIELDS`, null where the path is:
                          facts about the file, so that no later step has to look at it. Row weights are in
                          `__weight__<column>` float64. Rows are in the table's order, in row groups of 131,072, except
@@ -40,6 +42,7 @@ DUPLICATES_TABLE = "duplicates.parquet"
 PATHS_TABLE = "paths.parquet"
 PICTURES_TABLE = "pictures.parquet"
 ROW, KEY, SPLIT = "__row__", "__key__", "__split__"
+GROUP, TIME = "__group__", "__time__"
 PICTURE_FIELDS = {
     "size": "Int64",
     "width": "Int32",

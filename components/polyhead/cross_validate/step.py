@@ -11,7 +11,15 @@ from polyhead import __version__
 from polyhead.contracts.config import Config, EvaluateSection, Fractions, require_config
 from polyhead.contracts.cross_validation import CrossValidation, RepeatedHead
 from polyhead.contracts.evaluation import PREDICTIONS_TABLE, REPORT_PAGE
-from polyhead.contracts.validation import CLEAN_TABLE, DUPLICATES_TABLE, KEY, ROW, ValidationReport, weight_column
+from polyhead.contracts.validation import (
+    CLEAN_TABLE,
+    DUPLICATES_TABLE,
+    GROUP,
+    KEY,
+    ROW,
+    ValidationReport,
+    weight_column,
+)
 from polyhead.cross_validate.folds import FOLD, split_table, with_folds
 from polyhead.cross_validate.report import render_page
 from polyhead.cross_validate.scores import combined
@@ -46,7 +54,9 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
     """Fit and evaluate once for every fold and repeat: statistics, shards, training, predictions.
 
     The table's own split is not used: every row is a test row once in each repeat, of a model that was fitted on the
-    other folds, part of which are its val rows (`split.fractions` says how many beside the train rows). A call that was
+    other folds, part of which are its val rows (`split.fractions` says how many beside the train rows). No group of
+    `split.group` is in two of these, and each has its share of the heads that `split.stratify` names, or else of each
+    class; time is not looked at. A call that was
     killed resumes with the folds that it had finished when it is made again with the same input and `out`. Pictures are
     decoded once.
 
@@ -59,27 +69,31 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
 
     Raises:
         ArtifactError: `data` is not a passed validation of this configuration, or `out` holds something else.
-        DataError: There are fewer rows than folds, or the rows outside a fold cannot teach a head.
+        DataError: There are fewer rows or groups than folds, or the rows outside a fold cannot teach a head.
     """
     clean = open_clean(data)
     require_config(config, clean.report, data)
     asked = config.cross_validate
     if clean.rows < asked.folds:
         raise DataError("too-few-rows", f"there are {counted(clean.rows, 'row')} for {asked.folds} folds")
-    strata = [name for name, target in config.targets.items() if _is_class(target)]
+    jointly = config.split.stratify is not None
+    strata = config.split.stratify or [name for name, target in config.targets.items() if _is_class(target)]
     seeds = [config.train.seed + repeat for repeat in range(asked.repeats)]
-    rows = clean.read(range(clean.rows), ROW, KEY, *strata)
+    grouped = [GROUP] if config.split.group is not None else []
+    rows = clean.read(range(clean.rows), ROW, KEY, *grouped, *strata)
+    _require_groups(config, rows)
     with new_artifact(out, CrossValidation, resume=_fingerprint(config, clean.report)) as directory:
         parts = []
         for repeat, seed in enumerate(seeds):
-            dealt = with_folds(rows, strata, folds=asked.folds, seed=config.split.seed + repeat)
+            salt = config.split.seed + repeat
+            dealt = with_folds(rows, strata, folds=asked.folds, seed=salt, jointly=jointly)
             for fold in range(asked.folds):
                 finished = directory / f".{repeat}-{fold}.parquet"
                 if not finished.exists():
                     say(f"fold {fold + 1} of {asked.folds}, repeat {repeat + 1} of {asked.repeats}, seed {seed}")
                     work = directory / _WORK
                     work.mkdir(exist_ok=True)
-                    split = split_table(dealt, strata, fold, val=_val(config), seed=config.split.seed + repeat)
+                    split = split_table(dealt, strata, fold, val=_val(config), seed=salt, jointly=jointly)
                     split.write_parquet(work / _SPLITS)
                     predicted = _predictions(config.with_seed(seed), data, work, workers)
                     write_whole(finished, parquet_bytes(predicted))
@@ -94,7 +108,7 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
             stratified_by=strata,
             rows=table.filter(pl.col(_REPEAT) == 1).height,
             heads=heads,
-            warnings=clean.report.warnings,
+            warnings=[*clean.report.warnings, *_warnings(config)],
         )
         table.write_parquet(directory / PREDICTIONS_TABLE, compression="zstd")
         page = render_page(result, title=name_of(config.table))
@@ -116,6 +130,29 @@ def _predictions(config: Config, data: str | Path, work: Path, workers: int | No
     bare = config.model_copy(update={"evaluate": EvaluateSection(bootstrap=0), "gate": {}})
     evaluate.run(config=bare, bundle=bundle, shards=shards, preprocessing=preprocessing, out=evaluation)
     return pl.read_parquet(evaluation / PREDICTIONS_TABLE)
+
+
+def _require_groups(config: Config, rows: pl.DataFrame) -> None:
+    """Refuse fewer groups than folds: a fold without a row has nothing to say."""
+    if config.split.group is None:
+        return
+    groups = rows[GROUP].drop_nulls().n_unique() + rows[GROUP].null_count()
+    if groups < config.cross_validate.folds:
+        raise DataError(
+            "too-few-rows",
+            f"there are {counted(groups, 'group')} for {config.cross_validate.folds} folds",
+            where="cross_validate.folds",
+            hint="ask for fewer folds",
+        )
+
+
+def _warnings(config: Config) -> list[str]:
+    if config.split.time is None:
+        return []
+    return [
+        f"the folds do not follow the time in column '{config.split.time.column}': models are tested on rows from "
+        "before those that they were fitted on, so the scores may be better than what they will do later"
+    ]
 
 
 def _is_class(target: Target) -> bool:

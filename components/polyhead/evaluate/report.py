@@ -22,6 +22,7 @@ import polars as pl
 import vl_convert
 from markupsafe import Markup
 
+from polyhead.contracts.balance import Balance, HeadBalance
 from polyhead.contracts.bundle import Epoch
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport, MetricScore, ReferenceScore, SliceScore
 from polyhead.evaluate import curves
@@ -34,6 +35,9 @@ from polyhead.page.tables import Table, short
 from polyhead.page.template import page_template
 
 FIRST_SLICES = 10
+FIRST_LABELS = 12
+_SHORT = 60
+_NO_BALANCE = Balance()
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
 _SPLIT_ORDER = ("train", "val", "test")
 _DRAW = """(() => {
@@ -124,6 +128,7 @@ def render_report(
     sheets: Mapping[str, bytes],
     title: str,
     refitted: bool = False,
+    balance: Balance = _NO_BALANCE,
 ) -> str:
     """Write the report page.
 
@@ -137,6 +142,7 @@ def render_report(
         sheets: Contact sheets of the training's pictures by feature, as JPEG files.
         title: Heading of the page.
         refitted: As in `polyhead.contracts.bundle.ModelBundle`.
+        balance: What each split holds of every head; shown for the heads of the report.
 
     Returns:
         A whole HTML document. The same arguments give the same text.
@@ -164,6 +170,12 @@ def render_report(
         summaries=_summaries(report),
         rejections=_rejections(report),
         findings=_findings(report),
+        balance=_unlike(report, balance),
+        balances=[
+            (name, _largest(balance.heads[name]), _balance(balance.heads[name]))
+            for name in report.heads
+            if name in balance.heads
+        ],
         heads=heads,
         score=score,
         losses=losses,
@@ -244,6 +256,40 @@ def _findings(report: EvaluationReport) -> Table:
     ]
     columns = ["Finding", "Columns", "Count", "Rows", "What was found", "First rows", "What to do"]
     return Table(columns, rows, frozenset({2, 3}))
+
+
+def _unlike(report: EvaluationReport, balance: Balance) -> str:
+    """In which head a split differs most from all rows; empty where that cannot be said."""
+    if balance.most_unlike not in report.heads:
+        return ""
+    return f"{balance.most_unlike}: {_largest(balance.heads[balance.most_unlike])}"
+
+
+def _largest(head: HeadBalance) -> str:
+    """How far a split is from all rows at most, in words."""
+    largest = head.largest
+    if largest is None:
+        return "there is nothing to compare"
+    if largest.of == "mean" and not any(held.labels for held in head.splits.values()):
+        return f"the mean of {largest.split} is {largest.value:+.2f} standard deviations from that of all rows"
+    return f"the share of {short(largest.of, _SHORT)} in {largest.split} is {largest.value:+.1%} from that of all rows"
+
+
+def _balance(head: HeadBalance) -> Table:
+    """What each split holds of a head: shares of the rows by label, or mean and standard deviation."""
+    labels = list(dict.fromkeys(label for held in head.splits.values() for label in held.labels))
+    rows = [["rows with a value", *(f"{held.rows:,}" for held in head.splits.values())]]
+    rows.append(["rows without one", *(f"{held.missing:,}" for held in head.splits.values())])
+    for label in labels[:FIRST_LABELS]:
+        shares = (f"{held.labels[label] / held.rows:.1%}" if held.rows else "" for held in head.splits.values())
+        rows.append([short(label, _SHORT), *shares])
+    if len(labels) > FIRST_LABELS:
+        rows.append([f"and {len(labels) - FIRST_LABELS:,} more", *("" for _ in head.splits)])
+    if not labels:
+        for title, of in (("mean", "mean"), ("standard deviation", "deviation")):
+            numbers = (getattr(held, of) for held in head.splits.values())
+            rows.append([title, *("" if number is None else f"{number:,.5g}" for number in numbers)])
+    return Table(["", *head.splits], rows, frozenset(range(1, 1 + len(head.splits))))
 
 
 def _summaries(report: EvaluationReport) -> list[_Summary]:

@@ -121,6 +121,7 @@ def run(
             refitted=trained.refitted,
             sheets=_sheets(bundle, trained),
             title=name_of(config.table),
+            balance=fitted.balance,
         )
         (directory / REPORT_PAGE).write_text(page, encoding="utf-8")
         report = close_artifact(directory, report)

@@ -19,9 +19,9 @@ from polyhead.contracts.config import SPLITS, Config
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.validation import SPLIT, weight_column
 from polyhead.kinds.fitting.accumulator import State
-from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit
 from polyhead.kinds.tables import feature_table, target_table
+from polyhead.preprocess.balance import head_rows
 from polyhead.storage.parallel import ordered_map
 from polyhead.tables.clean import Piece
 
@@ -36,7 +36,7 @@ class Partial:
         rows: Rows by split, as they are seen of the first feature.
         features: What train rows hold, by feature.
         targets: What train rows hold, by target.
-        held_out: Labels of val and test rows, by target that has labels.
+        heads: What the rows of each split hold, by split and target.
     """
 
     def __init__(self, config: Config) -> None:
@@ -44,7 +44,7 @@ class Partial:
         self.rows: dict[str, int] = dict.fromkeys(SPLITS, 0)
         self.features = {name: feature_table(one).fit(name, one) for name, one in config.features.items()}
         self.targets = {name: target_table(one).fit(name, one) for name, one in config.targets.items()}
-        self.held_out = {name: Counts() for name, one in config.targets.items() if target_table(one).labelled}
+        self.heads = head_rows(config.targets)
 
     def update(self, batch: pl.DataFrame, columns: Sequence[str] | None = None) -> None:
         """Take more cells.
@@ -55,7 +55,7 @@ class Partial:
         """
         names = [*self.features, *self.targets] if columns is None else columns
         is_train = batch[SPLIT] == "train"
-        everything = bool(is_train.all())
+        everything = bool(is_train.all(ignore_nulls=False))
         train = batch if everything else batch.filter(is_train)
         others = batch.clear() if everything else batch.filter(~is_train)
         fits = {**self.features, **self.targets}
@@ -63,9 +63,10 @@ class Partial:
             target = self.config.targets.get(name)
             weighed = target is not None and target.weight
             fits[name].update(train[name], train[weight_column(weighed)] if weighed else None)
-            if name in self.held_out:
-                labels = target_table(self.config.targets[name]).labels(others[name].drop_nulls())
-                self.held_out[name].update(labels)
+        for split, heads in self.heads.items():
+            rows = train if split == "train" else others.filter(pl.col(SPLIT) == split)
+            for name in heads.keys() & set(names):
+                heads[name].update(rows[name])
         if next(iter(self.features)) in names:
             self.rows["train"] += train.height
             for split, rows in others[SPLIT].value_counts().iter_rows():
@@ -77,8 +78,6 @@ class Partial:
             self.rows[split] += rows
         for mine, theirs in zip(self._fits().values(), other._fits().values(), strict=True):
             mine.merge(theirs)
-        for name, counts in self.held_out.items():
-            counts.merge(other.held_out[name])
 
     def write(self, path: Path) -> None:
         """Write all that was seen into one file; the same rows give the same bytes."""
@@ -86,8 +85,6 @@ class Partial:
         values |= {f"rows/{split}": rows for split, rows in self.rows.items()}
         for place, fit in self._fits().items():
             values |= {f"{place}/{key}": value for key, value in fit.state().items()}
-        for name, counts in self.held_out.items():
-            values |= {f"held_out/{name}/{key}": value for key, value in counts.state().items()}
         pl.DataFrame({place: [value] for place, value in values.items()}).write_ipc(path, compression="zstd")
 
     @classmethod
@@ -104,12 +101,21 @@ class Partial:
         partial.rows = {split: frame[f"rows/{split}"][0] for split in partial.rows}
         for place, fit in partial._fits().items():
             fit.restore(_below(frame, place))
-        partial.held_out = {name: Counts.restored(_below(frame, f"held_out/{name}")) for name in partial.held_out}
         return partial
 
     def _fits(self) -> dict[str, Fit[Any]]:
         features = {f"features/{name}": fit for name, fit in self.features.items()}
-        return {**features, **{f"targets/{name}": fit for name, fit in self.targets.items()}}
+        targets = {f"targets/{name}": fit for name, fit in self.targets.items()}
+        heads = {f"heads/{split}/{name}": fit for split, by_name in self.heads.items() for name, fit in by_name.items()}
+        return {**features, **targets, **heads}
+
+    @property
+    def held_out(self) -> dict[str, set[str]]:
+        """Labels of val and test rows, by target."""
+        return {
+            name: {label for split in SPLITS[1:] for label in self.heads[split][name].finish().labels}
+            for name in self.targets
+        }
 
 
 def _below(frame: pl.DataFrame, place: str) -> State:

@@ -4,40 +4,118 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from polyhead.contracts.config import SPLITS, SplitSection
-from polyhead.contracts.validation import KEY, ROW, SPLIT
+from polyhead.contracts.validation import GROUP, KEY, ROW, SPLIT, TIME
 from polyhead.errors import ArtifactError
+from polyhead.kinds.features.datetime.table import shown
+from polyhead.preprocess.stratified import stratified
 from polyhead.tables.clean import ParquetTable
 from polyhead.tables.hashing import place_of
+from polyhead.tables.rejected import Rejected
 from polyhead.tables.writing import ROW_GROUP
 
 
 def split_of(section: SplitSection) -> pl.Expr:
     """The split of every row of a clean table: train, val or test, as a column `__split__`.
 
-    With a split column that column decides. Otherwise a row falls where a hash of the seed and its key falls in
-    [0, 1): below `train`, below `train + val`, or above. So adding, removing or reordering rows moves no other row.
+    With a split column that column decides. Otherwise a row falls where a hash of the seed and its group, or its key
+    where it is of none, falls in [0, 1): below `train`, below `train + val`, or above. So adding, removing or
+    reordering rows moves no other row.
     """
     if section.column is not None:
         return pl.col(SPLIT)
-    shares, position = section.shares, place_of(pl.col(KEY), section.seed)
-    train, val, test = (pl.lit(name) for name in ("train", "val", "test"))
-    by_hash = pl.when(position < shares.train).then(train).when(position < shares.train + shares.val).then(val)
-    return by_hash.otherwise(test).alias(SPLIT)
+    shares, position = section.shares, place_of(unit_of(section), section.seed)
+    return _split(position < shares.train, position < shares.train + shares.val)
+
+
+def split_in_time(section: SplitSection, times: pl.Series) -> pl.Expr:
+    """The split of every row of a clean table by its time, as a column `__split__`, null where the gap leaves it out.
+
+    Rows of one time are in one split. Of the times at which val, or test, can begin, it is the one before which the
+    number of rows is nearest to what the fractions ask for; where there are times enough, no split with a fraction is
+    empty. From a row that is left out to the first row of a later split it is less than the gap.
+
+    Args:
+        section: The config's split section, with `time`.
+        times: Those of all rows, in any order.
+    """
+    shares, gap = section.shares, section.gap_size
+    val, test = _beginnings(times, shares.train, shares.val)
+    time = pl.col(TIME)
+    split = _split(time < val, time < test)
+    close = ((time < val) & (time > val - gap)) | ((time < test) & (time > test - gap))
+    return pl.when(~close).then(split).alias(SPLIT)
+
+
+def unit_of(section: SplitSection) -> pl.Expr:
+    """What is split: the names of the groups, and the keys of rows without one."""
+    return pl.coalesce(GROUP, KEY) if section.group is not None else pl.col(KEY)
+
+
+def stratified_split(section: SplitSection, rows: pl.DataFrame) -> pl.Series:
+    """The split of every row of a clean table, which gives each split its share of what the heads hold.
+
+    Args:
+        section: The config's split section, with `stratify`.
+        rows: `__key__`, the heads, and `__group__` where the section has a group.
+
+    Returns:
+        `__split__` in the rows' order.
+    """
+    assert section.stratify is not None
+    wanted = {split: share for split, share in section.shares.model_dump().items() if share}
+    parts = stratified(rows, section.stratify, list(wanted.values()), seed=section.seed)
+    return pl.Series(SPLIT, list(wanted)).gather(parts)
 
 
 def write_splits(table: ParquetTable, section: SplitSection, path: Path) -> None:
-    """Write `__row__`, `__key__` and `__split__` of every row, in the rows' order, without holding them all.
+    """Write `__row__`, `__key__` and `__split__` of every row, in the rows' order.
+
+    The rows are not held in memory, but for the times where these split, and the keys, groups and heads where it is
+    stratified.
 
     Args:
         table: A clean table.
         section: The config's split section.
         path: A Parquet file, in row groups of fixed size.
     """
-    rows = table.scan().select(ROW, KEY, split_of(section))
+    rows = table.scan()
+    if section.stratify is not None:
+        groups = [GROUP] if section.group is not None else []
+        whole = rows.select(ROW, KEY, *groups, *section.stratify).collect()
+        rows = whole.select(ROW, KEY, stratified_split(section, whole)).lazy()
+    elif section.time is not None:
+        rows = rows.select(ROW, KEY, split_in_time(section, rows.select(TIME).collect()[TIME]))
+    else:
+        rows = rows.select(ROW, KEY, split_of(section))
     rows.sink_parquet(path, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True)
+
+
+def left_out(table: ParquetTable, path: Path, section: SplitSection) -> pl.DataFrame:
+    """The rows that the gap leaves out of every split, as rejected cells of the time column.
+
+    Args:
+        table: A clean table.
+        path: What `write_splits` wrote of it.
+        section: The config's split section, with `time`.
+    """
+    assert section.time is not None
+    whole = pl.concat([pl.scan_parquet(path, glob=False), table.scan().select(TIME)], how="horizontal").collect()
+    rows = whole.filter(pl.col(SPLIT).is_null())
+    values = pl.Series([_shown(time, section) for time in rows[TIME]], dtype=pl.String)
+    rejected, taken = Rejected(), pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
+    for split in SPLITS[1:]:
+        begin = whole.filter(pl.col(SPLIT) == split)[TIME].min()
+        if isinstance(begin, float):
+            before = (rows[TIME] < begin) & ~taken
+            taken |= before
+            said = f"is within the gap of {_gap(section)} before the first {split} row, at {_shown(begin, section)}"
+            details = pl.Series([said]).new_from_index(0, int(before.sum()))
+            rejected.add_cells(before.arg_true(), rows[KEY], section.time.column, "in_gap", values, details)
+    return rejected.frame().with_columns(rows[ROW].alias("row"))
 
 
 def copy_splits(table: ParquetTable, given: Path, path: Path) -> None:
@@ -56,3 +134,34 @@ def copy_splits(table: ParquetTable, given: Path, path: Path) -> None:
     if not splits.select(ROW, KEY).equals(rows) or not splits[SPLIT].is_in(SPLITS).all():
         raise ArtifactError("split-mismatch", "is not a split of the table's rows", where=str(given))
     splits.write_parquet(path, compression="zstd", row_group_size=ROW_GROUP)
+
+
+def _split(is_train: pl.Expr, is_not_test: pl.Expr) -> pl.Expr:
+    train, val, test = (pl.lit(name) for name in SPLITS)
+    return pl.when(is_train).then(train).when(is_not_test).then(val).otherwise(test).alias(SPLIT)
+
+
+def _shown(time: float, section: SplitSection) -> str:
+    """A time as a person reads it; of dates and times in UTC."""
+    return shown(time) if isinstance(section.gap, str) else f"{time:g}"
+
+
+def _gap(section: SplitSection) -> str:
+    return section.gap if isinstance(section.gap, str) else f"{section.gap:g}"
+
+
+def _beginnings(times: pl.Series, train: float, val: float) -> tuple[float, float]:
+    """The first time of a val row and that of a test row; infinite where there is none."""
+    counts = times.alias("time").value_counts().sort("time")
+    before = np.cumsum([0, *counts["count"].to_list()])  # rows before each different time
+    last = counts.height - 1
+    between = 1 if val and last > 1 else 0
+
+    def nearest(share: float, first: int, end: int) -> int:
+        return first + int(np.abs(before[first : end + 1] - share * before[-1]).argmin())
+
+    if last < 1:
+        return float("inf"), float("inf")
+    at_val = nearest(train, 1, last - between)
+    at_test = nearest(train + val, at_val + between, last) if val else at_val
+    return counts["time"][at_val], counts["time"][at_test]

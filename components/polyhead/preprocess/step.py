@@ -8,26 +8,36 @@ from typing import TypeVar
 
 import polars as pl
 
+from polyhead.contracts.balance import GroupBalance
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.findings import Finding
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing, unknown_weights
 from polyhead.contracts.section import THE_FIT
-from polyhead.contracts.validation import CLEAN_TABLE, DUPLICATES_TABLE, SPLIT, ValidationReport, weight_column
+from polyhead.contracts.validation import (
+    CLEAN_TABLE,
+    DUPLICATES_TABLE,
+    REJECTED_TABLE,
+    SPLIT,
+    ValidationReport,
+    weight_column,
+)
 from polyhead.errors import DataError, Problem, counted
 from polyhead.kinds.base import weights_of
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.union import TargetStatistics
 from polyhead.leakage.telling import tell_findings
 from polyhead.pictures.folder import PictureFolder
+from polyhead.preprocess.balance import balance_of, balance_warnings, groups_of
 from polyhead.preprocess.leakage import settle_splits
 from polyhead.preprocess.partial import Partial, gather
-from polyhead.preprocess.split import copy_splits, write_splits
+from polyhead.preprocess.split import copy_splits, left_out, write_splits
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
-from polyhead.storage.places import folder_of
+from polyhead.storage.places import folder_of, join
 from polyhead.tables.clean import ParquetTable, Piece, open_clean
+from polyhead.tables.rejected import RejectionCounts, tell_rejections
 
 S = TypeVar("S")
 
@@ -65,6 +75,9 @@ def run(
         table = ParquetTable(directory / SPLITS_TABLE, clean.rows)
         if splits is None:
             write_splits(clean, config.split, table.path)
+            if config.split.gap:
+                aside = left_out(clean, table.path, config.split)
+                aside.write_parquet(directory / REJECTED_TABLE, compression="zstd")
         else:
             copy_splits(clean, splits, table.path)
         findings = settle_splits(clean, Path(data), table, config, may_move=splits is None)
@@ -78,8 +91,11 @@ def run(
 
             pieces = list(clean.pieces([*config.features, *config.targets], wanted=_PIECES * threads))
             fitted = gather(pieces, read, config, workers=threads, advance=advance)
-        preprocessing = assemble(fitted, report, findings, directory)
+        groups = groups_of(clean, table.path) if config.split.group is not None else None
+        preprocessing = assemble(fitted, report, findings, directory, groups=groups, given=splits is not None)
     rows = preprocessing.rows
+    if preprocessing.rejections:
+        tell_rejections(preprocessing.rejections, join(str(out), REJECTED_TABLE))
     say(f"fitted on {counted(rows['train'], 'train row')}; {rows['val']:,} val, {rows['test']:,} test")
     for warning in preprocessing.warnings[len(report.warnings) :]:
         say(f"warning: {warning}")
@@ -87,24 +103,36 @@ def run(
     return preprocessing
 
 
-def assemble(fitted: Partial, report: ValidationReport, findings: Sequence[Finding], directory: Path) -> Preprocessing:
-    """Write the artifact of what was seen of all rows; `splits.parquet` is there already.
+def assemble(
+    fitted: Partial,
+    report: ValidationReport,
+    findings: Sequence[Finding],
+    directory: Path,
+    *,
+    groups: GroupBalance | None = None,
+    given: bool = False,
+) -> Preprocessing:
+    """Write the artifact of what was seen of all rows; `splits.parquet` and the rows left out are there already.
 
     Args:
         fitted: One pass over the whole table, or the merged partials of all its rows.
         report: Of the validation that the rows come from.
         findings: Of the validation and of the split.
         directory: Where to write.
+        groups: How the groups of the split lie, where it has any.
+        given: Whether the split is not the configuration's.
 
     Raises:
         DataError: There are no training rows, or a head cannot learn from them, or a file that a feature names cannot
             be used; all such heads and files at once.
     """
-    if fitted.rows["train"] == 0:
-        raise DataError(
-            "no-train-rows", "there are no training rows", where="split", hint=f"rows by split: {fitted.rows}"
-        )
     config = fitted.config
+    rejections = RejectionCounts()
+    if (directory / REJECTED_TABLE).exists():
+        rejections.add(pl.read_parquet(directory / REJECTED_TABLE))
+    if fitted.rows["train"] == 0:
+        rows = {**fitted.rows, "left out": rejections.rows} if rejections.rows else fitted.rows
+        raise DataError("no-train-rows", "there are no training rows", where="split", hint=f"rows by split: {rows}")
     site = Site(directory, PictureFolder(report.image_root), config.validate_.max_pixels, folder_of(report.table))
     problems: list[Problem] = []
     targets = _finished(fitted.targets, site, problems)
@@ -124,15 +152,25 @@ def assemble(fitted: Partial, report: ValidationReport, findings: Sequence[Findi
     ]
     if problems:
         raise DataError(dict.fromkeys(problems))
+    section = config.split
+    asked = {} if given or section.column is not None else section.shares.model_dump()
+    balance = balance_of(fitted.heads, fitted.rows, config.targets, fractions=asked, groups=groups)
     preprocessing = Preprocessing(
         made_from={"config": config.fingerprint(Preprocessing), "validation": report.clean_digest},
         features={name: feature.decided(THE_FIT) for name, feature in config.features.items()},
         targets={name: target.decided(THE_FIT) for name, target in config.targets.items()},
         rows=fitted.rows,
+        rows_rejected=rejections.rows,
+        rejections=rejections.summary(),
         feature_statistics=features,
         target_statistics=targets,
         mean_weights=weights,
-        warnings=[*report.warnings, *_warnings(fitted, targets)],
+        balance=balance,
+        warnings=[
+            *report.warnings,
+            *_warnings(fitted, targets),
+            *balance_warnings(balance, section, sum(fitted.rows.values())),
+        ],
         findings=list(findings),
     )
     return close_artifact(directory, preprocessing)
@@ -156,8 +194,8 @@ def _warnings(fitted: Partial, targets: dict[str, TargetStatistics]) -> list[str
         warnings.append("there are no validation rows: training cannot stop early and keeps the last epoch")
     if fitted.rows["test"] == 0:
         warnings.append("there are no test rows: nothing can be evaluated")
-    for name, counts in fitted.held_out.items():
-        extra = sorted(counts.by_token().keys() - set(targets[name].names))
+    for name, labels in fitted.held_out.items():
+        extra = sorted(labels - set(targets[name].names))
         if extra:
             shown = ", ".join(f"'{label}'" for label in extra[:6])
             warnings.append(

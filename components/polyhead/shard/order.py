@@ -25,6 +25,8 @@ _MOST_SPOOLS = 256
 class RowOrder:
     """The order of the rows in the shards: by split, then by a hash of the key, so any shard is a fair sample.
 
+    Rows without a split come behind all others, and are in no shard.
+
     Args:
         splits: `__row__`, `__key__` and `__split__` of every clean row, in the clean table's order. Sixteen bytes a
             row are kept in memory.
@@ -35,7 +37,7 @@ class RowOrder:
     """
 
     def __init__(self, splits: pl.DataFrame, rows_per_shard: int) -> None:
-        numbers = splits[SPLIT].replace_strict(list(SPLITS), range(len(SPLITS)), return_dtype=pl.UInt8)
+        numbers = splits[SPLIT].replace_strict([*SPLITS, None], range(len(SPLITS) + 1), return_dtype=pl.UInt8)
         places = hash_positions(ORDER_SALT, splits[KEY])
         order = _ordered(numbers.to_numpy(), places.to_numpy(), splits[KEY])
         self._ranks: NDArray[np.int64] = np.empty(len(order), np.int64)
@@ -56,7 +58,7 @@ class RowOrder:
         """A value of every clean row, in the clean table's order, brought into the shards' order."""
         ordered = np.empty_like(values)
         ordered[self._ranks] = values
-        return ordered
+        return ordered[: self.shards[-1].end if self.shards else 0]
 
     def spool(self, batches: Iterable[pl.DataFrame], folder: Path, shards: list[PlannedShard]) -> Spool:
         """Sort rows of the clean table into the shards' order.

@@ -314,16 +314,16 @@ def _finish(
     rejections = RejectionCounts()
     rejections.include(report.rejections)
     rejections.add(joined.rejected)
-    rows_rejected = report.rows_rejected + rejections.rows
     aside = beside(str(out), f"{PurePosixPath(out).name}.{REJECTED_TABLE}")
     _check_rejected(config, report, joined.rejected, rejections, aside)
+    rejections.include([*fitted.rejections, *rejections.summary()])
     joined.rejected.write_parquet(directory / REJECTED_TABLE, compression="zstd")
     manifest = ShardManifest(
         made_from=_made_from(fitted),
         shards=joined.shards,
         rows={split: sum(shard.rows for shard in joined.shards if shard.split == split) for split in SPLITS},
         rows_read=report.rows_read,
-        rows_rejected=rows_rejected,
+        rows_rejected=report.rows_rejected + fitted.rows_rejected + rejections.rows,
         rejections=rejections.summary(),
         pictures=_images(fitted),
         warnings=fitted.warnings,

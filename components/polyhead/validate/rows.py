@@ -9,14 +9,21 @@ from typing import NamedTuple
 import polars as pl
 
 from polyhead.contracts.config import Config
-from polyhead.contracts.validation import KEY, ROW, SPLIT, weight_column
+from polyhead.contracts.validation import GROUP, KEY, ROW, SPLIT, TIME, weight_column
 from polyhead.errors import DataError, Problem
 from polyhead.kinds.coercion import Coercion, Source, details, received_of
+from polyhead.kinds.features.datetime.config import DatetimeFeature
 from polyhead.kinds.tables import coercion
 from polyhead.kinds.union import Feature, Target
 from polyhead.tables.hashing import hashed
 from polyhead.tables.rejected import Rejected
-from polyhead.validate.key_and_split import key_coercion, split_coercion, weight_coercion
+from polyhead.validate.key_and_split import (
+    group_coercion,
+    key_coercion,
+    split_coercion,
+    time_coercion,
+    weight_coercion,
+)
 
 KEY_HASH = "key hash"
 """A column of `RowPlan.computed`. Features and targets have no space in their names."""
@@ -39,7 +46,8 @@ class RowPlan:
         config: The configuration.
         key: The key column. None names rows by their position.
         members: The features and targets wanted.
-        split: The split column, if it is wanted.
+        split: Whether the columns of the split are wanted.
+        time_reading: How its time column is read; see `polyhead.validate.key_and_split.time_reading`.
         weights: The columns of row weights wanted. Default: none.
 
     Raises:
@@ -53,7 +61,8 @@ class RowPlan:
         *,
         key: str | None,
         members: Mapping[str, Feature | Target],
-        split: str | None = None,
+        split: bool = False,
+        time_reading: DatetimeFeature | None = None,
         weights: Sequence[str] = (),
     ) -> None:
         self._schema = schema
@@ -68,8 +77,14 @@ class RowPlan:
             self._take(name, config.column_of(name), columns, functools.partial(coercion, member=member))
         for column in weights:
             self._take(weight_column(column), column, [column], weight_coercion)
-        if split is not None:
-            self._take(SPLIT, split, [split], functools.partial(split_coercion, section=config.split))
+        section = config.split
+        if split and section.column is not None:
+            self._take(SPLIT, section.column, [section.column], functools.partial(split_coercion, section=section))
+        if split and section.group is not None:
+            self._take(GROUP, section.group, [section.group], group_coercion)
+        if split and section.time is not None:
+            time = section.time.column
+            self._take(TIME, time, [time], functools.partial(time_coercion, reading=time_reading))
         if self._problems:
             raise DataError(self._problems)
 

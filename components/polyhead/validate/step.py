@@ -16,6 +16,7 @@ from polyhead.contracts.findings import Finding, refused
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
     DUPLICATES_TABLE,
+    GROUP,
     KEY,
     PATHS_TABLE,
     PICTURES_TABLE,
@@ -49,6 +50,7 @@ from polyhead.tables.reading import Table, open_table
 from polyhead.tables.rejected import SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
 from polyhead.tables.writing import ROW_GROUP, TableWriter
 from polyhead.validate.giveaways import giveaways
+from polyhead.validate.key_and_split import time_reading
 from polyhead.validate.pictures import Look, Pictures, looks_of, looks_table, new_paths
 from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
 from polyhead.validate.rows import KEY_HASH, RowPlan
@@ -102,7 +104,8 @@ def run(
         config,
         key=config.key,
         members={**config.features, **config.targets},
-        split=config.split.column,
+        split=True,
+        time_reading=time_reading(opened, config) if config.split.time else None,
         weights=weights_of(config.targets),
     )
     looks = _looks(config, root, plan, parts) if plan else None
@@ -351,7 +354,7 @@ class _Cleaning:
         words = [name for name, table in tables.items() if table.repeats]
         words += [f"{picture_column(name)}.{field}" for name in self._images for field in ("format", "mode")]
         with (
-            TableWriter(directory / CLEAN_TABLE, words=[*words, SPLIT], counting=[ROW]) as clean_file,
+            TableWriter(directory / CLEAN_TABLE, words=[*words, SPLIT, GROUP], counting=[ROW]) as clean_file,
             TableWriter(directory / REJECTED_TABLE, words=["column", "reason", "detail"]) as rejected_file,
             progress(label, total=self._table.rows, unit="rows") as advance,
         ):
