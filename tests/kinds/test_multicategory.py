@@ -108,9 +108,10 @@ def fitted(
 def test_a_value_counts_by_the_rows_that_have_it(tmp_path: Path) -> None:
     """Not by how often: `min_count` and `max_size` choose among those of the most rows."""
     cells = [["b", "b", "b"], ["a", "c"], ["a"], ["c", "d"], None]
+    sets_of_options: tuple[dict[str, Any], ...] = ({}, {"min_count": 2}, {"max_size": 1})
     tokens = {
         str(options): read_vocabulary(tmp_path, fitted(cells, tmp_path, **options).vocabulary).rows()
-        for options in ({}, {"min_count": 2}, {"max_size": 1})
+        for options in sets_of_options
     }
     assert tokens == {
         "{}": [("a", 2), ("c", 2), ("b", 1), ("d", 1)],

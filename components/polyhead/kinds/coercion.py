@@ -287,15 +287,18 @@ def vector_coercion(source: Source, length: int | None = None, names: Sequence[s
 
         made = made.refusing("wrong_length", detail, values.list.len() != length)
     unread = values.list.eval(pl.element().fill_nan(None).is_null()).list.any()
+    if names is None:
+        made = made.refusing(
+            "not_a_number", "has an item that is not a number: a vector has all of its numbers", unread
+        )
+    else:
 
-    def missing(cell: pl.Series) -> str:
-        if names is None:
-            return "has an item that is not a number: a vector has all of its numbers"
-        at = int(cell.fill_nan(None).is_null().arg_max() or 0)
-        what = "is missing" if cell[at] is None else "cannot be read as a number"
-        return f"{names[at]} {what}: a vector has all of its numbers"
+        def named_detail(cell: pl.Series) -> str:
+            at = int(cell.fill_nan(None).is_null().arg_max() or 0)
+            what = "is missing" if cell[at] is None else "cannot be read as a number"
+            return f"{names[at]} {what}: a vector has all of its numbers"
 
-    made = made.refusing("not_a_number", missing, unread)
+        made = made.refusing("not_a_number", named_detail, unread)
     infinite = values.list.eval(pl.element().is_infinite()).list.any()
     return made.refusing("infinite", "must have finite numbers, of 32 bits", infinite)
 

@@ -14,7 +14,7 @@ from keras import layers, ops
 from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.coercion import EMPTY_SET
 from polyhead.kinds.entries import entry_name
-from polyhead.kinds.features.category.config import FIRST_ID, MISSING_ID, UNSEEN_ID, CategoryStatistics
+from polyhead.kinds.features.category.config import MISSING_ID, UNSEEN_ID, CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.category.graph import CategoryTransform
 from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, TermsBlock, WeightedTerms, column_units, seed_of
 from polyhead.kinds.features.multicategory.config import MulticategoryFeature, MulticategoryStatistics
@@ -23,6 +23,7 @@ from polyhead.kinds.strings import stripped
 
 _NAME = "multicategory"
 _IDS, _WEIGHTS = f"{_NAME}_ids", f"{_NAME}_weights"
+_VALUE = CategoryFeature(kind="category")  # as which each value of a set is looked up
 _MOST_COLUMNS = 256  # that trees see one by one; beyond, what a line over them says
 
 
@@ -51,10 +52,10 @@ class MulticategoryTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is 
     ) -> None:
         super().__init__()
         words = [CategoryStatistics(count=of.count, missing=of.missing, vocabulary=of.vocabulary) for of in columns]
-        self._words = CategoryTransform(words, directory, stored=stored)
+        self._words = CategoryTransform([_VALUE] * len(words), words, directory, stored=stored)
         self._cut = None if stored else _Cut([feature.separator for feature in features])
         self._columns = len(columns)
-        self._ids = max(of.vocabulary.size for of in columns) + FIRST_ID
+        self._ids = max(of.vocabulary.size for of in columns) + _VALUE.first_id
         counted = [feature.encoding == "counts" for feature in features]
         squares = [of.squares if counts else of.presence for counts, of in zip(counted, columns, strict=True)]
         self._scale = np.array([1 / np.sqrt(total or 1.0) for total in squares], np.float32)
@@ -199,4 +200,4 @@ class MulticategoryBlock(TermsBlock[MulticategoryFeature, MulticategoryStatistic
     @property
     def terms(self) -> list[int]:
         """The values of each column, and one for all that are not in the vocabulary."""
-        return [statistics.vocabulary.size + FIRST_ID - 1 for statistics in self.statistics.values()]
+        return [statistics.vocabulary.size + _VALUE.first_id - 1 for statistics in self.statistics.values()]

@@ -27,8 +27,7 @@ class TextFeature(FeatureBase):
         "both",
         description="What terms are made of. words: whole words. characters: the characters within a word, as "
         "scikit-learn's char_wb, for names, codes, spellings that vary, and languages without spaces between words. "
-        "both: one beside the other. Words alone "
-        "take a fifth of the time where texts are long.",
+        "both: one beside the other. Words alone take a fifth of the time where texts are long.",
     )
     ngrams: Fit[int] = Field(1, ge=1, le=5, description="Longest run of words that counts as a term, 1 to 5.")
     stop_words: Fit[list[str]] = Field(
