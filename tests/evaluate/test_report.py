@@ -24,6 +24,7 @@ from polyhead.contracts.evaluation import (
     ReferenceScore,
     SliceScore,
 )
+from polyhead.contracts.findings import Finding
 from polyhead.contracts.validation import Rejection
 from polyhead.evaluate import curves
 from polyhead.evaluate.report import render_report
@@ -192,6 +193,17 @@ def house_report(
             Rejection(column="frontal", reason="unreadable_image", rows=3, example="house-19: 7.jpg: truncated"),
         ],
         warnings=[f"{ugly}zipcode: 3 values are in test rows only"],
+        findings=[
+            Finding(
+                code="duplicate_images_across_splits",
+                column="frontal, kitchen",
+                count=6,
+                rows=[f"{ugly}house-7", "house-9"],
+                affected=13,
+                message=f"{ugly}6 pictures are in two splits",
+                remedy=f"{ugly}write validate.leakage: move",
+            )
+        ],
         made_from={"config": "3f" * 32, "bundle": "a1" * 32, "shards": "0c" * 32},
     )
     return report, pl.DataFrame(columns)
@@ -243,6 +255,9 @@ def test_page_shows_every_part(house_page: tuple[str, Page]) -> None:
         "not a number",
         "on request",
         "3 values are in test rows only",
+        "duplicate images across splits",
+        "6 pictures are in two splits",
+        "write validate.leakage: move",
         "1 without one does not count",
         "4 more slices",
         "Largest errors",
@@ -472,6 +487,7 @@ def test_no_gate_no_history_no_rejections() -> None:
             "gate": [],
             "rejections": [],
             "warnings": [],
+            "findings": [],
             "made_from": {},
             "rows_rejected": 0,
         }
@@ -481,6 +497,7 @@ def test_no_gate_no_history_no_rejections() -> None:
     assert "There is no training history" in page.text
     assert "Rules of the gate" not in page.text
     assert "Warnings" not in page.text
+    assert "Leakage" not in page.text
     assert len(page.charts) == 4
 
 

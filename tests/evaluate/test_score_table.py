@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, MetricScore, ReferenceScore
+from polyhead.contracts.findings import Finding
 from polyhead.evaluate.gate import check_gate
 from polyhead.results import print_evaluation
 
@@ -51,6 +52,10 @@ def test_the_table_says_what_is_known_and_what_is_not(
         rows_rejected=1,
         rejections=[],
         warnings=[],
+        findings=[
+            Finding(code=code, column="", count=count, rows=[], affected=count, message="", remedy="")
+            for code, count in (("duplicate_rows", 5), ("duplicate_images", 1400))
+        ],
     )
     print_evaluation(report, "gs://bucket/E/report.html")
     lines = capsys.readouterr().out.splitlines()
@@ -61,7 +66,7 @@ def test_the_table_says_what_is_known_and_what_is_not(
         ["n = 50", "pr_auc", "0.0500", "none", "0.100", "✗"],
         ["", "log_loss", "–", "none", "–", ""],
     ]
-    assert lines[-7:] == [
+    assert lines[-8:] == [
         "against the baseline: ✓ better, ≈ not clearly better, ✗ worse",
         "against simple models, returned accuracy: ✓ linear 0.880, ≈ boosted 0.920",
         "no interval: returned roc_auc, returned pr_auc: the rarest class has 5 rows here, an interval needs 10",
@@ -69,5 +74,6 @@ def test_the_table_says_what_is_known_and_what_is_not(
         "−0.0100 to 0.0900",
         "  ✓ returned roc_auc beats baseline (0.950)",
         "verdict: failed",
+        "leakage: duplicate_rows 5, duplicate_images 1,400",
         "report:  gs://bucket/E/report.html",
     ]
