@@ -20,7 +20,7 @@ from strategies import Picture, colours, pictures, png_chunk
 from polyhead.pictures.decode import decode_picture
 from polyhead.pictures.facts import examine_picture
 from polyhead.pictures.failures import PictureError
-from polyhead.pictures.resize import resize
+from polyhead.pictures.resize import fitted, resize
 from polyhead.pictures.samples import WHITE
 
 Load = Callable[..., Any]
@@ -97,6 +97,58 @@ def resize_graph(tf: Any) -> Any:
 
     signature = [tf.TensorSpec([None, None, 3], tf.uint8)]
     return tf.function(lambda pixels: graph.resize(pixels, (24, 16)), input_signature=signature)
+
+
+@pytest.fixture(scope="session")
+def fit_graph(tf: Any) -> Any:
+    """The graph's cropping and padding to 24 x 16, traced once each."""
+    from polyhead.pictures import graph
+
+    signature = [tf.TensorSpec([None, None, 3], tf.uint8)]
+
+    def traced(fit: Any) -> Any:
+        return tf.function(lambda pixels: graph.fitted(pixels, (24, 16), fit, (9, 99, 199)), input_signature=signature)
+
+    return {fit: traced(fit) for fit in ("crop", "pad")}
+
+
+@settings(max_examples=30, deadline=None)
+@given(height=sides, width=sides)
+@example(height=1, width=1)
+@example(height=1, width=3000)
+@example(height=3000, width=1)
+@example(height=24, width=16)
+@example(height=25, width=16)
+@example(height=24, width=19)
+@example(height=777, width=1111)
+def test_cropping_and_padding_are_the_shards_bit_for_bit(
+    tf: Any, fit_graph: dict[Any, Callable[..., Any]], height: int, width: int
+) -> None:
+    """The same part of the picture, the same bars, the same pixels."""
+    pixels = noise(height, width)
+    for fit, graph in fit_graph.items():
+        expected = fitted(pixels, (24, 16), fit, (9, 99, 199))
+        assert (graph(tf.constant(pixels)).numpy() == expected).all()
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+@pytest.mark.parametrize("store", ["raw", "png"])
+def test_what_a_feature_crops_or_pads_is_served_as_it_is_stored(tf: Any, fit: Any, store: Any) -> None:
+    """Sideways JPEG files that are scaled while decoding, too."""
+    from polyhead.examples.stored import PictureEncoder
+    from polyhead.examples.timing import Stopwatch
+    from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+    from polyhead.kinds.features.image.graph import ServedPictures, StoredPictures
+
+    exif = Image.Exif()
+    exif[ExifTag.Orientation] = 6
+    content = encoded(Image.fromarray(noise(90, 150)), "JPEG", exif=exif)
+    feature = ImageFeature(kind="image", size=(24, 24), fit=fit, store=store, background="#010203")
+    stored = PictureEncoder(feature, "scaled", max_pixels=10**6)(content, Stopwatch())
+    statistics = ImageStatistics(count=1, missing=0, decode="scaled", quality=None)
+    served = ServedPictures(feature, statistics)(tf.constant([content])).numpy()
+    assert (served == StoredPictures(feature)(tf.constant([stored])).numpy()).all()
+    assert ((served[0, :, 0] == (1, 2, 3)).all()) == (fit == "pad")
 
 
 @pytest.mark.parametrize("size", [(8, 8), (128, 128), (96, 128), (9, 1024)])

@@ -15,7 +15,7 @@ from polyhead import __version__
 from polyhead.examples.timing import Stopwatch
 from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.pictures.decode import DEFINITION, decode_picture, is_plain_jpeg, is_plain_png
-from polyhead.pictures.resize import resize
+from polyhead.pictures.resize import fitted
 from polyhead.pictures.samples import Pixels
 
 PictureName = int
@@ -53,6 +53,7 @@ class PictureEncoder:
         makers = [__version__, *map(version, _LIBRARIES)]
         stored = [feature.size, feature.store, feature.quality, feature.subsampling]
         decides = [*stored, decode, max_pixels, DEFINITION, feature.background, feature.range, makers]
+        decides += [feature.fit] if feature.fit != "stretch" else []
         self.recipe = hashlib.blake2b(repr(decides).encode(), digest_size=16).hexdigest()
 
     def __call__(self, content: bytes, clock: Stopwatch) -> bytes:
@@ -77,7 +78,7 @@ class PictureEncoder:
         clock.lap("decode")
         if self._is_wanted(content, pixels):
             return content
-        pixels = resize(pixels, self._feature.size)
+        pixels = fitted(pixels, self._feature.size, self._feature.fit, self._feature.background_colour)
         clock.lap("resize")
         stored = stored_bytes(pixels, self._feature)
         clock.lap("encode")

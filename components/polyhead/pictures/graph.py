@@ -1,8 +1,9 @@
 """Decoding, turning and resizing pictures inside a TensorFlow graph, as the shards had it done.
 
 The pixels equal those of `polyhead.pictures.decode`, as the package's text defines them, followed by
-`polyhead.pictures.resize.resize`, bit for bit: the same JPEG arithmetic (`INTEGER_ACCURATE`), the same spread of 16-bit
-samples, the same background, the same EXIF orientation, and the same fixed-point resampling. JPEG, PNG, GIF and 24-bit
+`polyhead.pictures.resize.fitted`, bit for bit: the same JPEG arithmetic (`INTEGER_ACCURATE`), the same spread of 16-bit
+samples, the same background, the same EXIF orientation, the same part of the picture or of the result, and the same
+fixed-point resampling. JPEG, PNG, GIF and 24-bit
 BMP files are taken. Others are refused by name, as is a GIF whose first picture does not fill its screen: they need
 `polyhead predict`, which decodes outside.
 """
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from polyhead.pictures.decode import REDUCTIONS
 from polyhead.pictures.png import SIGNATURE
+from polyhead.pictures.resize import Fitting
 from polyhead.pictures.samples import WHITE, Colour
 
 _EXIF = b"Exif\x00\x00"
@@ -29,6 +31,7 @@ def load(
     size: tuple[int, int],
     *,
     scaled: bool,
+    fit: Fitting = "stretch",
     background: Colour = WHITE,
     sample_range: tuple[int, int] | None = None,
 ) -> tf.Tensor:
@@ -38,7 +41,8 @@ def load(
         content: Scalar string, the bytes of a file.
         size: Height, width.
         scaled: Whether JPEG files are scaled down while they are decoded.
-        background: What shows where the picture is transparent. Default: white.
+        fit: As in `polyhead.pictures.resize.fitted`. Default: stretch.
+        background: What shows where the picture is transparent, and beside one that is padded. Default: white.
         sample_range: Samples of 16 bits that become 0 and 255. Default: by the file.
 
     Returns:
@@ -57,7 +61,7 @@ def load(
         ],
         default=lambda: _refused(content),
     )
-    return resize(pixels, size)
+    return fitted(tf.ensure_shape(pixels, [None, None, 3]), size, fit, background)
 
 
 def _decode_jpeg(content: tf.Tensor, at_least: tuple[int, int] | None) -> tf.Tensor:
@@ -312,7 +316,46 @@ def turn(pixels: tf.Tensor, code: tf.Tensor) -> tf.Tensor:
     return tf.cond(down, lambda: pixels[::-1], lambda: pixels)
 
 
-def resize(pixels: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+def fitted(pixels: tf.Tensor, size: tuple[int, int], fit: Fitting, background: Colour = WHITE) -> tf.Tensor:
+    """A picture at a height and width, whatever its aspect ratio, as `polyhead.pictures.resize.fitted` has it.
+
+    Args:
+        pixels: uint8 (any height, any width, 3).
+        size: Height, width.
+        fit: stretch, crop or pad.
+        background: What is beside the picture with pad. Default: white.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    shape = tf.shape(pixels)[:2]
+    if fit == "crop":
+        start, end = _centred(shape, tf.constant(size))
+        pixels = pixels[start[0] : end[0], start[1] : end[1]]
+    if fit != "pad":
+        return tf.ensure_shape(resize(pixels, size), [*size, 3])
+    start, end = _centred(tf.constant(size), shape)
+    inside = resize(pixels, tuple(tf.unstack(end - start)))
+    bars = tf.stack([[start[0], size[0] - end[0]], [start[1], size[1] - end[1]], [0, 0]])
+    shown = tf.pad(tf.cast(inside, tf.int32) - background, bars) + background
+    return tf.ensure_shape(tf.cast(shown, tf.uint8), [*size, 3])
+
+
+def _centred(sides: tf.Tensor, ratio: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where the largest part of an area, in its centre, with the aspect ratio of another one begins and ends.
+
+    Args:
+        sides: int32 (2,), height and width of the area.
+        ratio: Likewise, of the other one.
+    """
+    across, ratio = tf.cast(sides, tf.int64)[::-1], tf.cast(ratio, tf.int64)
+    part = (2 * across * ratio + ratio[::-1]) // (2 * ratio[::-1])
+    part = tf.minimum(sides, tf.cast(tf.maximum(part, 1), tf.int32))
+    start = (sides - part) // 2
+    return start, start + part
+
+
+def resize(pixels: tf.Tensor, size: tuple[int | tf.Tensor, int | tf.Tensor]) -> tf.Tensor:
     """Antialiased bilinear resizing in fixed-point arithmetic: rows first, then columns.
 
     The algorithm is that of the `fast_image_resize` library for 8-bit channels: triangle weights as wide as the
@@ -321,7 +364,7 @@ def resize(pixels: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
 
     Args:
         pixels: uint8 (any height, any width, 3).
-        size: Height, width.
+        size: Height, width, as numbers or scalar int32.
 
     Returns:
         uint8 (height, width, 3).
@@ -337,13 +380,13 @@ def resize(pixels: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     by_column = tf.reshape(tf.transpose(values, [1, 0, 2]), [shape[1], height * 3])
     by_column = tf.cond(tf.equal(shape[1], width), lambda: by_column, lambda: _resample(by_column, width))
     values = tf.transpose(tf.reshape(by_column, [width, height, 3]), [1, 0, 2])
-    return tf.ensure_shape(tf.cast(values, tf.uint8), [height, width, 3])
+    return tf.cast(values, tf.uint8)
 
 
-def _resample(values: tf.Tensor, count: int) -> tf.Tensor:
+def _resample(values: tf.Tensor, count: int | tf.Tensor) -> tf.Tensor:
     """Float64 (n, m) of whole numbers 0 to 255 resampled to (count, m)."""
     available = tf.cast(tf.shape(values)[0], tf.float64)
-    scale = available / count
+    scale = available / tf.cast(count, tf.float64)
     reach = tf.maximum(scale, 1.0)
     centers = (tf.range(count, dtype=tf.float64) + 0.5) * scale
     low = tf.floor(tf.maximum(centers - reach, 0.0))[:, None]

@@ -14,7 +14,7 @@ from polyhead.kinds.features.image.config import ImageFeature, PictureQuality
 from polyhead.pictures.decode import decode_picture
 from polyhead.pictures.failures import PictureError, work_on
 from polyhead.pictures.folder import PictureFolder
-from polyhead.pictures.resize import resize
+from polyhead.pictures.resize import fitted
 from polyhead.pictures.samples import Pixels
 from polyhead.storage.parallel import available_cpus
 
@@ -38,6 +38,7 @@ def choose_decoding(
     decode = partial(
         decode_picture, max_pixels=max_pixels, background=feature.background_colour, sample_range=feature.range
     )
+    fit = partial(fitted, size=feature.size, fit=feature.fit, background=feature.background_colour)
 
     def of(path: str) -> tuple[float, float] | None:
         try:
@@ -45,8 +46,8 @@ def choose_decoding(
                 content = folder.read(path)
                 full = decode(content)
                 scaled = decode(content, at_least=feature.size)
-                wanted = reference(full, feature.size)
-                return psnr(resize(scaled, feature.size), wanted), psnr(resize(full, feature.size), wanted)
+                wanted = fit(full, resized=reference)
+                return psnr(fit(scaled), wanted), psnr(fit(full), wanted)
         except PictureError:
             return None
 

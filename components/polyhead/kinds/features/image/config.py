@@ -147,6 +147,12 @@ class ImageFeature(FeatureBase):
     size: Data[tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]] = Field(
         (128, 128), description="Height and width in pixels that the model sees, 8 to 1024 each."
     )
+    fit: Data[Literal["stretch", "crop", "pad"]] = Field(
+        "stretch",
+        description="How a picture of another aspect ratio becomes one of that size. stretch: its ratio is not kept; "
+        "crop: the ends of its longer side are cut off, the centre is kept; pad: all of it is kept, with bars of the "
+        "background beside it.",
+    )
     store: Data[Literal["raw", "png", "jpeg"]] = Field(
         "raw",
         description="How shards hold the resized picture: raw (fastest, lossless), png (smaller, lossless), "
@@ -164,8 +170,8 @@ class ImageFeature(FeatureBase):
     )
     background: Data[Colour] = Field(
         "#ffffff",
-        description="What shows where a picture is transparent: white, black, '#rrggbb' in quotes, or [red, green, "
-        "blue]. Default: white.",
+        description="What shows where a picture is transparent, and beside it with fit: pad; white, black, '#rrggbb' "
+        "in quotes, or [red, green, blue]. Default: white.",
     )
     range: Data[tuple[Sample, Sample] | None] = Field(
         None,

@@ -40,7 +40,7 @@ class ServedPictures(tf.Module):  # type: ignore[misc]
     """Files' bytes to pixels: uint8 (batch, height, width, 3), black where there is none.
 
     Args:
-        feature: Size, background and range of samples.
+        feature: Size, fit, background and range of samples.
         statistics: How the files are decoded.
     """
 
@@ -51,6 +51,7 @@ class ServedPictures(tf.Module):  # type: ignore[misc]
             graph.load,
             size=feature.size,
             scaled=statistics.decode == "scaled",
+            fit=feature.fit,
             background=feature.background_colour,
             sample_range=feature.range,
         )
