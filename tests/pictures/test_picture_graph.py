@@ -151,6 +151,50 @@ def test_what_a_feature_crops_or_pads_is_served_as_it_is_stored(tf: Any, fit: An
     assert ((served[0, :, 0] == (1, 2, 3)).all()) == (fit == "pad")
 
 
+@pytest.mark.parametrize("kind", ["colour JPEG", "gray JPEG", "rgb and alpha", "gray of 16 bits", "palette"])
+@pytest.mark.parametrize("store", ["raw", "png", "jpeg"])
+def test_gray_is_one_channel_everywhere(tf: Any, kind: str, store: Any) -> None:
+    """Stored, read and served as Pillow has it of the picture in colour; a file that is wanted as it is, too."""
+    from polyhead.examples.stored import PictureEncoder
+    from polyhead.examples.timing import Stopwatch
+    from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+    from polyhead.kinds.features.image.graph import ServedPictures, StoredPictures
+
+    made = {
+        "colour JPEG": lambda: encoded(Image.fromarray(noise(31, 45)), "JPEG"),
+        "gray JPEG": lambda: encoded(Image.linear_gradient("L").resize((45, 31)), "JPEG", quality=95),
+    }
+    content = (made | PNGS)[kind]()
+    feature = ImageFeature(kind="image", size=(31, 45), channels="grey", store=store, background="#102030")
+    colour = decode_picture(content, max_pixels=10**6, background=feature.background_colour)
+    expected = np.asarray(Image.fromarray(colour).convert("L"))
+    stored = PictureEncoder(feature, "full", max_pixels=10**6)(content, Stopwatch())
+    read = StoredPictures(feature)(tf.constant([stored, b""])).numpy()
+    statistics = ImageStatistics(count=1, missing=0, decode="full", quality=None)
+    served = ServedPictures(feature, statistics)(tf.constant([content, b""])).numpy()
+    assert read.shape == served.shape == (2, 31, 45, 1)
+    assert (served[0, ..., 0] == expected).all()
+    assert (served[1] == 0).all()
+    if store != "jpeg" or kind == "gray JPEG":
+        assert (read == served).all()
+    with Image.open(io.BytesIO(stored)) if store != "raw" else Image.new("L", (45, 31)) as image:
+        assert image.mode == "L"
+    assert (stored == content) == ((kind, store) == ("gray JPEG", "jpeg"))
+
+
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+def test_gray_is_resized_as_the_shards_have_it(tf: Any, fit: Any) -> None:
+    """Up and down, with bars of the background's gray; a gray picture gives what each of its equal channels gives."""
+    from polyhead.pictures import graph
+
+    for height, width in ((31, 45), (5, 9), (300, 200), (24, 16)):
+        pixels = noise(height, width, 1)[..., None]
+        expected = fitted(pixels, (24, 16), fit, (10, 20, 30))
+        assert (graph.fitted(tf.constant(pixels), (24, 16), fit, (10, 20, 30)).numpy() == expected).all()
+        three = fitted(np.repeat(pixels, 3, 2), (24, 16), fit, (18, 18, 18))
+        assert (np.abs(three.astype(int) - expected) <= 1).all()
+
+
 @pytest.mark.parametrize("size", [(8, 8), (128, 128), (96, 128), (9, 1024)])
 def test_resizing_to_any_feature_size(tf: Any, size: tuple[int, int]) -> None:
     """Feature sizes from the smallest to a long strip agree bit for bit, for hard edges too."""

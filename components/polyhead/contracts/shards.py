@@ -13,8 +13,8 @@ kind in the order in which `Preprocessing.json` has them:
     columns of string    bytes list: UTF-8 for each column, empty where missing
     columns of vectors   bytes list: little-endian float32 for each column, empty where missing
 Where the columns of a kind cannot lie together, each has entries of its own:
-    feature/image/<name>             bytes: the oriented RGB picture at the feature's size, encoded as `store` says;
-                                     absent where missing
+    feature/image/<name>             bytes: the oriented picture, RGB or gray, at the feature's size, encoded as
+                                     `store` says; absent where missing
     target/multilabel/<name>         bytes list of labels
     target/multilabel/<name>/known   int64: 1 where the set is known, else 0
 

@@ -16,13 +16,16 @@ import tensorflow as tf
 
 from polyhead.pictures.decode import REDUCTIONS
 from polyhead.pictures.png import SIGNATURE
-from polyhead.pictures.resize import Fitting
+from polyhead.pictures.resize import Fitting, bars
 from polyhead.pictures.samples import WHITE, Colour
 
 _EXIF = b"Exif\x00\x00"
 _TIFF_HEADER = r"(II|MM)(\x2a\x00|\x00\x2a)"
 _ORIENTATION_TAG, _SHORT, _LONG = 0x0112, 3, 4
 _MARKER, _APP1, _SCAN = 0xFF, 0xE1, 0xDA
+_GRAY = (19595, 38470, 7471)
+"""How red, green and blue make gray, in parts of 65536: Pillow's rounding of ITU-R BT.601."""
+
 _MOST_SEGMENTS = 1000
 
 
@@ -34,6 +37,7 @@ def load(
     fit: Fitting = "stretch",
     background: Colour = WHITE,
     sample_range: tuple[int, int] | None = None,
+    gray: bool = False,
 ) -> tf.Tensor:
     """Raw picture bytes to the pixels that the model sees.
 
@@ -44,9 +48,10 @@ def load(
         fit: As in `polyhead.pictures.resize.fitted`. Default: stretch.
         background: What shows where the picture is transparent, and beside one that is padded. Default: white.
         sample_range: Samples of 16 bits that become 0 and 255. Default: by the file.
+        gray: Whether the picture is wanted in gray. Default: in colour.
 
     Returns:
-        uint8 (height, width, 3).
+        uint8 (height, width, 3), or (height, width, 1) in gray.
     """
 
     def begins(word: bytes) -> tf.Tensor:
@@ -61,7 +66,14 @@ def load(
         ],
         default=lambda: _refused(content),
     )
-    return fitted(tf.ensure_shape(pixels, [None, None, 3]), size, fit, background)
+    pixels = tf.ensure_shape(pixels, [None, None, 3])
+    return fitted(in_gray(pixels) if gray else pixels, size, fit, background)
+
+
+def in_gray(pixels: tf.Tensor) -> tf.Tensor:
+    """As `polyhead.pictures.samples.in_gray`: uint8 (height, width, 3) to (height, width, 1)."""
+    weighed = tf.reduce_sum(tf.cast(pixels, tf.int32) * _GRAY, axis=-1, keepdims=True)
+    return tf.cast((weighed + 2**15) // 2**16, tf.uint8)
 
 
 def _decode_jpeg(content: tf.Tensor, at_least: tuple[int, int] | None) -> tf.Tensor:
@@ -320,25 +332,26 @@ def fitted(pixels: tf.Tensor, size: tuple[int, int], fit: Fitting, background: C
     """A picture at a height and width, whatever its aspect ratio, as `polyhead.pictures.resize.fitted` has it.
 
     Args:
-        pixels: uint8 (any height, any width, 3).
+        pixels: uint8 (any height, any width, 3 or 1).
         size: Height, width.
         fit: stretch, crop or pad.
         background: What is beside the picture with pad. Default: white.
 
     Returns:
-        uint8 (height, width, 3).
+        uint8 (height, width, 3 or 1).
     """
-    shape = tf.shape(pixels)[:2]
+    shape, channels = tf.shape(pixels)[:2], pixels.shape[2]
     if fit == "crop":
         start, end = _centred(shape, tf.constant(size))
         pixels = pixels[start[0] : end[0], start[1] : end[1]]
     if fit != "pad":
-        return tf.ensure_shape(resize(pixels, size), [*size, 3])
+        return tf.ensure_shape(resize(pixels, size), [*size, channels])
     start, end = _centred(tf.constant(size), shape)
     inside = resize(pixels, tuple(tf.unstack(end - start)))
-    bars = tf.stack([[start[0], size[0] - end[0]], [start[1], size[1] - end[1]], [0, 0]])
-    shown = tf.pad(tf.cast(inside, tf.int32) - background, bars) + background
-    return tf.ensure_shape(tf.cast(shown, tf.uint8), [*size, 3])
+    beside = tf.stack([[start[0], size[0] - end[0]], [start[1], size[1] - end[1]], [0, 0]])
+    colour = tf.constant(bars(background, channels))
+    shown = tf.pad(tf.cast(inside, tf.int32) - colour, beside) + colour
+    return tf.ensure_shape(tf.cast(shown, tf.uint8), [*size, channels])
 
 
 def _centred(sides: tf.Tensor, ratio: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -363,23 +376,25 @@ def resize(pixels: tf.Tensor, size: tuple[int | tf.Tensor, int | tf.Tensor]) -> 
     direction. The sums are exact in float64.
 
     Args:
-        pixels: uint8 (any height, any width, 3).
+        pixels: uint8 (any height, any width, 3 or 1).
         size: Height, width, as numbers or scalar int32.
 
     Returns:
-        uint8 (height, width, 3).
+        uint8 (height, width, 3 or 1).
     """
     height, width = size
-    shape = tf.shape(pixels)
+    shape, channels = tf.shape(pixels), pixels.shape[2]
     values = tf.cast(pixels, tf.float64)
     values = tf.cond(
         tf.equal(shape[0], height),
         lambda: values,
-        lambda: tf.reshape(_resample(tf.reshape(values, [shape[0], shape[1] * 3]), height), [height, shape[1], 3]),
+        lambda: tf.reshape(
+            _resample(tf.reshape(values, [shape[0], shape[1] * channels]), height), [height, shape[1], channels]
+        ),
     )
-    by_column = tf.reshape(tf.transpose(values, [1, 0, 2]), [shape[1], height * 3])
+    by_column = tf.reshape(tf.transpose(values, [1, 0, 2]), [shape[1], height * channels])
     by_column = tf.cond(tf.equal(shape[1], width), lambda: by_column, lambda: _resample(by_column, width))
-    values = tf.transpose(tf.reshape(by_column, [width, height, 3]), [1, 0, 2])
+    values = tf.transpose(tf.reshape(by_column, [width, height, channels]), [1, 0, 2])
     return tf.cast(values, tf.uint8)
 
 

@@ -36,7 +36,11 @@ def choose_decoding(
         scaled or full, as in `ImageStatistics`; the quality of what was chosen, None where no picture can be read.
     """
     decode = partial(
-        decode_picture, max_pixels=max_pixels, background=feature.background_colour, sample_range=feature.range
+        decode_picture,
+        max_pixels=max_pixels,
+        background=feature.background_colour,
+        sample_range=feature.range,
+        gray=feature.is_gray,
     )
     fit = partial(fitted, size=feature.size, fit=feature.fit, background=feature.background_colour)
 
@@ -61,7 +65,8 @@ def choose_decoding(
 
 def reference(full: Pixels, size: tuple[int, int]) -> Pixels:
     """A picture decoded at full size, resized by Pillow's antialiased bilinear filter."""
-    return np.asarray(Image.fromarray(full).resize(size[::-1], Image.Resampling.BILINEAR))
+    image = Image.fromarray(full[..., 0] if full.shape[2] == 1 else full)
+    return np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR)).reshape(*size, full.shape[2])
 
 
 def psnr(pixels: Pixels, wanted: Pixels) -> float:

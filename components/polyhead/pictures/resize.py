@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 from cykooz_resizer import FilterType, ImageData, PixelType, ResizeAlg, ResizeOptions, Resizer
 
-from polyhead.pictures.samples import WHITE, Colour, Pixels
+from polyhead.pictures.samples import WHITE, Colour, Pixels, in_gray
 
+_PIXELS = {1: PixelType.U8, 3: PixelType.U8x3}
 _OPTIONS = ResizeOptions(ResizeAlg.convolution(FilterType.bilinear))
 _local = threading.local()
 
@@ -31,7 +32,7 @@ def fitted(
     The serving graph computes the same pixels (`polyhead.pictures.graph.fitted`).
 
     Args:
-        picture: uint8 (height, width, 3), any size from 1 x 1.
+        picture: uint8 (height, width, 3 or 1), any size from 1 x 1.
         size: Height, width.
         fit: stretch: the aspect ratio is not kept. crop: the largest part with the ratio of the size, to a whole
             pixel, from the picture's centre, is resized. pad: the picture is resized to the largest part of the size
@@ -40,7 +41,7 @@ def fitted(
         resized: Gives a picture at a size. Default: `resize`.
 
     Returns:
-        uint8 (height, width, 3) of the size asked for.
+        uint8 (height, width, 3 or 1) of the size asked for.
     """
     resized = resized or resize
     shape = picture.shape[:2]
@@ -48,10 +49,15 @@ def fitted(
         return resized(picture, size)
     if fit == "crop":
         return resized(np.ascontiguousarray(picture[_centred(shape, size)]), size)
-    shown = np.full((*size, picture.shape[2]), background, np.uint8)
+    shown = np.full((*size, picture.shape[2]), bars(background, picture.shape[2]), np.uint8)
     rows, columns = inside = _centred(size, shape)
     shown[inside] = resized(picture, (rows.stop - rows.start, columns.stop - columns.start))
     return shown
+
+
+def bars(background: Colour, channels: int) -> tuple[int, ...]:
+    """The samples of a background beside a picture of three channels or one."""
+    return background if channels == 3 else tuple(in_gray(np.array([[background]], np.uint8)).ravel().tolist())
 
 
 def _centred(sides: tuple[int, ...], ratio: tuple[int, ...]) -> tuple[slice, slice]:
@@ -69,18 +75,19 @@ def resize(picture: Pixels, size: tuple[int, int]) -> Pixels:
     aspect ratio is not kept: see `fitted`.
 
     Args:
-        picture: uint8 (height, width, 3), any size from 1 x 1.
+        picture: uint8 (height, width, 3 or 1), any size from 1 x 1.
         size: Height, width.
 
     Returns:
-        uint8 (height, width, 3) of the size asked for.
+        uint8 (height, width, 3 or 1) of the size asked for.
     """
     height, width = size
     if picture.shape[:2] == size:
         return picture
     if not hasattr(_local, "resizer"):
         _local.resizer = Resizer()
-    source = ImageData(picture.shape[1], picture.shape[0], PixelType.U8x3, picture.tobytes())
-    target = ImageData(width, height, PixelType.U8x3)
+    channels = picture.shape[2]
+    source = ImageData(picture.shape[1], picture.shape[0], _PIXELS[channels], picture.tobytes())
+    target = ImageData(width, height, _PIXELS[channels])
     _local.resizer.resize(source, target, _OPTIONS)
-    return np.frombuffer(target.get_buffer(), np.uint8).reshape(height, width, 3)
+    return np.frombuffer(target.get_buffer(), np.uint8).reshape(height, width, channels)

@@ -11,7 +11,7 @@ from PIL import Image
 from polyhead.pictures.png import Png
 
 Pixels = NDArray[np.uint8]
-"""An upright RGB picture, (height, width, 3), contiguous."""
+"""An upright picture, (height, width, 3) of red, green and blue or (height, width, 1) of gray, contiguous."""
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255 each."""
@@ -23,6 +23,11 @@ DEEP = 16
 
 _DEPTHS = (8, 10, 12, 14, 16)
 """Bits of a sample that cameras and scanners have, as the largest sample of a 16-bit file tells them."""
+
+
+def in_gray(pixels: Pixels) -> Pixels:
+    """(height, width, 3) as (height, width, 1), by the weights of ITU-R BT.601; what is gray keeps its samples."""
+    return np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
 
 
 def significant_range(largest: int, significant: int | None) -> int:

@@ -153,6 +153,11 @@ class ImageFeature(FeatureBase):
         "crop: the ends of its longer side are cut off, the centre is kept; pad: all of it is kept, with bars of the "
         "background beside it.",
     )
+    channels: Data[Literal["rgb", "grey"]] = Field(
+        "rgb",
+        description="rgb: red, green and blue; grey: one channel, a third of the memory, 0.299 red + 0.587 green + "
+        "0.114 blue of what has colours. An encoder sees a grey picture as three equal channels.",
+    )
     store: Data[Literal["raw", "png", "jpeg"]] = Field(
         "raw",
         description="How shards hold the resized picture: raw (fastest, lossless), png (smaller, lossless), "
@@ -192,10 +197,25 @@ class ImageFeature(FeatureBase):
     )
 
     @property
+    def is_gray(self) -> bool:
+        """Whether the model sees one channel."""
+        return self.channels == "grey"
+
+    @property
+    def colours(self) -> str:
+        """What the decoder and the encoder of JPEG files call the channels."""
+        return "GRAY" if self.is_gray else "RGB"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of what the model sees."""
+        return (*self.size, 1 if self.is_gray else 3)
+
+    @property
     def stored_bytes(self) -> int:
         """The picture as `store` keeps it."""
         height, width = self.size
-        return int(height * width * 3 * _STORED_SHARE[self.store])
+        return int(height * width * self.shape[2] * _STORED_SHARE[self.store])
 
     @property
     def files(self) -> list[str]:
@@ -218,10 +238,14 @@ class ImageFeature(FeatureBase):
         return [f"{min(self.size)} pixels are worth almost nothing to a pretrained network: set size to 128 or more"]
 
     @model_validator(mode="after")
-    def _seen_once(self) -> ImageFeature:
+    def _agreeing(self) -> ImageFeature:
         if self.is_encoded and self.augment != Augmentation():
             raise InvalidValueError(
                 "conflicting-keys", "a frozen encoder sees each picture once: leave augment out, or train: top or all"
+            )
+        if self.is_gray and self.augment.colour:
+            raise InvalidValueError(
+                "conflicting-keys", "augment.colour changes nothing in grey pictures: leave it out, or channels: grey"
             )
         return self
 
@@ -239,6 +263,7 @@ class ImageFeature(FeatureBase):
             if not isinstance(body.get("tied"), str):
                 continue
             needed = {"size": body.get("size", list(cls.model_fields["size"].default)), "encoder": body.get("encoder")}
+            needed["channels"] = body.get("channels", cls.model_fields["channels"].default)
             needed |= _augmented(body)
             other, expected = first.setdefault(body["tied"], (name, needed))
             for key, value in needed.items():
