@@ -5,7 +5,7 @@
 <plan>/rejected.parquet      the others, as in `polyhead.contracts.validation`
 <part>/PredictionPart.json
 <part>/predictions.parquet   of the partition's rows, as in `polyhead.contracts.evaluation`
-<part>/rejected.parquet      those of its rows whose picture cannot be used
+<part>/rejected.parquet      those of its rows whose picture cannot be used, and masked pictures
 """
 
 from __future__ import annotations

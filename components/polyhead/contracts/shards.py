@@ -2,7 +2,8 @@
 
     <out>/ShardManifest.json
     <out>/<split>-00000-of-00003.tfrecord
-    <out>/rejected.parquet     rows whose picture could not be used; columns as in validate's
+    <out>/rejected.parquet     rows whose picture could not be used, and masked pictures; columns as in
+                               validate's
     <out>/pictures.arrow       where the picture of each file lies: `high`, `low` uint64, the two halves of its name;
                                `shard` uint32, its place in the manifest; `offset` uint64, `length` uint32, in bytes
     <out>/timings.json         where the time went; it differs from run to run and nothing depends on it

@@ -6,7 +6,8 @@
                          feature `<name>` comes `<name>__picture`, a struct of `PICTURE_FIELDS`, null where the path is:
                          facts about the file, so that no later step has to look at it. Rows are in the table's
                          order, in row groups of 131,072, except the last
-<out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem
+<out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem. A
+                         picture whose reason begins with `masked_` counts as missing, and its row is in the clean table
 
 Several workers can look at the pictures before that, by a plan. Then `validate` looks at none of these itself, and
 writes the same bytes.
@@ -55,7 +56,8 @@ class Rejection(Record):
 
     Attributes:
         column: The table's column.
-        reason: A word such as `not_a_number`; the same word is in `rejected.parquet`.
+        reason: A word such as `not_a_number`; the same word is in `rejected.parquet`. It begins with `masked_` where
+            the cells count as missing and the rows are kept.
         rows: How many rows.
         example: The first such row: its key, its value and the detail, in one line.
     """

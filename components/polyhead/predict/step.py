@@ -33,7 +33,7 @@ from polyhead.storage.places import beside, check_scheme, is_remote, join
 from polyhead.storage.stores.names import parts_of
 from polyhead.tables.clean import ParquetTable
 from polyhead.tables.reading import Table, open_table
-from polyhead.tables.rejected import Rejected, RejectionCounts, in_order, tell_rejections
+from polyhead.tables.rejected import Rejected, RejectionCounts, in_order, rows_aside, tell_rejections
 from polyhead.tables.writing import parquet_bytes
 from polyhead.validate.step import clean_features, image_root
 
@@ -52,7 +52,7 @@ class Predictions(Record):
         rows_read: Rows in the table.
         rows_predicted: Rows in the output.
         rows_rejected: Rows that could not be used; they are in `rejected_path` with their reasons.
-        rejected_path: None where no row was rejected.
+        rejected_path: None where no row was rejected and no picture masked.
         rejections: Counts by column and reason.
     """
 
@@ -232,13 +232,14 @@ def _write(
     Raises:
         DataError: No row was predicted; the rejected ones are written then.
     """
-    rows_rejected = rejected["row"].n_unique()
-    rejected_path = beside(out, f"{PurePosixPath(out).stem}.{REJECTED_TABLE}") if rows_rejected else None
+    rows_rejected = rows_aside(rejected)
+    rejected_path = beside(out, f"{PurePosixPath(out).stem}.{REJECTED_TABLE}") if rejected.height else None
     counts = RejectionCounts()
     counts.add(rejected)
     if rejected_path is not None:
         write_whole(rejected_path, parquet_bytes(rejected))
-        say(f"warning: {rows_rejected:,} of {counted(rows_read, 'row')} rejected")
+        if rows_rejected:
+            say(f"warning: {rows_rejected:,} of {counted(rows_read, 'row')} rejected")
         tell_rejections(counts.summary(), rejected_path)
     whole = [part for part in predicted if part.height]
     if not whole:
@@ -285,7 +286,7 @@ class _Model:
     """A trained bundle that predicts clean rows.
 
     Attributes:
-        rejected: The rows whose picture cannot be used.
+        rejected: The rows whose picture cannot be used, and the pictures that are masked.
     """
 
     def __init__(self, bundle: str | Path, config: Config, image_root: str, workers: int | None) -> None:
@@ -347,10 +348,11 @@ class _Model:
         for row, made in zip(rows.iter_rows(named=True), encoded, strict=True):
             keep.append(not isinstance(made, RowError))
             if isinstance(made, RowError):
-                column, cause = self._config.column_of(made.name), made.cause
-                self.rejected.add_cell(row[ROW], row[KEY], column, cause.reason, made.path, cause.detail)
-            else:
-                examples.append(b"".join(made.example))
+                self.rejected.add_cell(*made.cell(row, self._config))
+                continue
+            examples.append(b"".join(made.example))
+            for fault in made.masked:
+                self.rejected.add_cell(*fault.cell(row, self._config, masked=True))
         return rows.filter(pl.Series(keep, dtype=pl.Boolean)), examples
 
     def _encoded(self, rows: Iterable[dict[str, Any]]) -> Iterator[EncodedRow | RowError]:

@@ -42,7 +42,7 @@ from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.places import beside, join
 from polyhead.tables.clean import open_clean
-from polyhead.tables.rejected import RejectionCounts, tell_rejections, too_many
+from polyhead.tables.rejected import RejectionCounts, rows_aside, tell_rejections, too_many
 from polyhead.tables.writing import parquet_bytes
 
 Sharded = TypeVar("Sharded", ShardManifest, ShardPart)
@@ -347,9 +347,10 @@ def _tell(manifest: ShardManifest, joined: _Joined, out: str | Path) -> None:
     if joined.timings.kept:
         kept = counted(joined.timings.kept, "picture")
         say(f"{kept} copied from earlier shards, {joined.timings.decoded:,} decoded")
-    rejected = joined.rejected["row"].n_unique()
+    rejected = rows_aside(joined.rejected)
     if rejected:
         say(f"warning: {counted(rejected, 'row')} rejected since validation")
+    if joined.rejected.height:
         counts = RejectionCounts()
         counts.add(joined.rejected)
         tell_rejections(counts.summary(), join(str(out), REJECTED_TABLE))

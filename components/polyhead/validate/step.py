@@ -38,7 +38,7 @@ from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus, one_ahead
 from polyhead.storage.places import check_scheme, folder_of, join
 from polyhead.tables.reading import OpenTable, Table, open_table
-from polyhead.tables.rejected import SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
+from polyhead.tables.rejected import MASKED, SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
 from polyhead.tables.writing import ROW_GROUP, TableWriter
 from polyhead.validate.pictures import Look, Pictures, looks_of, looks_table, new_paths
 from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
@@ -303,7 +303,7 @@ class _Cleaning:
         self._config = config
         self._table = table
         self._plan = plan
-        self._images = list(config.pictured)
+        self._images = config.pictured
         self._note = ""
         self._batch_rows = batch_rows or (_PICTURED_ROWS if self._images else ROW_GROUP)
 
@@ -357,7 +357,7 @@ class _Cleaning:
     def _with_pictures(
         self, parts: Iterable[tuple[pl.DataFrame, Rejected]], advance: Advance
     ) -> Iterator[tuple[pl.DataFrame, Rejected]]:
-        """The same parts, with the pictures that cannot be used among the rejected cells."""
+        """The same parts, with the pictures that cannot be used among the rejected cells; those masked are null."""
         if not self._images:
             yield from parts
             return
@@ -370,11 +370,18 @@ class _Cleaning:
                 shown = self.pictures.bytes
                 continue
             rows, rejected = part
-            for name in self._images:
+            for name, feature in self._images.items():
+                masked: list[int] = []
                 for place, error in self.pictures.faults(rows[name]):
                     row, key, path = rows.select(ROW, KEY, name).row(place)
-                    rejected.add_cell(row, key, self._config.column_of(name), error.reason, path, error.detail)
-            yield part
+                    reason = error.reason
+                    if feature.masks(reason):
+                        masked.append(place)
+                        reason = f"{MASKED}{reason}"
+                    rejected.add_cell(row, key, self._config.column_of(name), reason, path, error.detail)
+                if masked:
+                    rows = rows.with_columns(rows[name].scatter(masked, None))
+            yield rows, rejected
 
     def _with_facts(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows whose pictures are all fine, with what was found out about them beside each path."""

@@ -184,6 +184,16 @@ class ImageFeature(FeatureBase):
         "bits; what lies outside is cut off. Default: from 0 to the most that the bits in use can hold, by the "
         "file's sBIT chunk or its largest sample.",
     )
+    on_missing: Data[Literal["reject", "mask"]] = Field(
+        "reject",
+        description="What becomes of a row whose picture's file is not there. reject: it is set aside; mask: it is "
+        "kept, as if it named no picture, and the cell is in rejected.parquet as masked_image_missing.",
+    )
+    on_corrupt: Data[Literal["reject", "mask"]] = Field(
+        "reject",
+        description="What becomes of a row whose picture cannot be read: the file is damaged, empty or no picture. "
+        "reject or mask, as for on_missing; its reason is masked_image_unreadable.",
+    )
     augment: Model[Augmentation] = Field(
         Augmentation(), description="What training changes at random in the pictures of train rows."
     )
@@ -210,6 +220,10 @@ class ImageFeature(FeatureBase):
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of what the model sees."""
         return (*self.size, 1 if self.is_gray else 3)
+
+    def masks(self, reason: str) -> bool:
+        """As `on_missing` and `on_corrupt` say; any other fault is the row's."""
+        return {"image_missing": self.on_missing, "image_unreadable": self.on_corrupt}.get(reason) == "mask"
 
     @property
     def stored_bytes(self) -> int:
@@ -246,6 +260,11 @@ class ImageFeature(FeatureBase):
         if self.is_gray and self.augment.colour:
             raise InvalidValueError(
                 "conflicting-keys", "augment.colour changes nothing in grey pictures: leave it out, or channels: grey"
+            )
+        if self.required and "mask" in (self.on_missing, self.on_corrupt):
+            raise InvalidValueError(
+                "conflicting-keys",
+                "required rejects rows without a picture: leave it out, or on_missing and on_corrupt",
             )
         return self
 
