@@ -20,6 +20,7 @@ from strategies import Picture, colours, pictures, png_chunk
 from polyhead.pictures.decode import decode_picture
 from polyhead.pictures.facts import examine_picture
 from polyhead.pictures.failures import PictureError
+from polyhead.pictures.opening import FORMATS
 from polyhead.pictures.resize import fitted, resize
 from polyhead.pictures.samples import WHITE
 
@@ -359,6 +360,17 @@ def test_a_bmp_with_a_palette_is_refused(tf: Any, served: Load) -> None:
     """TensorFlow shows the wrong colours for it, so serving says no instead of predicting from them."""
     content = encoded(Image.fromarray(noise(31, 45)).convert("P"), "BMP")
     with pytest.raises(tf.errors.InvalidArgumentError, match="BMP file with a palette"):
+        served(content, (24, 16))
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "WEBP", "AVIF"])
+def test_what_tensorflow_does_not_decode_is_named(tf: Any, served: Load, kind: str) -> None:
+    """With what to do about it."""
+    if kind not in FORMATS:
+        pytest.skip("the installed Pillow reads no AVIF")
+    content = encoded(Image.fromarray(noise(31, 45)), kind)
+    words = f"an? {kind} file cannot be served: send JPEG, PNG, GIF or 24-bit BMP, or predict with polyhead predict"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=words):
         served(content, (24, 16))
 
 

@@ -26,6 +26,13 @@ _MARKER, _APP1, _SCAN = 0xFF, 0xE1, 0xDA
 _GRAY = (19595, 38470, 7471)
 """How red, green and blue make gray, in parts of 65536: Pillow's rounding of ITU-R BT.601."""
 
+_OTHERS = (
+    (r"RIFF\C{4}WEBP", "a WEBP file"),
+    (r"(II\*\x00|MM\x00\*)\C*", "a TIFF file"),
+    (r"\C{4}ftypavi[fs]", "an AVIF file"),
+)
+"""How files begin that are read, but not in the graph, and what they are."""
+
 _MOST_SEGMENTS = 1000
 
 
@@ -231,8 +238,9 @@ def _decode_bmp(content: tf.Tensor) -> tf.Tensor:
 
 
 def _refused(content: tf.Tensor) -> tf.Tensor:
-    is_webp = tf.strings.regex_full_match(tf.strings.substr(content, 0, 12), r"RIFF\C{4}WEBP")
-    with tf.control_dependencies([_insist(~is_webp, "a WEBP file"), _insist(False, "this file")]):
+    head = tf.strings.substr(content, 0, 12)
+    named = [_insist(~tf.strings.regex_full_match(head, begins), what) for begins, what in _OTHERS]
+    with tf.control_dependencies([*named, _insist(False, "this file")]):
         return tf.zeros([1, 1, 3], tf.uint8)
 
 

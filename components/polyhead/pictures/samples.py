@@ -76,6 +76,6 @@ def alpha_of(samples: NDArray[np.uint8 | np.uint16], png: Png) -> Image.Image:
 
 def from_cmyk(image: Image.Image) -> Image.Image:
     """Red is (255 - cyan) (255 - black) / 255, cut off, and so on. Adobe's programs alone store inks inverted."""
-    inks = np.asarray(image).astype(np.uint16)  # inverted by Pillow
-    paper = 255 - inks if "adobe" in image.info else inks
+    inks = np.asarray(image).astype(np.uint16)  # of JPEG files inverted by Pillow
+    paper = 255 - inks if "adobe" in image.info or image.format == "TIFF" else inks
     return Image.fromarray((paper[..., :3] * paper[..., 3:] // 255).astype(np.uint8))

@@ -180,9 +180,9 @@ class ImageFeature(FeatureBase):
     )
     range: Data[tuple[Sample, Sample] | None] = Field(
         None,
-        description="Samples of 16-bit PNG files that become black and white, such as [0, 4095] for a camera of 12 "
-        "bits; what lies outside is cut off. Default: from 0 to the most that the bits in use can hold, by the "
-        "file's sBIT chunk or its largest sample.",
+        description="Samples of 16-bit PNG and TIFF files that become black and white, such as [0, 4095] for a "
+        "camera of 12 bits; what lies outside is cut off. Default: from 0 to the most that the bits in use can hold, "
+        "by the file's sBIT chunk or its largest sample.",
     )
     on_missing: Data[Literal["reject", "mask"]] = Field(
         "reject",
