@@ -77,6 +77,27 @@ def test_bad_rows_are_set_aside_and_the_rest_is_predicted(model: Any, predict: A
     assert Path(summary.rejected_path).name == "out.rejected.parquet"
 
 
+def test_a_table_that_holds_its_pictures_is_predicted(model: Any, predict: Any, tmp_path: Path) -> None:
+    """As the table that names their files: whole, from a frame, and by several workers; a damaged one is rejected."""
+    frame = model.rows(300)
+    _, expected, _ = predict(frame)
+    cells = [(model.folder / name).read_bytes() for name in frame["path"]]
+    cells[7] = cells[7][:40]
+    held = frame.with_columns(path=pl.Series(cells, dtype=pl.Binary))
+    summary, predictions, rejected = predict(held, ".parquet")
+    assert rejected is not None
+    assert rejected.select("row", "column", "reason").rows() == [(7, "path", "image_unreadable")]
+    assert summary.rows_predicted == 299
+    assert_rows_equal(predictions, expected.filter(pl.col("row") != 7))
+    planned = step.plan(bundle=model.bundle, table=held, partitions=2, out=tmp_path / "plan")
+    parts = []
+    for partition in planned.partitions:
+        parts.append(tmp_path / partition.name)
+        step.run_partition(bundle=model.bundle, plan=tmp_path / "plan", partition=partition.name, out=parts[-1])
+    step.merge(plan=tmp_path / "plan", parts=parts, out=tmp_path / "merged.parquet")
+    assert (tmp_path / "merged.parquet").read_bytes() == (tmp_path / "out.parquet").read_bytes()
+
+
 def test_rows_of_masked_pictures_are_predicted(model: Any, predict: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As rows without a picture are; each such picture is listed and counted, and no row is."""
     monkeypatch.setattr(ImageFeature, "masks", lambda _, reason: reason == "image_missing")

@@ -3,6 +3,7 @@
 <plan>/PredictionPlan.json
 <plan>/clean.parquet         `__row__`, `__key__` and the features of every row whose cells fit
 <plan>/rejected.parquet      the others, as in `polyhead.contracts.validation`
+<plan>/pictures.bin          as in `polyhead.contracts.validation`, if the table holds pictures itself
 <part>/PredictionPart.json
 <part>/predictions.parquet   of the partition's rows, as in `polyhead.contracts.evaluation`
 <part>/rejected.parquet      those of its rows whose picture cannot be used, and masked pictures

@@ -9,10 +9,14 @@
 <out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem. A
                          picture whose reason begins with `masked_` counts as missing, and its row is in the clean table
 
+<out>/pictures.bin       only if the table holds pictures itself: their bytes, each different one once, in the table's
+                         order. In the clean table such a picture is `bytes:<first byte>+<length>` in place of a path
+
 Several workers can look at the pictures before that, by a plan. Then `validate` looks at none of these itself, and
 writes the same bytes.
 <plan>/PicturePlan.json
-<plan>/paths.parquet     `path` string, every different one of the table, in the order of their first rows
+<plan>/paths.parquet     `path` string, every different one of the table, in the order of their first rows. Pictures
+                         that the table holds are left to `validate`
 <part>/PicturePart.json
 <part>/pictures.parquet  `path` string, `picture` a struct of `PICTURE_FIELDS`, null where the file cannot be used;
                          then `reason` and `detail` say why. In the plan's order
@@ -31,6 +35,7 @@ CLEAN_TABLE = "clean.parquet"
 REJECTED_TABLE = "rejected.parquet"
 PATHS_TABLE = "paths.parquet"
 PICTURES_TABLE = "pictures.parquet"
+EMBEDDED_PICTURES = "pictures.bin"
 ROW, KEY, SPLIT = "__row__", "__key__", "__split__"
 PICTURE_FIELDS = {
     "size": "Int64",

@@ -24,7 +24,7 @@ def is_deep(image: TiffImageFile) -> bool:
     """
     if image.mode in ("I", "F"):
         raise ValueError("the samples of the TIFF file have 32 bits or a sign; save it in 8 or 16 bits, from 0 up")
-    deep = max(image.tag_v2.get(BITSPERSAMPLE, (1,))) > 8
+    deep: bool = max(image.tag_v2.get(BITSPERSAMPLE, (1,))) > 8
     if deep and (image.mode == "CMYK" or any(_unpacker(tile).startswith("RGBa") for tile in image.tile)):
         raise ValueError("the TIFF file has 16 bits in CMYK, or colours multiplied by alpha; save it as RGB or in gray")
     return deep
@@ -38,7 +38,8 @@ def samples_of_tiff(image: TiffImageFile, content: bytes) -> NDArray[np.uint16]:
     with Image.open(io.BytesIO(content), formats=["TIFF"]) as again:
         tiles = [(tile, _unpacker(tile)) for tile in again.tile]
         again.tile = [
-            tile._replace(args=(f"{name[:-1]}{_OTHER_BYTE[name[-1]]}", *tile.args[1:])) for tile, name in tiles
+            tile._replace(args=(f"{name[:-1]}{_OTHER_BYTE[name[-1]]}", *tuple(tile.args or ())[1:]))
+            for tile, name in tiles
         ]
         samples: NDArray[np.uint16] = np.bitwise_or(high << 8, np.asarray(again), dtype=np.uint16)
         return samples
@@ -46,7 +47,7 @@ def samples_of_tiff(image: TiffImageFile, content: bytes) -> NDArray[np.uint16]:
 
 def is_inverted(image: TiffImageFile) -> bool:
     """Whether the smallest sample of a deep file is white; of others Pillow turns that round."""
-    return image.tag_v2.get(PHOTOMETRIC_INTERPRETATION, 1) == _WHITE_IS_ZERO
+    return bool(image.tag_v2.get(PHOTOMETRIC_INTERPRETATION, 1) == _WHITE_IS_ZERO)
 
 
 def _unpacker(tile: object) -> str:

@@ -11,7 +11,7 @@ import polars as pl
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing, unknown_weights
 from polyhead.contracts.section import THE_FIT
-from polyhead.contracts.validation import CLEAN_TABLE, SPLIT, ValidationReport
+from polyhead.contracts.validation import CLEAN_TABLE, EMBEDDED_PICTURES, SPLIT, ValidationReport
 from polyhead.errors import DataError, Problem, counted
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.union import TargetStatistics
@@ -30,7 +30,7 @@ S = TypeVar("S")
 _PIECES = 4  # for each thread, where there are so many, so that all end at about the same time
 
 
-@opens(data=Input(ValidationReport, (CLEAN_TABLE,)))
+@opens(data=Input(ValidationReport, (CLEAN_TABLE, EMBEDDED_PICTURES)))
 def run(
     *,
     config: Config,
@@ -71,7 +71,8 @@ def run(
 
             pieces = list(clean.pieces([*config.features, *config.targets], wanted=_PIECES * threads))
             fitted = gather(pieces, read, config, workers=threads, advance=advance)
-        preprocessing = assemble(fitted, report, directory)
+        folder = PictureFolder.of(report.image_root, report, data)
+        preprocessing = assemble(fitted, report, folder, directory)
     rows = preprocessing.rows
     say(f"fitted on {counted(rows['train'], 'train row')}; {rows['val']:,} val, {rows['test']:,} test")
     for warning in preprocessing.warnings[len(report.warnings) :]:
@@ -79,12 +80,13 @@ def run(
     return preprocessing
 
 
-def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Preprocessing:
+def assemble(fitted: Partial, report: ValidationReport, pictures: PictureFolder, directory: Path) -> Preprocessing:
     """Write the artifact of what was seen of all rows; `splits.parquet` is there already.
 
     Args:
         fitted: One pass over the whole table, or the merged partials of all its rows.
         report: Of the validation that the rows come from.
+        pictures: Theirs.
         directory: Where to write.
 
     Raises:
@@ -96,7 +98,7 @@ def assemble(fitted: Partial, report: ValidationReport, directory: Path) -> Prep
             "no-train-rows", "there are no training rows", where="split", hint=f"rows by split: {fitted.rows}"
         )
     config = fitted.config
-    site = Site(directory, PictureFolder(report.image_root), config.validate_.max_pixels, folder_of(report.table))
+    site = Site(directory, pictures, config.validate_.max_pixels, folder_of(report.table))
     problems: list[Problem] = []
     targets = _finished(fitted.targets, site, problems)
     features = _finished(fitted.features, site, problems)

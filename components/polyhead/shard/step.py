@@ -25,7 +25,15 @@ from polyhead.contracts.shards import (
     ShardPlan,
     ShardTimings,
 )
-from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, ValidationReport, picture_column
+from polyhead.contracts.validation import (
+    CLEAN_TABLE,
+    EMBEDDED_PICTURES,
+    KEY,
+    REJECTED_TABLE,
+    ROW,
+    ValidationReport,
+    picture_column,
+)
 from polyhead.errors import DataError, Problem, counted
 from polyhead.examples.kept import KeptPictures, write_picture_index
 from polyhead.examples.rows import RowEncoder
@@ -48,7 +56,9 @@ from polyhead.tables.writing import parquet_bytes
 Sharded = TypeVar("Sharded", ShardManifest, ShardPart)
 
 
-@opens(data=Input(ValidationReport, (CLEAN_TABLE,)), preprocessing=Input(Preprocessing, (SPLITS_TABLE,)))
+@opens(
+    data=Input(ValidationReport, (CLEAN_TABLE, EMBEDDED_PICTURES)), preprocessing=Input(Preprocessing, (SPLITS_TABLE,))
+)
 def run(
     *,
     config: Config,
@@ -122,7 +132,7 @@ def plan(*, config: Config, data: str | Path, preprocessing: str | Path, partiti
 
 
 @opens(
-    data=Input(ValidationReport, (CLEAN_TABLE,)),
+    data=Input(ValidationReport, (CLEAN_TABLE, EMBEDDED_PICTURES)),
     preprocessing=Input(Preprocessing, (SPLITS_TABLE,)),
     plan=Input(ShardPlan),
 )
@@ -231,6 +241,7 @@ class _Rows:
         splits = checked_file(preprocessing, self.fitted, SPLITS_TABLE)
         self.order = RowOrder(pl.read_parquet(splits), rows_per_shard(config))
         self._config = config
+        self._data = data
 
     def made_from(self) -> dict[str, str]:
         """Fingerprints of what the rows come from."""
@@ -271,7 +282,8 @@ class _Rows:
         with KeptPictures.of(place) if place else nullcontext() as kept:
             if reuse and kept is None:
                 say(f"warning: {reuse} has no usable shards: every picture is decoded")
-            folder, limit = PictureFolder(self.clean.report.image_root), config.validate_.max_pixels
+            report, limit = self.clean.report, config.validate_.max_pixels
+            folder = PictureFolder.of(report.image_root, report, self._data)
             encoder = RowEncoder(
                 self.fitted, folder, max_pixels=limit, targets=True, kept=None if kept is None else kept.get
             )

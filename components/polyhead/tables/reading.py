@@ -105,7 +105,7 @@ class OpenTable:
         """The table in parts.
 
         Text is read ahead by the columnar engine, in a few hundred megabytes at most. Parquet is not: the engine would
-        read ahead as far as it can.
+        read ahead as far as it can. Columns of bytes, which may be whole pictures, are read a part at a time.
 
         Args:
             rows: Most rows of a part.
@@ -117,6 +117,9 @@ class OpenTable:
             DataError: The table cannot be parsed.
         """
         with named_failures(self.name, self._source):
+            if self._source is not None and self._source.kind == "parquet" and self._holds_bytes:
+                yield from self._streamed(rows)
+                return
             if self._source is None or self._source.kind == "parquet":
                 slice_rows = max(1, ROW_GROUP // rows) * rows  # each is looked for in its row group from the start
                 for first in range(0, self.rows, slice_rows):
@@ -125,6 +128,25 @@ class OpenTable:
             for batch in self._scan.collect_batches(chunk_size=rows, maintain_order=True, lazy=True):
                 if batch.height:
                     yield batch
+
+    @property
+    def _holds_bytes(self) -> bool:
+        """Whether cells may be large."""
+        inner = [part.dtype for dtype in self.schema.values() if isinstance(dtype, pl.Struct) for part in dtype.fields]
+        return pl.Binary in [*self.schema.values(), *inner]
+
+    def _streamed(self, rows: int) -> Iterator[pl.DataFrame]:
+        """The parts of a Parquet file, from its pages."""
+        import pyarrow.parquet as pq
+
+        assert self._source is not None
+        file = pq.ParquetFile(self._source.handle(), pre_buffer=False, buffer_size=2**20)
+        columns = list(self.schema)
+        for batch in file.iter_batches(batch_size=rows, columns=columns):
+            frame = pl.from_arrow(batch)
+            assert isinstance(frame, pl.DataFrame)
+            if frame.height:
+                yield frame.select(named(*columns)).cast(self.schema)
 
     def frame(self) -> pl.DataFrame:
         """The whole table.

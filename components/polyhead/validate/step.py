@@ -14,6 +14,7 @@ from polyhead.contracts.artifact import FileDigest
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
+    EMBEDDED_PICTURES,
     KEY,
     PATHS_TABLE,
     PICTURES_TABLE,
@@ -30,6 +31,7 @@ from polyhead.fan_out import balanced, tell_plan
 from polyhead.kinds.summaries import Summary
 from polyhead.kinds.tables import table_of
 from polyhead.kinds.union import Feature, Target
+from polyhead.pictures.embedded import EmbeddedPictures
 from polyhead.pictures.failures import PictureError
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import Advance, progress, say
@@ -40,6 +42,7 @@ from polyhead.storage.places import check_scheme, folder_of, join
 from polyhead.tables.reading import OpenTable, Table, open_table
 from polyhead.tables.rejected import MASKED, SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
 from polyhead.tables.writing import ROW_GROUP, TableWriter
+from polyhead.validate.embedded import PictureColumns
 from polyhead.validate.pictures import Look, Pictures, looks_of, looks_table, new_paths
 from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
 from polyhead.validate.rows import KEY_HASH, RowPlan
@@ -88,8 +91,9 @@ def run(
     source: Table = config.table if table is None else table
     root = image_root(config, source)
     opened = open_table(source, config.columns)
+    columns = [config.column_of(name) for name in config.pictured]
     rows = RowPlan(
-        opened.schema,
+        PictureColumns(opened.schema, columns, None).schema,
         config,
         key=config.key,
         members={**config.features, **config.targets},
@@ -97,8 +101,9 @@ def run(
     )
     looks = _looks(config, root, plan, parts) if plan else None
     with new_artifact(out, ValidationReport) as directory:
-        pictures = _pictures(config, root, workers, looks)
-        cleaning = _Cleaning(config, opened, rows, pictures, batch_rows)
+        held = directory / EMBEDDED_PICTURES
+        pictures = _pictures(config, PictureFolder(root, EmbeddedPictures(held)), workers, looks)
+        cleaning = _Cleaning(config, opened, rows, PictureColumns(opened.schema, columns, held), pictures, batch_rows)
         found = cleaning.write(directory)
         problems, warnings = _verdict(config, found)
         report = ValidationReport(
@@ -147,13 +152,15 @@ def plan(*, config: Config, partitions: int, out: str | Path, table: Table | Non
     source: Table = config.table if table is None else table
     root = image_root(config, source)
     images = config.pictured
-    opened = open_table(source, [config.column_of(name) for name in images])
-    rows = RowPlan(opened.schema, config, key=None, members=images)
+    columns = [config.column_of(name) for name in images]
+    opened = open_table(source, columns)
+    outside = PictureColumns(opened.schema, columns, None)
+    rows = RowPlan(outside.schema, config, key=None, members=images)
     names: set[bytes] = set()
     paths: list[str] = []
     with progress("list images", total=opened.rows, unit="rows") as advance:
         for part in opened.batches(_PICTURED_ROWS):
-            batch = rows.computed(part)
+            batch = rows.computed(outside.placed(part))
             for name, path in new_paths([batch[name] for name in images], names.__contains__):
                 names.add(name)
                 paths.append(path)
@@ -194,7 +201,7 @@ def run_partition(
     own = planned.partition(partition)
     table = checked_file(plan, planned, PATHS_TABLE)
     paths = pl.read_parquet(table)["path"][own.start : own.end]
-    pictures = _pictures(config, planned.image_root, workers)
+    pictures = _pictures(config, PictureFolder(planned.image_root), workers)
     with new_artifact(out, PicturePart) as directory:
         looks: list[Look] = []
         with progress("check images", total=len(paths), unit="images") as advance:
@@ -240,9 +247,11 @@ def _looks(config: Config, root: str, plan: str | Path, parts: Sequence[str | Pa
     return (look for directory, _ in found for look in looks_of(pl.read_parquet(directory / PICTURES_TABLE)))
 
 
-def _pictures(config: Config, root: str, workers: int | None, looks: Iterator[Look] | None = None) -> Pictures:
+def _pictures(
+    config: Config, folder: PictureFolder, workers: int | None, looks: Iterator[Look] | None = None
+) -> Pictures:
     return Pictures(
-        PictureFolder(root),
+        folder,
         max_pixels=config.validate_.max_pixels,
         decode=config.validate_.images == "decode",
         workers=workers or available_cpus(),
@@ -256,6 +265,21 @@ def image_root(config: Config, table: Table) -> str:
     root = config.image_root or "."
     check_scheme(root)
     return join(folder, root)
+
+
+def read_features(table: OpenTable, config: Config, held: Path) -> pl.DataFrame:
+    """A table that is to be predicted, for `clean_features`, the pictures that it holds as places in a file.
+
+    Args:
+        table: The table.
+        config: The configuration of the model.
+        held: The file to write, if there are such pictures.
+
+    Raises:
+        DataError: The table cannot be parsed.
+    """
+    columns = PictureColumns(table.schema, [config.column_of(name) for name in config.pictured], held)
+    return pl.concat(map(columns.placed, table.batches(_PICTURED_ROWS))) if columns else table.frame()
 
 
 def clean_features(frame: pl.DataFrame, config: Config) -> tuple[pl.DataFrame, Rejected]:
@@ -297,12 +321,19 @@ class _Cleaning:
     """Streams a table into the clean table and the rejected cells."""
 
     def __init__(
-        self, config: Config, table: OpenTable, plan: RowPlan, pictures: Pictures, batch_rows: int | None
+        self,
+        config: Config,
+        table: OpenTable,
+        plan: RowPlan,
+        held: PictureColumns,
+        pictures: Pictures,
+        batch_rows: int | None,
     ) -> None:
         self.pictures = pictures
         self._config = config
         self._table = table
         self._plan = plan
+        self._held = held
         self._images = config.pictured
         self._note = ""
         self._batch_rows = batch_rows or (_PICTURED_ROWS if self._images else ROW_GROUP)
@@ -346,7 +377,7 @@ class _Cleaning:
     def _rows(self, found: _Found, keys: RepeatedKeys) -> Iterator[tuple[pl.DataFrame, Rejected]]:
         first = 0
         for part in self._table.batches(self._batch_rows):
-            batch = self._plan.computed(part)
+            batch = self._plan.computed(self._held.placed(part))
             repeated = None
             if self._plan.keyed:
                 found.keys.add(batch[KEY_HASH])

@@ -113,7 +113,7 @@ def _unsuitable_type(column: Column) -> str:
     dtype = column.series.dtype
     if isinstance(dtype, pl.Struct):
         if {"bytes", "path"} <= {part.name for part in dtype.fields}:
-            return "pictures inside the table: write them to files, and their paths into a column"
+            return "pictures inside the table: give the column kind: image"
         return "records of several fields: make a column of each field"
     if isinstance(dtype, (pl.List, pl.Array)):
         if dtype.inner == pl.String:
