@@ -132,10 +132,16 @@ def write_table(folder: Path, order: Sequence[int]) -> None:
     pl.DataFrame([row_of(row) for row in order], infer_schema_length=None).write_ndjson(folder / "table.jsonl")
 
 
-def prepare(folder: Path, order: Sequence[int]) -> Prepared:
-    """Write a table and run validate and preprocess on it; pictures that stand there already are kept."""
+def prepare(folder: Path, order: Sequence[int], *, left: str = "") -> Prepared:
+    """Write a table and run validate and preprocess on it; pictures that stand there already are kept.
+
+    Args:
+        folder: Where.
+        order: The rows.
+        left: More options of the feature `left`, as YAML has them in braces.
+    """
     write_table(folder, order)
-    config = parse_config(CONFIG)
+    config = parse_config(CONFIG.replace("column: left_path", f"column: left_path{left and ', '}{left}"))
     validate_step.run(config=config, table=str(folder / "table.jsonl"), out=folder / "validate", workers=2)
     preprocess_step.run(config=config, data=folder / "validate", out=folder / "preprocess")
     return Prepared(folder, config)

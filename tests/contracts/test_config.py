@@ -303,6 +303,16 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
         (MINIMAL.replace("{kind: image}", "{kind: image, tied: p}\n  back: "
                          "{kind: image, tied: p, encoder: {backbone: n.keras}}"),
          "f:6 features.back.encoder", "tied-images-differ", ["photo", "backbone", "n.keras"]),
+        (MINIMAL.replace("{kind: image}", "{kind: image, tied: p}\n  back: {kind: image, tied: p, channels: grey}"),
+         "f:6 features.back.channels", "tied-images-differ", ["photo"]),
+        (MINIMAL.replace("{kind: image}", "{kind: image, channels: grey, augment: {colour: 0.1}}"),
+         "f:5 features.photo", "conflicting-keys", []),
+        (MINIMAL.replace("{kind: image}", "{kind: image, required: true, on_corrupt: mask}"),
+         "f:5 features.photo", "conflicting-keys", []),
+        (MINIMAL.replace("{kind: image}", "{kind: image, channels: gray}"), "f:5 features.photo.channels",
+         "invalid-choice", ["gray", "grey"]),
+        (MINIMAL.replace("{kind: image}", "{kind: image, fit: squash}"), "f:5 features.photo.fit",
+         "invalid-choice", ["squash"]),
         # encoders
         (MINIMAL.replace("{kind: image}", "{kind: image, encoder: {}}"), "f:5 features.photo.encoder.backbone",
          "missing-key", []),

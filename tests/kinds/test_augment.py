@@ -128,3 +128,21 @@ def test_a_contact_sheet_shows_pictures_above_what_becomes_of_them(tf: Any) -> N
     assert (tiles[0] == PICTURES[1:13:2]).all()
     assert (tiles[1:] != tiles[0]).any((2, 3, 4)).all()
     assert (sheets["large"][:66, :33] == 90).all()
+
+
+def test_gray_pictures_change_as_coloured_ones_do(tf: Any) -> None:
+    """A gray picture of one channel becomes what the same picture with three equal channels becomes."""
+    gray = PICTURES[..., :1]
+    options = {"flip": True, "shift": 0.1, "rotate": 20, "zoom": 0.2, "brightness": 0.2, "contrast": 0.3, "erase": 0.2}
+    found = changed(tf, options, gray)
+    assert found.shape == gray.shape
+    np.testing.assert_allclose(found, changed(tf, options, gray.repeat(3, 3))[..., :1], atol=1e-2)
+    assert np.abs(found - gray).mean() > 5
+
+
+def test_gray_contact_sheets_are_gray(tf: Any) -> None:
+    """On white, as the coloured ones are."""
+    from polyhead.kinds.features.image.augment import contact_sheet
+
+    lines = PICTURES[None, :4, ..., :1].astype(float)
+    assert (contact_sheet(lines) == contact_sheet(lines.repeat(3, 4))).all()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from networks import WIDTH, write_network
 from refusals import refusal
@@ -197,3 +198,26 @@ def test_weights_that_cannot_be_fetched_are_named(
     monkeypatch.setattr(keras.src.applications.mobilenet_v2.file_utils, "get_file", offline)
     with refusal(DataError, "weights-not-fetched", shows=["no route to host"]):
         keep("MobileNetV2")
+
+
+def test_a_grey_picture_is_seen_as_three_equal_channels(tf: Any, small_network: Path) -> None:
+    """Frozen or not, a network gets what it would get of the same picture in colour."""
+    import keras
+
+    from polyhead.contracts.sizes import ModelSizes
+    from polyhead.kinds.features.image.backbone.graph import PictureFeatures
+    from polyhead.kinds.features.image.config import ImageFeature
+    from polyhead.kinds.features.image.graph import backbone_tower
+
+    gray = np.random.default_rng(0).integers(0, 256, (2, *SIZE, 1), np.uint8)
+    made = []
+    for pixels, channels in ((gray, "grey"), (gray.repeat(3, 3), "rgb")):
+        keras.utils.set_random_seed(0)
+        feature = ImageFeature(kind="image", size=SIZE, channels=channels)
+        network = keras.saving.load_model(small_network)
+        features = PictureFeatures(network, feature.shape)(tf.constant(pixels), tf.constant([True, True]))
+        tower = backbone_tower(feature, network, ModelSizes(width=4, dropout=0), "tower", seed=0)
+        made.append((features.numpy(), np.asarray(tower(pixels))))
+    np.testing.assert_array_equal(made[0][0], made[1][0])
+    np.testing.assert_array_equal(made[0][1], made[1][1])
+    assert np.ptp(made[0][0]) > 0

@@ -39,7 +39,7 @@ def refusal(content: bytes, max_pixels: int = LIMIT) -> PictureError:
     return caught.value
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "WEBP", "TIFF"])
 def test_lossless_formats_keep_every_pixel(kind: str) -> None:
     """What was saved is what is read."""
     content = encoded(gradient(), kind, **({"lossless": True} if kind == "WEBP" else {}))
@@ -90,7 +90,7 @@ def test_modes() -> None:
     ("content", "reason", "detail"),
     [
         (b"", "image_unreadable", "the file is empty"),
-        (b"no picture", "image_unreadable", "is not a picture in a known format (JPEG, PNG, WEBP, BMP, GIF)"),
+        (b"no picture", "image_unreadable", "is not a picture in a known format (JPEG, PNG, WEBP, BMP, GIF, TIFF"),
         (
             b"<svg xmlns='http://www.w3.org/2000/svg'/>",
             "image_unreadable",
@@ -100,9 +100,9 @@ def test_modes() -> None:
         (b"version https://git-lfs.github.com/spec/v1", "image_unreadable", "is a Git LFS pointer: run git lfs pull"),
         (b"\0\0\0\x1cftypheic\0\0", "image_unreadable", "is a HEIC file; save it as one of: JPEG"),
         (
-            encoded(gradient(), "TIFF"),
+            encoded(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"),
             "image_unreadable",
-            "is a TIFF file; save it as one of: JPEG, PNG, WEBP, BMP, GIF",
+            "have 32 bits or a sign; save it in 8 or 16 bits",
         ),
         (encoded(gradient(200, 200), "JPEG")[:900], "image_unreadable", "truncated"),
         (encoded(gradient(200, 200), "JPEG")[:-300], "image_unreadable", "truncated"),
@@ -120,6 +120,85 @@ def test_damaged_files(content: bytes, reason: str, detail: str) -> None:
     assert detail in error.detail
     assert error.detail
     assert "\n" not in error.detail
+
+
+def tiff(samples: np.ndarray, order: str, photometric: int, packed: bool = False) -> bytes:
+    """A TIFF file of 16 bits written by hand: Pillow writes none in colour."""
+    height, width, count = samples.shape
+    strip = samples.astype(f"{order}u2").tobytes()
+    strip = zlib.compress(strip) if packed else strip
+    bits = struct.pack(f"{order}4H", 16, 16, 16, 16)
+    start = 8 + len(bits)
+    entries = [
+        (256, 3, 1, width), (257, 3, 1, height), (258, 3, count, 8 if count > 2 else 16),
+        (259, 3, 1, 8 if packed else 1), (262, 3, 1, photometric),
+        (273, 4, 1, start), (277, 3, 1, count), (278, 3, 1, height), (279, 4, 1, len(strip)),
+    ]  # fmt: skip
+    entries += [(338, 3, 1, 2)] if count == 4 else []
+    directory = struct.pack(f"{order}H", len(entries))
+    for tag, kind, number, value in entries:
+        place = "I" if kind == 4 or number > 2 else "HH"
+        directory += struct.pack(f"{order}HHI{place}", tag, kind, number, *((value,) if place == "I" else (value, 0)))
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", start + len(strip))
+    return head + bits + strip + directory + bytes(4)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_tiff_files_of_16_bits_keep_all_of_them(count: int, order: str, packed: bool) -> None:
+    """Spread over the range that is stated, or by their largest sample; alpha shows the background."""
+    samples = np.random.default_rng(count).integers(0, 4096, (7, 9, count), np.uint16)
+    samples[0, 0, 0] = 4000
+    samples[..., 3:] *= 16
+    content = tiff(samples, order, 1 if count == 1 else 2, packed)
+    for sample_range in ((100, 1100), None):
+        low, high = sample_range or (0, 4095)
+        expected = np.round((np.clip(samples[..., :3].astype(float), low, high) - low) * 255 / (high - low))
+        if count == 4:
+            alpha = np.round(samples[..., 3:].astype(float) * 255 / 65535)
+            expected = np.round((expected * alpha + 255 * (255 - alpha)) / 255)
+        found = decode_picture(content, max_pixels=LIMIT, sample_range=sample_range).astype(int)
+        assert (np.abs(found - expected) <= (0 if count < 4 else 1)).all()
+    white_is_zero = decode_picture(tiff(samples[..., :1], "<", 0), max_pixels=LIMIT).astype(int)
+    assert (white_is_zero == 255 - decode_picture(tiff(samples[..., :1], order, 1), max_pixels=LIMIT)).all()
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_tiff_files_of_every_mode(compression: str | None) -> None:
+    """As Pillow converts them, transparency over white; CMYK is ink on paper."""
+    for mode in ("1", "L", "P", "RGB", "RGBA", "LA"):
+        image = gradient().convert(mode)
+        over = Image.new("RGBA", image.size, "white")
+        over.alpha_composite(image.convert("RGBA"))
+        found = decode_picture(encoded(image, "TIFF", compression=compression), max_pixels=LIMIT)
+        assert (found == np.asarray(over.convert("RGB"))).all(), mode
+    inks = np.random.default_rng(0).integers(0, 256, (5, 6, 4), np.uint8)
+    content = encoded(Image.fromarray(inks, "CMYK"), "TIFF", compression=compression)
+    paper = 255 - inks.astype(int)
+    assert (decode_picture(content, max_pixels=LIMIT) == paper[..., :3] * paper[..., 3:] // 255).all()
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_tiff_and_avif_files_are_upright(kind: str, orientation: int) -> None:
+    """By their EXIF orientation, once, as Pillow turns them."""
+    if kind not in FORMATS:
+        pytest.skip("the installed Pillow reads no AVIF")
+    exif = Image.Exif()
+    exif[ExifTag.Orientation] = orientation
+    content = encoded(gradient(), kind, exif=exif)
+    with Image.open(io.BytesIO(content)) as image:
+        image.load()
+        expected = ImageOps.exif_transpose(image).convert("RGB")
+    assert expected.size == ((24, 16) if orientation < 5 else (16, 24))
+    assert np.array_equal(decode_picture(content, max_pixels=LIMIT), np.asarray(expected))
+
+
+def test_the_first_page_of_a_tiff_file_is_the_picture() -> None:
+    """Others are left alone."""
+    content = encoded(gradient(), "TIFF", save_all=True, append_images=[Image.new("RGB", (5, 5))])
+    assert np.array_equal(decode_picture(content, max_pixels=LIMIT), np.asarray(gradient()))
 
 
 def test_a_flipped_byte_in_a_png_is_found() -> None:

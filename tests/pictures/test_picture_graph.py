@@ -20,7 +20,8 @@ from strategies import Picture, colours, pictures, png_chunk
 from polyhead.pictures.decode import decode_picture
 from polyhead.pictures.facts import examine_picture
 from polyhead.pictures.failures import PictureError
-from polyhead.pictures.resize import resize
+from polyhead.pictures.opening import FORMATS
+from polyhead.pictures.resize import fitted, resize
 from polyhead.pictures.samples import WHITE
 
 Load = Callable[..., Any]
@@ -97,6 +98,102 @@ def resize_graph(tf: Any) -> Any:
 
     signature = [tf.TensorSpec([None, None, 3], tf.uint8)]
     return tf.function(lambda pixels: graph.resize(pixels, (24, 16)), input_signature=signature)
+
+
+@pytest.fixture(scope="session")
+def fit_graph(tf: Any) -> Any:
+    """The graph's cropping and padding to 24 x 16, traced once each."""
+    from polyhead.pictures import graph
+
+    signature = [tf.TensorSpec([None, None, 3], tf.uint8)]
+
+    def traced(fit: Any) -> Any:
+        return tf.function(lambda pixels: graph.fitted(pixels, (24, 16), fit, (9, 99, 199)), input_signature=signature)
+
+    return {fit: traced(fit) for fit in ("crop", "pad")}
+
+
+@settings(max_examples=30, deadline=None)
+@given(height=sides, width=sides)
+@example(height=1, width=1)
+@example(height=1, width=3000)
+@example(height=3000, width=1)
+@example(height=24, width=16)
+@example(height=25, width=16)
+@example(height=24, width=19)
+@example(height=777, width=1111)
+def test_cropping_and_padding_are_the_shards_bit_for_bit(
+    tf: Any, fit_graph: dict[Any, Callable[..., Any]], height: int, width: int
+) -> None:
+    """The same part of the picture, the same bars, the same pixels."""
+    pixels = noise(height, width)
+    for fit, graph in fit_graph.items():
+        expected = fitted(pixels, (24, 16), fit, (9, 99, 199))
+        assert (graph(tf.constant(pixels)).numpy() == expected).all()
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+@pytest.mark.parametrize("store", ["raw", "png"])
+def test_what_a_feature_crops_or_pads_is_served_as_it_is_stored(tf: Any, fit: Any, store: Any) -> None:
+    """Sideways JPEG files that are scaled while decoding, too."""
+    from polyhead.examples.stored import PictureEncoder
+    from polyhead.examples.timing import Stopwatch
+    from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+    from polyhead.kinds.features.image.graph import ServedPictures, StoredPictures
+
+    exif = Image.Exif()
+    exif[ExifTag.Orientation] = 6
+    content = encoded(Image.fromarray(noise(90, 150)), "JPEG", exif=exif)
+    feature = ImageFeature(kind="image", size=(24, 24), fit=fit, store=store, background="#010203")
+    stored = PictureEncoder(feature, "scaled", max_pixels=10**6)(content, Stopwatch())
+    statistics = ImageStatistics(count=1, missing=0, decode="scaled", quality=None)
+    served = ServedPictures(feature, statistics)(tf.constant([content])).numpy()
+    assert (served == StoredPictures(feature)(tf.constant([stored])).numpy()).all()
+    assert ((served[0, :, 0] == (1, 2, 3)).all()) == (fit == "pad")
+
+
+@pytest.mark.parametrize("kind", ["colour JPEG", "gray JPEG", "rgb and alpha", "gray of 16 bits", "palette"])
+@pytest.mark.parametrize("store", ["raw", "png", "jpeg"])
+def test_gray_is_one_channel_everywhere(tf: Any, kind: str, store: Any) -> None:
+    """Stored, read and served as Pillow has it of the picture in colour; a file that is wanted as it is, too."""
+    from polyhead.examples.stored import PictureEncoder
+    from polyhead.examples.timing import Stopwatch
+    from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+    from polyhead.kinds.features.image.graph import ServedPictures, StoredPictures
+
+    made = {
+        "colour JPEG": lambda: encoded(Image.fromarray(noise(31, 45)), "JPEG"),
+        "gray JPEG": lambda: encoded(Image.linear_gradient("L").resize((45, 31)), "JPEG", quality=95),
+    }
+    content = (made | PNGS)[kind]()
+    feature = ImageFeature(kind="image", size=(31, 45), channels="grey", store=store, background="#102030")
+    colour = decode_picture(content, max_pixels=10**6, background=feature.background_colour)
+    expected = np.asarray(Image.fromarray(colour).convert("L"))
+    stored = PictureEncoder(feature, "full", max_pixels=10**6)(content, Stopwatch())
+    read = StoredPictures(feature)(tf.constant([stored, b""])).numpy()
+    statistics = ImageStatistics(count=1, missing=0, decode="full", quality=None)
+    served = ServedPictures(feature, statistics)(tf.constant([content, b""])).numpy()
+    assert read.shape == served.shape == (2, 31, 45, 1)
+    assert (served[0, ..., 0] == expected).all()
+    assert (served[1] == 0).all()
+    if store != "jpeg" or kind == "gray JPEG":
+        assert (read == served).all()
+    with Image.open(io.BytesIO(stored)) if store != "raw" else Image.new("L", (45, 31)) as image:
+        assert image.mode == "L"
+    assert (stored == content) == ((kind, store) == ("gray JPEG", "jpeg"))
+
+
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+def test_gray_is_resized_as_the_shards_have_it(tf: Any, fit: Any) -> None:
+    """Up and down, with bars of the background's gray; a gray picture gives what each of its equal channels gives."""
+    from polyhead.pictures import graph
+
+    for height, width in ((31, 45), (5, 9), (300, 200), (24, 16)):
+        pixels = noise(height, width, 1)[..., None]
+        expected = fitted(pixels, (24, 16), fit, (10, 20, 30))
+        assert (graph.fitted(tf.constant(pixels), (24, 16), fit, (10, 20, 30)).numpy() == expected).all()
+        three = fitted(np.repeat(pixels, 3, 2), (24, 16), fit, (18, 18, 18))
+        assert (np.abs(three.astype(int) - expected) <= 1).all()
 
 
 @pytest.mark.parametrize("size", [(8, 8), (128, 128), (96, 128), (9, 1024)])
@@ -263,6 +360,17 @@ def test_a_bmp_with_a_palette_is_refused(tf: Any, served: Load) -> None:
     """TensorFlow shows the wrong colours for it, so serving says no instead of predicting from them."""
     content = encoded(Image.fromarray(noise(31, 45)).convert("P"), "BMP")
     with pytest.raises(tf.errors.InvalidArgumentError, match="BMP file with a palette"):
+        served(content, (24, 16))
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "WEBP", "AVIF"])
+def test_what_tensorflow_does_not_decode_is_named(tf: Any, served: Load, kind: str) -> None:
+    """With what to do about it."""
+    if kind not in FORMATS:
+        pytest.skip("the installed Pillow reads no AVIF")
+    content = encoded(Image.fromarray(noise(31, 45)), kind)
+    words = f"an? {kind} file cannot be served: send JPEG, PNG, GIF or 24-bit BMP, or predict with polyhead predict"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=words):
         served(content, (24, 16))
 
 

@@ -13,6 +13,7 @@ from faults import FAULTS, failing
 from refusals import gist, refusal
 
 from polyhead.errors import ArtifactError, DataError, MachineError
+from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.pictures import decode, folder
 from polyhead.predict import step
 
@@ -74,6 +75,40 @@ def test_bad_rows_are_set_aside_and_the_rest_is_predicted(model: Any, predict: A
     assert (summary.rows_read, summary.rows_predicted, summary.rows_rejected) == (12, 6, 6)
     assert sum(rejection.rows for rejection in summary.rejections) == 6
     assert Path(summary.rejected_path).name == "out.rejected.parquet"
+
+
+def test_a_table_that_holds_its_pictures_is_predicted(model: Any, predict: Any, tmp_path: Path) -> None:
+    """As the table that names their files: whole, from a frame, and by several workers; a damaged one is rejected."""
+    frame = model.rows(300)
+    _, expected, _ = predict(frame)
+    cells = [(model.folder / name).read_bytes() for name in frame["path"]]
+    cells[7] = cells[7][:40]
+    held = frame.with_columns(path=pl.Series(cells, dtype=pl.Binary))
+    summary, predictions, rejected = predict(held, ".parquet")
+    assert rejected is not None
+    assert rejected.select("row", "column", "reason").rows() == [(7, "path", "image_unreadable")]
+    assert summary.rows_predicted == 299
+    assert_rows_equal(predictions, expected.filter(pl.col("row") != 7))
+    planned = step.plan(bundle=model.bundle, table=held, partitions=2, out=tmp_path / "plan")
+    parts = []
+    for partition in planned.partitions:
+        parts.append(tmp_path / partition.name)
+        step.run_partition(bundle=model.bundle, plan=tmp_path / "plan", partition=partition.name, out=parts[-1])
+    step.merge(plan=tmp_path / "plan", parts=parts, out=tmp_path / "merged.parquet")
+    assert (tmp_path / "merged.parquet").read_bytes() == (tmp_path / "out.parquet").read_bytes()
+
+
+def test_rows_of_masked_pictures_are_predicted(model: Any, predict: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As rows without a picture are; each such picture is listed and counted, and no row is."""
+    monkeypatch.setattr(ImageFeature, "masks", lambda _, reason: reason == "image_missing")
+    frame = model.rows(8)
+    _, missing, _ = predict(with_cell(frame, "path", 6, None))
+    summary, predictions, rejected = predict(with_cell(frame, "path", 6, "gone.png"))
+    assert rejected is not None
+    cells = rejected.select("row", "key", "column", "reason", "value").rows()
+    assert cells == [(6, "k6", "path", "masked_image_missing", "gone.png")]
+    assert (summary.rows_predicted, summary.rows_rejected, len(summary.rejections)) == (8, 0, 1)
+    assert_rows_equal(predictions, missing)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -15,6 +15,7 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import SPLITS_TABLE
 from polyhead.contracts.validation import ROW, SPLIT
 from polyhead.errors import ArtifactError
+from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess import step
 from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import split_of
@@ -63,7 +64,7 @@ def test_merged_partials_of_partitions_give_the_artifact_of_one_pass(
         gathered[0].merge(gathered.pop())
     (tmp_path / "merged").mkdir()
     (tmp_path / "merged" / SPLITS_TABLE).write_bytes((tmp_path / "whole" / SPLITS_TABLE).read_bytes())
-    step.assemble(gathered[0], table.report, tmp_path / "merged")
+    step.assemble(gathered[0], table.report, PictureFolder(table.report.image_root), tmp_path / "merged")
     assert contents(tmp_path / "merged") == contents(tmp_path / "whole")
 
 

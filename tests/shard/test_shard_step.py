@@ -114,6 +114,43 @@ def test_damage_behind_the_header_is_found_here(tmp_path: Path, prepare_rows: An
     assert (rejected["key"], rejected["column"], rejected["reason"]) == ("k0003", "right", "image_unreadable")
 
 
+def test_masked_pictures_are_missing_in_rows_that_are_kept(tmp_path: Path, prepare_rows: Any) -> None:
+    """Gone since validation, or damaged behind the header; what was seen then counts too. Another column rejects."""
+    (tmp_path / "pictures").mkdir()
+    cut_short(tmp_path / "pictures" / "left4.png")
+    (tmp_path / "pictures" / "left5.png").write_bytes(b"no picture")
+    data = prepare_rows(tmp_path, range(30), left="on_missing: mask, on_corrupt: mask")
+    (tmp_path / "pictures" / "left6.png").unlink()
+    (tmp_path / "pictures" / "right7.png").unlink()
+    (tmp_path / "pictures" / "left8.png").write_bytes(b"")
+    manifest, place = data.shard()
+    assert (manifest.rows_rejected, sum(manifest.rows.values())) == (2, 28)
+    seen = pl.read_parquet(data.data / "rejected.parquet")
+    assert seen.select("key", "reason").rows() == [("k0005", "masked_image_unreadable")]
+    rejected = pl.read_parquet(place / "rejected.parquet").select("key", "column", "reason", "value")
+    assert sorted(rejected.rows()) == [
+        ("k0004", "left_path", "masked_image_unreadable", "pictures/left4.png"),
+        ("k0006", "left_path", "masked_image_missing", "pictures/left6.png"),
+        ("k0007", "right", "image_missing", "pictures/right7.png"),
+        ("k0008", "left_path", "image_changed", "pictures/left8.png"),
+    ]
+    assert {(item.column, item.reason): item.rows for item in manifest.rejections} == {
+        ("left_path", "masked_image_unreadable"): 2,
+        ("left_path", "masked_image_missing"): 1,
+        ("left_path", "image_changed"): 1,
+        ("right", "image_missing"): 1,
+    }
+    content = b"".join((place / shard.path).read_bytes() for shard in manifest.shards)
+    assert content.count(b"feature/image/right") - content.count(b"feature/image/left") == 3
+
+    plan, planned = data.plan(3)
+    parts = [data.part(planned, partition.name) for partition in plan.partitions]
+    merged, together = data.merge(planned, parts)
+    assert merged.rejections == manifest.rejections
+    assert (together / "rejected.parquet").read_bytes() == (place / "rejected.parquet").read_bytes()
+    assert shard_bytes(merged, together) == shard_bytes(manifest, place)
+
+
 @pytest.mark.parametrize(
     ("section", "rule"),
     [({"max_rejected": 0.05}, ["max_rejected", "5.0%"]), ({"on_bad_row": "fail"}, ["on_bad_row"])],

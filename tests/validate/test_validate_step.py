@@ -186,6 +186,44 @@ def test_every_broken_picture_has_its_reason(tiny: Any) -> None:
     assert report.rows_clean == 14
 
 
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [({}, []), ({"on_missing": "mask"}, [0]), ({"on_corrupt": "mask"}, [1, 2]),
+     ({"on_missing": "mask", "on_corrupt": "mask"}, [0, 1, 2])],
+)  # fmt: skip
+def test_masked_pictures_keep_their_rows(tiny: Any, options: dict[str, str], kept: list[int]) -> None:
+    """Each option its own faults and no others; a masked picture is listed, counted, and null like its facts."""
+    photo = {"kind": "image", "size": [16, 16], **options}
+    data = tiny(
+        change=put("photo", {0: "images/gone.png", 1: "images/junk.png", 2: "images/empty.png", 3: "../outside.png"}),
+        validate=LOOSE,
+        features={"photo": photo, "size": {"kind": "numeric"}},
+    )
+    (data.folder / "images" / "junk.png").write_bytes(b"junk")
+    (data.folder / "images" / "empty.png").touch()
+    report = run(data)
+    reasons = ["image_missing", "image_unreadable", "image_unreadable", "image_outside_root"]
+    assert [(row[0], row[3]) for row in rejected(data)] == [
+        (row, f"masked_{reason}" if row in kept else reason) for row, reason in enumerate(reasons)
+    ]
+    assert (report.rows_read, report.rows_rejected, report.rows_clean) == (24, 4 - len(kept), 20 + len(kept))
+    assert sum(rejection.rows for rejection in report.rejections) == 4
+    rows = clean(data).head(len(kept))
+    assert rows["__row__"].to_list() == kept
+    assert rows["photo"].null_count() == rows["photo__picture"].null_count() == len(kept)
+    assert next(column.missing for column in report.columns if column.name == "photo") == len(kept)
+
+
+def test_masked_pictures_stop_no_run(tiny: Any) -> None:
+    """However many: only rows that are set aside count."""
+    data = tiny(
+        change=put("photo", dict.fromkeys(range(20), "images/gone.png")),
+        validate={"on_bad_row": "fail"},
+        features={"photo": {"kind": "image", "size": [16, 16], "on_missing": "mask"}},
+    )
+    assert (run(data).passed, run(data).rows_clean) == (True, 24)
+
+
 def test_a_damaged_picture_passes_by_its_header_and_is_refused_when_decoded(tiny: Any) -> None:
     """The report says how pictures were checked; either way the content is hashed."""
     data = tiny(change=put("photo", {1: "images/cut.jpg"}), validate=LOOSE)

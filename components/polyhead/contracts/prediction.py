@@ -4,9 +4,10 @@
 <plan>/clean.parquet         `__row__`, `__key__` and the features of every row whose cells fit
 <plan>/rejected.parquet      the others, as in `polyhead.contracts.validation`, without files
 <plan>/files.parquet         of a table of several files: `file`, `first`, as `polyhead.tables.opened.FileRows` has them
+<plan>/pictures.bin          as in `polyhead.contracts.validation`, if the table holds pictures itself
 <part>/PredictionPart.json
 <part>/predictions.parquet   of the partition's rows, as in `polyhead.contracts.evaluation`
-<part>/rejected.parquet      those of its rows whose picture cannot be used
+<part>/rejected.parquet      those of its rows whose picture cannot be used, and masked pictures
 """
 
 from __future__ import annotations

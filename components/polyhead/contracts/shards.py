@@ -2,7 +2,8 @@
 
     <out>/ShardManifest.json
     <out>/<split>-00000-of-00003.tfrecord
-    <out>/rejected.parquet     rows whose picture could not be used; columns as in validate's
+    <out>/rejected.parquet     rows whose picture could not be used, and masked pictures; columns as in
+                               validate's
     <out>/pictures.arrow       where the picture of each file lies: `high`, `low` uint64, the two halves of its name;
                                `shard` uint32, its place in the manifest; `offset` uint64, `length` uint32, in bytes
     <out>/timings.json         where the time went; it differs from run to run and nothing depends on it
@@ -14,8 +15,8 @@ kind in the order in which `Preprocessing.json` has them:
     columns of vectors   bytes list: little-endian float32 for each column, empty where missing
 Row weights are in `weight`: a little-endian float64 for each of their columns, in the order in which targets name them.
 Where the columns of a kind cannot lie together, each has entries of its own:
-    feature/image/<name>             bytes: the oriented RGB picture at the feature's size, encoded as `store` says;
-                                     absent where missing
+    feature/image/<name>             bytes: the oriented picture, RGB or gray, at the feature's size, encoded as
+                                     `store` says; absent where missing
     feature/multicategory/<name>     bytes list of values
     target/multilabel/<name>         bytes list of labels
     <entry of a set>/known           int64: 1 where the set is known, else 0

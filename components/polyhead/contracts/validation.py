@@ -10,15 +10,19 @@
                          `__weight__<column>` float64. Rows are in the table's order, in row groups of 131,072, except
                          the last
 <out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem. Of a
-                         table of several files also `file`, its path there, and `file_row` int64, the row in it
+                         table of several files also `file`, its path there, and `file_row` int64, the row in it. A
+                         picture whose reason begins with `masked_` counts as missing, and its row is in the clean table
 <out>/duplicates.parquet `same` (duplicate_rows, duplicate_images, near_duplicate_images), `set` int64, `__row__` int64,
                          `__key__`, `column` string; one line per whole row, then `column` is null, or picture that is
                          the same as another one. `set` numbers what belongs together
+<out>/pictures.bin       only if the table holds pictures itself: their bytes, each different one once, in the table's
+                         order. In the clean table such a picture is `bytes:<first byte>+<length>` in place of a path
 
 Several workers can look at the pictures before that, by a plan. Then `validate` looks at none of these itself, and
 writes the same bytes.
 <plan>/PicturePlan.json
-<plan>/paths.parquet     `path` string, every different one of the table, in the order of their first rows
+<plan>/paths.parquet     `path` string, every different one of the table, in the order of their first rows. Pictures
+                         that the table holds are left to `validate`
 <part>/PicturePart.json
 <part>/pictures.parquet  `path` string, `picture` a struct of `PICTURE_FIELDS`, null where the file cannot be used;
                          then `reason` and `detail` say why. In the plan's order
@@ -41,6 +45,7 @@ REJECTED_TABLE = "rejected.parquet"
 DUPLICATES_TABLE = "duplicates.parquet"
 PATHS_TABLE = "paths.parquet"
 PICTURES_TABLE = "pictures.parquet"
+EMBEDDED_PICTURES = "pictures.bin"
 ROW, KEY, SPLIT = "__row__", "__key__", "__split__"
 GROUP, TIME = "__group__", "__time__"
 PICTURE_FIELDS = {
@@ -72,7 +77,8 @@ class Rejection(Record):
 
     Attributes:
         column: The table's column.
-        reason: A word such as `not_a_number`; the same word is in `rejected.parquet`.
+        reason: A word such as `not_a_number`; the same word is in `rejected.parquet`. It begins with `masked_` where
+            the cells count as missing and the rows are kept.
         rows: How many rows.
         example: The first such row: its key, its value and the detail, in one line.
     """

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import polars as pl
 
+from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.validation import KEY, ROW, picture_column
 from polyhead.examples.encoding import Pieces, encode_entries, with_pictures
@@ -15,11 +16,12 @@ from polyhead.examples.stored import PictureEncoder, PictureName, picture_name
 from polyhead.examples.timing import Stopwatch
 from polyhead.kinds.entries import KEY_ENTRY, entry_name
 from polyhead.kinds.examples import entries_of
-from polyhead.kinds.features.image.config import pictured
+from polyhead.kinds.features.image.config import ImageFeature, pictured
 from polyhead.kinds.union import Target
 from polyhead.pictures.facts import content_hash
 from polyhead.pictures.failures import PictureError, work_on
 from polyhead.pictures.folder import PictureFolder
+from polyhead.tables.rejected import MASKED, Cell
 
 ENTRIES = "__entries__"
 """The column of a row's entries, without pictures."""
@@ -29,7 +31,7 @@ Out = TypeVar("Out")
 
 
 class RowError(Exception):
-    """A row whose picture cannot be used.
+    """A row's picture that cannot be used.
 
     Attributes:
         name: The feature.
@@ -43,6 +45,17 @@ class RowError(Exception):
         self.path = path
         self.cause = cause
 
+    def cell(self, row: Mapping[str, Any], config: Config, *, masked: bool = False) -> Cell:
+        """The picture as a line of the rejected cells.
+
+        Args:
+            row: Its row, by `__row__` and `__key__`.
+            config: Knows the feature's column.
+            masked: Whether the row is kept.
+        """
+        reason = f"{MASKED if masked else ''}{self.cause.reason}"
+        return row[ROW], row[KEY], config.column_of(self.name), reason, self.path, self.cause.detail
+
 
 @dataclass(frozen=True)
 class EncodedRow:
@@ -54,6 +67,7 @@ class EncodedRow:
         decoded: Picture files that were read and decoded.
         kept: Pictures that were copied from earlier shards.
         bytes_read: Of picture files.
+        masked: Pictures that cannot be used and count as missing.
     """
 
     example: list[bytes]
@@ -61,6 +75,7 @@ class EncodedRow:
     decoded: int
     kept: int
     bytes_read: int
+    masked: Sequence[RowError] = ()
 
 
 class RowEncoder:
@@ -88,8 +103,10 @@ class RowEncoder:
         self._targets: Mapping[str, Target] = preprocessing.targets if targets else {}
         self._folder = folder
         self._kept = kept
+        self._features: dict[str, ImageFeature] = {}
         self._encoders: dict[str, PictureEncoder] = {}
         for name, (feature, of) in pictured(preprocessing.features, preprocessing.feature_statistics).items():
+            self._features[name] = feature
             self._encoders[name] = PictureEncoder(feature, of.decode, max_pixels=max_pixels)
         self._own_columns = {ROW, KEY, *self._encoders, *map(picture_column, self._encoders)}
 
@@ -132,6 +149,7 @@ class RowEncoder:
         """
         pictures: dict[str, bytes] = {}
         names: dict[PictureName, bytes] = {}
+        masked: list[RowError] = []
         decoded = kept = bytes_read = 0
         for name, encoder in self._encoders.items():
             path = row.get(name)
@@ -149,14 +167,18 @@ class RowEncoder:
                         clock.lap("read")
                         stored = encoder(content, clock)
                 except PictureError as error:
-                    return RowError(name, path, error)
+                    fault = RowError(name, path, error)
+                    if not self._features[name].masks(error.reason):
+                        return fault
+                    masked.append(fault)
+                    continue
                 decoded, bytes_read = decoded + 1, bytes_read + len(content)
             else:
                 kept += 1
             if named is not None:
                 names[named] = stored
             pictures[entry_name("feature", "image", name)] = stored
-        return EncodedRow(with_pictures(row[ENTRIES], pictures), names, decoded, kept, bytes_read)
+        return EncodedRow(with_pictures(row[ENTRIES], pictures), names, decoded, kept, bytes_read, masked)
 
     def map(
         self,

@@ -54,7 +54,7 @@ class OpenShard:
         self._rows += rows
 
     def reject(self, cells: Iterable[Cell]) -> None:
-        """Note cells whose rows are in no record."""
+        """Note cells that cannot be used, and whose rows are in no record unless they are masked."""
         self._rejected += cells
 
     def finish(self) -> FinishedShard:
@@ -81,7 +81,7 @@ class FinishedShard(Record):
 
     Attributes:
         shard: The file.
-        rejected: Cells whose rows are not in it.
+        rejected: Cells whose rows are not in it, and masked ones.
         pictures: Where its pictures lie.
     """
 

@@ -15,7 +15,7 @@ from polyhead import __version__
 from polyhead.examples.timing import Stopwatch
 from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.pictures.decode import DEFINITION, decode_picture, is_plain_jpeg, is_plain_png
-from polyhead.pictures.resize import resize
+from polyhead.pictures.resize import fitted
 from polyhead.pictures.samples import Pixels
 
 PictureName = int
@@ -53,6 +53,7 @@ class PictureEncoder:
         makers = [__version__, *map(version, _LIBRARIES)]
         stored = [feature.size, feature.store, feature.quality, feature.subsampling]
         decides = [*stored, decode, max_pixels, DEFINITION, feature.background, feature.range, makers]
+        decides += [chosen for chosen in (feature.fit, feature.channels) if chosen not in ("stretch", "rgb")]
         self.recipe = hashlib.blake2b(repr(decides).encode(), digest_size=16).hexdigest()
 
     def __call__(self, content: bytes, clock: Stopwatch) -> bytes:
@@ -73,11 +74,12 @@ class PictureEncoder:
             at_least=self._at_least,
             background=self._feature.background_colour,
             sample_range=self._feature.range,
+            gray=self._feature.is_gray,
         )
         clock.lap("decode")
         if self._is_wanted(content, pixels):
             return content
-        pixels = resize(pixels, self._feature.size)
+        pixels = fitted(pixels, self._feature.size, self._feature.fit, self._feature.background_colour)
         clock.lap("resize")
         stored = stored_bytes(pixels, self._feature)
         clock.lap("encode")
@@ -86,17 +88,19 @@ class PictureEncoder:
     def _is_wanted(self, content: bytes, pixels: Pixels) -> bool:
         if pixels.shape[:2] != self._feature.size or len(content) > pixels.size:
             return False
-        store = self._feature.store
-        return (store == "jpeg" and is_plain_jpeg(content)) or (store == "png" and is_plain_png(content))
+        store, gray = self._feature.store, self._feature.is_gray
+        if store == "jpeg":
+            return is_plain_jpeg(content, gray=gray)
+        return store == "png" and is_plain_png(content, gray=gray)
 
 
 def stored_bytes(picture: Pixels, feature: ImageFeature) -> bytes:
-    """A resized picture as a shard holds it: raw row-major RGB samples, PNG, or JPEG."""
+    """A resized picture as a shard holds it: raw row-major samples, PNG, or JPEG."""
     if feature.store == "raw":
         return picture.tobytes()
     if feature.store == "jpeg":
-        encoded: bytes = simplejpeg.encode_jpeg(picture, feature.quality, "RGB", str(feature.subsampling))
+        encoded: bytes = simplejpeg.encode_jpeg(picture, feature.quality, feature.colours, str(feature.subsampling))
         return encoded
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", compress_level=3)
+    Image.fromarray(picture[..., 0] if feature.is_gray else picture).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()

@@ -85,6 +85,15 @@ class FeatureBase(Section):
         """What a row's value takes in a shard beyond what any row takes, about."""
         return 0
 
+    def masks(self, reason: str) -> bool:
+        """Whether a picture that cannot be used counts as missing, so that its row is kept.
+
+        Args:
+            reason: Of `polyhead.pictures.failures.PictureError`.
+        """
+        del reason
+        return False
+
     def settled(self, statistics: Any) -> Self:
         """The feature for rows to predict: what it leaves open is as the train rows have it.
 

@@ -13,7 +13,7 @@ from PIL import Image
 from polyhead.pictures.opening import opened_picture
 from polyhead.pictures.orientation import SIDEWAYS, turned
 from polyhead.pictures.png import SIGNATURE
-from polyhead.pictures.samples import WHITE, Colour, Pixels
+from polyhead.pictures.samples import WHITE, Colour, Pixels, in_gray
 from polyhead.storage.parallel import Budget
 
 DEFINITION = 2
@@ -24,6 +24,7 @@ REDUCTIONS = (8, 4, 2)
 
 _EXIF = b"Exif\0\0"
 _JPEG = b"\xff\xd8\xff"
+_COLOURS = ("YCbCr", "Gray", "RGB")
 
 _pixels = Budget(512 * 2**20)
 """Bytes of pixels that all threads together may be decoding; a picture larger than that is decoded alone."""
@@ -36,6 +37,7 @@ def decode_picture(
     at_least: tuple[int, int] | None = None,
     background: Colour = WHITE,
     sample_range: tuple[int, int] | None = None,
+    gray: bool = False,
 ) -> Pixels:
     """Decode the bytes of one picture.
 
@@ -46,18 +48,29 @@ def decode_picture(
             and an eighth of its size that is as large as that both ways. Default: full size.
         background: What shows where the picture is transparent. Default: white.
         sample_range: Samples of 16 bits that become 0 and 255; what lies outside is cut off. Default: by the file.
+        gray: Whether the picture is wanted in gray. Default: in colour.
 
     Returns:
-        uint8 (height, width, 3), RGB, upright.
+        uint8 (height, width, 3), RGB, or (height, width, 1), gray; upright.
 
     Raises:
         PictureError: It is damaged, of an unknown format, or too large.
         MemoryError: There is no room for its pixels.
     """
-    if content.startswith(_JPEG):
-        pixels = _decode_jpeg(content, max_pixels, at_least)
-        if pixels is not None:
-            return pixels
+    pixels = _decode_jpeg(content, max_pixels, at_least) if content.startswith(_JPEG) else None
+    if pixels is None:
+        pixels = _decode(content, max_pixels, at_least, background, sample_range)
+    return in_gray(pixels) if gray else pixels
+
+
+def _decode(
+    content: bytes,
+    max_pixels: int,
+    at_least: tuple[int, int] | None,
+    background: Colour,
+    sample_range: tuple[int, int] | None,
+) -> Pixels:
+    """Any file, by Pillow."""
     with opened_picture(content, max_pixels) as opened:
         image = opened.image
         if image.format in ("JPEG", "MPO"):
@@ -68,24 +81,26 @@ def decode_picture(
             return np.array(turned(opened.rgb(background, sample_range), opened.orientation))
 
 
-def is_plain_jpeg(content: bytes) -> bool:
-    """Whether a file is an upright JPEG in YCbCr or gray that decodes without a warning at its header."""
-    return content.startswith(_JPEG) and _EXIF not in content and _plain_size(content) is not None
+def is_plain_jpeg(content: bytes, *, gray: bool) -> bool:
+    """Whether a file is an upright JPEG that decodes without a warning at its header: in gray, or in any colours."""
+    if not content.startswith(_JPEG) or _EXIF in content:
+        return False
+    return _plain_size(content, ("Gray",) if gray else _COLOURS) is not None
 
 
-def is_plain_png(content: bytes) -> bool:
-    """Whether a file is an upright PNG with three samples of eight bits and nothing transparent."""
-    plain = content.startswith(SIGNATURE) and content[24:26] == b"\x08\x02"
+def is_plain_png(content: bytes, *, gray: bool) -> bool:
+    """Whether a file is an upright PNG with one or three samples of eight bits and nothing transparent."""
+    plain = content.startswith(SIGNATURE) and content[24:26] == (b"\x08\x00" if gray else b"\x08\x02")
     return plain and b"tRNS" not in content and b"eXIf" not in content
 
 
-def _plain_size(content: bytes) -> tuple[int, int] | None:
-    """Height and width of a JPEG file in YCbCr, RGB or gray; None for any other and a damaged header."""
+def _plain_size(content: bytes, accepted: tuple[str, ...] = _COLOURS) -> tuple[int, int] | None:
+    """Height and width of a JPEG file in accepted colours; None for any other and a damaged header."""
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
     except ValueError:
         return None
-    return (height, width) if colours in ("YCbCr", "Gray", "RGB") else None
+    return (height, width) if colours in accepted else None
 
 
 def _decode_jpeg(content: bytes, max_pixels: int, at_least: tuple[int, int] | None) -> Pixels | None:

@@ -23,9 +23,9 @@ class PictureFacts:
         size: Bytes of the file.
         width: Pixels, as stored: before it is turned upright.
         height: Pixels, as stored.
-        format: JPEG, PNG, WEBP, BMP or GIF.
+        format: JPEG, PNG, WEBP, BMP, GIF, TIFF or AVIF.
         mode: Pillow's word for the samples, such as RGB, L, CMYK, P.
-        orientation: EXIF orientation, 1 to 8; 1 where there is none.
+        orientation: EXIF orientation, 1 to 8; 1 where there is none, and of TIFF files, which Pillow turns itself.
         content_hash: XXH3 of the bytes, 128 bits in hexadecimal.
         perceptual_hash: 64 bits that stay nearly the same when a picture is scaled or saved again: one for each
             step from a pixel to its right neighbour in a gray 9 x 8 miniature, set where it gets darker, row by row

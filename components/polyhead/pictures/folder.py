@@ -10,11 +10,16 @@ import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from pathlib import Path
+from typing import Self, TypeVar
 
+from polyhead.contracts.artifact import Contract
+from polyhead.contracts.validation import EMBEDDED_PICTURES
 from polyhead.errors import DeniedError, StorageError, machine_fault
+from polyhead.pictures.embedded import EmbeddedPictures
 from polyhead.pictures.failures import PictureError
 from polyhead.storage.ahead import ReadAhead
+from polyhead.storage.artifact import checked_file
 from polyhead.storage.objects import list_objects, read_bytes
 from polyhead.storage.parallel import ordered_map
 from polyhead.storage.places import is_remote, join
@@ -24,7 +29,7 @@ Out = TypeVar("Out")
 
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:/?/|data:)", re.IGNORECASE)
 _WINDOWS = re.compile(r"[A-Za-z]:|\\\\")
-_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
+_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 
 
 def _web_address(path: str) -> PictureError:
@@ -51,13 +56,31 @@ class PictureFolder:
 
     Args:
         root: A local folder or a remote prefix.
+        embedded: The pictures that the table holds itself. Default: none.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, embedded: EmbeddedPictures | None = None) -> None:
         self._root = root
+        self._embedded = embedded
         self._real = "" if is_remote(root) else os.path.realpath(root)
         self._inside: set[str] = set()
         self._ahead: ReadAhead | None = None
+
+    @classmethod
+    def of(cls, root: str, contract: Contract, directory: str | Path) -> Self:
+        """Where the pictures are that an artifact's rows name.
+
+        Args:
+            root: A local folder or a remote prefix.
+            contract: The artifact's contract.
+            directory: Where it lies.
+
+        Raises:
+            ArtifactError: Its file of embedded pictures was changed or lost.
+        """
+        if EMBEDDED_PICTURES not in contract.files:
+            return cls(root)
+        return cls(root, EmbeddedPictures(checked_file(directory, contract, EMBEDDED_PICTURES)))
 
     def map(
         self,
@@ -81,10 +104,14 @@ class PictureFolder:
         if self._real or self._ahead is not None:
             yield from ordered_map(function, items, workers=workers)
             return
+
+        def remote(item: In) -> Iterator[str]:
+            return (path for path in paths(item) if self._held(path) is None)
+
         with ReadAhead(self._read_remote) as ahead:
             self._ahead = ahead
             try:
-                yield from ahead.map(function, items, paths, workers=workers)
+                yield from ahead.map(function, items, remote, workers=workers)
             finally:
                 self._ahead = None
 
@@ -99,6 +126,8 @@ class PictureFolder:
             MachineError: The machine cannot read it.
             StorageError: The store does not answer, or does not give it.
         """
+        if self._embedded is not None and self._held(path) is not None:
+            return self._embedded.read(path)
         if self._ahead is not None:
             return self._ahead.read(path)
         if not self._real or is_remote(path):
@@ -110,6 +139,10 @@ class PictureFolder:
             if other is None:
                 raise
             return self._read_local(other)
+
+    def _held(self, path: str) -> int | None:
+        """The bytes of a picture that the table holds itself; None of others."""
+        return None if self._embedded is None else self._embedded.length(path)
 
     def _in_another_form(self, path: str) -> str | None:
         """The same path in the Unicode normal forms that its folders and its file have, each its own."""
@@ -133,10 +166,15 @@ class PictureFolder:
             StorageError: The store does not answer.
         """
         if not self._real:
-            yield from self._listed_sizes([join(self._root, path) for path in paths])
+            listed = self._listed_sizes([join(self._root, path) for path in paths])
+            yield from (held or size for held, size in zip(map(self._held, paths), listed, strict=True))
             return
         for path in paths:
             try:
+                held = self._held(path)
+                if held is not None:
+                    yield held
+                    continue
                 yield 0 if is_remote(path) else os.stat(join(self._real, path)).st_size
             except (OSError, ValueError) as error:
                 fault = machine_fault(error, path)

@@ -1,8 +1,9 @@
 """Decoding, turning and resizing pictures inside a TensorFlow graph, as the shards had it done.
 
 The pixels equal those of `polyhead.pictures.decode`, as the package's text defines them, followed by
-`polyhead.pictures.resize.resize`, bit for bit: the same JPEG arithmetic (`INTEGER_ACCURATE`), the same spread of 16-bit
-samples, the same background, the same EXIF orientation, and the same fixed-point resampling. JPEG, PNG, GIF and 24-bit
+`polyhead.pictures.resize.fitted`, bit for bit: the same JPEG arithmetic (`INTEGER_ACCURATE`), the same spread of 16-bit
+samples, the same background, the same EXIF orientation, the same part of the picture or of the result, and the same
+fixed-point resampling. JPEG, PNG, GIF and 24-bit
 BMP files are taken. Others are refused by name, as is a GIF whose first picture does not fill its screen: they need
 `polyhead predict`, which decodes outside.
 """
@@ -15,12 +16,23 @@ import tensorflow as tf
 
 from polyhead.pictures.decode import REDUCTIONS
 from polyhead.pictures.png import SIGNATURE
+from polyhead.pictures.resize import Fitting, bars
 from polyhead.pictures.samples import WHITE, Colour
 
 _EXIF = b"Exif\x00\x00"
 _TIFF_HEADER = r"(II|MM)(\x2a\x00|\x00\x2a)"
 _ORIENTATION_TAG, _SHORT, _LONG = 0x0112, 3, 4
 _MARKER, _APP1, _SCAN = 0xFF, 0xE1, 0xDA
+_GRAY = (19595, 38470, 7471)
+"""How red, green and blue make gray, in parts of 65536: Pillow's rounding of ITU-R BT.601."""
+
+_OTHERS = (
+    (r"RIFF\C{4}WEBP", "a WEBP file"),
+    (r"(II\*\x00|MM\x00\*)\C*", "a TIFF file"),
+    (r"\C{4}ftypavi[fs]", "an AVIF file"),
+)
+"""How files begin that are read, but not in the graph, and what they are."""
+
 _MOST_SEGMENTS = 1000
 
 
@@ -29,8 +41,10 @@ def load(
     size: tuple[int, int],
     *,
     scaled: bool,
+    fit: Fitting = "stretch",
     background: Colour = WHITE,
     sample_range: tuple[int, int] | None = None,
+    gray: bool = False,
 ) -> tf.Tensor:
     """Raw picture bytes to the pixels that the model sees.
 
@@ -38,11 +52,13 @@ def load(
         content: Scalar string, the bytes of a file.
         size: Height, width.
         scaled: Whether JPEG files are scaled down while they are decoded.
-        background: What shows where the picture is transparent. Default: white.
+        fit: As in `polyhead.pictures.resize.fitted`. Default: stretch.
+        background: What shows where the picture is transparent, and beside one that is padded. Default: white.
         sample_range: Samples of 16 bits that become 0 and 255. Default: by the file.
+        gray: Whether the picture is wanted in gray. Default: in colour.
 
     Returns:
-        uint8 (height, width, 3).
+        uint8 (height, width, 3), or (height, width, 1) in gray.
     """
 
     def begins(word: bytes) -> tf.Tensor:
@@ -57,7 +73,14 @@ def load(
         ],
         default=lambda: _refused(content),
     )
-    return resize(pixels, size)
+    pixels = tf.ensure_shape(pixels, [None, None, 3])
+    return fitted(in_gray(pixels) if gray else pixels, size, fit, background)
+
+
+def in_gray(pixels: tf.Tensor) -> tf.Tensor:
+    """As `polyhead.pictures.samples.in_gray`: uint8 (height, width, 3) to (height, width, 1)."""
+    weighed = tf.reduce_sum(tf.cast(pixels, tf.int32) * _GRAY, axis=-1, keepdims=True)
+    return tf.cast((weighed + 2**15) // 2**16, tf.uint8)
 
 
 def _decode_jpeg(content: tf.Tensor, at_least: tuple[int, int] | None) -> tf.Tensor:
@@ -215,8 +238,9 @@ def _decode_bmp(content: tf.Tensor) -> tf.Tensor:
 
 
 def _refused(content: tf.Tensor) -> tf.Tensor:
-    is_webp = tf.strings.regex_full_match(tf.strings.substr(content, 0, 12), r"RIFF\C{4}WEBP")
-    with tf.control_dependencies([_insist(~is_webp, "a WEBP file"), _insist(False, "this file")]):
+    head = tf.strings.substr(content, 0, 12)
+    named = [_insist(~tf.strings.regex_full_match(head, begins), what) for begins, what in _OTHERS]
+    with tf.control_dependencies([*named, _insist(False, "this file")]):
         return tf.zeros([1, 1, 3], tf.uint8)
 
 
@@ -312,7 +336,47 @@ def turn(pixels: tf.Tensor, code: tf.Tensor) -> tf.Tensor:
     return tf.cond(down, lambda: pixels[::-1], lambda: pixels)
 
 
-def resize(pixels: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+def fitted(pixels: tf.Tensor, size: tuple[int, int], fit: Fitting, background: Colour = WHITE) -> tf.Tensor:
+    """A picture at a height and width, whatever its aspect ratio, as `polyhead.pictures.resize.fitted` has it.
+
+    Args:
+        pixels: uint8 (any height, any width, 3 or 1).
+        size: Height, width.
+        fit: stretch, crop or pad.
+        background: What is beside the picture with pad. Default: white.
+
+    Returns:
+        uint8 (height, width, 3 or 1).
+    """
+    shape, channels = tf.shape(pixels)[:2], pixels.shape[2]
+    if fit == "crop":
+        start, end = _centred(shape, tf.constant(size))
+        pixels = pixels[start[0] : end[0], start[1] : end[1]]
+    if fit != "pad":
+        return tf.ensure_shape(resize(pixels, size), [*size, channels])
+    start, end = _centred(tf.constant(size), shape)
+    inside = resize(pixels, tuple(tf.unstack(end - start)))
+    beside = tf.stack([[start[0], size[0] - end[0]], [start[1], size[1] - end[1]], [0, 0]])
+    colour = tf.constant(bars(background, channels))
+    shown = tf.pad(tf.cast(inside, tf.int32) - colour, beside) + colour
+    return tf.ensure_shape(tf.cast(shown, tf.uint8), [*size, channels])
+
+
+def _centred(sides: tf.Tensor, ratio: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where the largest part of an area, in its centre, with the aspect ratio of another one begins and ends.
+
+    Args:
+        sides: int32 (2,), height and width of the area.
+        ratio: Likewise, of the other one.
+    """
+    across, ratio = tf.cast(sides, tf.int64)[::-1], tf.cast(ratio, tf.int64)
+    part = (2 * across * ratio + ratio[::-1]) // (2 * ratio[::-1])
+    part = tf.minimum(sides, tf.cast(tf.maximum(part, 1), tf.int32))
+    start = (sides - part) // 2
+    return start, start + part
+
+
+def resize(pixels: tf.Tensor, size: tuple[int | tf.Tensor, int | tf.Tensor]) -> tf.Tensor:
     """Antialiased bilinear resizing in fixed-point arithmetic: rows first, then columns.
 
     The algorithm is that of the `fast_image_resize` library for 8-bit channels: triangle weights as wide as the
@@ -320,30 +384,32 @@ def resize(pixels: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     direction. The sums are exact in float64.
 
     Args:
-        pixels: uint8 (any height, any width, 3).
-        size: Height, width.
+        pixels: uint8 (any height, any width, 3 or 1).
+        size: Height, width, as numbers or scalar int32.
 
     Returns:
-        uint8 (height, width, 3).
+        uint8 (height, width, 3 or 1).
     """
     height, width = size
-    shape = tf.shape(pixels)
+    shape, channels = tf.shape(pixels), pixels.shape[2]
     values = tf.cast(pixels, tf.float64)
     values = tf.cond(
         tf.equal(shape[0], height),
         lambda: values,
-        lambda: tf.reshape(_resample(tf.reshape(values, [shape[0], shape[1] * 3]), height), [height, shape[1], 3]),
+        lambda: tf.reshape(
+            _resample(tf.reshape(values, [shape[0], shape[1] * channels]), height), [height, shape[1], channels]
+        ),
     )
-    by_column = tf.reshape(tf.transpose(values, [1, 0, 2]), [shape[1], height * 3])
+    by_column = tf.reshape(tf.transpose(values, [1, 0, 2]), [shape[1], height * channels])
     by_column = tf.cond(tf.equal(shape[1], width), lambda: by_column, lambda: _resample(by_column, width))
-    values = tf.transpose(tf.reshape(by_column, [width, height, 3]), [1, 0, 2])
-    return tf.ensure_shape(tf.cast(values, tf.uint8), [height, width, 3])
+    values = tf.transpose(tf.reshape(by_column, [width, height, channels]), [1, 0, 2])
+    return tf.cast(values, tf.uint8)
 
 
-def _resample(values: tf.Tensor, count: int) -> tf.Tensor:
+def _resample(values: tf.Tensor, count: int | tf.Tensor) -> tf.Tensor:
     """Float64 (n, m) of whole numbers 0 to 255 resampled to (count, m)."""
     available = tf.cast(tf.shape(values)[0], tf.float64)
-    scale = available / count
+    scale = available / tf.cast(count, tf.float64)
     reach = tf.maximum(scale, 1.0)
     centers = (tf.range(count, dtype=tf.float64) + 0.5) * scale
     low = tf.floor(tf.maximum(centers - reach, 0.0))[:, None]

@@ -11,17 +11,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from polyhead.pictures.failures import PictureError
 from polyhead.pictures.gif import check_gif
 from polyhead.pictures.orientation import exif_orientation
 from polyhead.pictures.png import SIGNATURE, Png, read_png
 from polyhead.pictures.samples import DEEP, Colour, alpha_of, from_cmyk, samples_of_16_bits, significant_range, spread
+from polyhead.pictures.tiff import is_deep, is_inverted, samples_of_tiff
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", *(("AVIF",) if features.check("avif") else ()))
+"""What is read: all of it, but AVIF only where the installed Pillow reads it."""
 
 _GIF = (b"GIF87a", b"GIF89a")
 _WEBP_HEADER = 30
@@ -41,23 +44,28 @@ class OpenedPicture:
         image: Its samples, of a PNG file without what the file says of transparency.
         orientation: By its EXIF block, 1 to 8.
         png: What a PNG file says beside its samples.
+        content: The file's bytes.
     """
 
     image: Image.Image
     orientation: int
     png: Png | None
+    content: bytes
 
     def rgb(self, background: Colour, sample_range: tuple[int, int] | None) -> Image.Image:
         """Decode it, as stored and not yet turned: samples of 8 bits, nothing transparent any more."""
-        if self.png is not None and self.png.depth == DEEP:
-            colours, alpha = self._from_16_bits(self.png, sample_range)
-        else:
-            colours, alpha = self._from_8_bits()
+        colours, alpha = self._from_16_bits(sample_range) if self._is_deep else self._from_8_bits()
         if alpha is None:
             return colours
         shown = Image.new("RGB", colours.size, background)
         shown.paste(colours, mask=alpha)
         return shown
+
+    @property
+    def _is_deep(self) -> bool:
+        if isinstance(self.image, TiffImageFile):
+            return is_deep(self.image)
+        return self.png is not None and self.png.depth == DEEP
 
     def _from_8_bits(self) -> tuple[Image.Image, Image.Image | None]:
         image = self.image
@@ -79,16 +87,22 @@ class OpenedPicture:
             alpha = outside
         return colours, alpha
 
-    def _from_16_bits(self, png: Png, sample_range: tuple[int, int] | None) -> tuple[Image.Image, Image.Image | None]:
-        samples = samples_of_16_bits(self.image, png)
-        colours = samples[..., : -1 if png.samples in (2, 4) else None]
+    def _from_16_bits(self, sample_range: tuple[int, int] | None) -> tuple[Image.Image, Image.Image | None]:
+        png, inverted = self.png, False
+        if isinstance(self.image, TiffImageFile):
+            samples, inverted = samples_of_tiff(self.image, self.content), is_inverted(self.image)
+        elif png is not None:
+            samples = samples_of_16_bits(self.image, png)
+        has_alpha = samples.shape[2] in (2, 4)
+        colours = samples[..., : -1 if has_alpha else None]
         alpha = None
-        if png.samples in (2, 4):
+        if has_alpha:
             alpha = Image.fromarray(spread(samples[..., -1], 0, 2**DEEP - 1))
-        elif png.transparent:
+        elif png is not None and png.transparent:
             alpha = alpha_of(samples, png)
-        low, high = sample_range or (0, significant_range(int(colours.max()), png.significant))
+        low, high = sample_range or (0, significant_range(int(colours.max()), png.significant if png else None))
         narrow = spread(colours, low, high)
+        narrow = 255 - narrow if inverted else narrow
         return Image.fromarray(np.broadcast_to(narrow, (*narrow.shape[:2], 3)).copy()), alpha
 
 
@@ -110,14 +124,16 @@ def opened_picture(content: bytes, max_pixels: int) -> Iterator[OpenedPicture]:
                     "image_too_large", f"{width} x {height} pixels, validate.max_pixels is {max_pixels:,}"
                 )
             _insist_on_rows(image, len(content))
+            if isinstance(image, TiffImageFile):
+                is_deep(image)  # refuses what is no picture
             exif = image.info.get("exif", b"") if png is None else png.exif
-            yield OpenedPicture(image, exif_orientation(exif), png)
+            yield OpenedPicture(image, exif_orientation(exif), png, content)
     except UnidentifiedImageError:
         raise PictureError("image_unreadable", _what_else(content)) from None
     except Image.DecompressionBombError:
         limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
         raise PictureError("image_too_large", f"more than {limit:,} pixels, the most that is read") from None
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, OverflowError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, OverflowError, RuntimeError) as error:
         if "memory" in str(error):  # so some of Pillow's decoders say it; others say that the file is broken
             raise MemoryError from None
         _insist_on_memory(min(pixels, max_pixels))
@@ -155,10 +171,14 @@ def _insist_on_rows(image: Image.Image, size: int) -> None:
             raise ValueError("the file is cut off in its last rows")
 
 
+_AVIF = "a damaged AVIF file"
+if "AVIF" not in FORMATS:
+    _AVIF = "an AVIF file, which the installed Pillow does not read (a newer one does: pip install -U pillow)"
+
 _OTHERS = (
-    (rb"II\*\0|MM\0\*", "a TIFF file"),
+    (rb"II\*\0|MM\0\*", "a TIFF file that is damaged, or not of up to 16 bits in gray or colour"),
     (rb"....ftyp(?:heic|heix|mif1|msf1|hevc)", "a HEIC file"),
-    (rb"....ftypavi[fs]", "an AVIF file"),
+    (rb"....ftypavi[fs]", _AVIF),
     (rb"....ftyp", "a video"),
     (rb"%PDF-", "a PDF file"),
     (rb"PK\x03\x04", "a ZIP file"),

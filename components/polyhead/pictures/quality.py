@@ -14,7 +14,7 @@ from polyhead.kinds.features.image.config import ImageFeature, PictureQuality
 from polyhead.pictures.decode import decode_picture
 from polyhead.pictures.failures import PictureError, work_on
 from polyhead.pictures.folder import PictureFolder
-from polyhead.pictures.resize import resize
+from polyhead.pictures.resize import fitted
 from polyhead.pictures.samples import Pixels
 from polyhead.storage.parallel import available_cpus
 
@@ -36,8 +36,13 @@ def choose_decoding(
         scaled or full, as in `ImageStatistics`; the quality of what was chosen, None where no picture can be read.
     """
     decode = partial(
-        decode_picture, max_pixels=max_pixels, background=feature.background_colour, sample_range=feature.range
+        decode_picture,
+        max_pixels=max_pixels,
+        background=feature.background_colour,
+        sample_range=feature.range,
+        gray=feature.is_gray,
     )
+    fit = partial(fitted, size=feature.size, fit=feature.fit, background=feature.background_colour)
 
     def of(path: str) -> tuple[float, float] | None:
         try:
@@ -45,8 +50,8 @@ def choose_decoding(
                 content = folder.read(path)
                 full = decode(content)
                 scaled = decode(content, at_least=feature.size)
-                wanted = reference(full, feature.size)
-                return psnr(resize(scaled, feature.size), wanted), psnr(resize(full, feature.size), wanted)
+                wanted = fit(full, resized=reference)
+                return psnr(fit(scaled), wanted), psnr(fit(full), wanted)
         except PictureError:
             return None
 
@@ -60,7 +65,8 @@ def choose_decoding(
 
 def reference(full: Pixels, size: tuple[int, int]) -> Pixels:
     """A picture decoded at full size, resized by Pillow's antialiased bilinear filter."""
-    return np.asarray(Image.fromarray(full).resize(size[::-1], Image.Resampling.BILINEAR))
+    image = Image.fromarray(full[..., 0] if full.shape[2] == 1 else full)
+    return np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR)).reshape(*size, full.shape[2])
 
 
 def psnr(pixels: Pixels, wanted: Pixels) -> float:

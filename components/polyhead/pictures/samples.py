@@ -11,7 +11,7 @@ from PIL import Image
 from polyhead.pictures.png import Png
 
 Pixels = NDArray[np.uint8]
-"""An upright RGB picture, (height, width, 3), contiguous."""
+"""An upright picture, (height, width, 3) of red, green and blue or (height, width, 1) of gray, contiguous."""
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255 each."""
@@ -23,6 +23,11 @@ DEEP = 16
 
 _DEPTHS = (8, 10, 12, 14, 16)
 """Bits of a sample that cameras and scanners have, as the largest sample of a 16-bit file tells them."""
+
+
+def in_gray(pixels: Pixels) -> Pixels:
+    """(height, width, 3) as (height, width, 1), by the weights of ITU-R BT.601; what is gray keeps its samples."""
+    return np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
 
 
 def significant_range(largest: int, significant: int | None) -> int:
@@ -71,6 +76,6 @@ def alpha_of(samples: NDArray[np.uint8 | np.uint16], png: Png) -> Image.Image:
 
 def from_cmyk(image: Image.Image) -> Image.Image:
     """Red is (255 - cyan) (255 - black) / 255, cut off, and so on. Adobe's programs alone store inks inverted."""
-    inks = np.asarray(image).astype(np.uint16)  # inverted by Pillow
-    paper = 255 - inks if "adobe" in image.info else inks
+    inks = np.asarray(image).astype(np.uint16)  # of JPEG files inverted by Pillow
+    paper = 255 - inks if "adobe" in image.info or image.format == "TIFF" else inks
     return Image.fromarray((paper[..., :3] * paper[..., 3:] // 255).astype(np.uint8))

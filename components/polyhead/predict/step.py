@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Self
@@ -15,7 +16,7 @@ from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, COR
 from polyhead.contracts.config import Config
 from polyhead.contracts.prediction import FILES_TABLE, PREDICTIONS_TABLE, ROWS_AT_ONCE, PredictionPart, PredictionPlan
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.contracts.validation import CLEAN_TABLE, KEY, REJECTED_TABLE, ROW, Rejection
+from polyhead.contracts.validation import CLEAN_TABLE, EMBEDDED_PICTURES, KEY, REJECTED_TABLE, ROW, Rejection
 from polyhead.errors import ArtifactError, DataError, counted
 from polyhead.examples.encoding import examples_of
 from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
@@ -23,6 +24,7 @@ from polyhead.examples.timing import Stopwatch
 from polyhead.fan_out import ROW_BYTES, balanced, tell_plan
 from polyhead.kinds.scores import score_of
 from polyhead.model import backend
+from polyhead.pictures.embedded import EmbeddedPictures
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import check_files, checked_file, close_artifact, new_artifact
@@ -34,9 +36,9 @@ from polyhead.storage.stores.names import parts_of
 from polyhead.tables.clean import ParquetTable
 from polyhead.tables.opened import FileRows
 from polyhead.tables.reading import Table, open_table
-from polyhead.tables.rejected import Rejected, RejectionCounts, in_order, tell_rejections
+from polyhead.tables.rejected import Rejected, RejectionCounts, in_order, rows_aside, tell_rejections
 from polyhead.tables.writing import parquet_bytes
-from polyhead.validate.step import clean_features, image_root
+from polyhead.validate.step import clean_features, image_root, read_features
 
 _BUNDLE = Input(ModelBundle, (CORE_MODEL, BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))
 _BATCH = 128
@@ -53,7 +55,7 @@ class Predictions(Record):
         rows_read: Rows in the table.
         rows_predicted: Rows in the output.
         rows_rejected: Rows that could not be used; they are in `rejected_path` with their reasons.
-        rejected_path: None where no row was rejected.
+        rejected_path: None where no row was rejected and no picture masked.
         rejections: Counts by column and reason.
     """
 
@@ -84,9 +86,11 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
     """
     out = _file(out)
     config = ModelBundle.read(bundle).config(bundle)
-    clean = _Clean.of(_settled(config, bundle), table)
-    model = _Model(bundle, config, clean.image_root, workers)
-    predicted = model.predict(clean.rows.iter_slices(ROWS_AT_ONCE), clean.rows.height)
+    with tempfile.TemporaryDirectory(prefix="polyhead-") as folder:
+        held = Path(folder, EMBEDDED_PICTURES)
+        clean = _Clean.of(_settled(config, bundle), table, held)
+        model = _Model(bundle, config, PictureFolder(clean.image_root, EmbeddedPictures(held)), workers)
+        predicted = model.predict(clean.rows.iter_slices(ROWS_AT_ONCE), clean.rows.height)
     cells = in_order([clean.rejected, model.rejected.frame()])
     cells = cells if clean.files is None else clean.files.located(cells)
     return _write([predicted], cells, name=clean.name, rows_read=clean.rows_read, out=out)
@@ -108,13 +112,14 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
     """
     trained = ModelBundle.read(bundle)
     config = trained.config(bundle)
-    clean = _Clean.of(_settled(config, bundle), table)
-    folder = PictureFolder(clean.image_root)
-    sizes = np.full(clean.rows.height, ROW_BYTES, np.int64)
-    for name in config.pictured:
-        paths = clean.rows[name]
-        sizes[paths.is_not_null().to_numpy()] += np.fromiter(folder.sizes(paths.drop_nulls().to_list()), np.int64)
     with new_artifact(out, PredictionPlan) as directory:
+        held = directory / EMBEDDED_PICTURES
+        clean = _Clean.of(_settled(config, bundle), table, held)
+        folder = PictureFolder(clean.image_root, EmbeddedPictures(held))
+        sizes = np.full(clean.rows.height, ROW_BYTES, np.int64)
+        for name in config.pictured:
+            paths = clean.rows[name]
+            sizes[paths.is_not_null().to_numpy()] += np.fromiter(folder.sizes(paths.drop_nulls().to_list()), np.int64)
         clean.rows.write_parquet(directory / CLEAN_TABLE, compression="lz4")
         clean.rejected.write_parquet(directory / REJECTED_TABLE, compression="zstd")
         if clean.files is not None:
@@ -132,7 +137,7 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
     return planned
 
 
-@opens(bundle=_BUNDLE, plan=Input(PredictionPlan, (CLEAN_TABLE,)))
+@opens(bundle=_BUNDLE, plan=Input(PredictionPlan, (CLEAN_TABLE, EMBEDDED_PICTURES)))
 def run_partition(
     *, bundle: str | Path, plan: str | Path, partition: str, out: str | Path, workers: int | None = None
 ) -> PredictionPart:
@@ -155,7 +160,8 @@ def run_partition(
     table = ParquetTable(checked_file(plan, planned, CLEAN_TABLE), planned.rows)
     rows = planned.rows_of(own)
     with new_artifact(out, PredictionPart) as directory:
-        model = _Model(bundle, trained.config(bundle), planned.image_root, workers)
+        folder = PictureFolder.of(planned.image_root, planned, plan)
+        model = _Model(bundle, trained.config(bundle), folder, workers)
         parts = (table.read(rows[at : at + _ROWS_READ], pl.all()) for at in range(0, len(rows), _ROWS_READ))
         groups = (group for part in parts for group in part.iter_slices(ROWS_AT_ONCE))
         predicted = model.predict(groups, len(rows))
@@ -239,13 +245,14 @@ def _write(
     Raises:
         DataError: No row was predicted; the rejected ones are written then.
     """
-    rows_rejected = rejected["row"].n_unique()
-    rejected_path = beside(out, f"{PurePosixPath(out).stem}.{REJECTED_TABLE}") if rows_rejected else None
+    rows_rejected = rows_aside(rejected)
+    rejected_path = beside(out, f"{PurePosixPath(out).stem}.{REJECTED_TABLE}") if rejected.height else None
     counts = RejectionCounts()
     counts.add(rejected)
     if rejected_path is not None:
         write_whole(rejected_path, parquet_bytes(rejected))
-        say(f"warning: {rows_rejected:,} of {counted(rows_read, 'row')} rejected")
+        if rows_rejected:
+            say(f"warning: {rows_rejected:,} of {counted(rows_read, 'row')} rejected")
         tell_rejections(counts.summary(), rejected_path)
     whole = [part for part in predicted if part.height]
     if not whole:
@@ -280,11 +287,18 @@ class _Clean(NamedTuple):
     rejected: pl.DataFrame
 
     @classmethod
-    def of(cls, config: Config, table: Table) -> Self:
+    def of(cls, config: Config, table: Table, held: Path) -> Self:
+        """Read and clean a table.
+
+        Args:
+            config: The bundle's.
+            table: The table.
+            held: The file to write for pictures that it holds itself.
+        """
         name = table if isinstance(table, str) else "the DataFrame"
         columns = [column for feature in config.features for column in config.columns_of(feature)]
         opened = open_table(table, columns, [] if config.key is None else [config.key])
-        frame = opened.frame()
+        frame = read_features(opened, config, held)
         clean, rejected = clean_features(frame, config)
         usable = clean.filter(~pl.col(ROW).is_in(rejected.rows))
         return cls(name, image_root(config, table), opened.files, frame.height, usable, rejected.frame())
@@ -294,10 +308,10 @@ class _Model:
     """A trained bundle that predicts clean rows.
 
     Attributes:
-        rejected: The rows whose picture cannot be used.
+        rejected: The rows whose picture cannot be used, and the pictures that are masked.
     """
 
-    def __init__(self, bundle: str | Path, config: Config, image_root: str, workers: int | None) -> None:
+    def __init__(self, bundle: str | Path, config: Config, folder: PictureFolder, workers: int | None) -> None:
         say("loading TensorFlow")
         backend.load()
         from polyhead.model.encoding import ExampleEncoding
@@ -308,7 +322,7 @@ class _Model:
         self._encode = ExampleEncoding(self._predictor.fitted)
         self._config = config
         self._workers = workers or available_cpus()
-        folder, limit = PictureFolder(image_root), config.validate_.max_pixels
+        limit = config.validate_.max_pixels
         self._encoder = RowEncoder(self._predictor.fitted.held, folder, max_pixels=limit, targets=False)
 
     def predict(self, groups: Iterable[pl.DataFrame], rows: int) -> pl.DataFrame:
@@ -356,10 +370,11 @@ class _Model:
         for row, made in zip(rows.iter_rows(named=True), encoded, strict=True):
             keep.append(not isinstance(made, RowError))
             if isinstance(made, RowError):
-                column, cause = self._config.column_of(made.name), made.cause
-                self.rejected.add_cell(row[ROW], row[KEY], column, cause.reason, made.path, cause.detail)
-            else:
-                examples.append(b"".join(made.example))
+                self.rejected.add_cell(*made.cell(row, self._config))
+                continue
+            examples.append(b"".join(made.example))
+            for fault in made.masked:
+                self.rejected.add_cell(*fault.cell(row, self._config, masked=True))
         return rows.filter(pl.Series(keep, dtype=pl.Boolean)), examples
 
     def _encoded(self, rows: Iterable[dict[str, Any]]) -> Iterator[EncodedRow | RowError]:

@@ -16,6 +16,7 @@ from polyhead.contracts.section import THE_FIT
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
     DUPLICATES_TABLE,
+    EMBEDDED_PICTURES,
     REJECTED_TABLE,
     SPLIT,
     ValidationReport,
@@ -44,7 +45,7 @@ S = TypeVar("S")
 _PIECES = 4  # for each thread, where there are so many, so that all end at about the same time
 
 
-@opens(data=Input(ValidationReport, (CLEAN_TABLE, DUPLICATES_TABLE)))
+@opens(data=Input(ValidationReport, (CLEAN_TABLE, DUPLICATES_TABLE, EMBEDDED_PICTURES)))
 def run(
     *,
     config: Config,
@@ -92,7 +93,8 @@ def run(
             pieces = list(clean.pieces([*config.features, *config.targets], wanted=_PIECES * threads))
             fitted = gather(pieces, read, config, workers=threads, advance=advance)
         groups = groups_of(clean, table.path) if config.split.group is not None else None
-        preprocessing = assemble(fitted, report, findings, directory, groups=groups, given=splits is not None)
+        folder = PictureFolder.of(report.image_root, report, data)
+        preprocessing = assemble(fitted, report, folder, findings, directory, groups=groups, given=splits is not None)
     rows = preprocessing.rows
     if preprocessing.rejections:
         tell_rejections(preprocessing.rejections, join(str(out), REJECTED_TABLE))
@@ -106,6 +108,7 @@ def run(
 def assemble(
     fitted: Partial,
     report: ValidationReport,
+    pictures: PictureFolder,
     findings: Sequence[Finding],
     directory: Path,
     *,
@@ -117,6 +120,7 @@ def assemble(
     Args:
         fitted: One pass over the whole table, or the merged partials of all its rows.
         report: Of the validation that the rows come from.
+        pictures: Theirs.
         findings: Of the validation and of the split.
         directory: Where to write.
         groups: How the groups of the split lie, where it has any.
@@ -133,7 +137,7 @@ def assemble(
     if fitted.rows["train"] == 0:
         rows = {**fitted.rows, "left out": rejections.rows} if rejections.rows else fitted.rows
         raise DataError("no-train-rows", "there are no training rows", where="split", hint=f"rows by split: {rows}")
-    site = Site(directory, PictureFolder(report.image_root), config.validate_.max_pixels, folder_of(report.table))
+    site = Site(directory, pictures, config.validate_.max_pixels, folder_of(report.table))
     problems: list[Problem] = []
     targets = _finished(fitted.targets, site, problems)
     features = _finished(fitted.features, site, problems)

@@ -27,6 +27,7 @@ from polyhead.contracts.shards import (
 )
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
+    EMBEDDED_PICTURES,
     KEY,
     REJECTED_TABLE,
     ROW,
@@ -51,13 +52,15 @@ from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 from polyhead.storage.places import beside, join
 from polyhead.tables.clean import open_clean
-from polyhead.tables.rejected import RejectionCounts, tell_rejections, too_many
+from polyhead.tables.rejected import RejectionCounts, rows_aside, tell_rejections, too_many
 from polyhead.tables.writing import parquet_bytes
 
 Sharded = TypeVar("Sharded", ShardManifest, ShardPart)
 
 
-@opens(data=Input(ValidationReport, (CLEAN_TABLE,)), preprocessing=Input(Preprocessing, (SPLITS_TABLE,)))
+@opens(
+    data=Input(ValidationReport, (CLEAN_TABLE, EMBEDDED_PICTURES)), preprocessing=Input(Preprocessing, (SPLITS_TABLE,))
+)
 def run(
     *,
     config: Config,
@@ -131,7 +134,7 @@ def plan(*, config: Config, data: str | Path, preprocessing: str | Path, partiti
 
 
 @opens(
-    data=Input(ValidationReport, (CLEAN_TABLE,)),
+    data=Input(ValidationReport, (CLEAN_TABLE, EMBEDDED_PICTURES)),
     preprocessing=Input(Preprocessing, (SPLITS_TABLE,)),
     plan=Input(ShardPlan),
 )
@@ -240,6 +243,7 @@ class _Rows:
         splits = checked_file(preprocessing, self.fitted, SPLITS_TABLE)
         self.order = RowOrder(pl.read_parquet(splits), rows_per_shard(config))
         self._config = config
+        self._data = data
 
     def made_from(self) -> dict[str, str]:
         """Fingerprints of what the rows come from."""
@@ -280,7 +284,8 @@ class _Rows:
         with KeptPictures.of(place) if place else nullcontext() as kept:
             if reuse and kept is None:
                 say(f"warning: {reuse} has no usable shards: every picture is decoded")
-            folder, limit = PictureFolder(self.clean.report.image_root), config.validate_.max_pixels
+            report, limit = self.clean.report, config.validate_.max_pixels
+            folder = PictureFolder.of(report.image_root, report, self._data)
             encoder = RowEncoder(
                 self.fitted, folder, max_pixels=limit, targets=True, kept=None if kept is None else kept.get
             )
@@ -357,9 +362,10 @@ def _tell(manifest: ShardManifest, joined: _Joined, out: str | Path) -> None:
     if joined.timings.kept:
         kept = counted(joined.timings.kept, "picture")
         say(f"{kept} copied from earlier shards, {joined.timings.decoded:,} decoded")
-    rejected = joined.rejected["row"].n_unique()
+    rejected = rows_aside(joined.rejected)
     if rejected:
         say(f"warning: {counted(rejected, 'row')} rejected since validation")
+    if joined.rejected.height:
         counts = RejectionCounts()
         counts.add(joined.rejected)
         tell_rejections(counts.summary(), join(str(out), REJECTED_TABLE))

@@ -13,7 +13,6 @@ import polars as pl
 
 from polyhead.contracts.config import Config
 from polyhead.contracts.shards import PlannedShard, Shard, ShardTimings
-from polyhead.contracts.validation import KEY, ROW
 from polyhead.examples.encoding import examples_of, frames_of
 from polyhead.examples.framing import frame
 from polyhead.examples.kept import PicturePlace, picture_index, places_of
@@ -56,7 +55,7 @@ class _Task(NamedTuple):
 
 @dataclass
 class _Encoded:
-    """What became of a task: framed records with the pictures that they hold, and the rows that cannot be records."""
+    """What became of a task: framed records with the pictures that they hold, and the cells that cannot be used."""
 
     task: _Task
     rows: int = 0
@@ -82,7 +81,7 @@ class ShardWriter:
     Attributes:
         shards: Every shard, in order.
         indexes: The pictures of each.
-        rejected: The rows that are in none.
+        rejected: The rows that are in none, and the cells that are masked.
         resumed: Shards that an earlier attempt had finished.
     """
 
@@ -182,9 +181,9 @@ class ShardWriter:
         for row in self._encoder.rows(rows):
             made = self._encoder(row, encoded.clock)
             if isinstance(made, RowError):
-                column, cause = self._config.column_of(made.name), made.cause
-                encoded.rejected.append((row[ROW], row[KEY], column, cause.reason, made.path, cause.detail))
+                encoded.rejected.append(made.cell(row, self._config))
                 continue
+            encoded.rejected += [fault.cell(row, self._config, masked=True) for fault in made.masked]
             record = frame(made.example)
             places = places_of(made.example, made.pictures)
             encoded.pictures += [(name, encoded.size + offset, length) for name, offset, length in places]

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from polyhead.errors import DataError
+from polyhead.tables.columns import named
 from polyhead.tables.diagnosis import named_failures
 from polyhead.tables.source import Source
 from polyhead.tables.writing import ROW_GROUP
@@ -37,6 +38,9 @@ class TablePart:
     def batches(self, rows: int) -> Iterator[pl.DataFrame]:
         """The rows in parts of at most `rows`; see `OpenTable.batches`."""
         with named_failures(self._name, self._source):
+            if self._source is not None and self._source.kind == "parquet" and self._holds_bytes:
+                yield from self._streamed(self._source, rows)
+                return
             if self._source is None or self._source.kind not in _ENGINES_OWN:
                 slice_rows = max(1, ROW_GROUP // rows) * rows  # each is looked for in its row group from the start
                 for first in range(0, self.rows, slice_rows):
@@ -45,6 +49,28 @@ class TablePart:
             for batch in self.scan.collect_batches(chunk_size=rows, maintain_order=True, lazy=True):
                 if batch.height:
                     yield batch
+
+    @property
+    def _holds_bytes(self) -> bool:
+        """Whether cells may be large."""
+        types = self.scan.collect_schema().dtypes()
+        inner = [part.dtype for dtype in types if isinstance(dtype, pl.Struct) for part in dtype.fields]
+        return pl.Binary in [*types, *inner]
+
+    def _streamed(self, source: Source, rows: int) -> Iterator[pl.DataFrame]:
+        """The parts of a Parquet file, from its pages; a column that it lacks has one value, given by its path."""
+        import pyarrow.parquet as pq
+
+        schema = self.scan.collect_schema()
+        file = pq.ParquetFile(source.handle(), pre_buffer=False, buffer_size=2**20)
+        own = [column for column in schema if column in file.schema_arrow.names]
+        given = self.scan.select(named(*(column for column in schema if column not in own))).head(1).collect()
+        constant = [pl.lit(column.first(), column.dtype).alias(column.name) for column in given]
+        for batch in file.iter_batches(batch_size=rows, columns=own):
+            frame = pl.from_arrow(batch)
+            assert isinstance(frame, pl.DataFrame)
+            if frame.height:
+                yield frame.with_columns(constant).select(named(*schema)).cast(schema)
 
     def frame(self) -> pl.DataFrame:
         """All rows; see `OpenTable.frame`."""
@@ -108,7 +134,8 @@ class OpenTable:
         """The table in parts.
 
         Text is read ahead by the columnar engine, in a few hundred megabytes at most. Other formats are not: the engine
-        would read ahead as far as it can. One file is read after another.
+        would read ahead as far as it can. Columns of bytes, which may be whole pictures, are read a part at a time. One
+        file is read after another.
 
         Args:
             rows: Most rows of a part.

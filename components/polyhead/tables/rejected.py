@@ -1,4 +1,4 @@
-"""The rows set aside, cell by cell, with their reasons."""
+"""The cells that cannot be used, with their reasons: their rows are set aside, or the cells count as missing."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ SCHEMA = {
     "value": pl.String,
     "detail": pl.String,
 }
+MASKED = "masked_"
+"""How the reason of a cell begins that counts as missing, so that its row is kept."""
+
 _VALUE_CHARACTERS = 200
 _REASONS = 10
 _FIRST_DAY, _LAST_DAY = -719_161, 2_932_895  # within Python's years 1 to 9999 in every time zone; since 1970
@@ -35,7 +38,7 @@ class Rejected:
         first: Position in the table of the first of the rows that `add_cells` speaks of.
 
     Attributes:
-        rows: Positions of all rows that have at least one rejected cell.
+        rows: Positions of all rows that have at least one rejected cell, and not only masked ones.
     """
 
     def __init__(self, first: int = 0) -> None:
@@ -85,8 +88,12 @@ class Rejected:
         self._frames.append(pl.DataFrame(dict(zip(SCHEMA, columns, strict=True)), schema=SCHEMA))
 
     def add_cell(self, row: int, key: str | None, column: str, reason: str, value: str | None, detail: str) -> None:
-        """Set one cell aside, by its row's position in the table; a long value is cut."""
-        self.rows.add(row)
+        """Set one cell aside, by its row's position in the table; a long value is cut.
+
+        Where the reason begins with `MASKED`, the row is not set aside with it.
+        """
+        if not reason.startswith(MASKED):
+            self.rows.add(row)
         self._cells.append((row, key, column, reason, value and value[:_VALUE_CHARACTERS], detail))
 
     def frame(self) -> pl.DataFrame:
@@ -105,11 +112,16 @@ def in_order(cells: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(cells).sort("row", "column", "reason", maintain_order=True)
 
 
+def rows_aside(cells: pl.DataFrame) -> int:
+    """How many rows are set aside with their cells; those of which cells are masked are kept."""
+    return cells.filter(~pl.col("reason").str.starts_with(MASKED))["row"].n_unique()
+
+
 class RejectionCounts:
     """Counts rejected cells by column and reason.
 
     Attributes:
-        rows: Rows that have at least one.
+        rows: Rows that are set aside.
     """
 
     def __init__(self) -> None:
@@ -127,7 +139,7 @@ class RejectionCounts:
             cells: As `Rejected.frame` gives them, with or without what `OpenTable.located` adds; all that there are of
                 their rows.
         """
-        self.rows += cells["row"].n_unique()
+        self.rows += rows_aside(cells)
         groups = cells.group_by("column", "reason", maintain_order=True)
         for group in groups.agg(pl.len().alias("rows"), pl.all().first()).to_dicts():
             name = group["column"], group["reason"]
@@ -164,7 +176,7 @@ def too_many(section: ValidateSection, rejections: list[Rejection], *, rejected:
     count = "all" if rejected == rows else f"{rejected:,} of"
     reasons = [
         Problem(rejection.reason.replace("_", "-"), _sentence(rejection), where=f"column '{rejection.column}'")
-        for rejection in rejections[:_REASONS]
+        for rejection in [one for one in rejections if not one.reason.startswith(MASKED)][:_REASONS]
     ]
     return [
         Problem("too-many-rejected", f"{count} {counted(rows, 'row')} are rejected ({rejected / rows:.1%}), {rule}"),
@@ -173,7 +185,7 @@ def too_many(section: ValidateSection, rejections: list[Rejection], *, rejected:
 
 
 def tell_rejections(rejections: Sequence[Rejection], place: str) -> None:
-    """Say what was rejected and why, and which file has every rejected row.
+    """Say what was rejected or masked and why, and which file has every such cell.
 
     Args:
         rejections: Counts by column and reason, the most frequent first.
@@ -184,7 +196,8 @@ def tell_rejections(rejections: Sequence[Rejection], place: str) -> None:
     more = len(rejections) - _REASONS
     if more > 0:
         say(f"and {counted(more, 'more reason')}")
-    say(f"every rejected row is in {place}")
+    masked = any(rejection.reason.startswith(MASKED) for rejection in rejections)
+    say(f"every {'rejected row and masked cell' if masked else 'rejected row'} is in {place}")
 
 
 def _sentence(rejection: Rejection) -> str:

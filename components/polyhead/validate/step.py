@@ -16,6 +16,7 @@ from polyhead.contracts.findings import Finding, refused
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
     DUPLICATES_TABLE,
+    EMBEDDED_PICTURES,
     GROUP,
     KEY,
     PATHS_TABLE,
@@ -37,6 +38,7 @@ from polyhead.kinds.union import Feature, Target
 from polyhead.leakage.duplicates import duplicates
 from polyhead.leakage.findings import crossing_findings, duplicate_findings
 from polyhead.leakage.telling import tell_findings
+from polyhead.pictures.embedded import EmbeddedPictures
 from polyhead.pictures.failures import PictureError
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import Advance, progress, say
@@ -47,8 +49,9 @@ from polyhead.storage.places import check_scheme, folder_of, join
 from polyhead.tables.clean import ParquetTable
 from polyhead.tables.opened import OpenTable
 from polyhead.tables.reading import Table, open_table
-from polyhead.tables.rejected import SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
+from polyhead.tables.rejected import MASKED, SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
 from polyhead.tables.writing import ROW_GROUP, TableWriter
+from polyhead.validate.embedded import PictureColumns
 from polyhead.validate.giveaways import giveaways
 from polyhead.validate.key_and_split import time_reading
 from polyhead.validate.pictures import Look, Pictures, looks_of, looks_table, new_paths
@@ -99,8 +102,9 @@ def run(
     source: Table = config.table if table is None else table
     root = image_root(config, source)
     opened = open_table(source, config.columns)
+    columns = [config.column_of(name) for name in config.pictured]
     rows = RowPlan(
-        opened.schema,
+        PictureColumns(opened.schema, columns, None).schema,
         config,
         key=config.key,
         members={**config.features, **config.targets},
@@ -110,11 +114,13 @@ def run(
     )
     looks = _looks(config, root, plan, parts) if plan else None
     with new_artifact(out, ValidationReport) as directory:
-        pictures = _pictures(config, root, workers, looks)
-        cleaning = _Cleaning(config, opened, rows, pictures, batch_rows)
+        held = directory / EMBEDDED_PICTURES
+        folder = PictureFolder(root, EmbeddedPictures(held))
+        pictures = _pictures(config, folder, workers, looks)
+        cleaning = _Cleaning(config, opened, rows, PictureColumns(opened.schema, columns, held), pictures, batch_rows)
         found = cleaning.write(directory)
         problems, warnings = _verdict(config, found)
-        findings = _findings(config, directory, root, found.rows_clean, workers)
+        findings = _findings(config, directory, folder, found.rows_clean, workers)
         problems += refused(findings) if config.validate_.leakage == "fail" and not problems else []
         report = ValidationReport(
             made_from={"config": config.fingerprint(ValidationReport)},
@@ -149,10 +155,12 @@ def run(
     return report
 
 
-def _findings(config: Config, directory: Path, root: str, rows: int, workers: int | None) -> list[Finding]:
+def _findings(
+    config: Config, directory: Path, pictures: PictureFolder, rows: int, workers: int | None
+) -> list[Finding]:
     """What may let a model look better than it is; writes the duplicates."""
     table = ParquetTable(directory / CLEAN_TABLE, rows)
-    same = duplicates(table, config, PictureFolder(root), workers=workers or available_cpus())
+    same = duplicates(table, config, pictures, workers=workers or available_cpus())
     same.with_columns(pl.col("same").cast(pl.String)).write_parquet(directory / DUPLICATES_TABLE, compression="zstd")
     found = duplicate_findings(same, table, config)
     if config.split.column is not None:
@@ -177,13 +185,15 @@ def plan(*, config: Config, partitions: int, out: str | Path, table: Table | Non
     source: Table = config.table if table is None else table
     root = image_root(config, source)
     images = config.pictured
-    opened = open_table(source, [config.column_of(name) for name in images])
-    rows = RowPlan(opened.schema, config, key=None, members=images)
+    columns = [config.column_of(name) for name in images]
+    opened = open_table(source, columns)
+    outside = PictureColumns(opened.schema, columns, None)
+    rows = RowPlan(outside.schema, config, key=None, members=images)
     names: set[bytes] = set()
     paths: list[str] = []
     with progress("list images", total=opened.rows, unit="rows") as advance:
         for part in opened.batches(_PICTURED_ROWS):
-            batch = rows.computed(part)
+            batch = rows.computed(outside.placed(part))
             for name, path in new_paths([batch[name] for name in images], names.__contains__):
                 names.add(name)
                 paths.append(path)
@@ -224,7 +234,7 @@ def run_partition(
     own = planned.partition(partition)
     table = checked_file(plan, planned, PATHS_TABLE)
     paths = pl.read_parquet(table)["path"][own.start : own.end]
-    pictures = _pictures(config, planned.image_root, workers)
+    pictures = _pictures(config, PictureFolder(planned.image_root), workers)
     with new_artifact(out, PicturePart) as directory:
         looks: list[Look] = []
         with progress("check images", total=len(paths), unit="images") as advance:
@@ -270,9 +280,11 @@ def _looks(config: Config, root: str, plan: str | Path, parts: Sequence[str | Pa
     return (look for directory, _ in found for look in looks_of(pl.read_parquet(directory / PICTURES_TABLE)))
 
 
-def _pictures(config: Config, root: str, workers: int | None, looks: Iterator[Look] | None = None) -> Pictures:
+def _pictures(
+    config: Config, folder: PictureFolder, workers: int | None, looks: Iterator[Look] | None = None
+) -> Pictures:
     return Pictures(
-        PictureFolder(root),
+        folder,
         max_pixels=config.validate_.max_pixels,
         decode=config.validate_.images == "decode",
         workers=workers or available_cpus(),
@@ -286,6 +298,21 @@ def image_root(config: Config, table: Table) -> str:
     root = config.image_root or "."
     check_scheme(root)
     return join(folder, root)
+
+
+def read_features(table: OpenTable, config: Config, held: Path) -> pl.DataFrame:
+    """A table that is to be predicted, for `clean_features`, the pictures that it holds as places in a file.
+
+    Args:
+        table: The table.
+        config: The configuration of the model.
+        held: The file to write, if there are such pictures.
+
+    Raises:
+        DataError: The table cannot be parsed.
+    """
+    columns = PictureColumns(table.schema, [config.column_of(name) for name in config.pictured], held)
+    return pl.concat(map(columns.placed, table.batches(_PICTURED_ROWS))) if columns else table.frame()
 
 
 def clean_features(frame: pl.DataFrame, config: Config) -> tuple[pl.DataFrame, Rejected]:
@@ -327,13 +354,20 @@ class _Cleaning:
     """Streams a table into the clean table and the rejected cells."""
 
     def __init__(
-        self, config: Config, table: OpenTable, plan: RowPlan, pictures: Pictures, batch_rows: int | None
+        self,
+        config: Config,
+        table: OpenTable,
+        plan: RowPlan,
+        held: PictureColumns,
+        pictures: Pictures,
+        batch_rows: int | None,
     ) -> None:
         self.pictures = pictures
         self._config = config
         self._table = table
         self._plan = plan
-        self._images = list(config.pictured)
+        self._held = held
+        self._images = config.pictured
         self._note = ""
         self._batch_rows = batch_rows or (_PICTURED_ROWS if self._images else ROW_GROUP)
 
@@ -376,7 +410,7 @@ class _Cleaning:
     def _rows(self, found: _Found, keys: RepeatedKeys) -> Iterator[tuple[pl.DataFrame, Rejected]]:
         first = 0
         for part in self._table.batches(self._batch_rows):
-            batch = self._plan.computed(part)
+            batch = self._plan.computed(self._held.placed(part))
             repeated = None
             if self._plan.keyed:
                 found.keys.add(batch[KEY_HASH])
@@ -387,7 +421,7 @@ class _Cleaning:
     def _with_pictures(
         self, parts: Iterable[tuple[pl.DataFrame, Rejected]], advance: Advance
     ) -> Iterator[tuple[pl.DataFrame, Rejected]]:
-        """The same parts, with the pictures that cannot be used among the rejected cells."""
+        """The same parts, with the pictures that cannot be used among the rejected cells; those masked are null."""
         if not self._images:
             yield from parts
             return
@@ -400,11 +434,18 @@ class _Cleaning:
                 shown = self.pictures.bytes
                 continue
             rows, rejected = part
-            for name in self._images:
+            for name, feature in self._images.items():
+                masked: list[int] = []
                 for place, error in self.pictures.faults(rows[name]):
                     row, key, path = rows.select(ROW, KEY, name).row(place)
-                    rejected.add_cell(row, key, self._config.column_of(name), error.reason, path, error.detail)
-            yield part
+                    reason = error.reason
+                    if feature.masks(reason):
+                        masked.append(place)
+                        reason = f"{MASKED}{reason}"
+                    rejected.add_cell(row, key, self._config.column_of(name), reason, path, error.detail)
+                if masked:
+                    rows = rows.with_columns(rows[name].scatter(masked, None))
+            yield rows, rejected
 
     def _with_facts(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows whose pictures are all fine, with what was found out about them beside each path."""

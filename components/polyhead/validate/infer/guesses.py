@@ -23,7 +23,7 @@ from polyhead.kinds.tables import FEATURE_TABLES, TARGET_TABLES
 from polyhead.validate.infer.roles import counts_rows
 
 _OTHER_FORMATS = r"(?i)\.(?:tiff?|heic|heif|avif|svg|ico|jp2|dng|cr2|nef|raw|dcm|pdf|mp4|mov|avi)$"
-_PICTURE_ADDRESS = r"(?i)\.(?:jpe?g|jfif|png|webp|bmp|gif)(?:$|[?#])"
+_PICTURE_ADDRESS = r"(?i)\.(?:jpe?g|jfif|png|webp|bmp|gif|tiff?|avif)(?:$|[?#])"
 _PICTURE_NAMES = re.compile(
     r"avatar|cover|frame|icon|images?|imgs?|jpe?g|photos?|pics?|pictures?|png|poster|thumb|thumbnail"
 )
@@ -99,7 +99,7 @@ def _refusals(column: Column) -> Iterator[Guess]:
             why = "web addresses of pictures: download these, and put their paths into a column"
         yield Guess("", why=why, rank=Rank.PLACES)
     if column.share(_OTHER_FORMATS) > MOSTLY:
-        why = "paths of files that are not read: pictures are JPEG, PNG, WEBP, BMP or GIF"
+        why = "paths of files that are not read: pictures are JPEG, PNG, WEBP, BMP, GIF, TIFF or AVIF"
         yield Guess("", why=why, rank=Rank.PLACES)
     if counts_rows(column):
         yield Guess("", why="only counts the rows", rank=Rank.COUNTER)
@@ -113,7 +113,7 @@ def _unsuitable_type(column: Column) -> str:
     dtype = column.series.dtype
     if isinstance(dtype, pl.Struct):
         if {"bytes", "path"} <= {part.name for part in dtype.fields}:
-            return "pictures inside the table: write them to files, and their paths into a column"
+            return "pictures inside the table: give the column kind: image"
         return "records of several fields: make a column of each field"
     if isinstance(dtype, (pl.List, pl.Array)):
         return "lists that are not all of one length, or not of numbers: make a column of each item"

@@ -38,10 +38,10 @@ class Augment(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
         seed: Of the changes.
 
     Input shape:
-        Uint8 `(batch, height, width, 3)`.
+        Uint8 `(batch, height, width, 3)`, or 1 channel.
 
     Output shape:
-        Float `(batch, height, width, 3)`, from -1 to 1.
+        Float of the same shape, from -1 to 1.
     """
 
     def __init__(self, options: dict[str, Any], seed: int | None = None, **kwargs: Any) -> None:
@@ -91,7 +91,7 @@ class Augment(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
         rows, columns = _mirrored(rows + down, height), _mirrored(columns + right, width)
         first = (ops.arange(ops.shape(pictures)[0]) * height)[:, None]
         places = (first + rows)[:, :, None] * width + columns[:, None, :]
-        return ops.take(ops.reshape(pictures, (-1, 3)), places, axis=0)
+        return ops.take(ops.reshape(pictures, (-1, pictures.shape[3])), places, axis=0)
 
     def _viewed(self, pictures: Any) -> Any:
         """Each place of the result shows the place of the picture that the map gives for it."""
@@ -119,13 +119,18 @@ class Augment(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
     def _coloured(self, pictures: Any) -> Any:
         of = self.options
         drawn = {name: _signed(share)[:, None, None, None] for name, share in self._drawn(pictures, _COLOURS).items()}
-        grey = ops.sum(pictures * ops.convert_to_tensor(_GREY, pictures.dtype), axis=3, keepdims=True)
-        tint = ops.concatenate([drawn["red"], drawn["green"], drawn["blue"]], axis=3)
-        pictures = grey + (pictures - grey) * (1 + of.colour * drawn["saturation"])
-        pictures = (pictures + 1) * (1 + of.colour * tint) - 1
+        if of.colour:
+            pictures = self._tinted(pictures, drawn)
         mean = ops.mean(pictures, axis=(1, 2, 3), keepdims=True)
         pictures = mean + (pictures - mean) * (1 + of.contrast * drawn["contrast"])
         return pictures + 2 * of.brightness * drawn["brightness"]
+
+    def _tinted(self, pictures: Any, drawn: dict[str, Any]) -> Any:
+        of = self.options
+        grey = ops.sum(pictures * ops.convert_to_tensor(_GREY, pictures.dtype), axis=3, keepdims=True)
+        tint = ops.concatenate([drawn["red"], drawn["green"], drawn["blue"]], axis=3)
+        pictures = grey + (pictures - grey) * (1 + of.colour * drawn["saturation"])
+        return (pictures + 1) * (1 + of.colour * tint) - 1
 
     def _covered(self, pictures: Any) -> Any:
         drawn = self._drawn(pictures, _COVERS)
@@ -155,13 +160,14 @@ def contact_sheet(lines: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Lines of pictures as one picture on white, each made smaller by a whole number if it is larger than 96 pixels.
 
     Args:
-        lines: `(lines, pictures, height, width, 3)`, samples from 0 to 255.
+        lines: `(lines, pictures, height, width, 3 or 1)`, samples from 0 to 255.
 
     Returns:
         Uint8 `(height, width, 3)`.
     """
     step = math.ceil(max(lines.shape[2:4]) / _LARGEST_SHOWN)
     height, width = (size // step for size in lines.shape[2:4])
+    lines = np.broadcast_to(lines, (*lines.shape[:4], 3))
     means = lines[:, :, : height * step, : width * step].reshape(*lines.shape[:2], height, step, width, step, 3)
     tiles = np.pad(
         means.mean((3, 5)).round().astype(np.uint8),

@@ -147,6 +147,17 @@ class ImageFeature(FeatureBase):
     size: Data[tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]] = Field(
         (128, 128), description="Height and width in pixels that the model sees, 8 to 1024 each."
     )
+    fit: Data[Literal["stretch", "crop", "pad"]] = Field(
+        "stretch",
+        description="How a picture of another aspect ratio becomes one of that size. stretch: its ratio is not kept; "
+        "crop: the ends of its longer side are cut off, the centre is kept; pad: all of it is kept, with bars of the "
+        "background beside it.",
+    )
+    channels: Data[Literal["rgb", "grey"]] = Field(
+        "rgb",
+        description="rgb: red, green and blue; grey: one channel, a third of the memory, 0.299 red + 0.587 green + "
+        "0.114 blue of what has colours. An encoder sees a grey picture as three equal channels.",
+    )
     store: Data[Literal["raw", "png", "jpeg"]] = Field(
         "raw",
         description="How shards hold the resized picture: raw (fastest, lossless), png (smaller, lossless), "
@@ -164,14 +175,24 @@ class ImageFeature(FeatureBase):
     )
     background: Data[Colour] = Field(
         "#ffffff",
-        description="What shows where a picture is transparent: white, black, '#rrggbb' in quotes, or [red, green, "
-        "blue]. Default: white.",
+        description="What shows where a picture is transparent, and beside it with fit: pad; white, black, '#rrggbb' "
+        "in quotes, or [red, green, blue]. Default: white.",
     )
     range: Data[tuple[Sample, Sample] | None] = Field(
         None,
-        description="Samples of 16-bit PNG files that become black and white, such as [0, 4095] for a camera of 12 "
-        "bits; what lies outside is cut off. Default: from 0 to the most that the bits in use can hold, by the "
-        "file's sBIT chunk or its largest sample.",
+        description="Samples of 16-bit PNG and TIFF files that become black and white, such as [0, 4095] for a "
+        "camera of 12 bits; what lies outside is cut off. Default: from 0 to the most that the bits in use can hold, "
+        "by the file's sBIT chunk or its largest sample.",
+    )
+    on_missing: Data[Literal["reject", "mask"]] = Field(
+        "reject",
+        description="What becomes of a row whose picture's file is not there. reject: it is set aside; mask: it is "
+        "kept, as if it named no picture, and the cell is in rejected.parquet as masked_image_missing.",
+    )
+    on_corrupt: Data[Literal["reject", "mask"]] = Field(
+        "reject",
+        description="What becomes of a row whose picture cannot be read: the file is damaged, empty or no picture. "
+        "reject or mask, as for on_missing; its reason is masked_image_unreadable.",
     )
     augment: Model[Augmentation] = Field(
         Augmentation(), description="What training changes at random in the pictures of train rows."
@@ -186,10 +207,29 @@ class ImageFeature(FeatureBase):
     )
 
     @property
+    def is_gray(self) -> bool:
+        """Whether the model sees one channel."""
+        return self.channels == "grey"
+
+    @property
+    def colours(self) -> str:
+        """What the decoder and the encoder of JPEG files call the channels."""
+        return "GRAY" if self.is_gray else "RGB"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of what the model sees."""
+        return (*self.size, 1 if self.is_gray else 3)
+
+    def masks(self, reason: str) -> bool:
+        """As `on_missing` and `on_corrupt` say; any other fault is the row's."""
+        return {"image_missing": self.on_missing, "image_unreadable": self.on_corrupt}.get(reason) == "mask"
+
+    @property
     def stored_bytes(self) -> int:
         """The picture as `store` keeps it."""
         height, width = self.size
-        return int(height * width * 3 * _STORED_SHARE[self.store])
+        return int(height * width * self.shape[2] * _STORED_SHARE[self.store])
 
     @property
     def files(self) -> list[str]:
@@ -212,10 +252,19 @@ class ImageFeature(FeatureBase):
         return [f"{min(self.size)} pixels are worth almost nothing to a pretrained network: set size to 128 or more"]
 
     @model_validator(mode="after")
-    def _seen_once(self) -> ImageFeature:
+    def _agreeing(self) -> ImageFeature:
         if self.is_encoded and self.augment != Augmentation():
             raise InvalidValueError(
                 "conflicting-keys", "a frozen encoder sees each picture once: leave augment out, or train: top or all"
+            )
+        if self.is_gray and self.augment.colour:
+            raise InvalidValueError(
+                "conflicting-keys", "augment.colour changes nothing in grey pictures: leave it out, or channels: grey"
+            )
+        if self.required and "mask" in (self.on_missing, self.on_corrupt):
+            raise InvalidValueError(
+                "conflicting-keys",
+                "required rejects rows without a picture: leave it out, or on_missing and on_corrupt",
             )
         return self
 
@@ -233,6 +282,7 @@ class ImageFeature(FeatureBase):
             if not isinstance(body.get("tied"), str):
                 continue
             needed = {"size": body.get("size", list(cls.model_fields["size"].default)), "encoder": body.get("encoder")}
+            needed["channels"] = body.get("channels", cls.model_fields["channels"].default)
             needed |= _augmented(body)
             other, expected = first.setdefault(body["tied"], (name, needed))
             for key, value in needed.items():

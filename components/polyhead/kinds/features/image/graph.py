@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.entries import entry_name
 from polyhead.kinds.features.graph import HIDDEN, Hide, StandIn, few_rows_rate, seed_of
 from polyhead.kinds.features.image.augment import Augment, contact_sheet
-from polyhead.kinds.features.image.backbone.graph import BACKBONE, PictureFeatures, load_backbone, thaw
+from polyhead.kinds.features.image.backbone.graph import BACKBONE, PictureFeatures, as_rgb, load_backbone, thaw
 from polyhead.kinds.features.image.config import Augmentation, Backbone, ImageFeature, ImageStatistics
 from polyhead.kinds.features.image.tower import image_tower
 from polyhead.kinds.protocols.graph import Batch, Encoded, Encoding, FeatureBlock, Held, Mix, Table
@@ -37,27 +38,29 @@ _SHOWN = 6
 
 
 class ServedPictures(tf.Module):  # type: ignore[misc]
-    """Files' bytes to pixels: uint8 (batch, height, width, 3), black where there is none.
+    """Files' bytes to pixels: uint8 (batch, height, width, channels), black where there is none.
 
     Args:
-        feature: Size, background and range of samples.
+        feature: Size, fit, channels, background and range of samples.
         statistics: How the files are decoded.
     """
 
     def __init__(self, feature: ImageFeature, statistics: ImageStatistics) -> None:
         super().__init__()
-        self._size = feature.size
+        self._shape = feature.shape
         self._load = functools.partial(
             graph.load,
             size=feature.size,
             scaled=statistics.decode == "scaled",
+            fit=feature.fit,
             background=feature.background_colour,
             sample_range=feature.range,
+            gray=feature.is_gray,
         )
 
     def __call__(self, contents: tf.Tensor) -> tf.Tensor:
-        """String (batch,) to uint8 (batch, height, width, 3)."""
-        black = tf.zeros([*self._size, 3], tf.uint8)
+        """String (batch,) to uint8 (batch, height, width, channels)."""
+        black = tf.zeros(self._shape, tf.uint8)
         return tf.map_fn(
             lambda content: tf.cond(
                 tf.equal(content, ""),
@@ -65,7 +68,7 @@ class ServedPictures(tf.Module):  # type: ignore[misc]
                 lambda: self._load(content),
             ),
             contents,
-            fn_output_signature=tf.TensorSpec([*self._size, 3], tf.uint8),
+            fn_output_signature=tf.TensorSpec(self._shape, tf.uint8),
         )
 
 
@@ -73,38 +76,39 @@ class StoredPictures(tf.Module):  # type: ignore[misc]
     """A shard's picture entries to pixels; shapes as in `ServedPictures`.
 
     Args:
-        feature: Size, and how `shard` stored the pictures.
+        feature: Size and channels, and how `shard` stored the pictures.
     """
 
     def __init__(self, feature: ImageFeature) -> None:
         super().__init__()
-        self._size = feature.size
+        self._shape = feature.shape
         self._store = feature.store
+        self._colours = feature.colours
         self._free: list[NDArray[np.uint8]] = []
 
     def __call__(self, contents: tf.Tensor) -> tf.Tensor:
-        """String (batch,) to uint8 (batch, height, width, 3)."""
-        height, width = self._size
+        """String (batch,) to uint8 (batch, height, width, channels)."""
+        shape = self._shape
         if self._store == "raw":
-            black = tf.constant(bytes(height * width * 3))
+            black = tf.constant(bytes(math.prod(shape)))
             filled = tf.where(tf.equal(contents, ""), black, contents)
-            return tf.reshape(tf.io.decode_raw(filled, tf.uint8), [-1, height, width, 3])
+            return tf.reshape(tf.io.decode_raw(filled, tf.uint8), [-1, *shape])
         if self._store == "png":
-            black = tf.io.encode_png(tf.zeros([height, width, 3], tf.uint8))
+            black = tf.io.encode_png(tf.zeros(shape, tf.uint8))
             return tf.map_fn(
-                lambda content: tf.ensure_shape(tf.io.decode_png(content, channels=3), [height, width, 3]),
+                lambda content: tf.ensure_shape(tf.io.decode_png(content, channels=shape[2]), shape),
                 tf.where(tf.equal(contents, ""), black, contents),
-                fn_output_signature=tf.TensorSpec([height, width, 3], tf.uint8),
+                fn_output_signature=tf.TensorSpec(shape, tf.uint8),
             )
         pixels = tf.numpy_function(self._decoded, [contents], tf.uint8, stateful=False)
-        return tf.ensure_shape(pixels, [None, height, width, 3])
+        return tf.ensure_shape(pixels, [None, *shape])
 
     def _decoded(self, contents: NDArray[np.object_]) -> NDArray[np.uint8]:
         """A batch of JPEG files decoded in place: the accurate decoder of libjpeg-turbo, without the lock."""
         pixels = self._memory(len(contents))
         for picture, content in zip(pixels, contents, strict=True):
             if content:
-                simplejpeg.decode_jpeg(content, "RGB", buffer=picture)
+                simplejpeg.decode_jpeg(content, self._colours, buffer=picture)
             else:
                 picture[:] = 0
         return pixels
@@ -115,15 +119,14 @@ class StoredPictures(tf.Module):  # type: ignore[misc]
         The operating system would clear fresh memory first, which costs a twentieth of decoding. It begins at an
         address that TensorFlow takes over without copying.
         """
-        height, width = self._size
-        size = count * height * width * 3
+        size = count * math.prod(self._shape)
         memory = self._free.pop() if self._free else np.empty(0, np.uint8)
         if memory.size < size + _ALIGNMENT:
             memory = np.empty(size + _ALIGNMENT, np.uint8)
         lent: Any = (ctypes.c_uint8 * memory.size).from_buffer(memory.data)
         weakref.finalize(lent, self._free.append, memory)
         start = -memory.ctypes.data % _ALIGNMENT
-        return np.frombuffer(lent, np.uint8)[start : start + size].reshape(count, height, width, 3)
+        return np.frombuffer(lent, np.uint8)[start : start + size].reshape(count, *self._shape)
 
 
 class Features(tf.Module):  # type: ignore[misc]
@@ -166,7 +169,7 @@ class FeatureEncoding(Encoding):
     """A shard's picture entries to those with what a frozen network makes of them.
 
     Args:
-        feature: Size, and how `shard` stored the pictures.
+        feature: Size and channels, and how `shard` stored the pictures.
         backbone: Which network.
         network: Sees the pictures.
     """
@@ -202,7 +205,7 @@ def _known(name: str) -> str:
 
 
 def _mixed_pixels(pixels: tf.Tensor, mix: Mix) -> tf.Tensor:
-    """Uint8 (batch, height, width, 3), each blended with its partner or covered by a rectangle of it."""
+    """Uint8 (batch, height, width, channels), each blended with its partner or covered by a rectangle of it."""
     side = tf.sqrt(1 - mix.share)
     places = mix.uniform([2, tf.shape(side)[0]], "rectangle")
     inside = []
@@ -219,8 +222,8 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
     """All pictures; columns with the same `tied` word share one tower.
 
     The network's inputs are, for each column, `<name>__known` float32 (batch,) and `<name>__pixels` uint8
-    (batch, height, width, 3), or with a frozen encoder `<name>__features` float32 (batch, width of its vector), 0 where
-    missing.
+    (batch, height, width, channels), or with a frozen encoder `<name>__features` float32 (batch, width of its vector),
+    0 where missing.
     """
 
     KIND = "image"
@@ -233,8 +236,7 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
     @property
     def unpacked_bytes(self) -> int:
         """Its pictures' pixels."""
-        sizes = [feature.size for feature in self.features.values() if not feature.is_encoded]
-        return sum(height * width * 3 for height, width in sizes)
+        return sum(math.prod(feature.shape) for feature in self.features.values() if not feature.is_encoded)
 
     @property
     def backbones(self) -> dict[str, Backbone]:
@@ -283,13 +285,13 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
 
     def _networks(self, directory: Path) -> dict[str, PictureFeatures]:
         """What sees the pictures of each column with a frozen encoder; the same network is loaded once."""
-        loaded: dict[tuple[str, tuple[int, int]], PictureFeatures] = {}
+        loaded: dict[tuple[str, tuple[int, int, int]], PictureFeatures] = {}
         found = {}
         for name, backbone in self.backbones.items():
-            size = self.features[name].size
-            if (backbone.path, size) not in loaded:
-                loaded[backbone.path, size] = PictureFeatures(load_backbone(directory, backbone), size)
-            found[name] = loaded[backbone.path, size]
+            shape = self.features[name].shape
+            if (backbone.path, shape) not in loaded:
+                loaded[backbone.path, shape] = PictureFeatures(load_backbone(directory, backbone), shape)
+            found[name] = loaded[backbone.path, shape]
         return found
 
     def _input(self, name: str) -> str:
@@ -303,7 +305,7 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
             inputs[seen] = (
                 keras.Input((frozen[name].width,), dtype="float32", name=seen)
                 if name in frozen
-                else keras.Input((*feature.size, 3), dtype="uint8", name=seen)
+                else keras.Input(feature.shape, dtype="uint8", name=seen)
             )
             inputs[known] = keras.Input((), dtype="float32", name=known)
         return inputs
@@ -463,18 +465,18 @@ def backbone_tower(feature: ImageFeature, network: keras.Model, model: ModelSize
     """A pretrained network, frozen until it is thawed, and one dense layer over its vector.
 
     Args:
-        feature: Size and augmentation.
+        feature: Size, channels and augmentation.
         network: As `load_backbone` gives it.
         model: Width of the result.
         name: Of the Keras model.
         seed: Of augmentation.
 
     Returns:
-        A model from uint8 `(batch, height, width, 3)` to `(batch, model.width)`.
+        A model from uint8 `(batch, height, width, channels)` to `(batch, model.width)`.
     """
-    pixels = keras.Input((*feature.size, 3), dtype="uint8")
+    pixels = keras.Input(feature.shape, dtype="uint8")
     x = (Augment(feature.augment.model_dump(), seed=seed)(pixels) + 1) * 127.5
-    x = ops.cast(ops.round(x), network.input.dtype)
+    x = ops.cast(as_rgb(ops.round(x)), network.input.dtype)
     backbone = keras.Model(network.input, network.output, name=BACKBONE)
     backbone.trainable = False
     vector = layers.Dense(model.width, activation="gelu")(_scaled(backbone(x)))

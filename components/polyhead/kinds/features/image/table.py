@@ -14,7 +14,7 @@ from polyhead.kinds.guessing.guess import ADDRESS, MOSTLY, Guess, Rank
 from polyhead.kinds.protocols.table import FeatureTable
 from polyhead.pictures.quality import choose_decoding
 
-_FORMATS = r"(?i)\.(?:jpe?g|jfif|png|webp|bmp|gif)$"  # how the path of a picture ends that Polyhead reads
+_FORMATS = r"(?i)\.(?:jpe?g|jfif|png|webp|bmp|gif|tiff?|avif)$"  # how the path of a picture ends that Polyhead reads
 
 
 class ImageFit(Fit[ImageStatistics]):

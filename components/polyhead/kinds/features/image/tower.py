@@ -33,16 +33,16 @@ def image_tower(feature: ImageFeature, rows: int, model: ModelSizes, name: str, 
     it. Measured: with 413 pictures the plain one has the lower validation loss, with 1,488 and 4,458 the residual one.
 
     Args:
-        feature: Size and augmentation.
+        feature: Size, channels and augmentation.
         rows: Pictures that it is trained on.
         model: Width of the result and dropout.
         name: Of the Keras model.
         seed: Of augmentation and dropout.
 
     Returns:
-        A model from uint8 `(batch, height, width, 3)` to `(batch, width)`.
+        A model from uint8 `(batch, height, width, channels)` to `(batch, width)`.
     """
-    pixels = keras.Input((*feature.size, 3), dtype="uint8")
+    pixels = keras.Input(feature.shape, dtype="uint8")
     x = Augment(feature.augment.model_dump(), seed=seed)(pixels)
     x, grid = (_plain(x), _PLAIN_GRID) if rows <= _FEW_ROWS else (_residual(x), _GRID)
     x = layers.Flatten()(layers.AveragePooling2D([max(1, size // grid) for size in x.shape[1:3]])(x))

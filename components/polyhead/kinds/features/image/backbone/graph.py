@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -70,6 +71,11 @@ def _flat(network: keras.Model) -> Iterator[keras.layers.Layer]:
             yield layer
 
 
+def as_rgb(pixels: Any) -> Any:
+    """Pixels `(batch, height, width, 3)`, three times the same of those that are `(batch, height, width, 1)`."""
+    return ops.repeat(pixels, 3, axis=3) if pixels.shape[3] == 1 else pixels
+
+
 class PictureFeatures(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
     """What a frozen network makes of pictures.
 
@@ -78,19 +84,19 @@ class PictureFeatures(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
     Args:
         network: As `load_backbone` gives it.
-        size: Height and width of the pictures.
+        shape: Height, width and channels of the pictures; one of a single channel is seen as three equal ones.
     """
 
-    def __init__(self, network: keras.Model, size: tuple[int, int]) -> None:
+    def __init__(self, network: keras.Model, shape: tuple[int, int, int]) -> None:
         super().__init__()
         network.trainable = False
         self._variables = [variable.value for variable in network.variables]
         self._width = network.outputs[0].shape[-1]
         see = functools.partial(_seen, network)  # out of reach of TensorFlow's saving, as the served network is
-        self._see = tf.function(see, input_signature=[tf.TensorSpec([*size, 3], tf.uint8)], autograph=False)
+        self._see = tf.function(see, input_signature=[tf.TensorSpec(shape, tf.uint8)], autograph=False)
 
     def __call__(self, pixels: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
-        """Pixels uint8 (batch, height, width, 3) to features float32 (batch, width), 0 where not `known` (batch,)."""
+        """Pixels uint8 (batch, *shape) to features float32 (batch, width), 0 where not `known` (batch,)."""
         nothing = tf.zeros([self._width])
         return tf.map_fn(
             lambda one: tf.cond(one[1], lambda: self._see(one[0]), lambda: nothing),
@@ -100,5 +106,5 @@ class PictureFeatures(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
 
 def _seen(network: keras.Model, picture: tf.Tensor) -> tf.Tensor:
-    pixels = ops.cast(picture[None], network.inputs[0].dtype)
+    pixels = ops.cast(as_rgb(picture[None]), network.inputs[0].dtype)
     return ops.cast(network(pixels, training=False)[0], "float32")
