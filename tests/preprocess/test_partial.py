@@ -50,7 +50,7 @@ def test_merged_partials_of_partitions_give_the_artifact_of_one_pass(
 ) -> None:
     """Whatever rows each partition has, an empty one included, and in whatever order they are merged."""
     config, table = clean
-    step.run(config=config, data=table.path.parent, out=tmp_path / "whole")
+    whole = step.run(config=config, data=table.path.parent, out=tmp_path / "whole")
     dice = random.Random(seed)
     owner = pl.Series([dice.randrange(1, 6) for _ in range(table.rows)])
     rows = rows_of(config, table)
@@ -64,7 +64,8 @@ def test_merged_partials_of_partitions_give_the_artifact_of_one_pass(
         gathered[0].merge(gathered.pop())
     (tmp_path / "merged").mkdir()
     (tmp_path / "merged" / SPLITS_TABLE).write_bytes((tmp_path / "whole" / SPLITS_TABLE).read_bytes())
-    step.assemble(gathered[0], table.report, PictureFolder(table.report.image_root), tmp_path / "merged")
+    pictures = PictureFolder(table.report.image_root)
+    step.assemble(gathered[0], table.report, pictures, whole.findings, tmp_path / "merged")
     assert contents(tmp_path / "merged") == contents(tmp_path / "whole")
 
 
