@@ -15,15 +15,15 @@ from sklearn.metrics import mean_poisson_deviance
 from polyhead.errors import DataError
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.scores import SCORES
-from polyhead.kinds.tables import coerce, target_table
-from polyhead.kinds.targets.count.config import CountStatistics
+from polyhead.kinds.tables import coerce, table_of
+from polyhead.kinds.targets.count.config import CountStatistics, CountTarget
 from polyhead.kinds.targets.regression.score import NumberOutcome
 from polyhead.pictures.folder import PictureFolder
 
 
 def fitted(counts: list[float | None]) -> CountStatistics:
     target = member("count")
-    fit = target_table(target).fit("t", target)
+    fit = table_of(target).fit("t", target)
     fit.update(pl.Series(counts, dtype=pl.Float64))
     statistics = fit.finish(Site(Path(), PictureFolder("."), max_pixels=1))
     assert isinstance(statistics, CountStatistics)
@@ -68,7 +68,7 @@ def test_the_loss_is_the_deviance_over_that_of_the_mean(tf: Any) -> None:
 
     counts = [0.0, 1.0, 7.0, 250.0, 123_456.0]
     statistics = fitted([*counts, None])
-    head = CountHead("t", member("count"), statistics)
+    head = CountHead("t", CountTarget(kind="count"), statistics)
     values, weights = head.transform()({"t": tf.constant([*counts, float("nan")], tf.float64)})
     assert weights.numpy().tolist() == [1, 1, 1, 1, 1, 0]
     logits = np.array([[-1.0], [0.3], [2.0], [5.5], [11.7], [3.0]], np.float32)
@@ -85,7 +85,7 @@ def test_the_loss_is_the_deviance_over_that_of_the_mean(tf: Any) -> None:
 def test_a_prediction_stays_finite(tf: Any) -> None:
     from polyhead.kinds.targets.count.graph import CountHead
 
-    head = CountHead("t", member("count"), fitted([1.0, 2.0]))
+    head = CountHead("t", CountTarget(kind="count"), fitted([1.0, 2.0]))
     said = head.answers(np.array([[1e6], [-1e6]]), 0.0, ())["t"].numpy()
     assert np.isfinite(said).all()
     assert (said >= 0).all()

@@ -18,9 +18,10 @@ from polyhead.contracts.config import parse_config
 from polyhead.errors import ConfigError
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.scores import SCORES
-from polyhead.kinds.tables import coerce, target_table
+from polyhead.kinds.tables import coerce, table_of
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.classes import ClassStatistics
+from polyhead.kinds.targets.ordinal.config import OrdinalTarget
 from polyhead.pictures.folder import PictureFolder
 
 CLASSES = ["low", "mid", "high", "top"]
@@ -32,7 +33,8 @@ def head(counts: list[int] = COUNTS, **options: Any) -> Any:
 
     classes = CLASSES[: len(counts)]
     statistics = ClassStatistics(kind="ordinal", classes=classes, counts=counts, missing=25)
-    return OrdinalHead("t", member("ordinal", classes=classes, **options), statistics)
+    target = OrdinalTarget.model_validate({"kind": "ordinal", "classes": classes, **options})
+    return OrdinalHead("t", target, statistics)
 
 
 def probabilities(of: Any, logits: Any) -> Any:
@@ -107,7 +109,7 @@ def test_a_straight_line_for_it_is_the_continuation_ratio_model(tf: Any) -> None
 def test_whole_numbers_have_their_own_order() -> None:
     """Not that of their digits."""
     target = member("ordinal")
-    fit = target_table(target).fit("t", target)
+    fit = table_of(target).fit("t", target)
     fit.update(pl.Series(["10", "-1", "2", "10", None]))
     statistics = fit.finish(Site(Path(), PictureFolder("."), max_pixels=1))
     assert (statistics.classes, statistics.counts, statistics.missing) == (["-1", "2", "10"], [1, 1, 2], 1)

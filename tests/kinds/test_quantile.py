@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -18,8 +18,8 @@ from polyhead.errors import ConfigError, DataError
 from polyhead.evaluate.comparing import compare
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.scores import SCORES
-from polyhead.kinds.tables import target_table
-from polyhead.kinds.targets.quantile.config import QuantileStatistics
+from polyhead.kinds.tables import table_of
+from polyhead.kinds.targets.quantile.config import QuantileStatistics, QuantileTarget
 from polyhead.kinds.targets.quantile.score import QuantileOutcome
 from polyhead.pictures.folder import PictureFolder
 
@@ -29,22 +29,22 @@ NUMBERS = np.exp(np.random.default_rng(0).normal(2, 1, 500))
 
 def fitted(numbers: Any = NUMBERS, **options: Any) -> QuantileStatistics:
     target = member("quantile", **{"levels": LEVELS, **options})
-    fit = target_table(target).fit("t", target)
+    fit = table_of(target).fit("t", target)
     fit.update(pl.Series(numbers, dtype=pl.Float64))
     statistics = fit.finish(Site(Path(), PictureFolder("."), max_pixels=1))
     assert isinstance(statistics, QuantileStatistics)
     return statistics
 
 
-def head(transform: str) -> Any:
+def head(transform: Literal["none", "log"]) -> Any:
     from polyhead.kinds.targets.quantile.graph import QuantileHead
 
-    target = member("quantile", levels=LEVELS, transform=transform)
+    target = QuantileTarget(kind="quantile", levels=LEVELS, transform=transform)
     return QuantileHead("t", target, fitted([*NUMBERS, None], transform=transform))
 
 
 @pytest.mark.parametrize("transform", ["none", "log"])
-def test_the_prior_says_the_train_rows_quantiles(tf: Any, transform: str) -> None:
+def test_the_prior_says_the_train_rows_quantiles(tf: Any, transform: Literal["none", "log"]) -> None:
     """Through the transform and back, those of numpy, beside the one that is next to the median."""
     of = head(transform)
     said = of.answers(of.prior_logits()[None].astype(np.float64), 0.0, ())

@@ -93,9 +93,14 @@ def test_predict_says_of_a_table_what_the_network_says_of_examples(
     predict_step.run(bundle=folder / "T", table=str(folder / "new.csv"), out=folder / "new.parquet")
     table = pl.read_parquet(folder / "new.parquet")
     assert table["key"].to_list() == frame["id"].to_list()
-    numbers = [by_key[key]["regression"] for key in table["key"]]
-    np.testing.assert_allclose(table["regression.predicted"].to_numpy(), numbers, rtol=1e-5)
-    assert table["multiclass.predicted"].to_list() == [by_key[key]["multiclass"].decode() for key in table["key"]]
+    for kind in ("regression", "count", "quantile"):
+        numbers = [by_key[key][kind] for key in table["key"]]
+        np.testing.assert_allclose(table[f"{kind}.predicted"].to_numpy(), numbers, rtol=1e-5)
+    quantiles = table.select(f"quantile.quantile.{level}" for level in config.targets["quantile"].levels)
+    expected = [by_key[key]["quantile__quantiles"] for key in table["key"]]
+    np.testing.assert_allclose(quantiles.to_numpy(), expected, rtol=1e-5)
+    for kind in ("multiclass", "ordinal"):
+        assert table[f"{kind}.predicted"].to_list() == [by_key[key][kind].decode() for key in table["key"]]
 
 
 def test_every_head_is_evaluated(trained: tuple[Path, Any, pl.DataFrame]) -> None:

@@ -17,8 +17,8 @@ import pytest
 
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
+from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
-from polyhead.kinds.targets.regression.config import RegressionStatistics
 from polyhead.predict import step as predict_step
 
 HUNDRED = 100
@@ -174,7 +174,7 @@ def columns_of(row: dict[str, Any], preprocessing: Preprocessing) -> dict[str, A
     """A row of the network's outputs under the names of the prediction table."""
     cells: dict[str, Any] = {}
     for name, statistics in preprocessing.target_statistics.items():
-        if isinstance(statistics, RegressionStatistics):
+        if not isinstance(statistics, ClassStatistics | LabelStatistics):
             cells[f"{name}.predicted"] = float(row[name])
             continue
         if isinstance(statistics, LabelStatistics):
