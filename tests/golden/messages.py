@@ -275,8 +275,8 @@ class Reader:
         if isinstance(node, ast.Call) and _name(node) == "did_you_mean":
             return ["did you mean {…}?, or the known ones"]
         if isinstance(node, ast.Call) and _name(node) == "new_from_index":  # a series of one text
-            constants = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
-            return [constant for constant in constants if isinstance(constant, str)]
+            lists = [part for part in ast.walk(node) if isinstance(part, ast.List)]
+            return [text for part in lists for value in part.elts for text in self.texts(value, seen)]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id not in seen:
             made = self._returned(node.func.id, (*seen, node.func.id))
             return made or [_placeholder(node)]

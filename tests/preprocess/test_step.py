@@ -374,7 +374,7 @@ def test_rows_within_the_gap_are_kept_with_the_reason_and_counted_to_the_end(tmp
     ]
     assert aside["value"].to_list() == [day.isoformat() for day in left["sold"]]
     assert aside["detail"].to_list() == [
-        f"is within the gap of 3d before the first {name} row, at {begins[name].isoformat()}"
+        f"is within 3d before the {name} rows, which begin at {begins[name].isoformat()}"
         for name in ("val" if day < begins["val"] else "test" for day in left["sold"])
     ]
     assert all(
@@ -395,6 +395,23 @@ def test_rows_within_the_gap_are_kept_with_the_reason_and_counted_to_the_end(tmp
     parts = [tmp_path / part.name for part in planned.partitions]
     merged = shard.merge(**plan, parts=parts, out=tmp_path / "M")  # type: ignore[arg-type]
     assert (merged.shards, merged.rows_rejected, merged.rejections) == (manifest.shards, 3, manifest.rejections)
+
+
+def test_a_gap_longer_than_the_val_rows_last(tmp_path: Path) -> None:
+    """Leaves them out, and train rows still before where they would have begun."""
+    config, frame = timed(tmp_path, time="day", gap=9)
+    fitted = step.run(config=config, data=tmp_path / "V", out=tmp_path / "P")
+    plain = config.model_copy(update={"split": config.split.model_copy(update={"gap": None})})
+    validate.run(config=plain, table=frame, out=tmp_path / "V2")
+    step.run(config=plain, data=tmp_path / "V2", out=tmp_path / "P2")
+    whole = pl.read_parquet(tmp_path / "P2" / SPLITS_TABLE).with_columns(frame["day"])
+    val, test = (whole.filter(pl.col("__split__") == name)["day"].min() for name in ("val", "test"))
+    assert fitted.rows["val"] == 0
+    said = pl.read_parquet(tmp_path / "P" / REJECTED_TABLE).join(whole, left_on="row", right_on="__row__")
+    for split, detail in said.select("__split__", "detail").rows():
+        name, begin = ("val", val) if split == "train" else ("test", test)
+        assert detail == f"is within 9 before the {name} rows, which begin at {begin}"
+    assert set(said["__split__"]) == {"train", "val"}
 
 
 def test_a_gap_that_leaves_out_every_train_row(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def holds(rows: pl.DataFrame) -> NDArray[np.float64]:
     tags = [rows["tags"].list.contains(tag) for tag in TAGS]
     price = rows["price"].fill_null(strategy="mean")
     columns = [column.to_numpy().astype(float) for column in (*words, *tags)]
-    return np.column_stack([*columns, ((price - price.mean()) / price.std()).to_numpy()])  # type: ignore[operator]
+    return np.column_stack([*columns, ((price - price.mean()) / price.std()).to_numpy()])
 
 
 def deviation(held: NDArray[np.float64], parts: NDArray[np.int64]) -> float:

@@ -106,15 +106,16 @@ def left_out(table: ParquetTable, path: Path, section: SplitSection) -> pl.DataF
     whole = pl.concat([pl.scan_parquet(path, glob=False), table.scan().select(TIME)], how="horizontal").collect()
     rows = whole.filter(pl.col(SPLIT).is_null())
     values = pl.Series([_shown(time, section) for time in rows[TIME]], dtype=pl.String)
-    rejected, taken = Rejected(), pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
-    for split in SPLITS[1:]:
-        begin = whole.filter(pl.col(SPLIT) == split)[TIME].min()
-        if isinstance(begin, float):
-            before = (rows[TIME] < begin) & ~taken
-            taken |= before
-            said = f"is within the gap of {_gap(section)} before the first {split} row, at {_shown(begin, section)}"
-            details = pl.Series([said]).new_from_index(0, int(before.sum()))
-            rejected.add_cells(before.arg_true(), rows[KEY], section.time.column, "in_gap", values, details)
+    val, test = _beginnings(whole[TIME], section.shares.train, section.shares.val)
+    rejected = Rejected()
+    for split, after, begin in (("val", -np.inf, val), ("test", val, test)):
+        if begin > after and (split, val) != ("val", test):
+            found = ((rows[TIME] < begin) & (rows[TIME] >= after)).arg_true()
+            at, gap = _shown(begin, section), _gap(section)
+            said = pl.Series([f"is within {gap} before the {split} rows, which begin at {at}"]).new_from_index(
+                0, len(found)
+            )
+            rejected.add_cells(found, rows[KEY], section.time.column, "in_gap", values, said)
     return rejected.frame().with_columns(rows[ROW].alias("row"))
 
 
