@@ -12,12 +12,13 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from polyhead.contracts.config import Config
+from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.validation import EMBEDDED_PICTURES, ValidationReport
 from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step
 from polyhead.tables.reading import open_table
 from polyhead.validate import step
+from polyhead.validate.infer import propose
 
 BY_PATH = ("2.bmp", "4.webp")
 SPLITS = ("train", "train", "val", "test")
@@ -171,6 +172,22 @@ def test_several_workers_leave_bytes_to_validate(rows: pl.DataFrame, config: Con
         step.run_partition(config=config, plan=tmp_path / "plan", partition=partition.name, out=parts[-1])
     step.run(config=config, table=table, out=tmp_path / "w", plan=tmp_path / "plan", parts=parts)
     assert ValidationReport.read(tmp_path / "v").files == ValidationReport.read(tmp_path / "w").files
+
+
+@pytest.mark.parametrize("form", [as_bytes, as_records])
+def test_init_proposes_pictures_in_the_table(
+    rows: pl.DataFrame, tmp_path: Path, form: Callable[..., pl.DataFrame]
+) -> None:
+    """Of two columns alike each one; validate takes what is proposed."""
+    table = pl.concat([form(rows, tmp_path).drop("part", "id")] * 5)
+    table = table.with_columns(price=pl.int_range(table.height) * 1.5, back=pl.col("photo").reverse())
+    table.write_parquet(tmp_path / "t.parquet")
+    text = propose(table, str(tmp_path / "t.parquet"), ["price"]).text()
+    assert text.count("pictures inside the table") == 2
+    config = parse_config(text)
+    assert [feature.kind for feature in config.features.values()] == ["image", "image"]
+    report = step.run(config=config, table=str(tmp_path / "t.parquet"), out=tmp_path / "v")
+    assert (report.rows_clean, report.images_checked) == (table.height, 5)
 
 
 def test_a_parquet_file_of_bytes_is_read_a_part_at_a_time(rows: pl.DataFrame, tmp_path: Path) -> None:

@@ -52,9 +52,11 @@ class Column:
     def words(self) -> pl.Series | None:
         """The cells as validate spells them, null where missing; None where they have no one spelling."""
         try:
-            return coercion.words(self.series)
+            words = coercion.words(self.series)
         except DataError:
             return None
+        bare = self.series.dtype == pl.Binary and words.null_count() == self.rows > self.series.null_count()
+        return None if bare else words
 
     @cached_property
     def known(self) -> pl.Series:
@@ -70,6 +72,14 @@ class Column:
     def is_unique(self) -> bool:
         """Whether every row has a word of its own."""
         return self.distinct == self.rows
+
+    @cached_property
+    def holds_pictures(self) -> bool:
+        """Whether the cells are the bytes of files, alone or in records `{bytes, path}`."""
+        dtype = self.series.dtype
+        if isinstance(dtype, pl.Struct):
+            return {"bytes", "path"} == {part.name for part in dtype.fields}
+        return dtype == pl.Binary and self.words is None
 
     @cached_property
     def numbers(self) -> pl.Series | None:

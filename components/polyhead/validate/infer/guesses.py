@@ -22,7 +22,7 @@ from polyhead.kinds.guessing.guess import (
 from polyhead.kinds.tables import FEATURE_TABLES, TARGET_TABLES
 from polyhead.validate.infer.roles import counts_rows
 
-_OTHER_FORMATS = r"(?i)\.(?:tiff?|heic|heif|avif|svg|ico|jp2|dng|cr2|nef|raw|dcm|pdf|mp4|mov|avi)$"
+_OTHER_FORMATS = r"(?i)\.(?:heic|heif|svg|ico|jp2|dng|cr2|nef|raw|dcm|pdf|mp4|mov|avi)$"
 _PICTURE_ADDRESS = r"(?i)\.(?:jpe?g|jfif|png|webp|bmp|gif|tiff?|avif)(?:$|[?#])"
 _PICTURE_NAMES = re.compile(
     r"avatar|cover|frame|icon|images?|imgs?|jpe?g|photos?|pics?|pictures?|png|poster|thumb|thumbnail"
@@ -112,8 +112,6 @@ def _unsuitable_type(column: Column) -> str:
     """Why no feature kind holds a column of its type; empty where the words decide."""
     dtype = column.series.dtype
     if isinstance(dtype, pl.Struct):
-        if {"bytes", "path"} <= {part.name for part in dtype.fields}:
-            return "pictures inside the table: give the column kind: image"
         return "records of several fields: make a column of each field"
     if isinstance(dtype, (pl.List, pl.Array)):
         return "lists that are not all of one length, or not of numbers: make a column of each item"

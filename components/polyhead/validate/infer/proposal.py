@@ -254,7 +254,7 @@ def _choose_split(
 
 def _look_at_pictures(columns: Sequence[Column], guesses: dict[str, Guess], table: str) -> str | None:
     """Open a few pictures of every column that reads like paths; what cannot be opened is left out."""
-    galleries = [column for column in columns if _is_pictures(guesses[column.name].kind)]
+    galleries = [column for column in columns if _is_pictures(guesses[column.name].kind) and not column.holds_pictures]
     if not galleries:
         return None
     root = find_root(galleries, table)
@@ -324,7 +324,7 @@ def _settle(
     features: dict[str, pl.Series] = {}
     for column in columns:
         guess = guesses[column.name]
-        if guess.kind and not guess.left_out:
+        if guess.kind and not guess.left_out and not column.holds_pictures:
             try:
                 features[column.name] = _faults(column, _FEATURES, guess, nothing)
             except DataError as error:

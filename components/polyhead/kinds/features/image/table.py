@@ -59,7 +59,9 @@ class ImageTable(FeatureTable[ImageFeature]):
         return path_coercion(source)
 
     def guess(self, column: Column) -> Guess | None:
-        """Paths that end as those of pictures do."""
+        """Pictures in the cells, or paths that end as those of pictures do."""
+        if column.holds_pictures:
+            return Guess("image", why="pictures inside the table", rank=Rank.TYPE)
         if column.share(_FORMATS) > MOSTLY and column.share(ADDRESS) <= 1 - MOSTLY:
             return Guess("image", why="paths of pictures", rank=Rank.PLACES)
         return None
