@@ -87,8 +87,8 @@ def test_the_weighted_centre_is_on_the_scale_that_is_learned(transform: Transfor
     statistics = fitted(transform, weights=weights)
     assert statistics.weighted is not None
     scale = Scale(transform)
-    mean = np.average(scale.learned(NUMBERS), weights=weights)
-    assert statistics.weighted.mean == pytest.approx(mean, rel=1e-12)
+    mean = np.array(np.average(scale.learned(NUMBERS), weights=weights))
+    assert statistics.weighted.mean == pytest.approx(float(mean), rel=1e-12)
     assert statistics.weighted.value == pytest.approx(float(scale.back(mean)), rel=1e-12)
     assert fitted(transform).model_copy(update={"weighted": statistics.weighted}) == statistics
 
