@@ -9,7 +9,8 @@
 <out>/rejected.parquet   `row` int64, `key`, `column`, `reason`, `value`, `detail` string; one line per problem
 <out>/duplicates.parquet `same` (duplicate_rows, duplicate_images, near_duplicate_images), `set` int64, `__row__` int64,
                          `__key__`, `column` string; one line per whole row, then `column` is null, or picture that is
-                         the same as another one. `set` numbers what belongs together
+                         the same as another one. `set` numbers what belongs together.
+                         Not there if the table did not pass for another reason
 
 Several workers can look at the pictures before that, by a plan. Then `validate` looks at none of these itself, and
 writes the same bytes.
