@@ -19,7 +19,7 @@ from PIL import Image
 from refusals import gist, refusal
 
 from polyhead.contracts.config import load_config, parse_config
-from polyhead.contracts.validation import CLEAN_TABLE, REJECTED_TABLE, ValidationReport
+from polyhead.contracts.validation import CLEAN_TABLE, DUPLICATES_TABLE, REJECTED_TABLE, ValidationReport
 from polyhead.errors import ArtifactError, DataError
 from polyhead.pictures.folder import PictureFolder
 from polyhead.validate import step
@@ -431,7 +431,12 @@ def test_an_output_folder_that_holds_something_else_is_refused(tiny: Any) -> Non
     assert os.listdir(data.folder / "V") == ["notes.txt"]
     first = run(data, out="W")
     assert run(data, out="W") == first
-    assert sorted(os.listdir(data.folder / "W")) == ["ValidationReport.json", CLEAN_TABLE, REJECTED_TABLE]
+    assert sorted(os.listdir(data.folder / "W")) == [
+        "ValidationReport.json",
+        CLEAN_TABLE,
+        DUPLICATES_TABLE,
+        REJECTED_TABLE,
+    ]
 
 
 def test_the_same_table_twice_is_the_same_artifact(tiny: Any) -> None:

@@ -14,7 +14,8 @@
                          picture whose reason begins with `masked_` counts as missing, and its row is in the clean table
 <out>/duplicates.parquet `same` (duplicate_rows, duplicate_images, near_duplicate_images), `set` int64, `__row__` int64,
                          `__key__`, `column` string; one line per whole row, then `column` is null, or picture that is
-                         the same as another one. `set` numbers what belongs together
+                         the same as another one. `set` numbers what belongs together. Not there if the table did not
+                         pass for another reason
 <out>/pictures.bin       only if the table holds pictures itself: their bytes, each different one once, in the table's
                          order. In the clean table such a picture is `bytes:<first byte>+<length>` in place of a path
 

@@ -82,6 +82,7 @@ def _answers(sample: pl.DataFrame, config: Config) -> Iterator[tuple[str, pl.Ser
         facet, column = target_table(target), sample[name]
         if facet.single:
             yield name, column
+        if facet.single or not facet.labelled:
             continue
         counts = facet.labels(column.drop_nulls()).alias("label").value_counts()
         for label in counts.sort("count", "label", descending=[True, False])["label"].head(_LABELS):

@@ -120,8 +120,8 @@ def run(
         cleaning = _Cleaning(config, opened, rows, PictureColumns(opened.schema, columns, held), pictures, batch_rows)
         found = cleaning.write(directory)
         problems, warnings = _verdict(config, found)
-        findings = _findings(config, directory, folder, found.rows_clean, workers)
-        problems += refused(findings) if config.validate_.leakage == "fail" and not problems else []
+        findings = [] if problems else _findings(config, directory, folder, found.rows_clean, workers)
+        problems += refused(findings) if config.validate_.leakage == "fail" else []
         report = ValidationReport(
             made_from={"config": config.fingerprint(ValidationReport)},
             table=source if isinstance(source, str) else "DataFrame",
