@@ -78,7 +78,8 @@ def projection(length: int, width: int) -> NDArray[np.float32]:
     """
     drawn = hashlib.shake_256(f"{length} to {width}".encode()).digest(-(-length * width // 8))
     signs = np.unpackbits(np.frombuffer(drawn, np.uint8), count=length * width)
-    return ((2 * signs.astype(np.float32) - 1) / np.sqrt(np.float32(width))).reshape(length, width)
+    matrix: NDArray[np.float32] = (2 * signs.astype(np.float32) - 1) / np.sqrt(np.float32(width))
+    return matrix.reshape(length, width)
 
 
 class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
