@@ -77,8 +77,9 @@ def projection(length: int, width: int) -> NDArray[np.float32]:
     Vectors keep their lengths and distances, up to a few parts of the root of the width (Achlioptas, 2003).
     """
     drawn = hashlib.shake_256(f"{length} to {width}".encode()).digest(-(-length * width // 8))
-    signs = np.unpackbits(np.frombuffer(drawn, np.uint8), count=length * width).astype(np.float32)
-    return np.asarray((2 * signs - 1) / np.sqrt(np.float32(width)), np.float32).reshape(length, width)
+    signs = np.unpackbits(np.frombuffer(drawn, np.uint8), count=length * width)
+    matrix: NDArray[np.float32] = (2 * signs.astype(np.float32) - 1) / np.sqrt(np.float32(width))
+    return matrix.reshape(length, width)
 
 
 class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
