@@ -41,7 +41,7 @@ class TextFeature(FeatureBase):
         "word count as characters.",
     )
     min_documents: Fit[Documents] = Field(
-        2,
+        1,
         description="Texts of train rows that a term must occur in: a whole number, or their share, such as 0.01. 1 is "
         "one text, 1.0 is all.",
     )
