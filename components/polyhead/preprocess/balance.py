@@ -46,7 +46,11 @@ class LabelRows(Fit[Distribution]):
 
 
 class NumberRows(Fit[Distribution]):
-    """Mean and standard deviation."""
+    """Mean and standard deviation.
+
+    Args:
+        name: The target.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
