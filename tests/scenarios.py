@@ -59,6 +59,10 @@ class Drawing:
             paint(row).save(self.folder / path)
         return paths
 
+    def pairs(self, chance: float) -> list[tuple[bool, bool]]:
+        """Two answers of yes or no for each row."""
+        return list(zip(self.yes(chance).tolist(), self.yes(chance).tolist(), strict=True))
+
     def sparse(self, values: Any, share: float = 0.03) -> list[Any]:
         """The values, a share of them missing."""
         return [None if gone else value for value, gone in zip(list(values), self.yes(share), strict=True)]
@@ -126,6 +130,7 @@ def lesion(draw: Drawing) -> Frame:
     odds = 3.5 * ragged - 3.2 + (age - 54) / 18 + 0.8 * (site == "back")
     radius = draw.between(6, 16)
     return {
+        "patient": np.char.add("p", draw.random.integers(0, draw.rows // 2, draw.rows).astype(str)),
         "photo": draw.pictures(
             "photo", lambda row: _blob(draw.random, radius[row], bool(ragged[row]), (90, 60, 50), (220, 180, 160))
         ),
@@ -242,6 +247,47 @@ def radiographs(draw: Drawing) -> Frame:
     }
 
 
+def everything(draw: Drawing) -> Frame:
+    """Flats to let: a column of every kind of feature and target, and weights of the rows."""
+    area, rooms, district = draw.between(20, 150), draw.random.integers(1, 6, draw.rows), draw.one_of("old", "new")
+    balcony, shade = draw.yes(0.4), draw.between(0, 1)
+    extras = [" | ".join(word for word, on in (("lift", a), ("garage", b)) if on) or "[]" for a, b in draw.pairs(0.5)]
+    garage = np.array(["garage" in one for one in extras])
+    worth = area * (9 + 4 * (district == "new")) * np.exp(draw.noise(0.1)) + 150 * garage + 200 * shade
+    visits = draw.random.poisson(1 + 3 * balcony + 2 * shade)
+    state = np.digitize(shade + draw.noise(0.08), [0.33, 0.66])
+    vectors = np.stack([area / 100 + draw.noise(0.05), shade + draw.noise(0.05), draw.noise(1)], 1)
+
+    def paint(row: int) -> Image.Image:
+        level = int(60 + 180 * shade[row])
+        return _blob(draw.random, 12, bool(balcony[row]), (level, 120, 90), (230, 235, 240))
+
+    return {
+        "photo": draw.pictures("photo", paint),
+        "area": draw.sparse(area.round(1)),
+        "rooms": rooms,
+        "district": draw.sparse(district),
+        "notice": [
+            f"{room} rooms, {'with' if there else 'no'} balcony" for room, there in zip(rooms, balcony, strict=True)
+        ],
+        "built": draw.sparse(pd.Timestamp("1950-01-01") + pd.to_timedelta((shade * 27_000).astype(int), unit="D")),
+        "layout": [str(vector.round(3).tolist()) for vector in vectors],
+        "extras": extras,
+        "furnished": np.where(draw.yes(0.3), "yes", "no"),
+        "let": np.where(draw.yes(1 / (1 + np.exp((worth - 1100) / 200))), "yes", "no"),
+        "quarter": np.where(district == "new", "north", np.where(area > 80, "south", "west")),
+        "tags": [
+            "|".join(t for t, on in (("bright", s > 0.5), ("big", a > 80)) if on) or "[]"
+            for s, a in zip(shade, area, strict=True)
+        ],
+        "rent": draw.sparse(worth.round()),
+        "state": np.array(["worn", "good", "new"])[state],
+        "visits": visits,
+        "days": np.exp(2 + shade + draw.noise(0.4)).round(1),
+        "weight": draw.between(0.5, 1.5).round(2),
+    }
+
+
 SCENARIOS: dict[str, Callable[[Drawing], Frame]] = {
     "tumour": tumour,
     "fruit": fruit,
@@ -252,6 +298,7 @@ SCENARIOS: dict[str, Callable[[Drawing], Frame]] = {
     "tickets": tickets,
     "shapes": shapes,
     "radiographs": radiographs,
+    "everything": everything,
 }
 """By the name of the configuration and of its table."""
 

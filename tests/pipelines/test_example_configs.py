@@ -11,6 +11,7 @@ from trainings import leave_out_serving
 
 from polyhead.contracts.config import load_config
 from polyhead.evaluate import step as evaluate_step
+from polyhead.kinds.union import FEATURES, TARGETS
 from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step
 from polyhead.train import step as train_step
@@ -25,6 +26,12 @@ def test_every_example_has_a_table_and_a_line_in_the_list() -> None:
     assert files - {"houses", "houses-pretrained"} == set(scenarios.SCENARIOS)
     listed = (CONFIGS / "README.md").read_text(encoding="utf-8")
     assert [name for name in sorted(files) if f"[{name}.yaml]({name}.yaml)" not in listed] == []
+
+
+def test_one_example_has_every_kind() -> None:
+    config = load_config(CONFIGS / "everything.yaml")
+    assert {feature.kind for feature in config.features.values()} == set(FEATURES)
+    assert {target.kind for target in config.targets.values()} == set(TARGETS)
 
 
 @pytest.mark.parametrize("name", scenarios.SCENARIOS)
