@@ -39,7 +39,7 @@ _MOST_COLUMNS = 1 << 16
 
 
 def column_names(columns: object) -> list[str] | None:
-    """The columns that `columns` of a feature names, in order; None where it names none.
+    """The columns that `columns` of a feature names, two or more, in order; None where it names none.
 
     Args:
         columns: A list of different names; or the first and the last one of some that are counted, such as
@@ -47,13 +47,13 @@ def column_names(columns: object) -> list[str] | None:
     """
     if isinstance(columns, list):
         names = [name for name in columns if isinstance(name, str)]
-        return names if names and len(set(names)) == len(columns) else None
+        return names if len(names) > 1 and len(set(names)) == len(columns) else None
     match = _RANGE.fullmatch(columns) if isinstance(columns, str) else None
     if match is None:
         return None
     start, first, end, last = match.groups()
     width = len(first) if first.startswith("0") and first != "0" else 0
-    if start != end or (width and len(last) != width) or not 0 <= int(last) - int(first) < _MOST_COLUMNS:
+    if start != end or (width and len(last) != width) or not 0 < int(last) - int(first) < _MOST_COLUMNS:
         return None
     return [f"{start}{number:0{width}d}" for number in range(int(first), int(last) + 1)]
 

@@ -48,7 +48,7 @@ class VectorFeature(FeatureBase):
         if value is not None and column_names(value) is None:
             raise InvalidValueError(
                 "invalid-columns",
-                f"received {value!r}: write the first and the last column, emb_0..emb_767, or a list of different ones",
+                f"received {value!r}: write the first and the last column, emb_0..emb_767, or a list of two or more",
             )
         return value
 
