@@ -88,17 +88,22 @@ def _identical_rows(table: ParquetTable, config: Config) -> pl.DataFrame:
     known = pl.any_horizontal(pl.col(name).is_not_null() for name in features)
     row = pl.struct(names)
     low, high = row.hash(0).alias("low"), row.hash(1).alias("high")
-    parts = (table.read(part, low, known.alias("known")).filter("known")["low"].to_numpy() for part in table.parts())
-    hashes = np.concatenate(list(parts))
+    hashes = np.empty(table.rows, np.uint64)
+    filled = 0
+    for part in table.parts():
+        found = table.read(part, low, known.alias("known")).filter("known")["low"].to_numpy()
+        hashes[filled : filled + len(found)] = found
+        filled += len(found)
+    hashes = hashes[:filled]
     hashes.sort()
-    starts = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]]))
-    sizes = np.diff(np.append(starts, len(hashes)))
-    suspects = pl.Series(hashes[starts[sizes > 1]])
-    if suspects.is_empty() or len(sizes) * _LARGE_SETS <= len(hashes):
+    repeats, more = np.unique(hashes[1:][hashes[1:] == hashes[:-1]], return_counts=True)
+    del hashes
+    suspects = pl.Series(repeats)
+    if suspects.is_empty() or (filled - int(more.sum())) * _LARGE_SETS <= filled:
         return nothing
     sample = every(table, _SAMPLE, *names, low).unique("low", keep="first", maintain_order=True)
-    by_chance = math.comb(len(hashes), 2) * math.prod(_agreement(sample.select(name)) for name in names)
-    if by_chance * _BEYOND_CHANCE > (sizes * (sizes - 1.0) / 2).sum():
+    by_chance = math.comb(filled, 2) * math.prod(_agreement(sample.select(name)) for name in names)
+    if by_chance * _BEYOND_CHANCE > float((more * (more + 1.0) / 2).sum()):
         return nothing
     suspected = low.is_in(suspects.implode()) & known
     rows = pl.concat(
