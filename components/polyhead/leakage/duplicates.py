@@ -123,7 +123,13 @@ def every(table: ParquetTable, most: int, *columns: str | pl.Expr) -> pl.DataFra
         columns: What to give of them.
     """
     step = -(-table.rows // most)
-    return pl.concat(table.read(part, *columns).gather_every(step, offset=-part.start % step) for part in table.parts())
+    parts = (table.read(part, *columns).gather_every(step, offset=-part.start % step) for part in table.parts())
+    return pl.concat(map(_by_itself, parts))
+
+
+def _by_itself(rows: pl.DataFrame) -> pl.DataFrame:
+    """The same rows without the words of those that they were among, which polars would keep in memory."""
+    return pl.DataFrame(rows.to_arrow(compat_level=pl.CompatLevel.oldest()), schema=rows.schema)
 
 
 def _agreement(column: pl.DataFrame) -> float:
