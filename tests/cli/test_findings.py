@@ -12,7 +12,7 @@ def test_the_command_says_what_it_found(tiny: Any, polyhead: Any) -> None:
     """On the terminal a line each, in JSON the findings, and 1 where they stop it."""
 
     def repeat(frame: pd.DataFrame) -> pd.DataFrame:
-        frame.loc[1, "photo"] = frame.loc[2, "photo"]
+        frame.loc[1, "photo"] = "images/002.png"
         return frame
 
     data = tiny(change=repeat)

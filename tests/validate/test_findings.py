@@ -97,9 +97,10 @@ def test_identical_rows_count_once_a_set(tmp_path: Path) -> None:
     frame.loc[[3, 5], "size"] = np.nan
     for to, of in ((10, 1), (11, 1), (12, 2), (5, 3)):
         frame.loc[to, ["size", "label"]] = frame.loc[of, ["size", "label"]]
-    frame["other"] = np.arange(ROWS) % 7
+    other = list(range(ROWS))
     for to, of in ((10, 1), (11, 1), (12, 2), (5, 3)):
-        frame.loc[to, "other"] = frame.loc[of, "other"]
+        other[to] = other[of]
+    frame["other"] = other
     frame["part"] = "train"
     frame.loc[[60, 61], "part"] = ["val", "test"]
     frame.loc[12, "part"] = "test"
@@ -133,7 +134,7 @@ def test_identical_pictures_in_rows_columns_and_labels(tmp_path: Path) -> None:
     backs = [noise(tmp_path / f"b{row}.png", 1000 + row) for row in range(ROWS)]
     frame = table(photo=photos, back=backs, part="train")
     frame.loc[[70, 71], "part"] = ["val", "test"]
-    frame.loc[4, "back"] = frame.loc[4, "photo"]  # one path in both columns of a row
+    frame.loc[4, "back"] = "p4.png"  # one path in both columns of a row
     noise(tmp_path / "copy.png", 6)  # another file with the bytes of p6.png
     frame.loc[70, "photo"] = "copy.png"
     frame.loc[[6, 70], "label"] = ["low", "high"]

@@ -87,21 +87,49 @@ def _identical_rows(table: ParquetTable, config: Config) -> pl.DataFrame:
     names = [*features, *config.targets]
     known = pl.any_horizontal(pl.col(name).is_not_null() for name in features)
     row = pl.struct(names)
-    hashes = row.hash(0).alias("low"), row.hash(1).alias("high")
-    rows = pl.concat(table.read(part, ROW, *hashes, known.alias("known")) for part in table.parts())
-    rows = rows.filter("known").drop("known")
-    sizes = rows.group_by("low", "high").len()["len"].cast(pl.Float64)
-    repeated = rows.filter(pl.len().over("low", "high") > 1)
-    if repeated.is_empty() or len(sizes) * _LARGE_SETS <= rows.height:
+    low, high = row.hash(0).alias("low"), row.hash(1).alias("high")
+    hashes = np.empty(table.rows, np.uint64)
+    filled = 0
+    for part in table.parts():
+        found = table.read(part, low, known.alias("known")).filter("known")["low"].to_numpy()
+        hashes[filled : filled + len(found)] = found
+        filled += len(found)
+    hashes = hashes[:filled]
+    hashes.sort()
+    repeats, more = np.unique(hashes[1:][hashes[1:] == hashes[:-1]], return_counts=True)
+    del hashes
+    suspects = pl.Series(repeats)
+    if suspects.is_empty() or (filled - int(more.sum())) * _LARGE_SETS <= filled:
         return nothing
-    different = rows.unique(["low", "high"], keep="first", maintain_order=True)
-    step = max(1, different.height // _SAMPLE)
-    sample = table.scan().join(different.gather_every(step).select(ROW).lazy(), on=ROW, how="semi")
-    by_chance = math.comb(rows.height, 2) * math.prod(_agreement(sample.select(name).collect()) for name in names)
-    if by_chance * _BEYOND_CHANCE > (sizes * (sizes - 1) / 2).sum():
+    sample = every(table, _SAMPLE, *names, low).unique("low", keep="first", maintain_order=True)
+    by_chance = math.comb(filled, 2) * math.prod(_agreement(sample.select(name)) for name in names)
+    if by_chance * _BEYOND_CHANCE > float((more * (more + 1.0) / 2).sum()):
         return nothing
-    keys = table.scan().select(ROW, KEY).join(repeated.lazy(), on=ROW, how="inner", maintain_order="left").collect()
-    return _numbered(ROWS, keys.with_columns(pl.lit(None, pl.String).alias("column")), ["low", "high"])
+    suspected = low.is_in(suspects.implode()) & known
+    rows = pl.concat(
+        table.read(part, ROW, KEY, low, high, suspected.alias("suspected")).filter("suspected")
+        for part in table.parts()
+    )
+    rows = rows.filter(pl.len().over("low", "high") > 1)
+    return _numbered(ROWS, rows.with_columns(pl.lit(None, pl.String).alias("column")), ["low", "high"])
+
+
+def every(table: ParquetTable, most: int, *columns: str | pl.Expr) -> pl.DataFrame:
+    """Evenly spaced rows of a table.
+
+    Args:
+        table: With one row at least.
+        most: Rows at most.
+        columns: What to give of them.
+    """
+    step = -(-table.rows // most)
+    parts = (table.read(part, *columns).gather_every(step, offset=-part.start % step) for part in table.parts())
+    return pl.concat(map(_by_itself, parts))
+
+
+def _by_itself(rows: pl.DataFrame) -> pl.DataFrame:
+    """The same rows without the words of those that they were among, which polars would keep in memory."""
+    return pl.DataFrame(rows.to_arrow(compat_level=pl.CompatLevel.oldest()), schema=rows.schema)
 
 
 def _agreement(column: pl.DataFrame) -> float:

@@ -38,6 +38,8 @@ def duplicate_findings(duplicates: pl.DataFrame, table: ParquetTable, config: Co
         table: The clean table that they are of.
         config: Its configuration.
     """
+    if duplicates.is_empty():
+        return []
     labelled = [name for name, target in config.targets.items() if target_table(target).labelled]
     wanted = duplicates.select(ROW).unique().lazy()
     labels = table.scan().select(ROW, *labelled).join(wanted, on=ROW, how="semi").collect()

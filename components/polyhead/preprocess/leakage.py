@@ -36,13 +36,14 @@ def settle_splits(
         DataError: There are findings, and `validate.leakage` is fail.
     """
     same = pl.read_parquet(checked_file(data, clean.report, DUPLICATES_TABLE))
-    splits = table.scan().select(ROW, KEY, SPLIT).collect()
+    splits = table.scan().select(ROW, pl.col(SPLIT).cast(pl.Enum(SPLITS))).collect()
     found = crossing_findings(same, splits, clean, config, moves=False)
     if config.validate_.leakage == "move" and may_move:
-        moved = together(same, splits)
-        if not moved[SPLIT].equals(splits[SPLIT]):
+        whole = table.scan().select(ROW, KEY, SPLIT).collect()
+        moved = together(same, whole)
+        if not moved.equals(whole):
             moved.write_parquet(table.path, compression="zstd", row_group_size=ROW_GROUP)
-        found = [_told(finding, same, splits, moved) for finding in found]
+        found = [_told(finding, same, whole, moved) for finding in found]
     findings = [*(finding for finding in clean.report.findings if not finding.crosses), *found]
     if config.validate_.leakage == "fail" and findings:
         raise DataError(refused(findings))

@@ -14,6 +14,7 @@ from polyhead.contracts.validation import KEY
 from polyhead.errors import counted
 from polyhead.kinds.guessing.columns import Column, shown
 from polyhead.kinds.tables import feature_table, target_table
+from polyhead.leakage.duplicates import every
 from polyhead.leakage.findings import SHOWN
 from polyhead.tables.clean import ParquetTable
 from polyhead.validate.infer.leaks import gives_away
@@ -43,10 +44,9 @@ def giveaways(table: ParquetTable, config: Config) -> list[Finding]:
     """
     if not table.rows:
         return []
-    step = -(-table.rows // _SAMPLE)
     names = [name for name in config.features if name not in config.pictured]
-    sample = table.scan().select(KEY, *names, *config.targets).gather_every(step).collect()
-    looked = f", in {counted(sample.height, 'row')} looked at" if step > 1 else ""
+    sample = every(table, _SAMPLE, KEY, *names, *config.targets)
+    looked = f", in {counted(sample.height, 'row')} looked at" if sample.height < table.rows else ""
     features = {name: Column(sample[name]) for name in names}
     found: list[Finding] = []
     for target, values in _answers(sample, config):

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from polyhead.contracts.artifact import FileDigest
-from polyhead.contracts.config import Config, require_config
+from polyhead.contracts.config import SPLITS, Config, require_config
 from polyhead.contracts.findings import Finding, refused
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
@@ -164,7 +164,7 @@ def _findings(
     same.with_columns(pl.col("same").cast(pl.String)).write_parquet(directory / DUPLICATES_TABLE, compression="zstd")
     found = duplicate_findings(same, table, config)
     if config.split.column is not None:
-        splits = table.scan().select(ROW, SPLIT).collect()
+        splits = table.scan().select(ROW, pl.col(SPLIT).cast(pl.Enum(SPLITS))).collect()
         found += crossing_findings(same, splits, table, config, moves=config.validate_.leakage == "move")
     return [*found, *giveaways(table, config)]
 
