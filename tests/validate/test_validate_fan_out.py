@@ -16,8 +16,8 @@ from refusals import refusal
 from polyhead.contracts.config import Config, load_config
 from polyhead.contracts.validation import PICTURES_TABLE, PicturePlan, ValidationReport
 from polyhead.errors import ArtifactError
-from polyhead.pictures.folder import PictureFolder
 from polyhead.validate import step
+from polyhead.validate.pictures import Pictures
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def merged(data: Any, plan: Path, parts: Sequence[Path], config: Config | None =
 def test_the_artifact_is_the_one_that_one_worker_writes(
     tiny: Any, pictured: Any, monkeypatch: pytest.MonkeyPatch, partitions: int, images: str
 ) -> None:
-    """Every byte, faults among them; and the validation itself reads no picture."""
+    """Every byte, faults among them; and the validation itself looks at no picture again."""
     text = pictured.config.read_text()
     pictured.config.write_text(text.replace("  max_rejected: 0.5", f"  max_rejected: 0.5\n  images: {images}"))
     expected = digests(single(pictured))
@@ -76,7 +76,7 @@ def test_the_artifact_is_the_one_that_one_worker_writes(
     assert sum(part.end - part.start for part in plan.partitions) == 54  # 60 rows, one without, five share one
     parts = looked(pictured, place, plan.names)
     random.Random(0).shuffle(parts)
-    monkeypatch.setattr(PictureFolder, "read", lambda *_: pytest.fail("a picture was read again"))
+    monkeypatch.setattr(Pictures, "_look", lambda *_: pytest.fail("a picture was looked at again"))
     assert digests(merged(pictured, place, parts)) == expected
     report = ValidationReport.read(pictured.folder / "merged")
     assert (report.images_checked, report.rows_rejected, report.images) == (54, 2, images)
