@@ -82,6 +82,7 @@ def test_table_features_and_targets_are_enough() -> None:
         "max_rejected": 0.1,
         "max_pixels": 100_000_000,
         "images": "header",
+        "leakage": "warn",
     }
     assert config.key is None
     assert config.image_root is None
@@ -331,6 +332,7 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
         (MINIMAL.replace("{kind: image}", "{kind: image, augment: {flp: true}}"),
          "f:5 features.photo.augment.flp", "unknown-key", ["flp", "flip"]),
         (MINIMAL.replace("{kind: image}", "{kind: text}") + "train: {cutmix: 1}", "f:9 train.cutmix", "no-picture", []),
+        (MINIMAL + "split: {group: house}\nvalidate: {leakage: move}", "f:10 validate.leakage", "conflicting-keys", []),
         # repeated keys
         (MINIMAL + "table: u.csv", "f:9 table", "given-twice", ["table", "1"]),
         (MINIMAL.replace("colour: {kind: category}", "size: {kind: category}"), "f:4 features.size",

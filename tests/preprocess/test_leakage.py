@@ -73,6 +73,50 @@ def test_rows_across_splits_are_found_whatever_makes_the_split(tmp_path: Path, n
     assert crossing.rows == [f"r{row}" for pair in apart for row in pair][:10]
 
 
+def test_rows_in_the_gap_of_a_split_by_time_cross_nothing(tmp_path: Path) -> None:
+    """They are in no split; and that time separates the splits is what was asked for."""
+    days = pd.DataFrame({"day": np.arange(ROWS, dtype=float), "id_number": np.arange(ROWS) // 6})
+    table = frame().drop(columns="part").join(days)
+    config = Config.model_validate(
+        {
+            "table": "table.csv",
+            "key": "id",
+            "features": {"size": {"kind": "numeric"}, "id_number": {"kind": "category"}},
+            "targets": {"label": {"kind": "multiclass"}},
+            "split": {"time": "day", "gap": 3},
+        }
+    )
+    validate.run(config=config, table=table, out=tmp_path / "V")
+    made = preprocess.run(config=config, data=tmp_path / "V", out=tmp_path / "P")
+    splits = dict(pl.read_parquet(tmp_path / "P" / SPLITS_TABLE).select(KEY, SPLIT).rows())
+    groups: dict[int, set[str]] = {}
+    for number, group in zip(table["id"], table["id_number"], strict=True):
+        if splits[number] is not None:
+            groups.setdefault(group, set()).add(splits[number])
+    assert made.rows_rejected == 4  # the two days before each of the val and the test rows
+    found = {finding.code: finding.count for finding in made.findings}
+    assert found.get("group_crosses", 0) == sum(len(group) > 1 for group in groups.values())
+    assert "time_separates_splits" not in found
+
+
+def test_groups_that_a_column_of_splits_divides_are_found(tmp_path: Path) -> None:
+    """The configuration names them, so nothing is guessed from the column's name."""
+    table = frame().assign(house=np.arange(ROWS) // 4)
+    config = Config.model_validate(
+        {
+            "table": "table.csv",
+            "key": "id",
+            "features": {"size": {"kind": "numeric"}},
+            "targets": {"label": {"kind": "multiclass"}},
+            "split": {"column": "part", "group": "house"},
+        }
+    )
+    report = validate.run(config=config, table=table, out=tmp_path / "V")
+    (found,) = [finding for finding in report.findings if finding.code == "group_crosses"]
+    assert (found.column, found.count, found.affected) == ("house", 15, ROWS)
+    assert found.message == "15 of 15 groups of 'house' are in several splits"
+
+
 @pytest.mark.parametrize("name", SPLITS)
 def test_move_keeps_duplicates_in_one_split_and_says_so(tmp_path: Path, name: str) -> None:
     """No set is in two splits, no other row moves, and ties go to train before val before test."""

@@ -9,7 +9,7 @@ import polars as pl
 
 from polyhead.contracts.config import Config
 from polyhead.contracts.findings import Finding
-from polyhead.contracts.validation import KEY, ROW, SPLIT
+from polyhead.contracts.validation import GROUP, KEY, ROW, SPLIT
 from polyhead.errors import counted
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.tables import feature_table, target_table
@@ -73,7 +73,7 @@ def crossing_findings(
 
     Args:
         duplicates: As `polyhead.leakage.duplicates` gives them.
-        splits: `__row__` and `__split__` of every clean row, in their order.
+        splits: `__row__` and `__split__` of every clean row, in their order; null for a row in no split.
         table: The clean table.
         config: Its configuration.
         moves: Whether a later step moves duplicates to one side.
@@ -90,7 +90,7 @@ def crossing_findings(
 
 def crossing(duplicates: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
     """The duplicates whose set is in several splits, with their splits."""
-    placed = duplicates.join(splits.select(ROW, SPLIT), on=ROW, how="inner", maintain_order="left")
+    placed = duplicates.join(splits.select(ROW, SPLIT).drop_nulls(), on=ROW, how="inner", maintain_order="left")
     return placed.filter(pl.col(SPLIT).n_unique().over("same", "set") > 1)
 
 
@@ -131,31 +131,36 @@ def _first(cells: pl.DataFrame) -> str:
 
 
 def _groups(splits: pl.DataFrame, table: ParquetTable, config: Config) -> Iterator[Finding]:
-    """Columns of ids, by their names, whose values are in several splits."""
-    for name, feature in config.features.items():
-        facet = feature_table(feature)
-        column = config.column_of(name)
-        if not facet.single or not Column(pl.Series(column, [None], pl.String)).names_things:
-            continue
+    """The groups of the configuration, and columns of ids by their names, whose values are in several splits."""
+    named = {
+        config.column_of(name): name
+        for name, feature in config.features.items()
+        if feature_table(feature).single and Column(pl.Series(config.column_of(name), [None], pl.String)).names_things
+    }
+    declared = {} if config.split.group is None else {config.split.group: GROUP}
+    for column, name in {**named, **declared}.items():
         cells = table.scan().select(ROW, KEY, pl.col(name).alias("set")).collect().hstack(splits.select(SPLIT))
-        cells = cells.drop_nulls("set")
+        cells = cells.drop_nulls()
         crossing = cells.filter(pl.col(SPLIT).n_unique().over("set") > 1)
         if crossing.height:
             count, of = crossing["set"].n_unique(), cells["set"].n_unique()
             yield Finding(
                 code="group_crosses",
-                column=name,
+                column=column if name == GROUP else name,
                 count=count,
                 rows=crossing[KEY].head(SHOWN).to_list(),
                 affected=crossing.height,
-                message=f"{count:,} of {of:,} values of '{column}', which seems to name things, are in several splits",
+                message=f"{count:,} of {of:,} {'groups' if name == GROUP else 'values'} of '{column}'"
+                f"{'' if name == GROUP else ', which seems to name things,'} are in several splits",
                 remedy="split so that all rows of one are in one split, if rows of one are more alike than others; "
                 "and remove the feature, if new rows will have other values",
             )
 
 
 def _times(splits: pl.DataFrame, table: ParquetTable, config: Config) -> Iterator[Finding]:
-    """Columns of times that do not overlap between the splits, which chance would not do."""
+    """Columns of times that do not overlap between the splits, which chance would not do; none if time splits."""
+    if config.split.time is not None:
+        return
     for name, feature in config.features.items():
         if not feature_table(feature).dated:
             continue
