@@ -69,9 +69,9 @@ lock: $(STAMP) ## Recompile the lock files; LOCK_FLAGS=--upgrade takes newer ver
 	$(UV) pip compile pyproject.toml $(LOCKED) -o requirements.txt
 	$(UV) pip compile pyproject.toml --group dev -c requirements.txt $(LOCKED) -o requirements-dev.txt
 	echo uv | $(UV) pip compile - $(LOCKED) -o requirements-uv.txt
-	sed -n 's/^tensorflow==\([^ ]*\).*/tensorflow-cpu==\1/p' requirements.txt | $(UV) pip compile pyproject.toml - \
+	sed -n 's/^tensorflow==\([^ ]*\).*/tensorflow-cpu==\1/p' requirements.txt | $(UV) pip compile pyproject.toml - --extra dicom \
 	  --override docker/overrides.in -c requirements.txt $(LOCKED) -o requirements-cpu.txt
-	$(UV) pip compile pyproject.toml --extra gpu -c requirements.txt $(LOCKED) -o requirements-gpu.txt
+	$(UV) pip compile pyproject.toml --extra gpu --extra dicom -c requirements.txt $(LOCKED) -o requirements-gpu.txt
 	$(UV) pip compile benchmarks/peers/requirements.in --override benchmarks/peers/overrides.in $(LOCKED) \
 	  -o requirements-peers.txt
 

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME = PYPROJECT["project"]["dependencies"]
 DEV = PYPROJECT["dependency-groups"]["dev"]
-GPU = PYPROJECT["project"]["optional-dependencies"]["gpu"]
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
+GPU, DICOM = EXTRAS["gpu"], EXTRAS["dicom"]
 FILES = (
     "requirements.txt",
     "requirements-cpu.txt",
@@ -82,7 +83,7 @@ def test_every_entry_is_one_exact_version_with_hashes(name):
     [
         ("requirements.txt", RUNTIME),
         ("requirements-dev.txt", [*RUNTIME, *DEV]),
-        ("requirements-gpu.txt", [*RUNTIME, *GPU]),
+        ("requirements-gpu.txt", [*RUNTIME, *GPU, *DICOM]),
         ("requirements-peers.txt", PEERS),
     ],
     ids=["requirements.txt", "requirements-dev.txt", "requirements-gpu.txt", "requirements-peers.txt"],
@@ -104,8 +105,9 @@ def test_development_runs_on_the_locked_runtime(python):
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_the_images_run_the_locked_runtime(python):
-    """One has the same TensorFlow from its package without CUDA, the other has CUDA beside it."""
+    """One has the same TensorFlow from its package without CUDA, the other has CUDA beside it; both read DICOM."""
     runtime, cpu, gpu = (versions(f"requirements{part}.txt", python) for part in ("", "-cpu", "-gpu"))
+    runtime["pydicom"] = versions("requirements-dev.txt", python)["pydicom"]
     assert cpu == {"tensorflow-cpu" if name == "tensorflow" else name: version for name, version in runtime.items()}
     assert {name: version for name, version in gpu.items() if not name.startswith("nvidia-")} == runtime
     assert {"nvidia-cudnn-cu12", "nvidia-nccl-cu12"} <= gpu.keys()

@@ -265,7 +265,11 @@ def test_gif_with_a_free_part_of_the_screen(tf: Any, served: Load) -> None:
         served(bytes(content), (24, 16))
 
 
-def test_samples_of_16_bits_over_a_stated_range(tf: Any) -> None:
+@pytest.mark.parametrize(
+    ("sample_range", "expected"),
+    [((100, 1100), [0, 0, 0, 102, 255, 255, 255, 128]), ((-400, 1600), [51, 64, 64, 115, 191, 191, 255, 128])],
+)
+def test_samples_of_16_bits_over_a_stated_range(tf: Any, sample_range: tuple[int, int], expected: list[int]) -> None:
     """What lies outside is cut off, and the rest spread evenly, in the shards as in the graph."""
     from polyhead.examples.stored import PictureEncoder
     from polyhead.examples.timing import Stopwatch
@@ -274,9 +278,9 @@ def test_samples_of_16_bits_over_a_stated_range(tf: Any) -> None:
 
     levels = np.array([0, 99, 100, 500, 1100, 1101, 65535, 600] * 8, np.uint16).reshape(8, 8)
     content = png(levels, 0, 16)
-    feature = ImageFeature(kind="image", size=(8, 8), range=(100, 1100))
+    feature = ImageFeature(kind="image", size=(8, 8), range=sample_range)
     stored = np.frombuffer(PictureEncoder(feature, "full", max_pixels=64)(content, Stopwatch()), np.uint8)
-    assert stored.reshape(8, 8, 3)[0, :, 0].tolist() == [0, 0, 0, 102, 255, 255, 255, 128]
+    assert stored.reshape(8, 8, 3)[0, :, 0].tolist() == expected
     statistics = ImageStatistics(count=1, missing=0, decode="full", quality=None)
     assert (ServedPictures(feature, statistics)(tf.constant([content])).numpy().ravel() == stored).all()
 
@@ -372,6 +376,12 @@ def test_what_tensorflow_does_not_decode_is_named(tf: Any, served: Load, kind: s
     words = f"an? {kind} file cannot be served: send JPEG, PNG, GIF or 24-bit BMP, or predict with polyhead predict"
     with pytest.raises(tf.errors.InvalidArgumentError, match=words):
         served(content, (24, 16))
+
+
+def test_a_dicom_file_is_named(tf: Any, served: Load) -> None:
+    """By the word behind its preamble."""
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a DICOM file cannot be served: send JPEG"):
+        served(bytes(128) + b"DICM" + bytes(40), (24, 16))
 
 
 def test_no_picture_is_an_error_of_that_call_only(tf: Any, served: Load) -> None:

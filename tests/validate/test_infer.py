@@ -19,6 +19,7 @@ from strategies import bad_and_good_cells, column_names, numbers, phrases, texts
 
 from polyhead.contracts.config import Config, parse_config
 from polyhead.errors import DataError
+from polyhead.kinds.features.image import table as image_table
 from polyhead.kinds.guessing.columns import Column
 from polyhead.tables.reading import read_table
 from polyhead.validate import step
@@ -145,7 +146,8 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     ("url", cells(lambda row: f"https://shop.example/{row}"), "", "web addresses"),
     ("photo", cells(lambda row: f"https://shop.example/{row}.jpg?w=100"), "", "web addresses of pictures: download"),
     ("image_url", cells(lambda row: f"http://shop.example/{row}"), "", "web addresses of pictures: download"),
-    ("scan", cells(lambda row: f"scans/{row}.dcm"), "", "files that are not read"),
+    ("scan", cells(lambda row: f"scans/{row}.dcm"), "image", "paths of pictures"),
+    ("scan", cells(lambda row: f"scans/{row}.heic"), "", "files that are not read"),
     ("slide", cells(lambda row: f"slides/{row}.tiff"), "image", "paths of pictures"),
     ("embedding", cells(lambda row: [0.5, row / 7]), "vector", "lists of 2 numbers each"),
     ("embedding", cells(lambda row: f"[0.5 {row}]"), "vector", "lists of 2 numbers each"),
@@ -156,6 +158,14 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     # before any is opened
     ("photo", cells(lambda row: f"images/{row:03d}.JPG"), "image", "paths of pictures"),
 ]
+
+
+def test_dicom_files_are_not_read_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which the reason names."""
+    scans = column("scan", cells(lambda row: f"scans/{row}.dcm"))
+    monkeypatch.setattr(image_table, "reads_dicom", lambda: False)
+    guess = guess_feature(scans)
+    assert (guess.kind, "files that are not read" in guess.why, "polyhead[dicom]" in guess.why) == ("", True, True)
 
 
 def test_long_texts_are_proposed_without_runs_of_characters() -> None:

@@ -1,7 +1,8 @@
 """A picture file's pixels.
 
 JPEG files are decoded by libjpeg-turbo at a half, a quarter or an eighth of their size where that is still as large
-as wanted, any other file by Pillow. What the pixels of a file are is in the package's text.
+as wanted, DICOM files by
+pydicom, any other file by Pillow. What the pixels of a file are is in the package's text.
 """
 
 from __future__ import annotations
@@ -47,14 +48,15 @@ def decode_picture(
         at_least: Height and width that are needed. A JPEG file is then decoded at the smallest of a half, a quarter
             and an eighth of its size that is as large as that both ways. Default: full size.
         background: What shows where the picture is transparent. Default: white.
-        sample_range: Samples of 16 bits that become 0 and 255; what lies outside is cut off. Default: by the file.
+        sample_range: Samples of 16 bits, and rescaled ones of DICOM files in gray, that become 0 and 255; what lies
+            outside is cut off. Default: by the file.
         gray: Whether the picture is wanted in gray. Default: in colour.
 
     Returns:
         uint8 (height, width, 3), RGB, or (height, width, 1), gray; upright.
 
     Raises:
-        PictureError: It is damaged, of an unknown format, or too large.
+        PictureError: It is damaged, of an unknown format, or too large; or a package is missing that reads it.
         MemoryError: There is no room for its pixels.
     """
     pixels = _decode_jpeg(content, max_pixels, at_least) if content.startswith(_JPEG) else None
@@ -70,7 +72,7 @@ def _decode(
     background: Colour,
     sample_range: tuple[int, int] | None,
 ) -> Pixels:
-    """Any file, by Pillow."""
+    """Any file, by Pillow or pydicom."""
     with opened_picture(content, max_pixels) as opened:
         image = opened.image
         if image.format in ("JPEG", "MPO"):

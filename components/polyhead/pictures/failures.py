@@ -13,7 +13,7 @@ class PictureError(Exception):
 
     Attributes:
         reason: A word for counting: image_missing, image_web_address, image_outside_root, image_not_a_file,
-            image_unreadable, image_too_large, image_changed.
+            image_unreadable, image_needs_package, image_too_large, image_changed.
         detail: One line for a person.
     """
 

@@ -27,9 +27,10 @@ _GRAY = (19595, 38470, 7471)
 """How red, green and blue make gray, in parts of 65536: Pillow's rounding of ITU-R BT.601."""
 
 _OTHERS = (
-    (r"RIFF\C{4}WEBP", "a WEBP file"),
+    (r"RIFF\C{4}WEBP\C*", "a WEBP file"),
     (r"(II\*\x00|MM\x00\*)\C*", "a TIFF file"),
-    (r"\C{4}ftypavi[fs]", "an AVIF file"),
+    (r"\C{4}ftypavi[fs]\C*", "an AVIF file"),
+    (r"\C{128}DICM", "a DICOM file"),
 )
 """How files begin that are read, but not in the graph, and what they are."""
 
@@ -238,7 +239,7 @@ def _decode_bmp(content: tf.Tensor) -> tf.Tensor:
 
 
 def _refused(content: tf.Tensor) -> tf.Tensor:
-    head = tf.strings.substr(content, 0, 12)
+    head = tf.strings.substr(content, 0, 132)
     named = [_insist(~tf.strings.regex_full_match(head, begins), what) for begins, what in _OTHERS]
     with tf.control_dependencies([*named, _insist(False, "this file")]):
         return tf.zeros([1, 1, 3], tf.uint8)

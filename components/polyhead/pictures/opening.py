@@ -1,4 +1,4 @@
-"""A picture file's header read, its size accepted, and its samples ready to be decoded, by Pillow."""
+"""A picture file's header read, its size accepted, and its samples ready to be decoded, by Pillow and pydicom."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from polyhead.pictures.dicom import DicomFile, is_dicom
 from polyhead.pictures.failures import PictureError
 from polyhead.pictures.gif import check_gif
 from polyhead.pictures.orientation import exif_orientation
@@ -24,7 +25,7 @@ from polyhead.pictures.samples import DEEP, Colour, alpha_of, from_cmyk, samples
 from polyhead.pictures.tiff import is_deep, is_inverted, samples_of_tiff
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", *(("AVIF",) if features.check("avif") else ()))
-"""What is read: all of it, but AVIF only where the installed Pillow reads it."""
+"""What Pillow reads: AVIF only where the installed one does."""
 
 _GIF = (b"GIF87a", b"GIF89a")
 _WEBP_HEADER = 30
@@ -54,6 +55,8 @@ class OpenedPicture:
 
     def rgb(self, background: Colour, sample_range: tuple[int, int] | None) -> Image.Image:
         """Decode it, as stored and not yet turned: samples of 8 bits, nothing transparent any more."""
+        if isinstance(self.image, DicomFile):
+            return self.image.rgb(sample_range)
         colours, alpha = self._from_16_bits(sample_range) if self._is_deep else self._from_8_bits()
         if alpha is None:
             return colours
@@ -116,7 +119,7 @@ def opened_picture(content: bytes, max_pixels: int) -> Iterator[OpenedPicture]:
         png = read_png(content) if content.startswith(SIGNATURE) else None
         if content.startswith(_GIF):
             check_gif(content)
-        with Image.open(io.BytesIO(content if png is None else png.pixels), formats=FORMATS) as image:
+        with _opened(content if png is None else png.pixels) as image:
             width, height = image.size
             pixels = width * height
             if pixels > max_pixels:
@@ -138,6 +141,11 @@ def opened_picture(content: bytes, max_pixels: int) -> Iterator[OpenedPicture]:
             raise MemoryError from None
         _insist_on_memory(min(pixels, max_pixels))
         raise PictureError("image_unreadable", str(error) or type(error).__name__) from None
+
+
+def _opened(content: bytes) -> Image.Image:
+    """A file whose header was read."""
+    return DicomFile(io.BytesIO(content)) if is_dicom(content) else Image.open(io.BytesIO(content), formats=FORMATS)
 
 
 def _insist_on_memory(pixels: int) -> None:
@@ -177,6 +185,7 @@ if "AVIF" not in FORMATS:
 
 _OTHERS = (
     (rb"II\*\0|MM\0\*", "a TIFF file that is damaged, or not of up to 16 bits in gray or colour"),
+    (rb"[\x02\x08]\0[\0-\x70]\0", "a DICOM file without its preamble and file meta information"),
     (rb"....ftyp(?:heic|heix|mif1|msf1|hevc)", "a HEIC file"),
     (rb"....ftypavi[fs]", _AVIF),
     (rb"....ftyp", "a video"),
@@ -191,6 +200,6 @@ _OTHERS = (
 def _what_else(content: bytes) -> str:
     """What a file is that is not a picture in a known format."""
     found = (words for pattern, words in _OTHERS if re.match(pattern, content, re.IGNORECASE | re.DOTALL))
-    known = ", ".join(FORMATS)
+    known = ", ".join((*FORMATS, "DICOM"))
     words = next(found, "")
     return f"is {words}; save it as one of: {known}" if words else f"is not a picture in a known format ({known})"

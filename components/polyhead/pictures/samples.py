@@ -44,7 +44,7 @@ def significant_range(largest: int, significant: int | None) -> int:
 
 def spread(samples: NDArray[np.uint16], low: int, high: int) -> Pixels:
     """Samples as 8 bits, low to high spread over 0 to 255 and rounded to the nearest; the rest is cut off."""
-    above = np.clip(samples, low, high).astype(np.uint32) - low
+    above = np.clip(samples.astype(np.int32), low, high) - low
     return ((above * 255 + (high - low) // 2) // (high - low)).astype(np.uint8)
 
 

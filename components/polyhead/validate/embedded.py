@@ -9,6 +9,7 @@ import polars as pl
 import xxhash
 
 from polyhead.kinds.coercion import text_of
+from polyhead.pictures.dicom import is_dicom, without_tags
 from polyhead.pictures.embedded import embedded_place
 from polyhead.tables.columns import named
 
@@ -20,7 +21,8 @@ class PictureColumns:
     """Columns of pictures of one table, whose bytes become places like those of files.
 
     A cell of bytes is a path where it is UTF-8 text without a zero byte, which no picture file is, and a picture
-    otherwise. A record `{bytes, path}` is the picture in `bytes`, and where there is none its `path`.
+    otherwise. A record `{bytes, path}` is the picture in `bytes`, and where there is none its `path`. Of a DICOM file
+    only what its picture needs is written.
 
     Args:
         schema: The table's columns and types.
@@ -70,10 +72,11 @@ class PictureColumns:
             return None
         name = xxhash.xxh3_128_digest(picture)
         if name not in self._places:
+            kept = without_tags(picture) if is_dicom(picture) else picture
             with self._path.open("ab", buffering=0) as file:
-                file.write(picture)
-            self._places[name] = embedded_place(self._size, len(picture))
-            self._size += len(picture)
+                file.write(kept)
+            self._places[name] = embedded_place(self._size, len(kept))
+            self._size += len(kept)
         return self._places[name]
 
 

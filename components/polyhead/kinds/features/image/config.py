@@ -47,8 +47,8 @@ _COLOUR_SCHEMA = {
 Colour = Annotated[str, BeforeValidator(_colour), WithJsonSchema(_COLOUR_SCHEMA, mode="validation")]
 """A colour as `#rrggbb`, given as that, as white or black, or as red, green and blue from 0 to 255."""
 
-Sample = Annotated[int, Field(ge=0, le=65535)]
-"""A sample of 16 bits."""
+Sample = Annotated[int, Field(ge=-32768, le=65535)]
+"""A sample of 16 bits, with a sign or without."""
 
 
 _STORED_SHARE = {"raw": 1.0, "png": 0.6, "jpeg": 0.25}
@@ -182,7 +182,9 @@ class ImageFeature(FeatureBase):
         None,
         description="Samples of 16-bit PNG and TIFF files that become black and white, such as [0, 4095] for a "
         "camera of 12 bits; what lies outside is cut off. Default: from 0 to the most that the bits in use can hold, "
-        "by the file's sBIT chunk or its largest sample.",
+        "by the file's sBIT chunk or its largest sample. Of DICOM files in grey, of any depth, in the units after "
+        "rescaling, such as [-160, 240] in Hounsfield units. Default: the file's first window, or all that BitsStored "
+        "can hold.",
     )
     on_missing: Data[Literal["reject", "mask"]] = Field(
         "reject",

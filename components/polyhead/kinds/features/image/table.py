@@ -12,9 +12,11 @@ from polyhead.kinds.fitting.sample import Sample
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import ADDRESS, MOSTLY, Guess, Rank
 from polyhead.kinds.protocols.table import FeatureTable
+from polyhead.pictures.dicom import reads_dicom
 from polyhead.pictures.quality import choose_decoding
 
 _FORMATS = r"(?i)\.(?:jpe?g|jfif|png|webp|bmp|gif|tiff?|avif)$"  # how the path of a picture ends that Polyhead reads
+_WITH_DICOM = _FORMATS.replace("avif", "avif|dcm")
 
 
 class ImageFit(Fit[ImageStatistics]):
@@ -62,7 +64,7 @@ class ImageTable(FeatureTable[ImageFeature]):
         """Pictures in the cells, or paths that end as those of pictures do."""
         if column.holds_pictures:
             return Guess("image", why="pictures inside the table", rank=Rank.TYPE)
-        if column.share(_FORMATS) > MOSTLY and column.share(ADDRESS) <= 1 - MOSTLY:
+        if column.share(_WITH_DICOM if reads_dicom() else _FORMATS) > MOSTLY and column.share(ADDRESS) <= 1 - MOSTLY:
             return Guess("image", why="paths of pictures", rank=Rank.PLACES)
         return None
 
