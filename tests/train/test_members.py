@@ -205,6 +205,25 @@ def test_a_blend_averages_numbers_or_probabilities(link: Any, expected: Any) -> 
     np.testing.assert_allclose(back, expected(a, b), rtol=1e-5)
 
 
+def test_networks_of_several_seeds_are_averaged_and_saved_as_one(tf: Any, tmp_path: Path) -> None:
+    """All of them have the same name."""
+    import keras
+
+    from polyhead.kinds.networks import save_network
+    from polyhead.model.members import blended_model
+
+    def network(slope: float) -> keras.Model:
+        x = keras.Input((1,), name="x")
+        line = keras.layers.Dense(1, use_bias=False, kernel_initializer=keras.initializers.Constant(slope))
+        return keras.Model({"x": x}, {"y": line(x)}, name="core")
+
+    blend = blended_model([network(1.0), network(4.0)], {"y": {}}, {"y": {"network": 1.0}}, {"y": "identity"})
+    save_network(blend, tmp_path / "core.keras")
+    loaded = keras.saving.load_model(tmp_path / "core.keras", compile=False, safe_mode=True)
+    for model in (blend, loaded):
+        np.testing.assert_allclose(model({"x": np.array([[2.0]], np.float32)})["y"], [[5.0]])
+
+
 def test_a_blend_wins_only_by_more_than_noise() -> None:
     """A member that is right takes most of it; two that are alike leave the network."""
     from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
