@@ -9,7 +9,6 @@ from pydantic import field_validator
 from polyhead.contracts.artifact import Record
 from polyhead.errors import Problem, counted
 
-
 CODES = {
     "duplicate_images": "the same picture in several cells",
     "duplicate_images_across_splits": "the same picture in several splits",
