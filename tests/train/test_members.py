@@ -91,6 +91,33 @@ def test_a_line_is_ridge_and_its_guesses_are_out_of_fold() -> None:
     np.testing.assert_allclose(thin.kernel, fit.kernel, atol=1e-3)
 
 
+def test_trees_take_columns_that_no_labelled_row_has() -> None:
+    """They are never split; others are."""
+    from polyhead.model.members import Trees
+    from polyhead.train.boosted import fit_forest
+
+    generator = np.random.default_rng(6)
+    columns = np.stack([np.full(200, np.nan), generator.normal(size=200)], 1).astype(np.float32)
+    columns[:20, 0] = 1.0
+    weights = np.where(np.arange(200) < 20, 0.0, 1.0)
+    values, guesses = columns[:, 1:] - columns[:, 1].mean(), np.zeros((200, 1))
+    forest, _ = fit_forest(columns, [0, 0], [guesses], values, weights, "identity", 1, np.zeros(1), seed=0)
+    others = np.array([[np.nan, 1, 0], [5, 1, 0], [5, -1, 0]], np.float32)
+    high, same, low = np.asarray(Trees.of(forest)(others))[:, 0]
+    assert high == same > 0 > low
+
+
+def test_a_table_of_an_iterator_becomes_a_matrix() -> None:
+    """Its arrays are read-only; what is there twice is summed up, and zeros go."""
+    from polyhead.kinds.protocols.graph import Table
+    from polyhead.train.linear import matrix_of
+
+    values, places = np.array([[1.0, 0.0], [2.0, 3.0]], np.float32), np.array([[0, 1], [2, 2]], np.int32)
+    for array in (values, places):
+        array.setflags(write=False)
+    np.testing.assert_array_equal(matrix_of([Table(3, places, values)]), [[1, 0, 0], [0, 0, 5]])
+
+
 @pytest.mark.parametrize("is_sparse", [False, True])
 def test_a_line_of_counts_is_poisson_regression(is_sparse: bool) -> None:
     """Of their logarithm; rows of weight 0 have no part in it, and folds without a count do no harm."""
