@@ -95,6 +95,15 @@ dashes in their codes: `not-a-number`.
 | Reason | Detail |
 |---|---|"""
 
+FINDINGS_BEGIN = """
+## Findings of leakage
+
+What is found in a table is reported, and is no error unless `validate.leakage` is `fail`. Then these are problems of
+the error, with dashes in their codes: `duplicate-rows`.
+
+| Finding | What is found |
+|---|---|"""
+
 PARAMETERS = {
     "config": "the configuration file's text",
     "destination": "the folder of versions; empty for the configuration's `publish.to`",
@@ -151,7 +160,8 @@ def messages_file() -> str:
 
 
 def errors_page() -> str:
-    """The codes of errors and the reasons of rejected cells, for people."""
+    """The codes of errors, the reasons of rejected cells and the findings, for people."""
+    from polyhead.contracts.findings import CODES
 
     def cell(texts: list[str]) -> str:
         told = (text for text in dict.fromkeys(texts) if not messages.PLACEHOLDER.fullmatch(text))
@@ -163,7 +173,8 @@ def errors_page() -> str:
         for code, said in messages.by_code().items()
     ]
     reasons = [f"| `{reason}` | {cell(details)} |" for reason, details in messages.reasons().items()]
-    return "\n".join([ERRORS_BEGIN, *rows, REASONS_BEGIN, *reasons, ""])
+    findings = [f"| `{code}` | {meaning} |" for code, meaning in CODES.items()]
+    return "\n".join([ERRORS_BEGIN, *rows, REASONS_BEGIN, *reasons, FINDINGS_BEGIN, *findings, ""])
 
 
 def compiled_file(config: Path, platform: str, **options: Any) -> str:

@@ -190,6 +190,17 @@ def test_trees_see_numbers_with_gaps_and_categories_as_ids(tf: Any, tmp_path: Pa
     assert columns.sizes == [3]
 
 
+def test_targets_that_32_bits_cannot_hold_are_standardised(tf: Any) -> None:
+    """Those that are missing count as their median, with no weight."""
+    from polyhead.kinds.targets.regression.config import RegressionStatistics
+    from polyhead.kinds.targets.regression.graph import standardised
+
+    statistics = RegressionStatistics(transform="none", count=2, missing=1, mean=2e150, variance=1e300, median=2e150)
+    scaled, weights = standardised(statistics, tf.constant([1e150, 3e150, np.nan], tf.float64))
+    np.testing.assert_allclose(scaled, [[-1], [1], [0]], rtol=1e-6)
+    np.testing.assert_array_equal(weights, [1, 1, 0])
+
+
 def test_the_units_of_a_block_are_bounded() -> None:
     """A column has its full width among few, and no less than four units among however many."""
     from polyhead.kinds.features.graph import column_units

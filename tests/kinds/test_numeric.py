@@ -132,6 +132,13 @@ def test_what_is_missing_or_far_outside_stays_within_bounds(tf: Any, scale: str)
     assert not constant.any()
 
 
+@pytest.mark.parametrize("scale", ["both", "minmax", "robust", "quantile"])
+def test_numbers_too_small_to_divide_by_are_zero(tf: Any, scale: str) -> None:
+    """The graph takes them for 0, and would divide 0 by 0."""
+    received = seen(tf, [0.0, 5e-324, 1e-320, 1e-320], [0.0, 1e-320], scale=scale)
+    assert (np.abs(received) <= 1).all()
+
+
 @pytest.mark.parametrize("scale", ["none", "robust"])
 def test_numbers_that_32_bits_cannot_hold_are_held(tf: Any, scale: str) -> None:
     """Unscaled, the largest numbers would be infinite to the network."""

@@ -10,10 +10,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refusal
 from scipy.stats import norm
 
 from polyhead.contracts.config import parse_config
-from polyhead.errors import ConfigError
+from polyhead.errors import ConfigError, DataError
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.tables import coerce
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget, Transform
@@ -71,6 +72,13 @@ def test_quantiles_become_normal_scores(numbers: list[float]) -> None:
     middle = [shares[quantiles == number].mean() for number in np.unique(quantiles)]
     if len(middle) == len(knots.scores):
         np.testing.assert_allclose(norm.ppf(np.clip(middle, 0.0025, 0.9975)), knots.scores, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("numbers", [[1.0, 1.0 + 2**-52] * 2, [0.0, 5e-324, 1e-320], [1e-200, 2e-200]])
+def test_numbers_too_close_to_learn_are_refused(numbers: list[float]) -> None:
+    """Their variance is 0 to a computer, though they differ."""
+    with refusal(DataError, "constant-target", where="target 'y'", shows=[numbers[0], max(numbers)]):
+        fitted("none", numbers)
 
 
 def test_a_skewed_number_is_learned_as_a_normal_one() -> None:

@@ -91,6 +91,33 @@ def test_a_line_is_ridge_and_its_guesses_are_out_of_fold() -> None:
     np.testing.assert_allclose(thin.kernel, fit.kernel, atol=1e-3)
 
 
+def test_trees_take_columns_that_no_labelled_row_has() -> None:
+    """They are never split; others are."""
+    from polyhead.model.members import Trees
+    from polyhead.train.boosted import fit_forest
+
+    generator = np.random.default_rng(6)
+    columns = np.stack([np.full(200, np.nan), generator.normal(size=200)], 1).astype(np.float32)
+    columns[:20, 0] = 1.0
+    weights = np.where(np.arange(200) < 20, 0.0, 1.0)
+    values, guesses = columns[:, 1:] - columns[:, 1].mean(), np.zeros((200, 1))
+    forest, _ = fit_forest(columns, [0, 0], [guesses], values, weights, "identity", 1, np.zeros(1), seed=0)
+    others = np.array([[np.nan, 1, 0], [5, 1, 0], [5, -1, 0]], np.float32)
+    high, same, low = np.asarray(Trees.of(forest)(others))[:, 0]
+    assert high == same > 0 > low
+
+
+def test_a_table_of_an_iterator_becomes_a_matrix() -> None:
+    """Its arrays are read-only; what is there twice is summed up, and zeros go."""
+    from polyhead.kinds.protocols.graph import Table
+    from polyhead.train.linear import matrix_of
+
+    values, places = np.array([[1.0, 0.0], [2.0, 3.0]], np.float32), np.array([[0, 1], [2, 2]], np.int32)
+    for array in (values, places):
+        array.setflags(write=False)
+    np.testing.assert_array_equal(matrix_of([Table(3, places, values)]), [[1, 0, 0], [0, 0, 5]])
+
+
 @pytest.mark.parametrize("is_sparse", [False, True])
 def test_a_line_of_counts_is_poisson_regression(is_sparse: bool) -> None:
     """Of their logarithm; rows of weight 0 have no part in it, and folds without a count do no harm."""
@@ -203,6 +230,25 @@ def test_a_blend_averages_numbers_or_probabilities(link: Any, expected: Any) -> 
     found = np.asarray(blended([0.3, 0.7], [a, b], link))
     back = {"identity": found, "log": np.exp(found), "logistic": expit(found), "softmax": softmax(found, 1)}[link]
     np.testing.assert_allclose(back, expected(a, b), rtol=1e-5)
+
+
+def test_networks_of_several_seeds_are_averaged_and_saved_as_one(tf: Any, tmp_path: Path) -> None:
+    """All of them have the same name."""
+    import keras
+
+    from polyhead.kinds.networks import save_network
+    from polyhead.model.members import blended_model
+
+    def network(slope: float) -> keras.Model:
+        x = keras.Input((1,), name="x")
+        line = keras.layers.Dense(1, use_bias=False, kernel_initializer=keras.initializers.Constant(slope))
+        return keras.Model({"x": x}, {"y": line(x)}, name="core")
+
+    blend = blended_model([network(1.0), network(4.0)], {"y": {}}, {"y": {"network": 1.0}}, {"y": "identity"})
+    save_network(blend, tmp_path / "core.keras")
+    loaded = keras.saving.load_model(tmp_path / "core.keras", compile=False, safe_mode=True)
+    for model in (blend, loaded):
+        np.testing.assert_allclose(model({"x": np.array([[2.0]], np.float32)})["y"], [[5.0]])
 
 
 def test_a_blend_wins_only_by_more_than_noise() -> None:

@@ -275,6 +275,13 @@ def _called(model: keras.Model, inputs: Mapping[str, Any]) -> Any:
     return model({name: inputs[name] for name in model.input})
 
 
+def _distinct(networks: Sequence[keras.Model]) -> list[keras.Model]:
+    """Networks with a name each, as the parts of a model need; a single one keeps its own."""
+    if len(networks) == 1:
+        return list(networks)
+    return [keras.Model(one.input, one.output, name=f"{one.name}_{at}") for at, one in enumerate(networks)]
+
+
 def references_model(inputs: Mapping[str, Any], members: Mapping[str, keras.Model]) -> keras.Model:
     """Several models side by side.
 
@@ -302,7 +309,7 @@ def blended_model(
     inputs = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name) for name, tensor in networks[0].input.items()
     }
-    logits = [network(inputs) for network in networks]
+    logits = [network(inputs) for network in _distinct(networks)]
     outputs = {}
     for head, of in weights.items():
         shares, parts = [], []

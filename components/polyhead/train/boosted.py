@@ -126,7 +126,9 @@ def _fitted(matrix: NDArray[np.float32], question: Question, ids: list[bool], se
     )
     weights = question.weights[known]
     is_even = (weights == weights[0]).all()  # scikit-learn bins weighted rows forty times slower
-    return model.fit(matrix[known], values, sample_weight=None if is_even else weights)
+    rows = matrix[known]
+    rows[:, np.isnan(rows).all(0)] = 0  # scikit-learn bins no column without a number; one of zeros is never split
+    return model.fit(rows, values, sample_weight=None if is_even else weights)
 
 
 def _round(values: NDArray[Any]) -> Floats:

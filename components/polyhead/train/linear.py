@@ -78,7 +78,7 @@ def _sparse(table: Table) -> Matrix:
     rows, count = table.places.shape
     starts = np.arange(rows + 1) * count
     found = sparse.csr_matrix(
-        (table.values.ravel().astype(np.float64), table.places.ravel(), starts), shape=(rows, table.size)
+        (table.values.ravel().astype(np.float64), table.places.flatten(), starts), shape=(rows, table.size)
     )
     found.sum_duplicates()
     found.eliminate_zeros()

@@ -27,6 +27,7 @@ HIDDEN = 0.02
 _BEYOND = 1.0
 """Standard deviations beyond the train rows' range up to which a number counts for what it is."""
 
+_SMALLEST = np.finfo(np.float64).tiny  # TensorFlow takes smaller numbers for 0
 _LARGEST = 1e15
 """Magnitude whose square, and sums of it, are 32-bit numbers."""
 
@@ -182,7 +183,8 @@ class Scaling(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
     Args:
         centre: What becomes 0, float64 (columns, parts).
-        spread: What becomes 1, counted from there, (columns, parts); 1 is taken for 0.
+        spread: What becomes 1, counted from there, (columns, parts); 1 is taken for 0, and for what the graph takes
+            for 0.
         lowest: The smallest of the train rows, (columns, parts).
         highest: The largest, (columns, parts).
         deviation: The train rows' standard deviation, (columns, parts). Default: the spread.
@@ -200,7 +202,7 @@ class Scaling(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         deviation = spread if deviation is None else deviation
         varies = (deviation > 0) & (lowest < highest)
         self._centre = centre
-        self._spread = np.where(spread > 0, spread, 1.0)
+        self._spread = np.where(spread >= _SMALLEST, spread, 1.0)
         beyond = _BEYOND * deviation / self._spread
         low, high = ((end - centre) / self._spread for end in (lowest, highest))
         self._lowest = np.where(varies, np.maximum(low - beyond, -_LARGEST), 0.0)

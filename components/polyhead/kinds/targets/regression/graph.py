@@ -42,7 +42,7 @@ class _NumberTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untype
 def standardised(statistics: RegressionStatistics, raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Float64 (batch,), NaN where missing, to float32 (batch, 1) and weights, float32 (batch,)."""
     known = tf.math.is_finite(raw)
-    filled = tf.where(known, raw, tf.cast(statistics.median, tf.float64))
+    filled = tf.where(known, raw, tf.constant(statistics.median, tf.float64))
     scaled = (_learned(statistics, filled) - statistics.mean) / np.sqrt(statistics.variance)
     return tf.cast(scaled, tf.float32)[:, None], tf.cast(known, tf.float32)
 

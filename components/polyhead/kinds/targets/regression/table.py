@@ -75,7 +75,7 @@ class NumberFit(Fit[S], Generic[S]):
         """The statistics of the numbers of all rows seen.
 
         Raises:
-            DataError: The train rows hold fewer than two different values.
+            DataError: The train rows hold fewer than two different values, or their variance is no 64-bit number.
         """
         different = 0 if not self.known else 1 if self.quantiles.minimum == self.quantiles.maximum else 2
         if different < 2:
@@ -90,6 +90,14 @@ class NumberFit(Fit[S], Generic[S]):
         if scale.transform == "quantile":
             scale = replace(scale, knots=knots_of(self.quantiles))
             mean, variance = 0.0, 1.0
+        if variance < np.finfo(np.float64).tiny:
+            raise DataError(
+                "constant-target",
+                f"the training rows have values from {self.quantiles.minimum} to {self.quantiles.maximum}, which "
+                "are too close to each other to learn",
+                where=f"target '{self.name}'",
+                hint="give the target in a smaller unit, so that its numbers are larger, or less of an offset",
+            )
         return RegressionStatistics(
             transform=scale.transform,
             count=self.known,

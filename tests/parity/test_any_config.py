@@ -1,0 +1,83 @@
+"""Any small table with any configuration over it trains and predicts, or is refused with a listed error.
+
+Continuous integration tries few. `POLYHEAD_TRIALS=1000 pytest tests/parity/test_any_config.py` tries more, others every
+time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, note, settings
+from trainings import leave_out_serving
+from trials import Trial, trials
+
+from polyhead.contracts.config import parse_config
+from polyhead.errors import PolyheadError
+from polyhead.evaluate import step as evaluate_step
+from polyhead.predict import step as predict_step
+from polyhead.preprocess import step as preprocess_step
+from polyhead.shard import step as shard_step
+from polyhead.train import step as train_step
+from polyhead.validate import step as validate_step
+
+MORE = int(os.environ.get("POLYHEAD_TRIALS", "0"))
+ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
+LISTED = {
+    code.replace("_", "-")  # of a reason for which a cell is rejected
+    for code in re.findall(r"^\| `([a-z0-9_-]+)` \|", ERRORS.read_text(encoding="utf-8"), re.MULTILINE)
+}
+
+
+def try_it(trial: Trial, folder: Path) -> None:
+    """Run a trial from its table to its predictions, and look at these.
+
+    Raises:
+        PolyheadError: It is refused.
+    """
+    trial.write(folder)
+    config = parse_config(yaml.safe_dump(trial.sections, sort_keys=False))
+    validate_step.run(config=config, table=str(folder / "table.csv"), out=folder / "V")
+    preprocess_step.run(config=config, data=folder / "V", out=folder / "P")
+    shard_step.run(config=config, data=folder / "V", preprocessing=folder / "P", out=folder / "S")
+    train_step.run(config=config, shards=folder / "S", preprocessing=folder / "P", out=folder / "T")
+    evaluate_step.run(
+        config=config, bundle=folder / "T", shards=folder / "S", preprocessing=folder / "P", out=folder / "E"
+    )
+    said = predict_step.run(bundle=folder / "T", table=str(folder / "new.csv"), out=folder / "new.parquet")
+    table = pl.read_parquet(folder / "new.parquet")
+    assert table.height == said.rows_predicted == said.rows_read - said.rows_rejected > 0
+    for name in trial.sections["targets"]:
+        assert f"{name}.predicted" in table.columns
+    for column in table:
+        assert column.null_count() == 0, column.name
+        if column.dtype.is_float():
+            assert column.is_finite().all(), column.name
+
+
+@settings(
+    max_examples=MORE or 4,
+    derandomize=not MORE,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(trial=trials)
+def test_it_trains_and_predicts_or_is_refused_with_a_listed_error(tf: Any, trial: Trial) -> None:
+    """Nothing else."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        leave_out_serving(patch)
+        try:
+            try_it(trial, Path(folder))
+            codes = set()
+        except PolyheadError as error:
+            note(str(error))
+            codes = {problem.code for problem in error.problems}
+    assert codes <= LISTED
