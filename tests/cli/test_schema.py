@@ -70,7 +70,7 @@ def test_an_unknown_key_is_refused_at_every_depth(validator, path):
         (("features", "photo", "kind"), "picture"),
         (("features", "photo", "size"), [4, 48]),
         (("features", "photo", "size"), [48, 48, 3]),
-        (("targets", "price", "transform"), "sqrt"),
+        (("targets", "price", "transform"), "cube"),
         (("targets", "returned", "class_weight"), {"yes": 0}),
         (("train", "epochs"), 0),
         (("train", "epochs"), "many"),

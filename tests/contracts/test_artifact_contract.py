@@ -91,8 +91,8 @@ def test_a_folder_that_is_no_artifact_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "code", "shown"),
     [
-        ({"format_version": 4}, "format-version", ["4", "3"]),
-        ({"format_version": None}, "format-version", ["None", "3"]),
+        ({"format_version": 5}, "format-version", ["5", "4"]),
+        ({"format_version": None}, "format-version", ["None", "4"]),
         ({"rows_read": "many"}, "artifact-damaged", ["rows_read"]),
         ({"surplus": 1}, "artifact-damaged", ["surplus"]),
         ({"rejections": [{"column": "a"}]}, "artifact-damaged", ["rejections.0.reason"]),

@@ -24,6 +24,7 @@ PATHS = [
     Path("tests/golden/polyhead.schema.json"),
     Path("tests/golden/messages.txt"),
     Path("docs/errors.md"),
+    Path("docs/kinds.md"),
     Path("docs/cluster-settings.md"),
     *(Path(f"tests/golden/houses.{platform}.yaml") for platform in ("kfp", "vertex", "local", "kubernetes")),
     *(Path(f"tests/golden/houses.{variant}.yaml") for variant in ("partitions", "prediction")),

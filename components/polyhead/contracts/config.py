@@ -439,8 +439,8 @@ class Config(Section):
             return None
         said = time.model_dump(exclude={"column"}, exclude_defaults=True)
         for name, feature in self.features.items():
-            if isinstance(feature, DatetimeFeature) and not said and self.column_of(name) == time.column:
-                return feature
+            if feature.time_reading is not None and not said and self.column_of(name) == time.column:
+                return feature.time_reading
         return DatetimeFeature.model_validate({"kind": "datetime", **said})
 
     @property

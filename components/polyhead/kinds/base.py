@@ -81,6 +81,11 @@ class FeatureBase(Section):
         return [self.column or name]
 
     @property
+    def time_reading(self) -> Any:
+        """How other columns of dates and times are read as this one is, a feature; None if its cells are none."""
+        return None
+
+    @property
     def stored_bytes(self) -> int:
         """What a row's value takes in a shard beyond what any row takes, about."""
         return 0

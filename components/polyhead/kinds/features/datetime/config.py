@@ -6,7 +6,7 @@ import functools
 import re
 import zoneinfo
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -148,6 +148,11 @@ class DatetimeFeature(FeatureBase):
             raise InvalidValueError(
                 "conflicting-keys", "has both format and unit: format reads text and unit reads numbers, keep one"
             )
+        return self
+
+    @property
+    def time_reading(self) -> Self:
+        """This one."""
         return self
 
 
