@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import scenarios
@@ -39,7 +40,7 @@ def test_example_runs_from_table_to_report(name: str, tmp_path: Path, monkeypatc
     """No row is rejected, and every head has a score. One example has the simple models fitted, which take long."""
     leave_out_serving(monkeypatch)
     table = scenarios.write(name, tmp_path, rows=150)
-    sections = {"train": {"epochs": 1}, "model": {"width": 8}}
+    sections: dict[str, Any] = {"train": {"epochs": 1}, "model": {"width": 8}}
     if name != "everything":
         sections["ensemble"] = {"members": []}
     small = change(CONFIGS / f"{name}.yaml", tmp_path / "polyhead.yaml", **sections)
