@@ -701,7 +701,14 @@ def test_the_balance_of_the_splits_is_shown_by_head() -> None:
     html = render_report(report, predictions, epochs=[], sheets={}, title="t", balance=balance)
     assert SCRIPT not in html
     text = Page(html).text
-    for shown in ("75.0% 87.5%", "25.0% 12.5%", "40 8", "1,234.5", "-12.5% from", "+0.50 standard deviations"):
+    for shown in (
+        "75.0% 87.5%",
+        "25.0% 12.5%",
+        "40 8",
+        "1,234.5",
+        "−12.5 percentage points from",
+        "+0.500 standard deviations",
+    ):
         assert shown in text
     assert f"The largest difference is in {numbers}:" in text
     assert "absent" not in text

@@ -33,6 +33,7 @@ from polyhead.page import charts
 from polyhead.page.charts import Chart
 from polyhead.page.tables import Table, short
 from polyhead.page.template import page_template
+from polyhead.spelling import signed
 
 FIRST_SLICES = 10
 FIRST_LABELS = 12
@@ -271,8 +272,10 @@ def _largest(head: HeadBalance) -> str:
     if largest is None:
         return "there is nothing to compare"
     if largest.of == "mean" and not any(held.labels for held in head.splits.values()):
-        return f"the mean of {largest.split} is {largest.value:+.2f} standard deviations from that of all rows"
-    return f"the share of {short(largest.of, _SHORT)} in {largest.split} is {largest.value:+.1%} from that of all rows"
+        by = f"{signed(largest.value)} standard deviations"
+        return f"the mean of {largest.split} differs by {by} from that of all rows"
+    share = signed(100 * largest.value, "percent")
+    return f"the share of {short(largest.of, _SHORT)} in {largest.split} differs by {share} from that of all rows"
 
 
 def _balance(head: HeadBalance) -> Table:
