@@ -143,9 +143,10 @@ def test_metadata_names_the_dependencies_and_the_extras(metadata):
     declared = [Requirement(line) for line in PROJECT["dependencies"]]
     assert plain == {(canonicalize_name(one.name), str(one.specifier)) for one in declared}
     assert ("kfp", "<3,>=2.17") in plain
-    assert sorted(metadata.get_all("Provides-Extra")) == ["docker", "gpu"]
+    assert sorted(metadata.get_all("Provides-Extra")) == ["dicom", "docker", "gpu"]
     extras = {str(one.marker): str(one).partition(";")[0].strip() for one in required if one.marker is not None}
     assert extras == {
+        'extra == "dicom"': "pydicom>=3.0",
         'extra == "docker"': "docker>=7.1",
         'extra == "gpu"': "tensorflow[and-cuda]>=2.18",
     }
