@@ -23,6 +23,8 @@ REPORT_PAGE = "report.html"
 
 Verdict = Literal["passed", "failed", "ungated"]
 Comparison = Literal["better", "not clearly better", "worse"]
+SliceKind = Literal["value", "range", "missing", "period"]
+Hiding = Literal["hidden", "permuted", "retrained"]
 
 
 class Interval(Record):
@@ -72,7 +74,21 @@ class MetricScore(Record):
 
 
 class SliceScore(Record):
-    """A head's headline metric on the rows with one value of a category feature."""
+    """A head's headline metric on some of the rows.
+
+    Attributes:
+        feature: What the rows are chosen by.
+        value: Of it: a category's value, or a range, a period or `missing` in words.
+        kind: What `value` is.
+        n: The rows whose target is known.
+        metric: The metric's name.
+        score: None where it is not defined on these rows.
+        interval: Of `score`.
+        difference: `score` minus the metric on all other rows; None where either is not defined.
+        stands_out: Whether the rows are worse than the others by more than chance explains, with all slices of the
+            head tried: the p-value of `difference` after Holm's correction is below 0.05.
+        coverage: The share of the rows whose true value lies in its conformal interval or set; None without one.
+    """
 
     feature: str
     value: str
@@ -80,6 +96,103 @@ class SliceScore(Record):
     metric: str
     score: float | None
     interval: Interval = Interval()
+    kind: SliceKind = "value"
+    difference: float | None = None
+    stands_out: bool = False
+    coverage: float | None = None
+
+
+class Worth(Record):
+    """What a head's metric loses, on the same rows, without some of the features.
+
+    Attributes:
+        name: The feature, or what several are together, such as `all pictures`.
+        features: Those that the model does without.
+        how: `hidden`: taken as missing in every row; `permuted`: each row gets another row's; `retrained`: a model
+            trained without them.
+        metric: The head's headline metric.
+        value: Of the model without them.
+        difference: The metric with them minus `value`.
+        interval: Of `difference`.
+        verdict: `better` where the features clearly help, `worse` where they clearly hurt.
+    """
+
+    name: str
+    features: list[str]
+    how: Hiding
+    metric: str
+    value: float | None
+    difference: float | None = None
+    interval: Interval = Interval()
+    verdict: Comparison | None = None
+
+
+class ReliabilityBin(Record):
+    """Rows with nearly the same predicted probability.
+
+    Attributes:
+        n: Rows.
+        predicted: Their mean probability.
+        observed: The share of them in which it came true.
+        interval: Of `observed`.
+    """
+
+    n: int
+    predicted: float
+    observed: float
+    interval: Interval = Interval()
+
+
+class Reliability(Record):
+    """Whether probabilities mean what they say.
+
+    Attributes:
+        of: The class or label whose probability it is; empty for that of the predicted class, whichever it is.
+        bins: By rising probability, of about as many rows each.
+        error: The expected calibration error: the mean over the rows of |predicted - observed| of their bins.
+    """
+
+    of: str
+    bins: list[ReliabilityBin]
+    error: float
+
+
+class ClassRow(Record):
+    """One class or label on the test rows.
+
+    Attributes:
+        label: The class.
+        support: Rows that have it.
+        predicted: Rows that were given it.
+        precision: None where it was never predicted.
+        recall: None where no row has it.
+        f1: None where no row has it and it was never predicted.
+    """
+
+    label: str
+    support: int
+    predicted: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+class Conformal(Record):
+    """How the intervals or sets of a head held on the test rows.
+
+    Attributes:
+        level: The share of true values that they should hold.
+        coverage: The share that they did.
+        interval: Of `coverage`.
+        size: The mean width of the intervals, in the target's unit, or the mean number of classes in a set.
+        calibrated_on: The val rows that they were fitted on.
+    """
+
+    level: float
+    coverage: float
+    interval: Interval
+    size: float
+    calibrated_on: int
 
 
 class ReferenceScore(Record):
@@ -124,6 +237,12 @@ class HeadReport(Record):
         notes: What to know when reading the numbers.
         references: By name of a simple model (`linear`, `boosted`, or a kind of features that it alone looks at), its
             metrics by name.
+        sentence: How the head does beside the references and which inputs it owes that to, in one sentence.
+        worth: What each feature, and each group of features, adds to the headline metric.
+        reliability: Of the probabilities; empty for a head without any.
+        per_class: Empty for a head without classes.
+        conformal: None where the bundle has none for the head.
+        suspects: Rows whose label the model confidently contradicts; they are in `suspects.parquet`.
     """
 
     kind: str
@@ -136,6 +255,12 @@ class HeadReport(Record):
     thresholds: dict[str, float] = Field({})
     notes: list[str] = Field([])
     references: dict[str, dict[str, ReferenceScore]] = Field({})
+    sentence: str = ""
+    worth: list[Worth] = Field([])
+    reliability: list[Reliability] = Field([])
+    per_class: list[ClassRow] = Field([])
+    conformal: Conformal | None = None
+    suspects: int = 0
 
 
 class GateCheck(Record):
@@ -175,9 +300,9 @@ class EvaluationReport(Contract):
         findings: What may let the model look better than it is, from `preprocess`.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 4
+    FORMAT_VERSION: ClassVar[int] = 5
 
-    format_version: int = 4
+    format_version: int = 5
     split: str
     heads: dict[str, HeadReport]
     verdict: Verdict
