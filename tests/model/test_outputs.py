@@ -50,7 +50,9 @@ def predicted(
     fitted = Fitted(held, held.features, held.targets, Path())
     outputs = {
         name: value.numpy()
-        for name, value in predictions(fitted, {"t": tf.constant(logits)}, corrections or {}, thresholds or {}).items()
+        for name, value in predictions(
+            fitted, {"t": tf.constant(logits)}, corrections or {}, thresholds or {}, {}
+        ).items()
     }
     assert set(outputs) <= {"t", "t__probabilities"}
     return outputs["t"], outputs.get("t__probabilities")

@@ -41,7 +41,7 @@ def test_a_mirrored_feature_is_served_as_it_is(tf: Any, tmp_path: Path) -> None:
     fitted = Fitted.of(held, config, tmp_path / "p")
     tf.keras.utils.set_random_seed(0)
     core = build_core(fitted, sized(config, rows)[0])
-    export_serving(core, fitted, {}, {}, tmp_path / "serving")
+    export_serving(core, fitted, {}, {}, {}, tmp_path / "serving")
     serve = tf.saved_model.load(str(tmp_path / "serving")).signatures["serving_default"]
     contents = [(tmp_path / f"{row}.png").read_bytes() for row in range(rows)]
     served = [serve(photo=tf.constant(contents))["price"].numpy() for _ in range(4)]

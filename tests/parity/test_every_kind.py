@@ -59,7 +59,7 @@ def by_key(trained: tuple[Path, Any, pl.DataFrame]) -> dict[str, dict[str, Any]]
         for batch in records(manifest, folder / "S", split, batch_size=64):
             keys, features, _ = parse(batch)
             logits = core(transforms(features), training=False)
-            outputs = predictions(fitted, logits, bundle.corrections, bundle.thresholds)
+            outputs = predictions(fitted, logits, bundle.corrections, bundle.thresholds, bundle.radii)
             for at, key in enumerate(keys.numpy()):
                 found[key.decode()] = {name: value.numpy()[at] for name, value in outputs.items()}
     return found

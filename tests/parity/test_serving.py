@@ -127,7 +127,7 @@ def trained(finished: Any) -> dict[str, dict[str, Any]]:
             outputs = {
                 name: value.numpy()
                 for name, value in predictions(
-                    fitted, core(inputs, training=False), bundle.corrections, bundle.thresholds
+                    fitted, core(inputs, training=False), bundle.corrections, bundle.thresholds, bundle.radii
                 ).items()
             }
             size = len(next(iter(outputs.values())))
@@ -271,7 +271,7 @@ def test_any_feature_name_can_be_served(tf: Any, tmp_path: Path) -> None:
     held = preprocess_step.run(config=config, data=tmp_path / "v", out=tmp_path / "p")
     fitted = Fitted.of(held, config, tmp_path / "p")
     core = build_core(fitted, sized(config, 3)[0])
-    export_serving(core, fitted, {}, {}, tmp_path / "serving")
+    export_serving(core, fitted, {}, {}, {}, tmp_path / "serving")
     serve = tf.saved_model.load(str(tmp_path / "serving")).signatures["serving_default"]
     by_name = {name: tf.constant([0.5 * at, math.nan], tf.float64) for at, name in enumerate(names)}
     outputs = serve(**by_name)

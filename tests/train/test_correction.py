@@ -50,7 +50,7 @@ def test_corrected_predictions_have_the_train_rows_mean(transform: Any, predict:
     values, weights = TargetTransforms(fitted)({"y": tf.constant(raw)})
     rows = tf.data.Dataset.from_tensor_slices(({"x": np.zeros(520)}, values, weights)).batch(64)
     made = corrections(Constant(), fitted, rows, ["y"])
-    mean = predictions(fitted, {"y": tf.constant([[0.25]])}, made, {})["y"].numpy()[0]
+    mean = predictions(fitted, {"y": tf.constant([[0.25]])}, made, {}, {})["y"].numpy()[0]
     if predict == "mean":
         assert mean == pytest.approx(true.mean(), rel=1e-5)
     else:

@@ -113,6 +113,40 @@ class Decision(Record):
         return f"threshold: {said}; {self.rule}{f' on {self.rows:,} val rows' if self.rows else ''}"
 
 
+class Conformity(Record):
+    """What the intervals or the sets of a head hold, by split conformal prediction on the val rows.
+
+    The radius is a quantile of how strange the true values of these rows are: the one at ceil((rows + 1) * level) in
+    ascending order. Then a new row's true value is no stranger with a chance of at least the level, if it comes from
+    where the val rows come from. (V. Vovk, A. Gammerman, G. Shafer, Algorithmic Learning in a Random World, Springer
+    2005; J. Lei et al., Distribution-Free Predictive Inference for Regression, Journal of the American Statistical
+    Association 113, 2018, 1094-1111.) The val rows have also chosen the epoch, the blend and the temperature, so a
+    little less may be held; what was held on the test rows is in the evaluation.
+
+    Attributes:
+        level: The share of true values that they are to hold.
+        radius: In the unit of `polyhead.kinds.protocols.graph.Head.strangeness`; None where there is none.
+        rows: The val rows behind it, whose target is known.
+        reason: Why there is none; empty where there is one.
+    """
+
+    level: float
+    radius: float | None = None
+    rows: int = 0
+    reason: str = ""
+
+    def words(self, *, refitted: bool) -> str:
+        """Where they come from, or why there are none, for reports.
+
+        Args:
+            refitted: Whether all models were fitted again on these rows too.
+        """
+        if self.radius is None:
+            return f"no interval or set at a confidence of {self.level:g}: {self.reason}"
+        before = ", before all models were fitted again" if refitted else ""
+        return f"confidence {self.level:g}: intervals or sets are fitted on {counted(self.rows, 'val row')}{before}"
+
+
 class Reference(Record):
     """A simple model of a head, settled on the val rows as the head itself is.
 
@@ -163,6 +197,8 @@ class ModelBundle(Contract):
         ensemble: By target name.
         calibrations: By target whose logits are log odds; they are part of `core.keras`.
         decisions: By target that says yes or no.
+        conformity: By target that gives intervals or sets. Those of a refitted model are fitted on the models before.
+            Default: none, as in bundles that do not say.
         refitted: Whether all models were fitted once more, on train and val rows, each network for as many epochs as
             its best was in. What had been chosen before stays, and so do the history and `best_score`, which are those
             of the models before. Default: false, as in bundles that do not say.
@@ -185,12 +221,18 @@ class ModelBundle(Contract):
     ensemble: dict[str, HeadEnsemble]
     calibrations: dict[str, Calibration]
     decisions: dict[str, Decision]
+    conformity: dict[str, Conformity] = Field({})
     refitted: bool = False
 
     @property
     def thresholds(self) -> dict[str, list[float]]:
         """By target that says yes or no: from which probability on it says yes, for each label."""
         return {name: decision.thresholds for name, decision in self.decisions.items()}
+
+    @property
+    def radii(self) -> dict[str, float]:
+        """By target that has intervals or sets: how strange a value may be that is in them."""
+        return {name: one.radius for name, one in self.conformity.items() if one.radius is not None}
 
     @classmethod
     def made_by(cls) -> str:

@@ -2,8 +2,10 @@
 
 <out>/EvaluationReport.json
 <out>/predictions.parquet   `key` string, then per head: `<head>.true`, `<head>.predicted` and, for classes,
-                            `<head>.probability.<class>`, for quantiles `<head>.quantile.<level>`; of heads with row
-                            weights `<head>.weight`
+                            `<head>.probability.<class>`, for quantiles `<head>.quantile.<level>`; for numbers
+                            `<head>.low` and `<head>.high`, the interval, for classes `<head>.set`, the list of classes
+                            that hold the true value as often as the bundle's `conformity` says, where it has a radius;
+                            of heads with row weights `<head>.weight`
 <out>/report.html           one file that opens offline
 """
 

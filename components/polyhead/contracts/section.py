@@ -43,6 +43,10 @@ Model = Annotated[T, Decides.MODEL]
 """The type of a field that decides the model."""
 
 
+class Later:
+    """Marks a field that earlier artifacts do not know: at its default it is no part of what decides them."""
+
+
 class Section(BaseModel):
     """Base of every part of the configuration: unknown keys are errors, values never change."""
 
@@ -67,9 +71,13 @@ class Section(BaseModel):
 
     def deciding(self, what: Collection[Decides]) -> dict[str, Any]:
         """The values of the fields that decide any of these, as plain values."""
-        return self.decided(what).model_dump(
-            mode="json", include={name for name in type(self).model_fields if self.decision(name) in what}
-        )
+        chosen = {name for name in type(self).model_fields if self.decision(name) in what and not self._unsaid(name)}
+        return self.decided(what).model_dump(mode="json", include=chosen)
+
+    def _unsaid(self, name: str) -> bool:
+        """Whether a field is as it was before it was there."""
+        field = type(self).model_fields[name]
+        return Later in field.metadata and getattr(self, name) == field.get_default(call_default_factory=True)
 
 
 def require_ordered(low: float | None, high: float | None) -> None:

@@ -34,6 +34,7 @@ from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import ArtifactError, DataError
 from polyhead.evaluate.comparing import beside, compare, interval
+from polyhead.evaluate.conformal import conformal_of
 from polyhead.evaluate.gate import check_gate
 from polyhead.evaluate.metrics import measure
 from polyhead.evaluate.report import render_report
@@ -197,6 +198,7 @@ def _head_report(
     rows = table.filter(known)
     outcome = score.outcome(name, statistics, rows)
     baseline = score.baseline(statistics, outcome)
+    conformity = bundle.conformity.get(name)
     settled = (bundle.calibrations.get(name), bundle.decisions.get(name))
     classes, thresholds = score.classes(statistics), bundle.thresholds.get(name, [])
     return HeadReport(
@@ -219,10 +221,14 @@ def _head_report(
                 outcome, slices[feature].filter(known), feature, resamples=config.evaluate.bootstrap
             )
         ],
+        per_class=score.per_class(statistics, outcome),
+        reliability=score.reliability(statistics, outcome),
+        conformal=conformal_of(outcome, conformity),
         thresholds=dict(zip(classes[len(classes) - len(thresholds) :], thresholds, strict=True)),
         notes=[
             *score.notes(config.targets[name], outcome),
             *(one.words for one in settled if one is not None and one.words),
+            *([] if conformity is None else [conformity.words(refitted=bundle.refitted)]),
         ],
         references={
             reference: beside(

@@ -16,6 +16,10 @@ LONG_TAIL = 0.01
 FAR_TAIL = 0.005
 _NORMAL_FROM = 5_000
 
+LARGEST_VARIANCE = 0.15
+"""Of a mean of losses, relative to its square: above it a few rows decide the mean."""
+
+FEW_DECIDE = "a few rows with large errors decide it, and these rows do not show how often they come"
 _TOO_FEW_DIFFER = "too few rows differ to show how much it varies"
 
 
@@ -73,7 +77,12 @@ class Bootstrap(Method[OutcomeT_contra]):
 
     def limits(self, outcome: OutcomeT_contra, resamples: Resamples) -> Span | str:
         """On the logarithm's scale, turned back."""
-        span = studentised(_log_of(self.error(outcome)), resamples, (self.tail, TAIL))
+        logarithm = _log_of(self.error(outcome))
+        with np.errstate(all="ignore"):
+            _, error = logarithm.estimate(logarithm.columns.mean(0))
+        if error**2 > LARGEST_VARIANCE:
+            return FEW_DECIDE
+        span = studentised(logarithm, resamples, (self.tail, TAIL))
         if isinstance(span, str):
             return span
         try:

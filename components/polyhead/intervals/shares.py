@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import betaincinv
 
-from polyhead.intervals.method import Floats, Method, OutcomeT_contra, Resamples, Span, Z
+from polyhead.intervals.method import TAIL, Booleans, Floats, Method, OutcomeT_contra, Resamples, Span, Z
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,40 @@ def wilson(hits: float, rows: float) -> tuple[float, float]:
     centre = (share + fade / 2) / (1 + fade)
     half = Z * math.sqrt(share * (1 - share) / rows + fade / (4 * rows)) / (1 + fade)
     return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
+def share(hits: Booleans) -> Estimate:
+    """Of the rows that are hits, (n,), with Wilson's limits."""
+    found = hits.astype(np.float64)
+    value = float(found.mean())
+    return Estimate(value, *wilson(float(found.sum()), len(found)), found - value)
+
+
+def clopper_pearson(hits: int, rows: int) -> tuple[float, float]:
+    """Exact limits of a share (Clopper and Pearson 1934, Biometrika 26), within 0 and 1."""
+    low = float(betaincinv(hits, rows - hits + 1, TAIL)) if hits else 0.0
+    high = float(betaincinv(hits + 1, rows - hits, 1 - TAIL)) if hits < rows else 1.0
+    return low, high
+
+
+def by_influence(value: float, influence: Floats, *, lowest: float = 0.0, certain: int | None = None) -> Estimate:
+    """An estimate between `lowest` and 1 with the limits of a share that is as uncertain.
+
+    That is Wilson's interval over as many rows as would give a share the standard error of the influence (Korn and
+    Graubard 1998, Surv. Methodol. 24, with Wilson's limits in the place of exact ones).
+
+    Args:
+        value: The estimate.
+        influence: What each row adds to its error, (n,).
+        lowest: The least possible value.
+        certain: Rows to count where the influence is 0 everywhere, at an end. Default: all.
+    """
+    n, span = len(influence), 1 - lowest
+    share = (value - lowest) / span
+    variance = float((influence**2).mean()) / (n - 1) / span**2
+    rows = share * (1 - share) / variance if variance > 0 and 0 < share < 1 else float(certain or n)
+    low, high = wilson(share * rows, rows)
+    return Estimate(value, lowest + span * low, lowest + span * high, influence)
 
 
 def mean_of(estimates: list[Estimate], *, related: float) -> Estimate:

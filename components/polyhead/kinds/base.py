@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from polyhead.contracts.artifact import InnerPath, Record
-from polyhead.contracts.section import Data, Model, Section
+from polyhead.contracts.section import Data, Later, Model, Section
 from polyhead.contracts.words import Word
 from polyhead.errors import InvalidValueError
 from polyhead.kinds.metrics import Metric
@@ -204,6 +204,18 @@ FOCAL = Field(
     le=10,
     description="Exponent of the focal loss: a label that the network says with probability p counts for (1 - p) to "
     "the power of this; 2 is common. Default: 0, which is the cross-entropy.",
+)
+
+
+Confidence = Annotated[Model[float | None], Later]
+"""The share of true values that the intervals or the sets of a head are to hold."""
+
+CONFIDENCE = Field(
+    0.9,
+    ge=0.5,
+    lt=1,
+    description="Share of new rows whose true value is to lie in the interval of the prediction, or in its set of "
+    "classes; both are fitted on the val rows. null: there is none. Default: 0.9.",
 )
 
 

@@ -50,13 +50,19 @@ class Metric:
 
 ACCURACY = Metric("accuracy", "accuracy")
 BALANCED_ACCURACY = Metric("balanced_accuracy", "balanced accuracy")
+TOP_3_ACCURACY = Metric("top_3_accuracy", "top-3 accuracy")
+F1 = Metric("f1", "F1")
 MACRO_F1 = Metric("macro_f1", "macro F1")
+WEIGHTED_F1 = Metric("weighted_f1", "weighted F1")
+MCC = Metric("mcc", "Matthews correlation")
+BRIER = Metric("brier", "Brier score", lower_is_better=True)
 LOG_LOSS = Metric("log_loss", "log loss", lower_is_better=True)
 ROC_AUC = Metric("roc_auc", "ROC AUC")
 PR_AUC = Metric("pr_auc", "PR AUC")
 R2 = Metric("r2", "R²")
 R2_TRANSFORMED = Metric("r2_transformed", "R² transformed")
 MAE = Metric("mae", "MAE", lower_is_better=True)
+MEDIAN_AE = Metric("median_ae", "median absolute error", lower_is_better=True)
 RMSE = Metric("rmse", "RMSE", lower_is_better=True)
 MAPE = Metric("mape", "MAPE", lower_is_better=True, format="percent")
 POISSON_DEVIANCE = Metric("poisson_deviance", "Poisson deviance", lower_is_better=True)
@@ -70,13 +76,19 @@ METRICS = {
     for metric in (
         ACCURACY,
         BALANCED_ACCURACY,
+        TOP_3_ACCURACY,
+        F1,
         MACRO_F1,
+        WEIGHTED_F1,
+        MCC,
         LOG_LOSS,
+        BRIER,
         ROC_AUC,
         PR_AUC,
         R2,
         R2_TRANSFORMED,
         MAE,
+        MEDIAN_AE,
         RMSE,
         MAPE,
         QWK,

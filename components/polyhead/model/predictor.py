@@ -127,7 +127,7 @@ class Predictor:
         inputs = self._transforms(features)
         logits = self._core(inputs, training=False)
         kept = {name: block.columns(features[block.KIND])[name] for name, block in self._sliced.items()}
-        outputs = predictions(self.fitted, logits, self.bundle.corrections, self.bundle.thresholds)
+        outputs = predictions(self.fitted, logits, self.bundle.corrections, self.bundle.thresholds, self.bundle.radii)
         return keys, outputs, targets, kept, self._referred(inputs)
 
     def _referred(self, inputs: Batch) -> dict[str, Batch]:
@@ -144,6 +144,6 @@ class Predictor:
                 corrections.setdefault(name, {})[head] = reference.correction
                 thresholds.setdefault(name, {})[head] = reference.thresholds
         return {
-            name: predictions(self.fitted, by_head, corrections[name], thresholds[name])
+            name: predictions(self.fitted, by_head, corrections[name], thresholds[name], {})
             for name, by_head in logits.items()
         }

@@ -32,6 +32,7 @@ def export_serving(
     fitted: Fitted,
     corrections: Mapping[str, float],
     thresholds: Mapping[str, Sequence[float]],
+    radii: Mapping[str, float],
     out: Path,
 ) -> None:
     """Write a SavedModel whose `serving_default` signature takes raw rows.
@@ -46,6 +47,7 @@ def export_serving(
         fitted: What was fitted on the train rows.
         corrections: Of `polyhead.contracts.bundle.ModelBundle`.
         thresholds: Likewise.
+        radii: Likewise.
         out: Directory to write.
     """
     transforms = FeatureTransforms(fitted, stored=False)
@@ -53,7 +55,7 @@ def export_serving(
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def serve(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = core(transforms(transforms.joined(raw)), training=False)
-        return predictions(fitted, logits, corrections, thresholds)
+        return predictions(fitted, logits, corrections, thresholds, radii)
 
     signature = serve.get_concrete_function(**transforms.raw_spec())
     tf.saved_model.save(_Serving(core, transforms), str(out), signatures={"serving_default": signature})

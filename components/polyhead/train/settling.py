@@ -1,4 +1,4 @@
-"""From logits to answers, by the val rows: log odds that hold, and thresholds.
+"""From logits to answers, by the val rows: log odds that hold, thresholds, and how far the true value may be.
 
 A head that weighs classes learns log odds that are shifted by the logarithms of the weights, which is undone exactly
 (C. Elkan, The Foundations of Cost-Sensitive Learning, IJCAI 2001). One temperature per head then takes out what is too
@@ -16,13 +16,14 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from polyhead.contracts.bundle import Calibration, Decision
+from polyhead.contracts.bundle import Calibration, Conformity, Decision
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.kinds.base import Decide
 from polyhead.kinds.graphs import heads
 from polyhead.kinds.protocols.graph import Head
 from polyhead.kinds.targets.graph import HALF
 from polyhead.kinds.targets.thresholds import choose
+from polyhead.train.conformal import radius
 
 _TEMPERATURES = np.geomspace(0.25, 4, 97)  # steps of 3 %; the one in the middle is 1
 _SPREAD = 0.5  # of the logarithm of temperatures before any row is seen
@@ -51,14 +52,14 @@ class HeadRows:
 
 
 def rows_of(core: keras.Model, fitted: Fitted, rows: Iterable[tuple[Any, Any, Any]]) -> dict[str, HeadRows]:
-    """The heads with log odds on the first 100,000 rows; shards hold their rows in random order.
+    """The heads that are settled on the first 100,000 rows; shards hold their rows in random order.
 
     Args:
         core: The trained network.
         fitted: The targets and their statistics.
         rows: Batches of `(inputs, targets, weights)` of the val rows; may be empty.
     """
-    names = [head.name for head in heads(fitted) if head.is_calibrated]
+    names = [head.name for head in heads(fitted) if head.is_calibrated or head.confidence is not None]
     parts: dict[str, list[HeadRows]] = {name: [] for name in names}
     taken = 0
     for inputs, values, weights in rows if names else ():
@@ -136,6 +137,36 @@ def decision(decide: Decide, labels: int, rows: HeadRows | None, calibration: Ca
     if isinstance(found, str):
         return Decision(rule=rule, thresholds=stay, rows=count, reason=found)
     return Decision(rule=rule, thresholds=found, rows=count)
+
+
+def conformities(
+    fitted: Fitted, rows: Mapping[str, HeadRows], calibrated_by: Mapping[str, Calibration]
+) -> dict[str, Conformity]:
+    """What the intervals or sets of each head hold that gives any.
+
+    Args:
+        fitted: The targets and their statistics.
+        rows: Of `rows_of`, before calibration.
+        calibrated_by: What `calibrated` applies to the logits.
+    """
+    return {
+        head.name: conformity(head, head.confidence, rows.get(head.name), calibrated_by.get(head.name, Calibration()))
+        for head in heads(fitted)
+        if head.confidence is not None
+    }
+
+
+def conformity(head: Head[Any, Any], level: float, rows: HeadRows | None, calibration: Calibration) -> Conformity:
+    """As `conformities`, of one head."""
+    if rows is None or not rows.known.any():
+        return Conformity(level=level, reason=_NO_ROWS)
+    known = rows.known.reshape(len(rows.known), -1).any(1)
+    log_odds = rows.logits[known] / np.float64(calibration.temperature) + _offset(calibration)
+    found = radius(head.strangeness(log_odds, rows.values[known]), level)
+    count = int(np.count_nonzero(known))
+    if isinstance(found, str):
+        return Conformity(level=level, rows=count, reason=found)
+    return Conformity(level=level, radius=found, rows=count)
 
 
 def _offset(found: Calibration) -> list[float] | float:

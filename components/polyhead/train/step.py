@@ -21,6 +21,9 @@ from polyhead.contracts.bundle import (
     REFERENCE_MODELS,
     SERVING_MODEL,
     SHEETS,
+    Calibration,
+    Conformity,
+    Decision,
     Epoch,
     HeadEnsemble,
     ModelBundle,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from polyhead.train.fit import Trained
     from polyhead.train.members import Members
     from polyhead.train.score import JointScore, Validation
+    from polyhead.train.settling import HeadRows
 
 _CHECKPOINT = ".checkpoint-{}.npz"
 _REFIT_CHECKPOINT = ".checkpoint-refit-{}.npz"
@@ -135,8 +139,7 @@ def _trained(config: SizedConfig, fitted: Fitted, manifest: ShardManifest, shard
     blend = assembled(networks, fitted, members, ensemble)
     val_rows = validation.rows if validation else feed.fixed("val")
     held_out = settling.rows_of(blend, fitted, val_rows) if manifest.rows["val"] else {}
-    calibrations = settling.calibrations(fitted, held_out)
-    decisions = settling.decisions(fitted, held_out, calibrations)
+    calibrations, decisions, conformity = _settled(fitted, held_out)
     blended = {name for name, of in ensemble.items() if of.losses and len(of.weights) > 1}
     added = corrections(blend, fitted, val_rows, blended)
     learned: tuple[Split, ...] = ("train",)
@@ -171,10 +174,25 @@ def _trained(config: SizedConfig, fitted: Fitted, manifest: ShardManifest, shard
         ensemble=ensemble,
         calibrations=calibrations,
         decisions=decisions,
+        conformity=conformity,
         refitted=learned == _REFIT_SPLITS,
     )
-    export_serving(model, fitted, bundle.corrections, bundle.thresholds, out / SERVING_MODEL)
+    export_serving(model, fitted, bundle.corrections, bundle.thresholds, bundle.radii, out / SERVING_MODEL)
     return bundle
+
+
+def _settled(
+    fitted: Fitted, held_out: Mapping[str, HeadRows]
+) -> tuple[dict[str, Calibration], dict[str, Decision], dict[str, Conformity]]:
+    """What the val rows decide of each head, and say which heads have no interval or set for it."""
+    from polyhead.train import settling
+
+    calibrations = settling.calibrations(fitted, held_out)
+    conformity = settling.conformities(fitted, held_out, calibrations)
+    for name, one in conformity.items():
+        if one.radius is None:
+            say(f"{name} has {one.words(refitted=False)}")
+    return calibrations, settling.decisions(fitted, held_out, calibrations), conformity
 
 
 def _network(fitted: Fitted, config: SizedConfig) -> keras.Model:

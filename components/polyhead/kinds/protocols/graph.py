@@ -416,6 +416,30 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         """
         return 0.0
 
+    @property
+    def confidence(self) -> float | None:
+        """The share of true values that what `held` gives is to hold; None: the head gives nothing."""
+        return getattr(self.target, "confidence", None)
+
+    def strangeness(self, logits: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.float64]:
+        """How far each row's true value is from what is said of it, (rows,); of a kind with a `confidence`.
+
+        Args:
+            logits: Calibrated, (rows, units).
+            values: What the loss compares them with, (rows, …).
+        """
+        raise NotImplementedError(f"{self.KIND} has neither intervals nor sets")
+
+    def held(self, logits: tf.Tensor, said: Batch, radius: float) -> Batch:
+        """All values that are no stranger than the radius, and what is said, under names that begin with the target's.
+
+        Args:
+            logits: Float64 (batch, units).
+            said: Of `answers`.
+            radius: Of `polyhead.contracts.bundle.ModelBundle`.
+        """
+        raise NotImplementedError(f"{self.KIND} has neither intervals nor sets")
+
 
 def _entry(group: str, kind: str, dtype: tf.DType, held: Held) -> dict[str, Any]:
     """The one entry of all columns of a kind: the bytes of numbers, or a string each. Without it all are missing."""

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polyhead.contracts.evaluation import ClassRow, Reliability
 from polyhead.intervals.method import Method
 from polyhead.kinds.metrics import Metric
 
@@ -26,12 +27,16 @@ class Outcome(ABC):
         true: (n, …), see the kind.
         predicted: As `true`.
         weights: Row weights, float64 (n,), by which metrics count the rows. Default: all count alike.
+        covered: Whether a row's true value lies in its interval or set, bool (n,). Default: there are none.
+        sizes: How wide the interval is, or how many classes the set has, float64 (n,). Likewise.
     """
 
     kind: str
     true: NDArray[Any]
     predicted: NDArray[Any]
     weights: NDArray[np.float64] | None = field(default=None, kw_only=True)
+    covered: NDArray[np.bool_] | None = field(default=None, kw_only=True)
+    sizes: NDArray[np.float64] | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.true)
@@ -103,12 +108,12 @@ class TargetScore(ABC, Generic[TargetT, StatisticsT, OutcomeT]):
 
     @abstractmethod
     def prediction_columns(self, name: str, statistics: StatisticsT, arrays: Arrays) -> list[pl.Series]:
-        """The columns `<name>.predicted` and `<name>.probability.<class>`.
+        """The columns that begin with `<name>.` but for the truth's: `predicted`, `probability.<class>`, `low`, `set`.
 
         Args:
             name: The target.
             statistics: Its statistics.
-            arrays: `<name>` and `<name>__probabilities`, as `polyhead.model.outputs.predictions` gives them.
+            arrays: `<name>` and what begins with `<name>__`, as `polyhead.model.outputs.predictions` gives them.
         """
 
     @abstractmethod
@@ -121,6 +126,14 @@ class TargetScore(ABC, Generic[TargetT, StatisticsT, OutcomeT]):
 
     def confusion(self, statistics: StatisticsT, outcome: OutcomeT) -> list[list[int]]:
         """Rows by true (first index) and predicted class. Default: none."""
+        return []
+
+    def per_class(self, statistics: StatisticsT, outcome: OutcomeT) -> list[ClassRow]:
+        """Each class or label on its own. Default: there is none."""
+        return []
+
+    def reliability(self, statistics: StatisticsT, outcome: OutcomeT) -> list[Reliability]:
+        """Whether the probabilities hold. Default: there are none."""
         return []
 
     def notes(self, target: TargetT, outcome: OutcomeT) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -18,11 +18,26 @@ from polyhead.kinds.targets.classes import ClassStatistics
 PROBABILITIES = "__probabilities"
 """Behind a target's name: its probabilities."""
 
+LOW, HIGH = "__low", "__high"
+"""Behind a target's name: the ends of its interval."""
+
+SET = "__set"
+"""Behind a target's name: which classes are in its set."""
+
+_ROUNDING = 1e-6
+"""What probabilities may differ by that are computed elsewhere, so that a set is the same everywhere."""
+
 HALF = 0.5
 """The threshold of a head that has none of its own."""
 
 SMALLEST_SHARE = 1e-6
 """Below it a class counts as if it had that share of the train rows."""
+
+
+def interval(name: str, said: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> Batch:
+    """The ends of an interval of the target `name`, (batch,) each, moved so far that what is said lies within."""
+    return {name + LOW: tf.minimum(low, said), name + HIGH: tf.maximum(high, said)}
+
 
 AClassTarget = TypeVar("AClassTarget", bound=TargetBase)
 
@@ -115,6 +130,25 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
         """The number of the class that is said, int64 (batch,). Default: of the most probable one."""
         del thresholds
         return tf.argmax(probabilities, 1)
+
+    def number(self, values: NDArray[Any]) -> NDArray[np.int64]:
+        """The number of each row's class, (rows,), from what the loss compares."""
+        return values.reshape(-1).astype(np.int64)
+
+    def strangeness(self, logits: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.float64]:
+        """What the true class's probability lacks to 1.
+
+        A set of all classes that lack no more than some number has the fewest classes of all that hold as many true
+        ones. (M. Sadinle, J. Lei, L. Wasserman, Least Ambiguous Set-Valued Classifiers With Bounded Error Levels,
+        Journal of the American Statistical Association 114, 2019, 223-234.)
+        """
+        probabilities = self.probabilities(tf.constant(logits)).numpy()
+        return np.asarray(1 - probabilities[np.arange(len(values)), self.number(values)], np.float64)
+
+    def held(self, logits: tf.Tensor, said: Batch, radius: float) -> Batch:
+        """Which classes are in the set, bool (batch, classes): the one that is said always is, so it is never empty."""
+        near = 1 - self.probabilities(logits) <= radius + _ROUNDING
+        return {self.name + SET: near | (said[self.name][:, None] == tf.constant(self.statistics.classes))}
 
     @abstractmethod
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -14,17 +14,24 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from polyhead.errors import counted
-from polyhead.intervals.bootstrap import Bootstrap, Smooth, ratio
+from polyhead.intervals.bootstrap import FEW_DECIDE, LARGEST_VARIANCE, Bootstrap, Smooth, ratio
 from polyhead.intervals.method import Booleans, Floats, no_doubt
 from polyhead.intervals.ranks import pr_auc, roc_auc
-from polyhead.intervals.shares import Estimate, Shares, mean_of, wilson
-from polyhead.kinds.metrics import ACCURACY, LOG_LOSS, PR_AUC, ROC_AUC, Metric
+from polyhead.intervals.shares import Estimate, Shares, by_influence, mean_of, share, wilson
+from polyhead.kinds.metrics import ACCURACY, BRIER, LOG_LOSS, PR_AUC, ROC_AUC, WEIGHTED_F1, Metric
 from polyhead.kinds.protocols.score import Arrays, Measure, Outcome
 
 SMALLEST_PROBABILITY = 1e-7
 FEWEST_FOR_SHARE = 10
 FEWEST_OF_CLASS = 2
 FEWEST_RANKED = 10
+
+
+Part = Callable[["ProbabilityOutcome"], tuple[Floats, Floats]]
+"""Each row's share in a mean, (n,), and whether it counts, 1 or 0."""
+
+Loss = Literal["log", "square"]
+"""Of the probability of what is true: its logarithm's, or its squared distance from 1."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,14 @@ class ProbabilityOutcome(Outcome):
     @abstractmethod
     def losses(self) -> tuple[Floats, Floats]:
         """Each row's log loss, (n,), and whether it counts, 1 or 0. Probabilities are clipped at 1e-7."""
+
+    @abstractmethod
+    def squares(self) -> tuple[Floats, Floats]:
+        """Each row's Brier score, (n,), and whether it counts, 1 or 0."""
+
+    @abstractmethod
+    def imagined(self, loss: Loss) -> tuple[Floats, Floats]:
+        """What a loss and its square would be on average if labels came as the probabilities say, (n,) each."""
 
     @property
     @abstractmethod
@@ -93,6 +108,17 @@ def places(words: pl.Series, labels: Sequence[str]) -> NDArray[np.int64]:
     """Where words are among the labels, int64 (words,), -1 for those that are not."""
     found = words.cast(pl.Enum(labels), strict=False).to_physical().cast(pl.Int64)
     return found.fill_null(-1).to_numpy()
+
+
+def label_lists(
+    name: str, words: pl.Series, lengths: Sequence[int] | NDArray[np.int64], missing: Booleans
+) -> pl.Series:
+    """A column of lists from all their words, end to end, how many each has, and whether it is missing."""
+    import pyarrow as pa
+
+    edges = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    lists = pa.LargeListArray.from_arrays(edges, words.to_arrow(), mask=pa.array(missing))
+    return pl.Series(name, lists, dtype=pl.List(pl.String))
 
 
 def rare(fewest: int) -> Callable[[ProbabilityOutcome], str]:
@@ -178,6 +204,7 @@ class Area:
         return Measure(self.metric, value, method)
 
 
+_NO_LABEL = "no row has a label"
 _NOT_RANKED = "too few rows of every class"
 
 
@@ -191,10 +218,17 @@ def _ranked(has: Booleans) -> bool:
     return bool(1 < has.sum() < len(has) - 1)
 
 
-def _accuracy(outcome: ProbabilityOutcome) -> Estimate:
-    right = outcome.right().astype(np.float64)
-    low, high = wilson(float(right.sum()), len(right))
-    return Estimate(float(right.mean()), low, high, right - right.mean())
+def f1_of(has: Booleans, said: Booleans, *, certain: bool = False) -> Estimate | None:
+    """Of the rows that have something and those that are said to, (n,) each; None where there are none."""
+    both, either = (has & said).astype(np.float64), has.astype(np.float64) + said
+    if not either.any():
+        return None
+    value = 2 * both.sum() / either.sum()
+    low, high = wilson(float(both.sum()), float(either.sum() - both.sum()))
+    if certain and not said.any():
+        high = 0.0
+    influence = (2 * both - value * either) / either.mean()
+    return Estimate(float(value), 2 * low / (1 + low), 2 * high / (1 + high), influence)
 
 
 def _recall(outcome: ProbabilityOutcome) -> Estimate:
@@ -215,44 +249,75 @@ def _certain_recall(baseline: ProbabilityOutcome) -> Estimate:
 
 
 def _f1(outcome: ProbabilityOutcome, *, certain: bool = False) -> Estimate | str:
-    """`certain`: a class that no row is said to have never is, so that its F1 is 0 without doubt."""
-    true, predicted = outcome.sets()
-    estimates = []
-    for has, said in zip(true.T, predicted.T, strict=True):
-        both, either = (has & said).astype(np.float64), has.astype(np.float64) + said
-        if not either.any():
-            continue
-        value = 2 * both.sum() / either.sum()
-        low, high = wilson(float(both.sum()), float(either.sum() - both.sum()))
-        if certain and not said.any():
-            high = 0.0
-        influence = (2 * both - value * either) / either.mean()
-        estimates.append(Estimate(float(value), 2 * low / (1 + low), 2 * high / (1 + high), influence))
-    return mean_of(estimates, related=outcome.relation) if estimates else "no row has a label"
+    each = (f1_of(has, said, certain=certain) for has, said in zip(*(part.T for part in outcome.sets()), strict=True))
+    estimates = [estimate for estimate in each if estimate is not None]
+    return mean_of(estimates, related=outcome.relation) if estimates else _NO_LABEL
 
 
 def _certain_f1(baseline: ProbabilityOutcome) -> Estimate | str:
     return _f1(baseline, certain=_is_constant(baseline))
 
 
+def _weighted_f1(outcome: ProbabilityOutcome) -> Estimate | str:
+    true, said = outcome.sets()
+    total = float(true.sum()) / len(true)
+    if not total:
+        return _NO_LABEL
+    value, influence = 0.0, np.zeros(len(true))
+    for has, names in zip(true.T, said.T, strict=True):
+        one = f1_of(has, names) if has.any() else None
+        if one is not None:
+            value += float(has.mean()) * one.value / total
+            influence += (one.influence * float(has.mean()) + has * one.value) / total
+    return by_influence(value, influence - value * true.sum(1) / total)
+
+
+def _weighted_f1_value(outcome: ProbabilityOutcome) -> float | None:
+    true, said = outcome.sets()
+    if not (true if outcome.weights is None else true[outcome.weights > 0]).any():
+        return None
+    return float(sk.f1_score(true, said, average="weighted", zero_division=0, sample_weight=outcome.weights))
+
+
 def _is_constant(outcome: ProbabilityOutcome) -> bool:
     return bool((outcome.predicted == outcome.predicted[:1]).all())
 
 
-def _loss(outcome: ProbabilityOutcome) -> Smooth:
-    return ratio(*outcome.losses())
+def _mean_of(part: Part) -> Callable[[ProbabilityOutcome], Smooth]:
+    return lambda outcome: ratio(*part(outcome))
 
 
-def _loss_gain(outcome: ProbabilityOutcome, baseline: ProbabilityOutcome) -> Smooth:
-    losses, counts = outcome.losses()
-    return ratio(losses - baseline.losses()[0], counts)
+def _gain_of(part: Part) -> Callable[[ProbabilityOutcome, ProbabilityOutcome], Smooth]:
+    def gain(outcome: ProbabilityOutcome, baseline: ProbabilityOutcome) -> Smooth:
+        losses, counts = part(outcome)
+        return ratio(losses - part(baseline)[0], counts)
+
+    return gain
 
 
-def _log_loss(outcome: ProbabilityOutcome) -> float | None:
-    losses, counts = outcome.losses()
-    if outcome.weights is not None:
-        losses, counts = losses * outcome.weights, counts * outcome.weights
-    return float(losses.sum() / counts.sum()) if counts.any() else None
+def _few_decide(loss: Loss) -> Callable[[ProbabilityOutcome], str]:
+    """Doubts a mean loss of so sure a head that the few rows it gets wrong make it.
+
+    Whether a sample holds such rows is chance, so what the head's own probabilities say of them is asked too.
+    """
+
+    def doubt(outcome: ProbabilityOutcome) -> str:
+        means, squares = outcome.imagined(loss)
+        relative = float(squares.mean() / max(float(means.mean()), SMALLEST_PROBABILITY) ** 2) - 1
+        return FEW_DECIDE if relative > LARGEST_VARIANCE * len(outcome) else ""
+
+    return doubt
+
+
+def _loss_measure(metric: Metric, loss: Loss, part: Part) -> Measure[ProbabilityOutcome]:
+    def value(outcome: ProbabilityOutcome) -> float | None:
+        losses, counts = part(outcome)
+        if outcome.weights is not None:
+            losses, counts = losses * outcome.weights, counts * outcome.weights
+        return float(losses.sum() / counts.sum()) if counts.any() else None
+
+    method = Bootstrap(error=_mean_of(part), back=math.exp, gain=_gain_of(part), doubt=_few_decide(loss))
+    return Measure(metric, value, method, rows=lambda outcome: int(part(outcome)[1].sum()))
 
 
 MEAN_RECALL = Shares[ProbabilityOutcome](
@@ -268,14 +333,15 @@ MEAN_F1 = Shares[ProbabilityOutcome](
 ACCURACY_MEASURE = Measure[ProbabilityOutcome](
     ACCURACY,
     lambda outcome: float(np.average(outcome.right(), weights=outcome.weights)),
-    Shares(name="Wilson", estimate=_accuracy, fewest_rows=FEWEST_FOR_SHARE),
+    Shares(name="Wilson", estimate=lambda outcome: share(outcome.right()), fewest_rows=FEWEST_FOR_SHARE),
 )
-LOG_LOSS_MEASURE = Measure[ProbabilityOutcome](
-    LOG_LOSS,
-    _log_loss,
-    Bootstrap(error=_loss, back=math.exp, gain=_loss_gain),
-    rows=lambda outcome: int(outcome.losses()[1].sum()),
+WEIGHTED_F1_MEASURE = Measure[ProbabilityOutcome](
+    WEIGHTED_F1,
+    _weighted_f1_value,
+    Shares(name="Wilson by influence", estimate=_weighted_f1, doubt=rare(FEWEST_OF_CLASS)),
 )
+LOG_LOSS_MEASURE = _loss_measure(LOG_LOSS, "log", lambda outcome: outcome.losses())
+BRIER_MEASURE = _loss_measure(BRIER, "square", lambda outcome: outcome.squares())
 ROC = Area(ROC_AUC, sk.roc_auc_score, roc_auc, "DeLong and Newcombe")
 PR = Area(PR_AUC, sk.average_precision_score, pr_auc, "logit", doubt_of_sign=rarely_ranked)
 """The average precision of few positive rows is biased upwards, so it tells no sign there."""

@@ -8,14 +8,45 @@ from pydantic import Field
 
 from polyhead.contracts.section import Data, Fit, Model
 from polyhead.contracts.words import Word
-from polyhead.kinds.base import CLASS_WEIGHT, DECIDE, FOCAL, LABEL_SMOOTHING, ClassWeight, Decide, TargetBase
-from polyhead.kinds.metrics import ACCURACY, BALANCED_ACCURACY, LOG_LOSS, MACRO_F1, PR_AUC, ROC_AUC, Metric
+from polyhead.kinds.base import (
+    CLASS_WEIGHT,
+    CONFIDENCE,
+    DECIDE,
+    FOCAL,
+    LABEL_SMOOTHING,
+    ClassWeight,
+    Confidence,
+    Decide,
+    TargetBase,
+)
+from polyhead.kinds.metrics import (
+    ACCURACY,
+    BALANCED_ACCURACY,
+    BRIER,
+    F1,
+    LOG_LOSS,
+    MACRO_F1,
+    MCC,
+    PR_AUC,
+    ROC_AUC,
+    Metric,
+)
 
 
 class BinaryTarget(TargetBase):
     """One of two labels."""
 
-    METRICS: ClassVar[tuple[Metric, ...]] = (ACCURACY, BALANCED_ACCURACY, MACRO_F1, LOG_LOSS, ROC_AUC, PR_AUC)
+    METRICS: ClassVar[tuple[Metric, ...]] = (
+        ACCURACY,
+        BALANCED_ACCURACY,
+        F1,
+        MACRO_F1,
+        MCC,
+        LOG_LOSS,
+        BRIER,
+        ROC_AUC,
+        PR_AUC,
+    )
     RESAMPLES: ClassVar[bool] = True
 
     kind: Data[Literal["binary"]]
@@ -28,3 +59,4 @@ class BinaryTarget(TargetBase):
     label_smoothing: Model[float] = LABEL_SMOOTHING
     focal: Model[float] = FOCAL
     decide: Model[Decide] = DECIDE
+    confidence: Confidence = CONFIDENCE

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data
-from polyhead.kinds.base import UNIT, TargetBase, Units
+from polyhead.kinds.base import CONFIDENCE, UNIT, Confidence, TargetBase, Units
 from polyhead.kinds.metrics import D2, MAE, POISSON_DEVIANCE, RMSE, Metric
 
 
@@ -17,6 +17,7 @@ class CountTarget(TargetBase):
 
     kind: Data[Literal["count"]]
     unit: Data[Units | None] = UNIT
+    confidence: Confidence = CONFIDENCE
 
 
 class CountStatistics(Record):

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from polyhead.kinds.protocols.graph import Batch, Head
 from polyhead.kinds.targets.count.config import CountStatistics, CountTarget
+from polyhead.kinds.targets.graph import HIGH, LOW
 
 _LARGEST_LOG = 700.0
+_ANSCOMBE = 3 / 8
+_ROUNDING = 1e-6
 
 
 @keras.saving.register_keras_serializable("polyhead")
@@ -90,3 +93,25 @@ class CountHead(Head[CountTarget, CountStatistics]):
     def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
         """The mean, float64 (batch,)."""
         return {self.name: tf.exp(tf.minimum(logits[:, 0], _LARGEST_LOG))}
+
+    def strangeness(self, logits: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.float64]:
+        """The distance of count and mean on a scale on which counts of any mean scatter alike.
+
+        (F. J. Anscombe, The Transformation of Poisson, Binomial and Negative-Binomial Data, Biometrika 35, 1948,
+        246-254.)
+        """
+        means = np.exp(np.minimum(logits, _LARGEST_LOG))
+        found: NDArray[np.float64] = np.sqrt(values.astype(np.float64) + _ANSCOMBE) - np.sqrt(means + _ANSCOMBE)
+        return np.abs(found)[:, 0]
+
+    def held(self, logits: tf.Tensor, said: Batch, radius: float) -> Batch:
+        """The lowest and the highest whole number, float64 (batch,) each; the one next to the mean without any."""
+        root = tf.sqrt(said[self.name] + _ANSCOMBE)
+        low = tf.math.ceil(tf.square(tf.maximum(root - radius, 0.0)) - _ANSCOMBE - _ROUNDING)
+        high = tf.math.floor(tf.square(root + radius) - _ANSCOMBE + _ROUNDING)
+        nearest = tf.math.round(said[self.name])
+        empty = low > high
+        return {
+            self.name + LOW: tf.where(empty, nearest, tf.maximum(low, 0.0)),
+            self.name + HIGH: tf.where(empty, nearest, high),
+        }

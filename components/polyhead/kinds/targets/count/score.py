@@ -14,7 +14,13 @@ from polyhead.intervals.method import Floats
 from polyhead.kinds.metrics import D2, POISSON_DEVIANCE
 from polyhead.kinds.protocols.score import Measure
 from polyhead.kinds.targets.count.config import CountStatistics, CountTarget
-from polyhead.kinds.targets.regression.score import MAE_MEASURE, RMSE_MEASURE, NumberOutcome, NumberScore
+from polyhead.kinds.targets.regression.score import (
+    MAE_MEASURE,
+    RMSE_MEASURE,
+    NumberOutcome,
+    NumberScore,
+    covered_by_interval,
+)
 
 _SMALLEST_MEAN = float(np.finfo(np.float64).tiny)
 
@@ -25,7 +31,7 @@ class CountScore(NumberScore[CountTarget, CountStatistics, NumberOutcome]):
     def outcome(self, name: str, statistics: CountStatistics, known: pl.DataFrame) -> NumberOutcome:
         """The numbers as they are."""
         true, predicted = (known[f"{name}.{column}"].to_numpy() for column in ("true", "predicted"))
-        return NumberOutcome(statistics.kind, true, predicted)
+        return NumberOutcome(statistics.kind, true, predicted, **covered_by_interval(name, known))
 
     def baseline(self, statistics: CountStatistics, outcome: NumberOutcome) -> NumberOutcome:
         """The train rows' mean, by their row weights."""

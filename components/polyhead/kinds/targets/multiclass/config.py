@@ -8,15 +8,36 @@ from pydantic import Field, model_validator
 
 from polyhead.contracts.section import Data, Model
 from polyhead.contracts.words import Word
-from polyhead.kinds.base import CLASS_WEIGHT, FOCAL, LABEL_SMOOTHING, ClassWeight, TargetBase
-from polyhead.kinds.metrics import ACCURACY, BALANCED_ACCURACY, LOG_LOSS, MACRO_F1, ROC_AUC, Metric
+from polyhead.kinds.base import CLASS_WEIGHT, CONFIDENCE, FOCAL, LABEL_SMOOTHING, ClassWeight, Confidence, TargetBase
+from polyhead.kinds.metrics import (
+    ACCURACY,
+    BALANCED_ACCURACY,
+    BRIER,
+    LOG_LOSS,
+    MACRO_F1,
+    MCC,
+    ROC_AUC,
+    TOP_3_ACCURACY,
+    WEIGHTED_F1,
+    Metric,
+)
 from polyhead.kinds.targets.classes import require_classes
 
 
 class MulticlassTarget(TargetBase):
     """One of several classes."""
 
-    METRICS: ClassVar[tuple[Metric, ...]] = (ACCURACY, BALANCED_ACCURACY, MACRO_F1, LOG_LOSS, ROC_AUC)
+    METRICS: ClassVar[tuple[Metric, ...]] = (
+        ACCURACY,
+        BALANCED_ACCURACY,
+        TOP_3_ACCURACY,
+        MACRO_F1,
+        WEIGHTED_F1,
+        MCC,
+        LOG_LOSS,
+        BRIER,
+        ROC_AUC,
+    )
     RESAMPLES: ClassVar[bool] = True
 
     kind: Data[Literal["multiclass"]]
@@ -26,6 +47,7 @@ class MulticlassTarget(TargetBase):
     class_weight: Model[ClassWeight] = CLASS_WEIGHT
     label_smoothing: Model[float] = LABEL_SMOOTHING
     focal: Model[float] = FOCAL
+    confidence: Confidence = CONFIDENCE
 
     @model_validator(mode="after")
     def _classes_go_together(self) -> MulticlassTarget:

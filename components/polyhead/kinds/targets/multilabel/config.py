@@ -19,13 +19,13 @@ from polyhead.kinds.base import (
     TargetBase,
     effective_weights,
 )
-from polyhead.kinds.metrics import ACCURACY, LOG_LOSS, MACRO_F1, PR_AUC, ROC_AUC, Metric
+from polyhead.kinds.metrics import ACCURACY, BRIER, LOG_LOSS, MACRO_F1, PR_AUC, ROC_AUC, WEIGHTED_F1, Metric
 
 
 class MultilabelTarget(TargetBase):
     """Any number of labels at once. `[]` is the empty set; an empty cell is a missing label."""
 
-    METRICS: ClassVar[tuple[Metric, ...]] = (ACCURACY, MACRO_F1, LOG_LOSS, ROC_AUC, PR_AUC)
+    METRICS: ClassVar[tuple[Metric, ...]] = (ACCURACY, MACRO_F1, WEIGHTED_F1, LOG_LOSS, BRIER, ROC_AUC, PR_AUC)
 
     kind: Data[Literal["multilabel"]]
     separator: Data[str] = Field("|", min_length=1, description="What separates labels in a text cell.")

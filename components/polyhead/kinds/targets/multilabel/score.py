@@ -11,22 +11,30 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
+from polyhead.contracts.evaluation import ClassRow, Reliability
 from polyhead.intervals.method import Booleans, Floats
 from polyhead.kinds.metrics import MACRO_F1
 from polyhead.kinds.protocols.score import Arrays, Measure, TargetScore
 from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
 from polyhead.kinds.targets.probabilities import (
     ACCURACY_MEASURE,
+    BRIER_MEASURE,
     LOG_LOSS_MEASURE,
     MEAN_F1,
     PR,
     ROC,
     SMALLEST_PROBABILITY,
+    WEIGHTED_F1_MEASURE,
+    Loss,
     ProbabilityOutcome,
+    label_lists,
     places,
     probabilities_of,
     probability_columns,
 )
+from polyhead.kinds.targets.reliability import per_class, reliability
+
+_MOST_LABELS = 12
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,17 @@ class LabelOutcome(ProbabilityOutcome):
         p = np.clip(self.probabilities, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
         return -np.where(self.true == 1, np.log(p), np.log1p(-p)).mean(1), np.ones(len(p))
 
+    def squares(self) -> tuple[Floats, Floats]:
+        """The mean over the labels; a label that no train row has is left out, its row counts."""
+        return ((self.probabilities - self.true) ** 2).mean(1), np.ones(len(self))
+
+    def imagined(self, loss: Loss) -> tuple[Floats, Floats]:
+        """Over the sets, as if labels came independently of each other."""
+        p = np.clip(self.probabilities, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+        yes, no = (-np.log(p), -np.log1p(-p)) if loss == "log" else ((1 - p) ** 2, p**2)
+        means, variances = p * yes + (1 - p) * no, p * (1 - p) * (yes - no) ** 2
+        return means.mean(1), means.mean(1) ** 2 + variances.sum(1) / p.shape[1] ** 2
+
 
 class LabelScore(TargetScore[MultilabelTarget, LabelStatistics, LabelOutcome]):
     """Of a target with any number of labels."""
@@ -84,14 +103,14 @@ class LabelScore(TargetScore[MultilabelTarget, LabelStatistics, LabelOutcome]):
         """Lists of labels."""
         words = pl.Series([word for row in truths for word in row or ()], dtype=pl.String)
         missing = np.array([row is None for row in truths], bool)
-        return _lists(f"{name}.true", words, [len(row or ()) for row in truths], missing)
+        return label_lists(f"{name}.true", words, [len(row or ()) for row in truths], missing)
 
     def prediction_columns(self, name: str, statistics: LabelStatistics, arrays: Arrays) -> list[pl.Series]:
         """The list of labels, and a probability per label."""
         labels = statistics.labels
         said = arrays[name] != 0
         words = pl.Series(labels, dtype=pl.String)[np.nonzero(said)[1]]
-        predicted = _lists(f"{name}.predicted", words, said.sum(1), np.zeros(len(said), bool))
+        predicted = label_lists(f"{name}.predicted", words, said.sum(1), np.zeros(len(said), bool))
         return [predicted, *probability_columns(name, labels, arrays)]
 
     def outcome(self, name: str, statistics: LabelStatistics, known: pl.DataFrame) -> LabelOutcome:
@@ -109,6 +128,17 @@ class LabelScore(TargetScore[MultilabelTarget, LabelStatistics, LabelOutcome]):
         predicted = np.tile((shares >= 0.5).astype(np.int64), (rows, 1))
         return replace(outcome, predicted=predicted, probabilities=np.tile(shares, (rows, 1)))
 
+    def per_class(self, statistics: LabelStatistics, outcome: LabelOutcome) -> list[ClassRow]:
+        """By label."""
+        return per_class(statistics.labels, outcome)
+
+    def reliability(self, statistics: LabelStatistics, outcome: LabelOutcome) -> list[Reliability]:
+        """Of the twelve labels that most rows have, each by itself: a row's labels are not independent rows."""
+        commonest = np.sort(np.argsort(-outcome.true.sum(0), kind="stable")[:_MOST_LABELS])
+        return reliability(
+            [(statistics.labels[at], outcome.true[:, at] == 1, outcome.probabilities[:, at]) for at in commonest]
+        )
+
     def notes(self, target: MultilabelTarget, outcome: LabelOutcome) -> list[str]:
         """What accuracy is, and how labels count that no train row has."""
         notes = ["accuracy is the share of rows with every label right"]
@@ -118,15 +148,6 @@ class LabelScore(TargetScore[MultilabelTarget, LabelStatistics, LabelOutcome]):
                 "in F1, and the label is left out of the other metrics"
             )
         return notes
-
-
-def _lists(name: str, words: pl.Series, lengths: Sequence[int] | NDArray[np.int64], missing: Booleans) -> pl.Series:
-    """A column of lists from all their words, end to end, how many each has, and whether it is missing."""
-    import pyarrow as pa
-
-    edges = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    lists = pa.LargeListArray.from_arrays(edges, words.to_arrow(), mask=pa.array(missing))
-    return pl.Series(name, lists, dtype=pl.List(pl.String))
 
 
 def _memberships(sets: pl.Series, labels: Sequence[str]) -> tuple[NDArray[np.int64], Booleans]:
@@ -153,5 +174,13 @@ def _macro_f1(outcome: LabelOutcome) -> float | None:
 
 SCORE = LabelScore(
     MultilabelTarget.METRICS,
-    [ACCURACY_MEASURE, Measure(MACRO_F1, _macro_f1, MEAN_F1), LOG_LOSS_MEASURE, ROC.over_all(), PR.over_all()],
+    [
+        ACCURACY_MEASURE,
+        Measure(MACRO_F1, _macro_f1, MEAN_F1),
+        WEIGHTED_F1_MEASURE,
+        LOG_LOSS_MEASURE,
+        BRIER_MEASURE,
+        ROC.over_all(),
+        PR.over_all(),
+    ],
 )

@@ -8,15 +8,15 @@ from pydantic import Field, model_validator
 
 from polyhead.contracts.section import Data, Model
 from polyhead.contracts.words import Word
-from polyhead.kinds.base import CLASS_WEIGHT, ClassWeight, TargetBase
-from polyhead.kinds.metrics import ACCURACY, LOG_LOSS, MAE, QWK, Metric
+from polyhead.kinds.base import CLASS_WEIGHT, CONFIDENCE, ClassWeight, Confidence, TargetBase
+from polyhead.kinds.metrics import ACCURACY, BRIER, LOG_LOSS, MAE, QWK, Metric
 from polyhead.kinds.targets.classes import require_classes
 
 
 class OrdinalTarget(TargetBase):
     """One of several classes that are ordered."""
 
-    METRICS: ClassVar[tuple[Metric, ...]] = (QWK, MAE, ACCURACY, LOG_LOSS)
+    METRICS: ClassVar[tuple[Metric, ...]] = (QWK, MAE, ACCURACY, LOG_LOSS, BRIER)
 
     kind: Data[Literal["ordinal"]]
     classes: Data[list[Word] | None] = Field(
@@ -26,6 +26,7 @@ class OrdinalTarget(TargetBase):
         "classes that are no whole numbers have to be listed.",
     )
     class_weight: Model[ClassWeight] = CLASS_WEIGHT
+    confidence: Confidence = CONFIDENCE
 
     @model_validator(mode="after")
     def _classes_go_together(self) -> OrdinalTarget:

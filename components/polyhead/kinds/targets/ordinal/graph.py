@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from polyhead.kinds.protocols.graph import Batch
-from polyhead.kinds.targets.graph import HALF, ClassHead, ClassTransform
+from polyhead.kinds.targets.graph import HALF, SET, ClassHead, ClassTransform
 from polyhead.kinds.targets.multilabel.graph import LabelwiseCrossentropy
 from polyhead.kinds.targets.ordinal.config import OrdinalTarget
 
@@ -79,6 +79,16 @@ class OrdinalHead(ClassHead[OrdinalTarget]):
         del thresholds
         below = tf.cumsum(probabilities, 1)[:, :-1]
         return tf.reduce_sum(tf.cast(below < HALF, tf.int64), 1)
+
+    def number(self, values: NDArray[Any]) -> NDArray[np.int64]:
+        """How many steps each row takes."""
+        steps: NDArray[np.int64] = values.sum(1).astype(np.int64)
+        return steps
+
+    def held(self, logits: tf.Tensor, said: Batch, radius: float) -> Batch:
+        """As for classes without an order, and every class between two of the set."""
+        near = tf.cast(super().held(logits, said, radius)[self.name + SET], tf.int32)
+        return {self.name + SET: (tf.cumsum(near, 1) > 0) & (tf.cumsum(near, 1, reverse=True) > 0)}
 
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         """Float64 (batch, classes); what the classes' weights have shifted is taken out."""

@@ -16,7 +16,7 @@ from polyhead.kinds.protocols.score import Measure
 from polyhead.kinds.targets.class_score import ClassOutcome, ClassScore
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.ordinal.config import OrdinalTarget
-from polyhead.kinds.targets.probabilities import ACCURACY_MEASURE, LOG_LOSS_MEASURE
+from polyhead.kinds.targets.probabilities import ACCURACY_MEASURE, BRIER_MEASURE, LOG_LOSS_MEASURE
 
 
 class OrdinalScore(ClassScore):
@@ -118,5 +118,6 @@ SCORE = OrdinalScore(
         Measure(MAE, _mae, Bootstrap(error=_distance, back=math.exp, gain=_distance_gain), rows=_seen),
         ACCURACY_MEASURE,
         LOG_LOSS_MEASURE,
+        BRIER_MEASURE,
     ],
 )

@@ -10,7 +10,7 @@ from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data, Fit, require_ordered
 from polyhead.errors import InvalidValueError
 from polyhead.kinds.base import UNIT, TargetBase, Units
-from polyhead.kinds.metrics import COVERAGE, PINBALL, Metric
+from polyhead.kinds.metrics import COVERAGE, D2, PINBALL, Metric
 from polyhead.kinds.targets.regression.config import RegressionStatistics
 
 Level = Annotated[float, Field(gt=0, lt=1)]
@@ -19,7 +19,7 @@ Level = Annotated[float, Field(gt=0, lt=1)]
 class QuantileTarget(TargetBase):
     """Several quantiles of a number."""
 
-    METRICS: ClassVar[tuple[Metric, ...]] = (PINBALL, COVERAGE)
+    METRICS: ClassVar[tuple[Metric, ...]] = (PINBALL, D2, COVERAGE)
 
     kind: Data[Literal["quantile"]]
     levels: Fit[list[Level]] = Field(

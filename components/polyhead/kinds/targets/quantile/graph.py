@@ -12,6 +12,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from polyhead.kinds.protocols.graph import Batch, Head
+from polyhead.kinds.targets.graph import interval
 from polyhead.kinds.targets.quantile.config import QuantileStatistics, QuantileTarget
 from polyhead.kinds.targets.regression.graph import standardised, unstandardised
 
@@ -105,3 +106,24 @@ class QuantileHead(Head[QuantileTarget, QuantileStatistics]):
         """The quantile next to the median, float64 (batch,), and all of them, ascending, float64 (batch, levels)."""
         quantiles = unstandardised(self.statistics.scale, tf.sort(logits, 1))
         return {self.name: quantiles[:, self.statistics.middle], self.name + QUANTILES: quantiles}
+
+    @property
+    def confidence(self) -> float | None:
+        """What lies between the outermost levels; None of one."""
+        return round(self.levels[-1] - self.levels[0], 9) if len(self.levels) > 1 else None
+
+    def strangeness(self, logits: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.float64]:
+        """How far outside of the outermost quantiles, below 0 inside, on the scale that the head learns.
+
+        (Y. Romano, E. Patterson, E. Candès, Conformalized Quantile Regression, NeurIPS 2019.)
+        """
+        true = values[:, 0].astype(np.float64)
+        found: NDArray[np.float64] = np.maximum(logits.min(1) - true, true - logits.max(1))
+        return found
+
+    def held(self, logits: tf.Tensor, said: Batch, radius: float) -> Batch:
+        """The outermost quantiles, moved apart or together to hold what they should, float64 (batch,) each."""
+        low, high = tf.reduce_min(logits, 1) - radius, tf.reduce_max(logits, 1) + radius
+        return interval(
+            self.name, said[self.name], *(unstandardised(self.statistics.scale, end) for end in (low, high))
+        )

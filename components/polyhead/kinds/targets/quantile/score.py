@@ -9,14 +9,14 @@ import numpy as np
 import polars as pl
 from sklearn import metrics as sk
 
-from polyhead.intervals.bootstrap import Bootstrap, mean
+from polyhead.intervals.bootstrap import Bootstrap, mean, ratio
 from polyhead.intervals.method import Booleans, Floats
-from polyhead.intervals.shares import Estimate, Shares, wilson
-from polyhead.kinds.metrics import COVERAGE, PINBALL
+from polyhead.intervals.shares import Shares, share
+from polyhead.kinds.metrics import COVERAGE, D2, PINBALL
 from polyhead.kinds.protocols.score import Arrays, Measure, Outcome
 from polyhead.kinds.targets.probabilities import FEWEST_FOR_SHARE
 from polyhead.kinds.targets.quantile.config import QuantileStatistics, QuantileTarget
-from polyhead.kinds.targets.regression.score import NumberScore
+from polyhead.kinds.targets.regression.score import NumberScore, best_constant, covered_by_interval
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,13 @@ class QuantileOutcome(Outcome):
         """Whether all predictions are."""
         return bool(np.isfinite(self.predicted).all())
 
-    def losses(self) -> Floats:
-        """Each row's pinball loss, the mean over levels, (n,)."""
-        above, levels = self.true[:, None] - self.predicted, np.array(self.levels)
+    def losses(self, constants: Floats | None = None) -> Floats:
+        """Each row's pinball loss, the mean over levels, (n,).
+
+        Args:
+            constants: What is said of every row in place of `predicted`, (levels,). Default: nothing.
+        """
+        above, levels = self.true[:, None] - (self.predicted if constants is None else constants), np.array(self.levels)
         found: Floats = np.maximum(levels * above, (levels - 1) * above).mean(1)
         return found
 
@@ -50,7 +54,7 @@ class QuantileScore(NumberScore[QuantileTarget, QuantileStatistics, QuantileOutc
     """Of several quantiles of a number."""
 
     def prediction_columns(self, name: str, statistics: QuantileStatistics, arrays: Arrays) -> list[pl.Series]:
-        """The quantile next to the median, and `<name>.quantile.<level>` for each level."""
+        """The quantile next to the median, the ends of its interval, and `<name>.quantile.<level>` for each level."""
         quantiles = arrays[f"{name}__quantiles"].astype(np.float64)
         columns = [pl.Series(column, quantiles[:, at]) for at, column in enumerate(_columns(name, statistics))]
         return [*super().prediction_columns(name, statistics, arrays), *columns]
@@ -58,7 +62,8 @@ class QuantileScore(NumberScore[QuantileTarget, QuantileStatistics, QuantileOutc
     def outcome(self, name: str, statistics: QuantileStatistics, known: pl.DataFrame) -> QuantileOutcome:
         """The numbers as they are."""
         quantiles = known.select(_columns(name, statistics)).to_numpy()
-        return QuantileOutcome(statistics.kind, known[f"{name}.true"].to_numpy(), quantiles, tuple(statistics.levels))
+        true, levels = known[f"{name}.true"].to_numpy(), tuple(statistics.levels)
+        return QuantileOutcome(statistics.kind, true, quantiles, levels, **covered_by_interval(name, known))
 
     def baseline(self, statistics: QuantileStatistics, outcome: QuantileOutcome) -> QuantileOutcome:
         """The train rows' quantiles."""
@@ -90,14 +95,19 @@ def _pinball(outcome: QuantileOutcome) -> float:
     )
 
 
+def _trivial(outcome: QuantileOutcome) -> Floats:
+    """Each row's pinball loss of the best constants on these rows, (n,)."""
+    best = [best_constant(outcome.true, level, outcome.weights) for level in outcome.levels]
+    return outcome.losses(np.array(best))
+
+
+def _d2(outcome: QuantileOutcome) -> float | None:
+    trivial = np.average(_trivial(outcome), weights=outcome.weights)
+    return float(1 - np.average(outcome.losses(), weights=outcome.weights) / trivial) if trivial > 0 else None
+
+
 def _coverage(outcome: QuantileOutcome) -> float | None:
     return float(np.average(outcome.inside(), weights=outcome.weights)) if len(outcome.levels) > 1 else None
-
-
-def _covered(outcome: QuantileOutcome) -> Estimate:
-    inside = outcome.inside().astype(np.float64)
-    low, high = wilson(float(inside.sum()), len(inside))
-    return Estimate(float(inside.mean()), low, high, inside - inside.mean())
 
 
 def _no_sign(outcome: QuantileOutcome) -> str:
@@ -118,9 +128,23 @@ SCORE = QuantileScore(
             ),
         ),
         Measure(
+            D2,
+            _d2,
+            Bootstrap(
+                error=lambda outcome: ratio(outcome.losses(), _trivial(outcome)),
+                back=lambda x: 1 - math.exp(x),
+                gain=lambda outcome, baseline: ratio(baseline.losses() - outcome.losses(), _trivial(outcome)),
+            ),
+        ),
+        Measure(
             COVERAGE,
             _coverage,
-            Shares(name="Wilson", estimate=_covered, fewest_rows=FEWEST_FOR_SHARE, doubt_of_sign=_no_sign),
+            Shares(
+                name="Wilson",
+                estimate=lambda outcome: share(outcome.inside()),
+                fewest_rows=FEWEST_FOR_SHARE,
+                doubt_of_sign=_no_sign,
+            ),
         ),
     ],
 )

@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data, Model, require_ordered
 from polyhead.errors import InvalidValueError
-from polyhead.kinds.base import UNIT, TargetBase, Units
-from polyhead.kinds.metrics import MAE, MAPE, R2, R2_TRANSFORMED, RMSE, Metric
+from polyhead.kinds.base import CONFIDENCE, UNIT, Confidence, TargetBase, Units
+from polyhead.kinds.metrics import D2, MAE, MAPE, MEDIAN_AE, R2, R2_TRANSFORMED, RMSE, Metric
 
 Transform = Literal["none", "log", "log1p", "sqrt", "quantile"]
 
@@ -18,7 +18,7 @@ Transform = Literal["none", "log", "log1p", "sqrt", "quantile"]
 class RegressionTarget(TargetBase):
     """A number."""
 
-    METRICS: ClassVar[tuple[Metric, ...]] = (R2, R2_TRANSFORMED, MAE, RMSE, MAPE)
+    METRICS: ClassVar[tuple[Metric, ...]] = (R2, R2_TRANSFORMED, D2, MAE, MEDIAN_AE, RMSE, MAPE)
 
     kind: Data[Literal["regression"]]
     transform: Data[Transform] = Field(
@@ -38,6 +38,7 @@ class RegressionTarget(TargetBase):
     min: Data[float | None] = Field(None, description="Smallest accepted value; a row below it is rejected.")
     max: Data[float | None] = Field(None, description="Largest accepted value; a row above it is rejected.")
     unit: Data[Units | None] = UNIT
+    confidence: Confidence = CONFIDENCE
 
     @model_validator(mode="after")
     def _ordered(self) -> RegressionTarget:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from polyhead.kinds.protocols.graph import Batch, Head
+from polyhead.kinds.targets.graph import interval
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 
 _LOSSES = {
@@ -133,3 +134,12 @@ class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
         if self.statistics.transform in ("log", "log1p"):
             return float(np.logaddexp.reduce(each + np.log(weights)) - np.log(weights.sum()))
         return float(np.average(each, weights=weights))
+
+    def strangeness(self, logits: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.float64]:
+        """The distance on the scale that the head learns, in standard deviations, so that of logarithms is a ratio."""
+        return np.abs(values.astype(np.float64) - logits)[:, 0]
+
+    def held(self, logits: tf.Tensor, said: Batch, radius: float) -> Batch:
+        """The ends of the interval on the table's scale, float64 (batch,) each; `predict: mean` does not move them."""
+        ends = (unstandardised(self.statistics, logits[:, 0] + by) for by in (-radius, radius))
+        return interval(self.name, said[self.name], *ends)

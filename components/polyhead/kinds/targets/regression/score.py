@@ -12,8 +12,10 @@ import polars as pl
 from sklearn import metrics as sk
 
 from polyhead.intervals.bootstrap import FAR_TAIL, Bootstrap, Smooth, difference_of_roots, mean, over_variance, ratio
+from polyhead.intervals.medians import median
 from polyhead.intervals.method import Floats
-from polyhead.kinds.metrics import MAE, MAPE, R2, R2_TRANSFORMED, RMSE, Metric
+from polyhead.intervals.shares import Shares
+from polyhead.kinds.metrics import D2, MAE, MAPE, MEDIAN_AE, R2, R2_TRANSFORMED, RMSE, Metric
 from polyhead.kinds.protocols.score import Arrays, Measure, Outcome, OutcomeT, StatisticsT, TargetScore, TargetT
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 from polyhead.kinds.targets.regression.scale import TABLES_OWN, Scale
@@ -46,6 +48,15 @@ class NumberOutcome(Outcome):
         return self.scale.learned(true), self.scale.learned(self.scale.clipped(predicted))
 
 
+def covered_by_interval(name: str, known: pl.DataFrame) -> dict[str, Any]:
+    """`covered` and `sizes` of an outcome, where the table has intervals of the target."""
+    if f"{name}.low" not in known.columns:
+        return {}
+    true, low, high = (known[f"{name}.{column}"] for column in ("true", "low", "high"))
+    covered = ((low <= true) & (true <= high)).fill_null(value=False)
+    return {"covered": covered.to_numpy(), "sizes": (high - low).to_numpy()}
+
+
 class NumberScore(TargetScore[TargetT, StatisticsT, OutcomeT]):
     """Of a number of some kind."""
 
@@ -58,8 +69,12 @@ class NumberScore(TargetScore[TargetT, StatisticsT, OutcomeT]):
         return pl.Series(f"{name}.true", truths, dtype=pl.Float64)
 
     def prediction_columns(self, name: str, statistics: StatisticsT, arrays: Arrays) -> list[pl.Series]:
-        """The number."""
-        return [pl.Series(f"{name}.predicted", arrays[name].astype(np.float64))]
+        """The number, and the ends of its interval."""
+        ends = [end for end in ("low", "high") if f"{name}__{end}" in arrays]
+        return [
+            pl.Series(f"{name}.predicted", arrays[name].astype(np.float64)),
+            *(pl.Series(f"{name}.{end}", arrays[f"{name}__{end}"].astype(np.float64)) for end in ends),
+        ]
 
 
 class RegressionScore(NumberScore[RegressionTarget, RegressionStatistics, NumberOutcome]):
@@ -68,7 +83,8 @@ class RegressionScore(NumberScore[RegressionTarget, RegressionStatistics, Number
     def outcome(self, name: str, statistics: RegressionStatistics, known: pl.DataFrame) -> NumberOutcome:
         """The numbers as they are."""
         true, predicted = (known[f"{name}.{column}"].to_numpy() for column in ("true", "predicted"))
-        return NumberOutcome(statistics.kind, true, predicted, scale=Scale(statistics.transform, statistics.knots))
+        scale = Scale(statistics.transform, statistics.knots)
+        return NumberOutcome(statistics.kind, true, predicted, scale=scale, **covered_by_interval(name, known))
 
     def baseline(self, statistics: RegressionStatistics, outcome: NumberOutcome) -> NumberOutcome:
         """The train rows' median; with row weights the mean on the scale that the head learns, turned back."""
@@ -167,6 +183,50 @@ MAE_MEASURE = Measure[NumberOutcome](
         gain=lambda outcome, baseline: mean(_absolute_gain(outcome, baseline)),
     ),
 )
+
+
+def best_constant(true: Floats, level: float, weights: Floats | None) -> float:
+    """The number with the least pinball loss of a level on some rows: one of their quantiles."""
+    return float(np.quantile(true, level, method="inverted_cdf", weights=weights))
+
+
+def _d2(outcome: NumberOutcome) -> float | None:
+    true = outcome.numbers()[0]
+    centre = best_constant(true, 0.5, outcome.weights)
+    trivial = np.average(np.abs(true - centre), weights=outcome.weights)
+    return float(1 - np.average(np.abs(_errors(outcome)), weights=outcome.weights) / trivial) if trivial > 0 else None
+
+
+def _over_absolute(values: Floats, outcome: NumberOutcome) -> Smooth:
+    """Mean of the values over that of the distances from the rows' median."""
+    true = outcome.numbers()[0]
+    return ratio(values, np.abs(true - np.median(true)))
+
+
+def _median_error(outcome: NumberOutcome) -> float:
+    errors = np.abs(_errors(outcome))
+    if outcome.weights is None:
+        return float(np.median(errors))
+    order = np.argsort(errors, kind="stable")
+    mass = outcome.weights[order].cumsum()
+    lower, upper = (int(np.searchsorted(mass, mass[-1] / 2, side)) for side in ("left", "right"))
+    return float((errors[order[lower]] + errors[order[upper]]) / 2)
+
+
+D2_ABSOLUTE_MEASURE = Measure[NumberOutcome](
+    D2,
+    _d2,
+    Bootstrap(
+        error=lambda outcome: _over_absolute(np.abs(_errors(outcome)), outcome),
+        back=lambda x: 1 - math.exp(x),
+        gain=lambda outcome, baseline: _over_absolute(-_absolute_gain(outcome, baseline), outcome),
+    ),
+)
+MEDIAN_AE_MEASURE = Measure[NumberOutcome](
+    MEDIAN_AE,
+    _median_error,
+    Shares(name="order statistics", estimate=lambda outcome: median(np.abs(_errors(outcome)))),
+)
 RMSE_MEASURE = Measure[NumberOutcome](
     RMSE,
     lambda outcome: float(np.sqrt(np.average(_errors(outcome) ** 2, weights=outcome.weights))),
@@ -184,7 +244,9 @@ SCORE = RegressionScore(
     [
         _r2(R2, NumberOutcome.numbers),
         _r2(R2_TRANSFORMED, NumberOutcome.learned),
+        D2_ABSOLUTE_MEASURE,
         MAE_MEASURE,
+        MEDIAN_AE_MEASURE,
         RMSE_MEASURE,
         Measure(
             MAPE,
