@@ -172,6 +172,7 @@ POPULATIONS: dict[str, Population] = {
     "binary, 20 % positive, overconfident": Population(classes("binary", (0.8, 0.2), 1.1, sure=1.5), (0.8, 0.2)),
     "binary, 3 % mislabelled": Population(classes("binary", (0.7, 0.3), 1.8, mislabelled=0.03), (0.7, 0.3)),
     "binary, useless": Population(noise, (0.7, 0.3), useless=True),
+    "binary, accuracy 0.99, overconfident": Population(classes("binary", (0.5, 0.5), 3.3, sure=2.0), (0.5, 0.5)),
     "4 even classes": Population(classes("multiclass", (0.25,) * 4, 1.8), (0.25,) * 4),
     "4 classes, 3 % and 7 % rare": Population(
         classes("multiclass", (0.6, 0.3, 0.07, 0.03), 1.8), (0.6, 0.3, 0.07, 0.03)

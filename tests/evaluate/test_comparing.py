@@ -16,8 +16,11 @@ from scipy import stats
 from polyhead.contracts.evaluation import Interval, MetricScore
 from polyhead.evaluate.comparing import beside, compare, interval
 from polyhead.evaluate.metrics import measure
+from polyhead.intervals.bootstrap import FEW_DECIDE
 from polyhead.intervals.ranks import pr_auc, roc_auc
+from polyhead.intervals.shares import Shares, clopper_pearson
 from polyhead.kinds.metrics import METRICS
+from polyhead.kinds.scores import SCORES
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
 from polyhead.kinds.targets.regression.score import NumberOutcome
@@ -195,8 +198,10 @@ def test_a_class_of_one_row_has_no_mean_over_classes_but_a_verdict() -> None:
 def test_few_resamples_leave_losses_and_errors_without() -> None:
     """Below 1,000 resamples an extreme quantile means nothing; shares and ranks need none."""
     for name, metric in metrics_of("binary, 50 % positive", 100, resamples=200).items():
-        assert (metric.interval.low is None) == (name == "log_loss")
-    for metric in metrics_of("normal errors", 100, resamples=0).values():
+        assert (metric.interval.low is None) == (name in ("log_loss", "brier"))
+    errors = metrics_of("normal errors", 100, resamples=0)
+    assert errors.pop("median_ae").interval.low is not None
+    for metric in errors.values():
         assert metric.interval.reason == "evaluate.bootstrap is 0, an interval needs 1,000 resamples"
         assert metric.verdict == "not clearly better"
 
@@ -280,3 +285,56 @@ def test_a_mean_of_losses_is_close_to_students_interval_where_it_is_normal() -> 
     half = 1.96 * errors.std() / math.sqrt(2_000)
     assert low == pytest.approx(errors.mean() - half, abs=half / 10)
     assert errors.mean() + half < high < errors.mean() + 1.35 * half  # the upper quantile is 1 %, not 2.5 %
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_sure_head_on_few_rows_has_no_loss_of_thousands(seed: int) -> None:
+    """A log loss of 0.03 that three rows decide has no interval, and a reason; it once ended at 234,733."""
+    one = POPULATIONS["binary, accuracy 0.99, overconfident"]
+    outcome = one.draw(np.random.default_rng(seed), 50)
+    for name in ("log_loss", "brier"):
+        found = interval(name, outcome, resamples=RESAMPLES, seed=0)
+        assert found.reason == FEW_DECIDE
+    widest = interval("log_loss", one.draw(np.random.default_rng(seed), 3_000), resamples=RESAMPLES, seed=0)
+    low, high = ends(widest)
+    assert high < 6 * low
+
+
+@pytest.mark.parametrize("rows", [30, 61, 200])
+def test_a_median_has_the_limits_of_the_order_of_its_rows(rows: int) -> None:
+    """Between the two pairs of order statistics whose chances lie around 95 %, whatever the rows' distribution."""
+    generator = np.random.default_rng(rows)
+    true = generator.normal(size=rows)
+    outcome = NumberOutcome("regression", true, true + np.exp(generator.normal(size=rows)))
+    errors = np.sort(outcome.predicted - true)
+    cut = max(d for d in range(rows // 2) if 2 * stats.binom.cdf(d, rows, 0.5) <= 0.05)
+    low, high = ends(interval("median_ae", outcome, resamples=0, seed=0))
+    assert errors[cut] <= low <= errors[cut + 1]
+    assert errors[-cut - 2] <= high <= errors[-cut - 1]
+
+
+@given(hits=st.integers(0, 40), misses=st.integers(0, 40))
+@settings(max_examples=40, deadline=None)
+def test_exact_limits_are_scipys(hits: int, misses: int) -> None:
+    """Clopper and Pearson's."""
+    if hits + misses:
+        oracle = stats.binomtest(hits, hits + misses).proportion_ci(method="exact")
+        assert clopper_pearson(hits, hits + misses) == pytest.approx((oracle.low, oracle.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("name", "population"), [("mcc", "4 even classes"), ("weighted_f1", "6 labels, 10 to 50 %")])
+def test_an_influence_is_the_derivative_of_its_metric(name: str, population: str) -> None:
+    """Repeating one row moves the metric by what its influence says."""
+    outcome = POPULATIONS[population].draw(np.random.default_rng(0), 60)
+    method = SCORES[outcome.kind].measures[name].method
+    assert isinstance(method, Shares)
+    found = method.estimate(outcome)
+    assert not isinstance(found, str)
+    assert found.value == pytest.approx(measure(outcome, [name])[name], abs=1e-12)
+    assert found.influence.mean() == pytest.approx(0, abs=1e-12)
+    for row in range(0, 60, 11):
+        many = np.concatenate([np.tile(np.arange(60), 400), [row]])
+        values = [measure(outcome.rows(chosen), [name])[name] for chosen in (many, many[:-1])]
+        assert None not in values
+        moved = (values[0] - values[1]) * len(many)  # type: ignore[operator]
+        assert moved == pytest.approx(found.influence[row], rel=0.02, abs=2e-3)

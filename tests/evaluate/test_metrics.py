@@ -90,8 +90,11 @@ def test_binary(seed: int, rows: int) -> None:
     expected = {
         "accuracy": sk.accuracy_score(true, predicted),
         "balanced_accuracy": recall_by_hand(true, predicted),
+        "f1": sk.f1_score(true, predicted, zero_division=0) if (true | predicted).any() else None,
         "macro_f1": sk.f1_score(true, predicted, average="macro", zero_division=0),
+        "mcc": sk.matthews_corrcoef(true, predicted) if len(set(true.tolist())) == 2 else None,
         "log_loss": sk.log_loss(true, p, labels=[0, 1]),
+        "brier": sk.brier_score_loss(true, p[:, 1], pos_label=1),
         "roc_auc": sk.roc_auc_score(true, p[:, 1]) if len(set(true.tolist())) == 2 else None,
         "pr_auc": sk.average_precision_score(true, p[:, 1]) if len(set(true.tolist())) == 2 else None,
     }
@@ -112,8 +115,12 @@ def test_multiclass(seed: int, rows: int) -> None:
     expected = {
         "accuracy": sk.accuracy_score(true, predicted),
         "balanced_accuracy": sk.balanced_accuracy_score(true, predicted),
+        "top_3_accuracy": sk.top_k_accuracy_score(true, p, k=3),
         "macro_f1": sk.f1_score(true, predicted, average="macro"),
+        "weighted_f1": sk.f1_score(true, predicted, average="weighted"),
+        "mcc": sk.matthews_corrcoef(true, predicted),
         "log_loss": sk.log_loss(true, p),
+        "brier": sk.brier_score_loss(true, p),
         "roc_auc": sk.roc_auc_score(true, p, multi_class="ovr", average="macro"),
     }
     assert_same(measure(outcome), expected)
@@ -129,7 +136,9 @@ def test_multilabel(seed: int, rows: int) -> None:
     expected = {
         "accuracy": sk.accuracy_score(true, predicted),
         "macro_f1": sk.f1_score(true, predicted, average="macro"),
+        "weighted_f1": sk.f1_score(true, predicted, average="weighted"),
         "log_loss": np.mean([sk.log_loss(true[:, i], p[:, i], labels=[0, 1]) for i in range(3)]),
+        "brier": np.mean([sk.brier_score_loss(true[:, i], p[:, i]) for i in range(3)]),
         "roc_auc": sk.roc_auc_score(true, p, average="macro"),
         "pr_auc": sk.average_precision_score(true, p, average="macro"),
     }
@@ -148,6 +157,7 @@ def test_ordinal(seed: int, rows: int) -> None:
         "mae": sk.mean_absolute_error(true, predicted),
         "accuracy": sk.accuracy_score(true, predicted),
         "log_loss": sk.log_loss(true, p, labels=range(5)),
+        "brier": sk.brier_score_loss(true, p, labels=range(5)),
     }
     assert_same(measure(outcome), expected)
 
@@ -162,7 +172,9 @@ def test_regression(seed: int, rows: int, name: Any) -> None:
     expected = {
         "r2": sk.r2_score(true, predicted),
         "r2_transformed": sk.r2_score(scale(true), scale(predicted)),
+        "d2": sk.d2_absolute_error_score(true, predicted),
         "mae": sk.mean_absolute_error(true, predicted),
+        "median_ae": sk.median_absolute_error(true, predicted),
         "rmse": sk.root_mean_squared_error(true, predicted),
         "mape": 100 * sk.mean_absolute_percentage_error(true, predicted),
     }
@@ -187,15 +199,20 @@ def test_count(seed: int, rows: int) -> None:
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds, rows=st.integers(1, 60))
 def test_quantile(seed: int, rows: int) -> None:
-    """The mean of scikit-learn's pinball losses, and the share of rows between the outermost quantiles."""
+    """Pinball losses of scikit-learn, also beside the best constants that there are, and the rows between the ends."""
     outcome = quantile_outcome(rows, seed)
     true, predicted = outcome.true, outcome.predicted
     losses = [
         sk.mean_pinball_loss(true, quantile, alpha=level)
         for quantile, level in zip(predicted.T, outcome.levels, strict=True)
     ]
+    best = [
+        min(sk.mean_pinball_loss(true, np.full(rows, constant), alpha=level) for constant in true)
+        for level in outcome.levels
+    ]
+    d2 = 1 - np.sum(losses) / np.sum(best) if len(set(true.tolist())) > 1 else None
     inside = [low <= value <= high for value, low, high in zip(true, predicted[:, 0], predicted[:, 2], strict=True)]
-    assert_same(measure(outcome), {"pinball": np.mean(losses), "coverage": np.mean(inside)})
+    assert_same(measure(outcome), {"pinball": np.mean(losses), "d2": d2, "coverage": np.mean(inside)})
 
 
 def test_one_quantile_covers_nothing() -> None:
@@ -254,6 +271,8 @@ def test_one_class_has_no_ranking() -> None:
         assert values["pr_auc"] is None
         assert values["accuracy"] == (0.75 if label == 0 else 0.25)
         assert values["balanced_accuracy"] == values["accuracy"]
+        assert values["mcc"] is None
+        assert values["f1"] == pytest.approx(2 * 0.25 / 1.25 if label else 0.0)
 
 
 def test_one_value_has_no_r2() -> None:
@@ -261,7 +280,8 @@ def test_one_value_has_no_r2() -> None:
     values = measure(NumberOutcome("regression", np.array([2.0, 2.0]), np.array([1.0, 3.0])))
     assert values["r2"] is None
     assert values["r2_transformed"] is None
-    assert (values["mae"], values["rmse"], values["mape"]) == (1.0, 1.0, 50.0)
+    assert values["d2"] is None
+    assert (values["mae"], values["median_ae"], values["rmse"], values["mape"]) == (1.0, 1.0, 1.0, 50.0)
     assert measure(NumberOutcome("regression", np.array([2.0]), np.array([1.0])))["r2"] is None
 
 
@@ -352,7 +372,9 @@ def test_row_weights_are_sample_weights(seed: int, kind: str) -> None:
         expected = {
             "r2": sk.r2_score(true, predicted, **w),
             "r2_transformed": sk.r2_score(true, predicted, **w),
+            "d2": sk.d2_absolute_error_score(true, predicted, **w),
             "mae": sk.mean_absolute_error(true, predicted, **w),
+            "median_ae": sk.median_absolute_error(true, predicted, **w),
             "rmse": sk.root_mean_squared_error(true, predicted, **w),
             "mape": 100 * sk.mean_absolute_percentage_error(true, predicted, **w),
         }
@@ -362,22 +384,29 @@ def test_row_weights_are_sample_weights(seed: int, kind: str) -> None:
         expected = {
             "accuracy": sk.accuracy_score(true, predicted, **w),
             "macro_f1": sk.f1_score(true, predicted, average="macro", **w),
+            "weighted_f1": sk.f1_score(true, predicted, average="weighted", **w),
             "log_loss": np.mean([sk.log_loss(true[:, i], p[:, i], labels=[0, 1], **w) for i in range(3)]),
+            "brier": np.mean([sk.brier_score_loss(true[:, i], p[:, i], **w) for i in range(3)]),
             "roc_auc": sk.roc_auc_score(true, p, average="macro", **w),
             "pr_auc": sk.average_precision_score(true, p, average="macro", **w),
         }
     else:
         p = outcome.probabilities
         assume(len(set(true[weights > 0].tolist())) == p.shape[1])
+        several, two = kind == "multiclass", kind == "binary"
         expected = {
             "accuracy": sk.accuracy_score(true, predicted, **w),
             "balanced_accuracy": sk.balanced_accuracy_score(true, predicted, **w),
+            **({"top_3_accuracy": sk.top_k_accuracy_score(true, p, k=3, labels=range(4), **w)} if several else {}),
+            **({"f1": sk.f1_score(true, predicted, **w)} if two else {}),
             "macro_f1": sk.f1_score(true, predicted, average="macro", **w),
+            **({"weighted_f1": sk.f1_score(true, predicted, average="weighted", **w)} if several else {}),
+            "mcc": sk.matthews_corrcoef(true, predicted, **w),
             "log_loss": sk.log_loss(true, p, **w),
+            "brier": sk.brier_score_loss(true, p, labels=range(p.shape[1]), **w),
             "roc_auc": np.mean([sk.roc_auc_score(true == i, p[:, i], **w) for i in range(p.shape[1])]),
+            **({"pr_auc": sk.average_precision_score(true, p[:, 1], **w)} if two else {}),
         }
-        if kind == "binary":
-            expected["pr_auc"] = sk.average_precision_score(true, p[:, 1], **w)
     weighed = replace(outcome, weights=weights)
     assert_same(measure(weighed), expected)
     assert_same(measure(outcome.rows(np.repeat(np.arange(60), weights.astype(int)))), expected)
@@ -408,3 +437,83 @@ def test_a_score_has_its_weighted_value_beside_it() -> None:
     expected = sk.mean_absolute_error(outcome.true, outcome.predicted, sample_weight=weights)
     assert weighed["mae"].weighted == pytest.approx(expected, rel=1e-9)
     assert weighed["mae"].value == plain["mae"].value
+
+
+def f1_by_hand(has: Any, said: Any, weights: Any) -> float:
+    both, either = weights[has & said].sum(), weights[has].sum() + weights[said].sum()
+    return float(2 * both / either) if either else 0.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=seeds,
+    rows=st.integers(1, 40),
+    classes=st.integers(2, 6),
+    present=st.integers(1, 6),
+    decimals=st.sampled_from([0, 1, 6]),
+    unseen=st.booleans(),
+    constant=st.booleans(),
+)
+def test_what_scikit_learn_refuses_is_as_by_hand(
+    seed: int, rows: int, classes: int, present: int, decimals: int, unseen: bool, constant: bool
+) -> None:
+    """Ties, constant predictions, one class alone, classes that training never saw, rows that weigh nothing."""
+    generator = np.random.default_rng(seed)
+    true = generator.integers(-1 if unseen else 0, min(present, classes), rows)
+    p = np.round(softmax(generator.normal(size=(rows, classes)), 1), decimals)
+    p = np.tile(p[:1], (rows, 1)) if constant else p
+    predicted = p.argmax(1)
+    weights = generator.integers(0, 3, rows) * 0.7
+    assume(weights.any())
+    kind = "binary" if classes == 2 else "multiclass"
+    values = measure(ClassOutcome(kind, true, predicted, p, weights=weights))
+    seen, names, w = true >= 0, [*range(classes), -1], weights / weights.sum()
+    errors = [sum((p[row, k] - (true[row] == k)) ** 2 for k in range(classes)) for row in range(rows)]
+    half = 2 if classes == 2 else 1
+    brier = sum(w[seen] * np.array(errors)[seen]) / w[seen].sum() / half if w[seen].any() else None
+    one_hot = [np.eye(classes + 1)[values] for values in (true, predicted)]
+    (tt, tp, pp) = (
+        sum(np.cov(a[:, k], b[:, k], aweights=w, ddof=0)[0, 1] for k in range(classes + 1))
+        for a, b in ((one_hot[0], one_hot[0]), (one_hot[0], one_hot[1]), (one_hot[1], one_hot[1]))
+    )
+    expected: dict[str, float | None] = {
+        "brier": brier,
+        "mcc": None if tt < 1e-12 else 0.0 if pp < 1e-12 else tp / math.sqrt(tt * pp),
+    }
+    if classes == 2:
+        has, said = true == 1, predicted == 1
+        expected["f1"] = f1_by_hand(has, said, w) if w[has | said].any() else None
+    else:
+        shares = {name: w[true == name].sum() for name in names}
+        expected["weighted_f1"] = sum(shares[k] * f1_by_hand(true == k, predicted == k, w) for k in names)
+        beaten = [
+            sum((q, j) > (q_true, true[row]) for j, q in enumerate(p[row]))
+            for row, q_true in enumerate(p[np.arange(rows), true])
+        ]
+        among = seen & (np.array(beaten) < 3)
+        expected["top_3_accuracy"] = float(w[among].sum()) if classes > 3 else None
+    found = {name: values[name] for name in expected}
+    for name, value in expected.items():
+        if value is None:
+            assert found[name] is None, name
+        else:
+            assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, rows=st.integers(1, 30), decimals=st.integers(0, 2))
+def test_medians_by_trying_all_constants(seed: int, rows: int, decimals: int) -> None:
+    """D² of a number beside the best constant there is; the median error of whole weights is that of repeated rows."""
+    generator = np.random.default_rng(seed)
+    true, predicted = np.round(generator.normal(size=(2, rows)), decimals)
+    weights = generator.integers(0, 3, rows)
+    assume(weights.any())
+    values = measure(NumberOutcome("regression", true, predicted, weights=weights.astype(float)))
+    repeated = np.repeat(np.arange(rows), weights)
+    errors = np.abs(true - predicted)[repeated]
+    best = min(np.abs(true[repeated] - constant).mean() for constant in true[repeated])
+    assert values["median_ae"] == pytest.approx(np.median(errors), abs=1e-12)
+    if best == 0:
+        assert values["d2"] is None
+    else:
+        assert values["d2"] == pytest.approx(1 - errors.mean() / best, abs=1e-9)

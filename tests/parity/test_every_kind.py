@@ -12,6 +12,7 @@ from samples import every_kind, sent
 
 from polyhead.contracts.bundle import CORE_MODEL, ModelBundle
 from polyhead.contracts.config import TrainSection
+from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.evaluate import step as evaluate_step
@@ -21,13 +22,21 @@ from polyhead.shard import step as shard_step
 from polyhead.train import step as train_step
 from polyhead.validate import step as validate_step
 
+SETS, INTERVALS = ("binary", "multiclass", "ordinal"), ("regression", "count", "quantile")
+FEW_ROWS: dict[str, dict[str, Any]] = {
+    **{kind: {"confidence": 0.6} for kind in (*SETS, *INTERVALS[:2])},
+    "quantile": {"levels": [0.2, 0.5, 0.8]},
+}
+"""What gives every head an interval or a set by the few val rows that weigh anything."""
+
 
 @pytest.fixture(scope="module")
 def trained(tf: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, pl.DataFrame]:
     """A folder with the artifacts of all steps, the configuration and the raw table."""
     folder = tmp_path_factory.mktemp("kinds")
     config, frame = every_kind(folder, rows=60)
-    config = config.model_copy(update={"train": TrainSection(epochs=1)})
+    targets = {name: target.model_copy(update=FEW_ROWS.get(name, {})) for name, target in config.targets.items()}
+    config = config.model_copy(update={"targets": targets, "train": TrainSection(epochs=1)})
     validate_step.run(config=config, table=frame, out=folder / "V")
     preprocess_step.run(config=config, data=folder / "V", out=folder / "P")
     shard_step.run(config=config, data=folder / "V", preprocessing=folder / "P", out=folder / "S")
@@ -76,9 +85,11 @@ def test_the_saved_model_says_of_raw_rows_what_the_network_says_of_examples(
     assert {name: value.dtype for name, value in raw.items()} == {name: spec.dtype for name, spec in wanted.items()}
     served = {name: value.numpy() for name, value in serve(**raw).items()}
     assert len(by_key) == frame.height
+    ends = {f"{kind}__{end}" for kind in INTERVALS for end in ("low", "high")}
+    assert {*ends, *(f"{kind}__set" for kind in SETS)} <= set(served)
     for name, values in served.items():
         expected = np.array([by_key[key][name] for key in frame["id"]], values.dtype)
-        if values.dtype == object:
+        if values.dtype in (object, bool):
             assert values.tolist() == expected.tolist()
         else:
             np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-5)
@@ -93,19 +104,32 @@ def test_predict_says_of_a_table_what_the_network_says_of_examples(
     predict_step.run(bundle=folder / "T", table=str(folder / "new.csv"), out=folder / "new.parquet")
     table = pl.read_parquet(folder / "new.parquet")
     assert table["key"].to_list() == frame["id"].to_list()
-    for kind in ("regression", "count", "quantile"):
-        numbers = [by_key[key][kind] for key in table["key"]]
-        np.testing.assert_allclose(table[f"{kind}.predicted"].to_numpy(), numbers, rtol=1e-5)
+    for kind in INTERVALS:
+        for column, output in (("predicted", kind), ("low", f"{kind}__low"), ("high", f"{kind}__high")):
+            numbers = [by_key[key][output] for key in table["key"]]
+            np.testing.assert_allclose(table[f"{kind}.{column}"].to_numpy(), numbers, rtol=1e-5)
     quantiles = table.select(f"quantile.quantile.{level}" for level in config.targets["quantile"].levels)
     expected = [by_key[key]["quantile__quantiles"] for key in table["key"]]
     np.testing.assert_allclose(quantiles.to_numpy(), expected, rtol=1e-5)
-    for kind in ("multiclass", "ordinal"):
+    statistics = Preprocessing.read(folder / "P").target_statistics
+    for kind in SETS:
         assert table[f"{kind}.predicted"].to_list() == [by_key[key][kind].decode() for key in table["key"]]
+        sets = [np.array(statistics[kind].names)[by_key[key][f"{kind}__set"]].tolist() for key in table["key"]]
+        assert table[f"{kind}.set"].to_list() == sets
+        assert min(map(len, sets)) > 0
 
 
 def test_every_head_is_evaluated(trained: tuple[Path, Any, pl.DataFrame]) -> None:
-    """With the rows' own weights beside the truth."""
+    """With the rows' own weights beside the truth, and what intervals and sets held; of old bundles nothing is asked."""
     folder, config, frame = trained
+    report, bundle = EvaluationReport.read(folder / "E"), ModelBundle.read(folder / "T")
+    for name, head in report.heads.items():
+        assert (head.conformal is None) == (name == "multilabel")
+        assert bool(head.per_class) == bool(head.reliability) == bool(head.classes)
+        if head.conformal is not None:
+            assert 0 <= head.conformal.coverage <= 1
+            assert head.conformal.calibrated_on == bundle.conformity[name].rows > 0
+            assert head.conformal.level == pytest.approx(0.6)
     table = pl.read_parquet(folder / "E" / "predictions.parquet")
     for name in config.targets:
         assert f"{name}.predicted" in table.columns

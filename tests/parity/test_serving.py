@@ -161,7 +161,10 @@ def test_serving_equals_the_training_path(
     assert served["tags"] == [row["tags"].tolist() for row in rows]
     for name in ("collection", "returned", "tags"):
         close(served[f"{name}__probabilities"], [row[f"{name}__probabilities"] for row in rows])
-    np.testing.assert_allclose(served["price"], [row["price"] for row in rows], rtol=1e-5)
+    for name in ("collection", "returned"):
+        assert served[f"{name}__set"] == [row[f"{name}__set"].tolist() for row in rows]
+    for name in ("price", "price__low", "price__high"):
+        np.testing.assert_allclose(served[name], [row[name] for row in rows], rtol=1e-5)
 
 
 def test_the_rows_differ(served: dict[str, Any]) -> None:
@@ -176,6 +179,7 @@ def columns_of(row: dict[str, Any], preprocessing: Preprocessing) -> dict[str, A
     for name, statistics in preprocessing.target_statistics.items():
         if not isinstance(statistics, ClassStatistics | LabelStatistics):
             cells[f"{name}.predicted"] = float(row[name])
+            cells |= {f"{name}.{end}": float(row[f"{name}__{end}"]) for end in ("low", "high")}
             continue
         if isinstance(statistics, LabelStatistics):
             labels = statistics.labels
@@ -183,6 +187,7 @@ def columns_of(row: dict[str, Any], preprocessing: Preprocessing) -> dict[str, A
         else:
             labels = statistics.classes
             cells[f"{name}.predicted"] = row[name].decode()
+            cells[f"{name}.set"] = [label for label, on in zip(labels, row[f"{name}__set"], strict=True) if on]
         for label, probability in zip(labels, row[f"{name}__probabilities"], strict=True):
             cells[f"{name}.probability.{label}"] = float(probability)
     return cells

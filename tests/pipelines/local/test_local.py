@@ -37,10 +37,30 @@ from polyhead.validate import step as validate_step
 ROOT = Path(__file__).resolve().parents[3]
 HOUSES = ROOT / "pipelines" / "configs" / "houses.yaml"
 METRICS = {
-    "multiclass": ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc"],
-    "binary": ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc"],
-    "multilabel": ["accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc"],
-    "regression": ["r2", "r2_transformed", "mae", "rmse", "mape"],
+    "multiclass": [
+        "accuracy",
+        "balanced_accuracy",
+        "top_3_accuracy",
+        "macro_f1",
+        "weighted_f1",
+        "mcc",
+        "log_loss",
+        "brier",
+        "roc_auc",
+    ],
+    "binary": [
+        "accuracy",
+        "balanced_accuracy",
+        "f1",
+        "macro_f1",
+        "mcc",
+        "log_loss",
+        "brier",
+        "roc_auc",
+        "pr_auc",
+    ],
+    "multilabel": ["accuracy", "macro_f1", "weighted_f1", "log_loss", "brier", "roc_auc", "pr_auc"],
+    "regression": ["r2", "r2_transformed", "d2", "mae", "median_ae", "rmse", "mape"],
 }
 CONTRACTS: dict[str, type[Contract]] = {
     "validate": ValidationReport,

@@ -218,10 +218,15 @@ def _one_sided(outcome: ClassOutcome) -> str:
     return ""
 
 
+def _one_sided_if_varied(outcome: ClassOutcome) -> str:
+    """A head that says the same of every row has a correlation of 0 without doubt."""
+    return "" if (outcome.predicted == outcome.predicted[:1]).all() else _one_sided(outcome)
+
+
 MCC_MEASURE = Measure[ClassOutcome](
     MCC,
     _mcc,
-    Shares(name="Wilson by influence", estimate=_correlation, doubt=_one_sided, doubt_of_sign=_one_sided),
+    Shares(name="Wilson by influence", estimate=_correlation, doubt=_one_sided, doubt_of_sign=_one_sided_if_varied),
 )
 
 CLASS_MEASURES: tuple[Measure[ProbabilityOutcome], ...] = (

@@ -295,13 +295,15 @@ def _gain_of(part: Part) -> Callable[[ProbabilityOutcome, ProbabilityOutcome], S
     return gain
 
 
-def _few_decide(loss: Loss) -> Callable[[ProbabilityOutcome], str]:
+def _few_decide(loss: Loss, part: Part) -> Callable[[ProbabilityOutcome], str]:
     """Doubts a mean loss of so sure a head that the few rows it gets wrong make it.
 
     Whether a sample holds such rows is chance, so what the head's own probabilities say of them is asked too.
     """
 
     def doubt(outcome: ProbabilityOutcome) -> str:
+        if np.ptp(part(outcome)[0]) == 0:
+            return ""
         means, squares = outcome.imagined(loss)
         relative = float(squares.mean() / max(float(means.mean()), SMALLEST_PROBABILITY) ** 2) - 1
         return FEW_DECIDE if relative > LARGEST_VARIANCE * len(outcome) else ""
@@ -316,7 +318,7 @@ def _loss_measure(metric: Metric, loss: Loss, part: Part) -> Measure[Probability
             losses, counts = losses * outcome.weights, counts * outcome.weights
         return float(losses.sum() / counts.sum()) if counts.any() else None
 
-    method = Bootstrap(error=_mean_of(part), back=math.exp, gain=_gain_of(part), doubt=_few_decide(loss))
+    method = Bootstrap(error=_mean_of(part), back=math.exp, gain=_gain_of(part), doubt=_few_decide(loss, part))
     return Measure(metric, value, method, rows=lambda outcome: int(part(outcome)[1].sum()))
 
 
