@@ -129,6 +129,7 @@ DATA, FIT, MODEL = ValidationReport, Preprocessing, ModelBundle
         ("{kind: regression}", "{kind: regression, loss: mse}", (MODEL,)),
         ("{kind: regression}", "{kind: regression, predict: mean}", (MODEL,)),
         ("{kind: regression}", "{kind: regression, loss_weight: 0.5}", (MODEL,)),
+        ("{kind: regression}", "{kind: regression, confidence: 0.8}", (MODEL,)),
     ],
 )
 def test_a_fingerprint_covers_what_decides_the_artifact(
@@ -137,6 +138,14 @@ def test_a_fingerprint_covers_what_decides_the_artifact(
     """What decides the data decides all, what decides the model decides nothing before it."""
     before, after = parse_config(MINIMAL), parse_config(MINIMAL.replace(old, new))
     assert tuple(kind for kind in (DATA, FIT, MODEL) if before.fingerprint(kind) != after.fingerprint(kind)) == changed
+
+
+def test_an_option_that_earlier_artifacts_do_not_know_leaves_their_fingerprint_alone() -> None:
+    """At its default `confidence` is not said, so bundles from before it go with the same configuration."""
+    target = parse_config(MINIMAL).targets["price"]
+    assert target.confidence == 0.9
+    assert "confidence" not in target.deciding(MODEL.DECIDED_BY)
+    assert "loss_weight" in target.deciding(MODEL.DECIDED_BY)
 
 
 def test_how_an_encoder_trains_decides_the_model_alone() -> None:

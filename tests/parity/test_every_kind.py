@@ -120,7 +120,7 @@ def test_predict_says_of_a_table_what_the_network_says_of_examples(
 
 
 def test_every_head_is_evaluated(trained: tuple[Path, Any, pl.DataFrame]) -> None:
-    """With the rows' own weights beside the truth, and what intervals and sets held; of old bundles nothing is asked."""
+    """With the rows' own weights beside the truth, and what intervals and sets held."""
     folder, config, frame = trained
     report, bundle = EvaluationReport.read(folder / "E"), ModelBundle.read(folder / "T")
     for name, head in report.heads.items():
