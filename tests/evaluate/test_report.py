@@ -280,7 +280,7 @@ def test_weighted_scores_and_learned_weights_are_shown_where_there_are_any() -> 
     report = report.model_copy(update={"heads": {**report.heads, name: weighed}})
     epochs = [epoch.model_copy(update={"log_variances": {name: 0.5}}) for epoch in history(report)]
     page = Page(render_report(report, predictions, epochs=epochs, sheets={}, title="Houses"))
-    assert ("weighted 0.432" in page.text, "weighted" in plain.text) == (True, False)
+    assert ("weighted 0.432" in page.text, "weighted 0" in plain.text) == (True, False)
     assert ("Learned weight by head" in page.text, "Learned weight" in plain.text) == (True, False)
     assert len(page.charts) == len(plain.charts) + 1
 
@@ -288,7 +288,7 @@ def test_weighted_scores_and_learned_weights_are_shown_where_there_are_any() -> 
 def test_better_and_worse_follow_the_metric(house_page: tuple[str, Page]) -> None:
     cells = rows_of(house_page[1])
     marks = [cell for cell in cells if cell in ("✓ better", "✕ worse")]
-    assert marks.count("✕ worse") == 3 + 3  # mae, rmse, mape and three times log loss
+    assert marks.count("✕ worse") == 4 + 2 * 3  # mae, median_ae, rmse, mape and three times log loss and brier
     assert len(marks) == sum(len(METRIC_NAMES[head.kind]) for head in house_report()[0].heads.values())
 
 
