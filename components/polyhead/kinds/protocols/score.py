@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from polyhead.intervals.method import Method
 from polyhead.kinds.metrics import Metric
+from polyhead.kinds.suspects import Suspect
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -121,6 +122,10 @@ class TargetScore(ABC, Generic[TargetT, StatisticsT, OutcomeT]):
 
     def confusion(self, statistics: StatisticsT, outcome: OutcomeT) -> list[list[int]]:
         """Rows by true (first index) and predicted class. Default: none."""
+        return []
+
+    def suspects(self, statistics: StatisticsT, outcome: OutcomeT) -> list[Suspect]:
+        """Rows whose label the head confidently contradicts, see `polyhead.kinds.suspects`."""
         return []
 
     def notes(self, target: TargetT, outcome: OutcomeT) -> list[str]:

@@ -16,6 +16,7 @@ from polyhead.kinds.base import TargetBase
 from polyhead.kinds.metrics import BALANCED_ACCURACY, MACRO_F1
 from polyhead.kinds.protocols.score import Arrays, Measure, TargetScore
 from polyhead.kinds.targets.classes import ClassStatistics
+from polyhead.kinds.suspects import Suspect, contradicted
 from polyhead.kinds.targets.probabilities import (
     ACCURACY_MEASURE,
     LOG_LOSS_MEASURE,
@@ -109,6 +110,15 @@ class ClassScore(TargetScore[TargetBase, ClassStatistics, ClassOutcome]):
         np.add.at(counts, (outcome.true[seen], outcome.predicted[seen]), 1)
         result: list[list[int]] = counts.tolist()
         return result
+
+    def suspects(self, statistics: ClassStatistics, outcome: ClassOutcome) -> list[Suspect]:
+        """By confident learning."""
+        rows, classes = contradicted(outcome.true, outcome.probabilities)
+        names, scores = statistics.classes, outcome.probabilities[rows, classes]
+        return [
+            Suspect(row, None, names[outcome.true[row]], names[other], score)
+            for row, other, score in zip(rows.tolist(), classes.tolist(), scores.tolist(), strict=True)
+        ]
 
     def notes(self, target: TargetBase, outcome: ClassOutcome) -> list[str]:
         """How labels count that no train row has."""
