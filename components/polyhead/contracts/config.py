@@ -422,7 +422,7 @@ class Config(Section):
         }
         return {**document, "targets": weighed}
 
-    def with_against(self, place: str) -> Self:
+    def with_against(self, place: str | None) -> Self:
         """This with another `evaluate.against`."""
         return self.model_copy(update={"evaluate": self.evaluate.model_copy(update={"against": place})})
 

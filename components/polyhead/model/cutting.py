@@ -32,8 +32,7 @@ class CutModel(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         vectors = [{name: network.get_layer(layer).input[0] for name, layer in costly.items()} for network in networks]
         self._towers = [
             keras.Model({name: network.input[name] for name in costly}, of)
-            for network, of in zip(networks, vectors, strict=True)
-            if costly
+            for network, of in zip(networks if costly else (), vectors, strict=False)
         ]
         self._rest = _behind(core, networks, vectors) if costly else core
         self._costly = list(costly)
@@ -94,8 +93,8 @@ def _behind(
             name: values[:, sum(widths[name][:at]) :][:, : widths[name][at]] if name in of else values
             for name, values in inputs.items()
         }
-        rest = keras.Model({**network.input, **of}, network.output)
-        behind[id(network)] = keras.Model(inputs, rest(own), name=network.name)
+        rest = keras.Model(list({**network.input, **of}.values()), network.output)
+        behind[id(network)] = keras.Model(inputs, rest(list(own.values())), name=network.name)
 
     def rebuilt(model: keras.Model) -> keras.Model:
         if id(model) in behind:
