@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from polyhead.contracts.cross_validation import CrossValidation, RepeatedHead
-from polyhead.contracts.evaluation import REPORT_PAGE, EvaluationReport, HeadReport
+from polyhead.contracts.evaluation import REPORT_PAGE, SUSPECTS_TABLE, EvaluationReport, HeadReport
 from polyhead.errors import counted
 from polyhead.kinds.metrics import METRICS
 from polyhead.progress import StepUse, megabytes, result_console
@@ -91,6 +91,14 @@ def _print_scores(console: Console, report: EvaluationReport) -> None:
         reason = f": {escape(check.reason)}" if check.reason else ""
         console.print(f"  {mark} {rule} [dim]({METRICS[check.metric].number(check.value)})[/]{reason}", soft_wrap=True)
     console.print(f"verdict: {_VERDICTS[report.verdict]}")
+    for name, head in report.heads.items():
+        if head.sentence:
+            console.print(f"[bold]{escape(name)}:[/] {escape(head.sentence)}", soft_wrap=True)
+        worst = [f"{score.feature} {score.value}" for score in head.slices if score.stands_out]
+        if worst:
+            console.print(f"  [yellow]worse than other rows:[/] {escape(', '.join(worst))}", soft_wrap=True)
+        if head.suspects:
+            console.print(f"  {counted(head.suspects, 'label')} in doubt, see {SUSPECTS_TABLE}", soft_wrap=True)
     if report.findings:
         found = ", ".join(f"{finding.code} {finding.count:,}" for finding in report.findings)
         console.print(f"leakage: {found}", soft_wrap=True)

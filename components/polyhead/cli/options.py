@@ -137,6 +137,19 @@ def destination(path: Path, config: Config, to: str | None) -> str:
     return to or (join(str(path.parent.absolute()), config.publish.to) if config.publish.to else "")
 
 
+def compared(path: Path, config: Config, against: str | None) -> str | None:
+    """The bundle to compare with: the option as given, or the config's, relative to the config file; None for none."""
+    from polyhead.contracts.publication import LATEST
+    from polyhead.evaluate.deployed import IN_FORCE
+    from polyhead.storage.places import join
+
+    wanted = against or config.evaluate.against
+    if wanted == IN_FORCE:
+        versions = destination(path, config, None)
+        return join(versions, LATEST) if versions else wanted
+    return wanted if against or wanted is None else join(str(path.parent.absolute()), wanted)
+
+
 def then_train(
     path: Path, config: Config, shards: str, preprocessing: str, *, encoded: bool = False
 ) -> tuple[str | Path, ...]:

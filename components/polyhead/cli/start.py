@@ -21,6 +21,7 @@ from polyhead.cli.options import (
     SeedOption,
     TableOption,
     WorkersOption,
+    compared,
     destination,
     finish,
     load,
@@ -282,8 +283,10 @@ def _run(
     config = ConfigFile.read(path)
     place = join(str(Path.cwd()), table_place(path, config.config, table))
     publish_to = destination(path, config.config, None)
-    if seed is not None:
-        config = ConfigFile.parse(config.config.with_seed(seed).model_dump_json(by_alias=True), path)
+    against = compared(path, config.config, None)
+    if seed is not None or against != config.config.evaluate.against:
+        settled = config.config.with_seed(seed).with_against(against)
+        config = ConfigFile.parse(settled.model_dump_json(by_alias=True), path)
     from polyhead_pipelines.local.run import run_training
 
     finished = run_training(config, place, out, runner, partitions=partitions, publish_to=publish_to)
@@ -317,6 +320,7 @@ def _summary(finished: LocalRun) -> dict[str, Any]:
                 "kind": head.kind,
                 "n": head.n,
                 "missing": head.missing,
+                "sentence": head.sentence,
                 "metrics": {metric: numbers.model_dump(mode="json") for metric, numbers in head.metrics.items()},
             }
             for name, head in finished.report.heads.items()

@@ -17,6 +17,7 @@ from polyhead.cli.options import (
     ShardsOption,
     TableOption,
     WorkersOption,
+    compared,
     destination,
     finish,
     load,
@@ -138,6 +139,14 @@ def evaluate(
     shards: ShardsOption,
     preprocessing: PreprocessingOption,
     out: Annotated[str, typer.Option(metavar="E", help="The folder to write, here or in a bucket.")],
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="A deployed bundle to compare with, or latest for the version in force at publish.to; replaces the "
+            "configuration's evaluate.against.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict the test rows, measure every head beside its baseline, write the report and the verdict."""
@@ -145,7 +154,15 @@ def evaluate(
     from polyhead.progress import step
 
     with step("evaluate"):
-        result = evaluate_model(config=load(config), bundle=bundle, shards=shards, preprocessing=preprocessing, out=out)
+        checked = load(config)
+        result = evaluate_model(
+            config=checked,
+            bundle=bundle,
+            shards=shards,
+            preprocessing=preprocessing,
+            out=out,
+            against=compared(config, checked, against),
+        )
     if as_json:
         finish(result, as_json)
         return

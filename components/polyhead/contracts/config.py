@@ -321,8 +321,22 @@ class EnsembleSection(Section):
 class EvaluateSection(Section):
     """What the report shows."""
 
-    slices: list[str] = Field(
-        [], description="Category and boolean features by whose values the metrics are also shown."
+    slices: Literal["auto"] | list[str] = Field(
+        "auto",
+        description="Features by which the headline metric is also shown: by the values of categories, booleans and "
+        "multicategories, by quarters of numbers, by periods of dates, and of any feature where it is missing. auto: "
+        "the first 100 features, slices of ten rows and more. Default: auto.",
+    )
+    worth: bool = Field(
+        True,
+        description="Measure on up to 5,120 test rows what the headline metric loses without each feature, each kind "
+        "of input and all tied pictures. Default: true.",
+    )
+    against: str | None = Field(
+        None,
+        min_length=1,
+        description="A deployed bundle to compare with on the same rows: a folder that train wrote or a published "
+        "version, relative to this file or in a bucket; or latest, the version in force at publish.to. Default: none.",
     )
     bootstrap: int = Field(
         2_000,
@@ -407,6 +421,10 @@ class Config(Section):
             name: {"weight": column, **body} if isinstance(body, Mapping) else body for name, body in targets.items()
         }
         return {**document, "targets": weighed}
+
+    def with_against(self, place: str | None) -> Self:
+        """This with another `evaluate.against`."""
+        return self.model_copy(update={"evaluate": self.evaluate.model_copy(update={"against": place})})
 
     def column_of(self, name: str) -> str:
         """The table's column behind a feature or target name; of several, the first and the last."""
@@ -858,17 +876,15 @@ def _check_loss_weights(document: Document) -> Iterator[Problem]:
 
 
 def _check_slices(document: Document) -> Iterator[Problem]:
-    kinds = [kind for kind, feature in FEATURES.items() if feature.SLICES]
-    sliceable, named = list(_features_of(document, kinds)), " or ".join(kinds)
+    features = list(document.mapping(["features"]))
     slices = document.get(["evaluate", "slices"])
     for name in slices if isinstance(slices, list) else []:
-        if isinstance(name, str) and name not in sliceable:
-            hint = did_you_mean(name, sliceable) or f"there is no {named} feature"
+        if isinstance(name, str) and name not in features:
             yield Problem(
                 "unknown-feature",
-                f"'{name}' is not a {named} feature",
+                f"'{name}' is not a feature",
                 where=document.where(["evaluate", "slices"]),
-                hint=hint,
+                hint=did_you_mean(name, features),
             )
 
 

@@ -6,6 +6,8 @@
                             `<head>.low` and `<head>.high`, the interval, for classes `<head>.set`, the list of classes
                             that hold the true value as often as the bundle's `conformity` says, where it has a radius;
                             of heads with row weights `<head>.weight`
+<out>/suspects.parquet      a line per label that the model confidently contradicts: `key`, `head`, `label` (of several),
+                            `true`, `predicted` string, `score` float64; see `polyhead.kinds.suspects`
 <out>/report.html           one file that opens offline
 """
 
@@ -21,6 +23,7 @@ from polyhead.contracts.findings import Finding
 from polyhead.contracts.validation import Rejection
 
 PREDICTIONS_TABLE = "predictions.parquet"
+SUSPECTS_TABLE = "suspects.parquet"
 REPORT_PAGE = "report.html"
 
 Verdict = Literal["passed", "failed", "ungated"]
@@ -113,6 +116,7 @@ class Worth(Record):
         how: `hidden`: taken as missing in every row; `permuted`: each row gets another row's; `retrained`: a model
             trained without them.
         metric: The head's headline metric.
+        n: The rows that it is over: the test rows whose target is known, among the first 5,120 by a hash of the key.
         value: Of the model without them.
         difference: The metric with them minus `value`.
         interval: Of `difference`.
@@ -124,6 +128,7 @@ class Worth(Record):
     how: Hiding
     metric: str
     value: float | None
+    n: int = 0
     difference: float | None = None
     interval: Interval = Interval()
     verdict: Comparison | None = None
@@ -238,7 +243,7 @@ class HeadReport(Record):
             multilabel; empty for the others.
         notes: What to know when reading the numbers.
         references: By name of a simple model (`linear`, `boosted`, or a kind of features that it alone looks at), its
-            metrics by name.
+            metrics by name; `deployed` is the bundle that was compared with.
         sentence: How the head does beside the references and which inputs it owes that to, in one sentence.
         worth: What each feature, and each group of features, adds to the headline metric.
         reliability: Of the probabilities; empty for a head without any.

@@ -26,11 +26,13 @@ from polyhead.contracts.balance import Balance, HeadBalance
 from polyhead.contracts.bundle import Epoch
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport, MetricScore, ReferenceScore, SliceScore
 from polyhead.evaluate import curves
+from polyhead.evaluate.shown import known_rows
 from polyhead.kinds.metrics import METRICS, Metric
 from polyhead.kinds.protocols.report import Analysis
 from polyhead.kinds.reports import REPORTS
 from polyhead.page import charts
 from polyhead.page.charts import Chart
+from polyhead.page.rows import ShownRow
 from polyhead.page.tables import Table, short
 from polyhead.page.template import page_template
 from polyhead.spelling import signed
@@ -39,6 +41,7 @@ FIRST_SLICES = 10
 FIRST_LABELS = 12
 _SHORT = 60
 _NO_BALANCE = Balance()
+_NO_ROWS: Mapping[str, ShownRow] = {}
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
 _SPLIT_ORDER = ("train", "val", "test")
 _DRAW = """(() => {
@@ -130,6 +133,7 @@ def render_report(
     title: str,
     refitted: bool = False,
     balance: Balance = _NO_BALANCE,
+    shown: Mapping[str, ShownRow] = _NO_ROWS,  # noqa: ARG001  # the worst rows' tables do not show them yet
 ) -> str:
     """Write the report page.
 
@@ -144,6 +148,7 @@ def render_report(
         title: Heading of the page.
         refitted: As in `polyhead.contracts.bundle.ModelBundle`.
         balance: What each split holds of every head; shown for the heads of the report.
+        shown: What the worst rows look like, by key as `polyhead.page.tables.short` has it.
 
     Returns:
         A whole HTML document. The same arguments give the same text.
@@ -329,7 +334,7 @@ def _cell(metric: Metric, score: MetricScore | None) -> _Cell | None:
 
 def _head(identity: str, name: str, head: HeadReport, predictions: pl.DataFrame, figures: _Figures) -> _Head:
     facet = REPORTS[head.kind]
-    analysis = facet.analyse(name, head, _known_rows(name, head.classes, predictions)) if head.n else Analysis()
+    analysis = facet.analyse(name, head, known_rows(name, head.classes, predictions)) if head.n else Analysis()
     slices = sorted(head.slices, key=_worst_slice_first)
     return _Head(
         id=identity,
@@ -406,15 +411,3 @@ def _slices(slices: Sequence[SliceScore]) -> Table | None:
     ]
     columns = ["Feature", "Value", "Rows", "Metric", "Score", "95 % interval"]
     return Table(columns, rows, frozenset({2, 4})) if rows else None
-
-
-def _known_rows(name: str, classes: Sequence[str], predictions: pl.DataFrame) -> pl.DataFrame:
-    """Rows whose target is known, under fixed names: key, truth, predicted, then p0, p1, … by class."""
-    columns = [
-        predictions.get_column("key").cast(pl.String).alias("key"),
-        predictions.get_column(f"{name}.true").alias("truth"),
-        predictions.get_column(f"{name}.predicted").alias("predicted"),
-    ]
-    for position, label in enumerate(classes):
-        columns.append(predictions.get_column(f"{name}.probability.{label}").alias(f"p{position}"))
-    return pl.DataFrame(columns).filter(pl.col("truth").is_not_null())

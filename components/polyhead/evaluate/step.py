@@ -1,11 +1,14 @@
-"""The evaluate step: predict every test row, measure each head beside its baseline, report, judge."""
+"""The evaluate step: predict every test row, measure each head beside its references, by slice and input, report."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -26,46 +29,78 @@ from polyhead.contracts.encoded import SHARDS, read_shards
 from polyhead.contracts.evaluation import (
     PREDICTIONS_TABLE,
     REPORT_PAGE,
+    SUSPECTS_TABLE,
     EvaluationReport,
     HeadReport,
-    SliceScore,
+    Hiding,
 )
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
-from polyhead.errors import ArtifactError, DataError
-from polyhead.evaluate.comparing import beside, compare, interval
+from polyhead.errors import ArtifactError, DataError, Problem
+from polyhead.evaluate.comparing import beside, compare
 from polyhead.evaluate.conformal import conformal_of
+from polyhead.evaluate.deployed import check_comparable, place_of, why_not
 from polyhead.evaluate.gate import check_gate
-from polyhead.evaluate.metrics import measure
 from polyhead.evaluate.report import render_report
+from polyhead.evaluate.sentence import DEPLOYED, sentence_of
+from polyhead.evaluate.shown import shown_rows, worst_rows
+from polyhead.evaluate.slices import MOST_FEATURES, FeatureSlice, slice_scores, slices_of
+from polyhead.evaluate.worth import Group, batches_for, groups_of, worth_of
 from polyhead.kinds.entries import raw_weight
 from polyhead.kinds.protocols.score import Outcome
-from polyhead.kinds.scores import SCORES, score_of
-from polyhead.kinds.union import TargetStatistics
+from polyhead.kinds.scores import score_of
 from polyhead.model import backend
+from polyhead.page.rows import ShownRow
 from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
-from polyhead.storage.opened import Input, opens
+from polyhead.storage.opened import Input, opened_artifact, opens
 from polyhead.storage.places import name_of
 
-References = dict[str, pl.DataFrame]
-"""By name of a simple model, the prediction columns of a head."""
+if TYPE_CHECKING:
+    from polyhead.model.predictor import Predictor
 
 _BATCH = 128
-_SLICES = 20
 _BOOTSTRAP_SEED = 0
+_BUNDLE = (CORE_MODEL, BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*")
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What was predicted of the test rows.
+
+    Attributes:
+        table: Keys, truths and predictions.
+        references: By head and name of a simple model, its prediction columns.
+        slices: What metrics are shown by.
+        named: The features among them that the configuration names.
+        without: By head, for each group of features what is predicted without it, of the first rows, by how it is
+            hidden; the group without a feature comes first.
+        notes: By head, what to know.
+        predictor: The model.
+    """
+
+    table: pl.DataFrame
+    references: dict[str, dict[str, pl.DataFrame]]
+    slices: list[FeatureSlice]
+    named: list[str]
+    without: dict[str, list[tuple[Group, dict[Hiding, pl.DataFrame]]]]
+    notes: dict[str, list[str]]
+    predictor: Predictor
 
 
 @opens(
-    bundle=Input(
-        ModelBundle,
-        (CORE_MODEL, f"{REFERENCE_MODELS}*", BUNDLED_CONFIG, HISTORY, f"{BUNDLED_PREPROCESSING}/*", f"{SHEETS}/*"),
-    ),
+    bundle=Input(ModelBundle, (*_BUNDLE, f"{REFERENCE_MODELS}*", HISTORY, f"{SHEETS}/*")),
     shards=Input(SHARDS, ("test-*",)),
     preprocessing=Input(Preprocessing, ()),
 )
 def run(
-    *, config: Config, bundle: str | Path, shards: str | Path, preprocessing: str | Path, out: str | Path
+    *,
+    config: Config,
+    bundle: str | Path,
+    shards: str | Path,
+    preprocessing: str | Path,
+    out: str | Path,
+    against: str | None = None,
 ) -> EvaluationReport:
     """Evaluate a model on the test split.
 
@@ -76,10 +111,13 @@ def run(
         shards: The artifact of `shard`, or of `encode` where the configuration has a frozen encoder.
         preprocessing: The artifact of `preprocess`.
         out: Where to write the artifact; see `polyhead.contracts.evaluation` for its files.
+        against: A bundle that predicts the same rows, as `deployed` among the references; see `evaluate.against`.
+            Default: that.
 
     Raises:
-        ArtifactError: The artifacts do not belong together (both fingerprints are named), or `out` holds something
-            else.
+        ArtifactError: The artifacts do not belong together (both fingerprints are named), the other bundle cannot
+            predict these rows, or `out` holds something else.
+        ConfigError: `against` is latest, and the configuration has no `publish.to`.
         DataError: The shards have no test rows.
     """
     trained = ModelBundle.read(bundle)
@@ -92,15 +130,20 @@ def run(
     if manifest.rows["test"] == 0:
         raise DataError("no-test-rows", "there are no test rows", where=str(shards), hint="change the config's split")
     epochs = _epochs(checked_file(bundle, trained, HISTORY))
-    with new_artifact(out, EvaluationReport) as directory:
-        table, slices, references = _predict(config, bundle, manifest, Path(shards))
-        table.write_parquet(directory / PREDICTIONS_TABLE, compression="zstd")
-        heads = {
-            name: _head_report(
-                name, fitted.target_statistics[name], table, slices, references.get(name, {}), config, trained
-            )
-            for name in config.targets
-        }
+    warnings = [*manifest.warnings, *trained.warnings]
+    with new_artifact(out, EvaluationReport) as directory, contextlib.ExitStack() as opened:
+        other = _other(against or config.evaluate.against, config, warnings, opened)
+        if other is not None:
+            check_comparable(other, shards, fitted)
+        rows = _predict(config, bundle, manifest, Path(shards), other)
+        rows.table.write_parquet(directory / PREDICTIONS_TABLE, compression="zstd")
+        heads, suspects = {}, []
+        with progress("measure", total=len(config.targets), unit="heads") as advance:
+            for name in config.targets:
+                heads[name], doubtful = _head_report(name, fitted, rows, config, trained)
+                suspects.append(doubtful)
+                advance(1)
+        pl.concat(suspects).write_parquet(directory / SUSPECTS_TABLE, compression="zstd")
         verdict, checks = check_gate(config.gate, heads)
         report = EvaluationReport(
             made_from={**trained.made_from, "bundle": trained.fingerprint()},
@@ -112,22 +155,34 @@ def run(
             rows_read=manifest.rows_read,
             rows_rejected=manifest.rows_rejected,
             rejections=manifest.rejections,
-            warnings=[*manifest.warnings, *trained.warnings],
+            warnings=warnings,
             findings=fitted.findings,
         )
         page = render_report(
             report,
-            table,
+            rows.table,
             epochs=epochs,
             refitted=trained.refitted,
             sheets=_sheets(bundle, trained),
             title=name_of(config.table),
             balance=fitted.balance,
+            shown=_shown(config, rows, heads, manifest, Path(shards)),
         )
         (directory / REPORT_PAGE).write_text(page, encoding="utf-8")
         report = close_artifact(directory, report)
-    say(f"{table.height:,} test rows predicted, verdict: {report.verdict}")
+    say(f"{rows.table.height:,} test rows predicted, verdict: {report.verdict}")
     return report
+
+
+def _other(against: str | None, config: Config, warnings: list[str], opened: contextlib.ExitStack) -> Path | None:
+    """The bundle to compare with as a local folder; None where there is none, which is a warning if one is wanted."""
+    place = place_of(against, config.publish.to) if against else None
+    if place is None:
+        if against:
+            warnings.append("evaluate.against: no version is in force yet, so there is nothing to compare with")
+            say(f"warning: {warnings[-1]}")
+        return None
+    return opened.enter_context(opened_artifact(place, ModelBundle, _BUNDLE))
 
 
 def _sheets(bundle: str | Path, trained: ModelBundle) -> dict[str, bytes]:
@@ -145,23 +200,24 @@ def _epochs(path: Path) -> list[Epoch]:
         ) from None
 
 
-def _predict(
-    config: Config, bundle: str | Path, manifest: ShardManifest, shards: Path
-) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, References]]:
-    """The prediction table, and of the same rows the slice features and what simple models predict, by head."""
+def _predict(config: Config, bundle: str | Path, manifest: ShardManifest, shards: Path, other: Path | None) -> _Rows:
+    """Every test row, by the model, by what stands beside it, and without some of the features."""
     say("loading TensorFlow")
     backend.load()
     from polyhead.examples.reading import records
     from polyhead.model.predictor import Predictor
 
-    predictor = Predictor(bundle, config.evaluate.slices, references=True)
+    chosen = config.evaluate.slices
+    named = [] if chosen == "auto" else list(chosen)
+    looked_at = list(config.features)[:MOST_FEATURES] if chosen == "auto" else named
+    predictor = Predictor(bundle, looked_at, references=True)
     parts: list[pl.DataFrame] = []
-    slices: list[pl.DataFrame] = []
+    values: dict[str, list[Any]] = {name: [] for name in looked_at}
     references: dict[str, dict[str, list[pl.DataFrame]]] = {name: {} for name in config.targets}
     statistics = predictor.fitted.target_statistics
 
-    def batches(advance: Advance) -> Iterator[Any]:
-        for batch in records(manifest, shards, "test", batch_size=_BATCH):
+    def batches(advance: Advance, most: int | None = None) -> Iterator[Any]:
+        for batch in itertools.islice(records(manifest, shards, "test", batch_size=_BATCH), most):
             yield batch
             advance(len(batch))
 
@@ -175,33 +231,106 @@ def _predict(
                     columns.append(pl.Series(f"{name}.weight", predicted.targets[raw_weight(name)]))
                 columns += score.prediction_columns(name, statistics[name], predicted.outputs)
             parts.append(pl.DataFrame(columns))
-            slices.append(pl.DataFrame({name: predicted.slices[name] for name in config.evaluate.slices}))
+            for name in looked_at:
+                values[name].append(predicted.slices[name])
             for reference, outputs in predicted.references.items():
                 for name in references.keys() & outputs.keys():
                     said = score_of(statistics[name]).prediction_columns(name, statistics[name], outputs)
                     references[name].setdefault(reference, []).append(pl.DataFrame(said))
-    whole = {name: {of: pl.concat(found) for of, found in by_name.items()} for name, by_name in references.items()}
-    return pl.concat(parts), pl.concat(slices), whole
+    notes: dict[str, list[str]] = {name: [] for name in config.targets}
+    if other is not None:
+        deployed = Predictor(other, layout=predictor.fitted.held)
+        theirs = deployed.fitted.target_statistics
+        reasons = {name: why_not(statistics[name], theirs.get(name)) for name in config.targets}
+        if all(reasons.values()):
+            raise ArtifactError(
+                [Problem("not-comparable", why, where=f"{other}, head '{name}'") for name, why in reasons.items()]
+            )
+        with progress("predict as deployed", total=manifest.rows["test"], unit="rows") as advance:
+            for predicted in deployed.predict(batches(advance)):
+                for name, why in reasons.items():
+                    if not why:
+                        said = score_of(theirs[name]).prediction_columns(name, theirs[name], predicted.outputs)
+                        references[name].setdefault(DEPLOYED, []).append(pl.DataFrame(said))
+        notes |= {name: [why] for name, why in reasons.items() if why}
+    without: dict[str, list[tuple[Group, dict[Hiding, pl.DataFrame]]]] = {name: [] for name in config.targets}
+    if config.evaluate.worth:
+        groups = [Group("", []), *groups_of(config.features)]
+        units = sum(len(score_of(of).classes(of)) or 1 for of in statistics.values())
+        most = batches_for(len(groups), units, _BATCH)
+        rows = min(manifest.rows["test"], most * _BATCH)
+        with progress("hide features", total=rows, unit="rows") as advance:
+            hidden = predictor.without(batches(advance, most), [group.features for group in groups])
+            for group, ways in zip(groups, hidden, strict=True):
+                for name, of in without.items():
+                    score = score_of(statistics[name])
+                    columns_of = {
+                        how: pl.DataFrame(score.prediction_columns(name, statistics[name], outputs))
+                        for how, outputs in ways.items()
+                    }
+                    of.append((group, columns_of))
+    joined = {name: _joined(of) for name, of in values.items()}
+    return _Rows(
+        table=pl.concat(parts),
+        references={name: {of: pl.concat(found) for of, found in by.items()} for name, by in references.items()},
+        slices=slices_of(predictor.fitted.features, predictor.fitted.feature_statistics, joined),
+        named=named,
+        without=without,
+        notes=notes,
+        predictor=predictor,
+    )
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """Values of some rows after another, arrays or lists."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    return [value for part in parts for value in part]
+
+
+def _shown(
+    config: Config, rows: _Rows, heads: Mapping[str, HeadReport], manifest: ShardManifest, shards: Path
+) -> dict[str, ShownRow]:
+    """What the worst rows look like, by key."""
+    from polyhead.examples.reading import records_at
+
+    places = worst_rows(heads, rows.table)
+    if not places:
+        return {}
+    values, pictures = rows.predictor.shown(records_at(manifest, shards, "test", list(places.values())))
+    return shown_rows(list(places), config.features, values, pictures)
 
 
 def _head_report(
-    name: str,
-    statistics: TargetStatistics,
-    table: pl.DataFrame,
-    slices: pl.DataFrame,
-    references: References,
-    config: Config,
-    bundle: ModelBundle,
-) -> HeadReport:
-    score = score_of(statistics)
-    known = table[f"{name}.true"].is_not_null()
+    name: str, fitted: Preprocessing, predicted: _Rows, config: Config, bundle: ModelBundle
+) -> tuple[HeadReport, pl.DataFrame]:
+    """A head's report, and the rows whose label is in doubt."""
+    statistics, table = fitted.target_statistics[name], predicted.table
+    score, resamples = score_of(statistics), config.evaluate.bootstrap
+    truths = table[f"{name}.true"]
+    known = truths.is_not_null()
     rows = table.filter(known)
     outcome = score.outcome(name, statistics, rows)
     baseline = score.baseline(statistics, outcome)
     conformity = bundle.conformity.get(name)
     settled = (bundle.calibrations.get(name), bundle.decisions.get(name))
     classes, thresholds = score.classes(statistics), bundle.thresholds.get(name, [])
-    return HeadReport(
+
+    def of(said: pl.DataFrame) -> Outcome:
+        true = truths.head(said.height)
+        return score.outcome(name, statistics, said.with_columns(true).filter(true.is_not_null()))
+
+    slices = slice_scores(
+        outcome,
+        predicted.slices,
+        known.to_numpy(),
+        named=predicted.named,
+        resamples=resamples,
+        seed=_BOOTSTRAP_SEED,
+    )
+    without = [(group, {how: of(said) for how, said in ways.items()}) for group, ways in predicted.without[name]]
+    suspects = score.suspects(statistics, outcome) if outcome.finite else []
+    head = HeadReport(
         kind=statistics.kind,
         n=rows.height,
         missing=table.height - rows.height,
@@ -209,54 +338,45 @@ def _head_report(
         metrics=compare(
             outcome,
             baseline,
-            resamples=config.evaluate.bootstrap,
+            resamples=resamples,
             seed=_BOOTSTRAP_SEED,
             weights=rows[f"{name}.weight"].to_numpy() if config.targets[name].weight else None,
         ),
         confusion=score.confusion(statistics, outcome),
-        slices=[
-            found
-            for feature in slices.columns
-            for found in _slice_scores(
-                outcome, slices[feature].filter(known), feature, resamples=config.evaluate.bootstrap
-            )
-        ],
         per_class=score.per_class(statistics, outcome),
         reliability=score.reliability(statistics, outcome),
         conformal=conformal_of(outcome, conformity),
+        slices=slices.listed,
         thresholds=dict(zip(classes[len(classes) - len(thresholds) :], thresholds, strict=True)),
         notes=[
             *score.notes(config.targets[name], outcome),
             *(one.words for one in settled if one is not None and one.words),
             *([] if conformity is None else [conformity.words(refitted=bundle.refitted)]),
+            *predicted.notes[name],
+            *slices.notes,
         ],
         references={
-            reference: beside(
-                outcome,
-                score.outcome(name, statistics, said.with_columns(table[f"{name}.true"]).filter(known)),
-                resamples=config.evaluate.bootstrap,
-                seed=_BOOTSTRAP_SEED,
-            )
-            for reference, said in references.items()
+            reference: beside(outcome, of(said), resamples=resamples, seed=_BOOTSTRAP_SEED)
+            for reference, said in predicted.references[name].items()
         },
+        worth=worth_of(without[0][1]["hidden"], without[1:], resamples=resamples, seed=_BOOTSTRAP_SEED)
+        if without
+        else [],
+        suspects=len({suspect.row for suspect in suspects}),
     )
+    doubtful = pl.DataFrame(
+        [(rows["key"][one.row], name, *one[1:]) for one in sorted(suspects, key=lambda one: -one.score)],
+        schema=_SUSPECTS,
+        orient="row",
+    )
+    return head.model_copy(update={"sentence": sentence_of(head)}), doubtful
 
 
-def _slice_scores(outcome: Outcome, values: pl.Series, feature: str, *, resamples: int) -> list[SliceScore]:
-    """The headline metric on the largest slices of a feature, whose values are beside the outcome's rows."""
-    metric = next(iter(SCORES[outcome.kind].measures))
-    counts = values.alias("value").value_counts().sort("count", "value", descending=[True, False])
-    scores = []
-    for value, count in counts.head(_SLICES).iter_rows():
-        part = outcome.rows(np.flatnonzero((values == value).to_numpy()))
-        scores.append(
-            SliceScore(
-                feature=feature,
-                value=value,
-                n=count,
-                metric=metric,
-                score=measure(part, (metric,))[metric],
-                interval=interval(metric, part, resamples=resamples, seed=_BOOTSTRAP_SEED),
-            )
-        )
-    return scores
+_SUSPECTS = {
+    "key": pl.String,
+    "head": pl.String,
+    "label": pl.String,
+    "true": pl.String,
+    "predicted": pl.String,
+    "score": pl.Float64,
+}

@@ -12,7 +12,7 @@ import functools
 import mmap
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,29 @@ def records(manifest: ShardManifest, directory: Path, *splits: Split, batch_size
     rows, shards = manifest.rows_of(*splits), manifest.of(*splits)
     reader = _Reader(directory, rows, batch_size, lambda _: windows(shards), lambda rows, *_: np.arange(rows))
     return reader.batches(0, batches_in(rows, batch_size))
+
+
+def records_at(manifest: ShardManifest, directory: Path, split: Split, rows: Sequence[int]) -> list[bytes]:
+    """Serialised examples of some rows of a split.
+
+    Args:
+        manifest: The shards, which were checked.
+        directory: Where they lie.
+        split: Which of them.
+        rows: Places in the shards' order, from 0.
+    """
+    shards = [shard for shard in manifest.of(split) if shard.rows]
+    starts = np.cumsum([0, *(shard.rows for shard in shards)])
+    places = functools.cache(record_places)
+    found = []
+    for row in rows:
+        at = int(np.searchsorted(starts, row, side="right")) - 1
+        path = directory / shards[at].path
+        start, length = places(path)[row - starts[at]].tolist()
+        with path.open("rb") as file:
+            file.seek(start)
+            found.append(file.read(length))
+    return found
 
 
 def shuffled_records(

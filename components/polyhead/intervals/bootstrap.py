@@ -7,19 +7,24 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtri
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri, stdtr
 
-from polyhead.intervals.method import TAIL, Floats, Method, OutcomeT_contra, Resamples, Span
+from polyhead.intervals.method import TAIL, Booleans, Floats, Method, OutcomeT_contra, Resamples, Span
 
 FEWEST_RESAMPLES = 1_000
 LONG_TAIL = 0.01
 FAR_TAIL = 0.005
 _NORMAL_FROM = 5_000
+_DEALT = 1_000
+_OUTER = 0.01
+_LIKELY = 0.05
 
 LARGEST_VARIANCE = 0.15
 """Of a mean of losses, relative to its square: above it a few rows decide the mean."""
 
 FEW_DECIDE = "a few rows with large errors decide it, and these rows do not show how often they come"
+_ALL_AGREE = "all rows agree, so they do not show how much it varies"
 _TOO_FEW_DIFFER = "too few rows differ to show how much it varies"
 
 
@@ -39,12 +44,31 @@ class Smooth:
 
     def estimate(self, moments: Floats) -> tuple[Floats, Floats]:
         """Values and standard errors (...), of the moments (..., k + k²) that `columns` has the rows of."""
-        n, k = self.terms.shape
+        return self._estimate(moments, len(self.terms))
+
+    def _estimate(self, moments: Floats, n: int) -> tuple[Floats, Floats]:
+        k = self.terms.shape[1]
         means = moments[..., :k]
         slope = self.gradient(means)
         squares = moments[..., k:].reshape(*moments.shape[:-1], k, k)
         along = np.einsum("...i,...ij,...j->...", slope, squares, slope) - (slope * means).sum(-1) ** 2
         return self.function(means), np.sqrt(np.maximum(along, 0) / (n - 1))
+
+    def apart(self, inside: Floats, sizes: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """How many standard errors two parts of the rows are apart, and the degrees of freedom, (parts,) each.
+
+        Args:
+            inside: Which rows are in the first part, 1 or 0, (parts, n).
+            sizes: Rows of the first part and of the second, the same in all.
+        """
+        sums = inside @ self.columns
+        parts = (sums, self.columns.sum(0) - sums)
+        (one, error), (other, other_error) = (
+            self._estimate(of / size, size) for of, size in zip(parts, sizes.tolist(), strict=True)
+        )
+        variances = error**2 + other_error**2
+        freedoms = variances**2 / (error**4 / (sizes[0] - 1) + other_error**4 / (sizes[1] - 1))
+        return (one - other) / np.sqrt(variances), freedoms
 
     @cached_property
     def columns(self) -> Floats:
@@ -97,6 +121,31 @@ class Bootstrap(Method[OutcomeT_contra]):
         tails = (FAR_TAIL, LONG_TAIL) if smooth.skewness > 0 else (LONG_TAIL, FAR_TAIL)
         return studentised(smooth, resamples, tails)
 
+    def apart(self, outcome: OutcomeT_contra, inside: Booleans, seed: int) -> float | str:
+        """By Welch's t test of the logarithms of both errors.
+
+        Where it is below 5 %, and the rows are few, the rows are dealt anew 1,000 times into two parts of the same
+        sizes: if the hundredth largest of these differences is farther out than the test expects, all are by as much.
+        """
+        smooth = _log_of(self.error(outcome))
+        sizes = np.array([inside.sum(), (~inside).sum()])
+        with np.errstate(all="ignore"):
+            ratio, freedom = smooth.apart(inside[None].astype(np.float64), sizes)
+            if not np.isfinite(ratio[0]):
+                return _ALL_AGREE
+            chance = float(2 * stdtr(freedom[0], -abs(ratio[0])))
+            if chance > _LIKELY or len(inside) >= _NORMAL_FROM:
+                return chance
+            generator = np.random.default_rng(seed)
+            dealt = generator.permuted(np.tile(inside, (_DEALT, 1)), axis=1).astype(np.float64)
+            ratios, freedoms = smooth.apart(dealt, sizes)
+        chances = np.where(np.isfinite(ratios), 2 * stdtr(freedoms, -np.abs(ratios)), 1.0)
+        outer = float(np.quantile(chances, _OUTER))
+        if outer >= _OUTER:
+            return chance
+        farther = float(ndtri(outer / 2) / ndtri(_OUTER / 2))
+        return float(2 * ndtr(ndtri(chance / 2) / farther))
+
 
 def studentised(smooth: Smooth, resamples: Resamples, tails: tuple[float, float]) -> Span | str:
     """Limits by the studentised bootstrap.
@@ -110,7 +159,7 @@ def studentised(smooth: Smooth, resamples: Resamples, tails: tuple[float, float]
     with np.errstate(all="ignore"):
         value, error = smooth.estimate(smooth.columns.mean(0))
         if not np.isfinite(value) or not error > 0:
-            return "all rows agree, so they do not show how much it varies"
+            return _ALL_AGREE
         if n >= _NORMAL_FROM:
             below, above = ndtri(tails[0]), ndtri(1 - tails[1])
             return Span(float(value - above * error), float(value - below * error), "normal")

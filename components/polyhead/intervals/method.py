@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,15 @@ from polyhead.errors import counted
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
-OutcomeT_contra = TypeVar("OutcomeT_contra", contravariant=True)
+
+class Rows(Protocol):
+    """Something about some rows, of which fewer can be taken."""
+
+    def rows(self, chosen: NDArray[np.int64]) -> Self:
+        """The same about some of the rows."""
+
+
+OutcomeT_contra = TypeVar("OutcomeT_contra", bound=Rows, contravariant=True)
 
 TAIL = 0.025
 Z = float(ndtri(1 - TAIL))
@@ -83,6 +91,18 @@ class Method(ABC, Generic[OutcomeT_contra]):
     @abstractmethod
     def difference(self, outcome: OutcomeT_contra, baseline: OutcomeT_contra, resamples: Resamples) -> Span | str:
         """Limits of the metric minus the baseline's on the same rows, or why they cannot be computed."""
+
+    @abstractmethod
+    def apart(self, outcome: OutcomeT_contra, inside: Booleans, seed: int) -> float | str:
+        """How likely the metrics of some rows and of the others are so far apart by chance, or why that is not known.
+
+        The two-sided p-value of the hypothesis that the metric is the same in the populations of both.
+
+        Args:
+            outcome: All rows.
+            inside: Which are the some, bool (n,).
+            seed: Of what is drawn.
+        """
 
 
 def too_few(rows: int, fewest: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv
+from scipy.special import betaincinv, ndtr
 
 from polyhead.intervals.method import TAIL, Booleans, Floats, Method, OutcomeT_contra, Resamples, Span, Z
 
@@ -48,6 +48,15 @@ class Shares(Method[OutcomeT_contra]):
             return own if isinstance(own, str) else str(trivial)
         low, high = paired(own, trivial)
         return Span(low, high, f"{self.name}, paired by MOVER")
+
+    def apart(self, outcome: OutcomeT_contra, inside: Booleans, seed: int) -> float | str:
+        """By MOVER: how many times farther apart they are than the limits that face each other allow; no draws."""
+        own, other = (self.estimate(outcome.rows(np.flatnonzero(one))) for one in (inside, ~inside))
+        if isinstance(own, str) or isinstance(other, str):
+            return own if isinstance(own, str) else str(other)
+        lower, higher = sorted((own, other), key=lambda one: one.value)
+        reach = math.hypot(lower.high - lower.value, higher.value - higher.low)
+        return float(2 * ndtr(-Z * (higher.value - lower.value) / reach)) if reach > 0 else 1.0
 
 
 def wilson(hits: float, rows: float) -> tuple[float, float]:

@@ -64,8 +64,8 @@ class FeatureBase(Section):
     PICTURES: ClassVar[bool] = False
     """Whether a cell is the path of a picture, which is looked at with the table."""
 
-    SLICES: ClassVar[bool] = False
-    """Whether metrics can be shown by the feature's values."""
+    MODALITY: ClassVar[str] = "the table"
+    """What all features that are looked at alike are called together."""
 
     column: Data[str | None] = Field(None, description="The table's column. Default: the feature's name.")
     required: Data[bool] = Field(
@@ -107,6 +107,11 @@ class FeatureBase(Section):
         """
         del statistics
         return self
+
+    @property
+    def tie(self) -> str:
+        """A word that features share which are the same to the model; empty where there is none."""
+        return ""
 
     @property
     def files(self) -> list[str]:

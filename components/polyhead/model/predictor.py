@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,16 +15,21 @@ from numpy.typing import NDArray
 
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, REFERENCE_MODELS, ModelBundle
+from polyhead.contracts.evaluation import Hiding
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.examples.parsing import Parser
+from polyhead.kinds.entries import KEY_ENTRY
 from polyhead.kinds.graphs import feature_blocks
 from polyhead.kinds.protocols.graph import Batch
 from polyhead.model import members as _members  # noqa: F401  # Keras finds its layers by their names
+from polyhead.model.cutting import CutModel
 from polyhead.model.outputs import predictions
 from polyhead.model.transforms import FeatureTransforms
 from polyhead.storage.artifact import check_files, checked_file
 
 _TOGETHER = 64
+_EXAMPLES = [tf.TensorSpec([None], tf.string)]
+_NO_KEY = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b""]))
 
 
 @dataclass(frozen=True)
@@ -35,14 +40,15 @@ class Predicted:
         keys: The rows' keys.
         outputs: As `polyhead.model.outputs.predictions` gives them.
         targets: Raw targets as in `polyhead.examples.parsing.Parser`, ragged ones as lists of lists.
-        slices: Raw values of the features that metrics are shown by, empty where missing.
+        slices: Of the features that metrics are shown by: raw values, empty or NaN where missing, lists where a row has
+            several; of kinds whose values mean nothing to metrics, whether the value is missing, bool.
         references: By name of a simple model, as `outputs` for the heads that it has.
     """
 
     keys: list[str]
     outputs: dict[str, NDArray[Any]]
     targets: dict[str, Any]
-    slices: dict[str, list[str]]
+    slices: dict[str, Any]
     references: dict[str, dict[str, NDArray[Any]]]
 
     @classmethod
@@ -53,7 +59,7 @@ class Predicted:
             _words(keys),
             _arrays(outputs),
             {name: _joined([batch[name] for batch in targets]) for name in targets[0]},
-            {name: _words([batch[name] for batch in slices]) for name in slices[0]},
+            {name: _cells([batch[name] for batch in slices]) for name in slices[0]},
             {name: _arrays([batch[name] for batch in references]) for name in references[0]},
         )
 
@@ -64,6 +70,12 @@ def _arrays(batches: Sequence[Batch]) -> dict[str, NDArray[Any]]:
 
 def _words(batches: Sequence[tf.Tensor]) -> list[str]:
     return [word.decode() for batch in batches for word in batch.numpy()]
+
+
+def _cells(batches: Sequence[Any]) -> Any:
+    if isinstance(batches[0], tf.RaggedTensor):
+        return [[word.decode() for word in row] for batch in batches for row in batch.to_list()]
+    return _words(batches) if batches[0].dtype == tf.string else np.concatenate(batches)
 
 
 def _joined(batches: Sequence[Any]) -> Any:
@@ -79,6 +91,8 @@ class Predictor:
         directory: The artifact of `train`.
         slices: Features whose values are given with the predictions. Default: none.
         references: Whether the simple models say what they predict too.
+        layout: What the examples hold, where that is not what the bundle was trained on; of it, all features of the
+            bundle must be the same in what decides the data. Targets are not read then. Default: the bundle's own.
 
     Attributes:
         bundle: Its contract.
@@ -88,7 +102,14 @@ class Predictor:
         ArtifactError: The model file, the preprocessing or the configuration is missing or was changed.
     """
 
-    def __init__(self, directory: str | Path, slices: Collection[str] = (), *, references: bool = False) -> None:
+    def __init__(
+        self,
+        directory: str | Path,
+        slices: Collection[str] = (),
+        *,
+        references: bool = False,
+        layout: Preprocessing | None = None,
+    ) -> None:
         directory = Path(directory)
         self.bundle = ModelBundle.read(directory)
         check_files(directory, self.bundle, (BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))
@@ -101,11 +122,10 @@ class Predictor:
         has_any = references and REFERENCE_MODELS in self.bundle.files
         self._references = self._loaded(directory, REFERENCE_MODELS) if has_any else None
         self._transforms = FeatureTransforms(self.fitted, stored=True)
-        self._parse = Parser(self.fitted)
-        blocks = feature_blocks(self.fitted)
-        self._sliced = {name: block for block in blocks if block.IS_SLICED for name in block.names if name in slices}
-        signature = [tf.TensorSpec([None], tf.string)]
-        self._step = tf.function(self._predict_batch, input_signature=signature, autograph=False)
+        self._parse = Parser(replace(self.fitted, held=layout, targets={}) if layout else self.fitted)
+        self._blocks = feature_blocks(self.fitted)
+        self._sliced = {name: block for block in self._blocks for name in block.names if name in slices}
+        self._step = tf.function(self._predict_batch, input_signature=_EXAMPLES, autograph=False)
 
     def _loaded(self, directory: Path, name: str) -> keras.Model:
         path = checked_file(directory, self.bundle, name)
@@ -126,9 +146,73 @@ class Predictor:
         keys, features, targets = self._parse(batch)
         inputs = self._transforms(features)
         logits = self._core(inputs, training=False)
-        kept = {name: block.columns(features[block.KIND])[name] for name, block in self._sliced.items()}
-        outputs = predictions(self.fitted, logits, self.bundle.corrections, self.bundle.thresholds, self.bundle.radii)
-        return keys, outputs, targets, kept, self._referred(inputs)
+        kept = {
+            name: (block.columns if block.IS_SLICED else block.missing)(features[block.KIND])[name]
+            for name, block in self._sliced.items()
+        }
+        return keys, self._said(logits), targets, kept, self._referred(inputs)
+
+    def _inputs(self, batch: tf.Tensor) -> Batch:
+        inputs: Batch = self._transforms(self._parse(batch)[1])
+        return inputs
+
+    def _said(self, logits: Batch) -> Batch:
+        return predictions(self.fitted, logits, self.bundle.corrections, self.bundle.thresholds, self.bundle.radii)
+
+    def shown(self, examples: Sequence[bytes]) -> tuple[dict[str, Any], dict[str, list[NDArray[np.uint8] | None]]]:
+        """What some rows look like.
+
+        Args:
+            examples: Serialised, at least one.
+
+        Returns:
+            Raw values of the features that are words or numbers, as `Predicted.slices` has them. Pictures, uint8
+            (height, width, channels), None where missing; not those of which shards hold features only.
+        """
+        features = self._parse(tf.constant(examples))[1]
+        values: dict[str, Any] = {}
+        pictures: dict[str, list[NDArray[np.uint8] | None]] = {}
+        for block in self._blocks:
+            raw = features[block.KIND]
+            pictures |= block.pictures(raw)
+            if block.IS_SHOWN:
+                values |= {name: _cells([of]) for name, of in block.columns(raw).items()}
+        return values, pictures
+
+    def without(
+        self, batches: Iterable[Any], groups: Sequence[Collection[str]]
+    ) -> Iterator[dict[Hiding, dict[str, NDArray[Any]]]]:
+        """What the network says of the same rows without some features.
+
+        `hidden`: every row's values of a group are missing. `permuted`: each row has those of another row of its batch,
+        the one half a batch before it; all of a group are of the same row. Shards are in the order of a hash of the
+        rows' keys, so that is any other row.
+
+        Args:
+            batches: Serialised examples as for `predict`.
+            groups: Names of features.
+
+        Yields:
+            For each group, by how it is hidden, the outputs of all rows, as in `Predicted`.
+        """
+        cut = CutModel(self._core, self._blocks)
+        masks = [
+            {block.KIND: tf.constant([name in group for name in block.names]) for block in self._blocks}
+            for group in groups
+        ]
+        prepared = tf.function(self._inputs, input_signature=_EXAMPLES, autograph=False)
+        empty = tf.train.Example(features=tf.train.Features(feature={KEY_ENTRY: _NO_KEY}))
+        nothing = cut.inputs(prepared(tf.constant([empty.SerializeToString()])))
+        ways: tuple[Hiding, ...] = ("hidden", "permuted")
+        logits: list[dict[Hiding, list[Batch]]] = [{how: [] for how in ways} for _ in groups]
+        for batch in batches:
+            inputs = cut.inputs(prepared(tf.convert_to_tensor(batch)))
+            others = {"hidden": nothing, "permuted": {k: tf.roll(of, len(batch) // 2, 0) for k, of in inputs.items()}}
+            for mask, of in zip(masks, logits, strict=True):
+                for how in ways:
+                    of[how].append(cut.logits(inputs, others[how], mask))
+        for of in logits:
+            yield {how: {name: values.numpy() for name, values in self._said(_arrays(of[how])).items()} for how in ways}
 
     def _referred(self, inputs: Batch) -> dict[str, Batch]:
         """What the simple models predict, by their name."""

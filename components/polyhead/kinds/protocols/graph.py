@@ -148,7 +148,10 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
     DTYPE: ClassVar[tf.DType] = tf.string
     """Of a column in a raw row."""
     IS_SLICED: ClassVar[bool] = False
-    """Whether metrics may be shown by the columns' values."""
+    """Whether metrics may be shown by the columns' values, and not only by whether these are missing."""
+
+    IS_SHOWN: ClassVar[bool] = True
+    """Whether a value says something as text."""
 
     def __init__(
         self, features: Mapping[str, AFeature], statistics: Mapping[str, AStatistics], directory: Path = Path()
@@ -179,6 +182,19 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
     def columns(self, raw: Any) -> Batch:
         """The raw columns by name, each `(batch,)`: the way back from `joined`."""
         return dict(zip(self.names, tf.unstack(raw, axis=1), strict=True))
+
+    def missing(self, raw: Any) -> Batch:
+        """By name whether a row of shards has no value, bool (batch,), from the block as `joined` gives it."""
+        found = {}
+        for name, values in self.columns(raw).items():
+            lacks = tf.math.is_nan(values) if values.dtype.is_floating else tf.equal(values, "")
+            found[name] = tf.reduce_any(lacks, axis=1) if lacks.shape.rank > 1 else lacks
+        return found
+
+    def pictures(self, raw: Any) -> dict[str, list[NDArray[np.uint8] | None]]:
+        """The pictures in some rows of shards by column, (height, width, channels), None where missing; here none."""
+        del raw
+        return {}
 
     def entries(self, held: Held) -> dict[str, Any]:
         """The entries of an example that hold the block, as `tf.io.parse_example` takes them."""
@@ -221,6 +237,29 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
             return {name: mix.blended(values) for name, values in inputs.items()}
         keeps = mix.uniform(tf.shape(mix.share), self.KIND) < mix.share
         return {name: tf.where(along(keeps, values), values, mix.partner(values)) for name, values in inputs.items()}
+
+    def replaced(self, inputs: Batch, others: Batch, columns: tf.Tensor) -> Batch:
+        """The network's inputs of the block, with what others have in the place of some columns.
+
+        Args:
+            inputs: By the names of `inputs`, here each (batch, columns, …), with zeros where a row is shorter.
+            others: The same of as many rows, or of one row that stands for all.
+            columns: Which columns are the others', bool (columns,).
+        """
+        replaced = {}
+        for name, values in inputs.items():
+            sizes = tf.maximum(tf.shape(values)[1:], tf.shape(others[name])[1:])
+            own, other = (_filled(tensor, sizes) for tensor in (values, others[name]))
+            replaced[name] = tf.where(tf.reshape(columns, [1, -1, *[1] * (values.shape.rank - 2)]), other, own)
+        return replaced
+
+    @property
+    def costly(self) -> dict[str, str]:
+        """The inputs that a part of the network looks at alone and at length; here none.
+
+        By name, the layer of the network whose first input is what that part makes of it, (batch, units).
+        """
+        return {}
 
     @property
     def is_augmented(self) -> bool:
@@ -439,6 +478,12 @@ class Head(ABC, Generic[ATarget, AStatistics]):
             radius: Of `polyhead.contracts.bundle.ModelBundle`.
         """
         raise NotImplementedError(f"{self.KIND} has neither intervals nor sets")
+
+
+def _filled(values: tf.Tensor, sizes: tf.Tensor) -> tf.Tensor:
+    """Values (batch, …) with zeros up to some sizes of all dimensions but the first."""
+    behind = tf.concat([[0], sizes - tf.shape(values)[1:]], 0)
+    return tf.pad(values, tf.stack([tf.zeros_like(behind), behind], 1))
 
 
 def _entry(group: str, kind: str, dtype: tf.DType, held: Held) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from polyhead.contracts.evaluation import ClassRow, Reliability
 from polyhead.intervals.method import Method
 from polyhead.kinds.metrics import Metric
+from polyhead.kinds.suspects import Suspect
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -134,6 +135,10 @@ class TargetScore(ABC, Generic[TargetT, StatisticsT, OutcomeT]):
 
     def reliability(self, statistics: StatisticsT, outcome: OutcomeT) -> list[Reliability]:
         """Whether the probabilities hold. Default: there are none."""
+        return []
+
+    def suspects(self, statistics: StatisticsT, outcome: OutcomeT) -> list[Suspect]:
+        """Rows whose label the head confidently contradicts, see `polyhead.kinds.suspects`."""
         return []
 
     def notes(self, target: TargetT, outcome: OutcomeT) -> list[str]:

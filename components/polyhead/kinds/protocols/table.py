@@ -13,6 +13,7 @@ from polyhead.kinds.coercion import Coercion, Source
 from polyhead.kinds.fitting.fit import Fit
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess
+from polyhead.kinds.slices import Slice
 from polyhead.kinds.summaries import Summary
 
 F = TypeVar("F", bound=FeatureBase)
@@ -67,6 +68,24 @@ class FeatureTable(TableFacet[F]):
     @abstractmethod
     def guess(self, column: Column) -> Guess | None:
         """What the column seems to hold if it is of this kind, before any picture is opened; None if it is not."""
+
+    def spelled(self, value: Any) -> str:
+        """A value for people; empty where missing. Default: as it is.
+
+        Args:
+            value: See `polyhead.kinds.slices.Values`.
+        """
+        return str(value)
+
+    def slices(self, statistics: Any, values: Any) -> list[Slice]:
+        """The groups of rows that metrics are shown on, by value; none of the rows without one. Default: none at all.
+
+        Args:
+            statistics: Of the train rows.
+            values: See `polyhead.kinds.slices.Values`.
+        """
+        del statistics, values
+        return []
 
 
 class TargetTable(TableFacet[T]):

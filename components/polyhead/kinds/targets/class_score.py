@@ -19,6 +19,7 @@ from polyhead.intervals.shares import Estimate, Shares, by_influence
 from polyhead.kinds.base import TargetBase
 from polyhead.kinds.metrics import BALANCED_ACCURACY, MACRO_F1, MCC
 from polyhead.kinds.protocols.score import Arrays, Measure, TargetScore
+from polyhead.kinds.suspects import Suspect, contradicted
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.probabilities import (
     ACCURACY_MEASURE,
@@ -162,6 +163,15 @@ class ClassScore(TargetScore[TargetBase, ClassStatistics, ClassOutcome]):
             return reliability([(statistics.classes[1], outcome.true == 1, outcome.probabilities[:, 1])])
         chosen = np.take_along_axis(outcome.probabilities, outcome.predicted.astype(np.int64)[:, None], 1)[:, 0]
         return reliability([("", outcome.right(), chosen)])
+
+    def suspects(self, statistics: ClassStatistics, outcome: ClassOutcome) -> list[Suspect]:
+        """By confident learning."""
+        rows, classes = contradicted(outcome.true, outcome.probabilities)
+        names, scores = statistics.classes, outcome.probabilities[rows, classes]
+        return [
+            Suspect(row, None, names[outcome.true[row]], names[other], score)
+            for row, other, score in zip(rows.tolist(), classes.tolist(), scores.tolist(), strict=True)
+        ]
 
     def notes(self, target: TargetBase, outcome: ClassOutcome) -> list[str]:
         """How labels count that no train row has."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data
@@ -11,8 +11,6 @@ from polyhead.kinds.base import FeatureBase
 
 class BooleanFeature(FeatureBase):
     """A column of true or false, yes or no, y or n, t or f, 1 or 0, on or off, in any case; all mean the same."""
-
-    SLICES: ClassVar[bool] = True
 
     kind: Data[Literal["boolean"]]
 

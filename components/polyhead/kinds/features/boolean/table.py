@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from polyhead.kinds.booleans import FALSE, MEANINGS, NO_YES, TRUE
@@ -12,6 +14,7 @@ from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess, Rank
 from polyhead.kinds.protocols.table import FeatureTable
+from polyhead.kinds.slices import Slice, by_word
 from polyhead.kinds.summaries import WordSummary
 
 _ACCEPTED = ", ".join(f"{yes}/{no}" for no, yes in NO_YES)
@@ -58,6 +61,11 @@ class BooleanTable(FeatureTable[BooleanFeature]):
             return None
         no, yes = next((no, yes) for no, yes in NO_YES if {no, yes} <= words)
         return Guess("boolean", why=f"{yes} or {no}", rank=Rank.FEW)
+
+    def slices(self, statistics: BooleanStatistics, values: Sequence[str]) -> list[Slice]:
+        """Yes and no."""
+        del statistics
+        return by_word(values)
 
     def summary(self) -> WordSummary:
         """How many different values, two at most."""

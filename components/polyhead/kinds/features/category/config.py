@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -20,8 +20,6 @@ The vocabulary's values follow.
 
 class CategoryFeature(FeatureBase):
     """A column with one of a set of values, spelled as `polyhead.contracts.words` says: 85255.0 is `85255`."""
-
-    SLICES: ClassVar[bool] = True
 
     kind: Data[Literal["category"]]
     allowed: Data[list[Word] | None] = Field(

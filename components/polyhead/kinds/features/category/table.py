@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -21,6 +22,7 @@ from polyhead.kinds.guessing.guess import (
     other_spelling,
 )
 from polyhead.kinds.protocols.table import FeatureTable
+from polyhead.kinds.slices import Slice, by_word
 from polyhead.kinds.summaries import WordSummary
 from polyhead.kinds.vocabulary import write_vocabulary
 
@@ -72,6 +74,11 @@ class CategoryTable(FeatureTable[CategoryFeature]):
         if column.numbers is not None:
             return _codes(column) if holds_codes(column) else None
         return _words(column) if column.distinct and not holds_text(column) else None
+
+    def slices(self, statistics: CategoryStatistics, values: Sequence[str]) -> list[Slice]:
+        """By word."""
+        del statistics
+        return by_word(values)
 
     def summary(self) -> WordSummary:
         """How many different values."""

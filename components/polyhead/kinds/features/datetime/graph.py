@@ -59,6 +59,7 @@ class DatetimeBlock(NumberBlock[DatetimeFeature, DatetimeStatistics]):
     """All dates and times, as seconds since 1970-01-01 UTC; the direct line is a trend and seasons."""
 
     KIND = "datetime"
+    IS_SLICED = True
     PARTS = TREE_PARTS = len(PARTS)
 
     def scaled(self, *, stored: bool) -> DatetimeTransform:  # numbers are spelled alike everywhere

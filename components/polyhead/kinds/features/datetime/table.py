@@ -6,11 +6,13 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 import polars as pl
 
 from polyhead.errors import DataError
+from polyhead.intervals.method import Floats
 from polyhead.kinds.coercion import NO_NUMBER, Coerced, Coercion, Source, applied
-from polyhead.kinds.features.datetime.clock import DAY, clock_of, parts_of
+from polyhead.kinds.features.datetime.clock import DAY, clock_of, local_seconds, parts_of
 from polyhead.kinds.features.datetime.config import (
     PARTS,
     DatetimeFeature,
@@ -23,8 +25,10 @@ from polyhead.kinds.fitting.spread import Spread
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import FEW, MOSTLY, Guess, Rank
 from polyhead.kinds.protocols.table import FeatureTable
+from polyhead.kinds.slices import Slice
 from polyhead.kinds.summaries import NumberSummary
 
+_MOST_PERIODS = 12
 _EPOCH = dt.datetime(1970, 1, 1)
 _NAMES = re.compile(r"date|day|time|timestamp|datetime|ts|created|updated|modified")
 _SINCE_1970 = (3e8, 4e9)  # seconds: the years 1979 to 2096
@@ -129,6 +133,23 @@ class DatetimeTable(FeatureTable[DatetimeFeature]):
             read = _coerced(column, format=pattern)
             return Guess("datetime", {"format": pattern}, _reason(read.values), rank=Rank.MOMENTS)
         return None
+
+    def spelled(self, value: float) -> str:
+        """In ISO 8601 and UTC."""
+        return "" if np.isnan(value) else (_EPOCH + dt.timedelta(seconds=float(value))).isoformat(sep=" ")
+
+    def slices(self, statistics: DatetimeStatistics, values: Floats) -> list[Slice]:
+        """By the shortest of day, month, quarter and year, on local clocks, of which there are twelve at most."""
+        known = ~np.isnan(values)
+        local = local_seconds(np.where(known, values, 0.0), statistics.clock)
+        moments = pl.Series(local * 1000).cast(pl.Int64).cast(pl.Datetime("ms"))
+        quarter = moments.dt.strftime("%Y Q") + moments.dt.quarter().cast(pl.String)
+        for names in (*(moments.dt.strftime(form) for form in ("%Y-%m-%d", "%Y-%m")), quarter, moments.dt.strftime("%Y")):
+            periods = sorted(set(names.filter(pl.Series(known))))
+            if len(periods) <= _MOST_PERIODS:
+                break
+        named = names.to_numpy()
+        return [Slice("period", period, known & (named == period)) for period in periods]
 
     def summary(self) -> MomentSummary:
         """The first and the last moment."""

@@ -142,6 +142,7 @@ class ImageFeature(FeatureBase):
     """A column of image paths, relative to `image_root`."""
 
     PICTURES: ClassVar[bool] = True
+    MODALITY: ClassVar[str] = "all pictures"
 
     kind: Data[Literal["image"]]
     size: Data[tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]] = Field(
@@ -291,6 +292,11 @@ class ImageFeature(FeatureBase):
                 if value != expected.get(key, value):
                     what = f"is tied to '{other}' but has {key} {value} instead of {expected[key]}"
                     yield Conflict(name, key, "tied-images-differ", what, "tied images share one encoder")
+
+    @property
+    def tie(self) -> str:
+        """The word of `tied`."""
+        return self.tied or ""
 
     @field_validator("range")
     @classmethod

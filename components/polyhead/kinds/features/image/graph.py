@@ -204,6 +204,11 @@ def _known(name: str) -> str:
     return f"{name}__known"
 
 
+def _stand_in(name: str) -> str:
+    """The layer that has a tower's vector, or a learned one."""
+    return f"image__{name}__stand_in"
+
+
 def _mixed_pixels(pixels: tf.Tensor, mix: Mix) -> tf.Tensor:
     """Uint8 (batch, height, width, channels), each blended with its partner or covered by a rectangle of it."""
     side = tf.sqrt(1 - mix.share)
@@ -227,6 +232,7 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
     """
 
     KIND = "image"
+    IS_SHOWN = False
 
     @property
     def is_wide(self) -> bool:
@@ -254,6 +260,15 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
     def columns(self, raw: Mapping[str, tf.Tensor]) -> Batch:
         """The same."""
         return dict(raw)
+
+    def pictures(self, raw: Mapping[str, tf.Tensor]) -> dict[str, list[NDArray[np.uint8] | None]]:
+        """Those of the columns without a frozen encoder."""
+        found: dict[str, list[NDArray[np.uint8] | None]] = {}
+        for name, feature in self.features.items():
+            if name not in self.backbones:
+                pixels, lacks = StoredPictures(feature)(raw[name]).numpy(), tf.equal(raw[name], "").numpy()
+                found[name] = [None if no else picture for picture, no in zip(pixels.copy(), lacks, strict=True)]
+        return found
 
     def entries(self, held: Held) -> dict[str, Any]:  # each column has an entry of its own
         """An entry for each column, absent where missing."""
@@ -327,6 +342,19 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
             mixed[_known(name)] = mix.blended(known)
         return mixed
 
+    def replaced(self, inputs: Batch, others: Batch, columns: tf.Tensor) -> Batch:
+        """Pictures, or what was made of them, and whether they are known."""
+        replaced: Batch = {}
+        for at, name in enumerate(self.names):
+            for key in (self._input(name), _known(name)):
+                replaced[key] = tf.where(columns[at], others[key], inputs[key])
+        return replaced
+
+    @property
+    def costly(self) -> dict[str, str]:
+        """Pixels, which towers see."""
+        return {self._input(name): _stand_in(name) for name in self.names if name not in self.backbones}
+
     @property
     def is_augmented(self) -> bool:
         """Whether a column has `augment`."""
@@ -361,11 +389,10 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
         }
         vectors, frozen, hidden = [], self.backbones, dict(inputs)
         for name in self.names:
-            layer = f"image__{name}"
             rate = max(model.image_dropout, _HIDDEN_FEATURES if name in frozen else HIDDEN)
-            known = Hide(rate, seed_of(seed, name), name=f"{layer}__hide")(inputs[_known(name)])
+            known = Hide(rate, seed_of(seed, name), name=f"image__{name}__hide")(inputs[_known(name)])
             hidden[_known(name)] = known
-            vectors.append(StandIn(name=f"{layer}__stand_in")(seen[name], known))
+            vectors.append(StandIn(name=_stand_in(name))(seen[name], known))
         vector = layers.Concatenate(name="image__vectors")(vectors) if len(vectors) > 1 else vectors[0]
         if not frozen:
             return Encoded(vector, None)

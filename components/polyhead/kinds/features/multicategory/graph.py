@@ -146,6 +146,11 @@ class MulticategoryBlock(TermsBlock[MulticategoryFeature, MulticategoryStatistic
     """All multicategories; of shards a raw block is ragged string (batch, columns, None)."""
 
     KIND = _NAME
+    IS_SLICED = True
+
+    def columns(self, raw: tf.RaggedTensor) -> Batch:
+        """Of shards, ragged string (batch, None) by name."""
+        return {name: raw[:, at] for at, name in enumerate(self.names)}
 
     @property
     def is_wide(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -13,6 +15,7 @@ from polyhead.kinds.fitting.spread import Spread
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess, set_guess
 from polyhead.kinds.protocols.table import FeatureTable
+from polyhead.kinds.slices import Slice, by_item
 from polyhead.kinds.summaries import SetSummary
 from polyhead.kinds.vocabulary import write_vocabulary
 
@@ -67,6 +70,15 @@ class MulticategoryTable(FeatureTable[MulticategoryFeature]):
         """Lists of words or whole numbers, also written as text, and words with a mark between them."""
         guess = set_guess(column, "multicategory", "values")
         return guess if guess is not None and _holds_names(column) else None
+
+    def spelled(self, value: Sequence[str]) -> str:
+        """Word after word."""
+        return ", ".join(value)
+
+    def slices(self, statistics: MulticategoryStatistics, values: Sequence[Sequence[str]]) -> list[Slice]:
+        """By each word that a row has."""
+        del statistics
+        return by_item(values)
 
     def summary(self) -> SetSummary:
         """How many different values."""

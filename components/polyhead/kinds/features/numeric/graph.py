@@ -110,6 +110,7 @@ class NumericBlock(NumberBlock[NumericFeature, NumericStatistics]):
     """All numbers."""
 
     KIND = "numeric"
+    IS_SLICED = True
     PARTS = 2
     TREE_PARTS = 1
 

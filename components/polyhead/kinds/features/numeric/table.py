@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polyhead.intervals.method import Floats
 from polyhead.kinds.coercion import Coercion, Source, number_coercion
 from polyhead.kinds.features.numeric.config import QUANTILES, Bounds, NumericFeature, NumericStatistics
 from polyhead.kinds.fitting.fit import Fit, Site
@@ -14,7 +15,11 @@ from polyhead.kinds.fitting.quantiles import Quantiles
 from polyhead.kinds.guessing.columns import Column, counted, listed
 from polyhead.kinds.guessing.guess import Guess, Rank, holds_codes
 from polyhead.kinds.protocols.table import FeatureTable
+from polyhead.kinds.slices import Slice, by_range
 from polyhead.kinds.summaries import NumberSummary
+from polyhead.spelling import number
+
+_QUARTILES = (0.25, 0.5, 0.75)
 
 
 class NumericFit(Fit[NumericStatistics]):
@@ -86,6 +91,14 @@ class NumericTable(FeatureTable[NumericFeature]):
             odd = column.known.filter(numbers.is_null().filter(words.is_not_null()))
             why += f"; {listed(odd.unique().sort().head(3).to_list())} in {counted(len(odd), 'cell')}"
         return Guess("numeric", why=why, rank=Rank.NUMBERS)
+
+    def spelled(self, value: float) -> str:
+        """With three significant digits."""
+        return "" if np.isnan(value) else number(value)
+
+    def slices(self, statistics: NumericStatistics, values: Floats) -> list[Slice]:
+        """By the quartiles of the train rows."""
+        return by_range(values, [statistics.quantiles[QUANTILES.index(share)] for share in _QUARTILES])
 
     def summary(self) -> NumberSummary:
         """The smallest and the largest number."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,6 +20,8 @@ Documents = int | float
 
 class TextFeature(FeatureBase):
     """A column of free text."""
+
+    MODALITY: ClassVar[str] = "all text"
 
     kind: Data[Literal["text"]]
     vectorizer: Fit[Literal["tfidf"]] = Field("tfidf", description="TF-IDF as scikit-learn defines it.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,6 +17,8 @@ _COMPONENT_BYTES = 4
 
 class VectorFeature(FeatureBase):
     """A column whose cells are lists of as many numbers each, or as many columns of numbers."""
+
+    MODALITY: ClassVar[str] = "all vectors"
 
     kind: Data[Literal["vector"]]
     columns: Data[str | list[str] | None] = Field(

@@ -96,6 +96,7 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
 
     KIND = _NAME
     DTYPE = tf.float32
+    IS_SHOWN = False
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from polyhead.contracts.evaluation import ClassRow, Reliability
 from polyhead.intervals.method import Booleans, Floats
 from polyhead.kinds.metrics import MACRO_F1
 from polyhead.kinds.protocols.score import Arrays, Measure, TargetScore
+from polyhead.kinds.suspects import Suspect, contradicted
 from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
 from polyhead.kinds.targets.probabilities import (
     ACCURACY_MEASURE,
@@ -120,6 +121,19 @@ class LabelScore(TargetScore[MultilabelTarget, LabelStatistics, LabelOutcome]):
         predicted, _ = _memberships(known[f"{name}.predicted"], labels)
         probabilities = probabilities_of(name, labels, known)
         return LabelOutcome(statistics.kind, true, predicted, probabilities, unseen=unseen)
+
+    def suspects(self, statistics: LabelStatistics, outcome: LabelOutcome) -> list[Suspect]:
+        """By confident learning, each label as yes or no."""
+        found = []
+        for place, label in enumerate(statistics.labels):
+            yes = outcome.probabilities[:, place]
+            rows, said = contradicted(outcome.true[:, place], np.stack([1 - yes, yes], 1))
+            words = [("yes", "no"), ("no", "yes")]
+            found += [
+                Suspect(row, label, *words[answer], float(yes[row] if answer else 1 - yes[row]))
+                for row, answer in zip(rows.tolist(), said.tolist(), strict=True)
+            ]
+        return found
 
     def baseline(self, statistics: LabelStatistics, outcome: LabelOutcome) -> LabelOutcome:
         """The train rows' label frequencies, by their row weights, of which one half or more is predicted."""

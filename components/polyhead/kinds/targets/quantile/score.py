@@ -14,9 +14,11 @@ from polyhead.intervals.method import Booleans, Floats
 from polyhead.intervals.shares import Shares, share
 from polyhead.kinds.metrics import COVERAGE, D2, PINBALL
 from polyhead.kinds.protocols.score import Arrays, Measure, Outcome
+from polyhead.kinds.suspects import Suspect
 from polyhead.kinds.targets.probabilities import FEWEST_FOR_SHARE
 from polyhead.kinds.targets.quantile.config import QuantileStatistics, QuantileTarget
-from polyhead.kinds.targets.regression.score import NumberScore, best_constant, covered_by_interval
+from polyhead.kinds.targets.regression.scale import Scale
+from polyhead.kinds.targets.regression.score import NumberScore, best_constant, covered_by_interval, number_suspects
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,13 @@ class QuantileScore(NumberScore[QuantileTarget, QuantileStatistics, QuantileOutc
     def baseline(self, statistics: QuantileStatistics, outcome: QuantileOutcome) -> QuantileOutcome:
         """The train rows' quantiles."""
         return replace(outcome, predicted=np.tile(np.array(statistics.quantiles), (len(outcome), 1)))
+
+    def suspects(self, statistics: QuantileStatistics, outcome: QuantileOutcome) -> list[Suspect]:
+        """By the errors of the quantile next to the median, on the scale that the head learns."""
+        scale = Scale(statistics.scale.transform, statistics.scale.knots)
+        middle = outcome.predicted[:, statistics.middle]
+        errors = scale.learned(outcome.true) - scale.learned(scale.clipped(middle))
+        return number_suspects(outcome, middle, errors)
 
     def notes(self, target: QuantileTarget, outcome: QuantileOutcome) -> list[str]:
         """How many true values lie below each quantile."""

@@ -18,6 +18,7 @@ from polyhead.intervals.shares import Shares
 from polyhead.kinds.metrics import D2, MAE, MAPE, MEDIAN_AE, R2, R2_TRANSFORMED, RMSE, Metric
 from polyhead.kinds.protocols.score import Arrays, Measure, Outcome, OutcomeT, StatisticsT, TargetScore, TargetT
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+from polyhead.kinds.suspects import Suspect, far_off
 from polyhead.kinds.targets.regression.scale import TABLES_OWN, Scale
 
 LONGEST_TAIL = 4.5
@@ -77,6 +78,15 @@ class NumberScore(TargetScore[TargetT, StatisticsT, OutcomeT]):
         ]
 
 
+def number_suspects(outcome: Outcome, predicted: Floats, errors: Floats) -> list[Suspect]:
+    """Rows whose number is far off; errors on a scale on which they are as wide everywhere, (n,)."""
+    rows, distances = far_off(errors)
+    return [
+        Suspect(row, None, repr(float(outcome.true[row])), repr(float(predicted[row])), distance)
+        for row, distance in zip(rows.tolist(), distances.tolist(), strict=True)
+    ]
+
+
 class RegressionScore(NumberScore[RegressionTarget, RegressionStatistics, NumberOutcome]):
     """Of a regression target."""
 
@@ -90,6 +100,10 @@ class RegressionScore(NumberScore[RegressionTarget, RegressionStatistics, Number
         """The train rows' median; with row weights the mean on the scale that the head learns, turned back."""
         centre = statistics.median if statistics.weighted is None else statistics.weighted.value
         return replace(outcome, predicted=np.full(len(outcome), centre))
+
+    def suspects(self, statistics: RegressionStatistics, outcome: NumberOutcome) -> list[Suspect]:
+        """By the errors on the scale that the head learns."""
+        return number_suspects(outcome, outcome.predicted, _errors(outcome, NumberOutcome.learned))
 
     def notes(self, target: RegressionTarget, outcome: NumberOutcome) -> list[str]:
         """Of what the predictions are means or medians, and which rows MAPE leaves out."""

@@ -1,0 +1,181 @@
+"""Slices: which rows are in them, their scores beside the others', and how often one stands out by chance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.coverage import POPULATIONS
+from benchmarks.slices import alarms, parts
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import accuracy_score, r2_score
+
+from polyhead.evaluate.slices import MOST_LISTED, FeatureSlice, holm, slice_scores, slices_of
+from polyhead.kinds.base import VocabularyFile
+from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
+from polyhead.kinds.features.datetime.config import PARTS, DatetimeFeature, DatetimeStatistics, PartStatistics
+from polyhead.kinds.features.multicategory.config import MulticategoryFeature, MulticategoryStatistics
+from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
+from polyhead.kinds.features.text.config import TextFeature
+from polyhead.kinds.slices import Slice, written
+from polyhead.kinds.targets.class_score import ClassOutcome
+
+_WORDS = VocabularyFile(path="v", size=2, sha256="")
+
+
+def names_of(slices: list[FeatureSlice]) -> dict[str, list[int]]:
+    return {one.slice.value: np.flatnonzero(one.slice.rows).tolist() for one in slices}
+
+
+def sliced(feature: Any, statistics: Any, values: Any) -> list[FeatureSlice]:
+    return slices_of({"f": feature}, {"f": statistics}, {"f": values})
+
+
+def numbers(quantiles: list[float]) -> NumericStatistics:
+    zero = dict.fromkeys(("mean", "variance", "log_mean", "log_variance", "minimum", "maximum", "quantile_error"), 0.0)
+    return NumericStatistics(count=9, missing=0, quantiles=quantiles, **zero)
+
+
+def test_numbers_are_cut_at_the_train_rows_quartiles() -> None:
+    """The upper edge belongs to a range; what is missing is a slice of its own, and no range has it."""
+    values = np.array([0.0, 10, 10.5, 20, 25, 30, 31, 99, np.nan])
+    found = sliced(NumericFeature(kind="numeric"), numbers([1, 2, 10, 20, 30, 40, 50]), values)
+    assert names_of(found) == {
+        "up to 10": [0, 1],
+        "10 to 20": [2, 3],
+        "20 to 30": [4, 5],
+        "above 30": [6, 7],
+        "missing": [8],
+    }
+    assert [one.slice.kind for one in found] == ["range"] * 4 + ["missing"]
+
+
+def test_few_different_numbers_are_a_slice_each_and_equal_quartiles_are_one_edge() -> None:
+    few = sliced(NumericFeature(kind="numeric"), numbers([0.0] * 7), np.array([0.0, 1, 1, 0, np.nan]))
+    assert names_of(few) == {"0": [0, 3], "1": [1, 2], "missing": [4]}
+    many = sliced(NumericFeature(kind="numeric"), numbers([0.0, 0, 0, 0, 5, 6, 7]), np.arange(10.0))
+    assert [one.slice.value for one in many] == ["up to 0", "0 to 5", "above 5"]
+
+
+@given(st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=5, unique=True))
+def test_numbers_are_written_apart(values: list[float]) -> None:
+    texts = written(values)
+    assert len(set(texts)) == len(values)
+
+
+def test_words_and_lists_are_slices_by_word_the_commonest_first() -> None:
+    statistics = CategoryStatistics(count=4, missing=1, vocabulary=_WORDS)
+    words = sliced(CategoryFeature(kind="category"), statistics, ["b", "a", "", "a", "b", "c"])
+    assert names_of(words) == {"a": [1, 3], "b": [0, 4], "c": [5], "missing": [2]}
+    sets = MulticategoryStatistics(
+        count=3, missing=1, vocabulary=_WORDS, presence=1.0, squares=1.0, most=1
+    )
+    lists = sliced(MulticategoryFeature(kind="multicategory"), sets, [["x", "y"], [], [""], ["y", "y"]])
+    assert names_of(lists) == {"y": [0, 3], "x": [0], "missing": [2]}
+
+
+@pytest.mark.parametrize(
+    ("moments", "names"),
+    [
+        (["2024-01-29T23:30", "2024-01-31T12:00"], ["2024-01-30", "2024-01-31"]),
+        ([f"2024-{month:02d}-{day}T12:00" for month in (1, 2, 3) for day in range(10, 20)], ["2024-01", "2024-02", "2024-03"]),
+        ([f"{year}-{month:02d}-11T12:00" for year in (2023, 2024) for month in range(1, 13)],
+         [f"{year} Q{quarter}" for year in (2023, 2024) for quarter in (1, 2, 3, 4)]),
+        ([f"{year}-{month:02d}-11T12:00" for year in range(2020, 2024) for month in range(1, 13)], ["2020", "2021", "2022", "2023"]),
+    ],
+)  # fmt: skip
+def test_moments_are_cut_into_periods_on_local_clocks(moments: list[str], names: list[str]) -> None:
+    """Of days, months, quarters and years the shortest of which there are twelve at most; 23:30 UTC is the next day."""
+    part = PartStatistics(mean=0.0, variance=1.0, minimum=0.0, maximum=1.0)
+    clock = [(-2_208_988_800, 3600)]
+    statistics = DatetimeStatistics(count=3, missing=1, clock=clock, parts=dict.fromkeys(PARTS, part))
+    seconds = [np.datetime64(moment, "s").astype(float) for moment in moments]
+    found = sliced(DatetimeFeature(kind="datetime", time_zone="Etc/GMT-1"), statistics, np.array([*seconds, np.nan]))
+    assert [one.slice.value for one in found] == [*names, "missing"]
+    assert np.sum([one.slice.rows for one in found], axis=0).tolist() == [1] * (len(moments) + 1)
+
+
+def test_of_other_kinds_only_the_missing_ones_are_a_slice() -> None:
+    assert names_of(sliced(TextFeature(kind="text"), None, np.array([True, False, True]))) == {"missing": [0, 2]}
+
+
+def classes(true: Any, predicted: Any) -> ClassOutcome:
+    return ClassOutcome("multiclass", np.array(true), np.array(predicted), np.eye(3)[predicted] * 0.9 + 0.05)
+
+
+def test_scores_are_those_of_the_rows_and_a_bad_slice_stands_out() -> None:
+    """Beside scikit-learn on the rows whose target is known; small slices only where the feature is named."""
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 3, 300)
+    bad = np.arange(300) < 60
+    predicted = np.where(bad & (rng.random(300) < 0.5), (true + 1) % 3, true)
+    known = np.arange(300) % 10 != 9
+    slices = [
+        *parts(rng, 300, 3),
+        FeatureSlice("g", Slice("value", "bad", bad)),
+        FeatureSlice("h", Slice("value", "tiny", np.arange(300) < 5)),
+    ]
+    outcome = classes(true[known], predicted[known])
+    options = {"known": known, "resamples": 0, "seed": 0}
+    found = slice_scores(outcome, slices, named=(), **options)
+    assert "tiny" not in [one.value for one in found.listed]
+    assert "tiny" in [one.value for one in slice_scores(outcome, slices, named=("h",), **options).listed]
+    by_name = {(feature, one.value): one.rows for feature, one in slices}
+    for score in found.listed:
+        rows = by_name[score.feature, score.value] & known
+        own, others = (accuracy_score(true[of], predicted[of]) for of in (rows, ~by_name[score.feature, score.value] & known))
+        assert score.n == rows.sum()
+        assert score.score == pytest.approx(own, abs=1e-12)
+        assert score.difference == pytest.approx(own - others, abs=1e-12)
+        assert score.stands_out == (score.value == "bad")
+
+
+def test_only_the_surest_of_many_slices_are_listed() -> None:
+    rng = np.random.default_rng(1)
+    outcome = classes(rng.integers(0, 3, 400), rng.integers(0, 3, 400))
+    found = slice_scores(outcome, parts(rng, 400, 40), np.ones(400, bool), named=(), resamples=0, seed=0)
+    assert len(found.listed) == MOST_LISTED
+    assert str(MOST_LISTED) in found.notes[0]
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_is_the_textbooks(chances: list[float]) -> None:
+    """Hypothesis by hypothesis, from the smallest p-value on."""
+    expected, left = set(), list(range(len(chances)))
+    while left:
+        least = min(left, key=lambda at: chances[at])
+        if chances[least] > 0.05 / len(left):
+            break
+        expected.add(least)
+        left.remove(least)
+    assert set(np.flatnonzero(holm(np.array(chances))).tolist()) == expected
+
+
+@pytest.mark.parametrize("name", ["4 even classes", "normal errors"])
+def test_a_head_that_is_equally_good_everywhere_seldom_has_a_slice_that_stands_out(name: str) -> None:
+    """In 5 of 100 test splits at most; so many of a few that contradict this are a chance of 1 in 10,000."""
+    assert stats.binom.sf(alarms(POPULATIONS[name], 150, 12) - 1, 12, 0.05) > 1e-4
+
+
+def test_a_slice_with_larger_errors_stands_out_by_r2() -> None:
+    """Beside scikit-learn's R² of both parts; of fewer than 30 rows nothing is said."""
+    rng = np.random.default_rng(3)
+    outcome = POPULATIONS["normal errors"].draw(rng, 300)
+    bad = np.arange(300) < 80
+    true, predicted = outcome.true, np.where(bad, outcome.true + rng.normal(0, 2.0, 300), outcome.predicted)
+    worse = replace(outcome, predicted=predicted)
+    slices = [
+        FeatureSlice("g", Slice("value", "bad", bad)),
+        FeatureSlice("g", Slice("value", "few", np.arange(300) < 20)),
+        *parts(rng, 300, 4),
+    ]
+    found = {
+        (one.feature, one.value): one
+        for one in slice_scores(worse, slices, np.ones(300, bool), named=(), resamples=0, seed=0).listed
+    }
+    assert found["g", "bad"].score == pytest.approx(r2_score(true[bad], predicted[bad]), abs=1e-12)
+    assert [name for name, one in found.items() if one.stands_out] == [("g", "bad")]
