@@ -297,8 +297,9 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
         (MINIMAL + "gate: {prize: {r2: '> 0'}}", "f:9 gate.prize", "unknown-target", ["prize", "price"]),
         (MINIMAL + "gate: {price: {accuracy: '> 0'}}", "f:9 gate.price.accuracy",
          "unknown-metric", ["accuracy"]),
-        (MINIMAL + "gate: {price: {r2: about 1}}", "f:9 gate.price.r2", "invalid-gate-rule", ["about 1", "0.6", "0.2"]),
-        (MINIMAL + "gate: {price: {r2: 0.6}}", "f:9 gate.price.r2", "not-text", ["0.6", "0.6", "0.2"]),
+        (MINIMAL + "gate: {price: {r2: about 1}}", "f:9 gate.price.r2",
+         "invalid-gate-rule", ["about 1", "0.6", "0.01", "0.5", "50"]),
+        (MINIMAL + "gate: {price: {r2: 0.6}}", "f:9 gate.price.r2", "not-text", ["0.6", "0.6", "0.01", "0.5", "50"]),
         (MINIMAL.replace("{kind: image}", "{kind: image, tied: p}\n  back: {kind: image, tied: p, size: [64, 64]}"),
          "f:6 features.back.size", "tied-images-differ", ["photo", "64", "64", "128", "128"]),
         (MINIMAL.replace("{kind: image}", "{kind: image, tied: p}\n  back: "
