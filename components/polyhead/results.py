@@ -13,6 +13,7 @@ from rich.table import Table
 
 from polyhead.contracts.compared import ComparedEvaluations
 from polyhead.contracts.cross_validation import CrossValidation, RepeatedHead
+from polyhead.contracts.drifted import DriftReport
 from polyhead.contracts.evaluation import REPORT_PAGE, EvaluationReport, GateCheck, HeadReport
 from polyhead.contracts.gate import called
 from polyhead.contracts.shown import Shown
@@ -285,3 +286,61 @@ def print_compared(compared: ComparedEvaluations) -> None:
 def _value(value: Any) -> str:
     """A value of a configuration, as JSON."""
     return "none" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+_DRIFTS = {"none": "none", "moderate": "[yellow]moderate[/]", "large": "[red]large[/]"}
+_NEAREST = 5  # comparisons that are shown where nothing drifted
+
+
+def print_drift(report: DriftReport) -> None:
+    """Print what drifted, the largest first, to stdout.
+
+    Args:
+        report: The comparison.
+    """
+    console = result_console()
+    used = report.rows_read - report.rows_rejected
+    drifted = [one for one in report.columns if one.drift != "none"]
+    shown = sorted(drifted or report.columns, key=lambda one: -one.psi)
+    shown = shown if drifted else shown[:_NEAREST]
+    title = f"{counted(used, 'row')} against {counted(report.train_rows, 'train row')}"
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column, justify in (
+        ("column", "left"),
+        ("of", "left"),
+        ("PSI", "right"),
+        ("KS", "right"),
+        ("p", "right"),
+        ("drift", "left"),
+        ("", "left"),
+    ):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich's own literals
+    for one in shown:
+        p_value = "< 0.001" if one.p_value < 0.001 else f"{one.p_value:.3f}"
+        table.add_row(
+            f"[bold]{escape(one.column)}[/]",
+            one.of,
+            f"{one.psi:.3f}",
+            "" if one.ks is None else f"{one.ks:.3f}",
+            p_value,
+            _DRIFTS[one.drift],
+            escape(one.detail),
+        )
+    console.print(table)
+    rest = len(report.columns) - len(shown)
+    console.print(f"{counted(len(drifted), 'comparison')} of {len(report.columns):,} drifted; {rest:,} are not shown")
+    if report.rows_rejected:
+        console.print(f"rows:    {report.rows_read:,} read, {report.rows_rejected:,} rejected")
+        for rejection in report.rejections[:_NEAREST]:
+            console.print(
+                f"  column '{escape(rejection.column)}': {rejection.reason} in {counted(rejection.rows, 'row')}",
+                soft_wrap=True,
+            )
+    if (found := report.classifier) is not None:
+        within = f"{found.interval.low:.3f} to {found.interval.high:.3f}" if found.interval.low is not None else "none"
+        console.print(
+            f"told apart with a ROC AUC of {found.auc:.3f}, 95 % interval {within}, on {found.rows:,} and "
+            f"{found.train_rows:,} rows: {_DRIFTS[found.drift]}",
+            soft_wrap=True,
+        )
+    console.print(f"drift:   {_DRIFTS[report.drift]}")

@@ -32,7 +32,7 @@ def card_of(bundle: ModelBundle, config: Config, fitted: Preprocessing, report: 
         fitted: What was fitted on its train rows.
         report: Its evaluation.
     """
-    limits = list(_limits(bundle, report))
+    limits = list(_limits(bundle, fitted, report))
     title = name_of(config.table)
     version = version_of(bundle.fingerprint())
     sections = [
@@ -212,7 +212,7 @@ def _gate(report: EvaluationReport) -> Iterator[CardSection]:
         )
 
 
-def _limits(bundle: ModelBundle, report: EvaluationReport) -> Iterator[str]:
+def _limits(bundle: ModelBundle, fitted: Preprocessing, report: EvaluationReport) -> Iterator[str]:
     """What speaks against trusting the model, or against trusting the scores."""
     for name, head in report.heads.items():
         metric, score = next(iter(head.metrics.items()))
@@ -228,6 +228,9 @@ def _limits(bundle: ModelBundle, report: EvaluationReport) -> Iterator[str]:
             yield f"{name} is worse where {one.feature} is {one.value} than elsewhere"
         if head.suspects:
             yield f"{name}: {counted(head.suspects, 'label')} of the {report.split} rows may be wrong"
+    for one in fitted.drift:
+        if one.drift != "none":
+            yield f"the test rows differ from the train rows in {one.column}, {one.of}: {one.detail}"
     for finding in report.findings:
         yield f"leakage: {finding.message}"
     yield from dict.fromkeys([*report.warnings, *bundle.warnings])

@@ -122,3 +122,32 @@ def gate(
     print_json(judged) if as_json else print_judgement(judged)
     if judged.verdict == "failed":
         raise typer.Exit(_NOT_SO)
+
+
+@app.command(rich_help_panel=_PANEL)
+def drift(
+    bundle: BundleArgument,
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="New rows; features are needed, targets are compared if there.")
+    ],
+    train: Annotated[
+        str,
+        typer.Option(
+            metavar="V",
+            help="What validate wrote of the rows that the model was made from: trains a classifier to tell the new "
+            "rows from them. Default: profiles alone are compared.",
+        ),
+    ] = "",
+    out: Annotated[str, typer.Option(metavar="DIR", help="A folder for the report, here or in a bucket.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Compare new rows with those a model was fitted on; exits with 0, or with 3 if a column drifted far."""
+    from polyhead.drift.step import run as compare_rows
+    from polyhead.progress import step
+    from polyhead.results import print_drift
+
+    with step("drift"):
+        report = compare_rows(bundle=bundle, table=table, train=train, out=out)
+    print_json(report) if as_json else print_drift(report)
+    if report.drift == "large":
+        raise typer.Exit(_NOT_SO)

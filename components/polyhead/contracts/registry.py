@@ -5,6 +5,7 @@ from __future__ import annotations
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.cross_validation import CrossValidation
+from polyhead.contracts.drifted import DriftReport
 from polyhead.contracts.encoded import EncodedShards
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.prediction import PredictionPart, PredictionPlan
@@ -25,6 +26,7 @@ CONTRACTS: dict[str, type[Contract]] = {
             ShardManifest,
             ValidationReport,
             CrossValidation,
+            DriftReport,
             Publication,
             PicturePlan,
             PicturePart,

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.cross_validation import CrossValidation
+from polyhead.contracts.drifted import DriftReport
 from polyhead.contracts.encoded import EncodedShards
 from polyhead.contracts.evaluation import EvaluationReport, MetricScore
 from polyhead.contracts.partitions import Part, Plan
@@ -130,6 +131,18 @@ def _headline(metrics: Any) -> dict[str, JsonValue]:
         "high": score.interval.high,
         "baseline": score.baseline,
         "against_baseline": score.verdict,
+    }
+
+
+@facts_of.register
+def _(contract: DriftReport) -> Facts:
+    return {
+        "table": contract.table,
+        "drift": contract.drift,
+        "rows_read": contract.rows_read,
+        "rows_rejected": contract.rows_rejected,
+        "drifted": [f"{one.column} {one.of}" for one in contract.columns if one.drift != "none"],
+        "auc": None if contract.classifier is None else contract.classifier.auc,
     }
 
 

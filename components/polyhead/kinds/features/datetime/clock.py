@@ -47,6 +47,13 @@ def _ahead(seconds: NDArray[np.int64], time_zone: str) -> NDArray[np.int64]:
     return moments.dt.replace_time_zone(None).to_physical().to_numpy() // 1000 - seconds
 
 
+def local_seconds(seconds: NDArray[np.float64], clock: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+    """Moments as what the clocks of a time zone show, arguments as in `parts_of`."""
+    starts, ahead = np.array(clock, np.float64).T
+    local: NDArray[np.float64] = seconds + ahead[np.maximum(np.searchsorted(starts, seconds, "right") - 1, 0)]
+    return local
+
+
 def parts_of(seconds: NDArray[np.float64], clock: Sequence[tuple[int, int]]) -> dict[str, NDArray[np.float64]]:
     """The parts of moments.
 
@@ -57,8 +64,7 @@ def parts_of(seconds: NDArray[np.float64], clock: Sequence[tuple[int, int]]) -> 
     Returns:
         By the names of `PARTS`, (rows,) each.
     """
-    starts, ahead = np.array(clock, np.float64).T
-    local = seconds + ahead[np.maximum(np.searchsorted(starts, seconds, "right") - 1, 0)]
+    local = local_seconds(seconds, clock)
     parts = [seconds]
     for period, start in CYCLES:
         angle = np.mod(local - start, period) * (2 * np.pi / period)
