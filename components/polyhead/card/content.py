@@ -228,9 +228,9 @@ def _limits(bundle: ModelBundle, fitted: Preprocessing, report: EvaluationReport
             yield f"{name} is worse where {one.feature} is {one.value} than elsewhere"
         if head.suspects:
             yield f"{name}: {counted(head.suspects, 'label')} of the {report.split} rows may be wrong"
-    for one in fitted.drift:
-        if one.drift != "none":
-            yield f"the test rows differ from the train rows in {one.column}, {one.of}: {one.detail}"
+    for found in fitted.drift:
+        if found.drift != "none":
+            yield f"the test rows differ from the train rows in {found.column}, {found.of}: {found.detail}"
     for finding in report.findings:
         yield f"leakage: {finding.message}"
     yield from dict.fromkeys([*report.warnings, *bundle.warnings])

@@ -127,7 +127,7 @@ class Joined:
                 yield from part.rules()
 
 
-class Fault(NamedTuple):
+class GateFault(NamedTuple):
     """What is wrong with a part of the section.
 
     Attributes:
@@ -163,7 +163,7 @@ def read_rule(text: str) -> Condition | None:
     return None
 
 
-def read_gate(section: Mapping[str, Any]) -> tuple[Joined, list[Fault]]:
+def read_gate(section: Mapping[str, Any]) -> tuple[Joined, list[GateFault]]:
     """The rules of a section, and everything that is wrong with its shape and with their words.
 
     Args:
@@ -178,7 +178,7 @@ def read_gate(section: Mapping[str, Any]) -> tuple[Joined, list[Fault]]:
 
 class _Reader:
     def __init__(self) -> None:
-        self.faults: list[Fault] = []
+        self.faults: list[GateFault] = []
 
     def gate(self, section: object, path: tuple[str, ...]) -> Joined:
         """Rules by head."""
@@ -211,7 +211,7 @@ class _Reader:
             for name, listed in rules.items():
                 here = (*path, str(name))
                 if name not in JOINS:
-                    self.faults.append(Fault(here, "unknown-key", f"unknown key '{name}'", "one of: any, all"))
+                    self.faults.append(GateFault(here, "unknown-key", f"unknown key '{name}'", "one of: any, all"))
                     continue
                 each = self._list(listed, here, '">= 0.6"')
                 parts.append(Joined(_join(name), tuple(self._rules(head, metric, one, at) for one, at in each)))
@@ -220,11 +220,11 @@ class _Reader:
             each = self._list(rules, path, '">= 0.6"')
             return Joined("all", tuple(self._rules(head, metric, one, at) for one, at in each))
         if not isinstance(rules, str):
-            self.faults.append(Fault(path, "not-text", f"received {rules!r}, which is not text", GATE_HINT))
+            self.faults.append(GateFault(path, "not-text", f"received {rules!r}, which is not text", GATE_HINT))
             return Joined("all", ())
         condition = read_rule(rules)
         if condition is None:
-            self.faults.append(Fault(path, "invalid-gate-rule", f"received {rules!r}", GATE_HINT))
+            self.faults.append(GateFault(path, "invalid-gate-rule", f"received {rules!r}", GATE_HINT))
             return Joined("all", ())
         return Joined("all", (Rule(path, head, metric, rules, condition),))
 
@@ -232,14 +232,14 @@ class _Reader:
         if isinstance(value, Mapping):
             return [(str(name), body) for name, body in value.items()]
         what = f"received {value!r}, which has no keys"
-        self.faults.append(Fault(path, "wrong-type", what, "give keys and values"))
+        self.faults.append(GateFault(path, "wrong-type", what, "give keys and values"))
         return []
 
     def _list(self, value: object, path: tuple[str, ...], example: str) -> list[tuple[Any, tuple[str, ...]]]:
         if isinstance(value, list) and value:
             return [(one, (*path, str(i))) for i, one in enumerate(value)]
         what = f"received {value!r}, which is not a list of at least one"
-        self.faults.append(Fault(path, "wrong-type", what, f"give a list: [{example}, …]"))
+        self.faults.append(GateFault(path, "wrong-type", what, f"give a list: [{example}, …]"))
         return []
 
 

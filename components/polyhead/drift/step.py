@@ -131,7 +131,5 @@ def _classifier(
     theirs = clean.read(range(clean.rows), *config.features)
     found = classified(theirs, rows, config.features)
     if found is None:
-        say(
-            f"no classifier: it needs {counted(FEWEST_ROWS, 'row')} of each, and features that are no pictures or dates"
-        )
+        say(f"no classifier: it needs {FEWEST_ROWS} rows of each, and a feature that is no picture and no date")
     return found

@@ -87,7 +87,7 @@ def _drift(psi: float, p_value: float) -> Drift:
 
 def _column(name: str, train: Profile, other: Profile) -> Iterator[_Found]:
     for of, numbers in train.numbers.items():
-        if of in other.numbers and sum(numbers.counts) and sum(other.numbers[of].counts):
+        if of in other.numbers and any(numbers.counts) and any(other.numbers[of].counts):
             yield _numbers(name, of, numbers, other.numbers[of])
     if train.words is not None and other.words is not None:
         yield from _words(name, train, other, train.words, other.words)
@@ -132,7 +132,7 @@ def _ranges(counts: Counts, others: float) -> NDArray[np.int64]:
 
 
 def _summed(counts: Counts, groups: NDArray[np.int64]) -> Counts:
-    return np.bincount(groups, weights=counts)
+    return np.bincount(groups, weights=counts).astype(np.float64)
 
 
 def _shift(train: NumberProfile, here: Counts, there: Counts) -> str:
