@@ -53,10 +53,10 @@ COMMANDS = {
         *("--service-account", "--no-cache", "--wait", "--timeout", "--schedule", "--upload-only", "--json"),
     ],
     "predict": ["BUNDLE", "TABLE", "--out", "-o", "--workers", "--json"],
-    "show": ["ARTIFACT", "--json"],
-    "card": ["BUNDLE", "EVALUATION", "--out", "-o", "--json"],
-    "compare": ["A", "B", "--json"],
-    "gate": ["EVALUATION", "CONFIG", "--json"],
+    "show": ["--json"],
+    "card": ["BUNDLE", "--out", "-o", "--json"],
+    "compare": ["--json"],
+    "gate": ["CONFIG", "--json"],
     "drift": ["BUNDLE", "TABLE", "--train", "--out", "--json"],
 }
 

@@ -49,7 +49,7 @@ def card(
     bundle: BundleArgument,
     evaluation: Annotated[
         str | None,
-        typer.Argument(metavar="[EVALUATION]", help="What evaluate wrote. Default: the one of a published version."),
+        typer.Argument(metavar="EVALUATION", help="What evaluate wrote. Default: the one of a published version."),
     ] = None,
     out: Annotated[
         str | None,
@@ -85,18 +85,15 @@ def card(
 
 @app.command(rich_help_panel=_PANEL)
 def compare(
-    evaluations: Annotated[
-        list[str],
-        typer.Argument(metavar="A B [C…]", help="What evaluate wrote, twice or more; each is compared with the first."),
-    ],
+    first: Annotated[str, typer.Argument(metavar="A", help="What evaluate wrote, here or in a bucket.")],
+    others: Annotated[list[str], typer.Argument(metavar="B…", help="Others, each to be compared with the first.")],
     as_json: JsonOption = False,
 ) -> None:
     """Compare models on the rows that all of them predicted, and say what differs in what they were made from."""
     from polyhead.compare.step import run as compare_evaluations
     from polyhead.results import print_compared
 
-    if len(evaluations) < 2:
-        raise typer.BadParameter("give two evaluations at least")
+    evaluations = [first, *others]
     compared = compare_evaluations(evaluations=evaluations, names=evaluations)
     print_json(compared) if as_json else print_compared(compared)
 
@@ -106,7 +103,7 @@ def gate(
     evaluation: EvaluationArgument,
     config: Annotated[
         Path | None,
-        typer.Argument(metavar="[CONFIG]", help="A configuration whose gate is judged. Default: as it was judged."),
+        typer.Argument(metavar="CONFIG", help="A configuration whose gate is judged. Default: as it was judged."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
