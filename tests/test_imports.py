@@ -45,6 +45,11 @@ COMMANDS = (
     "compile",
     "submit",
     "predict",
+    "show",
+    "card",
+    "compare",
+    "gate",
+    "drift",
 )
 COMMAND = "from polyhead.cli import main; main()"
 

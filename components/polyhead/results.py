@@ -1,19 +1,27 @@
-"""The scores on a terminal: every head beside its baseline, the gate's rules, and where the report is."""
+"""Results on a terminal: heads beside their baselines, the gate's rules, artifacts, evaluations side by side."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from polyhead.contracts.compared import ComparedEvaluations
 from polyhead.contracts.cross_validation import CrossValidation, RepeatedHead
-from polyhead.contracts.evaluation import REPORT_PAGE, SUSPECTS_TABLE, EvaluationReport, HeadReport
+from polyhead.contracts.drifted import DriftReport
+from polyhead.contracts.evaluation import REPORT_PAGE, SUSPECTS_TABLE, EvaluationReport, GateCheck, HeadReport
+from polyhead.contracts.gate import called
+from polyhead.contracts.shown import Shown
 from polyhead.errors import counted
-from polyhead.kinds.metrics import METRICS
+from polyhead.evaluate.judging import Judgement
+from polyhead.kinds.metrics import GATE_METRICS, METRICS
 from polyhead.progress import StepUse, megabytes, result_console
+from polyhead.spelling import number
 
 _MARKS = {
     "better": "[green]✓[/]",
@@ -21,6 +29,7 @@ _MARKS = {
     "worse": "[red]✗[/]",
     None: "",
 }
+_LETTERS = 26
 _LEGEND = "against the baseline: [green]✓[/] better, [yellow]≈[/] not clearly better, [red]✗[/] worse"
 _VERDICTS = {"passed": "[green]passed[/]", "failed": "[red]failed[/]", "ungated": "ungated, the config has no gate"}
 
@@ -86,10 +95,7 @@ def _beside(name: str, head: HeadReport) -> str:
 def _print_scores(console: Console, report: EvaluationReport) -> None:
     _print_heads(console, f"{report.rows[report.split]:,} {report.split} rows", report.heads)
     for check in report.gate:
-        mark = "[green]✓[/]" if check.passed else "[red]✗[/]"
-        rule = f"{escape(check.head)} {check.metric} {escape(check.rule)}"
-        reason = f": {escape(check.reason)}" if check.reason else ""
-        console.print(f"  {mark} {rule} [dim]({METRICS[check.metric].number(check.value)})[/]{reason}", soft_wrap=True)
+        console.print(f"  {_checked(check)}", soft_wrap=True)
     console.print(f"verdict: {_VERDICTS[report.verdict]}")
     for name, head in report.heads.items():
         if head.sentence:
@@ -138,3 +144,211 @@ def _print_heads(console: Console, title: str, heads: Mapping[str, HeadReport] |
             console.print(_beside(name, head), soft_wrap=True)
     for reason, metrics in missing.items():
         console.print(f"no interval: {escape(', '.join(metrics))}: {escape(reason)}", style="dim", soft_wrap=True)
+
+
+def _checked(check: GateCheck) -> str:
+    """A rule in a line, with what was measured."""
+    mark = "[green]✓[/]" if check.passed else "[yellow]–[/]" if check.waived else "[red]✗[/]"
+    rule = f"{escape(check.head)} {check.metric} {escape(check.rule)}"
+    reason = f": {escape(check.reason)}" if check.reason else ""
+    return f"{mark} {rule} [dim]({GATE_METRICS[check.metric].number(check.value)})[/]{reason}"
+
+
+def print_judgement(judged: Judgement) -> None:
+    """Print every rule of a gate: what was asked, what was measured, and how it went, to stdout.
+
+    Args:
+        judged: The gate.
+    """
+    console = result_console()
+    for check in judged.checks:
+        metric = GATE_METRICS[check.metric]
+        console.print(_checked(check), soft_wrap=True)
+        if check.reference:
+            apart = "undefined" if check.difference is None else metric.signed(check.difference)
+            within = metric.span_of_difference(check.interval)
+            known = f"differs from {escape(called(check.reference))} by {apart}"
+        else:
+            within = metric.span(check.interval)
+            known = f"measured {metric.number(check.value)}"
+        around = f", 95 % interval {within}" if within else ", no interval"
+        place = f"; in {escape(check.path)}" if check.path else ""
+        waived = "; another rule of its any holds" if check.waived else ""
+        console.print(f"    {known}{around}{place}{waived}", style="dim", soft_wrap=True)
+    console.print(f"verdict: {_VERDICTS[judged.verdict]}")
+
+
+def print_shown(shown: Shown) -> None:
+    """Print what an artifact is, to stdout.
+
+    Args:
+        shown: The artifact.
+    """
+    console = result_console()
+    console.print(f"[bold]{shown.contract}[/] at {escape(shown.place)}", soft_wrap=True)
+    console.print(
+        f"written by {escape(shown.made_by)} of Polyhead {escape(shown.polyhead_version)}, "
+        f"format {shown.format_version}, fingerprint {shown.fingerprint[:16]}",
+        soft_wrap=True,
+    )
+    if shown.made_from:
+        origins = ", ".join(f"{escape(name)} {value[:12]}" for name, value in shown.made_from.items())
+        console.print(f"made from {origins}", soft_wrap=True)
+    for name, value in shown.facts.items():
+        _print_fact(console, name.replace("_", " "), value)
+    if not shown.files:
+        return
+    size = sum(file.bytes for file in shown.files.values())
+    console.print(f"{counted(len(shown.files), 'file')}, {size:,} bytes")
+    for name, file in shown.files.items():
+        mark = "[green]✓[/]" if file.state == "whole" else "[red]✗[/]"
+        problem = f" [red]{escape(file.problem)}[/]" if file.problem else ""
+        console.print(f"  {mark} {escape(name)} [dim]{file.bytes:,}[/]{problem}", soft_wrap=True)
+    if shown.whole:
+        console.print("every file is as it was written")
+    else:
+        broken = sum(file.state != "whole" for file in shown.files.values())
+        console.print(f"[red]{counted(broken, 'file')} of {len(shown.files):,} not as written[/]")
+
+
+def _print_fact(console: Console, name: str, value: Any) -> None:
+    """A fact in a line; one with parts that have parts in a line for each."""
+    if isinstance(value, Mapping) and any(isinstance(part, Mapping) for part in value.values()):
+        console.print(f"{name}:")
+        for part, facts in value.items():
+            console.print(f"  {escape(str(part))}: {escape(_plain(facts))}", soft_wrap=True)
+    else:
+        console.print(f"{name}: {escape(_plain(value))}", soft_wrap=True)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        parts = [f"{name.replace('_', ' ')} {_plain(part)}" for name, part in value.items() if part is not None]
+        return ", ".join(parts) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def print_compared(compared: ComparedEvaluations) -> None:
+    """Print evaluations side by side, to stdout.
+
+    Args:
+        compared: The evaluations.
+    """
+    console = result_console()
+    letters = [chr(ord("A") + i) if i < _LETTERS else str(i + 1) for i in range(len(compared.evaluations))]
+    for letter, one in zip(letters, compared.evaluations, strict=True):
+        told = f"[bold]{letter}[/] {escape(one.place)}: {counted(one.rows, 'row')}, verdict {one.verdict}"
+        console.print(told, soft_wrap=True)
+    title = f"{counted(compared.shared, 'row')} that all of them have"
+    table = Table(title=title, title_justify="left", header_style="bold")
+    table.add_column("head")
+    table.add_column("metric")
+    table.add_column("A", justify="right")
+    for letter in letters[1:]:
+        table.add_column(letter, justify="right")
+        table.add_column(f"{letter} − A", justify="right")
+        table.add_column("95 % interval", justify="right")
+        table.add_column("")
+    missing: dict[str, list[str]] = {}
+    for name, head in compared.heads.items():
+        about = [f"[bold]{escape(name)}[/]", f"[dim]{head.kind}[/]", f"[dim]n = {head.n:,}[/]"]
+        if head.relabelled:
+            about.append(f"[dim]{head.relabelled:,} relabelled[/]")
+        for i, (metric_name, (first, *others)) in enumerate(head.metrics.items()):
+            metric = METRICS[metric_name]
+            cells = [about[i] if i < len(about) else "", metric.name, metric.number(first.value)]
+            for letter, score in zip(letters[1:], others, strict=True):
+                cells += [
+                    metric.number(score.value),
+                    "–" if score.difference is None else metric.signed(score.difference),
+                    metric.span_of_difference(score.interval) or "[dim]none[/]",
+                    _MARKS[score.verdict],
+                ]
+                if score.interval.reason:
+                    missing.setdefault(score.interval.reason, []).append(f"{letter} {name} {metric.name}")
+            table.add_row(*cells)
+        table.add_section()
+    console.print(table)
+    console.print("against A: [green]✓[/] better, [yellow]≈[/] not clearly better, [red]✗[/] worse", style="dim")
+    for reason, scores in missing.items():
+        console.print(f"no interval: {escape(', '.join(scores))}: {escape(reason)}", style="dim", soft_wrap=True)
+    for note in compared.notes:
+        console.print(f"note: {escape(note)}", soft_wrap=True)
+    if not compared.differences:
+        console.print("made alike: the same data, configuration and version of Polyhead")
+        return
+    console.print("what differs:")
+    for difference in compared.differences:
+        values = "; ".join(
+            f"{letter} {_value(value)}" for letter, value in zip(letters, difference.values, strict=True)
+        )
+        console.print(f"  {escape(difference.what)}: {escape(values)}", soft_wrap=True)
+
+
+def _value(value: Any) -> str:
+    """A value of a configuration, as JSON."""
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+_DRIFTS = {"none": "none", "moderate": "[yellow]moderate[/]", "large": "[red]large[/]"}
+_NEAREST = 5  # comparisons that are shown where nothing drifted
+
+
+def print_drift(report: DriftReport) -> None:
+    """Print what drifted, the largest first, to stdout.
+
+    Args:
+        report: The comparison.
+    """
+    console = result_console()
+    used = report.rows_read - report.rows_rejected
+    drifted = [one for one in report.columns if one.drift != "none"]
+    shown = sorted(drifted or report.columns, key=lambda one: -one.psi)
+    shown = shown if drifted else shown[:_NEAREST]
+    title = f"{counted(used, 'row')} against {counted(report.train_rows, 'train row')}"
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column, justify in (
+        ("column", "left"),
+        ("of", "left"),
+        ("PSI", "right"),
+        ("KS", "right"),
+        ("p", "right"),
+        ("drift", "left"),
+        ("", "left"),
+    ):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich's own literals
+    for one in shown:
+        p_value = "< 0.001" if one.p_value < 0.001 else f"{one.p_value:.3f}"
+        table.add_row(
+            f"[bold]{escape(one.column)}[/]",
+            one.of,
+            f"{one.psi:.3f}",
+            "" if one.ks is None else f"{one.ks:.3f}",
+            p_value,
+            _DRIFTS[one.drift],
+            escape(one.detail),
+        )
+    console.print(table)
+    rest = len(report.columns) - len(shown)
+    console.print(f"{counted(len(drifted), 'comparison')} of {len(report.columns):,} drifted; {rest:,} are not shown")
+    if report.rows_rejected:
+        console.print(f"rows:    {report.rows_read:,} read, {report.rows_rejected:,} rejected")
+        for rejection in report.rejections[:_NEAREST]:
+            console.print(
+                f"  column '{escape(rejection.column)}': {rejection.reason} in {counted(rejection.rows, 'row')}",
+                soft_wrap=True,
+            )
+    if (found := report.classifier) is not None:
+        within = f"{found.interval.low:.3f} to {found.interval.high:.3f}" if found.interval.low is not None else "none"
+        console.print(
+            f"told apart with a ROC AUC of {found.auc:.3f}, 95 % interval {within}, on {found.rows:,} and "
+            f"{found.train_rows:,} rows: {_DRIFTS[found.drift]}",
+            soft_wrap=True,
+        )
+    console.print(f"drift:   {_DRIFTS[report.drift]}")

@@ -53,6 +53,11 @@ COMMANDS = {
         *("--service-account", "--no-cache", "--wait", "--timeout", "--schedule", "--upload-only", "--json"),
     ],
     "predict": ["BUNDLE", "TABLE", "--out", "-o", "--workers", "--json"],
+    "show": ["--json"],
+    "card": ["BUNDLE", "--out", "-o", "--json"],
+    "compare": ["--json"],
+    "gate": ["CONFIG", "--json"],
+    "drift": ["BUNDLE", "TABLE", "--train", "--out", "--json"],
 }
 
 USAGE_ERRORS = [

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from refusals import gist, refusal
 from strategies import yaml_values
 
@@ -306,8 +307,25 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
         (MINIMAL + "gate: {prize: {r2: '> 0'}}", "f:9 gate.prize", "unknown-target", ["prize", "price"]),
         (MINIMAL + "gate: {price: {accuracy: '> 0'}}", "f:9 gate.price.accuracy",
          "unknown-metric", ["accuracy"]),
-        (MINIMAL + "gate: {price: {r2: about 1}}", "f:9 gate.price.r2", "invalid-gate-rule", ["about 1", "0.6", "0.2"]),
-        (MINIMAL + "gate: {price: {r2: 0.6}}", "f:9 gate.price.r2", "not-text", ["0.6", "0.6", "0.2"]),
+        (MINIMAL + "gate: {price: {r2: about 1}}", "f:9 gate.price.r2",
+         "invalid-gate-rule", ["about 1", "0.6", "0.01", "0.5", "50"]),
+        (MINIMAL + "gate: {price: {r2: ['> 0', about 1]}}", "f:9 gate.price.r2.1",
+         "invalid-gate-rule", ["about 1", "0.6", "0.01", "0.5", "50"]),
+        (MINIMAL + "gate: {price: {r2: {any: ['> 0'], or: ['> 1']}}}", "f:9 gate.price.r2.or", "unknown-key", ["or"]),
+        (MINIMAL + "gate: {price: {r2: []}}", "f:9 gate.price.r2", "wrong-type", ["0.6"]),
+        (MINIMAL + "gate: {price: {any: {r2: '> 0'}}}", "f:9 gate.price.any", "wrong-type", ["r2", "> 0"]),
+        (MINIMAL + "gate: {price: 3}", "f:9 gate.price", "wrong-type", ["3"]),
+        (MINIMAL + "gate: {any: [{prize: {r2: '> 0'}}]}", "f:9 gate.any.0.prize", "unknown-target", ["prize", "price"]),
+        (MINIMAL + "gate: {price: {r2: beats linea}}", "f:9 gate.price.r2", "unknown-reference", ["linea", "linear"]),
+        (MINIMAL + "gate: {price: {r2: beats linear}}\nensemble: {members: [boosted]}", "f:9 gate.price.r2",
+         "unknown-reference", ["linear"]),
+        (MINIMAL + "gate: {price: {r2: beats deployed}}", "f:9 gate.price.r2", "missing-key", []),
+        (MINIMAL + "gate: {price: {mae: every slice <= 3}}", "f:9 gate.price.mae", "unsliced-metric", []),
+        (MINIMAL + "gate: {price: {calibration_error: '<= 1'}}", "f:9 gate.price.calibration_error",
+         "unknown-metric", ["calibration_error"]),
+        (MINIMAL + "gate: {price: {conformal_coverage: beats baseline}}", "f:9 gate.price.conformal_coverage",
+         "uncompared-metric", ["0.9", "0.05"]),
+        (MINIMAL + "gate: {price: {r2: 0.6}}", "f:9 gate.price.r2", "not-text", ["0.6", "0.6", "0.01", "0.5", "50"]),
         (MINIMAL.replace("{kind: image}", "{kind: image, tied: p}\n  back: {kind: image, tied: p, size: [64, 64]}"),
          "f:6 features.back.size", "tied-images-differ", ["photo", "64", "64", "128", "128"]),
         (MINIMAL.replace("{kind: image}", "{kind: image, tied: p}\n  back: "
@@ -430,6 +448,24 @@ def test_gate_rules(rule: str) -> None:
             "gate": {"b": dict.fromkeys(metrics, rule)},
         }
         assert parse_config(yaml.safe_dump(sections)).gate["b"] == dict.fromkeys(metrics, rule)
+
+
+def test_gate_rules_can_be_joined() -> None:
+    """Lists, any and all, of rules, of metrics and of heads; and the schema that editors use accepts what is read."""
+    gate = {
+        "price": {
+            "r2": [">= 0.6", "beats linear", {"any": ["beats boosted", "not worse than boosted by 0.01"]}],
+            "conformal_coverage": ">= 0.9",
+            "any": [{"mae": "<= 3"}, {"rmse": "<= 5", "all": [{"r2": "every slice >= 0.1 with at least 50 rows"}]}],
+        },
+        "any": [{"price": {"r2": "> 0"}}, {"all": [{"price": {"mae": {"all": ["< 3"]}}}]}],
+    }
+    sections = {**yaml.safe_load(MINIMAL), "gate": gate}
+    assert parse_config(yaml.safe_dump(sections)).gate == gate
+    validator = Draft202012Validator(json_schema())
+    validator.validate(sections)
+    for wrong in ({"price": {"r2": 3}}, {"price": "r2 > 0"}, {"price": {"r2": {"or": ["> 0"]}}}):
+        assert not validator.is_valid({**sections, "gate": wrong}), wrong
 
 
 def test_load_config_reads_a_file_with_bom_and_windows_lines(tmp_path: Path) -> None:

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from polyhead.contracts.evaluation import HeadReport, Interval, MetricScore
+from polyhead.contracts.evaluation import (
+    Conformal,
+    GateCheck,
+    HeadReport,
+    Interval,
+    MetricScore,
+    ReferenceScore,
+    Reliability,
+    SliceScore,
+)
 from polyhead.evaluate.comparing import comparison
 from polyhead.evaluate.gate import check_gate
 from polyhead.kinds.metrics import METRICS
@@ -127,3 +136,122 @@ def test_one_broken_rule_fails_the_gate_and_every_rule_is_told() -> None:
         ("price", "r2", ">= 0.6", 0.9, True),
     ]
     assert check_gate({"price": {"r2": ">= 0.6"}}, heads)[0] == "passed"
+
+
+def check_of(rule: object, report: HeadReport, metric: str = "r2") -> GateCheck:
+    return check_gate({"price": {metric: rule}}, {"price": report})[1][0]
+
+
+def beside(low: float, high: float, verdict: Any) -> HeadReport:
+    """A head whose linear model has these limits of the difference."""
+    score = ReferenceScore(
+        value=0.6, difference=0.1, interval=Interval(low=low, high=high, method="m"), verdict=verdict
+    )
+    report = head(r2=MetricScore(value=0.7, baseline=0.0), mae=MetricScore(value=0.7, baseline=0.0))
+    return report.model_copy(update={"references": {"linear": {"r2": score, "mae": score}}})
+
+
+@pytest.mark.parametrize(
+    ("rule", "metric", "low", "high", "verdict", "passed"),
+    [
+        ("beats linear", "r2", 0.05, 0.15, "better", True),
+        ("beats linear", "r2", -0.05, 0.15, "not clearly better", False),
+        ("beats linear", "r2", -0.25, -0.15, "worse", False),
+        ("not worse than linear by 0.1", "r2", -0.05, 0.15, "not clearly better", True),
+        ("not worse than linear by 0.1", "r2", -0.1, 0.15, "not clearly better", True),
+        ("not worse than linear by 0.1", "r2", -0.11, 0.15, "not clearly better", False),
+        ("not worse than linear by 0", "r2", 0.0, 0.15, "not clearly better", True),
+        ("not worse than linear by 0.1", "mae", -0.5, 0.1, "not clearly better", True),
+        ("not worse than linear by 0.1", "mae", -0.5, 0.11, "not clearly better", False),
+    ],
+)
+def test_another_model_is_beaten_or_kept_up_with_by_the_whole_interval(
+    rule: str, metric: str, low: float, high: float, verdict: Any, passed: bool
+) -> None:
+    """Better by its verdict; not worse where the worse end of the interval is within the margin."""
+    check = check_of(rule, beside(low, high, verdict), metric)
+    assert (check.passed, check.reference, check.difference) == (passed, "linear", 0.1)
+    assert bool(check.reason) is not passed
+
+
+def test_what_is_not_shown_does_not_pass() -> None:
+    """No interval, no such model, an undefined metric; but a place's first model has none to be held against."""
+    report = beside(0.1, 0.2, "better")
+    unknown = ReferenceScore(
+        value=0.6, difference=0.1, interval=Interval(reason="9 rows"), verdict="not clearly better"
+    )
+    few = report.model_copy(update={"references": {"linear": {"r2": unknown}}})
+    assert "9 rows" in check_of("not worse than linear by 5", few).reason
+    assert not check_of("not worse than linear by 5", few).passed
+    assert not check_of("beats boosted", report).passed
+    assert "boosted" in check_of("beats boosted", report).reason
+    first = check_of("beats deployed", report)
+    assert (first.passed, first.reason) == (True, "nothing is deployed yet")
+    assert not check_of("beats deployed", head(r2=MetricScore(value=None, baseline=0.5))).passed
+
+
+def test_every_slice_has_to_hold_the_rule() -> None:
+    """Of those with enough rows; the worst is named."""
+    scores = {"red": (100, 0.9), "blue": (40, 0.5), "odd": (5, 0.0), "undefined": (90, None)}
+    slices = [
+        SliceScore(feature="colour", value=value, n=n, metric="r2", score=score, coverage=score)
+        for value, (n, score) in scores.items()
+    ]
+    report = head(r2=MetricScore(value=0.8, baseline=0.0)).model_copy(update={"slices": slices})
+    held = check_of("every slice >= 0.5", report)
+    assert (held.passed, held.value, held.reason) == (True, 0.5, "worst: colour blue, 0.500 on 40 rows")
+    assert not check_of("every slice > 0.5", report).passed
+    assert check_of("every slice > 0.5 with at least 50 rows", report).passed
+    assert not check_of("every slice >= 0.5 with at least 5 rows", report).passed
+    assert not check_of("every slice >= 0 with at least 500 rows", report).passed
+    assert check_of("every slice >= 0.4", report, "conformal_coverage").passed
+    assert check_of("every slice <= 0.9", report).value == 0.9
+
+
+def test_calibration_and_coverage() -> None:
+    """The worst label's error, and what the conformal sets hold; without them the rule fails and says so."""
+    plain = head(r2=MetricScore(value=0.8, baseline=0.0))
+    report = plain.model_copy(
+        update={
+            "reliability": [Reliability(of=of, bins=[], error=error) for of, error in (("a", 0.02), ("b", 0.07))],
+            "conformal": Conformal(level=0.9, coverage=0.88, interval=Interval(), size=2.0, calibrated_on=100),
+        }
+    )
+    worst = check_of("<= 0.05", report, "calibration_error")
+    assert (worst.passed, worst.value, worst.reason) == (False, 0.07, "of 'b'")
+    assert check_of("<= 0.1", report, "calibration_error").passed
+    assert check_of(">= 0.85", report, "conformal_coverage").passed
+    for metric in ("calibration_error", "conformal_coverage"):
+        missing = check_of(">= 0", plain, metric)
+        assert (missing.passed, missing.value) == (False, None)
+        assert missing.reason
+
+
+@pytest.mark.parametrize(
+    ("gate", "verdict", "waived"),
+    [
+        ({"price": {"r2": [">= 0.5", "<= 0.9"]}}, "passed", [False, False]),
+        ({"price": {"r2": [">= 0.5", ">= 0.9"]}}, "failed", [False, False]),
+        ({"price": {"r2": {"any": [">= 0.9", ">= 0.5"]}}}, "passed", [True, False]),
+        ({"price": {"any": [{"r2": ">= 0.9"}, {"mae": "<= 5"}]}}, "passed", [True, False]),
+        ({"price": {"any": [{"r2": ">= 0.9"}, {"mae": "<= 1"}]}}, "failed", [False, False]),
+        ({"price": {"any": [{"r2": ">= 0.5", "mae": "<= 1"}, {"r2": ">= 0.9"}]}}, "failed", [False, False, False]),
+        ({"price": {"all": [{"r2": ">= 0.5"}, {"mae": "<= 5"}]}}, "passed", [False, False]),
+        ({"any": [{"price": {"r2": ">= 0.9"}}, {"price": {"mae": "<= 5"}}]}, "passed", [True, False]),
+        ({"any": [{"price": {"any": [{"r2": ">= 2"}, {"mae": "<= 5"}]}}, {"price": {"r2": ">= 3"}}]}, "passed",
+         [True, False, True]),
+    ],
+)  # fmt: skip
+def test_rules_are_joined_by_any_and_all(gate: dict[str, Any], verdict: str, waived: list[bool]) -> None:
+    """A rule that fails inside an `any` that holds is waived; elsewhere it decides."""
+    heads = {"price": head(r2=MetricScore(value=0.8, baseline=0.0), mae=MetricScore(value=3.0, baseline=9.0))}
+    found, checks = check_gate(gate, heads)
+    assert (found, [check.waived for check in checks]) == (verdict, waived)
+    assert len({check.path for check in checks}) == len(checks)
+
+
+def test_a_target_may_be_called_any() -> None:
+    """Its rules are no list."""
+    heads = {"any": head(r2=MetricScore(value=0.8, baseline=0.0))}
+    verdict, checks = check_gate({"any": {"r2": ">= 0.5"}}, heads)
+    assert (verdict, checks[0].head, checks[0].path) == ("passed", "any", "any.r2")

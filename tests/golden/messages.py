@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {"polyhead": ROOT / "components", "polyhead_pipelines": ROOT / "pipelines"}
 
 _BASE = "PolyheadError"
-_DESCRIBED = {"Problem": 0, "InvalidValueError": 0, "Failure": 0, "Conflict": 2, "_problem": 0}
+_DESCRIBED = {"Problem": 0, "InvalidValueError": 0, "Failure": 0, "Conflict": 2, "GateFault": 1, "_problem": 0}
 """What is called with a code and a message beside the errors, and the position of the code."""
 _REASONS = {"refusing": 0, "PictureError": 0, "add_cells": 3}
 """What is called with the reason of a rejected cell, and its position; what follows says it to a person."""

@@ -404,3 +404,15 @@ def test_a_graph_that_only_numbers_otherwise_is_the_same_version(trained, shelf)
     assert bundle.fingerprint()[:16] == model.version
     assert publish(model, shelf).outcome == "unchanged"
     assert digests(shelf / model.version) == before
+
+
+def test_a_rule_that_any_waives_stops_nothing(trained, shelf):
+    """While one of its alternatives holds; the same rules joined otherwise are other rules."""
+    model = trained(gate={"price": {"any": [{"r2": ">= 0.9"}, {"mae": "beats baseline"}]}})
+    assert publish(model, shelf).outcome == "published"
+    other = model.config.model_copy(update={"gate": {"price": {"r2": ">= 0.9", "mae": "beats baseline"}}})
+    with refusal(ArtifactError, "gate-mismatch"):
+        publish(model, shelf, config=other)
+    failed = trained("failed", gate={"price": {"any": [{"r2": ">= 0.9"}, {"mae": "<= 1"}]}})
+    with refusal(ArtifactError, "gate-failed", "gate-failed"):
+        publish(failed, shelf)

@@ -18,6 +18,18 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.cluster import ClusterSection, check_cluster
 from polyhead.contracts.document import Document, parse_yaml
+from polyhead.contracts.gate import (
+    BASELINE,
+    CALIBRATION_ERROR,
+    CONFORMAL_COVERAGE,
+    DEPLOYED,
+    GATE_SCHEMA,
+    Against,
+    EverySlice,
+    Limit,
+    Rule,
+    read_gate,
+)
 from polyhead.contracts.numbers import NumbersSection
 from polyhead.contracts.section import Data, Decides, Fit, Section
 from polyhead.errors import ArtifactError, ConfigError, InvalidValueError, Problem, did_you_mean
@@ -30,8 +42,6 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 _STDIN = "-"
 _NAME = re.compile(r"(?!.*__)[A-Za-z][A-Za-z0-9_]{0,62}")
-GATE_RULE = re.compile(r"\s*(?:(>=|<=|>|<)\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)|(beats baseline))\s*")
-GATE_HINT = 'write ">= 0.6", "<= 0.2" or "beats baseline", in quotes'
 
 
 class Fractions(Section):
@@ -402,8 +412,11 @@ class Config(Section):
     ensemble: EnsembleSection = EnsembleSection()
     evaluate: EvaluateSection = EvaluateSection()
     cross_validate: CrossValidateSection = CrossValidateSection()
-    gate: dict[str, dict[str, str]] = Field(
-        {}, description='Per head and metric: ">= 0.6", "<= 0.2" or "beats baseline".'
+    gate: dict[str, Any] = Field(
+        {},
+        description='Per head and metric a rule, or a list of them: ">= 0.6", "beats baseline", "beats linear", "not '
+        'worse than deployed by 0.01", "every slice >= 0.5 with at least 50 rows". any and all join lists of rules, of '
+        "metrics with their rules, and of heads. Beside metrics there are calibration_error and conformal_coverage.",
     )
     publish: PublishSection = PublishSection()
     cluster: ClusterSection = ClusterSection()
@@ -619,6 +632,7 @@ def require_config(config: Config, artifact: Contract, place: str | Path) -> Non
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of `polyhead.yaml`, for editors."""
     schema = Config.model_json_schema(by_alias=True)
+    schema["properties"]["gate"] |= GATE_SCHEMA
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "polyhead.yaml"}
 
 
@@ -698,7 +712,7 @@ def _problem(document: Document, detail: Any) -> Problem:
             "not-text", "is not text", where=document.where(path), hint="put it in quotes"
         )  # it may be secret: not shown
     if kind == "string_type" and isinstance(received, (bool, int, float)):
-        hint = GATE_HINT if path[0] == "gate" else f'put it in quotes: "{received}"'
+        hint = f'put it in quotes: "{received}"'
         return Problem("not-text", f"received {received!r}, which is not text", where=document.where(path), hint=hint)
     hint = _SHAPE_HINTS.get(path[-1]) or _SHAPE_HINTS.get(kind, "")
     is_member = len(path) == 2 and path[0] in ("features", "targets")
@@ -902,27 +916,61 @@ def _check_stratify(document: Document) -> Iterator[Problem]:
 
 
 def _check_gate(document: Document) -> Iterator[Problem]:
+    joined, faults = read_gate(document.mapping(["gate"]))
+    for path, code, what, hint in faults:
+        yield Problem(code, what, where=document.where(["gate", *path]), hint=hint)
     targets = document.mapping(["targets"])
-    for head, rules in document.mapping(["gate"]).items():
-        if head not in targets:
-            hint = did_you_mean(head, list(targets))
-            yield Problem(
-                "unknown-target", f"'{head}' is not a target", where=document.where(["gate", head]), hint=hint
-            )
-            continue
-        kind = _kind(document, "targets", head)
-        metrics = METRIC_NAMES.get(kind, ())
-        for metric, rule in rules.items() if isinstance(rules, dict) else ():
-            where = document.where(["gate", head, metric])
-            if metrics and metric not in metrics:
-                yield Problem(
-                    "unknown-metric",
-                    f"a {kind} head has no metric '{metric}'",
-                    where=where,
-                    hint=did_you_mean(metric, metrics),
-                )
-            if isinstance(rule, str) and not GATE_RULE.fullmatch(rule):
-                yield Problem("invalid-gate-rule", f"received {rule!r}", where=where, hint=GATE_HINT)
+    unknown: set[str] = set()
+    for rule in joined.rules():
+        where = document.where(["gate", *rule.path])
+        if rule.head in targets:
+            yield from _check_rule(document, rule, where)
+        elif rule.head not in unknown:
+            unknown.add(rule.head)
+            where = document.where(["gate", *rule.path[: rule.path.index(rule.head) + 1]])
+            hint = did_you_mean(rule.head, list(targets))
+            yield Problem("unknown-target", f"'{rule.head}' is not a target", where=where, hint=hint)
+
+
+def _check_rule(document: Document, rule: Rule, where: str) -> Iterator[Problem]:
+    kind = _kind(document, "targets", rule.head)
+    metrics = METRIC_NAMES.get(kind, ())
+    if not metrics:
+        return  # the kind is a problem of its own
+    beside = [*([CALIBRATION_ERROR] if "log_loss" in metrics else []), CONFORMAL_COVERAGE]
+    if rule.metric not in metrics and rule.metric not in beside:
+        what = f"a {kind} head has no metric '{rule.metric}'"
+        yield Problem("unknown-metric", what, where=where, hint=did_you_mean(rule.metric, [*metrics, *beside]))
+        return
+    match rule.condition:
+        case Limit():
+            return
+        case EverySlice() if rule.metric not in (metrics[0], CONFORMAL_COVERAGE):
+            what = f"{rule.metric} is not measured on slices"
+            yield Problem("unsliced-metric", what, where=where, hint=f"use {metrics[0]}, the head's first metric")
+        case Against() if rule.metric in beside:
+            what = f"{rule.metric} is not compared with other models"
+            yield Problem("uncompared-metric", what, where=where, hint='write ">= 0.9" or "<= 0.05", in quotes')
+        case Against(reference=reference):
+            yield from _check_reference(document, reference, where)
+
+
+def _check_reference(document: Document, reference: str, where: str) -> Iterator[Problem]:
+    """A model that a rule names has to be there when the rule is judged."""
+    if reference == DEPLOYED:
+        if not document.get(["evaluate", "against"]):
+            hint = "add evaluate.against: the place where models are published"
+            yield Problem("missing-key", "no deployed model is compared", where=where, hint=hint)
+        return
+    members = document.get(["ensemble", "members"])
+    if not isinstance(members, list):
+        members = EnsembleSection().members
+    features = document.mapping(["features"])
+    alone = dict.fromkeys(_kind(document, "features", name) for name in features)
+    known = [BASELINE, DEPLOYED, *members, *alone]
+    if reference not in known:
+        what = f"there is no model '{reference}' beside the heads"
+        yield Problem("unknown-reference", what, where=where, hint=did_you_mean(reference, known))
 
 
 def _check_publish(document: Document) -> Iterator[Problem]:

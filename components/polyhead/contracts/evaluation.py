@@ -8,6 +8,8 @@
                             of heads with row weights `<head>.weight`
 <out>/suspects.parquet      a line per label that the model confidently contradicts: `key`, `head`, `label` (of several),
                             `true`, `predicted` string, `score` float64; see `polyhead.kinds.suspects`
+<out>/config.json           the configuration that the model was evaluated by
+<out>/statistics.json       of each target, as `Preprocessing.json` has it: what its predictions are scored with
 <out>/report.html           one file that opens offline
 """
 
@@ -24,6 +26,8 @@ from polyhead.contracts.validation import Rejection
 
 PREDICTIONS_TABLE = "predictions.parquet"
 SUSPECTS_TABLE = "suspects.parquet"
+EVALUATED_CONFIG = "config.json"
+EVALUATED_STATISTICS = "statistics.json"
 REPORT_PAGE = "report.html"
 
 Verdict = Literal["passed", "failed", "ungated"]
@@ -280,7 +284,12 @@ class GateCheck(Record):
         value: What was measured.
         passed: Whether the rule holds. An undefined metric never passes, and the baseline is beaten only where the
             metric is clearly better.
-        reason: Of a rule that fails, why, in words.
+        reason: Of a rule that fails, why, in words; of one on slices also which of them is the worst.
+        path: Where it is in the config's `gate`, such as `price.any.0.r2`.
+        waived: Of a rule that fails inside `any`: whether another one makes up for it.
+        reference: The model that it is held against; empty where there is none.
+        difference: `value` minus that of the reference.
+        interval: Of `difference` where there is a reference, else of `value`.
     """
 
     head: str
@@ -289,6 +298,11 @@ class GateCheck(Record):
     value: float | None
     passed: bool
     reason: str = ""
+    path: str = ""
+    waived: bool = False
+    reference: str = ""
+    difference: float | None = None
+    interval: Interval = Interval()
 
 
 class EvaluationReport(Contract):

@@ -22,6 +22,7 @@ from polyhead.contracts.artifact import Contract
 from polyhead.contracts.balance import Balance
 from polyhead.contracts.config import Config
 from polyhead.contracts.findings import Finding
+from polyhead.contracts.profile import ColumnDrift, Profile
 from polyhead.contracts.section import THE_FIT, Decides, Section
 from polyhead.contracts.validation import Rejection
 from polyhead.errors import ArtifactError, Problem, did_you_mean
@@ -46,14 +47,16 @@ class Preprocessing(Contract):
         mean_weights: The mean row weight of the train rows with a known target, by name of the targets that have row
             weights. Weights count relative to it, so only their ratios matter.
         balance: What each split holds of every head, and how the groups lie.
+        profiles: What the train rows hold of each feature and target, by which other rows are told to be like them.
+        drift: Whether the features of the test rows are as those of the train rows.
         warnings: What is allowed but deserves attention.
         findings: What may let a model look better than it is: those of `validate`, and what this split adds.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 6
+    FORMAT_VERSION: ClassVar[int] = 7
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_FIT
 
-    format_version: int = 6
+    format_version: int = 7
     features: dict[str, Feature]
     targets: dict[str, Target]
     rows: dict[str, int]
@@ -63,6 +66,8 @@ class Preprocessing(Contract):
     target_statistics: dict[str, TargetStatistics]
     mean_weights: dict[str, float] = Field({})
     balance: Balance = Balance()
+    profiles: dict[str, Profile] = Field({})
+    drift: list[ColumnDrift] = Field([])
     warnings: list[str]
     findings: list[Finding] = Field([])
 

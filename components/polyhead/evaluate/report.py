@@ -27,7 +27,7 @@ from polyhead.contracts.bundle import Epoch
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport, MetricScore, ReferenceScore, SliceScore
 from polyhead.evaluate import curves
 from polyhead.evaluate.shown import known_rows
-from polyhead.kinds.metrics import METRICS, Metric
+from polyhead.kinds.metrics import GATE_METRICS, METRICS, Metric
 from polyhead.kinds.protocols.report import Analysis
 from polyhead.kinds.reports import REPORTS
 from polyhead.page import charts
@@ -230,7 +230,7 @@ def _gate(report: EvaluationReport) -> list[tuple[str, str, str, str, bool, str]
     return [
         (check.head, metric.label, check.rule, metric.number(check.value), check.passed, check.reason)
         for check in report.gate
-        for metric in [METRICS[check.metric]]
+        for metric in [GATE_METRICS[check.metric]]
     ]
 
 

@@ -27,6 +27,8 @@ from polyhead.contracts.bundle import (
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.encoded import SHARDS, read_shards
 from polyhead.contracts.evaluation import (
+    EVALUATED_CONFIG,
+    EVALUATED_STATISTICS,
     PREDICTIONS_TABLE,
     REPORT_PAGE,
     SUSPECTS_TABLE,
@@ -169,6 +171,11 @@ def run(
             shown=_shown(config, rows, heads, manifest, Path(shards)),
         )
         (directory / REPORT_PAGE).write_text(page, encoding="utf-8")
+        statistics = {name: fitted.target_statistics[name].model_dump(mode="json") for name in config.targets}
+        (directory / EVALUATED_STATISTICS).write_text(f"{json.dumps(statistics, indent=2)}\n", encoding="utf-8")
+        (directory / EVALUATED_CONFIG).write_text(
+            f"{config.model_dump_json(by_alias=True, indent=2)}\n", encoding="utf-8"
+        )
         report = close_artifact(directory, report)
     say(f"{rows.table.height:,} test rows predicted, verdict: {report.verdict}")
     return report

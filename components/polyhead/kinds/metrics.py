@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from polyhead.contracts.evaluation import Interval
+from polyhead.contracts.gate import CALIBRATION_ERROR, CONFORMAL_COVERAGE
 from polyhead.spelling import Format, number, signed, span, span_of_difference
 
 
@@ -99,3 +100,10 @@ METRICS = {
     )
 }
 """All metrics by name."""
+
+GATE_METRICS = {
+    **METRICS,
+    CALIBRATION_ERROR: Metric(CALIBRATION_ERROR, "calibration error", lower_is_better=True),
+    CONFORMAL_COVERAGE: Metric(CONFORMAL_COVERAGE, "conformal coverage"),
+}
+"""What the gate's rules can be about, by name."""

@@ -18,6 +18,9 @@ from polyhead.pictures.resize import fitted
 from polyhead.pictures.samples import Pixels
 from polyhead.storage.parallel import available_cpus
 
+SAMPLE = 32
+"""Pictures by which the decoding is chosen, at most."""
+
 _EQUAL = 99.0
 
 
@@ -27,7 +30,8 @@ def choose_decoding(
     """How the pictures of a feature are decoded, and how good that is.
 
     Args:
-        paths: A sample of the train rows' pictures. Those that cannot be read are passed over.
+        paths: A sample of the train rows' pictures, of which the first are decoded. Those that cannot be read are
+            passed over.
         feature: The feature.
         folder: Where the paths start.
         max_pixels: Largest picture that is decoded.
@@ -55,7 +59,7 @@ def choose_decoding(
         except PictureError:
             return None
 
-    pairs = folder.map(of, paths, lambda path: [path], workers=available_cpus())
+    pairs = folder.map(of, paths[:SAMPLE], lambda path: [path], workers=available_cpus())
     measured = [pair for pair in pairs if pair is not None]
     by_scaling, at_full = ([pair[way] for pair in measured] for way in (0, 1))
     if feature.decode == "auto" and (not measured or statistics.median(by_scaling) >= feature.min_psnr):

@@ -37,6 +37,7 @@ class Partial:
         features: What train rows hold, by feature.
         targets: What train rows hold, by target.
         heads: What the rows of each split hold, by split and target.
+        tested: What test rows hold, by feature; it is compared with the train rows, and nothing is fitted on it.
     """
 
     def __init__(self, config: Config) -> None:
@@ -45,6 +46,7 @@ class Partial:
         self.features = {name: feature_table(one).fit(name, one) for name, one in config.features.items()}
         self.targets = {name: target_table(one).fit(name, one) for name, one in config.targets.items()}
         self.heads = head_rows(config.targets)
+        self.tested = {name: feature_table(one).fit(name, one) for name, one in config.features.items()}
 
     def update(self, batch: pl.DataFrame, columns: Sequence[str] | None = None) -> None:
         """Take more cells.
@@ -63,6 +65,9 @@ class Partial:
             target = self.config.targets.get(name)
             weighed = target is not None and target.weight
             fits[name].update(train[name], train[weight_column(weighed)] if weighed else None)
+        tested = others.filter(pl.col(SPLIT) == "test")
+        for name in self.tested.keys() & set(names):
+            self.tested[name].update(tested[name])
         for split, heads in self.heads.items():
             rows = train if split == "train" else others.filter(pl.col(SPLIT) == split)
             for name in heads.keys() & set(names):
@@ -107,7 +112,8 @@ class Partial:
         features = {f"features/{name}": fit for name, fit in self.features.items()}
         targets = {f"targets/{name}": fit for name, fit in self.targets.items()}
         heads = {f"heads/{split}/{name}": fit for split, by_name in self.heads.items() for name, fit in by_name.items()}
-        return {**features, **targets, **heads}
+        tested = {f"tested/{name}": fit for name, fit in self.tested.items()}
+        return {**features, **targets, **heads, **tested}
 
     @property
     def held_out(self) -> dict[str, set[str]]:

@@ -12,6 +12,7 @@ from polyhead.contracts.balance import GroupBalance
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.findings import Finding
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing, unknown_weights
+from polyhead.contracts.profile import ColumnDrift, Profile
 from polyhead.contracts.section import THE_FIT
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
@@ -25,13 +26,15 @@ from polyhead.contracts.validation import (
 from polyhead.errors import DataError, Problem, counted
 from polyhead.kinds.base import weights_of
 from polyhead.kinds.fitting.fit import Fit, Site
-from polyhead.kinds.union import TargetStatistics
+from polyhead.kinds.tables import feature_table
+from polyhead.kinds.union import FeatureStatistics, TargetStatistics
 from polyhead.leakage.telling import tell_findings
 from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess.balance import balance_of, balance_warnings, groups_of
 from polyhead.preprocess.leakage import settle_splits
 from polyhead.preprocess.partial import Partial, gather
 from polyhead.preprocess.split import copy_splits, left_out, write_splits
+from polyhead.profiles.comparing import compared
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
@@ -156,6 +159,7 @@ def assemble(
     ]
     if problems:
         raise DataError(dict.fromkeys(problems))
+    profiles = {name: fit.profile(site) for name, fit in {**fitted.features, **fitted.targets}.items()}
     section = config.split
     asked = {} if given or section.column is not None else section.shares.model_dump()
     balance = balance_of(fitted.heads, fitted.rows, config.targets, fractions=asked, groups=groups)
@@ -170,6 +174,8 @@ def assemble(
         target_statistics=targets,
         mean_weights=weights,
         balance=balance,
+        profiles=profiles,
+        drift=_drift(fitted, profiles, features, site) if fitted.rows["test"] else [],
         warnings=[
             *report.warnings,
             *_warnings(fitted, targets),
@@ -178,6 +184,17 @@ def assemble(
         findings=list(findings),
     )
     return close_artifact(directory, preprocessing)
+
+
+def _drift(
+    fitted: Partial, profiles: Mapping[str, Profile], statistics: Mapping[str, FeatureStatistics], site: Site
+) -> list[ColumnDrift]:
+    """How far the test rows' features are from the train rows'."""
+    tested = {}
+    for name, fit in fitted.tested.items():
+        known = feature_table(fitted.config.features[name]).vocabulary(statistics[name], site.directory)
+        tested[name] = fit.profile_like(profiles[name], site, known)
+    return compared(profiles, tested)
 
 
 def _finished(fits: Mapping[str, Fit[S]], site: Site, problems: list[Problem]) -> dict[str, S]:

@@ -9,6 +9,7 @@ from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import CORE_MODEL, SERVING_MODEL, ModelBundle
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.evaluation import EvaluationReport
+from polyhead.contracts.gate import read_gate
 from polyhead.errors import ArtifactError, Problem
 from polyhead.storage.artifact import check_files, checked_file
 
@@ -46,8 +47,8 @@ def check_bundle(config: Config, bundle: Path, evaluation: Path) -> tuple[ModelB
 
 
 def _refusals(config: Config, report: EvaluationReport, where: str) -> Iterator[Problem]:
-    rules = {(head, metric, rule) for head, metrics in config.gate.items() for metric, rule in metrics.items()}
-    if rules != {(check.head, check.metric, check.rule) for check in report.gate}:
+    rules = {(".".join(rule.path), rule.text) for rule in read_gate(config.gate)[0].rules()}
+    if rules != {(check.path, check.rule) for check in report.gate}:
         yield Problem(
             "gate-mismatch",
             "was evaluated against other rules than the config's gate",
@@ -58,7 +59,7 @@ def _refusals(config: Config, report: EvaluationReport, where: str) -> Iterator[
         hint = "add rules to the config's gate and run polyhead evaluate again, or write publish.ungated: true"
         yield Problem("no-gate", "has no verdict: the config has no gate", where=where, hint=hint)
     for check in report.gate:
-        if not check.passed:
+        if not check.passed and not check.waived:
             value = "is not defined" if check.value is None else f"is {check.value:.6g}"
             what = f"did not pass the gate: {check.head}.{check.metric} {value}, the rule is {check.rule}"
             yield Problem(

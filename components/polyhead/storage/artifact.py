@@ -16,7 +16,7 @@ from typing import TypeVar
 from polyhead.contracts.artifact import Contract, FileDigest
 from polyhead.errors import ArtifactError, Problem
 from polyhead.storage.folders import empty, replace_folder, workroom
-from polyhead.storage.objects import list_objects, stat
+from polyhead.storage.objects import holds, list_objects, stat
 from polyhead.storage.parallel import available_cpus, ordered_map
 from polyhead.storage.places import check_scheme, is_remote
 from polyhead.storage.stores.names import parts_of
@@ -187,6 +187,41 @@ def check_files(directory: str | Path, contract: Contract, patterns: Iterable[st
     problems = [problem for problem in ordered_map(check, names, workers=available_cpus()) if problem]
     if problems:
         raise ArtifactError(problems)
+
+
+def faults_of_files(place: str, contract: Contract) -> dict[str, Problem]:
+    """What is wrong with an artifact's files, by their paths; without their places. Nothing is copied.
+
+    Args:
+        place: A folder or a remote prefix.
+        contract: Its contract.
+
+    Raises:
+        DeniedError: A remote file may not be read.
+        StorageError: The store does not give one.
+    """
+
+    def check(name: str) -> Problem | None:
+        if not is_remote(place):
+            return _difference(Path(place, name), contract.files[name])
+        return _remote_difference(f"{place}/{name}", contract.files[name])
+
+    names = list(contract.files)
+    found = zip(names, ordered_map(check, names, workers=available_cpus()), strict=True)
+    return {name: problem for name, problem in found if problem is not None}
+
+
+def _remote_difference(place: str, expected: FileDigest) -> Problem | None:
+    found = stat(place)
+    if found is None:
+        return Problem("artifact-file-missing", "is missing")
+    if found.size != expected.bytes:
+        what = f"was changed after it was written: {found.size:,} bytes, its contract says {expected.bytes:,}"
+        return Problem("artifact-changed", what)
+    if holds(place, expected):
+        return None
+    what = f"was changed after it was written: its SHA-256 is not {expected.sha256[:12]}…, as its contract says"
+    return Problem("artifact-changed", what)
 
 
 def _difference(path: Path, expected: FileDigest) -> Problem | None:

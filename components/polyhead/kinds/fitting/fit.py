@@ -14,7 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polyhead.contracts.profile import Profile
 from polyhead.kinds.fitting.accumulator import Accumulator, State
+from polyhead.kinds.fitting.looks import Looks, profile_like, profile_of
 from polyhead.kinds.fitting.moments import Moments
 from polyhead.pictures.folder import PictureFolder
 
@@ -119,6 +121,25 @@ class Fit(ABC, Generic[S]):
 
     def _weigh(self, known: pl.Series, weights: NDArray[np.float64]) -> None:
         """Take the row weights of values that `_take` has taken. Default: no statistic depends on them."""
+
+    def looks(self, site: Site) -> Looks:
+        """What of the column can be compared with other rows; see `finish`. Default: which rows have a value."""
+        del site
+        return Looks()
+
+    def profile(self, site: Site) -> Profile:
+        """The profile of all rows seen, which are train rows; see `finish`."""
+        return profile_of(self.known, self.missing, self.looks(site))
+
+    def profile_like(self, train: Profile, site: Site, vocabulary: pl.Series | None) -> Profile:
+        """The profile of all rows seen, which are others, counted as the train rows are.
+
+        Args:
+            train: Of the train rows.
+            site: See `finish`.
+            vocabulary: The words that the model knows; None where it is not fitted on words.
+        """
+        return profile_like(train, self.known, self.missing, self.looks(site), vocabulary)
 
     @abstractmethod
     def finish(self, site: Site) -> S:

@@ -78,6 +78,18 @@ class Quantiles(Ranged):
         low, high = (numbers[np.searchsorted(ends, np.minimum(i, ends[-1] - 1), "right")] for i in (lower, lower + 1))
         return [float(value) + 0.0 for value in low + (high - low) * (places - lower)]
 
+    @property
+    def count(self) -> int:
+        """Numbers seen."""
+        return int(self._counts.sum())
+
+    def between(self, edges: Sequence[float]) -> list[int]:
+        """How many numbers lie up to each of some rising edges and above the one before, and beyond the last."""
+        ranges = np.searchsorted(np.array(edges, np.float64), self._numbers(), "left")
+        counts = np.zeros(len(edges) + 1, np.int64)
+        np.add.at(counts, ranges, self._counts)
+        return [int(count) for count in counts]
+
     def _numbers(self) -> NDArray[np.float64]:
         """The middle of every group, within what was seen."""
         middle = (1 << self.dropped) >> 1

@@ -10,7 +10,7 @@ from polyhead.kinds.fitting.accumulator import Accumulator, State
 from polyhead.kinds.fitting.strings import detached
 from polyhead.tables.hashing import hash_positions
 
-SIZE = 32
+SIZE = 128
 """Words in a sample, at most."""
 
 _SALT = 1 << 65

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import polars as pl
@@ -45,6 +46,19 @@ class TableFacet(ABC, Generic[M]):
     def summary(self) -> Summary:
         """An empty summary of a column."""
         return Summary()
+
+    def vocabulary(self, statistics: Any, directory: Path) -> pl.Series | None:
+        """The words that a model knows; None where it is not fitted on words.
+
+        Args:
+            statistics: Of the column's train rows.
+            directory: The artifact that they are of.
+
+        Raises:
+            ArtifactError: A file is missing or is not the one that the statistics name.
+        """
+        del statistics, directory
+        return None
 
     @abstractmethod
     def fit(self, name: str, member: M) -> Fit[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from polyhead.errors import DataError
 from polyhead.kinds.base import TargetBase
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.looks import Looks
 from polyhead.kinds.fitting.masses import Masses
 from polyhead.kinds.protocols.table import TargetTable
 from polyhead.kinds.summaries import ClassSummary
@@ -54,6 +56,11 @@ class ClassFit(Fit[ClassStatistics], Generic[T]):
             DataError: The configuration does not go with them.
         """
 
+    def looks(self, site: Site) -> Looks:
+        """The classes; another one is not known."""
+        del site
+        return Looks(words=self.counts, fewest=0, known=self.counts.table())
+
     def finish(self, site: Site) -> ClassStatistics:
         """The statistics of all rows seen.
 
@@ -86,6 +93,11 @@ class ClassTable(TargetTable[T]):
     def summary(self) -> ClassSummary:
         """Rows by class."""
         return ClassSummary()
+
+    def vocabulary(self, statistics: ClassStatistics, directory: Path) -> pl.Series:
+        """The classes."""
+        del directory
+        return pl.Series(statistics.classes, dtype=pl.String)
 
     def gated(self, options: Mapping[str, object]) -> str | None:
         """Where classes are weighted, a metric that does not hang on a threshold."""

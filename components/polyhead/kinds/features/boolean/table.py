@@ -11,6 +11,7 @@ from polyhead.kinds.coercion import NO_NUMBER, Coercion, Source, is_other, word_
 from polyhead.kinds.features.boolean.config import BooleanFeature, BooleanStatistics
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.looks import Looks
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess, Rank
 from polyhead.kinds.protocols.table import FeatureTable
@@ -33,6 +34,11 @@ class BooleanFit(Fit[BooleanStatistics]):
 
     def _take(self, known: pl.Series) -> None:
         self.counts.update(known)
+
+    def looks(self, site: Site) -> Looks:
+        """Yes and no."""
+        del site
+        return Looks(words=self.counts)
 
     def finish(self, site: Site) -> BooleanStatistics:
         """The statistics of all rows seen."""

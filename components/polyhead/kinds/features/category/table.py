@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import polars as pl
 
@@ -11,6 +12,7 @@ from polyhead.kinds.coercion import Coercion, Source, one_word_coercion
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.looks import Looks
 from polyhead.kinds.guessing.columns import Column, shown
 from polyhead.kinds.guessing.guess import (
     FEW,
@@ -24,7 +26,7 @@ from polyhead.kinds.guessing.guess import (
 from polyhead.kinds.protocols.table import FeatureTable
 from polyhead.kinds.slices import Slice, by_word
 from polyhead.kinds.summaries import WordSummary
-from polyhead.kinds.vocabulary import write_vocabulary
+from polyhead.kinds.vocabulary import read_vocabulary, write_vocabulary
 
 _FOLD_NAMES = re.compile(r"k?[ _-]?folds?")
 
@@ -48,6 +50,11 @@ class CategoryFit(Fit[CategoryStatistics]):
     def vocabulary(self) -> pl.DataFrame:
         """`token`, `count`: the most frequent first, ties by code points."""
         return self.counts.most_frequent(at_least=self._feature.min_count, at_most=self._feature.max_size)
+
+    def looks(self, site: Site) -> Looks:
+        """The values, and those in the vocabulary."""
+        del site
+        return Looks(words=self.counts, fewest=self._feature.min_count, known=self.vocabulary())
 
     def finish(self, site: Site) -> CategoryStatistics:
         """The statistics of all rows seen; the vocabulary is written."""
@@ -83,6 +90,10 @@ class CategoryTable(FeatureTable[CategoryFeature]):
     def summary(self) -> WordSummary:
         """How many different values."""
         return WordSummary()
+
+    def vocabulary(self, statistics: CategoryStatistics, directory: Path) -> pl.Series:
+        """The values of the vocabulary."""
+        return read_vocabulary(directory, statistics.vocabulary)["token"]
 
     def fit(self, name: str, member: CategoryFeature) -> CategoryFit:
         """An empty fit of a vocabulary."""

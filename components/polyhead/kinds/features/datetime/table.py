@@ -12,7 +12,7 @@ import polars as pl
 from polyhead.errors import DataError
 from polyhead.intervals.method import Floats
 from polyhead.kinds.coercion import NO_NUMBER, Coerced, Coercion, Source, applied
-from polyhead.kinds.features.datetime.clock import DAY, clock_of, local_seconds, parts_of
+from polyhead.kinds.features.datetime.clock import DAY, WEEK, clock_of, local_seconds, parts_of
 from polyhead.kinds.features.datetime.config import (
     PARTS,
     DatetimeFeature,
@@ -21,6 +21,8 @@ from polyhead.kinds.features.datetime.config import (
 )
 from polyhead.kinds.features.datetime.reading import UNITS, moment_coercion
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.looks import Looks
+from polyhead.kinds.fitting.quantiles import Quantiles
 from polyhead.kinds.fitting.spread import Spread
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import FEW, MOSTLY, Guess, Rank
@@ -29,6 +31,8 @@ from polyhead.kinds.slices import Slice
 from polyhead.kinds.summaries import NumberSummary
 
 _MOST_PERIODS = 12
+_HOUR = 3_600.0
+_MONDAY = 4 * DAY  # since 1970-01-01
 _EPOCH = dt.datetime(1970, 1, 1)
 _NAMES = re.compile(r"date|day|time|timestamp|datetime|ts|created|updated|modified")
 _SINCE_1970 = (3e8, 4e9)  # seconds: the years 1979 to 2096
@@ -80,6 +84,7 @@ class DatetimeFit(Fit[DatetimeStatistics]):
         self._clock = clock_of(feature.time_zone)
         for part in PARTS:
             setattr(self, part, Spread())
+        self.hours, self.weekdays = Quantiles(), Quantiles()
 
     @property
     def spreads(self) -> dict[str, Spread]:
@@ -90,6 +95,14 @@ class DatetimeFit(Fit[DatetimeStatistics]):
         spreads = self.spreads
         for part, values in parts_of(known.to_numpy(), self._clock).items():
             spreads[part].update(values)
+        local = local_seconds(known.to_numpy(), self._clock)
+        self.hours.update(np.floor(np.mod(local, DAY) / _HOUR))
+        self.weekdays.update(np.floor(np.mod(local - _MONDAY, WEEK) / DAY))
+
+    def looks(self, site: Site) -> Looks:
+        """Hours of the day and days of the week: later rows are of later dates."""
+        del site
+        return Looks({"hour": self.hours, "weekday": self.weekdays})
 
     def finish(self, site: Site) -> DatetimeStatistics:
         """The statistics of all rows seen."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from polyhead.kinds.coercion import Coercion, Source, path_coercion
 from polyhead.kinds.features.image.backbone.file import keep_backbone
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.looks import Looks
+from polyhead.kinds.fitting.quantiles import Quantiles
 from polyhead.kinds.fitting.sample import Sample
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import ADDRESS, MOSTLY, Guess, Rank
 from polyhead.kinds.protocols.table import FeatureTable
 from polyhead.pictures.dicom import reads_dicom
+from polyhead.pictures.looks import LOOKS, looks_of
 from polyhead.pictures.quality import choose_decoding
 
 _FORMATS = r"(?i)\.(?:jpe?g|jfif|png|webp|bmp|gif|tiff?|avif)$"  # how the path of a picture ends that Polyhead reads
@@ -34,6 +38,16 @@ class ImageFit(Fit[ImageStatistics]):
 
     def _take(self, known: pl.Series) -> None:
         self.paths.update(known)
+
+    def looks(self, site: Site) -> Looks:
+        """Of a sample of pictures their size, and the brightness and contrast of their pixels."""
+        found = looks_of(self.paths.words, site.pictures, max_pixels=site.max_pixels)
+        seen = [one for one in found if one is not None]
+        numbers = {name: Quantiles() for name in LOOKS}
+        for name, quantiles in numbers.items():
+            if seen:
+                quantiles.update(np.array([one[name] for one in seen]))
+        return Looks(numbers, sampled=len(found), unreadable=len(found) - len(seen))
 
     def finish(self, site: Site) -> ImageStatistics:
         """The statistics of all rows seen; the sample's pictures are read now, and the backbone is kept.

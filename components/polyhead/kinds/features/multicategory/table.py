@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,13 +12,14 @@ from polyhead.kinds.coercion import TEXTS, Coercion, Source, set_coercion
 from polyhead.kinds.features.multicategory.config import MulticategoryFeature, MulticategoryStatistics
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.looks import Looks
 from polyhead.kinds.fitting.spread import Spread
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess, set_guess
 from polyhead.kinds.protocols.table import FeatureTable
 from polyhead.kinds.slices import Slice, by_item
 from polyhead.kinds.summaries import SetSummary
-from polyhead.kinds.vocabulary import write_vocabulary
+from polyhead.kinds.vocabulary import read_vocabulary, write_vocabulary
 
 
 class MulticategoryFit(Fit[MulticategoryStatistics]):
@@ -41,16 +43,24 @@ class MulticategoryFit(Fit[MulticategoryStatistics]):
             self.rows.update(counted["value"])
             self.repeats.update(counted["times"].to_numpy().astype(np.float64))
 
+    def vocabulary(self) -> pl.DataFrame:
+        """`token`, `count`: those of the most rows first, ties by code points."""
+        return self.rows.most_frequent(at_least=self._feature.min_count, at_most=self._feature.max_size)
+
+    def looks(self, site: Site) -> Looks:
+        """The values, and those in the vocabulary."""
+        del site
+        return Looks(words=self.rows, fewest=self._feature.min_count, known=self.vocabulary())
+
     def finish(self, site: Site) -> MulticategoryStatistics:
         """The statistics of all rows seen; the vocabulary is written."""
-        feature, moments = self._feature, self.repeats.moments
-        kept = self.rows.most_frequent(at_least=feature.min_count, at_most=feature.max_size)
+        moments = self.repeats.moments
         mean, variance = moments.mean_and_variance()
         presence = moments.count / self.known if self.known else 0.0
         return MulticategoryStatistics(
             count=self.known,
             missing=self.missing,
-            vocabulary=write_vocabulary(site.directory, self.name, kept),
+            vocabulary=write_vocabulary(site.directory, self.name, self.vocabulary()),
             presence=presence,
             squares=presence * (mean**2 + variance) if moments.count else 0.0,
             most=int(self.repeats.range[1]),
@@ -83,6 +93,10 @@ class MulticategoryTable(FeatureTable[MulticategoryFeature]):
     def summary(self) -> SetSummary:
         """How many different values."""
         return SetSummary()
+
+    def vocabulary(self, statistics: MulticategoryStatistics, directory: Path) -> pl.Series:
+        """The values of the vocabulary."""
+        return read_vocabulary(directory, statistics.vocabulary)["token"]
 
     def fit(self, name: str, member: MulticategoryFeature) -> MulticategoryFit:
         """An empty fit of a vocabulary."""

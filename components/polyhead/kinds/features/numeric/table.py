@@ -10,6 +10,7 @@ from polyhead.intervals.method import Floats
 from polyhead.kinds.coercion import Coercion, Source, number_coercion
 from polyhead.kinds.features.numeric.config import QUANTILES, Bounds, NumericFeature, NumericStatistics
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.looks import Looks
 from polyhead.kinds.fitting.moments import Moments
 from polyhead.kinds.fitting.quantiles import Quantiles
 from polyhead.kinds.guessing.columns import Column, counted, listed
@@ -40,6 +41,11 @@ class NumericFit(Fit[NumericStatistics]):
         self.values.update(numbers)
         self.logarithms.update(_signed_logarithm(numbers))
         self.quantiles.update(numbers)
+
+    def looks(self, site: Site) -> Looks:
+        """The numbers, after `clip`."""
+        del site
+        return Looks({"value": self.quantiles})
 
     def finish(self, site: Site) -> NumericStatistics:
         """The statistics of all rows seen; zeros and ones where there is no value at all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import polars as pl
 
@@ -11,11 +12,13 @@ from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import Terms, TextFeature, TextStatistics
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.looks import Looks
+from polyhead.kinds.fitting.quantiles import Quantiles
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import LIST, MOSTLY, Guess, Rank, holds_text
 from polyhead.kinds.protocols.table import FeatureTable
 from polyhead.kinds.summaries import WordSummary
-from polyhead.kinds.vocabulary import write_vocabulary
+from polyhead.kinds.vocabulary import read_vocabulary, write_vocabulary
 
 _TEXTS = 4096  # texts that are cut into terms at a time
 _LONG = 300  # characters of a text, on average, from which `init` leaves runs of characters out for their cost
@@ -33,9 +36,10 @@ class TextFit(Fit[TextStatistics]):
         super().__init__(name)
         self._feature = feature
         self._left_out = tokenizer.stopped(feature.stop_words)
-        self.words, self.characters = Counts(), Counts()
+        self.words, self.characters, self.lengths = Counts(), Counts(), Quantiles()
 
     def _take(self, known: pl.Series) -> None:
+        self.lengths.update(known.str.len_chars().cast(pl.Float64).to_numpy())
         for batch in known.to_frame().iter_slices(_TEXTS):
             texts = batch.to_series()
             if self._feature.analyzer != "characters":
@@ -52,13 +56,25 @@ class TextFit(Fit[TextStatistics]):
             documents: How many texts have each term.
         """
         feature = self._feature
-        least, most = (
-            share if isinstance(share, int) else share * self.known
-            for share in (feature.min_documents, feature.max_documents)
-        )
+        least, most = self._documents(feature.min_documents), self._documents(feature.max_documents)
         chosen = documents.most_frequent(at_least=least, up_to=most, at_most=feature.max_terms).sort("token")
         idf = [math.log((1 + self.known) / (1 + count)) + 1 for count in chosen["count"]]
         return chosen.with_columns(pl.Series("idf", idf, dtype=pl.Float64))
+
+    def _documents(self, share: float) -> float:
+        """How many texts a count or a share of them is."""
+        return share if isinstance(share, int) else share * self.known
+
+    def looks(self, site: Site) -> Looks:
+        """Characters in a text, its words or else its runs of characters, and those in the vocabulary."""
+        del site
+        terms = self.characters if self._feature.analyzer == "characters" else self.words
+        return Looks(
+            {"length": self.lengths},
+            words=terms,
+            fewest=self._documents(self._feature.min_documents),
+            known=self.vocabulary(terms),
+        )
 
     def finish(self, site: Site) -> TextStatistics:
         """The statistics of all rows seen; the vocabularies are written."""
@@ -105,6 +121,10 @@ class TextTable(FeatureTable[TextFeature]):
     def summary(self) -> WordSummary:
         """How many different texts."""
         return WordSummary()
+
+    def vocabulary(self, statistics: TextStatistics, directory: Path) -> pl.Series:
+        """The words of the vocabulary, or else its runs of characters."""
+        return read_vocabulary(directory, statistics.terms[0].vocabulary)["token"]
 
     def fit(self, name: str, member: TextFeature) -> TextFit:
         """An empty fit of terms."""

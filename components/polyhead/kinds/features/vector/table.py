@@ -10,6 +10,8 @@ from polyhead.kinds.coercion import Coercion, Source, vector_coercion
 from polyhead.kinds.features.vector.config import VectorFeature, VectorStatistics
 from polyhead.kinds.fitting.components import Components
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.looks import Looks
+from polyhead.kinds.fitting.quantiles import Quantiles
 from polyhead.kinds.fitting.spread import Spread
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import LIST, MOSTLY, Guess, Rank
@@ -30,10 +32,17 @@ class VectorFit(Fit[VectorStatistics]):
     def __init__(self, name: str, length: int | None) -> None:
         super().__init__(name)
         self._length = length
-        self.components = Components()
+        self.components, self.lengths = Components(), Quantiles()
 
     def _take(self, known: pl.Series) -> None:
-        self.components.update(known.explode().to_numpy().reshape(len(known), -1).astype(np.float64))
+        vectors = known.explode().to_numpy().reshape(len(known), -1).astype(np.float64)
+        self.components.update(vectors)
+        self.lengths.update(np.sqrt((vectors * vectors).sum(1)))
+
+    def looks(self, site: Site) -> Looks:
+        """How long the vectors are."""
+        del site
+        return Looks({"length": self.lengths})
 
     def finish(self, site: Site) -> VectorStatistics:
         """The statistics of all rows seen; zeros and ones where there is no vector at all."""

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from polyhead.errors import DataError
 from polyhead.kinds.coercion import Coercion, Source, number_coercion
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.looks import Looks
 from polyhead.kinds.fitting.moments import Moments
+from polyhead.kinds.fitting.quantiles import Quantiles
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess
 from polyhead.kinds.protocols.table import TargetTable
@@ -34,14 +36,21 @@ class CountFit(Fit[CountStatistics]):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.numbers, self.products, self.weighted = Moments(), Moments(), Moments()
+        self.quantiles = Quantiles()
 
     def _take(self, known: pl.Series) -> None:
         numbers = known.to_numpy()
         self.numbers.update(numbers)
+        self.quantiles.update(numbers)
         self.products.update(numbers * np.log(np.maximum(numbers, 1)))
 
     def _weigh(self, known: pl.Series, weights: NDArray[np.float64]) -> None:
         self.weighted.update(weights * known.to_numpy())
+
+    def looks(self, site: Site) -> Looks:
+        """The counts."""
+        del site
+        return Looks({"value": self.quantiles})
 
     def finish(self, site: Site) -> CountStatistics:
         """The statistics of all rows seen.

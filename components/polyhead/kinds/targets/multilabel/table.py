@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,7 @@ from polyhead.errors import DataError
 from polyhead.kinds.coercion import Coercion, Source, set_coercion
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.looks import Looks
 from polyhead.kinds.fitting.masses import Masses
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess, set_guess, unlabelled
@@ -38,6 +40,11 @@ class LabelFit(Fit[LabelStatistics]):
 
     def _weigh(self, known: pl.Series, weights: NDArray[np.float64]) -> None:
         self.masses.update(_labels(known), np.repeat(weights, known.list.len().to_numpy()))
+
+    def looks(self, site: Site) -> Looks:
+        """The labels; another one is not known."""
+        del site
+        return Looks(words=self.counts, fewest=0, known=self.counts.table())
 
     def finish(self, site: Site) -> LabelStatistics:
         """The statistics of all rows seen.
@@ -78,6 +85,11 @@ class MultilabelTable(TargetTable[MultilabelTarget]):
         """Lists, also written as text, and labels with a mark between them."""
         guess = set_guess(column, "multilabel", "labels")
         return None if guess is None else replace(guess, why=guess.why + unlabelled(column))
+
+    def vocabulary(self, statistics: LabelStatistics, directory: Path) -> pl.Series:
+        """The labels."""
+        del directory
+        return pl.Series(statistics.labels, dtype=pl.String)
 
     def gated(self, options: Mapping[str, object]) -> str:
         """A metric that does not hang on a threshold."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from polyhead.errors import DataError, Problem
 from polyhead.kinds.coercion import Coercion, Source, number_coercion
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.looks import Looks
 from polyhead.kinds.fitting.moments import Moments
 from polyhead.kinds.fitting.quantiles import Quantiles
 from polyhead.kinds.guessing.columns import Column
@@ -63,6 +64,11 @@ class NumberFit(Fit[S], Generic[S]):
 
     def _weigh(self, known: pl.Series, weights: NDArray[np.float64]) -> None:
         self.weighted.update(np.ldexp(weights, -_LOWERED) * self._scale.learned(known.to_numpy()))
+
+    def looks(self, site: Site) -> Looks:
+        """The numbers."""
+        del site
+        return Looks({"value": self.quantiles})
 
     def _centre(self, scale: Scale) -> WeightedCentre | None:
         """None of the scale of quantiles, which is not known before all rows are."""

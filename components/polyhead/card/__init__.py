@@ -1,0 +1,1 @@
+"""card: bundle + evaluation → a model card: data, splits, scores, slices, limits, provenance."""

@@ -1,0 +1,1 @@
+"""compare: evaluations → their scores on the same rows, paired, and what differs in what they were made from."""

@@ -1,0 +1,1 @@
+"""drift: bundle + table → whether the table's rows are like those that the model was fitted on."""

@@ -1,0 +1,1 @@
+"""Profiles of columns compared: how far other rows are from the train rows."""
