@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import yaml
 
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import (
@@ -122,11 +123,26 @@ def run(
             sheets=_sheets(bundle, trained),
             title=name_of(config.table),
             balance=fitted.balance,
+            missing=_missing(fitted, config),
+            config=_written(config),
+            sizes=trained.sizes,
         )
         (directory / REPORT_PAGE).write_text(page, encoding="utf-8")
         report = close_artifact(directory, report)
     say(f"{table.height:,} test rows predicted, verdict: {report.verdict}")
     return report
+
+
+def _missing(fitted: Preprocessing, config: Config) -> dict[str, int]:
+    """Train rows without a value, by feature."""
+    return {name: fitted.feature_statistics[name].missing for name in config.features}
+
+
+def _written(config: Config) -> str:
+    """What of the configuration is not as by default, as YAML, without where things lie and run: the page is shared."""
+    apart = {"cluster", "publish", "image_root"}
+    said = config.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=apart)
+    return yaml.safe_dump({**said, "table": name_of(config.table)}, sort_keys=False, allow_unicode=True)
 
 
 def _sheets(bundle: str | Path, trained: ModelBundle) -> dict[str, bytes]:
