@@ -143,7 +143,7 @@ def chart(results: Iterable[Result]) -> str:
     import altair as alt
     import vl_convert
 
-    from polyhead.page.charts import FIRST, FONT, LIGHT, SECOND
+    from polyhead.page.colours import FONT, LIGHT
 
     bars = [
         {
@@ -170,7 +170,7 @@ def chart(results: Iterable[Result]) -> str:
             axis=alt.Axis(format="~g", grid=False, values=[0.25, 0.5, 1, 2, 4, 8, 16]),
         ),
         x2="asked:Q",
-        color=alt.condition("datum.reached", alt.value(FIRST), alt.value(SECOND)),
+        color=alt.condition("datum.reached", alt.value(LIGHT["first"]), alt.value(LIGHT["second"])),
     )
     words = base.mark_text(align="left", dx=4, color=LIGHT["ink"]).encode(x="beside:Q", text="text:N")
     line = alt.Chart(alt.InlineData(values=[{"share": 1}])).mark_rule(color=LIGHT["ink"], strokeDash=[3, 3])

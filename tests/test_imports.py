@@ -15,7 +15,6 @@ import pytest
 TENSORFLOW = {"tensorflow", "keras"}
 HEAVY = TENSORFLOW | {
     "PIL",
-    "altair",
     "google.cloud",
     "jinja2",
     "kfp",
@@ -28,7 +27,6 @@ HEAVY = TENSORFLOW | {
     "pyarrow",
     "pydantic",
     "sklearn",
-    "vl_convert",
     "yaml",
 }
 COMMANDS = (

@@ -43,6 +43,62 @@ def span_of_difference(interval: Interval, form: Format = "plain") -> str:
     return _span(interval, _UNITS_OF_DIFFERENCES[form])
 
 
+def decimals(value: float | None) -> int:
+    """How many decimals to write numbers with that stand beside one another, by the one that matters most.
+
+    Three significant digits of it, at most three decimals from 0.01 on and six below: 3 for 0.86 and 0.05, 2 for 1.5,
+    1 for 12.6, 0 for 1,200.
+    """
+    size = abs(value) if value is not None and math.isfinite(value) else 0.0
+    if size < 5e-7:
+        return 3
+    places = 2 - math.floor(math.log10(size * (1 + 1e-12)))
+    return min(max(places, 0), 3 if size >= 0.01 else 6)
+
+
+def fixed(value: float | None, places: int, form: Format = "plain") -> str:
+    """A number with so many decimals, and thousands separators; as `number` where it is too long for that."""
+    return _fixed(value, places) + ("" if _is_undefined(value) else _UNITS[form])
+
+
+def fixed_span(interval: Interval, places: int, form: Format = "plain") -> str:
+    """As `span`, with so many decimals."""
+    if interval.low is None:
+        return ""
+    return f"{_fixed(interval.low, places)} to {_fixed(interval.high, places)}{_UNITS[form]}"
+
+
+def fixed_difference(value: float | None, places: int) -> str:
+    """A difference with so many decimals and its sign, without a unit."""
+    text = _fixed(value, places)
+    return text if text[0] in f"−{UNDEFINED}" or not text.strip("0.") else f"+{text}"
+
+
+def fixed_difference_span(interval: Interval, places: int) -> str:
+    """`−0.25 to +0.50`, without a unit; empty where there is no interval."""
+    if interval.low is None:
+        return ""
+    return f"{fixed_difference(interval.low, places)} to {fixed_difference(interval.high, places)}"
+
+
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 with one decimal: `98.0 %`."""
+    return _fixed(None if share is None else 100 * share, 1) + ("" if _is_undefined(share) else " %")
+
+
+def _fixed(value: float | None, places: int) -> str:
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    if abs(value) >= 1e15:
+        return _digits(value)
+    text = f"{abs(value):,.{places}f}"
+    return f"−{text}" if value < 0 and text.strip("0.") else text
+
+
+def _is_undefined(value: float | None) -> bool:
+    return value is None or not math.isfinite(value)
+
+
 def _span(interval: Interval, unit: str) -> str:
     return "" if interval.low is None else f"{_digits(interval.low)} to {_digits(interval.high)}{unit}"
 

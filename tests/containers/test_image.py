@@ -79,8 +79,8 @@ for package in (polyhead, polyhead_pipelines):
     for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         if found.name != "polyhead.__main__":
             importlib.import_module(found.name)
-import altair, google.cloud.storage, keras, kfp.compiler, kfp.kubernetes, kfp.local
-import obstore, sklearn.metrics, tensorflow, vl_convert
+import google.cloud.storage, keras, kfp.compiler, kfp.kubernetes, kfp.local
+import markupsafe, obstore, sklearn.metrics, tensorflow
 print("all")
 """
     assert shell(code, python=True).splitlines()[-1] == "all"

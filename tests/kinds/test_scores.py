@@ -75,4 +75,4 @@ def test_a_head_of_numbers_that_are_not_finite_has_nothing_to_draw() -> None:
     known = pl.DataFrame({"key": ["a"], "truth": [1.0], "predicted": [math.nan]})
     head = HeadReport(kind="regression", n=1, missing=0, classes=[], metrics={})
     analysis = REPORTS["regression"].analyse("price", head, known)
-    assert (analysis.chart, analysis.details, analysis.worst) == (None, None, None)
+    assert (analysis.charts, analysis.worst) == ((), None)

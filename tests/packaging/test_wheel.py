@@ -86,6 +86,8 @@ def test_only_these_kinds_of_files_are_packed(names):
     assert others == {
         "polyhead/cross_validate/report.html.j2",
         "polyhead/evaluate/report.html.j2",
+        "polyhead/page/base.html.j2",
+        "polyhead/page/parts.html.j2",
         "polyhead/py.typed",
         "polyhead/sample/polyhead.yaml",
         "polyhead_pipelines/py.typed",
@@ -175,7 +177,7 @@ from polyhead_pipelines.compiling.pipeline import compile_pipeline
 from polyhead_pipelines.platforms.table import PLATFORMS
 for package in (polyhead, polyhead_pipelines, report):
     assert Path(package.__file__).is_relative_to(sys.argv[1]), package.__file__
-assert "<html" in files("polyhead.evaluate").joinpath("report.html.j2").read_text("utf-8")
+assert "<html" in files("polyhead.page").joinpath("base.html.j2").read_text("utf-8")
 config = write_sample(Path("sample"), rows=40)
 compile_pipeline(ConfigFile.read(config), PLATFORMS["kfp"]).write(Path("pipeline.yaml"))
 """

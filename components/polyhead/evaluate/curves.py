@@ -1,17 +1,25 @@
-"""Charts of a training's history."""
+"""Charts of a training's history, and their numbers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
 
-import altair as alt
+from markupsafe import Markup
 
 from polyhead.contracts.bundle import Epoch
-from polyhead.errors import counted
-from polyhead.page.charts import FIRST, SECOND, Chart, Row, finished
-from polyhead.spelling import number
+from polyhead.page.charts import Axis, Chart, Plot, Point, axis_over
+from polyhead.page.tables import Table
+from polyhead.spelling import decimals, fixed, number
+
+_MOST_EPOCHS = 20
+_WIDE, _LOW = 660, 190
+_POINTS = 200
+
+
+def best_epoch(epochs: Sequence[Epoch]) -> Epoch:
+    """The one with the lowest joint score, of several the first."""
+    return min(epochs, key=lambda epoch: (not math.isfinite(epoch.score), epoch.score))
 
 
 def score_curve(epochs: Sequence[Epoch], *, refitted: bool = False) -> Chart:
@@ -21,44 +29,26 @@ def score_curve(epochs: Sequence[Epoch], *, refitted: bool = False) -> Chart:
         epochs: At least one.
         refitted: As in `polyhead.contracts.bundle.ModelBundle`.
     """
-    best = min(epochs, key=lambda epoch: (not math.isfinite(epoch.score), epoch.score))
-    values: list[Row] = [{"epoch": epoch.epoch, "score": _finite(epoch.score)} for epoch in epochs]
-    marked: list[Row] = [
-        {
-            "epoch": best.epoch,
-            "score": _finite(best.score),
-            "text": f"best: {number(best.score)}, epoch {best.epoch}",
-        }
-    ]
-    x = _epoch_axis(epochs)
-    scale = alt.Scale(zero=False, nice=False, padding=28)
-    y = alt.Y("score:Q", title="Joint score", scale=scale, axis=alt.Axis(tickCount=5))
-    tooltip = [alt.Tooltip("epoch:Q", title="Epoch"), alt.Tooltip("score:Q", title="Score", format=".4f")]
-    line = (
-        alt.Chart(alt.NamedData(name="values"))
-        .mark_line(color=FIRST, point=alt.OverlayMarkDef(color=FIRST, size=18))
-        .encode(x=x, y=y, tooltip=tooltip)
-    )
-    found = alt.Chart(alt.NamedData(name="marked"))
-    dot = found.mark_point(color=SECOND, filled=True, size=90, opacity=1).encode(x=x, y=y, tooltip=tooltip)
-    text = found.mark_text(align=_text_side(best, epochs), dy=18, fontSize=12, color="currentColor").encode(
-        x=x, y=y, text="text:N"
-    )
+    best = best_epoch(epochs)
+    points = _finite((epoch.epoch, epoch.score) for epoch in epochs)
     kept = (
         "All models were then fitted anew, on train and val rows, for as many epochs as the marked one is in."
         if refitted
         else "The marked epoch's weights were kept."
     )
-    found_at = f"the best is {number(best.score)} in epoch {best.epoch}"
-    return finished(
-        alt.layer(line, dot, text),
-        {"values": values, "marked": marked},
-        label=f"Joint validation score over {counted(len(epochs), 'epoch')}; {found_at}.",
-        caption="Mean validation loss over heads, relative to predicting the train rows' prior: lower "
-        f"is better, 1.0 = no better than the prior. {kept}",
-        height=240,
-        max_width=760,
+    caption = (
+        "Mean validation loss over heads, relative to predicting the train rows' prior: lower is better, 1.0 = no "
+        f"better than the prior. {kept}"
     )
+    svg = Markup()
+    if points:
+        plot = Plot(_epochs(epochs), axis_over("Joint score", [y for _, y in points], room=0.18), _WIDE, 230)
+        _line(plot, points, "first")
+        if math.isfinite(best.score):
+            plot.dots([(best.epoch, best.score)], "mark second")
+            plot.words((best.epoch, best.score), f"best: {number(best.score)}, epoch {best.epoch}", below=True)
+        svg = plot.svg()
+    return Chart("Joint score by epoch", svg, caption, (), _score_table(epochs, best))
 
 
 def loss_curve(head: str, epochs: Sequence[Epoch]) -> Chart:
@@ -68,34 +58,9 @@ def loss_curve(head: str, epochs: Sequence[Epoch]) -> Chart:
         head: A head that the epochs have losses of.
         epochs: At least one.
     """
-    values: list[Row] = [
-        {"epoch": epoch.epoch, "loss": _finite(losses[head]), "rows": rows}
-        for epoch in epochs
-        for rows, losses in (("train", epoch.losses), ("val", epoch.val_losses))
-        if head in losses
-    ]
-    chart = (
-        alt.Chart(alt.NamedData(name="values"))
-        .mark_line(point=alt.OverlayMarkDef(size=10) if len(epochs) <= 40 else False, strokeWidth=1.5)
-        .encode(
-            x=_epoch_axis(epochs),
-            y=alt.Y("loss:Q").title(None).scale(zero=False).axis(tickCount=4, format=",.4~r"),
-            color=alt.Color("rows:N").scale(domain=["train", "val"], range=[FIRST, SECOND]).legend(None),
-            tooltip=[
-                alt.Tooltip("rows:N", title="Rows"),
-                alt.Tooltip("epoch:Q", title="Epoch"),
-                alt.Tooltip("loss:Q", title="Loss", format=".4~r"),
-            ],
-        )
-    )
-    return finished(
-        chart,
-        {"values": values},
-        label=f"Training and validation loss of {head} over {counted(len(epochs), 'epoch')}.",
-        caption="",
-        height=150,
-        max_width=480,
-    )
+    train = _finite((epoch.epoch, epoch.losses[head]) for epoch in epochs if head in epoch.losses)
+    val = _finite((epoch.epoch, epoch.val_losses[head]) for epoch in epochs if head in epoch.val_losses)
+    return _small(head, epochs, [("first", train), ("second", val)])
 
 
 def weight_curve(head: str, epochs: Sequence[Epoch]) -> Chart:
@@ -105,50 +70,77 @@ def weight_curve(head: str, epochs: Sequence[Epoch]) -> Chart:
         head: A head that the epochs have log variances of.
         epochs: At least one.
     """
-    values: list[Row] = [
-        {"epoch": epoch.epoch, "weight": _finite(math.exp(-epoch.log_variances[head]))}
-        for epoch in epochs
-        if epoch.log_variances
-    ]
-    chart = (
-        alt.Chart(alt.NamedData(name="values"))
-        .mark_line(color=FIRST, point=alt.OverlayMarkDef(size=10) if len(epochs) <= 40 else False, strokeWidth=1.5)
-        .encode(
-            x=_epoch_axis(epochs),
-            y=alt.Y("weight:Q").title(None).scale(zero=False).axis(tickCount=4, format=",.4~r"),
-            tooltip=[
-                alt.Tooltip("epoch:Q", title="Epoch"),
-                alt.Tooltip("weight:Q", title="Weight", format=".4~r"),
-            ],
-        )
-    )
-    return finished(
-        chart,
-        {"values": values},
-        label=f"Learned weight of the loss of {head} over {counted(len(epochs), 'epoch')}.",
-        caption="",
-        height=150,
-        max_width=480,
-    )
+    weights = [(epoch.epoch, math.exp(-epoch.log_variances[head])) for epoch in epochs if epoch.log_variances]
+    return _small(head, epochs, [("first", _finite(weights))])
 
 
-def _text_side(epoch: Epoch, epochs: Sequence[Epoch]) -> Literal["left", "center", "right"]:
-    """How to align a text at an epoch so that it stays within the chart."""
-    first, last = epochs[0].epoch, epochs[-1].epoch
-    share = (epoch.epoch - first) / (last - first) if last > first else 0.5
-    return "left" if share < 0.2 else "right" if share > 0.8 else "center"
+def loss_table(heads: Sequence[str], epochs: Sequence[Epoch]) -> Table:
+    """The losses of each head in the first, the best and the last epoch.
+
+    Args:
+        heads: Some that the epochs have losses of.
+        epochs: At least one.
+    """
+    shown = list(dict.fromkeys([epochs[0].epoch, best_epoch(epochs).epoch, epochs[-1].epoch]))
+    by_number = {epoch.epoch: epoch for epoch in epochs}
+    chosen = [by_number[number] for number in shown]
+    rows = []
+    for head in heads:
+        places = decimals(chosen[0].losses.get(head))
+        train = (fixed(epoch.losses.get(head), places) for epoch in chosen)
+        val = (fixed(epoch.val_losses.get(head), places) for epoch in chosen)
+        rows.append([head, *(text for pair in zip(train, val, strict=True) for text in pair)])
+    columns = ["Head", *(f"{rows_} {epoch.epoch}" for epoch in chosen for rows_ in ("Train", "Val"))]
+    return Table(columns, rows, frozenset(range(1, len(columns))))
 
 
-def _epoch_axis(epochs: Sequence[Epoch]) -> alt.X:
+def weight_table(heads: Sequence[str], epochs: Sequence[Epoch]) -> Table:
+    """The learned weight of each head in the first and the last epoch that have one.
+
+    Args:
+        heads: Some that the epochs have log variances of.
+        epochs: At least one with log variances.
+    """
+    learned = [epoch for epoch in epochs if epoch.log_variances]
+    ends = [learned[0], learned[-1]] if len(learned) > 1 else learned
+    rows = [[head, *(fixed(math.exp(-(epoch.log_variances or {})[head]), 3) for epoch in ends)] for head in heads]
+    return Table(["Head", *(f"Epoch {epoch.epoch}" for epoch in ends)], rows, frozenset({1, 2}))
+
+
+def _small(head: str, epochs: Sequence[Epoch], lines: Sequence[tuple[str, list[Point]]]) -> Chart:
+    values = [y for _, points in lines for _, y in points]
+    if not values:
+        return Chart(head, caption="No loss of it is a finite number.")
+    plot = Plot(_epochs(epochs), axis_over("", values), height=_LOW)
+    for kind, points in lines:
+        _line(plot, points, kind)
+    return Chart(head, plot.svg())
+
+
+def _line(plot: Plot, points: list[Point], kind: str) -> None:
+    """A line through points; a single one is a dot."""
+    if len(points) > _POINTS:
+        step = math.ceil(len(points) / _POINTS)
+        points = [*points[:-1:step], points[-1]]
+    plot.line(points, kind)
+    if len(points) == 1:
+        plot.dots(points, f"mark {kind}")
+
+
+def _score_table(epochs: Sequence[Epoch], best: Epoch) -> Table:
+    """The score of some epochs, evenly through the training, and of the best."""
+    step = max(1, math.ceil(len(epochs) / _MOST_EPOCHS))
+    shown = [epoch for at, epoch in enumerate(epochs) if at % step == 0 or epoch is best or epoch is epochs[-1]]
+    places = decimals(best.score)
+    rows = [[str(epoch.epoch), fixed(epoch.score, places)] for epoch in shown]
+    return Table(["Epoch", "Joint score"], rows, frozenset({1}), frozenset({shown.index(best)}))
+
+
+def _epochs(epochs: Sequence[Epoch]) -> Axis:
     first, last = epochs[0].epoch, epochs[-1].epoch
     margin = 0.5 if first == last else 0
-    return (
-        alt.X("epoch:Q")
-        .title("Epoch")
-        .scale(domain=[first - margin, last + margin], nice=False)
-        .axis(format="d", tickMinStep=1, tickCount=6, grid=False)
-    )
+    return Axis("Epoch", first - margin, last + margin, whole=True)
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _finite(points: Iterable[tuple[int, float]]) -> list[Point]:
+    return [(float(x), y) for x, y in points if math.isfinite(y)]

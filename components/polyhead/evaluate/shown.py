@@ -39,17 +39,13 @@ def known_rows(name: str, classes: Sequence[str], predictions: pl.DataFrame) -> 
 
 
 def worst_rows(heads: Mapping[str, HeadReport], predictions: pl.DataFrame) -> dict[str, int]:
-    """The rows that the report lists as predicted worst, by key as it is shown: their places in the table."""
+    """The rows that the report lists as predicted worst, by key: their places in the table."""
     shown: dict[str, None] = {}
     for name, head in heads.items():
         if head.n:
             analysis = REPORTS[head.kind].analyse(name, head, known_rows(name, head.classes, predictions))
-            shown |= dict.fromkeys(row[0] for row in (analysis.worst.rows if analysis.worst else []))
-    places: dict[str, int] = {}
-    for place, key in enumerate(predictions["key"].to_list()):
-        if (text := short(key)) in shown:
-            places.setdefault(text, place)
-    return places
+            shown |= dict.fromkeys(row.key for row in (analysis.worst.rows if analysis.worst else []))
+    return {key: place for place, key in enumerate(predictions["key"].to_list()) if key in shown}
 
 
 def shown_rows(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import yaml
 
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import (
@@ -169,6 +170,9 @@ def run(
             title=name_of(config.table),
             balance=fitted.balance,
             shown=_shown(config, rows, heads, manifest, Path(shards)),
+            missing=_missing(fitted, config),
+            config=_written(config),
+            sizes=trained.sizes,
         )
         (directory / REPORT_PAGE).write_text(page, encoding="utf-8")
         statistics = {name: fitted.target_statistics[name].model_dump(mode="json") for name in config.targets}
@@ -190,6 +194,16 @@ def _other(against: str | None, config: Config, warnings: list[str], opened: con
             say(f"warning: {warnings[-1]}")
         return None
     return opened.enter_context(opened_artifact(place, ModelBundle, _BUNDLE))
+def _missing(fitted: Preprocessing, config: Config) -> dict[str, int]:
+    """Train rows without a value, by feature."""
+    return {name: fitted.feature_statistics[name].missing for name in config.features}
+
+
+def _written(config: Config) -> str:
+    """What of the configuration is not as by default, as YAML, without where things lie and run: the page is shared."""
+    apart = {"cluster", "publish", "image_root"}
+    said = config.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=apart)
+    return yaml.safe_dump({**said, "table": name_of(config.table)}, sort_keys=False, allow_unicode=True)
 
 
 def _sheets(bundle: str | Path, trained: ModelBundle) -> dict[str, bytes]:

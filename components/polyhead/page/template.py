@@ -1,4 +1,4 @@
-"""Pages from templates that lie beside the code that fills them."""
+"""Pages from templates that lie beside the code that fills them and build on `base.html.j2`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 
-from polyhead.page import charts
+from polyhead.page import colours
 from polyhead.page.tables import short
 
 
@@ -16,11 +16,16 @@ def page_template(path: Path) -> jinja2.Template:
     """A template in which every text is escaped, with the filter `short` and the pages' colours and font.
 
     Args:
-        path: Of the template.
+        path: Of the template. It may extend `base.html.j2` of this package, which has the style sheet, the layout with
+            its navigation and the security policy, and import `parts.html.j2`, which has tables and figures.
     """
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
     )
     environment.filters["short"] = short
-    environment.globals |= {"light": charts.LIGHT, "dark": charts.DARK, "font": charts.FONT}
+    environment.globals |= {"light": colours.LIGHT, "dark": colours.DARK, "font": colours.FONT}
     return environment.from_string(path.read_text(encoding="utf-8"))

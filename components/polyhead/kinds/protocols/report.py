@@ -1,4 +1,4 @@
-"""What the report facet of a target kind must give: a chart of a head, its numbers, and the worst rows."""
+"""What the report facet of a target kind must give: charts of a head with their numbers, and the worst rows."""
 
 from __future__ import annotations
 
@@ -13,9 +13,31 @@ from numpy.typing import NDArray
 
 from polyhead.contracts.evaluation import HeadReport
 from polyhead.page.charts import Chart
-from polyhead.page.tables import Table
 
 WORST_ROWS = 10
+
+
+@dataclass(frozen=True)
+class WorstRow:
+    """A row that is predicted badly; `cells` stand under the columns of its `WorstRows`."""
+
+    key: str
+    cells: list[str]
+
+
+@dataclass(frozen=True)
+class WorstRows:
+    """The rows that are predicted worst, the worst first, without any where all are predicted exactly.
+
+    Attributes:
+        columns: Headings, without that of the row's name.
+        rows: At most `WORST_ROWS`.
+        numeric: The columns, by position, that are aligned as numbers.
+    """
+
+    columns: list[str]
+    rows: list[WorstRow]
+    numeric: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -23,14 +45,12 @@ class Analysis:
     """What the predictions say about one head.
 
     Attributes:
-        chart: Default: none.
-        details: The chart's numbers. Default: none.
-        worst: The rows that are predicted worst; without rows where all are predicted exactly. Default: none.
+        charts: With their numbers.
+        worst: Default: none.
     """
 
-    chart: Chart | None = None
-    details: Table | None = None
-    worst: Table | None = None
+    charts: tuple[Chart, ...] = ()
+    worst: WorstRows | None = None
 
 
 class TargetReport(ABC):

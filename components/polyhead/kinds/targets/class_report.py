@@ -1,23 +1,34 @@
-"""The report that binary, multiclass and ordinal targets share: a confusion matrix, and the most confident mistakes."""
+"""The report that binary, multiclass and ordinal targets share: curves, a confusion matrix, confident mistakes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import altair as alt
 import numpy as np
 import polars as pl
+from markupsafe import Markup
 
 from polyhead.contracts.evaluation import HeadReport
-from polyhead.kinds.protocols.report import WORST_ROWS, Analysis, TargetReport, class_probabilities
-from polyhead.page.charts import SHADE, Chart, Row, finished
+from polyhead.kinds.protocols.report import (
+    WORST_ROWS,
+    Analysis,
+    TargetReport,
+    WorstRow,
+    WorstRows,
+    class_probabilities,
+)
+from polyhead.kinds.targets.rates import MOST_CURVES, Rates, curves
+from polyhead.page.charts import Chart
 from polyhead.page.tables import Table, short
-from polyhead.spelling import number
+from polyhead.spelling import percent
 
-MOST_CLASSES = 30
-_COUNTED_CELLS_UP_TO = 15
-_WHITE_TEXT_ABOVE = 0.73
+MOST_CLASSES = 16
+_PAIRS = 10
+_NAME = 40
+_CELL = Markup('<span class="cell{}" style="--v:{}%">{}</span>')
+_FULL = 55
+"""Percent of the colour in a full cell: text reads on it, on light and on dark paper."""
 
 
 class ClassReport(TargetReport):
@@ -26,22 +37,68 @@ class ClassReport(TargetReport):
     WORST: ClassVar[str] = "Most confident mistakes"
 
     def analyse(self, name: str, head: HeadReport, known: pl.DataFrame) -> Analysis:
-        """A confusion matrix, where the report has one."""
-        drawable = any(any(row) for row in head.confusion)
-        chart = confusion_matrix(name, head.classes, head.confusion) if drawable else None
+        """Curves, and a confusion matrix, where the report has one."""
         return Analysis(
-            chart,
-            details=_confusion_table(head) if chart and len(head.classes) <= MOST_CLASSES else None,
+            (*_curves(head, known), *_confusion(head)),
             worst=_confident_mistakes(head.classes, known.filter(pl.col("truth") != pl.col("predicted"))),
         )
 
 
-def _confusion_table(head: HeadReport) -> Table:
-    rows = [[label, *(f"{n:,}" for n in counts)] for label, counts in zip(head.classes, head.confusion, strict=True)]
-    return Table(["True \\ predicted", *head.classes], rows, frozenset(range(1, len(head.classes) + 1)))
+def _curves(head: HeadReport, known: pl.DataFrame) -> list[Chart]:
+    """Of two classes that of the second, of more those of the most frequent."""
+    single = len(head.classes) == 2
+    counts = dict(known.get_column("truth").value_counts().iter_rows())
+    frequent = sorted(head.classes, key=lambda label: -counts.get(label, 0))
+    wanted = head.classes[1:] if single else frequent[: 4 * MOST_CURVES]
+    rates = []
+    for label in wanted:
+        probabilities = known.get_column(f"p{head.classes.index(label)}").to_numpy().astype(np.float64)
+        if not np.isfinite(probabilities).all():
+            return []
+        rates.append(Rates.of(label, (known.get_column("truth") == label).to_numpy(), probabilities))
+    return curves(rates, threshold=head.thresholds.get(wanted[0]) if single else None)
 
 
-def _confident_mistakes(classes: Sequence[str], wrong: pl.DataFrame) -> Table:
+def _confusion(head: HeadReport) -> list[Chart]:
+    """The matrix of a few classes, and of more than two what is confused most often."""
+    if not any(any(row) for row in head.confusion):
+        return []
+    charts = []
+    if len(head.classes) <= MOST_CLASSES:
+        caption = "Rows by true class, shaded by their share of it. Right predictions lie on the diagonal."
+        charts.append(Chart("Confusion matrix", caption=caption, table=_matrix(head), heading="", look="matrix"))
+    if len(head.classes) > 2 and (pairs := _pairs(head)).rows:
+        charts.append(Chart("Confused most often", table=pairs, heading=""))
+    return charts
+
+
+def _matrix(head: HeadReport) -> Table:
+    rows = []
+    for true, (label, counts) in enumerate(zip(head.classes, head.confusion, strict=True)):
+        total = sum(counts)
+        cells = [
+            _CELL.format(" right" if said == true else "", round(_FULL * count / total) if total else 0, f"{count:,}")
+            for said, count in enumerate(counts)
+        ]
+        rows.append([short(label, _NAME), *cells])
+    columns = ["True ↓ predicted →", *(short(label, _NAME) for label in head.classes)]
+    return Table(columns, rows, frozenset(range(1, len(columns))))
+
+
+def _pairs(head: HeadReport) -> Table:
+    counts = np.array(head.confusion)
+    totals = counts.sum(axis=1)
+    np.fill_diagonal(counts, 0)
+    order = np.argsort(-counts, axis=None, kind="stable")[:_PAIRS]
+    rows = []
+    for true, said in zip(*np.unravel_index(order, counts.shape), strict=True):
+        if count := int(counts[true, said]):
+            names = (short(head.classes[true], _NAME), short(head.classes[said], _NAME))
+            rows.append([*names, f"{count:,}", percent(count / int(totals[true]))])
+    return Table(["True", "Predicted", "Rows", "Of the true class"], rows, frozenset({2, 3}))
+
+
+def _confident_mistakes(classes: Sequence[str], wrong: pl.DataFrame) -> WorstRows:
     positions = {label: position for position, label in enumerate(classes)}
     probabilities = class_probabilities(wrong, classes)
     predicted = np.array([positions[label] for label in wrong.get_column("predicted")], dtype=np.intp)
@@ -50,64 +107,6 @@ def _confident_mistakes(classes: Sequence[str], wrong: pl.DataFrame) -> Table:
     for index in np.argsort(-confidence, kind="stable")[:WORST_ROWS].tolist():
         key, truth, guess = wrong.select("key", "truth", "predicted").row(index)
         of_truth = float(probabilities[index, positions[truth]]) if truth in positions else None
-        rows.append([short(key), truth, guess, number(float(confidence[index])), number(of_truth)])
-    return Table(["Key", "True", "Predicted", "Confidence", "Probability of true"], rows, frozenset({3, 4}))
-
-
-def confusion_matrix(head: str, classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Chart:
-    """A heat map of counts; the shade is the share of the true class's rows.
-
-    Args:
-        head: Name of the target.
-        classes: Names of the n classes.
-        counts: n x n, rows by true class (first index) and predicted class.
-    """
-    totals = [sum(row) for row in counts]
-    shown = sorted(sorted(range(len(classes)), key=lambda index: -totals[index])[:MOST_CLASSES])
-    cells: list[Row] = [
-        {
-            "truth": classes[true],
-            "predicted": classes[predicted],
-            "count": counts[true][predicted],
-            "share": counts[true][predicted] / totals[true] if totals[true] else 0.0,
-        }
-        for true in shown
-        for predicted in shown
-    ]
-    names = [classes[index] for index in shown]
-    step = 44 if len(shown) <= 8 else 32 if len(shown) <= _COUNTED_CELLS_UP_TO else 18
-    axis: dict[str, Any] = {"grid": False, "ticks": False, "domain": False, "labelLimit": 110}
-    base = alt.Chart(alt.NamedData(name="cells")).encode(
-        x=alt.X("predicted:N")
-        .title("Predicted")
-        .scale(domain=names, padding=0.04)
-        .axis(orient="top", labelAngle=0 if len(shown) <= 4 else -40, **axis),
-        y=alt.Y("truth:N").title("True").scale(domain=names, padding=0.04).axis(**axis),
-        tooltip=[
-            alt.Tooltip("truth:N", title="True"),
-            alt.Tooltip("predicted:N", title="Predicted"),
-            alt.Tooltip("count:Q", title="Rows", format=","),
-            alt.Tooltip("share:Q", title="Share of the true class", format=".1%"),
-        ],
-    )
-    shade = alt.Opacity("share:Q").scale(domain=[0, 1], range=[0.06, 1]).legend(None)
-    layers: list[alt.Chart] = [base.mark_rect(color=SHADE, cornerRadius=2).encode(opacity=shade)]
-    if len(shown) <= _COUNTED_CELLS_UP_TO:
-        ink = alt.when(alt.FieldGTPredicate(field="share", gt=_WHITE_TEXT_ABOVE)).then(alt.value("#ffffff"))
-        layers.append(
-            base.mark_text(fontSize=12).encode(
-                text=alt.Text("count:Q").format(","), color=ink.otherwise(alt.value("currentColor"))
-            )
-        )
-    caption = "Rows of the true class, shaded by their share of it; the diagonal holds correct predictions."
-    if len(shown) < len(classes):
-        caption += f" The {len(shown)} most frequent of {len(classes):,} classes."
-    right, rows = sum(counts[index][index] for index in range(len(classes))), sum(totals)
-    return finished(
-        alt.layer(*layers),
-        {"cells": cells},
-        label=f"Confusion matrix of {head}: {right:,} of {rows:,} rows are predicted as their true class.",
-        caption=caption,
-        height=step * len(shown),
-        max_width=max(360, 150 + 2 * step * len(shown) if len(shown) <= 8 else 160 + step * len(shown)),
-    )
+        cells = [short(truth, _NAME), short(guess, _NAME), percent(float(confidence[index])), percent(of_truth)]
+        rows.append(WorstRow(key, cells))
+    return WorstRows(["True", "Predicted", "Confidence", "For the true class"], rows, frozenset({2, 3}))

@@ -1,22 +1,25 @@
-"""The report of regression targets: predicted against true values, and the largest errors."""
+"""The report of regression targets: predicted against true values, residuals, and the largest errors."""
 
 from __future__ import annotations
 
-import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import altair as alt
 import numpy as np
 import polars as pl
 
 from polyhead.contracts.evaluation import HeadReport
-from polyhead.kinds.protocols.report import WORST_ROWS, Analysis, TargetReport
-from polyhead.page.charts import FIRST, Chart, Row, finished
-from polyhead.page.tables import Table, short
-from polyhead.spelling import number, signed
+from polyhead.kinds.protocols.report import WORST_ROWS, Analysis, TargetReport, WorstRow, WorstRows
+from polyhead.page.charts import Axis, Chart, Plot, axis_over
+from polyhead.page.tables import Table
+from polyhead.spelling import decimals, fixed, fixed_difference
 
-MOST_POINTS = 2_000
+MOST_POINTS = 1_500
 _LOG_RANGE = 50.0
+_LARGEST = 1e100
+"""What is larger is not drawn: differences and ratios of such numbers may not be finite."""
+
+_BINS = 24
+_PARTS = 5
 
 
 class NumberReport(TargetReport):
@@ -25,89 +28,121 @@ class NumberReport(TargetReport):
     WORST: ClassVar[str] = "Largest errors"
 
     def analyse(self, name: str, head: HeadReport, known: pl.DataFrame) -> Analysis:
-        """A scatter plot; rows that are not finite are left out."""
-        finite = known.filter(pl.col("truth").is_finite() & pl.col("predicted").is_finite())
+        """Scatter plots and a histogram; rows that are not finite are left out."""
+        finite = known.filter((pl.col("truth").abs() < _LARGEST) & (pl.col("predicted").abs() < _LARGEST))
         if finite.is_empty():
             return Analysis()
-        wrong = finite.with_columns(error=pl.col("predicted") - pl.col("truth"))
-        worst = wrong.sort(pl.col("error").abs(), descending=True, maintain_order=True).head(WORST_ROWS)
-        rows = [
-            [short(key), number(truth), number(predicted), signed(error)]
-            for key, truth, predicted, error in worst.select("key", "truth", "predicted", "error").iter_rows()
+        truth = finite.get_column("truth").to_numpy().astype(np.float64)
+        predicted = finite.get_column("predicted").to_numpy().astype(np.float64)
+        return Analysis(
+            (_scatter(truth, predicted), _residuals(truth, predicted), _histogram(truth, predicted)),
+            worst=_largest_errors(finite, truth, predicted),
+        )
+
+
+def is_logarithmic(*values: np.ndarray) -> bool:
+    """Whether numbers are all positive and span a range so wide that they are drawn on a logarithmic axis."""
+    low, high = min(float(one.min()) for one in values), max(float(one.max()) for one in values)
+    return low > 0 and high / low > _LOG_RANGE
+
+
+def _chosen(rows: int) -> np.ndarray:
+    """The rows that are drawn, evenly through the table."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, MOST_POINTS)).round().astype(int))
+
+
+def _scatter(truth: np.ndarray, predicted: np.ndarray) -> Chart:
+    """Predicted against true values, with equal axes and the diagonal."""
+    logarithmic = is_logarithmic(truth, predicted)
+    ends = [float(f(one)) for one in (truth, predicted) for f in (np.min, np.max)]
+    across, up = (axis_over(title, ends, logarithmic=logarithmic) for title in ("True", "Predicted"))
+    plot = Plot(across, up)
+    plot.line([(across.low, across.low), (across.high, across.high)], "guide")
+    chosen = _chosen(len(truth))
+    plot.cloud([(float(truth[at]), float(predicted[at])) for at in chosen])
+    said = ["Each dot is a row; on the dashed line the prediction is exact."]
+    if logarithmic:
+        said.append("Both axes are logarithmic.")
+    if len(chosen) < len(truth):
+        said.append(f"{len(chosen):,} of {len(truth):,} rows, evenly spaced through the table.")
+    return Chart("Predicted against true", plot.svg(), " ".join(said))
+
+
+def _residuals(truth: np.ndarray, predicted: np.ndarray) -> Chart:
+    """Errors against predictions: differences, or ratios where the values are drawn logarithmically."""
+    ratio = is_logarithmic(truth, predicted)
+    error = predicted / truth if ratio else predicted - truth
+    across = axis_over("Predicted", predicted.tolist(), logarithmic=ratio)
+    if ratio:
+        widest = max(float(error.max()), 1 / float(error.min()), 1.05)
+        up = axis_over("Predicted ÷ true", [1 / widest, widest], logarithmic=True)
+    else:
+        widest = float(np.abs(error).max()) or 1.0
+        up = axis_over("Predicted − true", [-widest, widest])
+    plot = Plot(across, up)
+    plot.line([(across.low, float(ratio)), (across.high, float(ratio))], "guide")
+    plot.cloud([(float(predicted[at]), float(error[at])) for at in _chosen(len(truth))])
+    what = "Above the dashed line the prediction is too high." + (" Both axes are logarithmic." if ratio else "")
+    return Chart("Errors by prediction", plot.svg(), what, (), _errors_by_prediction(truth, predicted))
+
+
+def _errors_by_prediction(truth: np.ndarray, predicted: np.ndarray) -> Table:
+    """Bias and mean size of the error in parts with as many rows each, by rising prediction."""
+    parts = [part for part in np.array_split(np.argsort(predicted, kind="stable"), _PARTS) if len(part)]
+    places = decimals(float(np.abs(predicted).max()))
+    of_errors = decimals(float(np.abs(predicted - truth).mean()))
+    rows = [
+        [
+            f"{fixed(float(predicted[part[0]]), places)} to {fixed(float(predicted[part[-1]]), places)}",
+            f"{len(part):,}",
+            fixed_difference(float((predicted - truth)[part].mean()), of_errors),
+            fixed(float(np.abs(predicted - truth)[part].mean()), of_errors),
         ]
-        table = Table(["Key", "True", "Predicted", "Error"], rows, frozenset({1, 2, 3}))
-        return Analysis(scatter(name, finite.select("key", "truth", "predicted")), worst=table)
+        for part in parts
+    ]
+    return Table(["Predicted", "Rows", "Mean error", "Mean absolute error"], rows, frozenset({1, 2, 3}))
 
 
-def scatter(head: str, points: pl.DataFrame) -> Chart:
-    """Predicted against true values with the diagonal, on log axes where the values span a wide range.
+def _histogram(truth: np.ndarray, predicted: np.ndarray) -> Chart:
+    """How true and predicted values are spread, as outlines over the same bins."""
+    logarithmic = is_logarithmic(truth, predicted)
+    ends = [float(f(one)) for one in (truth, predicted) for f in (np.min, np.max)]
+    across = axis_over("Value", ends, logarithmic=logarithmic)
+    edges = (np.geomspace if logarithmic else np.linspace)(across.low, across.high, _BINS + 1)
+    counts = [np.histogram(one, edges)[0] for one in (truth, predicted)]
+    plot = Plot(across, Axis("Rows", 0, 1.06 * max(1, *(int(one.max()) for one in counts)), whole=True))
+    for kind, held in zip(("second", "first"), counts, strict=True):
+        outline = [(float(edges[0]), 0.0)]
+        for low, high, count in zip(edges, edges[1:], held, strict=False):
+            outline += [(float(low), float(count)), (float(high), float(count))]
+        plot.line([*outline, (float(edges[-1]), 0.0)], kind)
+    levels = (0.05, 0.25, 0.5, 0.75, 0.95)
+    places = decimals(float(np.abs(truth).max()))
+    rows = [
+        [f"{100 * level:.0f} %", *(fixed(float(np.quantile(one, level)), places) for one in (truth, predicted))]
+        for level in levels
+    ]
+    table = Table(["Rows up to", "True", "Predicted"], rows, frozenset({1, 2}))
+    what = "Predictions that are spread less than the truth stay near the middle."
+    return Chart("Spread", plot.svg(), what, (("second", "true"), ("first", "predicted")), table)
 
-    Args:
-        head: Name of the target.
-        points: At least one row of `key` string, `truth` and `predicted` float64, all finite.
-    """
-    chosen = np.unique(np.linspace(0, points.height - 1, min(points.height, MOST_POINTS)).round().astype(int))
-    sample = points[chosen.tolist()]
-    smallest, largest = _range(points)
-    logarithmic = smallest > 0 and largest / smallest > _LOG_RANGE
-    low, high = _padded(smallest, largest, logarithmic=logarithmic)
-    scale = alt.Scale(type="log" if logarithmic else "linear", domain=[low, high], nice=False)
-    axis: dict[str, Any] = {"format": "~s" if largest >= 10_000 else ",.4~r", "labelOverlap": True}
-    axis |= {"values": _log_ticks(low, high)} if logarithmic else {"tickCount": 5}
-    dots = (
-        alt.Chart(alt.NamedData(name="points"))
-        .mark_circle(color=FIRST, size=24, opacity=0.5, clip=True)
-        .encode(
-            x=alt.X("truth:Q", title="True", scale=scale, axis=alt.Axis(**axis)),
-            y=alt.Y("predicted:Q", title="Predicted", scale=scale, axis=alt.Axis(**axis)),
-            tooltip=[
-                alt.Tooltip("key:N", title="Key"),
-                alt.Tooltip("truth:Q", title="True", format=",.4~r"),
-                alt.Tooltip("predicted:Q", title="Predicted", format=",.4~r"),
+
+def _largest_errors(finite: pl.DataFrame, truth: np.ndarray, predicted: np.ndarray) -> WorstRows:
+    error = predicted - truth
+    places = decimals(float(np.median(np.abs(truth))))
+    keys = finite.get_column("key")
+    rows = [
+        WorstRow(
+            keys[at],
+            [
+                fixed(float(truth[at]), places),
+                fixed(float(predicted[at]), places),
+                fixed_difference(float(error[at]), places),
             ],
         )
-    )
-    ends: list[Row] = [{"truth": low, "predicted": low}, {"truth": high, "predicted": high}]
-    diagonal = (
-        alt.Chart(alt.NamedData(name="ends"))
-        .mark_line(color="currentColor", opacity=0.55, strokeDash=[4, 4], strokeWidth=1)
-        .encode(x="truth:Q", y="predicted:Q")
-    )
-    parts = ["Each dot is a row; on the dashed line the prediction is exact."]
-    if logarithmic:
-        parts.append("Both axes are logarithmic.")
-    if sample.height < points.height:
-        parts.append(f"{sample.height:,} of {points.height:,} rows, evenly spaced through the table.")
-    return finished(
-        alt.layer(diagonal, dots),
-        {"ends": ends, "points": sample.to_dicts()},
-        label=f"Scatter plot of predicted against true {head} for {sample.height:,} rows.",
-        caption=" ".join(parts),
-        height=380,
-        max_width=520,
-    )
-
-
-def _range(points: pl.DataFrame) -> tuple[float, float]:
-    values = points.select("truth", "predicted").to_numpy()
-    return float(values.min()), float(values.max())
-
-
-def _padded(low: float, high: float, *, logarithmic: bool) -> tuple[float, float]:
-    """The range with 3 % of room at both ends."""
-    if logarithmic:
-        factor = (high / low) ** 0.03
-        return low / factor, high * factor
-    room = 0.03 * (high - low) or max(abs(high), 1.0) * 0.03
-    return low - room, high + room
-
-
-def _log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten within the range, with steps between them where there are few."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    powers = [10.0**decade for decade in decades if low <= 10.0**decade <= high]
-    steps = (1, 2, 5) if len(powers) < 3 else (1, 3) if len(powers) < 5 else (1,)
-    return [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
+        for at in np.argsort(-np.abs(error), kind="stable")[:WORST_ROWS].tolist()
+    ]
+    return WorstRows(["True", "Predicted", "Error"], rows, frozenset({0, 1, 2}))
 
 
 REPORT = NumberReport()

@@ -1,0 +1,193 @@
+"""The first screen of the report: the verdict, and one line per head with its score among its references."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from polyhead.contracts.evaluation import Comparison, EvaluationReport, HeadReport, MetricScore
+from polyhead.errors import counted
+from polyhead.kinds.metrics import METRICS, Metric
+from polyhead.page.spans import Tick, score_bar
+from polyhead.spelling import decimals, fixed, fixed_difference_span, fixed_span
+
+NAMED_UP_TO = 12
+"""Heads whose references are named on their bars; of more heads the lines are closer."""
+
+DEPLOYED = "deployed"
+PRIOR = "prior"
+
+
+@dataclass(frozen=True)
+class HeadLine:
+    """A head on the first screen.
+
+    Attributes:
+        place: The id of its section.
+        name: The target.
+        kind: Of the target.
+        metric: Its headline metric.
+        value: Its score in words; empty where it is not defined.
+        interval: Of the score, in words; where there is none, why.
+        bar: The score among its references.
+        verdict: Against the prior.
+        sentence: How it does.
+    """
+
+    place: str
+    name: str
+    kind: str
+    metric: Metric
+    value: str
+    interval: str
+    bar: Markup
+    verdict: Comparison | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class ReferenceCell:
+    """A reference's metric: its value, what the model is to it, and the interval of the difference."""
+
+    value: str
+    verdict: Comparison | None
+    difference: str
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """A metric of a head: its score, and that of each reference; None where one is not defined."""
+
+    metric: Metric
+    value: str
+    interval: str
+    weighted: str
+    references: list[ReferenceCell | None]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All scores of a head beside its references; `gaps` say why intervals are missing."""
+
+    references: list[str]
+    rows: list[ScoreRow]
+    weighted: bool
+    gaps: list[str]
+
+
+def place_of(position: int) -> str:
+    """The id of the section of the head at a position, from 1."""
+    return f"head-{position}"
+
+
+def head_lines(report: EvaluationReport) -> list[HeadLine]:
+    """One line per head, in the configuration's order."""
+    named = len(report.heads) <= NAMED_UP_TO
+    return [
+        _line(place_of(at), name, head, named=named) for at, (name, head) in enumerate(report.heads.items(), start=1)
+    ]
+
+
+def _line(place: str, name: str, head: HeadReport, *, named: bool) -> HeadLine:
+    metric = METRICS[next(iter(head.metrics))]
+    score = head.metrics[metric.name]
+    places = decimals(score.value)
+    span = fixed_span(score.interval, places, metric.format)
+    return HeadLine(
+        place,
+        name,
+        head.kind,
+        metric,
+        "" if score.value is None else fixed(score.value, places, metric.format),
+        span or (f"no interval: {score.interval.reason}" if score.interval.reason else ""),
+        _bar(metric, score, head, places, named=named),
+        score.verdict,
+        head.sentence or _sentence(metric, head),
+    )
+
+
+def _bar(metric: Metric, score: MetricScore, head: HeadReport, places: int, *, named: bool) -> Markup:
+    simple = {name: of[metric.name].value for name, of in head.references.items() if metric.name in of}
+    beside = [(PRIOR, score.baseline), *simple.items()]
+    ticks = [
+        Tick(name, value, fixed(value, places), strong=name == DEPLOYED) for name, value in beside if value is not None
+    ]
+    return score_bar(score.value, score.interval, ticks, falling=metric.lower_is_better, labelled=named)
+
+
+def _sentence(metric: Metric, head: HeadReport) -> str:
+    """How a head does beside its references, where nothing better is said of it."""
+    verdicts: dict[str, list[str]] = {}
+    for name, verdict in [
+        (f"the {PRIOR}", head.metrics[metric.name].verdict),
+        *((name, of[metric.name].verdict) for name, of in head.references.items() if metric.name in of),
+    ]:
+        if verdict:
+            verdicts.setdefault(verdict, []).append(name)
+    words = {"better": "better than", "not clearly better": "not clearly better than", "worse": "worse than"}
+    said = "; ".join(f"{text} {_listed(verdicts[of])}" for of, text in words.items() if of in verdicts)
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def scores_of(head: HeadReport) -> Scores:
+    """Every metric of a head beside the prior and the simple models."""
+    names = list(head.references)
+    rows = []
+    for name, score in head.metrics.items():
+        metric, places = METRICS[name], decimals(score.value)
+        cells = [
+            None
+            if score.baseline is None
+            else ReferenceCell(
+                fixed(score.baseline, places, metric.format),
+                score.verdict,
+                fixed_difference_span(score.difference_interval, places),
+            )
+        ]
+        for reference in names:
+            held = head.references[reference].get(name)
+            cells.append(
+                None
+                if held is None or held.value is None
+                else ReferenceCell(
+                    fixed(held.value, places, metric.format), held.verdict, fixed_difference_span(held.interval, places)
+                )
+            )
+        rows.append(
+            ScoreRow(
+                metric,
+                "" if score.value is None else fixed(score.value, places, metric.format),
+                fixed_span(score.interval, places, metric.format),
+                "" if score.weighted is None else fixed(score.weighted, places, metric.format),
+                cells,
+            )
+        )
+    return Scores([PRIOR, *names], rows, any(row.weighted for row in rows), _gaps(head))
+
+
+def _gaps(head: HeadReport) -> list[str]:
+    """Which metrics have no interval, by reason."""
+    missing: dict[str, list[str]] = {}
+    for name, metric in head.metrics.items():
+        if metric.value is not None and metric.interval.reason:
+            missing.setdefault(metric.interval.reason, []).append(METRICS[name].label)
+    return [f"No interval for {', '.join(names)}: {reason}." for reason, names in missing.items()]
+
+
+def to_look_at(report: EvaluationReport) -> list[tuple[str, str]]:
+    """What deserves a look before the numbers are believed: words, and the id of the section that has it."""
+    apart = sum(score.stands_out for head in report.heads.values() for score in head.slices)
+    suspects = sum(head.suspects for head in report.heads.values())
+    found = [
+        (counted(apart, "slice") + f" stand{'s' if apart == 1 else ''} out", "slices") if apart else None,
+        (counted(len(report.findings), "leakage finding"), "findings") if report.findings else None,
+        (counted(len(report.warnings), "warning"), "warnings") if report.warnings else None,
+        (f"{counted(report.rows_rejected, 'row')} rejected", "rejected") if report.rejections else None,
+        (counted(suspects, "label suspect"), "heads") if suspects else None,
+    ]
+    return [one for one in found if one]
