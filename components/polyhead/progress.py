@@ -1,8 +1,8 @@
 """How a step reports what it is doing, and how its user's errors leave a process.
 
 A terminal or a notebook gets a live bar, a log gets a line now and then, and a parent process that set
-`POLYHEAD_PROGRESS=json` gets one JSON event per line, which it draws itself (`relay`). Whatever is shown, the logger
-`polyhead` gets every line too, warnings as such; it is silent until the program that uses it adds a handler.
+`POLYHEAD_PROGRESS=json` gets one JSON event per line, which it draws itself (`relay`). A program that uses Polyhead as a
+library can have nothing shown (`quietly`): then the logger `polyhead` gets the lines, warnings as such.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _breaks(text: str, width: int) -> list[int]:
 
 @contextlib.contextmanager
 def quietly(quiet: bool = True) -> Iterator[None]:
-    """Show nothing of what a block tells; the logger still gets it.
+    """Show nothing of what a block tells; the logger gets it instead.
 
     Args:
         quiet: False shows it.
@@ -190,7 +190,9 @@ def say(message: str, *, whole: bool = False) -> None:
         message: The line.
         whole: Whether to leave it in one piece on a terminal too, as a command that can be copied.
     """
-    LOG.log(logging.WARNING if message.startswith(_WARNING) else logging.INFO, "%s", message.removeprefix(_WARNING))
+    if not _shown.get():
+        level = logging.WARNING if message.startswith(_WARNING) else logging.INFO
+        LOG.log(level, "%s", message.removeprefix(_WARNING))
     _tell({"say": message}, escape(message), _INDENT, whole=whole)
 
 
@@ -240,7 +242,6 @@ def announced(name: str) -> Iterator[None]:
         PolyheadError: What the system refuses, such as room on a full disk, in the place of its own error.
     """
     started = time.monotonic()
-    LOG.info("%s", name)
     _tell({"step": name}, f"[bold]{name}[/]")
     try:
         yield
@@ -251,7 +252,8 @@ def announced(name: str) -> Iterator[None]:
             raise
         raise refused(error) from None
     use = StepUse(name, time.monotonic() - started, peak_memory())
-    LOG.info("%s took %s", use.step, use)
+    if not _shown.get():
+        LOG.info("%s took %s", use.step, use)
     _tell(
         {"finished": use.step, "seconds": use.seconds, "peak_memory": use.peak_memory}, f"[dim]{use.step} took {use}[/]"
     )
@@ -427,9 +429,12 @@ class Relay:
 
     def _print(self, line: str, indent: int = 0) -> None:
         self.close()
-        _print(line, indent)
+        if _shown.get():
+            _print(line, indent)
 
     def _advance(self, event: dict[str, Any]) -> None:
+        if not _shown.get():
+            return
         label, done, total = event["label"], event["done"], event["total"]
         if _draws():
             if self._live is None:

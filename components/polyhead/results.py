@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from polyhead.errors import counted
 from polyhead.kinds.metrics import METRICS
 from polyhead.progress import StepUse, megabytes, result_console
 
+_WIDTH = 100  # of lines that are not for a terminal
 _MARKS = {
     "better": "[green]✓[/]",
     "not clearly better": "[yellow]≈[/]",
@@ -54,6 +56,13 @@ def print_evaluation(report: EvaluationReport, place: str) -> None:
     console = result_console()
     _print_scores(console, report)
     _print_place(console, place)
+
+
+def spelled(report: EvaluationReport) -> str:
+    """The scores and the verdict as lines of text."""
+    text = io.StringIO()
+    _print_scores(Console(file=text, width=_WIDTH, highlight=False), report)
+    return text.getvalue().rstrip("\n")
 
 
 def _print_place(console: Console, place: str) -> None:
