@@ -7,25 +7,13 @@
     model.report                                         # the verdict and the scores
     model.predict(new_rows)
 
-Each of these names is imported when it is first used: `import polyhead` itself takes a moment.
+Each of these names is imported when it is first used: `import polyhead` itself takes a moment. Type checkers read them
+in `__init__.pyi`, and rooms below this one import nothing of it but the version.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from polyhead.api.config import Config as Config
-    from polyhead.api.config import infer as infer
-    from polyhead.api.fitting import fit as fit
-    from polyhead.api.model import Model as Model
-    from polyhead.api.model import load as load
-    from polyhead.api.reports import Report as Report
-    from polyhead.api.submitting import Run as Run
-    from polyhead.api.submitting import submit as submit
-    from polyhead.errors import PolyheadError as PolyheadError
-    from polyhead.errors import Problem as Problem
 
 __version__ = "0.1.0"
 
@@ -41,10 +29,10 @@ _HOMES = {
     "load": "polyhead.api.model",
     "submit": "polyhead.api.submitting",
 }
-__all__ = ["Config", "Model", "PolyheadError", "Problem", "Report", "Run", "__version__", "fit", "infer", "load", "submit"]
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604  # the names are text
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'polyhead' has no attribute '{name}'")
     value = getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,8 +1,8 @@
 """How a step reports what it is doing, and how its user's errors leave a process.
 
 A terminal or a notebook gets a live bar, a log gets a line now and then, and a parent process that set
-`POLYHEAD_PROGRESS=json` gets one JSON event per line, which it draws itself (`relay`). A program that uses Polyhead as a
-library can have nothing shown (`quietly`): then the logger `polyhead` gets the lines, warnings as such.
+`POLYHEAD_PROGRESS=json` gets one JSON event per line, which it draws itself (`relay`). A program that uses Polyhead as
+a library can have nothing shown (`quietly`): then the logger `polyhead` gets the lines, warnings as such.
 """
 
 from __future__ import annotations

@@ -87,7 +87,12 @@ class Chain:
         preprocessing = str(at(Preprocessing))
         shards = self._step(
             ShardManifest,
-            (report.fingerprint(), fitted.fingerprint(), config.shard.model_dump_json(), config.validate_.model_dump_json()),
+            (
+                report.fingerprint(),
+                fitted.fingerprint(),
+                config.shard.model_dump_json(),
+                config.validate_.model_dump_json(),
+            ),
             lambda out: shard(config=config, data=data, preprocessing=preprocessing, out=out, workers=workers),
         )
         sharded = str(at(ShardManifest))
@@ -112,9 +117,7 @@ class Chain:
         evaluation = self._step(
             EvaluationReport,
             (bundle.fingerprint(), shards.fingerprint(), judged),
-            lambda out: evaluate(
-                config=config, bundle=trained, shards=sharded, preprocessing=preprocessing, out=out
-            ),
+            lambda out: evaluate(config=config, bundle=trained, shards=sharded, preprocessing=preprocessing, out=out),
         )
         if publish_to and evaluation.verdict == "failed":
             say("warning: the gate did not let the model pass, so it is not published")

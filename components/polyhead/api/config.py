@@ -199,10 +199,11 @@ class Config:
 
     def _stands(self, path: Sequence[str], document: Mapping[str, Any]) -> bool:
         """Whether the value at a path is the one that a reason was given for."""
-        now, then = ({"": values} for values in (document, self._as_remarked))
-        for part in ("", *path):
-            now, then = (values.get(part, {}) if isinstance(values, Mapping) else {} for values in (now, then))
-        return now == then
+        now: Any = document
+        then: Any = self._as_remarked
+        for part in path:
+            now, then = (values.get(part) if isinstance(values, Mapping) else None for values in (now, then))
+        return bool(now == then)
 
     __repr__ = __str__
 

@@ -17,6 +17,7 @@ from polyhead.errors import ConfigError
 from polyhead.progress import quietly, result_console, say
 from polyhead.storage.objects import write_whole
 from polyhead.storage.places import is_remote, join
+from polyhead.tables.reading import read_table
 from polyhead.tables.writing import parquet_bytes
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _as_pipeline(given: Given, config: Config, folder: Path, runner: Any) -> Rep
     table = given.place
     if table is None:
         table = str(folder.absolute() / _TABLE)
-        write_whole(table, parquet_bytes(given.table))
+        write_whole(table, parquet_bytes(read_table(given.table)))
         config = config.replaced(image_root=join(str(Path.cwd()), config.check().image_root or "."))
     place = table if is_remote(table) else str(Path(table).absolute())
     finished = run_training(config.file(), place, folder, _runner(runner), publish_to=config.destination())

@@ -218,9 +218,7 @@ class Model:
             if config.encoded:
                 encode(config=config, shards=shards, preprocessing=fitted, out=encoded)
                 shards = encoded
-            made = evaluate(
-                config=config, bundle=self._place, shards=shards, preprocessing=fitted, out=evaluation
-            )
+            made = evaluate(config=config, bundle=self._place, shards=shards, preprocessing=fitted, out=evaluation)
         return scores_of(made.heads)
 
     def importance(self) -> pd.DataFrame:
@@ -327,11 +325,11 @@ def load(place: str | Path) -> Model:
     bundle, run = _bundle_at(given)
     if not is_remote(bundle):
         folder = Path(run or bundle)
-        evaluation = folder / "evaluate" if run else Path(bundle, PUBLISHED_EVALUATION).parent
+        scores = folder / "evaluate" if run else Path(bundle, PUBLISHED_EVALUATION).parent
         validation = folder / "validate"
         return Model(
             bundle,
-            evaluation=evaluation if (evaluation / _EVALUATION).is_file() else None,
+            evaluation=scores if (scores / _EVALUATION).is_file() else None,
             validation=validation if run and (validation / f"{ValidationReport.__name__}.json").is_file() else None,
         )
     with ExitStack() as stack:

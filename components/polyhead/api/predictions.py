@@ -97,7 +97,9 @@ class Spoken:
         frames: dict[str, Frame] = {}
         for head in self._heads:
             start = f"{head}.{_PROBABILITY}"
-            columns = [column.alias(column.name[len(start) :]) for column in self._table if column.name.startswith(start)]
+            columns = [
+                column.alias(column.name[len(start) :]) for column in self._table if column.name.startswith(start)
+            ]
             if columns:
                 frame = pl.DataFrame(columns)
                 frames[head] = frame if self._given.is_polars else self._pandas(frame)
@@ -115,10 +117,7 @@ class Spoken:
     def _pandas(self, frame: pl.DataFrame) -> pd.DataFrame:
         """A frame as pandas has it, with the table's index."""
         made = pd.DataFrame(
-            {
-                column.name: column.to_list() if column.dtype == pl.List else column.to_pandas()
-                for column in frame
-            }
+            {column.name: column.to_list() if column.dtype == pl.List else column.to_pandas() for column in frame}
         )
         if self._given.index is not None:
             made.index = self._given.index

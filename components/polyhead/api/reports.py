@@ -176,7 +176,13 @@ class Validation:
     def _repr_html_(self) -> str:
         report = self.contract
         columns = [
-            (one.name, one.role, one.kind, one.missing, *("" if of is None else of for of in (one.distinct, one.minimum, one.maximum)))
+            (
+                one.name,
+                one.role,
+                one.kind,
+                one.missing,
+                *("" if of is None else of for of in (one.distinct, one.minimum, one.maximum)),
+            )
             for one in report.columns
         ]
         return (

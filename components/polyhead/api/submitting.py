@@ -44,7 +44,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """What the server said last: `PENDING`, `RUNNING`, `SUCCEEDED`, `FAILED`, `CANCELED`, …"""
+        """What the server said last, such as `PENDING`, `RUNNING`, `SUCCEEDED`, `FAILED` or `CANCELED`."""
         return self._status.state
 
     def status(self, *, seconds: float = 60.0) -> Status:

@@ -269,8 +269,8 @@ class TrainSection(Section):
     time_budget: float | str | None = Field(
         None,
         description="The longest that training may take: minutes, or a duration such as 90s, 20min or 2h. No epoch "
-        "begins that would end later, the best one so far is kept, and the report says so; what cannot be stopped, such "
-        "as the first epoch and the export, may go beyond. Default: as long as it takes.",
+        "begins that would end later, the best one so far is kept, and the report says so; the first epoch and the "
+        "export may go beyond. Default: as long as it takes.",
     )
     loss_balancing: Literal["fixed", "uncertainty"] = Field(
         "fixed",

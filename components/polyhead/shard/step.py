@@ -240,9 +240,7 @@ def merge(
 class _Rows:
     """The clean rows, and all that decides what becomes of them."""
 
-    def __init__(
-        self, config: Config, data: str | Path, preprocessing: str | Path, *, scored: bool = False
-    ) -> None:
+    def __init__(self, config: Config, data: str | Path, preprocessing: str | Path, *, scored: bool = False) -> None:
         self.clean = open_clean(data)
         self.fitted = Preprocessing.read(preprocessing)
         if not scored:

@@ -137,15 +137,21 @@ def _trained(
     warnings = doubts(_parameters(networks[0]), manifest.rows["train"])
     for warning in warnings:
         say(f"warning: {warning}")
-    results: list[Trained] = []
-    for at, (network, seeded) in enumerate(zip(networks, configs, strict=True)):
-        rows = feed if at == 0 else Feed(seeded, fitted, manifest, shards)
-        checkpoint = out / _CHECKPOINT.format(at)
-        results.append(_fit(network, seeded, fitted, rows, score, validation, checkpoint, budget=budget))
+    results = [
+        _fit(
+            network,
+            seeded,
+            fitted,
+            feed if at == 0 else Feed(seeded, fitted, manifest, shards),
+            score,
+            validation,
+            out / _CHECKPOINT.format(at),
+            budget=budget,
+        )
+        for at, (network, seeded) in enumerate(zip(networks, configs, strict=True))
+    ]
     result = results[0]
-    if any(each.is_cut for each in results):
-        warnings.append(_cut(results, config))
-        say(f"warning: {warnings[-1]}")
+    warnings += _cuts(results, config)
     _write_history(out, result.epochs)
     ensemble = choose_weights(config, fitted, members, networks_on_val(networks, fitted, validation, members))
     _tell(ensemble)
@@ -289,15 +295,18 @@ def _fit(
         )
 
 
-def _cut(results: Sequence[Trained], config: SizedConfig) -> str:
-    """What the report says of trainings whose time was used up."""
+def _cuts(results: Sequence[Trained], config: SizedConfig) -> list[str]:
+    """What the report says of trainings whose time was used up; it is said here too."""
+    if not any(each.is_cut for each in results):
+        return []
     trained = ", ".join(str(len(each.epochs)) for each in results)
     allowed = config.train.budget_seconds
-    of = f" of {spelled_time(allowed)}" if allowed else ""
-    return (
-        f"the time budget{of} was used up after {trained} of at most {config.train.epochs} epochs: the best of them was "
-        "kept, and more time may give a better model"
+    warning = (
+        f"the time budget{f' of {spelled_time(allowed)}' if allowed else ''} was used up after {trained} of at most "
+        f"{config.train.epochs} epochs: the best of them was kept, and more time may give a better model"
     )
+    say(f"warning: {warning}")
+    return [warning]
 
 
 def _score(fitted: Fitted, feed: Feed, manifest: ShardManifest) -> tuple[JointScore, Validation | None]:

@@ -111,8 +111,8 @@ class Proposal:
             else f"{scalar(choice.column)}: {choice.why}"
             for choice in self.of("left out")
         ]
-        why = {(f"{choice.role}s", choice.name): choice.why for choice in self.of("feature", "target")}
-        why |= {(choice.role,): choice.why for choice in self.of("key", "split")}
+        why: dict[tuple[str, ...], str] = {(choice.role,): choice.why for choice in self.of("key", "split")}
+        why |= {(f"{choice.role}s", choice.name): choice.why for choice in self.of("feature", "target")}
         why[("image_root",)] = "the pictures' paths start there"
         why[("numbers",)] = "as the cells spell them"
         why.setdefault(("split",), f"by a hash of {'the key' if self.of('key') else 'the position in the table'}")
