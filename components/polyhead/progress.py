@@ -76,9 +76,9 @@ class Advance(Protocol):
         """
 
 
-_NOTEBOOK = Console().is_jupyter
+in_notebook = Console().is_jupyter
 console = Console(
-    stderr=not _NOTEBOOK,  # which notebooks show on red
+    stderr=not in_notebook,  # which notebooks show on red
     highlight=False,
     force_jupyter=False,
     force_interactive=None if sys.stderr.isatty() else False,
@@ -89,7 +89,7 @@ _INDENT = 2
 
 def result_console() -> Console:
     """For what a command prints as its result: as wide as the terminal, or as wide as it gets where there is none."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    return Console(highlight=False, force_jupyter=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def _print(markup: str, indent: int = 0, *, whole: bool = False) -> None:
@@ -349,7 +349,7 @@ def show_error(subject: str, problems: list[Problem]) -> None:
 
 def _draws() -> bool:
     """Whether there is something that a bar can move on: a terminal, or a notebook with widgets."""
-    return console.is_interactive or (_NOTEBOOK and importlib.util.find_spec("ipywidgets") is not None)
+    return console.is_interactive or (in_notebook and importlib.util.find_spec("ipywidgets") is not None)
 
 
 def _bar() -> Progress:
@@ -360,8 +360,8 @@ def _bar() -> Progress:
         MofNCompleteColumn(),
         TextColumn("[dim]{task.fields[rate]}[/]"),
         TimeRemainingColumn(),
-        console=Console(force_jupyter=True) if _NOTEBOOK else console,
-        transient=True,
+        console=Console(force_jupyter=True) if in_notebook else console,
+        transient=not in_notebook,
         redirect_stdout=False,  # rich would replace the streams that are watched here
         redirect_stderr=False,
     )

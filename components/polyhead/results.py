@@ -61,7 +61,7 @@ def print_evaluation(report: EvaluationReport, place: str) -> None:
 def spelled(report: EvaluationReport) -> str:
     """The scores and the verdict as lines of text."""
     text = io.StringIO()
-    _print_scores(Console(file=text, width=_WIDTH, highlight=False), report)
+    _print_scores(Console(file=text, width=_WIDTH, highlight=False, force_jupyter=False), report)
     return text.getvalue().rstrip("\n")
 
 

@@ -14,7 +14,7 @@ from polyhead.api.reports import Report
 from polyhead.api.tables import Data, Given
 from polyhead.contracts import config as contract
 from polyhead.errors import ConfigError
-from polyhead.progress import quietly, result_console, say
+from polyhead.progress import in_notebook, quietly, result_console, say
 from polyhead.storage.objects import write_whole
 from polyhead.storage.places import is_remote, join
 from polyhead.tables.reading import read_table
@@ -48,6 +48,15 @@ def fit(
 
     Interrupted, as by Ctrl-C or a notebook's stop, it keeps what is finished; the same call again goes on from there,
     and so does training, from its last whole epoch. What did not change since the last call is not done again.
+
+    >>> import pandas as pd
+    >>> import polyhead as ph
+    >>> flats = pd.read_csv("flats.csv")
+    >>> model = ph.fit(flats, "flats.yaml", out="runs/flats", verbose=False)
+    >>> model.heads
+    {'rent': 'regression', 'band': 'multiclass', 'tags': 'multilabel'}
+    >>> model.report.verdict
+    'passed'
 
     Args:
         data: A path or remote place, a pandas or polars frame, or an Arrow table. Default: the configuration's table.
@@ -100,7 +109,8 @@ def fit(
                 raise
     if verbose:
         shown = result_console()
-        shown.print(repr(report), markup=False, soft_wrap=True)
+        if not in_notebook:  # where `model.report` is a table
+            shown.print(repr(report), markup=False, soft_wrap=True)
         shown.print(f"model and report: {folder}", markup=False, soft_wrap=True)
     return load(folder)
 

@@ -43,6 +43,21 @@ class Model:
 
     Every method reads the bundle, and refuses one that was replaced since, as by another `fit` into the same folder.
 
+    >>> import pandas as pd
+    >>> import polyhead as ph
+    >>> model = ph.load("runs/flats")
+    >>> flats = pd.read_csv("flats.csv", index_col="flat")
+    >>> predicted = model.predict(flats)
+    >>> list(predicted.columns)
+    ['rent', 'band', 'tags']
+    >>> predicted.index.equals(flats.index), len(predicted.rejected)
+    (True, 0)
+    >>> sorted(model.predict_proba(flats)["band"].columns)
+    ['high', 'low', 'mid']
+    >>> scores = model.evaluate(flats.tail(20))
+    >>> scores.loc[scores["metric"] == "accuracy", ["head", "n"]].to_dict("records")
+    [{'head': 'band', 'n': 20}, {'head': 'tags', 'n': 20}]
+
     Args:
         place: The artifact of `train`, or a published version: a folder of this machine.
         name: What its user calls that place. Default: the same.
