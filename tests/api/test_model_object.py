@@ -17,10 +17,11 @@ import polyhead as ph
 from polyhead.api import chain
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, MetricScore, Worth
+from polyhead.contracts.publication import Latest
 from polyhead.errors import ArtifactError, ConfigError, DataError, PolyheadError
 from polyhead.predict import step as predict_step
 from polyhead.preprocess import step as preprocess_step
-from polyhead.publish import step as publish_step
+from polyhead.publish.versions import move_latest, put_version
 from polyhead.validate import step as validate_step
 
 
@@ -192,12 +193,9 @@ def test_the_reference_is_the_best_one(fitted: Fitted) -> None:
 def test_a_model_is_loaded_from_wherever_it_is(fitted: Fitted, tmp_path: Path) -> None:
     """A run, its bundle, a folder of published versions and the one in force there."""
     expected = fitted.model.predict(fitted.frame)["rent"].tolist()
-    publish_step.run(
-        config=fitted.model.config.replaced(publish__to=str(tmp_path / "models")).check(),
-        bundle=fitted.out / "train",
-        evaluation=fitted.out / "evaluate",
-        out=tmp_path / "publish",
-    )
+    bundle, report, models = fitted.model.bundle, fitted.model.report.contract, str(tmp_path / "models")
+    put_version(models, bundle, fitted.out / "train", fitted.out / "evaluate")
+    move_latest(models, lambda former: Latest.after(former, bundle.fingerprint(), report, rollback=False))
     for place in (fitted.out, fitted.out / "train", tmp_path / "models", tmp_path / "models" / "latest"):
         model = ph.load(place)
         assert model.predict(fitted.frame)["rent"].tolist() == expected
