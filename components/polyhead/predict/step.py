@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 import polars as pl
 
-from polyhead.contracts.artifact import Record, require_same
+from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
 from polyhead.contracts.config import Config
-from polyhead.contracts.prediction import FILES_TABLE, PREDICTIONS_TABLE, ROWS_AT_ONCE, PredictionPart, PredictionPlan
+from polyhead.contracts.prediction import (
+    FILES_TABLE,
+    PREDICTIONS_TABLE,
+    ROWS_AT_ONCE,
+    PredictionPart,
+    PredictionPlan,
+    Predictions,
+)
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.contracts.validation import CLEAN_TABLE, EMBEDDED_PICTURES, KEY, REJECTED_TABLE, ROW, Rejection
+from polyhead.contracts.validation import CLEAN_TABLE, EMBEDDED_PICTURES, KEY, REJECTED_TABLE, ROW
 from polyhead.errors import ArtifactError, DataError, counted
 from polyhead.examples.encoding import examples_of
 from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
@@ -47,27 +54,6 @@ _BUNDLE = Input(ModelBundle, (CORE_MODEL, BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSI
 _BATCH = 128
 _ROWS_READ = 64 * ROWS_AT_ONCE  # whole groups; each read looks for its rows from the start of a row group
 _PART_AGAIN = "predict this partition again"
-
-
-class Predictions(Record):
-    """What `predict` did.
-
-    Attributes:
-        path: The written table: `row` int64, `key` string and the predicted columns of
-            `polyhead.contracts.evaluation`, in the order of the input.
-        rows_read: Rows in the table.
-        rows_predicted: Rows in the output.
-        rows_rejected: Rows that could not be used; they are in `rejected_path` with their reasons.
-        rejected_path: None where no row was rejected and no picture masked.
-        rejections: Counts by column and reason.
-    """
-
-    path: str
-    rows_read: int
-    rows_predicted: int
-    rows_rejected: int
-    rejected_path: str | None
-    rejections: list[Rejection]
 
 
 @opens(bundle=_BUNDLE)
