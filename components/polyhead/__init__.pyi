@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+__all__: list[str]
 __version__: str
 
 if TYPE_CHECKING:  # so that mypy looks at these last: they need all that is below this package

@@ -93,7 +93,7 @@ def test_rejected_rows_are_told_with_reasons_and_a_place(polyhead, sample, tmp_p
 def test_what_a_step_came_to_is_on_stdout(polyhead, sample, tmp_path):
     """The same facts as in its contract, a line each, none of them broken."""
     printed = {}
-    for name, (command, contract) in STEPS.items():
+    for name, (command, _) in STEPS.items():
         lines = [line.split(":", 1) for line in polyhead(*command).out.splitlines()]
         printed[name] = {key: words.strip() for key, words in lines}
     report = json.loads((tmp_path / "V" / "ValidationReport.json").read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import polars as pl
 
@@ -136,6 +136,26 @@ class Model:
                 "artifact-not-found", "does not say what became of the rows of its table", where=self.path
             )
         return Validation(ValidationReport.read(found), found)
+
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # polars frames are looked at first
+        self,
+        data: pl.DataFrame | pl.LazyFrame,
+        *,
+        image_root: str | Path | None = None,
+        workers: int | None = None,
+        verbose: bool = False,
+    ) -> PolarsPredictions: ...
+
+    @overload
+    def predict(
+        self,
+        data: Data,
+        *,
+        image_root: str | Path | None = None,
+        workers: int | None = None,
+        verbose: bool = False,
+    ) -> PandasPredictions: ...
 
     def predict(
         self,

@@ -59,7 +59,7 @@ def compile_(
         str | None, typer.Option(metavar="IMAGE", help="Container image of every step, by tag or digest.")
     ] = None,
     platform: Annotated[
-        str, typer.Option(metavar="[kfp|vertex|kubernetes|local]", help="Platform that runs it.")
+        str, typer.Option(metavar="<kfp|vertex|kubernetes|local>", help="Platform that runs it.")
     ] = DEFAULT_PLATFORM,
     pipeline_root: Annotated[
         str | None, typer.Option(metavar="URI", help="Object store for artifacts, such as gs://bucket/path.")
@@ -111,7 +111,7 @@ def compile_(
 class ServerOptions:
     """Where a run is submitted to."""
 
-    platform: Annotated[str, typer.Option(metavar="[kfp|vertex]", help="Platform that runs it.")] = DEFAULT_PLATFORM
+    platform: Annotated[str, typer.Option(metavar="<kfp|vertex>", help="Platform that runs it.")] = DEFAULT_PLATFORM
     host: Annotated[
         str, typer.Option(metavar="URL", help="The pipelines API. Default for kfp: KF_PIPELINES_ENDPOINT.")
     ] = ""
