@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import polyhead
 
 TENSORFLOW = {"tensorflow", "keras"}
 HEAVY = TENSORFLOW | {
@@ -122,6 +125,38 @@ shard.run(config=config, data="V", preprocessing="P", out="S")
 )
 def test_a_light_command_leaves_tensorflow_out(arguments, tiny: Callable[..., Any]):
     assert not loaded(COMMAND, *arguments, cwd=tiny().folder) & TENSORFLOW
+
+
+def test_the_package_itself_imports_nothing(tmp_path):
+    """Its names are there all the same, for editors and type checkers too."""
+    modules = loaded("import polyhead\nassert {'fit', 'infer', 'load'} <= set(dir(polyhead))", cwd=tmp_path)
+    assert {name for name in modules if name.startswith("polyhead")} == {"polyhead"}
+    assert not modules & (HEAVY | {"rich", "typer"})
+    stub = (Path(polyhead.__file__).parent / "__init__.pyi").read_text(encoding="utf-8")
+    assert set(re.findall(r"import (\w+) as \1", stub)) == set(polyhead.__all__) - {"__version__"}
+
+
+def test_the_package_is_imported_at_once(tmp_path):
+    """In under 0.1 s of processor time beside that of an interpreter, the best of five."""
+
+    def took(code: str) -> float:
+        program = f"import os\nbefore = sum(os.times()[:2])\n{code}\nprint(sum(os.times()[:2]) - before)"
+        return float(subprocess.check_output([sys.executable, "-c", program], cwd=tmp_path, text=True))
+
+    assert min(took("import polyhead") for _ in range(5)) < 0.1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "polyhead.Config({'table': 't.csv', 'features': {'a': {'kind': 'numeric'}}, 'targets': {}})",
+        "try: polyhead.load('none')\nexcept polyhead.PolyheadError: pass",
+    ],
+    ids=["Config", "load"],
+)
+def test_looking_at_a_configuration_or_a_model_leaves_tensorflow_and_kfp_out(code, tmp_path):
+    modules = loaded(f"import polyhead\n{code}", cwd=tmp_path)
+    assert not modules & (TENSORFLOW | {"kfp", "polyhead_pipelines", "sklearn", "altair", "pandas"})
 
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])

@@ -1,14 +1,17 @@
 """How a step reports what it is doing, and how its user's errors leave a process.
 
-A terminal gets a live bar, a log gets a line now and then, and a parent process that set
-`POLYHEAD_PROGRESS=json` gets one JSON event per line, which it draws itself (`relay`).
+A terminal or a notebook gets a live bar, a log gets a line now and then, and a parent process that set
+`POLYHEAD_PROGRESS=json` gets one JSON event per line, which it draws itself (`relay`). A program that uses Polyhead as
+a library can have nothing shown (`quietly`): then the logger `polyhead` gets the lines, warnings as such.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import json
+import logging
 import os
 import re
 import signal
@@ -46,6 +49,13 @@ RUN = "POLYHEAD_RUN"
 json_wanted: ContextVar[bool] = ContextVar("json_wanted", default=False)
 """Whether the command was called with `--json`."""
 
+LOG = logging.getLogger("polyhead")
+"""For programs that use Polyhead as a library."""
+LOG.addHandler(logging.NullHandler())
+
+_shown: ContextVar[bool] = ContextVar("shown", default=True)
+_WARNING = "warning: "
+
 TERMINATED = 128 + signal.SIGTERM
 _MARK = "@polyhead "
 _LOG_SECONDS = 5.0
@@ -66,14 +76,20 @@ class Advance(Protocol):
         """
 
 
-console = Console(stderr=True, highlight=False, force_interactive=None if sys.stderr.isatty() else False)
+in_notebook = Console().is_jupyter
+console = Console(
+    stderr=not in_notebook,  # which notebooks show on red
+    highlight=False,
+    force_jupyter=False,
+    force_interactive=None if sys.stderr.isatty() else False,
+)
 _PIPE_WIDTH = 100_000
 _INDENT = 2
 
 
 def result_console() -> Console:
     """For what a command prints as its result: as wide as the terminal, or as wide as it gets where there is none."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    return Console(highlight=False, force_jupyter=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def _print(markup: str, indent: int = 0, *, whole: bool = False) -> None:
@@ -101,6 +117,20 @@ def _breaks(text: str, width: int) -> list[int]:
 
 
 @contextlib.contextmanager
+def quietly(quiet: bool = True) -> Iterator[None]:
+    """Show nothing of what a block tells; the logger gets it instead.
+
+    Args:
+        quiet: False shows it.
+    """
+    former = _shown.set(not quiet)
+    try:
+        yield
+    finally:
+        _shown.reset(former)
+
+
+@contextlib.contextmanager
 def progress(label: str, *, total: int, unit: str) -> Iterator[Advance]:
     """Show how far a loop is.
 
@@ -113,8 +143,8 @@ def progress(label: str, *, total: int, unit: str) -> Iterator[Advance]:
         A function to call with the number of items just done.
     """
     started, done, done_bytes, last, shown_note = time.monotonic(), 0, 0, 0.0, ""
-    as_events = os.environ.get(MODE) == "json"
-    live = _bar() if console.is_interactive and not as_events else None
+    as_events, is_shown = os.environ.get(MODE) == "json", _shown.get()
+    live = _bar() if is_shown and _draws() and not as_events else None
     bar = live.add_task(label, total=total, rate="") if live else None
 
     def show(now: float, *, last_time: bool = False) -> None:
@@ -128,7 +158,7 @@ def progress(label: str, *, total: int, unit: str) -> Iterator[Advance]:
             left = _left(done, total, seconds)
             event = {"label": label, "done": done, "total": total, "unit": unit, "rate": rate, "left": left}
             _emit({**event, "last_time": last_time})
-        else:
+        elif is_shown:
             _print(escape(f"{label} {done:,}/{total:,} {unit} ({rate}{_left(done, total, seconds)})"), _INDENT)
 
     def advance(count: int, note: str = "", *, size: int = 0) -> None:
@@ -160,6 +190,9 @@ def say(message: str, *, whole: bool = False) -> None:
         message: The line.
         whole: Whether to leave it in one piece on a terminal too, as a command that can be copied.
     """
+    if not _shown.get():
+        level = logging.WARNING if message.startswith(_WARNING) else logging.INFO
+        LOG.log(level, "%s", message.removeprefix(_WARNING))
     _tell({"say": message}, escape(message), _INDENT, whole=whole)
 
 
@@ -190,19 +223,37 @@ def step(name: str) -> Iterator[None]:
     Args:
         name: The step's name, as users know it.
     """
-    started = time.monotonic()
     _end_with_run()
-    _tell({"step": name}, f"[bold]{name}[/]")
     try:
-        with _terminable(name):
+        with _terminable(name), announced(name):
             yield
     except PolyheadError as error:
         exit_with(error)
+
+
+@contextlib.contextmanager
+def announced(name: str) -> Iterator[None]:
+    """Announce a step and report what it took.
+
+    Args:
+        name: The step's name, as users know it.
+
+    Raises:
+        PolyheadError: What the system refuses, such as room on a full disk, in the place of its own error.
+    """
+    started = time.monotonic()
+    _tell({"step": name}, f"[bold]{name}[/]")
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        exit_with(refused(error))
+        if isinstance(error, PolyheadError):
+            raise
+        raise refused(error) from None
     use = StepUse(name, time.monotonic() - started, peak_memory())
+    if not _shown.get():
+        LOG.info("%s took %s", use.step, use)
     _tell(
         {"finished": use.step, "seconds": use.seconds, "peak_memory": use.peak_memory}, f"[dim]{use.step} took {use}[/]"
     )
@@ -269,7 +320,7 @@ def megabytes(count: int) -> str:
 def _tell(event: dict[str, Any], line: str, indent: int = 0, *, whole: bool = False) -> None:
     if os.environ.get(MODE) == "json":
         _emit(event)
-    else:
+    elif _shown.get():
         _print(line, indent, whole=whole)
 
 
@@ -296,6 +347,11 @@ def show_error(subject: str, problems: list[Problem]) -> None:
             _print(f"[dim]→ {escape(problem.hint)}[/]", 2 * _INDENT)
 
 
+def _draws() -> bool:
+    """Whether there is something that a bar can move on: a terminal, or a notebook with widgets."""
+    return console.is_interactive or (in_notebook and importlib.util.find_spec("ipywidgets") is not None)
+
+
 def _bar() -> Progress:
     return Progress(
         SpinnerColumn(),
@@ -304,8 +360,8 @@ def _bar() -> Progress:
         MofNCompleteColumn(),
         TextColumn("[dim]{task.fields[rate]}[/]"),
         TimeRemainingColumn(),
-        console=console,
-        transient=True,
+        console=Console(force_jupyter=True) if in_notebook else console,
+        transient=not in_notebook,
         redirect_stdout=False,  # rich would replace the streams that are watched here
         redirect_stderr=False,
     )
@@ -373,11 +429,14 @@ class Relay:
 
     def _print(self, line: str, indent: int = 0) -> None:
         self.close()
-        _print(line, indent)
+        if _shown.get():
+            _print(line, indent)
 
     def _advance(self, event: dict[str, Any]) -> None:
+        if not _shown.get():
+            return
         label, done, total = event["label"], event["done"], event["total"]
-        if console.is_interactive:
+        if _draws():
             if self._live is None:
                 self._live = _bar()
                 self._live.start()

@@ -1,9 +1,11 @@
-"""Results on a terminal: heads beside their baselines, the gate's rules, artifacts, evaluations side by side."""
+"""What commands print as their result: what a step came to, heads beside their baselines, evaluations side by side."""
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
+from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +13,26 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.compared import ComparedEvaluations
 from polyhead.contracts.cross_validation import CrossValidation, RepeatedHead
 from polyhead.contracts.drifted import DriftReport
 from polyhead.contracts.evaluation import REPORT_PAGE, SUSPECTS_TABLE, EvaluationReport, GateCheck, HeadReport
 from polyhead.contracts.gate import called
+from polyhead.contracts.partitions import Plan
+from polyhead.contracts.prediction import PredictionPart, Predictions
+from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.publication import Publication
+from polyhead.contracts.shards import ShardManifest, ShardPart
 from polyhead.contracts.shown import Shown
+from polyhead.contracts.validation import PicturePart, Rejection, ValidationReport
 from polyhead.errors import counted
 from polyhead.evaluate.judging import Judgement
 from polyhead.kinds.metrics import GATE_METRICS, METRICS
 from polyhead.progress import StepUse, megabytes, result_console
 from polyhead.spelling import number
 
+_WIDTH = 100  # of lines that are not for a terminal
 _MARKS = {
     "better": "[green]✓[/]",
     "not clearly better": "[yellow]≈[/]",
@@ -63,6 +73,109 @@ def print_evaluation(report: EvaluationReport, place: str) -> None:
     console = result_console()
     _print_scores(console, report)
     _print_place(console, place)
+
+
+@singledispatch
+def facts(result: object) -> dict[str, str]:
+    """What a step came to, by what it is about, in the words of its contract; empty for what is not known here."""
+    del result
+    return {}
+
+
+@facts.register
+def _(result: ValidationReport) -> dict[str, str]:
+    rows = f"{result.rows_read:,} read, {result.rows_clean:,} clean, {result.rows_rejected:,} rejected"
+    return {"rows": rows, **_rejected(result.rejections)}
+
+
+@facts.register
+def _(result: Preprocessing) -> dict[str, str]:
+    findings = ", ".join(f"{finding.code} {finding.count:,}" for finding in result.findings)
+    return {"rows": _splits(result.rows), **_rejected(result.rejections), **({"leakage": findings} if findings else {})}
+
+
+@facts.register
+def _(result: ShardManifest) -> dict[str, str]:
+    size = megabytes(sum(shard.bytes for shard in result.shards))
+    files = {"shards": f"{len(result.shards):,}, {size}"}
+    return {"rows": f"{_splits(result.rows)}; {result.rows_rejected:,} rejected", **files}
+
+
+@facts.register
+def _(result: ModelBundle) -> dict[str, str]:
+    return {
+        "heads": ", ".join(f"{name} ({kind})" for name, kind in result.heads.items()),
+        "epochs": f"{result.epochs:,}, the best is {result.best_epoch:,}",
+        "score": f"{result.best_score:.3f} (joint, 1.0 = no better than the prior)",
+        "size": counted(result.parameters, "parameter"),
+    }
+
+
+@facts.register
+def _(result: Publication) -> dict[str, str]:
+    return {
+        "version": f"{result.version}, {result.outcome}",
+        "place": result.place,
+        "in force": f"{result.latest}, release {result.sequence:,}",
+    }
+
+
+@facts.register
+def _(result: Plan) -> dict[str, str]:
+    return {"parts": f"{len(result.partitions):,}, {result.partitions[0].name} to {result.partitions[-1].name}"}
+
+
+@facts.register
+def _(result: PicturePart) -> dict[str, str]:
+    return {"part": result.partition.name, "pictures": f"{result.pictures:,}"}
+
+
+@facts.register
+def _(result: ShardPart) -> dict[str, str]:
+    rows = sum(shard.rows for shard in result.shards)
+    return {"part": result.partition.name, "rows": f"{rows:,} kept, {result.rows_rejected:,} rejected"}
+
+
+@facts.register
+def _(result: PredictionPart) -> dict[str, str]:
+    rows = f"{result.rows_predicted:,} predicted, {result.rows_rejected:,} rejected"
+    return {"part": result.partition.name, "rows": rows}
+
+
+@facts.register
+def _(result: Predictions) -> dict[str, str]:
+    rows = f"{result.rows_read:,} read, {result.rows_predicted:,} predicted, {result.rows_rejected:,} rejected"
+    places = {"predicted": result.path, "rejected rows": result.rejected_path}
+    return {"rows": rows, **_rejected(result.rejections), **{name: path for name, path in places.items() if path}}
+
+
+def _splits(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {split}" for split, count in rows.items())
+
+
+def _rejected(rejections: Sequence[Rejection]) -> dict[str, str]:
+    reasons = ", ".join(f"{one.column}: {one.reason} {one.rows:,}" for one in rejections)
+    return {"rejected": reasons} if reasons else {}
+
+
+def print_facts(result: object, place: str) -> None:
+    """Print what a step came to and where it is, to stdout, a line each.
+
+    Args:
+        result: What the step returned.
+        place: Where it wrote; empty where the result says so itself.
+    """
+    lines = {**facts(result), **({"out": place} if place else {})}
+    console, width = result_console(), max(map(len, lines), default=0) + 2
+    for name, words in lines.items():
+        console.print(escape(f"{f'{name}:':<{width}}{words}"), soft_wrap=True)
+
+
+def spelled(report: EvaluationReport) -> str:
+    """The scores and the verdict as lines of text."""
+    text = io.StringIO()
+    _print_scores(Console(file=text, width=_WIDTH, highlight=False, force_jupyter=False), report)
+    return text.getvalue().rstrip("\n")
 
 
 def _print_place(console: Console, place: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from polyhead.contracts.config import load_config, parse_config
+from polyhead.contracts.config import json_schema, load_config, parse_config
 
 ROWS = 40
 EXOTIC: dict[str, Callable[[int], Any]] = {
@@ -54,6 +54,10 @@ def test_the_file_is_written_and_shown(polyhead, tiny, tmp_path):
     result = polyhead("init", "table.csv", "--target", "price", "--target", "tags", "-o", "first.yaml")
     text = (tmp_path / "first.yaml").read_text(encoding="utf-8")
     assert (result.code, result.out) == (0, text)
+    first, *_ = text.splitlines()
+    assert first == "# yaml-language-server: $schema=./.polyhead.schema.json"
+    schema = json.loads((tmp_path / ".polyhead.schema.json").read_text(encoding="utf-8"))
+    assert schema == json_schema()
     assert result.err == "  wrote first.yaml; next: polyhead run first.yaml\n"
     config = parse_config(text)
     assert config.table == "table.csv"
@@ -95,7 +99,8 @@ def test_a_dash_prints_the_file_and_writes_none(polyhead, tiny, tmp_path):
     result = polyhead("init", "data/table.csv", "--target", "price", "-o", "-")
     assert (result.code, result.err) == (0, "")
     assert sorted(tmp_path.rglob("*")) == before
-    assert polyhead("init", "data/table.csv", "--target", "price", "-o", "first.yaml").code == 0
+    assert polyhead("init", "data/table.csv", "--target", "price", "-o", "first.yaml", "--no-schema").code == 0
+    assert not (tmp_path / ".polyhead.schema.json").exists()
     assert result.out == (tmp_path / "first.yaml").read_text(encoding="utf-8")
     as_json = polyhead("init", "data/table.csv", "--target", "price", "-o", "-", "--json")
     assert (as_json.code, as_json.err) == (0, "")

@@ -41,7 +41,8 @@ def sample(tmp_path: Path) -> Path:
 def test_three_steps_in_a_row(polyhead, sample, tmp_path):
     for command, contract in STEPS.values():
         result = polyhead(*command)
-        assert (result.code, result.out) == (0, ""), result.err
+        assert result.code == 0, result.err
+        assert result.out.splitlines()[-1].split() == ["out:", command[-1]]
         assert (tmp_path / contract).is_file()
     report = json.loads((tmp_path / "V" / "ValidationReport.json").read_text(encoding="utf-8"))
     manifest = json.loads((tmp_path / "S" / "ShardManifest.json").read_text(encoding="utf-8"))
@@ -63,7 +64,7 @@ def test_each_step_ends_with_what_it_made_and_the_command_that_comes_next(polyhe
     words = [*VALIDATE[:-1], "out of the way/V"]
     for made in ("the clean table and the rejected rows", "the split and the statistics", "the shards"):
         result = polyhead(*words)
-        assert (result.code, result.out) == (0, ""), result.err
+        assert result.code == 0, result.err
         *_, wrote, then = result.err.splitlines()
         assert wrote == f"  wrote {made}: {words[-1]}"
         assert (tmp_path / words[-1]).is_dir()
@@ -87,6 +88,22 @@ def test_rejected_rows_are_told_with_reasons_and_a_place(polyhead, sample, tmp_p
     assert len(told) > 2
     start = lines.index(f"  {report['rows_clean']} of {ROWS} rows clean, {report['rows_rejected']} rejected") + 1
     assert lines[start : start + len(told) + 1] == [*told, "  every rejected row is in V/rejected.parquet"]
+
+
+def test_what_a_step_came_to_is_on_stdout(polyhead, sample, tmp_path):
+    """The same facts as in its contract, a line each, none of them broken."""
+    printed = {}
+    for name, (command, _) in STEPS.items():
+        lines = [line.split(":", 1) for line in polyhead(*command).out.splitlines()]
+        printed[name] = {key: words.strip() for key, words in lines}
+    report = json.loads((tmp_path / "V" / "ValidationReport.json").read_text(encoding="utf-8"))
+    counts = [f"{report[f'rows_{what}']} {what}" for what in ("read", "clean", "rejected")]
+    reasons = [f"{one['column']}: {one['reason']} {one['rows']}" for one in report["rejections"]]
+    assert printed["validate"] == {"rows": ", ".join(counts), "rejected": ", ".join(reasons), "out": "V"}
+    manifest = json.loads((tmp_path / "S" / "ShardManifest.json").read_text(encoding="utf-8"))
+    rows = ", ".join(f"{count} {split}" for split, count in manifest["rows"].items())
+    assert printed["preprocess"]["rows"].endswith("test")
+    assert printed["shard"]["rows"] == f"{rows}; {manifest['rows_rejected']} rejected"
 
 
 def test_json_prints_the_contract_and_nothing_else(polyhead, sample, tmp_path):

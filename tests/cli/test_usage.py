@@ -12,34 +12,46 @@ import pytest
 from commandline import shortest_call, takes_config
 
 import polyhead as package
+from polyhead_pipelines.platforms.table import PLATFORMS, REMOTE
 
 # Every command with the words that others script against.
 COMMANDS = {
-    "demo": ["--out", "--partitions", "--runner", "--image", "--json"],
-    "init": ["TABLE", "--target", "--out", "-o", "--force", "--json"],
+    "demo": ["--out", "-o", "--partitions", "--runner", "--image", "--json"],
+    "init": ["TABLE", "--target", "--out", "-o", "--force", "--schema", "--no-schema", "--json"],
     "schema": [],
-    "validate": ["CONFIG", "--table", "--out", "--workers", "--json"],
-    "preprocess": ["CONFIG", "--data", "--out", "--json"],
-    "shard": ["CONFIG", "--data", "--preprocessing", "--workers", "--out", "--reuse", "--json"],
-    "encode": ["CONFIG", "--shards", "--preprocessing", "--out", "--reuse", "--json"],
-    "train": ["CONFIG", "--shards", "--preprocessing", "--out", "--seed", "--json"],
-    "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--json"],
-    "publish": ["CONFIG", "--bundle", "--evaluation", "--out", "--to", "--json"],
+    "validate": ["CONFIG", "--table", "--out", "-o", "--workers", "--json"],
+    "preprocess": ["CONFIG", "--data", "--out", "-o", "--json"],
+    "shard": ["CONFIG", "--data", "--preprocessing", "--workers", "--out", "-o", "--reuse", "--json"],
+    "encode": ["CONFIG", "--shards", "--preprocessing", "--out", "-o", "--reuse", "--json"],
+    "train": ["CONFIG", "--shards", "--preprocessing", "--out", "-o", "--seed", "--json"],
+    "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "-o", "--json"],
+    "publish": ["CONFIG", "--bundle", "--evaluation", "--out", "-o", "--to", "--json"],
     "rollback": ["CONFIG", "VERSION", "--to", "--json"],
-    "cross-validate": ["CONFIG", "--table", "--out", "--seed", "--workers", "--json"],
-    "validate-plan": ["CONFIG", "--out", "--partitions", "--table", "--json"],
-    "validate-partition": ["CONFIG", "PARTITION", "--plan", "--out", "--workers", "--json"],
-    "validate-merge": ["CONFIG", "--plan", "--part", "--out", "--table", "--workers", "--json"],
-    "shard-plan": ["CONFIG", "--data", "--preprocessing", "--out", "--partitions", "--json"],
+    "cross-validate": ["CONFIG", "--table", "--out", "-o", "--seed", "--workers", "--json"],
+    "validate-plan": ["CONFIG", "--out", "-o", "--partitions", "--table", "--json"],
+    "validate-partition": ["CONFIG", "PARTITION", "--plan", "--out", "-o", "--workers", "--json"],
+    "validate-merge": ["CONFIG", "--plan", "--part", "--out", "-o", "--table", "--workers", "--json"],
+    "shard-plan": ["CONFIG", "--data", "--preprocessing", "--out", "-o", "--partitions", "--json"],
     "shard-partition": [
-        *("CONFIG", "PARTITION", "--data", "--preprocessing", "--plan", "--out", "--reuse", "--workers", "--json"),
+        *(
+            "CONFIG",
+            "PARTITION",
+            "--data",
+            "--preprocessing",
+            "--plan",
+            "--out",
+            "-o",
+            "--reuse",
+            "--workers",
+            "--json",
+        ),
     ],
-    "shard-merge": ["CONFIG", "--data", "--preprocessing", "--plan", "--part", "--out", "--json"],
-    "predict-plan": ["BUNDLE", "TABLE", "--out", "--partitions", "--json"],
-    "predict-partition": ["BUNDLE", "PARTITION", "--plan", "--out", "--workers", "--json"],
+    "shard-merge": ["CONFIG", "--data", "--preprocessing", "--plan", "--part", "--out", "-o", "--json"],
+    "predict-plan": ["BUNDLE", "TABLE", "--out", "-o", "--partitions", "--json"],
+    "predict-partition": ["BUNDLE", "PARTITION", "--plan", "--out", "-o", "--workers", "--json"],
     "predict-merge": ["--plan", "--part", "--out", "-o", "--json"],
     "run": [
-        *("CONFIG", "--table", "--out", "--seed", "--partitions", "--json"),
+        *("CONFIG", "--table", "--out", "-o", "--seed", "--partitions", "--json"),
         *("--runner", "--image", "--gpus", "--memory", "--network", "--env"),
     ],
     "compile": [
@@ -61,7 +73,7 @@ COMMANDS = {
 }
 
 USAGE_ERRORS = [
-    (["run", "polyhead.yaml", "--out", "gs://bucket/out"], "'--out': must be a local folder"),
+    (["run", "polyhead.yaml", "--out", "gs://bucket/out"], "'-o' / '--out': must be a local folder"),
     (["nonsense"], "No such command 'nonsense'"),
     (["--nonsense"], "No such option: --nonsense"),
     (["run"], "Missing argument 'CONFIG'"),
@@ -72,7 +84,7 @@ USAGE_ERRORS = [
     (["run", "a.yaml", "--seed", "-1"], "Invalid value for '--seed'"),
     (["run", "a.yaml", "--seed", "one"], "Invalid value for '--seed'"),
     (["init"], "Missing argument 'TABLE'"),
-    (["validate", "a.yaml"], "Missing option '--out'"),
+    (["validate", "a.yaml"], "Missing option '-o' / '--out'"),
     (["validate", "a.yaml", "--out"], "requires an argument"),
     (["validate", "a.yaml", "--out", "V", "--workers", "0"], "Invalid value for '--workers'"),
     (["preprocess", "a.yaml", "--out", "P"], "Missing option '--data'"),
@@ -112,6 +124,22 @@ def test_help_names_every_option(polyhead, command):
     assert (result.code, result.err) == (0, "")
     shown = set(re.findall(r"(?<![\w-])(?:--?[a-z]+(?:-[a-z]+)*|TABLE|CONFIG|BUNDLE|VERSION|PARTITION)\b", result.out))
     assert shown - {"-h"} == {"--help", *COMMANDS[command]}
+
+
+def test_the_platforms_that_help_shows_are_those_that_there_are(polyhead, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    for command, known in (("compile", PLATFORMS), ("submit", REMOTE)):
+        assert f" <{'|'.join(known)}> " in polyhead(command, "--help").out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_words_are_completed(shell, tmp_path):
+    """The script that a shell needs, and what it asks for."""
+    program = [sys.executable, "-c", "from polyhead.cli import main; main()"]
+    environment = {**os.environ, "_POLYHEAD_COMPLETE": f"source_{shell}"}
+    script = subprocess.run(program, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert "_POLYHEAD_COMPLETE=complete_" in script
+    assert "polyhead" in script
 
 
 def test_short_help_is_help(polyhead):

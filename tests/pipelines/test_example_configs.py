@@ -46,7 +46,7 @@ def test_example_runs_from_table_to_report(name: str, tmp_path: Path, monkeypatc
     checked = validate_step.run(config=config, table=str(table), out=tmp_path / "V")
     preprocess_step.run(config=config, data=tmp_path / "V", out=tmp_path / "P")
     shard_step.run(config=config, data=tmp_path / "V", preprocessing=tmp_path / "P", out=tmp_path / "S")
-    made = {"shards": tmp_path / "S", "preprocessing": tmp_path / "P"}
+    made: dict[str, Any] = {"shards": tmp_path / "S", "preprocessing": tmp_path / "P"}
     train_step.run(config=config, **made, out=tmp_path / "T")
     report = evaluate_step.run(config=config, bundle=tmp_path / "T", **made, out=tmp_path / "E")
     assert (checked.rows_read, checked.rows_rejected) == (150, 0)

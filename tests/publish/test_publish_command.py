@@ -32,10 +32,16 @@ def test_publish_takes_the_configs_destination_from_the_configs_folder(polyhead,
 
 
 def test_to_replaces_the_configs_destination(polyhead, trained, tmp_path):
-    """It is as typed, and nothing is printed without --json."""
+    """It is as typed, and what came of it is printed."""
     model = trained(publish={"to": "../shelf"})
     result = polyhead("publish", *options(model), "--to", "elsewhere")
-    assert (result.code, result.out) == (0, ""), result.err
+    assert result.code == 0, result.err
+    assert result.out == (
+        f"version:  {model.version}, published\n"
+        f"place:    elsewhere/{model.version}\n"
+        f"in force: {model.version}, release 1\n"
+        "out:      P\n"
+    )
     assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == sorted([model.version, "latest.json"])
     assert not (tmp_path / "shelf").exists()
 

@@ -34,7 +34,6 @@ app = typer.Typer(
     help="From a table to a trained, evaluated, servable multi-input, multi-head Keras model.\n\n"
     "Start with: polyhead demo",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",

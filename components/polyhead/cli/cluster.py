@@ -55,9 +55,11 @@ def compile_(
     config: ConfigArgument,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="The YAML file to write.")] = None,
     table: TableOption = None,
-    image: Annotated[str | None, typer.Option(help="Container image of every step, by tag or digest.")] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="Container image of every step, by tag or digest.")
+    ] = None,
     platform: Annotated[
-        str, typer.Option(help="Platform that runs it: kfp, vertex, kubernetes or local.")
+        str, typer.Option(metavar="<kfp|vertex|kubernetes|local>", help="Platform that runs it.")
     ] = DEFAULT_PLATFORM,
     pipeline_root: Annotated[
         str | None, typer.Option(metavar="URI", help="Object store for artifacts, such as gs://bucket/path.")
@@ -109,7 +111,7 @@ def compile_(
 class ServerOptions:
     """Where a run is submitted to."""
 
-    platform: Annotated[str, typer.Option(help="Platform that runs it: kfp or vertex.")] = DEFAULT_PLATFORM
+    platform: Annotated[str, typer.Option(metavar="<kfp|vertex>", help="Platform that runs it.")] = DEFAULT_PLATFORM
     host: Annotated[
         str, typer.Option(metavar="URL", help="The pipelines API. Default for kfp: KF_PIPELINES_ENDPOINT.")
     ] = ""
@@ -134,7 +136,7 @@ class ConfigurationOptions:
     """What only a configuration takes, and no compiled file."""
 
     table: TableOption = None
-    image: Annotated[str | None, typer.Option(help="Container image of every step.")] = None
+    image: Annotated[str | None, typer.Option(metavar="IMAGE", help="Container image of every step.")] = None
     partitions: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Workers that share a step's rows. Default: 1.")
     ] = None

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from polyhead.contracts.partitions import Plan
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file; - for stdin.")]
-TableOption = Annotated[str | None, typer.Option(metavar="T", help="Replaces the configuration's table.")]
+TableOption = Annotated[str | None, typer.Option(metavar="PLACE", help="Replaces the configuration's table.")]
+OutOption = Annotated[
+    str, typer.Option("-o", "--out", metavar="FOLDER", help="The folder to write, here or in a bucket.")
+]
 
 
 def _json_wanted(wanted: bool) -> bool:
@@ -40,22 +43,22 @@ JsonOption = Annotated[
     ),
 ]
 WorkersOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads. Default: all processors.")]
-DataOption = Annotated[str, typer.Option(metavar="V", help="The folder that validate wrote, here or in a bucket.")]
+DataOption = Annotated[str, typer.Option(metavar="FOLDER", help="The folder that validate wrote, here or in a bucket.")]
 PreprocessingOption = Annotated[
-    str, typer.Option(metavar="P", help="The folder that preprocess wrote, here or in a bucket.")
+    str, typer.Option(metavar="FOLDER", help="The folder that preprocess wrote, here or in a bucket.")
 ]
 ShardsOption = Annotated[
-    str, typer.Option(metavar="S", help="The folder that shard, or encode, wrote, here or in a bucket.")
+    str, typer.Option(metavar="FOLDER", help="The folder that shard, or encode, wrote, here or in a bucket.")
 ]
 ReuseOption = Annotated[
-    str, typer.Option(metavar="S", help="Earlier shards to copy unchanged pictures from. Default: those at --out.")
+    str, typer.Option(metavar="FOLDER", help="Earlier shards to copy unchanged pictures from. Default: those at --out.")
 ]
 DestinationOption = Annotated[
     str | None, typer.Option(metavar="PLACE", help="Replaces the configuration's publish.to.")
 ]
 PartitionsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Workers that share a step's rows.")]
 BundleOption = Annotated[
-    str | None, typer.Option(metavar="T", help="Predict the table with this trained bundle, instead of training.")
+    str | None, typer.Option(metavar="FOLDER", help="Predict the table with this trained bundle, instead of training.")
 ]
 BundleArgument = Annotated[
     str, typer.Argument(metavar="BUNDLE", help="What train wrote, or a published version, here or in a bucket.")
@@ -161,14 +164,21 @@ def then_train(
 
 
 def finish(
-    result: BaseModel, as_json: bool, *, made: str = "", then: Sequence[str | Path] = (), each: Plan | None = None
+    result: BaseModel,
+    as_json: bool,
+    *,
+    made: str = "",
+    out: str = "",
+    then: Sequence[str | Path] = (),
+    each: Plan | None = None,
 ) -> None:
-    """End a command: tell what was made and what comes next, and print the result where JSON is wanted.
+    """End a command: tell what was made and what comes next, and print what it came to, in words or as JSON.
 
     Args:
         result: What the step returned.
-        as_json: Whether to print it.
-        made: What was written, and where.
+        as_json: Whether to print it as JSON.
+        made: What was written.
+        out: Where; empty where the result says so itself.
         then: The words of the command that comes next, without `polyhead`.
         each: The plan for whose partitions that command is called.
     """
@@ -176,12 +186,16 @@ def finish(
     from polyhead.progress import say
 
     if made:
-        say(f"wrote {made}")
+        say(f"wrote {made}: {out}")
     if then:
         times = f", for each of {counted(len(each.partitions), 'partition')}" if each else ""
         say(f"next{times}: {shlex.join(['polyhead', *map(str, then)])}", whole=True)
     if as_json:
         print_json(result)
+        return
+    from polyhead.results import print_facts
+
+    print_facts(result, out)
 
 
 def print_json(value: BaseModel | dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from polyhead.cli.options import (
     ConfigArgument,
     DataOption,
     JsonOption,
+    OutOption,
     PartitionsOption,
     PredictionsOption,
     PreprocessingOption,
@@ -27,15 +28,14 @@ app = typer.Typer()
 _PANEL = "A step shared by several workers"
 
 PlanOption = Annotated[
-    str, typer.Option(metavar="PLAN", help="The folder that the plan command wrote, here or in a bucket.")
+    str, typer.Option(metavar="FOLDER", help="The folder that the plan command wrote, here or in a bucket.")
 ]
 PartitionArgument = Annotated[
     str, typer.Argument(metavar="PARTITION", help="Its name in the plan, such as 00002-of-00008.")
 ]
 PartOption = Annotated[
-    list[str], typer.Option(metavar="PART", help="What a partition command wrote; repeat for each, in any order.")
+    list[str], typer.Option(metavar="FOLDER", help="What a partition command wrote; repeat for each, in any order.")
 ]
-OutOption = Annotated[str, typer.Option(metavar="OUT", help="The folder to write, here or in a bucket.")]
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -56,7 +56,7 @@ def validate_plan(
         place = table_place(config, checked, table)
         result = plan(config=checked, table=place, partitions=partitions, out=out)
     then = ("validate-partition", config, result.partitions[0].name, "--plan", out, "--out", beside(out, "part-0"))
-    finish(result, as_json, made=f"the plan: {out}", then=then, each=result)
+    finish(result, as_json, made="the plan", out=out, then=then, each=result)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -74,7 +74,7 @@ def validate_partition(
 
     with step(f"validate partition {partition}"):
         result = run_partition(config=load(config), plan=plan, partition=partition, out=out, workers=workers)
-    finish(result, as_json, made=f"the facts of the pictures: {out}")
+    finish(result, as_json, made="the facts of the pictures", out=out)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -97,7 +97,7 @@ def validate_merge(
         place = table_place(config, checked, table)
         result = run(config=checked, table=place, plan=plan, parts=part, out=out, workers=workers)
     then = ("preprocess", config, "--data", out, "--out", beside(out, "preprocess"))
-    finish(result, as_json, made=f"the clean table and the rejected rows: {out}", then=then)
+    finish(result, as_json, made="the clean table and the rejected rows", out=out, then=then)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -120,7 +120,7 @@ def shard_plan(
         *("shard-partition", config, result.partitions[0].name, "--plan", out),
         *("--data", data, "--preprocessing", preprocessing, "--out", beside(out, "part-0")),
     )
-    finish(result, as_json, made=f"the plan: {out}", then=then, each=result)
+    finish(result, as_json, made="the plan", out=out, then=then, each=result)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -142,7 +142,7 @@ def shard_partition(
     places = {"data": data, "preprocessing": preprocessing, "plan": plan, "out": out, "reuse": reuse}
     with step(f"shard partition {partition}"):
         result = run_partition(config=load(config), partition=partition, workers=workers, **places)
-    finish(result, as_json, made=f"the records of its rows: {out}")
+    finish(result, as_json, made="the records of its rows", out=out)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -163,7 +163,7 @@ def shard_merge(
     with step("shard"):
         checked = load(config)
         result = merge(config=checked, parts=part, **places)
-    finish(result, as_json, made=f"the shards: {out}", then=then_train(config, checked, out, preprocessing))
+    finish(result, as_json, made="the shards", out=out, then=then_train(config, checked, out, preprocessing))
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -182,7 +182,7 @@ def predict_plan(
     with step("predict plan"):
         result = plan(bundle=bundle, table=table, partitions=partitions, out=out)
     then = ("predict-partition", bundle, result.partitions[0].name, "--plan", out, "--out", beside(out, "part-0"))
-    finish(result, as_json, made=f"the plan: {out}", then=then, each=result)
+    finish(result, as_json, made="the plan", out=out, then=then, each=result)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -200,7 +200,7 @@ def predict_partition(
 
     with step(f"predict partition {partition}"):
         result = run_partition(bundle=bundle, plan=plan, partition=partition, out=out, workers=workers)
-    finish(result, as_json, made=f"the predictions of its rows: {out}")
+    finish(result, as_json, made="the predictions of its rows", out=out)
 
 
 @app.command(rich_help_panel=_PANEL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 _DOCKER = "Docker"
+_SCHEMA = ".polyhead.schema.json"
 
 
 class RunnerName(StrEnum):
@@ -61,7 +63,10 @@ ImageOption = Annotated[
 @app.command(rich_help_panel="Start here")
 def demo(
     out: Annotated[
-        Path, typer.Option(parser=local_folder, metavar="DIR", help="Local folder for the sample and the results.")
+        Path,
+        typer.Option(
+            "-o", "--out", parser=local_folder, metavar="FOLDER", help="Local folder for the sample and the results."
+        ),
     ] = Path("polyhead-demo"),
     partitions: PartitionsOption = 1,
     runner: RunnerOption = RunnerName.SUBPROCESS,
@@ -96,10 +101,17 @@ def init(
         Path, typer.Option("-o", "--out", metavar="FILE", help="The file to write; - writes to stdout only.")
     ] = Path("polyhead.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema/--no-schema",
+            help=f"Write {_SCHEMA} beside the file too, by which editors complete and check it.",
+        ),
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Write a first configuration for a table, with the reason for each line."""
-    from polyhead.contracts.config import parse_config
+    from polyhead.contracts.config import json_schema, parse_config
     from polyhead.errors import ConfigError
     from polyhead.progress import say
     from polyhead.storage.objects import write_whole
@@ -115,9 +127,13 @@ def init(
     named = relative_to(table, out.parent if to_file else Path())
     proposal = propose(read_table(table), named, target or [], place=table)
     text = proposal.text()
+    if to_file and schema:
+        text = f"# yaml-language-server: $schema=./{_SCHEMA}\n{text}"
     config = parse_config(text, name=out.name)
     if to_file:
         write_whole(out, text.encode())
+    if to_file and schema:
+        write_whole(out.parent / _SCHEMA, (json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n").encode())
     if as_json:
         columns = [asdict(choice) for choice in proposal.choices]
         print_json(
@@ -139,7 +155,10 @@ def run(
     config: ConfigArgument,
     table: TableOption = None,
     out: Annotated[
-        Path, typer.Option(parser=local_folder, metavar="DIR", help="Local folder for one artifact per step.")
+        Path,
+        typer.Option(
+            "-o", "--out", parser=local_folder, metavar="FOLDER", help="Local folder for one artifact per step."
+        ),
     ] = Path("polyhead-out"),
     seed: SeedOption = None,
     partitions: PartitionsOption = 1,
@@ -186,7 +205,10 @@ def cross_validate(
     config: ConfigArgument,
     table: TableOption = None,
     out: Annotated[
-        str, typer.Option(metavar="DIR", help="Folder for the clean table and the scores, here or in a bucket.")
+        str,
+        typer.Option(
+            "-o", "--out", metavar="FOLDER", help="Folder for the clean table and the scores, here or in a bucket."
+        ),
     ] = "polyhead-cross-validation",
     seed: SeedOption = None,
     workers: WorkersOption = None,

@@ -11,6 +11,7 @@ from polyhead.cli.options import (
     DataOption,
     DestinationOption,
     JsonOption,
+    OutOption,
     PreprocessingOption,
     ReuseOption,
     SeedOption,
@@ -31,7 +32,7 @@ app = typer.Typer()
 @app.command(rich_help_panel="One step at a time")
 def validate(
     config: ConfigArgument,
-    out: Annotated[str, typer.Option(metavar="V", help="The folder to write, here or in a bucket.")],
+    out: OutOption,
     table: TableOption = None,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
@@ -45,14 +46,14 @@ def validate(
         checked = load(config)
         result = validate_table(config=checked, table=table_place(config, checked, table), out=out, workers=workers)
     then = ("preprocess", config, "--data", out, "--out", beside(out, "preprocess"))
-    finish(result, as_json, made=f"the clean table and the rejected rows: {out}", then=then)
+    finish(result, as_json, made="the clean table and the rejected rows", out=out, then=then)
 
 
 @app.command(rich_help_panel="One step at a time")
 def preprocess(
     config: ConfigArgument,
     data: DataOption,
-    out: Annotated[str, typer.Option(metavar="P", help="The folder to write, here or in a bucket.")],
+    out: OutOption,
     as_json: JsonOption = False,
 ) -> None:
     """Split the rows and fit scalers, vocabularies and class counts on the train rows."""
@@ -63,7 +64,7 @@ def preprocess(
     with step("preprocess"):
         result = preprocess_table(config=load(config), data=data, out=out)
     then = ("shard", config, "--data", data, "--preprocessing", out, "--out", beside(out, "shard"))
-    finish(result, as_json, made=f"the split and the statistics: {out}", then=then)
+    finish(result, as_json, made="the split and the statistics", out=out, then=then)
 
 
 @app.command(rich_help_panel="One step at a time")
@@ -71,7 +72,7 @@ def shard(
     config: ConfigArgument,
     data: DataOption,
     preprocessing: PreprocessingOption,
-    out: Annotated[str, typer.Option(metavar="S", help="The folder to write, here or in a bucket.")],
+    out: OutOption,
     reuse: ReuseOption = "",
     workers: WorkersOption = None,
     as_json: JsonOption = False,
@@ -85,17 +86,18 @@ def shard(
         result = shard_table(
             config=checked, data=data, preprocessing=preprocessing, out=out, reuse=reuse, workers=workers
         )
-    finish(result, as_json, made=f"the shards: {out}", then=then_train(config, checked, out, preprocessing))
+    finish(result, as_json, made="the shards", out=out, then=then_train(config, checked, out, preprocessing))
 
 
 @app.command(rich_help_panel="One step at a time")
 def encode(
     config: ConfigArgument,
-    shards: Annotated[str, typer.Option(metavar="S", help="The folder that shard wrote, here or in a bucket.")],
+    shards: Annotated[str, typer.Option(metavar="FOLDER", help="The folder that shard wrote, here or in a bucket.")],
     preprocessing: PreprocessingOption,
-    out: Annotated[str, typer.Option(metavar="N", help="The folder to write, here or in a bucket.")],
+    out: OutOption,
     reuse: Annotated[
-        str, typer.Option(metavar="N", help="What encode made of other shards, to copy from. Default: that at --out.")
+        str,
+        typer.Option(metavar="FOLDER", help="What encode made of other shards, to copy from. Default: that at --out."),
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -107,7 +109,7 @@ def encode(
         checked = load(config)
         result = encode_shards(config=checked, shards=shards, preprocessing=preprocessing, out=out, reuse=reuse)
     then = then_train(config, checked, out, preprocessing, encoded=True)
-    finish(result, as_json, made=f"the shards with features of pictures: {out}", then=then)
+    finish(result, as_json, made="the shards with features of pictures", out=out, then=then)
 
 
 @app.command(rich_help_panel="One step at a time")
@@ -115,7 +117,7 @@ def train(
     config: ConfigArgument,
     shards: ShardsOption,
     preprocessing: PreprocessingOption,
-    out: Annotated[str, typer.Option(metavar="T", help="The folder to write, here or in a bucket.")],
+    out: OutOption,
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -129,16 +131,16 @@ def train(
         result = train_model(config=checked, shards=shards, preprocessing=preprocessing, out=out)
     inputs = ("--bundle", out, "--shards", shards, "--preprocessing", preprocessing)
     then = ("evaluate", config, *inputs, "--out", beside(out, "evaluate"))
-    finish(result, as_json, made=f"the model, with its SavedModel in serving: {out}", then=then)
+    finish(result, as_json, made="the model, with its SavedModel in serving", out=out, then=then)
 
 
 @app.command(rich_help_panel="One step at a time")
 def evaluate(
     config: ConfigArgument,
-    bundle: Annotated[str, typer.Option(metavar="T", help="The folder that train wrote, here or in a bucket.")],
+    bundle: Annotated[str, typer.Option(metavar="FOLDER", help="The folder that train wrote, here or in a bucket.")],
     shards: ShardsOption,
     preprocessing: PreprocessingOption,
-    out: Annotated[str, typer.Option(metavar="E", help="The folder to write, here or in a bucket.")],
+    out: OutOption,
     against: Annotated[
         str | None,
         typer.Option(
@@ -176,9 +178,11 @@ def evaluate(
 @app.command(rich_help_panel="One step at a time")
 def publish(
     config: ConfigArgument,
-    bundle: Annotated[str, typer.Option(metavar="T", help="The folder that train wrote, here or in a bucket.")],
-    evaluation: Annotated[str, typer.Option(metavar="E", help="The folder that evaluate wrote, here or in a bucket.")],
-    out: Annotated[str, typer.Option(metavar="P", help="The folder to write, here or in a bucket.")],
+    bundle: Annotated[str, typer.Option(metavar="FOLDER", help="The folder that train wrote, here or in a bucket.")],
+    evaluation: Annotated[
+        str, typer.Option(metavar="FOLDER", help="The folder that evaluate wrote, here or in a bucket.")
+    ],
+    out: OutOption,
     to: DestinationOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -190,7 +194,7 @@ def publish(
         checked = load(config)
         place = destination(config, checked, to)
         result = publish_model(config=checked, bundle=bundle, evaluation=evaluation, destination=place, out=out)
-    finish(result, as_json, made=f"the record of it: {out}")
+    finish(result, as_json, made="the record of it", out=out)
 
 
 @app.command(rich_help_panel="One step at a time")

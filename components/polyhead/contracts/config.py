@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import keyword
 import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -33,7 +32,7 @@ from polyhead.contracts.gate import (
 from polyhead.contracts.numbers import NumbersSection
 from polyhead.contracts.section import Data, Decides, Fit, Section
 from polyhead.errors import ArtifactError, ConfigError, InvalidValueError, Problem, did_you_mean
-from polyhead.kinds.base import column_names, weights_of
+from polyhead.kinds.base import column_names, is_name, weights_of
 from polyhead.kinds.features.datetime.config import DatetimeFeature
 from polyhead.kinds.union import FEATURES, METRIC_NAMES, TARGETS, Feature, Target
 
@@ -41,7 +40,6 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 _STDIN = "-"
-_NAME = re.compile(r"(?!.*__)[A-Za-z][A-Za-z0-9_]{0,62}")
 
 
 class Fractions(Section):
@@ -169,10 +167,7 @@ class SplitSection(Section):
     @property
     def gap_size(self) -> float:
         """The gap in units of the time column, which of dates and times are seconds; 0 without one."""
-        if isinstance(self.gap, str):
-            number, unit = re.findall(r"[0-9.]+|[a-z]+", self.gap)
-            return float(number) * _SECONDS[unit]
-        return self.gap or 0.0
+        return _seconds(self.gap) if isinstance(self.gap, str) else self.gap or 0.0
 
 
 _EXCLUSIVE = {"column": ("fractions", "time", "stratify"), "time": ("group", "stratify")}
@@ -180,6 +175,12 @@ _EXCLUSIVE = {"column": ("fractions", "time", "stratify"), "time": ("group", "st
 
 _SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(rf"[0-9]+(?:\.[0-9]+)?\s?(?:{'|'.join(_SECONDS)})")
+
+
+def _seconds(duration: str) -> float:
+    """A duration as `_DURATION` has it, in seconds."""
+    number, unit = re.findall(r"[0-9.]+|[a-z]+", duration)
+    return float(number) * _SECONDS[unit]
 
 
 class ValidateSection(Section):
@@ -275,6 +276,12 @@ class TrainSection(Section):
         description="Epochs without a better joint validation score before training stops. Default: a third of the "
         "epochs, from 3 to 10.",
     )
+    time_budget: float | str | None = Field(
+        None,
+        description="The longest that training may take: minutes, or a duration such as 90s, 20min or 2h. No epoch "
+        "begins that would end later, the best one so far is kept, and the report says so; the first epoch and the "
+        "export may go beyond. Default: as long as it takes.",
+    )
     loss_balancing: Literal["fixed", "uncertainty"] = Field(
         "fixed",
         description="How heads are balanced. fixed: by loss_weight alone; uncertainty: the loss of each head is also "
@@ -300,6 +307,25 @@ class TrainSection(Section):
         le=10,
         description="Likewise, but pictures are not blended: a rectangle of the other row's is pasted into the row's.",
     )
+
+    @field_validator("time_budget", mode="before")
+    @classmethod
+    def _is_a_time(cls, value: object) -> object:
+        if value is None or (isinstance(value, str) and _DURATION.fullmatch(value) and _seconds(value) > 0):
+            return value
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf"):
+            return float(value)
+        raise InvalidValueError(
+            "invalid-time-budget",
+            f"received {value!r}: give minutes above 0, or a duration of {', '.join(_SECONDS)}, such as 20min",
+        )
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """The time budget in seconds; None without one."""
+        if self.time_budget is None:
+            return None
+        return _seconds(self.time_budget) if isinstance(self.time_budget, str) else 60 * self.time_budget
 
 
 class EnsembleSection(Section):
@@ -453,11 +479,16 @@ class Config(Section):
     @property
     def columns(self) -> list[str]:
         """Every column that the configuration reads, without repeats, in the file's order."""
-        members = (column for name in (*self.features, *self.targets) for column in self.columns_of(name))
         split = self.split
         time = None if split.time is None else split.time.column
-        named = [self.key, *members, *weights_of(self.targets), split.column, split.group, time]
+        named = [self.key, *self.member_columns, split.column, split.group, time]
         return list(dict.fromkeys(column for column in named if column is not None))
+
+    @property
+    def member_columns(self) -> list[str]:
+        """The columns of the features, the targets and their row weights, without repeats, in the file's order."""
+        members = (column for name in (*self.features, *self.targets) for column in self.columns_of(name))
+        return list(dict.fromkeys([*members, *weights_of(self.targets)]))
 
     @property
     def time_reading(self) -> DatetimeFeature | None:
@@ -512,11 +543,6 @@ class Config(Section):
         if seed is None:
             return self
         return self.model_copy(update={"train": self.train.model_copy(update={"seed": seed})})
-
-
-def is_name(word: str) -> bool:
-    """Whether a word can name a feature or target: they become layers, columns and a function's arguments."""
-    return bool(_NAME.fullmatch(word)) and not keyword.iskeyword(word) and word != "self"
 
 
 @dataclass(frozen=True)

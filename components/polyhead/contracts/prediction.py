@@ -12,7 +12,9 @@
 
 from __future__ import annotations
 
+from polyhead.contracts.artifact import Record
 from polyhead.contracts.partitions import Part, Partition, Plan
+from polyhead.contracts.validation import Rejection
 
 PREDICTIONS_TABLE = "predictions.parquet"
 FILES_TABLE = "files.parquet"
@@ -61,3 +63,24 @@ class PredictionPart(Part):
     def made_by(cls) -> str:
         """The command that writes this artifact."""
         return "polyhead predict-partition"
+
+
+class Predictions(Record):
+    """What `predict` did.
+
+    Attributes:
+        path: The written table: `row` int64, `key` string and the predicted columns of
+            `polyhead.contracts.evaluation`, in the order of the input.
+        rows_read: Rows in the table.
+        rows_predicted: Rows in the output.
+        rows_rejected: Rows that could not be used; they are in `rejected_path` with their reasons.
+        rejected_path: None where no row was rejected and no picture masked.
+        rejections: Counts by column and reason.
+    """
+
+    path: str
+    rows_read: int
+    rows_predicted: int
+    rows_rejected: int
+    rejected_path: str | None
+    rejections: list[Rejection]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,8 +35,14 @@ class Conflict(NamedTuple):
     hint: str
 
 
+_NAME = re.compile(r"(?!.*__)[A-Za-z][A-Za-z0-9_]{0,62}")
 _RANGE = re.compile(r"(.*?)(\d+)\.\.(.*?)(\d+)", re.DOTALL)
 _MOST_COLUMNS = 1 << 16
+
+
+def is_name(word: str) -> bool:
+    """Whether a word can name a feature or target: they become layers, columns and a function's arguments."""
+    return bool(_NAME.fullmatch(word)) and not keyword.iskeyword(word) and word != "self"
 
 
 def column_names(columns: object) -> list[str] | None:

@@ -6,17 +6,24 @@ import itertools
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
 
-from polyhead.contracts.artifact import Record, require_same
+from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
 from polyhead.contracts.config import Config
-from polyhead.contracts.prediction import FILES_TABLE, PREDICTIONS_TABLE, ROWS_AT_ONCE, PredictionPart, PredictionPlan
+from polyhead.contracts.prediction import (
+    FILES_TABLE,
+    PREDICTIONS_TABLE,
+    ROWS_AT_ONCE,
+    PredictionPart,
+    PredictionPlan,
+    Predictions,
+)
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.contracts.validation import CLEAN_TABLE, EMBEDDED_PICTURES, KEY, REJECTED_TABLE, ROW, Rejection
+from polyhead.contracts.validation import CLEAN_TABLE, EMBEDDED_PICTURES, KEY, REJECTED_TABLE, ROW
 from polyhead.errors import ArtifactError, DataError, counted
 from polyhead.examples.encoding import examples_of
 from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
@@ -40,35 +47,25 @@ from polyhead.tables.rejected import Rejected, RejectionCounts, in_order, rows_a
 from polyhead.tables.writing import parquet_bytes
 from polyhead.validate.step import clean_features, image_root, read_features
 
+if TYPE_CHECKING:
+    from polyhead.model.predictor import Predictor
+
 _BUNDLE = Input(ModelBundle, (CORE_MODEL, BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))
 _BATCH = 128
 _ROWS_READ = 64 * ROWS_AT_ONCE  # whole groups; each read looks for its rows from the start of a row group
 _PART_AGAIN = "predict this partition again"
 
 
-class Predictions(Record):
-    """What `predict` did.
-
-    Attributes:
-        path: The written table: `row` int64, `key` string and the predicted columns of
-            `polyhead.contracts.evaluation`, in the order of the input.
-        rows_read: Rows in the table.
-        rows_predicted: Rows in the output.
-        rows_rejected: Rows that could not be used; they are in `rejected_path` with their reasons.
-        rejected_path: None where no row was rejected and no picture masked.
-        rejections: Counts by column and reason.
-    """
-
-    path: str
-    rows_read: int
-    rows_predicted: int
-    rows_rejected: int
-    rejected_path: str | None
-    rejections: list[Rejection]
-
-
 @opens(bundle=_BUNDLE)
-def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | None = None) -> Predictions:
+def run(
+    *,
+    bundle: str | Path,
+    table: Table,
+    out: str | Path,
+    workers: int | None = None,
+    image_root: str | None = None,
+    predictor: Predictor | None = None,
+) -> Predictions:
     """Predict every row of a table.
 
     The table needs the feature columns only; a key column is used where the bundle's config names one and the
@@ -79,6 +76,8 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
         table: A path, a remote place, or a pandas or polars DataFrame.
         out: The Parquet file to write, local or remote; an existing one is replaced.
         workers: Threads that decode pictures. Default: the processors at hand.
+        image_root: Replaces the `image_root` of the bundle's configuration.
+        predictor: The bundle's, from `predictor_of`, so that one is used for several tables. Default: a new one.
 
     Raises:
         DataError: The table cannot be read, lacks feature columns, or no row can be used.
@@ -86,14 +85,33 @@ def run(*, bundle: str | Path, table: Table, out: str | Path, workers: int | Non
     """
     out = _file(out)
     config = ModelBundle.read(bundle).config(bundle)
+    if image_root is not None:
+        config = config.model_copy(update={"image_root": image_root})
     with tempfile.TemporaryDirectory(prefix="polyhead-") as folder:
         held = Path(folder, EMBEDDED_PICTURES)
         clean = _Clean.of(_settled(config, bundle), table, held)
-        model = _Model(bundle, config, PictureFolder(clean.image_root, EmbeddedPictures(held)), workers)
+        pictures = PictureFolder(clean.image_root, EmbeddedPictures(held))
+        model = _Model(predictor or predictor_of(bundle), config, pictures, workers)
         predicted = model.predict(clean.rows.iter_slices(ROWS_AT_ONCE), clean.rows.height)
     cells = in_order([clean.rejected, model.rejected.frame()])
     cells = cells if clean.files is None else clean.files.located(cells)
     return _write([predicted], cells, name=clean.name, rows_read=clean.rows_read, out=out)
+
+
+def predictor_of(bundle: str | Path) -> Predictor:
+    """The network of a bundle with its transforms, read once; TensorFlow is loaded for it.
+
+    Args:
+        bundle: The artifact of `train`: a folder of this machine.
+
+    Raises:
+        ArtifactError: It is none, or was changed.
+    """
+    say("loading TensorFlow")
+    backend.load()
+    from polyhead.model.predictor import Predictor
+
+    return Predictor(bundle)
 
 
 @opens(bundle=Input(ModelBundle, (BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*.json")))
@@ -161,7 +179,7 @@ def run_partition(
     rows = planned.rows_of(own)
     with new_artifact(out, PredictionPart) as directory:
         folder = PictureFolder.of(planned.image_root, planned, plan)
-        model = _Model(bundle, trained.config(bundle), folder, workers)
+        model = _Model(predictor_of(bundle), trained.config(bundle), folder, workers)
         parts = (table.read(rows[at : at + _ROWS_READ], pl.all()) for at in range(0, len(rows), _ROWS_READ))
         groups = (group for part in parts for group in part.iter_slices(ROWS_AT_ONCE))
         predicted = model.predict(groups, len(rows))
@@ -311,14 +329,11 @@ class _Model:
         rejected: The rows whose picture cannot be used, and the pictures that are masked.
     """
 
-    def __init__(self, bundle: str | Path, config: Config, folder: PictureFolder, workers: int | None) -> None:
-        say("loading TensorFlow")
-        backend.load()
+    def __init__(self, predictor: Predictor, config: Config, folder: PictureFolder, workers: int | None) -> None:
         from polyhead.model.encoding import ExampleEncoding
-        from polyhead.model.predictor import Predictor
 
         self.rejected = Rejected()
-        self._predictor = Predictor(bundle)
+        self._predictor = predictor
         self._encode = ExampleEncoding(self._predictor.fitted)
         self._config = config
         self._workers = workers or available_cpus()

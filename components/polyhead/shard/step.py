@@ -31,6 +31,7 @@ from polyhead.contracts.validation import (
     KEY,
     REJECTED_TABLE,
     ROW,
+    SPLIT,
     ValidationReport,
     picture_column,
     weight_column,
@@ -69,6 +70,7 @@ def run(
     out: str | Path,
     reuse: str | Path = "",
     workers: int | None = None,
+    scored: bool = False,
 ) -> ShardManifest:
     """Write the shards.
 
@@ -86,17 +88,22 @@ def run(
         reuse: Shards of an earlier table, or of this one before it was changed, to copy unchanged pictures from.
             Default: what is at `out`.
         workers: Threads that decode and resize. Default: the processors at hand.
+        scored: Whether the rows are other ones than those that `preprocessing` was fitted on, to score a trained model:
+            all of them are test rows then, and any number may be rejected. Default: false.
 
     Raises:
         ArtifactError: The artifacts do not belong together, or `out` holds something else.
         DataError: More rows were rejected, those of `validate` counted, than the config allows. The finished shards
             are kept for the next call, and the rejected rows are beside `out`, in `<out>.rejected.parquet`.
     """
-    rows = _Rows(config, data, preprocessing)
+    if scored:
+        anything_goes = config.validate_.model_copy(update={"max_rejected": 1.0, "on_bad_row": "reject"})
+        config = config.model_copy(update={"validate_": anything_goes})
+    rows = _Rows(config, data, preprocessing, scored=scored)
     with new_artifact(out, ShardManifest, resume=rows.fingerprint()) as directory:
         writer = rows.write(rows.order.shards, directory, workers, reuse=reuse, former=out)
         joined = _Joined(writer.shards, writer.indexes, writer.rejected.frame(), writer.timings())
-        manifest = _finish(config, rows.clean.report, rows.fitted, joined, directory, out)
+        manifest = _finish(config, rows.clean.report, rows.fitted, joined, directory, out, scored=scored)
     if writer.resumed:
         say(f"{writer.resumed} of {counted(len(manifest.shards), 'shard')} finished by an earlier attempt")
     _tell(manifest, joined, out)
@@ -233,21 +240,25 @@ def merge(
 class _Rows:
     """The clean rows, and all that decides what becomes of them."""
 
-    def __init__(self, config: Config, data: str | Path, preprocessing: str | Path) -> None:
+    def __init__(self, config: Config, data: str | Path, preprocessing: str | Path, *, scored: bool = False) -> None:
         self.clean = open_clean(data)
         self.fitted = Preprocessing.read(preprocessing)
-        validation = self.fitted.made_from["validation"]
-        require_same("validation", validation, self.clean.report.clean_digest, maker=str(preprocessing), user=str(data))
+        if not scored:
+            validation, given = self.fitted.made_from["validation"], self.clean.report.clean_digest
+            require_same("validation", validation, given, maker=str(preprocessing), user=str(data))
         require_config(config, self.fitted, preprocessing)
         self.images = _images(self.fitted)
-        splits = checked_file(preprocessing, self.fitted, SPLITS_TABLE)
-        self.order = RowOrder(pl.read_parquet(splits), rows_per_shard(config))
+        if scored:
+            splits = self.clean.scan().select(ROW, KEY, pl.lit("test").alias(SPLIT)).collect()
+        else:
+            splits = pl.read_parquet(checked_file(preprocessing, self.fitted, SPLITS_TABLE))
+        self.order = RowOrder(splits, rows_per_shard(config))
         self._config = config
         self._data = data
 
     def made_from(self) -> dict[str, str]:
         """Fingerprints of what the rows come from."""
-        return _made_from(self.fitted)
+        return _made_from(self.fitted, self.clean.report)
 
     def fingerprint(self) -> str:
         """SHA-256 of all that decides the shards' bytes, except the pictures' content."""
@@ -309,29 +320,37 @@ class _Joined(NamedTuple):
 
 
 def _finish(
-    config: Config, report: ValidationReport, fitted: Preprocessing, joined: _Joined, directory: Path, out: str | Path
+    config: Config,
+    report: ValidationReport,
+    fitted: Preprocessing,
+    joined: _Joined,
+    directory: Path,
+    out: str | Path,
+    *,
+    scored: bool = False,
 ) -> ShardManifest:
     """Make an artifact of a directory that holds every shard.
 
     Raises:
         DataError: Too many rows were rejected.
     """
+    left_out, before = (0, []) if scored else (fitted.rows_rejected, fitted.rejections)
     rejections = RejectionCounts()
     rejections.include(report.rejections)
     rejections.add(joined.rejected)
     aside = beside(str(out), f"{PurePosixPath(out).name}.{REJECTED_TABLE}")
     _check_rejected(config, report, joined.rejected, rejections, aside)
-    rejections.include([*fitted.rejections, *rejections.summary()])
+    rejections.include([*before, *rejections.summary()])
     joined.rejected.write_parquet(directory / REJECTED_TABLE, compression="zstd")
     manifest = ShardManifest(
-        made_from=_made_from(fitted),
+        made_from=_made_from(fitted, report),
         shards=joined.shards,
         rows={split: sum(shard.rows for shard in joined.shards if shard.split == split) for split in SPLITS},
         rows_read=report.rows_read,
-        rows_rejected=report.rows_rejected + fitted.rows_rejected + rejections.rows,
+        rows_rejected=report.rows_rejected + left_out + rejections.rows,
         rejections=rejections.summary(),
         pictures=_images(fitted),
-        warnings=fitted.warnings,
+        warnings=report.warnings if scored else fitted.warnings,
     )
     write_picture_index(directory, joined.indexes)
     return _close(directory, manifest, joined.shards, joined.timings)
@@ -347,8 +366,8 @@ def _close(directory: Path, contract: Sharded, shards: list[Shard], timings: Sha
     return close_artifact(directory, contract, known={shard.path: shard.digest for shard in shards})
 
 
-def _made_from(fitted: Preprocessing) -> dict[str, str]:
-    return {**fitted.made_from, "preprocessing": fitted.fingerprint()}
+def _made_from(fitted: Preprocessing, report: ValidationReport) -> dict[str, str]:
+    return {**fitted.made_from, "validation": report.clean_digest, "preprocessing": fitted.fingerprint()}
 
 
 def _images(fitted: Preprocessing) -> dict[str, ImageStatistics]:

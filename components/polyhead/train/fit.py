@@ -17,6 +17,7 @@ from polyhead.contracts.sizes import SizedConfig
 from polyhead.errors import DataError
 from polyhead.kinds.graphs import feature_blocks, heads
 from polyhead.train.balancing import Balance, BalancedModel
+from polyhead.train.budget import Budget
 from polyhead.train.checkpoint import Checkpoint, Weights
 from polyhead.train.data import Feed
 from polyhead.train.mixing import doubled
@@ -38,11 +39,13 @@ class Trained:
         epochs: One record each.
         best_epoch: The epoch whose weights the model now has, from 1.
         best_score: Its score.
+        is_cut: Whether the time was used up before the last epoch that might have been.
     """
 
     epochs: list[Epoch]
     best_epoch: int
     best_score: float
+    is_cut: bool = False
 
 
 def fit(
@@ -55,6 +58,7 @@ def fit(
     on_epoch: Callable[[Epoch], None],
     checkpoint: Path,
     stop_after: int | None = None,
+    budget: Budget | None = None,
 ) -> Trained:
     """Train a network in place and leave it with its best epoch's weights.
 
@@ -74,12 +78,15 @@ def fit(
         on_epoch: Called after each epoch, and for those that an earlier attempt had finished.
         checkpoint: A file that keeps the state after each epoch. If it exists, training resumes from it.
         stop_after: The epoch that is the last, from 1; rates are as if all followed. Default: `train.epochs`.
+        budget: The time that this training and others share. Default: as long as it takes.
 
     Raises:
         DataError: The loss became infinite or NaN.
     """
     epochs: list[Epoch] = []
     best_weights: Weights | None = None
+    budget = budget or Budget(None)
+    budget.begin_training()
     done = Checkpoint.epochs_in(checkpoint)
     balance = Balance(fitted) if config.train.loss_balancing == "uncertainty" else None
     for stage in _stages(fitted, config, stop_after or config.train.epochs):
@@ -98,7 +105,7 @@ def fit(
             for record in epochs:
                 on_epoch(record)
         watcher = _Watcher(
-            model, losses, score, validation, config, stage, on_epoch, keeper, balance, epochs, best_weights
+            model, losses, score, validation, config, stage, on_epoch, keeper, balance, budget, epochs, best_weights
         )
         if not watcher.is_done:
             trained.fit(
@@ -110,10 +117,12 @@ def fit(
                 shuffle=False,
                 verbose=0,
             )
-        best, best_weights = watcher.best, watcher.best_weights
+        best, best_weights, is_cut = watcher.best, watcher.best_weights, watcher.is_cut
+        if is_cut:
+            break
     if best_weights is not None:
         model.set_weights(best_weights)
-    return Trained(epochs, best.epoch, best.score)
+    return Trained(epochs, best.epoch, best.score, is_cut)
 
 
 def _compile(
@@ -229,6 +238,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
         on_epoch: Callable[[Epoch], None],
         checkpoint: Checkpoint,
         balance: Balance | None,
+        budget: Budget,
         epochs: list[Epoch],
         best_weights: Weights | None,
     ) -> None:
@@ -242,6 +252,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
         self._on_epoch = on_epoch
         self._checkpoint = checkpoint
         self._balance = balance
+        self._budget = budget
         self.epochs = epochs
         self.best_weights = best_weights
 
@@ -252,7 +263,17 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
 
     @property
     def is_done(self) -> bool:
-        """Whether no epoch is to follow."""
+        """Whether no epoch of the stage is to follow."""
+        return self._has_learned or self.is_cut
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether only the time that is used up keeps another epoch from following."""
+        return self._budget.is_spent and not (self._has_learned and self._stage.is_last)
+
+    @property
+    def _has_learned(self) -> bool:
+        """Whether the stage has had its epochs, or nothing improves any more."""
         if len(self.epochs) == self._stage.stop:
             return True
         waited = len(self.epochs) - max(self.best.epoch, self._stage.start) if self.epochs else 0
@@ -276,4 +297,5 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
             self.best_weights = self._core.get_weights()
         self._checkpoint.write(self.epochs, self.best_weights)
         self._on_epoch(record)
+        self._budget.end_epoch()
         self.model.stop_training = self.is_done

@@ -38,6 +38,7 @@ from polyhead.model import backend
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
+from polyhead.train.budget import Budget, spelled_time
 from polyhead.train.sizes import doubts, sized, spelled
 
 if TYPE_CHECKING:
@@ -55,7 +56,14 @@ _REFIT_SPLITS: tuple[Split, ...] = ("train", "val")
 
 
 @opens(shards=Input(SHARDS, ("train-*", "val-*")), preprocessing=Input(Preprocessing, FITTED_FILES))
-def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: str | Path) -> ModelBundle:
+def run(
+    *,
+    config: Config,
+    shards: str | Path,
+    preprocessing: str | Path,
+    out: str | Path,
+    seconds: float | None = None,
+) -> ModelBundle:
     """Train the model.
 
     A training that was killed resumes after its last whole epoch when it is called again with the same input and
@@ -67,11 +75,15 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
         shards: The artifact of `shard`, or of `encode` where the configuration has a frozen encoder.
         preprocessing: The artifact of `preprocess` that the shards were made from.
         out: Where to write the artifact; see `polyhead.contracts.bundle` for its files.
+        seconds: The time that training may take, from the call on, in place of `train.time_budget`. Default: that.
 
     Raises:
         ArtifactError: The artifacts do not belong together, or `out` holds something else.
         DataError: The shards have no training rows, or the loss is not finite.
     """
+    allowed = config.train.budget_seconds if seconds is None else seconds
+    ensemble = config.ensemble
+    budget = Budget(allowed, ensemble.seeds * (2 if ensemble.refit else 1))
     manifest = read_shards(shards, config)
     held = Preprocessing.read(preprocessing)
     made_from, given = manifest.made_from["preprocessing"], held.fingerprint()
@@ -88,7 +100,7 @@ def run(*, config: Config, shards: str | Path, preprocessing: str | Path, out: s
         say(line)
     with new_artifact(out, ModelBundle, resume=_fingerprint(settled, held, manifest)) as directory:
         _bundle_inputs(directory, config, fitted.directory)
-        bundle = _trained(settled, fitted, manifest, Path(shards), directory)
+        bundle = _trained(settled, fitted, manifest, Path(shards), directory, budget)
         bundle = close_artifact(directory, bundle.model_copy(update={"sizes": sizes}))
     say(
         f"{counted(bundle.epochs, 'epoch')}, the best is epoch {bundle.best_epoch} with a joint score of "
@@ -103,7 +115,9 @@ def _sized(config: Config, fitted: Fitted, manifest: ShardManifest) -> tuple[Siz
     return sized(config, manifest.rows["train"], sum(block.unpacked_bytes for block in feature_blocks(fitted)))
 
 
-def _trained(config: SizedConfig, fitted: Fitted, manifest: ShardManifest, shards: Path, out: Path) -> ModelBundle:
+def _trained(
+    config: SizedConfig, fitted: Fitted, manifest: ShardManifest, shards: Path, out: Path, budget: Budget
+) -> ModelBundle:
     """Train, and write all files of the artifact but its contract."""
     import keras
     import tensorflow as tf
@@ -127,11 +141,21 @@ def _trained(config: SizedConfig, fitted: Fitted, manifest: ShardManifest, shard
     warnings = doubts(_parameters(networks[0]), manifest.rows["train"])
     for warning in warnings:
         say(f"warning: {warning}")
-    results: list[Trained] = []
-    for at, (network, seeded) in enumerate(zip(networks, configs, strict=True)):
-        rows = feed if at == 0 else Feed(seeded, fitted, manifest, shards)
-        results.append(_fit(network, seeded, fitted, rows, score, validation, out / _CHECKPOINT.format(at)))
+    results = [
+        _fit(
+            network,
+            seeded,
+            fitted,
+            feed if at == 0 else Feed(seeded, fitted, manifest, shards),
+            score,
+            validation,
+            out / _CHECKPOINT.format(at),
+            budget=budget,
+        )
+        for at, (network, seeded) in enumerate(zip(networks, configs, strict=True))
+    ]
     result = results[0]
+    warnings += _cuts(results, config)
     _write_history(out, result.epochs)
     ensemble = choose_weights(config, fitted, members, networks_on_val(networks, fitted, validation, members))
     _tell(ensemble)
@@ -270,6 +294,7 @@ def _fit(
     validation: Validation | None,
     checkpoint: Path,
     stop_after: int | None = None,
+    budget: Budget | None = None,
 ) -> Trained:
     from polyhead.train.fit import fit
 
@@ -284,7 +309,22 @@ def _fit(
             lambda epoch: advance(1, f"joint score {epoch.score:.3f}"),
             checkpoint,
             stop_after,
+            budget,
         )
+
+
+def _cuts(results: Sequence[Trained], config: SizedConfig) -> list[str]:
+    """What the report says of trainings whose time was used up; it is said here too."""
+    if not any(each.is_cut for each in results):
+        return []
+    trained = ", ".join(str(len(each.epochs)) for each in results)
+    allowed = config.train.budget_seconds
+    warning = (
+        f"the time budget{f' of {spelled_time(allowed)}' if allowed else ''} was used up after {trained} of at most "
+        f"{config.train.epochs} epochs: the best of them was kept, and more time may give a better model"
+    )
+    say(f"warning: {warning}")
+    return [warning]
 
 
 def _score(fitted: Fitted, feed: Feed, manifest: ShardManifest) -> tuple[JointScore, Validation | None]:
@@ -316,7 +356,7 @@ def _fingerprint(config: SizedConfig, held: Preprocessing, manifest: ShardManife
         manifest.fingerprint(),
         config.fingerprint(ModelBundle),
         config.model.model_dump_json(),
-        config.train.model_dump_json(),
+        config.train.model_dump_json(exclude={"time_budget"}),
         config.ensemble.model_dump_json(),
         __version__,
         keras.__version__,

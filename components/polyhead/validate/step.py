@@ -73,6 +73,7 @@ def run(
     batch_rows: int | None = None,
     plan: str | Path = "",
     parts: Sequence[str | Path] = (),
+    scored: bool = False,
 ) -> ValidationReport:
     """Check a table and write the clean one.
 
@@ -89,6 +90,9 @@ def run(
         plan: The artifact of `plan`, where others looked at the pictures before.
         parts: The artifacts of `run_partition`, one for each partition of the plan, in any order. A picture that
             the table names now and did not then is looked at.
+        scored: Whether the rows are only to score a trained model. Then the columns of the split are not needed, nor
+            is the key column; a target may hold a single class; any number of rows may be rejected; and nothing is
+            looked for that would let a model look better than it is. Default: false.
 
     Returns:
         The report of a table that passed.
@@ -101,15 +105,16 @@ def run(
     """
     source: Table = config.table if table is None else table
     root = image_root(config, source)
-    opened = open_table(source, config.columns)
+    key = [] if config.key is None else [config.key]
+    opened = open_table(source, config.member_columns, key) if scored else open_table(source, config.columns)
     columns = [config.column_of(name) for name in config.pictured]
     rows = RowPlan(
         PictureColumns(opened.schema, columns, None).schema,
         config,
-        key=config.key,
+        key=config.key if config.key in opened.schema else None,
         members={**config.features, **config.targets},
-        split=True,
-        time_reading=time_reading(opened, config) if config.split.time else None,
+        split=not scored,
+        time_reading=time_reading(opened, config) if config.split.time and not scored else None,
         weights=weights_of(config.targets),
     )
     looks = _looks(config, root, plan, parts) if plan else None
@@ -119,8 +124,9 @@ def run(
         pictures = _pictures(config, folder, workers, looks)
         cleaning = _Cleaning(config, opened, rows, PictureColumns(opened.schema, columns, held), pictures, batch_rows)
         found = cleaning.write(directory)
-        problems, warnings = _verdict(config, found)
-        findings = [] if problems else _findings(config, directory, folder, found.rows_clean, workers)
+        problems, warnings = _verdict(config, found, scored=scored)
+        looks_on = not (problems or scored)
+        findings = _findings(config, directory, folder, found.rows_clean, workers) if looks_on else []
         problems += refused(findings) if config.validate_.leakage == "fail" else []
         report = ValidationReport(
             made_from={"config": config.fingerprint(ValidationReport)},
@@ -457,12 +463,15 @@ class _Cleaning:
         return pl.DataFrame(columns)
 
 
-def _verdict(config: Config, found: _Found) -> tuple[list[Problem], list[str]]:
+def _verdict(config: Config, found: _Found, *, scored: bool) -> tuple[list[Problem], list[str]]:
     """What stops the run, and what deserves attention.
 
     Once too many rows are rejected the rest of the table says little, so only the rejections are reported.
     """
     rejections = found.rejections
+    if scored:
+        empty = Problem("no-clean-rows", "no row can be used", where="the table")
+        return [] if found.rows_clean else [empty], []
     stops = too_many(config.validate_, rejections.summary(), rejected=rejections.rows, rows=found.rows_read)
     if stops:
         return stops, []

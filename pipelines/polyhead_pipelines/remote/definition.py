@@ -105,12 +105,12 @@ def read_definition(
         SubmitError: The file is a compiled pipeline, and something is given that only a configuration takes.
     """
     text = read_config_text(path)
-    given = {name: value for name, value in (options or {}).items() if value is not None}
     compiled = _compiled(text)
     if compiled is None:
-        return _compile(ConfigFile.parse(text, path), platform, pipeline_root=pipeline_root, **given)
+        config = ConfigFile.parse(text, path)
+        return compiled_definition(config, platform, pipeline_root=pipeline_root, options=options)
     problems = []
-    for name in given:
+    for name in (name for name, value in (options or {}).items() if value is not None):
         hint = f"use --param {name}=…" if name in compiled.parameters else f"compile it with another {name}"
         problems.append(
             Problem(
@@ -125,13 +125,24 @@ def read_definition(
     return compiled
 
 
-def _compile(config: ConfigFile, platform: Platform, **options: Any) -> Definition:
-    """What a configuration compiles to; its warnings are shown."""
+def compiled_definition(
+    config: ConfigFile,
+    platform: Platform,
+    *,
+    pipeline_root: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Definition:
+    """What a configuration compiles to; its warnings are shown. Arguments as for `read_definition`.
+
+    Raises:
+        ConfigError: The platform cannot carry the configuration.
+    """
     from polyhead_pipelines.compiling.pipeline import (
         compile_pipeline,  # takes seconds, and a compiled file needs it not
     )
 
-    made = compile_pipeline(config, platform, **options)
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    made = compile_pipeline(config, platform, pipeline_root=pipeline_root, **given)
     for warning in made.warnings:
         say(f"warning: {warning}")
     spec, *others = yaml.safe_load_all(made.text)

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from kfp_server import Server, run, running
+from refusals import refusal
 from submitted import PIPELINE, PLATFORM, TABLE, lines
 
 import polyhead as package
@@ -150,6 +151,31 @@ def test_a_configuration_is_compiled_and_submitted(polyhead, server, tiny):
     assert parameters["table"]["defaultValue"] == "gs://b/t.csv"
     images = {executor["container"]["image"] for executor in spec["deploymentSpec"]["executors"].values()}
     assert images == {"registry/polyhead:7"}
+
+
+def test_python_submits_the_same_and_waits(server, tiny):
+    """A configuration that was changed in memory; a run that fails is an error with a problem for each such step."""
+    data = tiny()
+    config = package.Config.read(data.config)
+    config.train.epochs = 3
+    server.script = [run("PENDING"), run("RUNNING", validate="RUNNING"), run("SUCCEEDED", validate="SUCCEEDED")]
+    given = {"table": "gs://b/t.csv", "host": server.host, "image": "registry/polyhead:7"}
+    started = package.submit(config, **given, run_id="3f2b9a51-6b0e-4c1e-9c7a-0d3c5f6a7b8c")
+    assert started.state == "PENDING"
+    assert started.wait(verbose=False).state == "SUCCEEDED"
+    spec = server.runs[0]["pipeline_spec"]
+    spec = spec.get("pipeline_spec", spec)
+    parameters = spec["root"]["inputDefinitions"]["parameters"]
+    assert parameters["table"]["defaultValue"] == "gs://b/t.csv"
+    assert yaml.safe_load(parameters["config"]["defaultValue"])["train"] == {"epochs": 3}
+    assert started.link.endswith(started.run_id)
+    server.script = [run("FAILED", train=("FAILED", "OOMKilled (exit code 137)"))]
+    with refusal(package.PolyheadError, "step-failed", where="step 'train'", shows=["OOMKilled"]):
+        package.submit(config, **given).wait(verbose=False)
+    with refusal(package.PolyheadError, "invalid-choice", where="platform", shows=["kfp"]):
+        package.submit(config, platform="kpf")
+    with refusal(package.PolyheadError, "missing-key", where="project, region"):
+        package.submit(config, platform="vertex")
 
 
 def test_a_configuration_s_work_is_shared_by_partitions(polyhead, server, tiny):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import polars as pl
-import yaml
 from pydantic import TypeAdapter
 
-from polyhead.contracts.config import SplitNames, SplitSection, ValidateSection, is_name
+from polyhead.contracts.config import SplitNames, SplitSection, ValidateSection
 from polyhead.contracts.numbers import NumbersSection
+from polyhead.contracts.written import Remarks, member, scalar, written
 from polyhead.errors import DataError, Problem, did_you_mean
+from polyhead.kinds.base import is_name
 from polyhead.kinds.coercion import Coerced
 from polyhead.kinds.guessing.columns import Column, counted, listed, shown
 from polyhead.kinds.guessing.guess import Guess
@@ -36,8 +36,6 @@ _OUTCOME_NAMES = re.compile(
     r"cancelled|class|clicked|converted|default|grade|gt|income|is_spam|is_toxic|purchased|quality|response|result"
     r"|returned|revenue|salary|sales|sold|spam|species|stars|status|toxic|value|verdict|won|y"
 )
-_LINE_ENDS = "\n\x85\u2028\u2029"  # to YAML
-_DEFAULT_SPLIT = "{fractions: {train: 0.7, val: 0.15, test: 0.15}, seed: 0}"
 _FEATURES: TypeAdapter[Feature] = TypeAdapter(Feature)
 _TARGETS: TypeAdapter[Target] = TypeAdapter(Target)
 
@@ -89,40 +87,52 @@ class Proposal:
         """The choices with some roles, in the table's order."""
         return [choice for choice in self.choices if choice.role in roles]
 
+    def document(self) -> dict[str, Any]:
+        """The configuration's values."""
+        keys = self.of("key")
+        document: dict[str, Any] = {"table": self.table}
+        if self.image_root is not None:
+            document["image_root"] = self.image_root
+        if keys:
+            document["key"] = keys[0].column
+        if self.numbers != PLAIN:
+            document["numbers"] = self.numbers.model_dump(exclude_none=True)
+        document["features"] = {choice.name: _body(choice) for choice in self.of("feature")}
+        document["targets"] = {choice.name: _body(choice) for choice in self.of("target")}
+        document["split"] = self._split()
+        document["gate"] = {head: dict(rules) for head, rules in self.gate.items()}
+        return document
+
+    def remarks(self) -> Remarks:
+        """The reasons for them."""
+        left_out = [
+            f"{member(choice.name, _body(choice))}  # {choice.why}"
+            if choice.kind
+            else f"{scalar(choice.column)}: {choice.why}"
+            for choice in self.of("left out")
+        ]
+        why: dict[tuple[str, ...], str] = {(choice.role,): choice.why for choice in self.of("key", "split")}
+        why |= {(f"{choice.role}s", choice.name): choice.why for choice in self.of("feature", "target")}
+        why[("image_root",)] = "the pictures' paths start there"
+        why[("numbers",)] = "as the cells spell them"
+        why.setdefault(("split",), f"by a hash of {'the key' if self.of('key') else 'the position in the table'}")
+        why[("gate",)] = "what a model must reach; raise it once you know what is good"
+        first = [
+            "Written by polyhead init after inspecting the table: check the kinds, then run",
+            "  polyhead run THIS_FILE",
+            *self.notes,
+        ]
+        return Remarks(first, why, left_out)
+
     def text(self) -> str:
         """The configuration as YAML with comments, which `polyhead.contracts.config.parse_config` accepts."""
-        lines = [
-            "# Written by polyhead init after inspecting the table: check the kinds, then run",
-            "#   polyhead run THIS_FILE",
-        ]
-        lines += [f"# {note}" for note in self.notes]
-        lines.append(f"table: {_scalar(self.table)}")
-        if self.image_root is not None:
-            lines.append(f"image_root: {_scalar(self.image_root)}  # the pictures' paths start there")
-        lines += [f"key: {_scalar(choice.column)}  # {choice.why}" for choice in self.of("key")]
-        if self.numbers != PLAIN:
-            lines.append(f"numbers: {_flow(self.numbers.model_dump(exclude_none=True))}  # as the cells spell them")
-        lines.append("features:")
-        lines += [f"  {_member(choice)}  # {choice.why}" for choice in self.of("feature")]
-        left_out = self.of("left out")
-        if left_out:
-            lines.append("  # left out:")
-        for choice in left_out:
-            lines.append(f"  # {f'{_member(choice)}  #' if choice.kind else f'{_scalar(choice.column)}:'} {choice.why}")
-        lines.append("targets:")
-        lines += [f"  {_member(choice)}  # {choice.why}" for choice in self.of("target")]
-        lines += [f"split: {self._split()}  # {choice.why}" for choice in self.of("split")] or [
-            f"split: {_DEFAULT_SPLIT}  # by a hash of {'the key' if self.of('key') else 'the position in the table'}"
-        ]
-        lines.append("gate:  # what a model must reach; raise it once you know what is good")
-        for head, rules in self.gate.items():
-            quoted = ", ".join(f"{metric}: {json.dumps(rule)}" for metric, rule in rules.items())
-            lines.append(f"  {head}: {{{quoted}}}")
-        return "\n".join(lines) + "\n"
+        return written(self.document(), self.remarks())
 
-    def _split(self) -> str:
+    def _split(self) -> dict[str, Any]:
+        if not self.of("split"):
+            return SplitSection(fractions=SplitSection().shares).model_dump(include={"fractions", "seed"})
         names = self.split.names.model_dump(exclude_defaults=True) if self.split.names else {}
-        return _flow({"column": self.split.column, **({"names": names} if names else {})})
+        return {"column": self.split.column, **({"names": names} if names else {})}
 
 
 def propose(frame: pl.DataFrame, table: str, targets: Sequence[str], *, place: str | None = None) -> Proposal:
@@ -460,27 +470,6 @@ def _names(columns: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _member(choice: Choice) -> str:
+def _body(choice: Choice) -> dict[str, Any]:
     column = {"column": choice.column} if choice.name != choice.column else {}
-    return f"{choice.name}: {_flow({'kind': choice.kind, **column, **choice.options})}"
-
-
-def _flow(values: Mapping[str, object]) -> str:
-    """A mapping as YAML writes it in braces, on one line."""
-    parts = []
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            parts.append(f"{key}: {_flow(value)}")
-        elif isinstance(value, list):
-            parts.append(f"{key}: [{', '.join(map(_scalar, value))}]")
-        else:
-            parts.append(f"{key}: {_scalar(value)}")
-    return "{" + ", ".join(parts) + "}"
-
-
-def _scalar(value: object) -> str:
-    """A value as YAML writes it inside braces, on one line."""
-    text: str = yaml.safe_dump([value], default_flow_style=True, width=float("inf"), allow_unicode=True)
-    text = text.strip()[1:-1]
-    number = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9.]+[eE][-+]?[0-9]+", value)  # to us, not to PyYAML
-    return json.dumps(value) if number or any(end in text for end in _LINE_ENDS) else text
+    return {"kind": choice.kind, **column, **choice.options}

@@ -1,0 +1,3 @@
+"""The model of `flats`."""
+
+from flats import fitted  # noqa: F401
