@@ -6,6 +6,7 @@ the repository where `repo_url` in mkdocs.yml names it, and is plain text otherw
 
 from __future__ import annotations
 
+import html
 import posixpath
 import re
 from pathlib import Path
@@ -25,6 +26,7 @@ BESIDE = {
 """Pages of the site, and the files of the repository that they are."""
 _PLACES = {source: page for page, source in BESIDE.items()}
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\((?!https?://|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
+_BAR = re.compile(r"`([^`\n]*\\\|[^`\n]*)`")
 _FENCE = re.compile(r"(^ *```.*?^ *```$)", re.DOTALL | re.MULTILINE)
 
 
@@ -54,4 +56,9 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         return f"[{text}]({config.repo_url.rstrip('/')}/blob/HEAD/{path}{anchor})" if config.repo_url else text
 
     parts = _FENCE.split(markdown)
-    return "".join(part if part.lstrip().startswith("```") else _LINK.sub(led, part) for part in parts)
+    return "".join(part if part.lstrip().startswith("```") else barred(_LINK.sub(led, part)) for part in parts)
+
+
+def barred(markdown: str) -> str:
+    r"""Write `\|` within code in a table as GitHub shows it, which Python's Markdown leaves as it is."""
+    return _BAR.sub(lambda code: f"<code>{html.escape(code[1]).replace(chr(92) + '|', '&#124;')}</code>", markdown)
