@@ -1,7 +1,6 @@
-"""The notebooks: their cells run, and what is kept of their outputs is small.
+"""The notebooks: what is kept of their outputs is small, and that of Houses runs until it trains.
 
-A notebook trains for a minute or more, so `fit` is called with what the cell gives it, and gives a model that was
-trained before, of fewer rows.
+The other one is followed as pages are, see `test_pages.py`.
 """
 
 from __future__ import annotations
@@ -31,12 +30,6 @@ def cells(name: str) -> list[str]:
     return ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
 
 
-def run(name: str, names: dict[str, Any]) -> None:
-    """Run the cells of a notebook, which share their names."""
-    for number, code in enumerate(cells(name)):
-        exec(compile(code, f"{name}:{number}", "exec"), names)
-
-
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_is_small_and_was_run_from_top_to_bottom(path: Path) -> None:
     content = json.loads(path.read_text("utf-8"))
@@ -46,21 +39,6 @@ def test_a_notebook_is_small_and_was_run_from_top_to_bottom(path: Path) -> None:
     outputs = [output for cell in code for output in cell["outputs"]]
     assert not [output for output in outputs if output["output_type"] in ("error", "stream")]
     assert "/tmp/" not in json.dumps(outputs)
-
-
-@needs_the_object
-def test_the_first_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a sample of 60 rows and one epoch, and without the models beside the network."""
-    real = ph.fit
-
-    def fit(data: Any, config: Any, **options: Any) -> Any:
-        inspect.signature(real).bind(data, config, **options)
-        config.train.epochs, config.ensemble.members = 1, []
-        return real(data.head(60), config, **options)
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ph, "fit", fit)
-    run("start.ipynb", {})
 
 
 @needs_the_object
@@ -80,6 +58,4 @@ def test_the_notebook_of_houses_runs_until_it_trains(
     monkeypatch.setenv("HOUSES", str(houses))
     monkeypatch.setattr(ph, "fit", fit)
     with pytest.raises(Trained):
-        run("houses.ipynb", {})
-    for code in cells("houses.ipynb"):
-        compile(code, "houses.ipynb", "exec")
+        exec("\n".join(cells("houses.ipynb")), {})

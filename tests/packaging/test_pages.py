@@ -45,6 +45,7 @@ README, CLUSTER, STEPS = ROOT / "README.md", ROOT / "docs" / "cluster.md", ROOT 
 PAGES = [
     README,
     *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "docs" / "notebooks" / "start.ipynb",
     ROOT / "docker" / "README.md",
     ROOT / "benchmarks" / "README.md",
     ROOT / "CONTRIBUTING.md",
@@ -89,8 +90,11 @@ class Block:
 
 @functools.cache
 def blocks(page: Path) -> list[Block]:
-    """All fenced blocks with a language, in order."""
+    """All fenced blocks with a language, in order; of a notebook the cells of code."""
     content = page.read_text("utf-8")
+    if page.suffix == ".ipynb":
+        cells = [cell for cell in json.loads(content)["cells"] if cell["cell_type"] == "code"]
+        return [Block(number, "python", "".join(cell["source"])) for number, cell in enumerate(cells)]
     found = [
         (content[: match.start()].count("\n") + 1, match[1], textwrap.dedent(match[2]))
         for match in BLOCK.finditer(content)
@@ -239,12 +243,18 @@ def test_a_page_can_be_followed_as_it_stands(
 
 
 def call_without_training(patch: pytest.MonkeyPatch, run: Path) -> None:
-    """Have `ph.fit` give the model of a run, and `ph.submit` nothing, when they are called with what they take."""
+    """Have `ph.fit` give the model of a run, and `ph.submit` nothing, when they are called with what they take.
+
+    The folder that a model would be written to is that run's.
+    """
     takes_to_fit, takes_to_submit = inspect.signature(ph.fit), inspect.signature(ph.submit)
 
     def fit(*arguments: Any, **options: Any) -> Any:
-        takes_to_fit.bind(*arguments, **options)
-        return ph.load(run)
+        place = Path(takes_to_fit.bind(*arguments, **options).arguments.get("out", "polyhead-runs"))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            place.symlink_to(run)
+        return ph.load(place)
 
     def submit(*arguments: Any, **options: Any) -> Any:
         takes_to_submit.bind(*arguments, **options)
@@ -271,7 +281,7 @@ def follow(page: Path, folder: Path) -> None:
                         config.write_text(block.text)
                 case "json":
                     json.loads(block.text)
-                case "python" if "polyhead as ph" in block.text and find_spec("polyhead.api") is None:
+                case "python" if re.search(r"\bph\b", block.text) and find_spec("polyhead.api") is None:
                     ast.parse(block.text)
                 case "python":
                     exec(compile(block.text, place, "exec"), names)
