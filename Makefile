@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-wheel coverage lint golden changelog image image-base audit sbom bench bench-peers lock clean
+.PHONY: help setup demo test test-wheel coverage lint golden docs changelog image image-base audit sbom bench bench-peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,6 +11,8 @@ UV = VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv
 STAMP := $(VENV)/.setup
 PEERS := .venv-peers
 PEERS_STAMP := $(PEERS)/.setup
+DOCS := .venv-docs
+DOCS_STAMP := $(DOCS)/.setup
 LOCKED = --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--python-version 3.11 --custom-compile-command "make lock" --quiet $(LOCK_FLAGS)
 
@@ -45,6 +47,9 @@ lint: $(STAMP) ## Check style, docstrings, format, types and layers
 golden: $(STAMP) ## Refresh the generated files: schema, compiled pipeline, component READMEs
 	$(BIN)/python tests/golden/refresh.py
 
+docs: $(DOCS_STAMP) ## Build the documentation's pages into site, and check their links
+	NO_MKDOCS_2_WARNING=true $(DOCS)/bin/python -m mkdocs build --strict $(ARGS)
+
 changelog: $(STAMP) ## Show the changelog's next entry, from the files in docs/changes
 	$(BIN)/python -m scriv print
 
@@ -68,6 +73,7 @@ bench-peers: $(PEERS_STAMP) ## Create .venv-peers with the locked packages that 
 lock: $(STAMP) ## Recompile the lock files; LOCK_FLAGS=--upgrade takes newer versions
 	$(UV) pip compile pyproject.toml $(LOCKED) -o requirements.txt
 	$(UV) pip compile pyproject.toml --group dev -c requirements.txt $(LOCKED) -o requirements-dev.txt
+	$(UV) pip compile --group pyproject.toml:docs $(LOCKED) -o requirements-docs.txt
 	echo uv | $(UV) pip compile - $(LOCKED) -o requirements-uv.txt
 	sed -n 's/^tensorflow==\([^ ]*\).*/tensorflow-cpu==\1/p' requirements.txt | $(UV) pip compile pyproject.toml - --extra dicom \
 	  --override docker/overrides.in -c requirements.txt $(LOCKED) -o requirements-cpu.txt
@@ -76,7 +82,7 @@ lock: $(STAMP) ## Recompile the lock files; LOCK_FLAGS=--upgrade takes newer ver
 	  -o requirements-peers.txt
 
 clean: ## Remove .venv, .venv-peers, caches and builds; keep what runs wrote
-	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) $(PEERS) $(DOCS) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A Python that works: the one given, or the first of these in a supported version.
@@ -101,4 +107,9 @@ $(STAMP): requirements-dev.txt requirements-uv.txt pyproject.toml $(BIN)/python
 $(PEERS_STAMP): requirements-peers.txt | $(STAMP)
 	$(BIN)/python -m venv --clear $(PEERS)
 	VIRTUAL_ENV="$(CURDIR)/$(PEERS)" $(BIN)/uv pip sync --require-hashes requirements-peers.txt
+	@touch $@
+
+$(DOCS_STAMP): requirements-docs.txt | $(STAMP)
+	$(BIN)/python -m venv --clear $(DOCS)
+	VIRTUAL_ENV="$(CURDIR)/$(DOCS)" $(BIN)/uv pip sync --require-hashes requirements-docs.txt
 	@touch $@

@@ -13,13 +13,14 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME = PYPROJECT["project"]["dependencies"]
-DEV = PYPROJECT["dependency-groups"]["dev"]
+DEV, DOCS = PYPROJECT["dependency-groups"]["dev"], PYPROJECT["dependency-groups"]["docs"]
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 GPU, DICOM = EXTRAS["gpu"], EXTRAS["dicom"]
 FILES = (
     "requirements.txt",
     "requirements-cpu.txt",
     "requirements-dev.txt",
+    "requirements-docs.txt",
     "requirements-gpu.txt",
     "requirements-peers.txt",
     "requirements-uv.txt",
@@ -83,10 +84,17 @@ def test_every_entry_is_one_exact_version_with_hashes(name):
     [
         ("requirements.txt", RUNTIME),
         ("requirements-dev.txt", [*RUNTIME, *DEV]),
+        ("requirements-docs.txt", DOCS),
         ("requirements-gpu.txt", [*RUNTIME, *GPU, *DICOM]),
         ("requirements-peers.txt", PEERS),
     ],
-    ids=["requirements.txt", "requirements-dev.txt", "requirements-gpu.txt", "requirements-peers.txt"],
+    ids=[
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-docs.txt",
+        "requirements-gpu.txt",
+        "requirements-peers.txt",
+    ],
 )
 def test_every_dependency_is_locked_within_its_range(name, wanted, python):
     locked = versions(name, python)

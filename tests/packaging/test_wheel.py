@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.message
 import email.parser
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -152,6 +153,13 @@ def test_metadata_names_the_dependencies_and_the_extras(metadata):
         'extra == "docker"': "docker>=7.1",
         'extra == "gpu"': "tensorflow[and-cuda]>=2.18",
     }
+
+
+def test_every_extra_that_a_message_names_is_one():
+    """What tells a user to install an extra is right."""
+    sources = [path.read_text("utf-8") for folder in PACKAGES.values() for path in folder.rglob("*.py")]
+    named = {name for text in sources for name in re.findall(r"polyhead\[(\w+)\]", text)}
+    assert {"dicom", "docker"} <= named <= set(PROJECT["optional-dependencies"])
 
 
 def test_the_console_script_is_the_command_line(wheel):
