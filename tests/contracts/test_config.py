@@ -144,7 +144,7 @@ def test_a_fingerprint_covers_what_decides_the_artifact(
 def test_an_option_that_earlier_artifacts_do_not_know_leaves_their_fingerprint_alone() -> None:
     """At its default `confidence` is not said, so bundles from before it go with the same configuration."""
     target = parse_config(MINIMAL).targets["price"]
-    assert target.confidence == 0.9
+    assert target.model_dump()["confidence"] == 0.9
     assert "confidence" not in target.deciding(MODEL.DECIDED_BY)
     assert "loss_weight" in target.deciding(MODEL.DECIDED_BY)
 

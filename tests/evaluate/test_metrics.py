@@ -463,7 +463,7 @@ def test_what_scikit_learn_refuses_is_as_by_hand(
     p = np.round(softmax(generator.normal(size=(rows, classes)), 1), decimals)
     p = np.tile(p[:1], (rows, 1)) if constant else p
     predicted = p.argmax(1)
-    weights = generator.integers(0, 3, rows) * 0.7
+    weights = np.asarray(generator.integers(0, 3, rows) * 0.7, np.float64)
     assume(weights.any())
     kind = "binary" if classes == 2 else "multiclass"
     values = measure(ClassOutcome(kind, true, predicted, p, weights=weights))
