@@ -182,7 +182,8 @@ def _as_pipeline(given: Given, config: Config, folder: Path, runner: Any) -> Rep
     if table is None:
         table = str(folder.absolute() / _TABLE)
         write_whole(table, parquet_bytes(read_table(given.table)))
-        config = config.replaced(image_root=join(str(Path.cwd()), config.check().image_root or "."))
+        if config.check().pictured:  # whose paths would otherwise start where the table now lies
+            config = config.replaced(image_root=join(str(Path.cwd()), config.check().image_root or "."))
     place = table if is_remote(table) else str(Path(table).absolute())
     finished = run_training(config.file(), place, folder, _runner(runner), publish_to=config.destination())
     return Report(finished.report, folder / "evaluate")
