@@ -17,7 +17,18 @@ from sklearn.metrics import accuracy_score, f1_score, r2_score, roc_auc_score
 from polyhead.contracts.config import load_config
 from polyhead.sample import write_sample
 from polyhead.sample.draw import FORMS, GLAZES, Look, draw_mug, encode
-from polyhead.sample.generate import CLAYS, COLLECTIONS, COLUMNS, FAIR, NUMBERS, TAGS, TARGETS, facts, make_mugs, plan_defects
+from polyhead.sample.generate import (
+    CLAYS,
+    COLLECTIONS,
+    COLUMNS,
+    FAIR,
+    NUMBERS,
+    TAGS,
+    TARGETS,
+    facts,
+    make_mugs,
+    plan_defects,
+)
 
 ROWS = 600
 

@@ -4,8 +4,8 @@
 <out>/predictions.parquet   `key` string, then per head: `<head>.true`, `<head>.predicted` and, for classes,
                             `<head>.probability.<class>`, for quantiles `<head>.quantile.<level>`; of heads with row
                             weights `<head>.weight`
-<out>/suspects.parquet      a line per label that the model confidently contradicts: `key`, `head`, `label` (of several),
-                            `true`, `predicted` string, `score` float64; see `polyhead.kinds.suspects`
+<out>/suspects.parquet      a line per label that the model confidently contradicts: `key`, `head`, `label` (of
+                            several), `true`, `predicted` string, `score` float64; see `polyhead.kinds.suspects`
 <out>/report.html           one file that opens offline
 """
 

@@ -112,7 +112,6 @@ class Bootstrap(Method[OutcomeT_contra]):
         tails = (FAR_TAIL, LONG_TAIL) if smooth.skewness > 0 else (LONG_TAIL, FAR_TAIL)
         return studentised(smooth, resamples, tails)
 
-
     def apart(self, outcome: OutcomeT_contra, inside: Booleans, seed: int) -> float | str:
         """By Welch's t test of the logarithms of both errors.
 

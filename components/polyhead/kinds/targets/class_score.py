@@ -15,8 +15,8 @@ from polyhead.intervals.method import Booleans, Floats
 from polyhead.kinds.base import TargetBase
 from polyhead.kinds.metrics import BALANCED_ACCURACY, MACRO_F1
 from polyhead.kinds.protocols.score import Arrays, Measure, TargetScore
-from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.suspects import Suspect, contradicted
+from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.probabilities import (
     ACCURACY_MEASURE,
     LOG_LOSS_MEASURE,

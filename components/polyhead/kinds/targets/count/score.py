@@ -13,6 +13,7 @@ from polyhead.intervals.bootstrap import Bootstrap, Smooth, mean
 from polyhead.intervals.method import Floats
 from polyhead.kinds.metrics import D2, POISSON_DEVIANCE
 from polyhead.kinds.protocols.score import Measure
+from polyhead.kinds.suspects import Suspect
 from polyhead.kinds.targets.count.config import CountStatistics, CountTarget
 from polyhead.kinds.targets.regression.score import (
     MAE_MEASURE,
@@ -21,7 +22,6 @@ from polyhead.kinds.targets.regression.score import (
     NumberScore,
     number_suspects,
 )
-from polyhead.kinds.suspects import Suspect
 
 _SMALLEST_MEAN = float(np.finfo(np.float64).tiny)
 
@@ -39,7 +39,7 @@ class CountScore(NumberScore[CountTarget, CountStatistics, NumberOutcome]):
         return replace(outcome, predicted=np.full(len(outcome), statistics.centre))
 
     def suspects(self, statistics: CountStatistics, outcome: NumberOutcome) -> list[Suspect]:
-        """By the errors of roots, which are as wide for small counts as for large ones (Anscombe 1948, Biometrika 35)."""
+        """By the errors of roots, which are as wide for small counts as for large ones (Anscombe 1948)."""
         errors = np.sqrt(outcome.true + 3 / 8) - np.sqrt(np.maximum(outcome.predicted, 0) + 3 / 8)
         return number_suspects(outcome, outcome.predicted, errors)
 

@@ -14,11 +14,11 @@ from polyhead.intervals.method import Booleans, Floats
 from polyhead.intervals.shares import Estimate, Shares, wilson
 from polyhead.kinds.metrics import COVERAGE, PINBALL
 from polyhead.kinds.protocols.score import Arrays, Measure, Outcome
+from polyhead.kinds.suspects import Suspect
 from polyhead.kinds.targets.probabilities import FEWEST_FOR_SHARE
 from polyhead.kinds.targets.quantile.config import QuantileStatistics, QuantileTarget
 from polyhead.kinds.targets.regression.scale import Scale
 from polyhead.kinds.targets.regression.score import NumberScore, number_suspects
-from polyhead.kinds.suspects import Suspect
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from polyhead.intervals.bootstrap import FAR_TAIL, Bootstrap, Smooth, difference
 from polyhead.intervals.method import Floats
 from polyhead.kinds.metrics import MAE, MAPE, R2, R2_TRANSFORMED, RMSE, Metric
 from polyhead.kinds.protocols.score import Arrays, Measure, Outcome, OutcomeT, StatisticsT, TargetScore, TargetT
-from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 from polyhead.kinds.suspects import Suspect, far_off
+from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 from polyhead.kinds.targets.regression.scale import TABLES_OWN, Scale
 
 LONGEST_TAIL = 4.5
