@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from benchmarks.coverage import POPULATIONS, Population
 
+from benchmarks.coverage import POPULATIONS, Population
 from polyhead.evaluate.slices import FeatureSlice, slice_scores
 from polyhead.kinds.slices import Slice
 

@@ -71,23 +71,32 @@ def test_words_and_lists_are_slices_by_word_the_commonest_first() -> None:
     statistics = CategoryStatistics(count=4, missing=1, vocabulary=_WORDS)
     words = sliced(CategoryFeature(kind="category"), statistics, ["b", "a", "", "a", "b", "c"])
     assert names_of(words) == {"a": [1, 3], "b": [0, 4], "c": [5], "missing": [2]}
-    sets = MulticategoryStatistics(
-        count=3, missing=1, vocabulary=_WORDS, presence=1.0, squares=1.0, most=1
-    )
+    sets = MulticategoryStatistics(count=3, missing=1, vocabulary=_WORDS, presence=1.0, squares=1.0, most=1)
     lists = sliced(MulticategoryFeature(kind="multicategory"), sets, [["x", "y"], [], [""], ["y", "y"]])
     assert names_of(lists) == {"y": [0, 3], "x": [0], "missing": [2]}
+
+
+MONTHS = [f"{month:02d}" for month in range(1, 13)]
 
 
 @pytest.mark.parametrize(
     ("moments", "names"),
     [
         (["2024-01-29T23:30", "2024-01-31T12:00"], ["2024-01-30", "2024-01-31"]),
-        ([f"2024-{month:02d}-{day}T12:00" for month in (1, 2, 3) for day in range(10, 20)], ["2024-01", "2024-02", "2024-03"]),
-        ([f"{year}-{month:02d}-11T12:00" for year in (2023, 2024) for month in range(1, 13)],
-         [f"{year} Q{quarter}" for year in (2023, 2024) for quarter in (1, 2, 3, 4)]),
-        ([f"{year}-{month:02d}-11T12:00" for year in range(2020, 2024) for month in range(1, 13)], ["2020", "2021", "2022", "2023"]),
+        (
+            [f"2024-{month}-{day}T12:00" for month in MONTHS[:3] for day in range(10, 20)],
+            ["2024-01", "2024-02", "2024-03"],
+        ),
+        (
+            [f"{year}-{month}-11T12:00" for year in (2023, 2024) for month in MONTHS],
+            [f"{year} Q{quarter}" for year in (2023, 2024) for quarter in (1, 2, 3, 4)],
+        ),
+        (
+            [f"{year}-{month}-11T12:00" for year in range(2020, 2024) for month in MONTHS],
+            ["2020", "2021", "2022", "2023"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_moments_are_cut_into_periods_on_local_clocks(moments: list[str], names: list[str]) -> None:
     """Of days, months, quarters and years the shortest of which there are twelve at most; 23:30 UTC is the next day."""
     part = PartStatistics(mean=0.0, variance=1.0, minimum=0.0, maximum=1.0)
@@ -127,7 +136,9 @@ def test_scores_are_those_of_the_rows_and_a_bad_slice_stands_out() -> None:
     by_name = {(feature, one.value): one.rows for feature, one in slices}
     for score in found.listed:
         rows = by_name[score.feature, score.value] & known
-        own, others = (accuracy_score(true[of], predicted[of]) for of in (rows, ~by_name[score.feature, score.value] & known))
+        own, others = (
+            accuracy_score(true[of], predicted[of]) for of in (rows, ~by_name[score.feature, score.value] & known)
+        )
         assert score.n == rows.sum()
         assert score.score == pytest.approx(own, abs=1e-12)
         assert score.difference == pytest.approx(own - others, abs=1e-12)

@@ -86,7 +86,7 @@ def finished(tf: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
         update={
             "targets": {**config.targets, "price": config.targets["price"].model_copy(update={"predict": "mean"})},
             "train": config.train.model_copy(update={"epochs": 2}),
-            "evaluate": config.evaluate.model_copy(update={"bootstrap": 5, "slices": ["clay"]}),
+            "evaluate": config.evaluate.model_copy(update={"bootstrap": 5, "slices": ["clay"], "worth": False}),
         }
     )
     run = Run(folder, config)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from samples import every_kind, sent
+from sklearn.metrics import accuracy_score, mean_poisson_deviance, r2_score
 
 from polyhead.contracts.bundle import CORE_MODEL, ModelBundle
 from polyhead.contracts.config import TrainSection
@@ -135,3 +136,41 @@ def test_every_head_is_evaluated(trained: tuple[Path, Any, pl.DataFrame]) -> Non
         assert f"{name}.predicted" in table.columns
         weights = dict(zip(frame["id"], frame["weight"].cast(pl.Float64), strict=True))
         assert table[f"{name}.weight"].to_list() == [weights[key] for key in table["key"]]
+
+
+def test_what_inputs_are_worth_is_what_a_table_without_them_loses(trained: tuple[Path, Any, pl.DataFrame]) -> None:
+    """Each feature and group of every kind: as if cells were empty, or those of the row half a batch before.
+
+    The tables go through `predict`, from raw cells and picture files on, and are scored by scikit-learn.
+    """
+    folder, config, frame = trained
+    report = EvaluationReport.read(folder / "E")
+    keys = pl.read_parquet(folder / "E" / "predictions.parquet")["key"].to_list()
+    test = pl.DataFrame({"id": keys}).join(frame, on="id", maintain_order="left")
+    groups = {(one.name, one.how): one.features for one in report.heads["multiclass"].worth}
+    assert {name for name, _ in groups} == {*config.features, "all pictures", "all text", "all vectors", "the table"}
+    tables = []
+    for (name, how), features in groups.items():
+        others = pl.concat([test.tail(len(test) // 2), test.head(len(test) - len(test) // 2)])
+        cells = [pl.lit(None, pl.String).alias(f) if how == "hidden" else others[f] for f in features]
+        tables.append(test.with_columns(cells).with_columns(id=pl.lit(f"{name} {how} ") + pl.col("id")))
+    pl.concat(tables).select("id", *config.features).write_csv(folder / "without.csv")
+    predict_step.run(bundle=folder / "T", table=str(folder / "without.csv"), out=folder / "without.parquet")
+    said = pl.read_parquet(folder / "without.parquet")
+    true = pl.read_parquet(folder / "E" / "predictions.parquet")
+    scores = {
+        "multiclass": (accuracy_score, pl.String),
+        "regression": (r2_score, pl.Float64),
+        "count": (mean_poisson_deviance, pl.Float64),
+    }
+    for head, (score, dtype) in scores.items():
+        found = {(one.name, one.how): one for one in report.heads[head].worth}
+        known = true[f"{head}.true"].is_not_null()
+        value = next(iter(report.heads[head].metrics.values())).value
+        for (name, how), one in found.items():
+            rows = said.filter(pl.col("key").str.starts_with(f"{name} {how} "))
+            assert rows["key"].to_list() == [f"{name} {how} {key}" for key in keys]
+            expected = score(true[f"{head}.true"].filter(known).cast(dtype), rows[f"{head}.predicted"].filter(known))
+            assert one.n == known.sum()
+            assert one.value == pytest.approx(expected, rel=1e-3, abs=1e-5), (head, name, how)
+            assert one.difference == pytest.approx(value - expected, rel=1e-2, abs=1e-4), (head, name, how)

@@ -79,6 +79,7 @@ def served(finished: Any, raw: pl.DataFrame, tmp_path_factory: pytest.TempPathFa
         "photo": [base64.b64encode(content).decode() for content in photos],
         **{name: [value or "nan" for value in raw[name]] for name in NUMBERS},
         "clay": raw["clay"].to_list(),
+        "sold_at": raw["sold_at"].to_list(),
         "note": raw["note"].to_list(),
     }
     (folder / "rows.json").write_text(json.dumps({"inputs": inputs, "numbers": NUMBERS}), encoding="utf-8")
@@ -242,7 +243,7 @@ def test_a_missing_row_is_served(tf: Any, finished: Any) -> None:
     serve = tf.saved_model.load(str(finished.place("train") / "serving")).signatures["serving_default"]
     outputs = serve(
         **{name: tf.constant([math.nan], tf.float64) for name in NUMBERS},
-        **{name: tf.constant([""]) for name in ("photo", "clay", "note")},
+        **{name: tf.constant([""]) for name in ("photo", "clay", "sold_at", "note")},
     )
     for name, value in outputs.items():
         if value.dtype != tf.string:

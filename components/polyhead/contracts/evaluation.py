@@ -6,8 +6,8 @@
                             `<head>.low` and `<head>.high`, the interval, for classes `<head>.set`, the list of classes
                             that hold the true value as often as the bundle's `conformity` says, where it has a radius;
                             of heads with row weights `<head>.weight`
-<out>/suspects.parquet      a line per label that the model confidently contradicts: `key`, `head`, `label` (of several),
-                            `true`, `predicted` string, `score` float64; see `polyhead.kinds.suspects`
+<out>/suspects.parquet      a line per label that the model confidently contradicts: `key`, `head`, `label` (of
+                            several), `true`, `predicted` string, `score` float64; see `polyhead.kinds.suspects`
 <out>/config.json           the configuration that the model was evaluated by
 <out>/statistics.json       of each target, as `Preprocessing.json` has it: what its predictions are scored with
 <out>/report.html           one file that opens offline

@@ -90,7 +90,9 @@ def _adds(metric: Metric, one: Worth) -> str:
     rises = difference > 0
     if not rises and low is not None and high is not None:
         low, high = -high, -low
-    verb = ("add" if rises else "take away") if not metric.lower_is_better else ("raise it by" if rises else "lower it by")
+    verb = (
+        ("add" if rises else "take away") if not metric.lower_is_better else ("raise it by" if rises else "lower it by")
+    )
     verb = verb if plural else {"add": "adds", "take away": "takes away"}.get(verb, verb.replace(" it", "s it"))
     return f"{one.name} {verb} {_size(metric, abs(difference))}{_brackets(metric, Interval(low=low, high=high))}"
 

@@ -1,8 +1,8 @@
 """The headline metric on some of the rows, and which of these stand out.
 
-Every slice is compared with all other rows. With so many comparisons some look bad by chance, so a slice stands out only
-where its p-value does after Holm's correction over all slices of the head (Holm 1979, Scand. J. Stat. 6): on a head that
-is equally good everywhere, at least one stands out in 5 of 100 test splits at most.
+Every slice is compared with all other rows. With so many comparisons some look bad by chance, so a slice stands out
+only where its p-value does after Holm's correction over all slices of the head (Holm 1979, Scand. J. Stat. 6): on a
+head that is equally good everywhere, at least one stands out in 5 of 100 test splits at most.
 """
 
 from __future__ import annotations
@@ -142,7 +142,9 @@ def slice_scores(
 def _notes(scores: Sequence[SliceScore]) -> list[str]:
     if len(scores) <= MOST_LISTED:
         return []
-    return [f"slices: {len(scores)} were tried; listed are the {MOST_LISTED} that differ most surely from the other rows"]
+    return [
+        f"slices: {len(scores)} were tried; listed are the {MOST_LISTED} that differ most surely from the other rows"
+    ]
 
 
 def _chance(measured: Measure[Outcome], outcome: Outcome, inside: Booleans, seed: int) -> float | None:

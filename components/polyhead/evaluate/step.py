@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,11 +50,12 @@ from polyhead.evaluate.shown import shown_rows, worst_rows
 from polyhead.evaluate.slices import MOST_FEATURES, FeatureSlice, slice_scores, slices_of
 from polyhead.evaluate.worth import Group, batches_for, groups_of, worth_of
 from polyhead.kinds.entries import raw_weight
-from polyhead.kinds.protocols.score import Outcome
+from polyhead.kinds.protocols.score import Arrays, Outcome
 from polyhead.kinds.scores import score_of
+from polyhead.kinds.union import TargetStatistics
 from polyhead.model import backend
 from polyhead.page.rows import ShownRow
-from polyhead.progress import Advance, progress, say
+from polyhead.progress import progress, say
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opened_artifact, opens
 from polyhead.storage.places import name_of
@@ -103,7 +104,7 @@ def run(
     shards: str | Path,
     preprocessing: str | Path,
     out: str | Path,
-    against: str | None = None,
+    against: str | Path | None = None,
 ) -> EvaluationReport:
     """Evaluate a model on the test split.
 
@@ -185,9 +186,9 @@ def run(
     return report
 
 
-def _other(against: str | None, config: Config, warnings: list[str], opened: contextlib.ExitStack) -> Path | None:
+def _other(against: str | Path | None, config: Config, warnings: list[str], opened: contextlib.ExitStack) -> Path | None:
     """The bundle to compare with as a local folder; None where there is none, which is a warning if one is wanted."""
-    place = place_of(against, config.publish.to) if against else None
+    place = place_of(str(against), config.publish.to) if against else None
     if place is None:
         if against:
             warnings.append("evaluate.against: no version is in force yet, so there is nothing to compare with")
@@ -232,74 +233,105 @@ def _predict(config: Config, bundle: str | Path, manifest: ShardManifest, shards
     named = [] if chosen == "auto" else list(chosen)
     looked_at = list(config.features)[:MOST_FEATURES] if chosen == "auto" else named
     predictor = Predictor(bundle, looked_at, references=True)
+    statistics = predictor.fitted.target_statistics
     parts: list[pl.DataFrame] = []
     values: dict[str, list[Any]] = {name: [] for name in looked_at}
     references: dict[str, dict[str, list[pl.DataFrame]]] = {name: {} for name in config.targets}
-    statistics = predictor.fitted.target_statistics
 
-    def batches(advance: Advance, most: int | None = None) -> Iterator[Any]:
-        for batch in itertools.islice(records(manifest, shards, "test", batch_size=_BATCH), most):
-            yield batch
-            advance(len(batch))
+    def batches(what: str, most: int | None = None) -> Iterator[Any]:
+        rows = manifest.rows["test"] if most is None else min(manifest.rows["test"], most * _BATCH)
+        with progress(what, total=rows, unit="rows") as advance:
+            for batch in itertools.islice(records(manifest, shards, "test", batch_size=_BATCH), most):
+                yield batch
+                advance(len(batch))
 
-    with progress("predict", total=manifest.rows["test"], unit="rows") as advance:
-        for predicted in predictor.predict(batches(advance)):
-            columns = [pl.Series("key", predicted.keys, dtype=pl.String)]
-            for name in config.targets:
-                score = score_of(statistics[name])
-                columns.append(score.truth_column(name, score.truths(name, predicted.targets)))
-                if config.targets[name].weight:
-                    columns.append(pl.Series(f"{name}.weight", predicted.targets[raw_weight(name)]))
-                columns += score.prediction_columns(name, statistics[name], predicted.outputs)
-            parts.append(pl.DataFrame(columns))
-            for name in looked_at:
-                values[name].append(predicted.slices[name])
-            for reference, outputs in predicted.references.items():
-                for name in references.keys() & outputs.keys():
-                    said = score_of(statistics[name]).prediction_columns(name, statistics[name], outputs)
-                    references[name].setdefault(reference, []).append(pl.DataFrame(said))
+    for predicted in predictor.predict(batches("predict")):
+        columns = [pl.Series("key", predicted.keys, dtype=pl.String)]
+        for name in config.targets:
+            score = score_of(statistics[name])
+            columns.append(score.truth_column(name, score.truths(name, predicted.targets)))
+            if config.targets[name].weight:
+                columns.append(pl.Series(f"{name}.weight", predicted.targets[raw_weight(name)]))
+            columns += score.prediction_columns(name, statistics[name], predicted.outputs)
+        parts.append(pl.DataFrame(columns))
+        for name in looked_at:
+            values[name].append(predicted.slices[name])
+        for reference, outputs in predicted.references.items():
+            for name in references.keys() & outputs.keys():
+                said = _said(name, statistics[name], outputs)
+                references[name].setdefault(reference, []).append(said)
     notes: dict[str, list[str]] = {name: [] for name in config.targets}
     if other is not None:
-        deployed = Predictor(other, layout=predictor.fitted.held)
-        theirs = deployed.fitted.target_statistics
-        reasons = {name: why_not(statistics[name], theirs.get(name)) for name in config.targets}
-        if all(reasons.values()):
-            raise ArtifactError(
-                [Problem("not-comparable", why, where=f"{other}, head '{name}'") for name, why in reasons.items()]
-            )
-        with progress("predict as deployed", total=manifest.rows["test"], unit="rows") as advance:
-            for predicted in deployed.predict(batches(advance)):
-                for name, why in reasons.items():
-                    if not why:
-                        said = score_of(theirs[name]).prediction_columns(name, theirs[name], predicted.outputs)
-                        references[name].setdefault(DEPLOYED, []).append(pl.DataFrame(said))
-        notes |= {name: [why] for name, why in reasons.items() if why}
-    without: dict[str, list[tuple[Group, dict[Hiding, pl.DataFrame]]]] = {name: [] for name in config.targets}
-    if config.evaluate.worth:
-        groups = [Group("", []), *groups_of(config.features)]
-        units = sum(len(score_of(of).classes(of)) or 1 for of in statistics.values())
-        most = batches_for(len(groups), units, _BATCH)
-        rows = min(manifest.rows["test"], most * _BATCH)
-        with progress("hide features", total=rows, unit="rows") as advance:
-            hidden = predictor.without(batches(advance, most), [group.features for group in groups])
-            for group, ways in zip(groups, hidden, strict=True):
-                for name, of in without.items():
-                    score = score_of(statistics[name])
-                    columns_of = {
-                        how: pl.DataFrame(score.prediction_columns(name, statistics[name], outputs))
-                        for how, outputs in ways.items()
-                    }
-                    of.append((group, columns_of))
-    joined = {name: _joined(of) for name, of in values.items()}
+        for name, found in _deployed(other, predictor, batches("predict as deployed")).items():
+            if isinstance(found, str):
+                notes[name].append(found)
+            else:
+                references[name][DEPLOYED] = found
     return _Rows(
         table=pl.concat(parts),
         references={name: {of: pl.concat(found) for of, found in by.items()} for name, by in references.items()},
-        slices=slices_of(predictor.fitted.features, predictor.fitted.feature_statistics, joined),
+        slices=slices_of(
+            predictor.fitted.features,
+            predictor.fitted.feature_statistics,
+            {name: _joined(of) for name, of in values.items()},
+        ),
         named=named,
-        without=without,
+        without=_without(config, predictor, lambda most: batches("hide features", most)),
         notes=notes,
         predictor=predictor,
     )
+
+
+def _said(name: str, statistics: TargetStatistics, outputs: Arrays) -> pl.DataFrame:
+    """The prediction columns of a head."""
+    return pl.DataFrame(score_of(statistics).prediction_columns(name, statistics, outputs))
+
+
+def _deployed(other: Path, predictor: Predictor, batches: Iterable[Any]) -> dict[str, list[pl.DataFrame] | str]:
+    """By head, the prediction columns of another bundle, or why it is not compared.
+
+    Raises:
+        ArtifactError: No head can be compared.
+    """
+    from polyhead.model.predictor import Predictor
+
+    deployed = Predictor(other, layout=predictor.fitted.held)
+    own, theirs = predictor.fitted.target_statistics, deployed.fitted.target_statistics
+    found: dict[str, list[pl.DataFrame] | str] = {
+        name: why_not(statistics, theirs.get(name)) or [] for name, statistics in own.items()
+    }
+    if all(isinstance(of, str) for of in found.values()):
+        raise ArtifactError(
+            [Problem("not-comparable", str(why), where=f"{other}, head '{name}'") for name, why in found.items()]
+        )
+    for predicted in deployed.predict(batches):
+        for name, of in found.items():
+            if not isinstance(of, str):
+                of.append(_said(name, theirs[name], predicted.outputs))
+    return found
+
+
+def _without(
+    config: Config, predictor: Predictor, batches: Callable[[int], Iterable[Any]]
+) -> dict[str, list[tuple[Group, dict[Hiding, pl.DataFrame]]]]:
+    """See `_Rows`.
+
+    Args:
+        config: The configuration.
+        predictor: The model.
+        batches: So many batches of test rows, or all if these are fewer.
+    """
+    found: dict[str, list[tuple[Group, dict[Hiding, pl.DataFrame]]]] = {name: [] for name in config.targets}
+    if not config.evaluate.worth:
+        return found
+    statistics = predictor.fitted.target_statistics
+    groups = [Group("", []), *groups_of(config.features)]
+    units = sum(len(score_of(of).classes(of)) or 1 for of in statistics.values())
+    hidden = predictor.without(batches(batches_for(len(groups), units, _BATCH)), [group.features for group in groups])
+    for group, ways in zip(groups, hidden, strict=True):
+        for name, of in found.items():
+            of.append((group, {how: _said(name, statistics[name], outputs) for how, outputs in ways.items()}))
+    return found
 
 
 def _joined(parts: Sequence[Any]) -> Any:
@@ -339,7 +371,8 @@ def _head_report(
 
     def of(said: pl.DataFrame) -> Outcome:
         true = truths.head(said.height)
-        return score.outcome(name, statistics, said.with_columns(true).filter(true.is_not_null()))
+        found: Outcome = score.outcome(name, statistics, said.with_columns(true).filter(true.is_not_null()))
+        return found
 
     slices = slice_scores(
         outcome,

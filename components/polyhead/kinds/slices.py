@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyhead.contracts.evaluation import SliceKind
-from polyhead.intervals.method import Booleans, Floats
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
 
 MOST_SLICES = 20
 """Of a feature, the largest; those of other values have too few rows to say much."""
@@ -19,8 +22,8 @@ FEW_VALUES = 6
 """Different numbers of a column up to which each is a slice of its own."""
 
 Values = Floats | Booleans | Sequence[str] | Sequence[Sequence[str]]
-"""Raw values of a feature, (rows,): numbers, NaN where missing; words, empty where missing; lists of them, with one empty
-word where missing; or of a kind whose values make no slices, whether they are missing."""
+"""Raw values of a feature, (rows,): numbers, NaN where missing; words, empty where missing; lists of them, with one
+empty word where missing; or of a kind whose values make no slices, whether they are missing."""
 
 
 class Slice(NamedTuple):
@@ -60,7 +63,8 @@ def by_item(values: Sequence[Sequence[str]]) -> list[Slice]:
     counts = items.filter(pl.col("value") != "").group_by("value").agg(pl.col("row"), pl.len().alias("count"))
     ordered = counts.sort("count", "value", descending=[True, False]).head(MOST_SLICES)
     return [
-        Slice("value", word, np.isin(np.arange(len(values)), rows)) for word, rows in ordered["value", "row"].iter_rows()
+        Slice("value", word, np.isin(np.arange(len(values)), rows))
+        for word, rows in ordered["value", "row"].iter_rows()
     ]
 
 
@@ -77,7 +81,7 @@ def by_range(values: Floats, edges: Sequence[float]) -> list[Slice]:
     marks = np.unique(np.array(edges))
     texts = written(marks)
     place = np.where(np.isnan(values), -1, np.searchsorted(marks, values, side="left"))
-    names = [f"up to {texts[0]}", *(f"{a} to {b}" for a, b in zip(texts[:-1], texts[1:], strict=True))]
+    names = [f"up to {texts[0]}", *(f"{a} to {b}" for a, b in itertools.pairwise(texts))]
     slices = [Slice("range", name, place == at) for at, name in enumerate([*names, f"above {texts[-1]}"])]
     return [one for one in slices if one.rows.any()]
 

@@ -1,8 +1,8 @@
 """The network cut behind what looks at its costly inputs, so that a picture is seen once for many questions about it.
 
-A core is one network, or a blend that holds several; in each of them a tower sees the pixels of a picture, and the layer
-that `FeatureBlock.costly` names takes the tower's vector. The cut model has all of these vectors, end to end, in the
-place of the pixels.
+A core is one network, or a blend that holds several; in each of them a tower sees the pixels of a picture, and the
+layer that `FeatureBlock.costly` names takes the tower's vector. The cut model has all of these vectors, end to end, in
+the place of the pixels.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class CutModel(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
     def inputs(self, inputs: Batch) -> Batch:
         """The cut model's inputs, from those of the core."""
-        return self._seen(inputs) if self._costly else inputs
+        seen: Batch = self._seen(inputs) if self._costly else inputs
+        return seen
 
     def logits(self, inputs: Batch, others: Batch, columns: Mapping[str, tf.Tensor]) -> Batch:
         """What the heads say.
@@ -51,7 +52,8 @@ class CutModel(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
             others: The same of as many rows, or of one that stands for all.
             columns: By kind, the columns that are the others', bool (columns,).
         """
-        return self._answered(inputs, others, dict(columns))
+        logits: Batch = self._answered(inputs, others, dict(columns))
+        return logits
 
     def _seen_batch(self, inputs: Batch) -> Batch:
         shown = {name: inputs[name] for name in self._costly}
@@ -75,9 +77,7 @@ def _networks(core: keras.Model, layers: set[str]) -> list[keras.Model]:
     return [network for model in inner for network in _networks(model, layers)]
 
 
-def _behind(
-    core: keras.Model, networks: Sequence[keras.Model], vectors: Sequence[Mapping[str, Any]]
-) -> keras.Model:
+def _behind(core: keras.Model, networks: Sequence[keras.Model], vectors: Sequence[Mapping[str, Any]]) -> keras.Model:
     """The core with the vectors of all networks, end to end, in the place of what their towers see.
 
     Args:

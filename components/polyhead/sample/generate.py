@@ -89,8 +89,8 @@ class Mug:
     """One row before its defects: what is true of the mug, the cells that show it, and its labels.
 
     `posted`, `gift` and `easy_care` are said in `note` only. `volume_ml` is 80..900, `wall_mm` 2.0..2.8 (thin) or
-    3.4..5.6, `weight_g` follows from both, `price` is in euros and above zero. No label depends on `kiln_c`, 1180..1260,
-    and `collection` alone on `sold_at`: it is often wrong at the fair.
+    3.4..5.6, `weight_g` follows from both, `price` is in euros and above zero. No label depends on `kiln_c`,
+    1180..1260, and `collection` alone on `sold_at`: it is often wrong at the fair.
     """
 
     look: Look

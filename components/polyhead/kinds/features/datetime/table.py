@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from polyhead.errors import DataError
-from polyhead.intervals.method import Floats
 from polyhead.kinds.coercion import NO_NUMBER, Coerced, Coercion, Source, applied
 from polyhead.kinds.features.datetime.clock import DAY, WEEK, clock_of, local_seconds, parts_of
 from polyhead.kinds.features.datetime.config import (
@@ -151,13 +151,17 @@ class DatetimeTable(FeatureTable[DatetimeFeature]):
         """In ISO 8601 and UTC."""
         return "" if np.isnan(value) else (_EPOCH + dt.timedelta(seconds=float(value))).isoformat(sep=" ")
 
-    def slices(self, statistics: DatetimeStatistics, values: Floats) -> list[Slice]:
+    def slices(self, statistics: DatetimeStatistics, values: NDArray[np.float64]) -> list[Slice]:
         """By the shortest of day, month, quarter and year, on local clocks, of which there are twelve at most."""
         known = ~np.isnan(values)
         local = local_seconds(np.where(known, values, 0.0), statistics.clock)
         moments = pl.Series(local * 1000).cast(pl.Int64).cast(pl.Datetime("ms"))
         quarter = moments.dt.strftime("%Y Q") + moments.dt.quarter().cast(pl.String)
-        for names in (*(moments.dt.strftime(form) for form in ("%Y-%m-%d", "%Y-%m")), quarter, moments.dt.strftime("%Y")):
+        for names in (
+            *(moments.dt.strftime(form) for form in ("%Y-%m-%d", "%Y-%m")),
+            quarter,
+            moments.dt.strftime("%Y"),
+        ):
             periods = sorted(set(names.filter(pl.Series(known))))
             if len(periods) <= _MOST_PERIODS:
                 break

@@ -150,7 +150,8 @@ class MulticategoryBlock(TermsBlock[MulticategoryFeature, MulticategoryStatistic
 
     def columns(self, raw: tf.RaggedTensor) -> Batch:
         """Of shards, ragged string (batch, None) by name."""
-        return {name: raw[:, at] for at, name in enumerate(self.names)}
+        cells = raw.merge_dims(0, 1)
+        return {name: cells[at :: len(self.names)] for at, name in enumerate(self.names)}
 
     @property
     def is_wide(self) -> bool:

@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyhead.intervals.method import Floats
 from polyhead.kinds.coercion import Coercion, Source, number_coercion
 from polyhead.kinds.features.numeric.config import QUANTILES, Bounds, NumericFeature, NumericStatistics
 from polyhead.kinds.fitting.fit import Fit, Site
@@ -102,7 +101,7 @@ class NumericTable(FeatureTable[NumericFeature]):
         """With three significant digits."""
         return "" if np.isnan(value) else number(value)
 
-    def slices(self, statistics: NumericStatistics, values: Floats) -> list[Slice]:
+    def slices(self, statistics: NumericStatistics, values: NDArray[np.float64]) -> list[Slice]:
         """By the quartiles of the train rows."""
         return by_range(values, [statistics.quantiles[QUANTILES.index(share)] for share in _QUARTILES])
 

@@ -40,7 +40,7 @@ class CountScore(NumberScore[CountTarget, CountStatistics, NumberOutcome]):
         return replace(outcome, predicted=np.full(len(outcome), statistics.centre))
 
     def suspects(self, statistics: CountStatistics, outcome: NumberOutcome) -> list[Suspect]:
-        """By the errors of roots, which are as wide for small counts as for large ones (Anscombe 1948, Biometrika 35)."""
+        """By the errors of roots, which are as wide for small counts as for large ones (Anscombe 1948)."""
         errors = np.sqrt(outcome.true + 3 / 8) - np.sqrt(np.maximum(outcome.predicted, 0) + 3 / 8)
         return number_suspects(outcome, outcome.predicted, errors)
 

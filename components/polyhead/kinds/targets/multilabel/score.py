@@ -128,9 +128,9 @@ class LabelScore(TargetScore[MultilabelTarget, LabelStatistics, LabelOutcome]):
         for place, label in enumerate(statistics.labels):
             yes = outcome.probabilities[:, place]
             rows, said = contradicted(outcome.true[:, place], np.stack([1 - yes, yes], 1))
-            words = [("yes", "no"), ("no", "yes")]
+            words = ("no", "yes")
             found += [
-                Suspect(row, label, *words[answer], float(yes[row] if answer else 1 - yes[row]))
+                Suspect(row, label, words[1 - answer], words[answer], float(yes[row] if answer else 1 - yes[row]))
                 for row, answer in zip(rows.tolist(), said.tolist(), strict=True)
             ]
         return found
