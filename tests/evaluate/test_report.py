@@ -456,10 +456,25 @@ def test_a_line_per_head_says_how_it_does_beside_its_references() -> None:
     page = bare_page(report.model_copy(update={"heads": {"sold": sold}}), predictions)
     assert "Better than the prior; not clearly better than boosted." in page.text
     assert "boosted 0.700" in page.text
-    said = sold.model_copy(update={"sentence": "Photos add nothing measurable."})
-    page = bare_page(report.model_copy(update={"heads": {"sold": said}}), predictions)
-    assert "Photos add nothing measurable." in page.text
-    assert "Better than the prior" not in page.text
+    for sentence in ("Photos add nothing: so it is.", "accuracy 0.812 [0.750, 0.875]: photos add nothing: so it is."):
+        said = sold.model_copy(update={"sentence": sentence})
+        page = bare_page(report.model_copy(update={"heads": {"sold": said}}), predictions)
+        assert page.text.count(" Photos add nothing: so it is.") == 2  # in the summary and in its section
+        assert "Better than the prior" not in page.text
+
+
+def test_why_there_is_no_interval_of_a_slice_stands_below_all_of_them() -> None:
+    """The most frequent reasons, once."""
+    report, predictions = house_report()
+    price = report.heads["price"]
+    reasons = ["9 rows"] * 3 + ["8 rows"] * 2 + ["7 rows"]
+    slices = [
+        one.model_copy(update={"interval": Interval(reason=reason)})
+        for one, reason in zip(price.slices, reasons, strict=False)
+    ]
+    heads = {"price": price.model_copy(update={"slices": slices, "worth": []})}
+    text = bare_page(report.model_copy(update={"heads": heads}), predictions).text
+    assert "No interval: 9 rows; 8 rows; and the like." in text
 
 
 def test_inputs_are_ordered_by_their_worth_and_slices_by_their_score(house_page: tuple[str, Page]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -32,6 +33,8 @@ _MARKS = {
     "worse": Markup('<span class="mark bad" title="hurts">✕</span><span class="hidden"> hurts</span>'),
 }
 _STANDS_OUT = Markup('<span class="mark bad">✕ stands out</span>')
+_NONE = Markup('<span class="muted" title="{}">none</span>')
+_REASONS = 2
 _MARKED = Markup("{} {}")
 _SLICE = Markup('<span class="muted">{}</span> {} {}')
 
@@ -47,13 +50,13 @@ class Folded:
 
 @dataclass(frozen=True)
 class WorthOfInputs:
-    """What a head's inputs add to its headline metric, by the way in which they were taken away."""
+    """What a head's inputs add to its first metric, by the way of taking them away; why intervals are missing."""
 
     name: str
     place: str
     metric: Metric
-    what: str
     groups: list[tuple[str, Table]]
+    gaps: str
 
 
 @dataclass(frozen=True)
@@ -204,11 +207,7 @@ def worth_of_inputs(name: str, place: str, head: HeadReport, most: int) -> Worth
     by_how: dict[str, list[list[str]]] = {}
     for (one, gain), cell in zip(ordered, cells, strict=True):
         span = _turned_span(metric, one.interval)
-        interval = (
-            f"{fixed_difference(span[0], places)} to {fixed_difference(span[1], places)}"
-            if span
-            else one.interval.reason
-        )
+        interval = f"{fixed_difference(span[0], places)} to {fixed_difference(span[1], places)}" if span else ""
         by_how.setdefault(one.how, []).append(
             [
                 short(one.name, _NAME),
@@ -216,13 +215,25 @@ def worth_of_inputs(name: str, place: str, head: HeadReport, most: int) -> Worth
                 _MARKED.format(_MARKS[one.verdict] if one.verdict else "", fixed_difference(gain, places))
                 if gain is not None
                 else muted("not defined"),
-                muted(interval),
+                _interval(interval, one.interval.reason),
             ]
         )
     what = f"{'takes off' if metric.lower_is_better else 'adds to'} {metric.label}"
     columns = ["Input", f"What it {what}", "Difference", "95 % interval"]
     groups = [(_HOW[how], Table(columns, by_how[how], frozenset({2, 3}))) for how in _HOW if how in by_how]
-    return WorthOfInputs(name, place, metric, what, groups)
+    return WorthOfInputs(name, place, metric, groups, _gaps(one.interval for one, _ in ordered))
+
+
+def _interval(text: str, reason: str) -> str:
+    """A cell of intervals; why there is none is in its tooltip, and below the table."""
+    return muted(text) if text else _NONE.format(reason) if reason else ""
+
+
+def _gaps(intervals: Iterable[Interval]) -> str:
+    """Why intervals are missing, the most frequent reasons first; empty where none is."""
+    reasons = Counter(interval.reason for interval in intervals if interval.reason)
+    most = [reason for reason, _ in reasons.most_common(_REASONS)]
+    return f"No interval: {'; '.join(most)}{'; and the like' if len(reasons) > _REASONS else ''}." if most else ""
 
 
 def _turned(metric: Metric, one: Worth) -> float | None:
@@ -270,7 +281,7 @@ def slices_of_head(name: str, place: str, head: HeadReport, most: int) -> Slices
             f"{score.n:,}",
             cell,
             fixed(score.score, places, metric.format),
-            muted(fixed_span(score.interval, places, metric.format) or score.interval.reason),
+            _interval(fixed_span(score.interval, places, metric.format), score.interval.reason),
             *(["" if score.coverage is None else percent(score.coverage)] if covered else []),
         ]
         for score, cell in zip(shown, cells, strict=True)
@@ -278,13 +289,14 @@ def slices_of_head(name: str, place: str, head: HeadReport, most: int) -> Slices
     numeric = frozenset({1, 3, 4, 5} if covered else {1, 3, 4})
     more = rows[FIRST_SLICES:]
     cut = f"The {most} worst of {len(ordered):,}." if len(ordered) > most else ""
+    said = " ".join(filter(None, [cut, _gaps(score.interval for score in shown)]))
     return SlicesOfHead(
         name,
         place,
         metric,
         fixed(whole, places, metric.format),
         sum(score.stands_out for score in head.slices),
-        Folded(Table(columns, rows[:FIRST_SLICES], numeric), Table(columns, more, numeric) if more else None, cut),
+        Folded(Table(columns, rows[:FIRST_SLICES], numeric), Table(columns, more, numeric) if more else None, said),
     )
 
 

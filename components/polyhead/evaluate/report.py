@@ -126,7 +126,6 @@ def render_report(
         deployed=any(summary.DEPLOYED in head.references for head in report.heads.values()),
         look_at=summary.to_look_at(report),
         gate=_gate(report),
-        failed=sum(not check.passed for check in report.gate),
         splits=held.splits_of(report),
         balances=held.held_by_splits(report, balance),
         unlike=held.unlike(report, balance),
@@ -147,7 +146,7 @@ def render_report(
     )
 
 
-def _gate(report: EvaluationReport) -> list[tuple[str, str, str, str, bool, str]]:
+def _gate(report: EvaluationReport) -> list[tuple[str, str, str, str, bool, bool, str]]:
     return [
         (
             check.head,
@@ -155,6 +154,7 @@ def _gate(report: EvaluationReport) -> list[tuple[str, str, str, str, bool, str]
             check.rule,
             fixed(check.value, decimals(check.value), metric.format),
             check.passed,
+            check.waived,
             check.reason,
         )
         for check in report.gate

@@ -103,7 +103,7 @@ def _line(place: str, name: str, head: HeadReport, *, named: bool) -> HeadLine:
         span or (f"no interval: {score.interval.reason}" if score.interval.reason else ""),
         _bar(metric, score, head, places, named=named),
         score.verdict,
-        head.sentence or _sentence(metric, head),
+        _said(head.sentence, metric) or _sentence(metric, head),
     )
 
 
@@ -114,6 +114,13 @@ def _bar(metric: Metric, score: MetricScore, head: HeadReport, places: int, *, n
         Tick(name, value, fixed(value, places), strong=name == DEPLOYED) for name, value in beside if value is not None
     ]
     return score_bar(score.value, score.interval, ticks, falling=metric.lower_is_better, labelled=named)
+
+
+def _said(sentence: str, metric: Metric) -> str:
+    """The sentence as it stands beside the score: without a score of its own in front."""
+    score, colon, rest = sentence.partition(": ")
+    said = rest if colon and score.startswith(f"{metric.label} ") else sentence
+    return said[:1].upper() + said[1:]
 
 
 def _sentence(metric: Metric, head: HeadReport) -> str:
