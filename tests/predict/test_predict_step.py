@@ -17,7 +17,8 @@ from polyhead.kinds.features.image.config import ImageFeature
 from polyhead.pictures import decode, folder
 from polyhead.predict import step
 
-COLUMNS = ["row", "key", "price.predicted", "sold.predicted", "sold.probability.no", "sold.probability.yes"]
+PRICE, SOLD = ["price.predicted", "price.low", "price.high"], ["sold.probability.no", "sold.probability.yes"]
+COLUMNS = ["row", "key", *PRICE, "sold.predicted", "sold.set", *SOLD]
 
 
 def with_cell(frame: pl.DataFrame, column: str, row: int, value: Any) -> pl.DataFrame:
@@ -30,7 +31,8 @@ def assert_rows_equal(one: pl.DataFrame, other: pl.DataFrame) -> None:
     """The same predictions up to the last bits, which depend on the batch."""
     assert one["key"].to_list() == other["key"].to_list()
     assert one["sold.predicted"].to_list() == other["sold.predicted"].to_list()
-    for column in [*COLUMNS[4:], "price.predicted"]:
+    assert one["sold.set"].to_list() == other["sold.set"].to_list()
+    for column in [*PRICE, *SOLD]:
         np.testing.assert_allclose(one[column], other[column], rtol=1e-5, atol=1e-6)
 
 
