@@ -23,7 +23,7 @@ COMMANDS = {
     "shard": ["CONFIG", "--data", "--preprocessing", "--workers", "--out", "--reuse", "--json"],
     "encode": ["CONFIG", "--shards", "--preprocessing", "--out", "--reuse", "--json"],
     "train": ["CONFIG", "--shards", "--preprocessing", "--out", "--seed", "--json"],
-    "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--json"],
+    "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "--against", "--json"],
     "publish": ["CONFIG", "--bundle", "--evaluation", "--out", "--to", "--json"],
     "rollback": ["CONFIG", "VERSION", "--to", "--json"],
     "cross-validate": ["CONFIG", "--table", "--out", "--seed", "--workers", "--json"],
