@@ -24,7 +24,7 @@ COMMANDS = {
     "shard": ["CONFIG", "--data", "--preprocessing", "--workers", "--out", "-o", "--reuse", "--json"],
     "encode": ["CONFIG", "--shards", "--preprocessing", "--out", "-o", "--reuse", "--json"],
     "train": ["CONFIG", "--shards", "--preprocessing", "--out", "-o", "--seed", "--json"],
-    "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "-o", "--json"],
+    "evaluate": ["CONFIG", "--bundle", "--shards", "--preprocessing", "--out", "-o", "--against", "--json"],
     "publish": ["CONFIG", "--bundle", "--evaluation", "--out", "-o", "--to", "--json"],
     "rollback": ["CONFIG", "VERSION", "--to", "--json"],
     "cross-validate": ["CONFIG", "--table", "--out", "-o", "--seed", "--workers", "--json"],

@@ -303,7 +303,7 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
             "{kind: multiclass}", "{kind: multiclass, loss_weight: 0.0}"), "f:6 targets",
          "no-loss-weight", ["0", "0"]),
         (MINIMAL + "evaluate: {slices: [color]}", "f:9 evaluate.slices", "unknown-feature", ["color", "colour"]),
-        (MINIMAL + "evaluate: {slices: [size]}", "f:9 evaluate.slices", "unknown-feature", ["size"]),
+        (MINIMAL + "evaluate: {slices: [price]}", "f:9 evaluate.slices", "unknown-feature", ["price"]),
         (MINIMAL + "gate: {prize: {r2: '> 0'}}", "f:9 gate.prize", "unknown-target", ["prize", "price"]),
         (MINIMAL + "gate: {price: {accuracy: '> 0'}}", "f:9 gate.price.accuracy",
          "unknown-metric", ["accuracy"]),
