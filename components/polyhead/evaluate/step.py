@@ -186,7 +186,9 @@ def run(
     return report
 
 
-def _other(against: str | Path | None, config: Config, warnings: list[str], opened: contextlib.ExitStack) -> Path | None:
+def _other(
+    against: str | Path | None, config: Config, warnings: list[str], opened: contextlib.ExitStack
+) -> Path | None:
     """The bundle to compare with as a local folder; None where there is none, which is a warning if one is wanted."""
     place = place_of(str(against), config.publish.to) if against else None
     if place is None:
@@ -195,6 +197,8 @@ def _other(against: str | Path | None, config: Config, warnings: list[str], open
             say(f"warning: {warnings[-1]}")
         return None
     return opened.enter_context(opened_artifact(place, ModelBundle, _BUNDLE))
+
+
 def _missing(fitted: Preprocessing, config: Config) -> dict[str, int]:
     """Train rows without a value, by feature."""
     return {name: fitted.feature_statistics[name].missing for name in config.features}
