@@ -35,15 +35,16 @@ class Sample:
     Attributes:
         canonical: Strategy for cells in the kind's canonical type, none of them missing.
         raw: Different cells as a CSV file has them, in several spellings where the kind knows several, all accepted.
-            Of pictures, paths.
         refused: Cells that are not accepted, the reason, and a part of what the detail says to do about it.
         options: A configuration that has something to say of the cells. Default: none.
+        pictures: Files that the cells name. Default: none.
     """
 
     canonical: st.SearchStrategy[Any]
     raw: tuple[str, ...]
     refused: tuple[tuple[str | bytes, str, str], ...]
     options: dict[str, Any] = field(default_factory=dict)
+    pictures: tuple[str, ...] = ()
 
 
 SAMPLES: dict[str, Sample] = {
@@ -52,6 +53,17 @@ SAMPLES: dict[str, Sample] = {
         canonical=words.map(lambda word: f"{word}.jpg"),
         raw=("0.png", "1.jpg", "2.bmp", "3.gif"),
         refused=(("nowhere.png", "image_missing", "no such file"),),
+        pictures=("0.png", "1.jpg", "2.bmp", "3.gif"),
+    ),
+    "images": Sample(
+        options={"size": [16, 16], "max_pictures": 3, "pool": "attention"},
+        canonical=st.lists(words.map(lambda word: f"{word}.jpg"), min_size=1, max_size=3),
+        raw=("0.png", "1.jpg| 2.bmp", "['3.gif', '0.png']", "|2.bmp|1.jpg|3.gif", "3.gif|3.gif"),
+        refused=(
+            ("0.png|nowhere.png", "image_missing", "no such file"),
+            ("['0.png', oops]", "image_missing", "no such file"),
+        ),
+        pictures=("0.png", "1.jpg", "2.bmp", "3.gif"),
     ),
     "numeric": Sample(
         options={"min": -1e6},
@@ -209,8 +221,14 @@ def sent(feature: Feature, cells: pl.Series, folder: Path) -> NDArray[Any]:
 
     Returns:
         (rows,): float64, NaN where missing, for a kind of numbers; the files' bytes for pictures; (rows, length)
-        float32 for vectors, NaN where missing; otherwise the words, those of a set with `|` between them.
+        float32 for vectors, NaN where missing; otherwise the words, those of a set with `|` between them. The files of
+        several pictures in a cell are (rows, pictures), with nothing behind the last one.
     """
+    if feature.SEVERAL:
+        lists = cells if cells.dtype == pl.List(pl.String) else coerce(cells, feature).values
+        most = max((len(paths) for paths in lists if paths is not None), default=1)
+        filled = [[*(paths or []), *[""] * most][:most] for paths in lists.to_list()]
+        return np.array([[(folder / path).read_bytes() if path else b"" for path in paths] for paths in filled], object)
     if FEATURES_HELD[feature.kind].dtype == pl.Float64:
         numbers = cells if cells.dtype == pl.Float64 else coerce(cells, feature).values
         return numbers.fill_null(float("nan")).to_numpy()
@@ -246,12 +264,11 @@ def every_kind(folder: Path, *, rows: int = 24) -> tuple[Config, pl.DataFrame]:
     sections: dict[str, dict[str, Any]] = {"features": {}, "targets": {}}
     for place, kind in enumerate(KINDS):
         sample = sample_of(kind)
-        if kind in FEATURES and FEATURES[kind].PICTURES:
-            draw_pictures(folder, sample.raw)
+        draw_pictures(folder, sample.pictures)
         names = [f"{kind}_0", f"{kind}_1"] if kind in FEATURES else [kind]
         for column, name in enumerate(names):
             cells = [*sample.raw, None] if column == 0 else [None, *reversed(sample.raw)]
-            columns[name] = [cells[(row + row // len(cells) + place) % len(cells)] for row in range(rows)]
+            columns[name] = [cells[(row + row // len(cells) + 3 * place) % len(cells)] for row in range(rows)]
             sections["features" if kind in FEATURES else "targets"][name] = {"kind": kind, **sample.options}
     columns["part"] = [PART[row % len(PART)] for row in range(rows)]
     columns["weight"] = [str(row % 4 / 2) for row in range(rows)]

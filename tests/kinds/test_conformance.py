@@ -164,8 +164,7 @@ def test_nonsense_is_refused_with_column_row_and_remedy(
 ) -> None:
     """The cell alone: rows beside it stay."""
     sample = sample_of(kind)
-    if kind in FEATURES and FEATURES[kind].PICTURES:
-        draw_pictures(tmp_path, sample.raw)
+    draw_pictures(tmp_path, sample.pictures)
     cells: list[str | bytes] = [sample.raw[0], sample.raw[1], cell, sample.raw[0], sample.raw[1]]
     if isinstance(cell, bytes):
         cells = [one.encode() if isinstance(one, str) else one for one in cells]
@@ -382,8 +381,7 @@ def test_a_missing_target_weighs_nothing(
 def fitted_columns(kind: str, columns: int, folder: Path) -> tuple[dict[str, Any], dict[str, Any], pl.Series]:
     """Features of a kind with statistics of their own, each fitted on another part of the sample's cells."""
     cells, owner = accepted(kind), sample_member(kind)
-    if FEATURES[kind].PICTURES:
-        draw_pictures(folder, sample_of(kind).raw)
+    draw_pictures(folder, sample_of(kind).pictures)
     features, statistics = {}, {}
     for at in range(columns):
         fit = table_of(owner).fit(f"c{at}", owner)

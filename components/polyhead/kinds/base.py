@@ -64,6 +64,9 @@ class FeatureBase(Section):
     PICTURES: ClassVar[bool] = False
     """Whether a cell is the path of a picture, which is looked at with the table."""
 
+    SEVERAL: ClassVar[bool] = False
+    """Whether a cell has several of them, a list."""
+
     SLICES: ClassVar[bool] = False
     """Whether metrics can be shown by the feature's values."""
 

@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from polyhead.contracts.numbers import NumbersSection
+from polyhead.contracts.validation import MASKED
 from polyhead.contracts.words import COMPUTED, RESPELLINGS, computed
 from polyhead.errors import DataError, Problem
 from polyhead.kinds import numerals
@@ -78,7 +79,7 @@ class Rule:
     """What a cell must not be.
 
     Attributes:
-        reason: A word for counting, such as `not_a_number`.
+        reason: A word for counting, such as `not_a_number`. Where it begins with `MASKED`, the cell is used, in part.
         detail: One line for a person, or what gives one for a cell's canonical value.
         broken: Boolean per cell, of the source's columns; null counts as False.
     """
@@ -327,8 +328,37 @@ def path_coercion(source: Source) -> Coercion:
     Raises:
         DataError: The column holds no words.
     """
-    made = Coercion(_bare(text_of(source.received, _require_single(source.name, source.dtype))))
+    made = Coercion(_bare(text_of(source.received, _require_single(source.name, source.dtype, "set kind: images"))))
     return requiring_text(made, source)
+
+
+def paths_coercion(source: Source, separator: str, most: int) -> Coercion:
+    """How a column becomes lists of the paths of files, in the cells' order, spelled as they are.
+
+    Text is cut at the separator. Lists are taken as they are, and so are lists that Python, NumPy or JSON wrote into a
+    cell. A list without a path is missing.
+
+    Args:
+        source: The column.
+        separator: What separates the paths of a text cell.
+        most: Paths of a cell that are taken, the first ones; a cell that has more is masked in part.
+
+    Raises:
+        DataError: The column holds neither words nor lists of words.
+    """
+    if isinstance(source.dtype, (pl.List, pl.Array)):
+        inner = source.dtype.inner
+        assert isinstance(inner, pl.DataType)
+        text = text_of(pl.element(), _require_single(source.name, inner))
+        lists = source.received.cast(pl.List(inner)).list.eval(text)
+    else:
+        cells = _bare(text_of(source.received, _require_single(source.name, source.dtype)))
+        lists = cells.map_batches(lambda cells: cut_cells(cells, separator), pl.List(pl.String), is_elementwise=True)
+    bare = lists.list.eval(pl.element().str.strip_chars())
+    paths = bare.list.eval(pl.element().filter(pl.element() != ""))
+    made = requiring_text(Coercion(pl.when(paths.list.len() > 0).then(paths.list.head(most))), source)
+    detail = f"names more than {most} pictures (max_pictures): the first {most} are used"
+    return made.refusing(f"{MASKED}too_many_pictures", detail, paths.list.len() > most)
 
 
 def requiring_text(made: Coercion, source: Source) -> Coercion:
@@ -378,11 +408,14 @@ def _spelling(value: pl.Expr, name: str, dtype: pl.DataType, *, strip: bool = Tr
     return word.map_batches(_respelled_text, pl.String, is_elementwise=True)
 
 
-def _require_single(name: str, dtype: pl.DataType) -> pl.DataType:
+_LIST_HINT = "set kind: multicategory (multilabel for a target), or join a list's words into one text"
+
+
+def _require_single(name: str, dtype: pl.DataType, list_hint: str = _LIST_HINT) -> pl.DataType:
     if dtype.is_numeric() or dtype in _SPELLED:
         return dtype
     is_list = dtype in (pl.List, pl.Array)
-    hint = "set kind: multicategory (multilabel for a target), or join a list's words into one text" if is_list else ""
+    hint = list_hint if is_list else ""
     raise DataError(
         "not-a-single-value", f"holds {dtype}, which is not a single value", where=f"column '{name}'", hint=hint
     )
@@ -474,7 +507,7 @@ def set_coercion(
         made = Coercion(_set_of(source.received.cast(pl.List(inner)), source.name, inner, repeats=repeats))
     else:
         text = _bare(text_of(source.received, _require_single(source.name, source.dtype)))
-        lists = text.map_batches(lambda cells: _cut(cells, separator), pl.List(pl.String), is_elementwise=True)
+        lists = text.map_batches(lambda cells: cut_cells(cells, separator), pl.List(pl.String), is_elementwise=True)
         made = requiring_text(Coercion(_set_of(lists, source.name, pl.String(), repeats=repeats)), source)
     if source.dtype in TEXTS:
         detail = f"is not a list that Python or JSON writes; separate its values with {separator!r}"
@@ -492,7 +525,7 @@ def _set_of(lists: pl.Expr, name: str, dtype: pl.DataType, *, repeats: bool) -> 
     return (words if repeats else words.list.unique()).list.sort()
 
 
-def _cut(cells: pl.Series, separator: str) -> pl.Series:
+def cut_cells(cells: pl.Series, separator: str) -> pl.Series:
     """Cells as lists: read where they spell one, cut at the separator otherwise."""
     cut = cells.replace(EMPTY_SET, "").str.split(separator)
     rows = cells.str.contains(LIKE_A_LIST)
@@ -533,12 +566,14 @@ def applied(
     frame = pl.DataFrame({"received": column}).with_columns(made.values.alias("values"))
     frame = frame.with_columns(made.fault.alias("fault")).with_row_index("row")
     faults = []
-    for number, rule in enumerate(made.rules, 1):
+    refusing = [number for number, rule in enumerate(made.rules, 1) if not rule.reason.startswith(MASKED)]
+    for number in refusing:
+        rule = made.rules[number - 1]
         cells = frame.filter(pl.col("fault") == number)
         said = cells.with_columns(details(rule, cells["values"])).sort("detail", maintain_order=True)
         for (detail,), rows in said.group_by("detail", maintain_order=True):
             faults.append(Fault(rule.reason, str(detail), frame["row"].is_in(rows["row"].implode())))
-    fine = pl.when(pl.col("fault") == 0).then(pl.col("values"))
+    fine = pl.when(~pl.col("fault").is_in(refusing)).then(pl.col("values"))
     return Coerced(frame.select(fine.alias("values")).to_series(), faults)
 
 

@@ -72,6 +72,7 @@ class Held(NamedTuple):
 
 FEATURES_HELD: dict[str, Held] = {
     "image": Held(pl.String, _pictures),
+    "images": Held(pl.List(pl.String), _pictures),
     "numeric": Held(pl.Float64, _together),
     "category": Held(pl.String, _together),
     "text": Held(pl.String, _together),

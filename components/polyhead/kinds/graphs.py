@@ -9,6 +9,7 @@ from polyhead.kinds.features.boolean.graph import BooleanBlock
 from polyhead.kinds.features.category.graph import CategoryBlock
 from polyhead.kinds.features.datetime.graph import DatetimeBlock
 from polyhead.kinds.features.image.graph import ImageBlock
+from polyhead.kinds.features.images.graph import ImagesBlock
 from polyhead.kinds.features.multicategory.graph import MulticategoryBlock
 from polyhead.kinds.features.numeric.graph import NumericBlock
 from polyhead.kinds.features.text.graph import TextBlock
@@ -26,6 +27,7 @@ FEATURE_BLOCKS: dict[str, type[FeatureBlock[Any, Any]]] = {
     block.KIND: block
     for block in (
         ImageBlock,
+        ImagesBlock,
         NumericBlock,
         CategoryBlock,
         TextBlock,

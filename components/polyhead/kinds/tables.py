@@ -14,6 +14,7 @@ from polyhead.kinds.features.boolean.table import BooleanTable
 from polyhead.kinds.features.category.table import CategoryTable
 from polyhead.kinds.features.datetime.table import DatetimeTable
 from polyhead.kinds.features.image.table import ImageTable
+from polyhead.kinds.features.images.table import ImagesTable
 from polyhead.kinds.features.multicategory.table import MulticategoryTable
 from polyhead.kinds.features.numeric.table import NumericTable
 from polyhead.kinds.features.text.table import TextTable
@@ -32,6 +33,7 @@ from polyhead.kinds.union import AnyFeature, AnyTarget, Feature, Target
 
 class _Features(TypedDict):
     image: ImageTable
+    images: ImagesTable
     numeric: NumericTable
     category: CategoryTable
     text: TextTable
@@ -53,6 +55,7 @@ class _Targets(TypedDict):
 
 _FEATURES: _Features = {
     "image": ImageTable(),
+    "images": ImagesTable(),
     "numeric": NumericTable(),
     "category": CategoryTable(),
     "text": TextTable(),

@@ -11,6 +11,7 @@ from polyhead.kinds.features.boolean.config import BooleanFeature, BooleanStatis
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.datetime.config import DatetimeFeature, DatetimeStatistics
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+from polyhead.kinds.features.images.config import ImagesFeature, ImagesStatistics
 from polyhead.kinds.features.multicategory.config import MulticategoryFeature, MulticategoryStatistics
 from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
 from polyhead.kinds.features.text.config import TextFeature, TextStatistics
@@ -26,6 +27,7 @@ from polyhead.kinds.targets.regression.config import RegressionStatistics, Regre
 
 AnyFeature = (
     ImageFeature
+    | ImagesFeature
     | NumericFeature
     | CategoryFeature
     | TextFeature
@@ -42,6 +44,7 @@ Feature = Annotated[AnyFeature, Field(discriminator="kind")]
 Target = Annotated[AnyTarget, Field(discriminator="kind")]
 FeatureStatistics = Annotated[
     ImageStatistics
+    | ImagesStatistics
     | NumericStatistics
     | CategoryStatistics
     | TextStatistics
