@@ -38,6 +38,7 @@ class Sample:
         refused: Cells that are not accepted, the reason, and a part of what the detail says to do about it.
         options: A configuration that has something to say of the cells. Default: none.
         pictures: Files that the cells name. Default: none.
+        needs: Options without which there is no such feature or target. Default: none.
     """
 
     canonical: st.SearchStrategy[Any]
@@ -45,6 +46,7 @@ class Sample:
     refused: tuple[tuple[str | bytes, str, str], ...]
     options: dict[str, Any] = field(default_factory=dict)
     pictures: tuple[str, ...] = ()
+    needs: dict[str, Any] = field(default_factory=dict)
 
 
 SAMPLES: dict[str, Sample] = {
@@ -189,6 +191,20 @@ SAMPLES: dict[str, Sample] = {
             ("2e6", "out_of_range", "the largest accepted value is 1e+06"),
         ),
     ),
+    "regressions": Sample(
+        options={"length": 2, "transform": "log"},
+        needs={"length": 2},
+        canonical=st.lists(st.floats(1e-3, 1e9) | st.none(), min_size=2, max_size=2).filter(any),
+        raw=("[1, 2.5]", " [3e2 0.125]", "[nan, 7]", "[0.5,0.25]", "[np.float64(4.0), None]"),
+        refused=(
+            ("[1, 2, 3]", "wrong_length", "has 3 numbers, and length is 2"),
+            ("[1, x]", "not_a_number", "2 cannot be read as a number"),
+            ("[1, inf]", "infinite", "finite numbers"),
+            ("[1, 1e200]", "too_large", "the largest number is"),
+            ("[1, -3]", "not_positive", "transform: log needs numbers above zero"),
+            ("1, 2", "not_a_list", "in brackets, such as [0.1, 0.2]"),
+        ),
+    ),
 }
 """By kind."""
 
@@ -202,7 +218,7 @@ def sample_of(kind: str) -> Sample:
 def member(kind: str, **options: Any) -> Feature | Target:
     """A feature or target of a kind."""
     model = {**FEATURES, **TARGETS}[kind]
-    made: Feature | Target = model.model_validate({"kind": kind, **options})
+    made: Feature | Target = model.model_validate({"kind": kind, **sample_of(kind).needs, **options})
     return made
 
 

@@ -53,6 +53,9 @@ CELLS: dict[str, st.SearchStrategy[str]] = {
     "ordinal": _LABELS,
     "count": st.sampled_from(["0", "1", "2", "7", "300", "1e15"]),
     "quantile": st.one_of(_POSITIVE, _NUMBERS),
+    "regressions": st.tuples(_POSITIVE | st.just("nan"), _POSITIVE | _NUMBERS).map(
+        lambda pair: f"[{pair[0]}, {pair[1]}]"
+    ),
 }
 """Cells that a kind accepts, by kind, for most options."""
 
@@ -185,6 +188,7 @@ OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "levels": _of([0.5], [0.01, 0.99], [0.1, 0.2, 0.5, 0.8, 0.9]),
         "transform": _of("log"),
     },
+    "regressions": {**_HEAD_OPTIONS, "transform": _of("log", "sqrt", "quantile"), "loss": _of("mse", "mae")},
 }
 """Options of each kind, by kind; of those that it needs, see `_NEEDED`."""
 
@@ -193,9 +197,10 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "images": {"size": [8, 8], "max_pictures": 2},
     "vector": {"length": 2},
     "ordinal": {"classes": ["red", "green", "7"]},
+    "regressions": {"length": 2},
 }
 _FEATURES = ["numeric", "numeric", "category", "text", "datetime", "vector", "multicategory", "boolean"]
-_HEADS = ["binary", "multiclass", "multilabel", "regression", "ordinal", "count", "quantile"]
+_HEADS = ["binary", "multiclass", "multilabel", "regression", "ordinal", "count", "quantile", "regressions"]
 
 
 @dataclass(frozen=True)

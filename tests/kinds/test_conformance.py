@@ -25,7 +25,7 @@ from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.errors import ConfigError, DataError
 from polyhead.examples.rows import EncodedRow, RowEncoder
 from polyhead.examples.timing import Stopwatch
-from polyhead.kinds.coercion import VECTOR
+from polyhead.kinds.coercion import NUMBERS, VECTOR
 from polyhead.kinds.examples import FEATURES_HELD, TARGETS_HELD
 from polyhead.kinds.fitting.accumulator import State
 from polyhead.kinds.fitting.fit import Fit, Site
@@ -102,7 +102,7 @@ def test_numbers_are_held_as_the_graph_reads_them(tf: Any, kind: str) -> None:
     from polyhead.kinds.graphs import FEATURE_BLOCKS, HEADS
 
     graph: Any = {**FEATURE_BLOCKS, **HEADS}[kind]
-    wide = {pl.Float64: tf.float64, VECTOR: tf.float32}
+    wide = {pl.Float64: tf.float64, NUMBERS: tf.float64, VECTOR: tf.float32}
     assert next((dtype for held, dtype in wide.items() if HELD[kind].dtype == held), tf.string) == graph.DTYPE
     assert accepted(kind).dtype == HELD[kind].dtype
 

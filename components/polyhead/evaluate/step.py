@@ -211,6 +211,12 @@ def _head_report(
             seed=_BOOTSTRAP_SEED,
             weights=rows[f"{name}.weight"].to_numpy() if config.targets[name].weight else None,
         ),
+        columns={
+            column: compare(
+                part, score.parts(baseline)[column], resamples=config.evaluate.bootstrap, seed=_BOOTSTRAP_SEED
+            )
+            for column, part in score.parts(outcome).items()
+        },
         confusion=score.confusion(statistics, outcome),
         slices=[
             found

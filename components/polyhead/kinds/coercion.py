@@ -37,6 +37,9 @@ LARGEST = 1e150
 VECTOR = pl.List(pl.Float32)
 """The canonical type of vectors."""
 
+NUMBERS = pl.List(pl.Float64)
+"""The canonical type of several numbers of which some may be missing, which are null."""
+
 EMPTY_SET = "[]"
 """How a text cell spells a set without any word."""
 
@@ -302,6 +305,66 @@ def vector_coercion(source: Source, length: int | None = None, names: Sequence[s
         made = made.refusing("not_a_number", named_detail, unread)
     infinite = values.list.eval(pl.element().is_infinite()).list.any()
     return made.refusing("infinite", "must have finite numbers, of 32 bits", infinite)
+
+
+def numbers_coercion(source: Source, names: Sequence[str], *, from_columns: bool) -> Coercion:
+    """How a column becomes lists of float64, in which a missing number is null; a list without any is missing.
+
+    Lists are taken as they are; text is read as one, such as `[0.1, nan]`. NaN and the spellings of `NO_NUMBER` are
+    missing.
+
+    Args:
+        source: The column.
+        names: What messages call the numbers of a cell, which has as many.
+        from_columns: Whether `received_of` made the lists, in which NaN is what could not be read.
+
+    Raises:
+        DataError: The column's type holds no lists of numbers.
+    """
+    values, dtype = source.values, source.dtype
+    inner = dtype.inner if isinstance(dtype, (pl.List, pl.Array)) else None
+    if dtype == pl.Null:
+        return Coercion(source.received.cast(NUMBERS))
+    if isinstance(inner, pl.DataType) and (inner.is_numeric() or inner in (pl.Boolean, pl.Null)):
+        number = pl.element().cast(pl.Float64)
+        lists = source.received.cast(pl.List(inner)).list.eval(number if from_columns else number.fill_nan(None))
+        made = Coercion(lists)
+    elif inner == pl.String:
+        made = Coercion(source.received.cast(pl.List(pl.String)).list.eval(_number_or_nan(pl.element())))
+    elif dtype in TEXTS:
+        text = text_of(source.received, dtype).str.strip_chars()
+        body = text.str.extract(r"(?s)^\[(.*)\]$").str.strip_chars()
+        items = body.str.replace_all(r"np\.\w+\(([^()]*)\)", "$1").str.replace_all(r"\s*,\s*|\s+", ",").str.split(",")
+        made = requiring_text(Coercion(items.list.eval(_number_or_nan(pl.element()))), source)
+        odd = text.is_not_null() & body.is_null() & ~text.str.to_lowercase().is_in(sorted(NO_NUMBER))
+        made = made.refusing("not_a_list", "is not a list of numbers in brackets, such as [0.1, 0.2]", odd)
+    else:
+        what = f"holds {dtype}, which is not a list of numbers"
+        raise DataError("not-a-vector", what, where=f"column '{source.name}'")
+    whole = made.values
+    nothing = whole.list.eval(pl.element().is_null()).list.all() & (whole.list.len() == len(names))
+    made = replace(made, values=pl.when(~nothing).then(whole))
+
+    def wrong_length(cell: pl.Series) -> str:
+        return f"has {len(cell)} numbers, and length is {len(names)}"
+
+    def unread(cell: pl.Series) -> str:
+        at = int(cell.is_nan().arg_max() or 0)
+        return f"{names[at]} cannot be read as a number"
+
+    made = made.refusing("wrong_length", wrong_length, values.list.len() != len(names))
+    made = made.refusing("not_a_number", unread, values.list.eval(pl.element().is_nan()).list.any())
+    infinite = values.list.eval(pl.element().is_infinite()).list.any()
+    made = made.refusing("infinite", "must have finite numbers", infinite)
+    too_large = values.list.eval(pl.element().abs() > LARGEST).list.any()
+    return made.refusing("too_large", f"the largest number is {LARGEST:.3g}", too_large)
+
+
+def _number_or_nan(text: pl.Expr) -> pl.Expr:
+    """Text as float64: null where it spells a missing number, NaN where it cannot be read."""
+    bare = text.str.strip_chars()
+    missing = bare.is_null() | bare.str.to_lowercase().is_in(sorted(NO_NUMBER))
+    return pl.when(~missing).then(bare.cast(pl.Float64, strict=False).fill_null(math.nan))
 
 
 def words(column: pl.Series, *, strip: bool = True) -> pl.Series:

@@ -22,6 +22,7 @@ from polyhead.kinds.targets.multilabel.graph import MultilabelHead
 from polyhead.kinds.targets.ordinal.graph import OrdinalHead
 from polyhead.kinds.targets.quantile.graph import QuantileHead
 from polyhead.kinds.targets.regression.graph import RegressionHead
+from polyhead.kinds.targets.regressions.graph import RegressionsHead
 
 FEATURE_BLOCKS: dict[str, type[FeatureBlock[Any, Any]]] = {
     block.KIND: block
@@ -39,7 +40,16 @@ FEATURE_BLOCKS: dict[str, type[FeatureBlock[Any, Any]]] = {
 }
 HEADS: dict[str, type[Head[Any, Any]]] = {
     head.KIND: head
-    for head in (BinaryHead, MulticlassHead, MultilabelHead, RegressionHead, OrdinalHead, CountHead, QuantileHead)
+    for head in (
+        BinaryHead,
+        MulticlassHead,
+        MultilabelHead,
+        RegressionHead,
+        OrdinalHead,
+        CountHead,
+        QuantileHead,
+        RegressionsHead,
+    )
 }
 
 

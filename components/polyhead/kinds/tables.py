@@ -28,6 +28,7 @@ from polyhead.kinds.targets.multilabel.table import MultilabelTable
 from polyhead.kinds.targets.ordinal.table import OrdinalTable
 from polyhead.kinds.targets.quantile.table import QuantileTable
 from polyhead.kinds.targets.regression.table import RegressionTable
+from polyhead.kinds.targets.regressions.table import RegressionsTable
 from polyhead.kinds.union import AnyFeature, AnyTarget, Feature, Target
 
 
@@ -51,6 +52,7 @@ class _Targets(TypedDict):
     ordinal: OrdinalTable
     count: CountTable
     quantile: QuantileTable
+    regressions: RegressionsTable
 
 
 _FEATURES: _Features = {
@@ -72,6 +74,7 @@ _TARGETS: _Targets = {
     "ordinal": OrdinalTable(),
     "count": CountTable(),
     "quantile": QuantileTable(),
+    "regressions": RegressionsTable(),
 }
 
 FEATURE_TABLES = cast("Mapping[str, FeatureTable[Any]]", _FEATURES)

@@ -24,6 +24,7 @@ from polyhead.kinds.targets.multilabel.config import LabelStatistics, Multilabel
 from polyhead.kinds.targets.ordinal.config import OrdinalTarget
 from polyhead.kinds.targets.quantile.config import QuantileStatistics, QuantileTarget
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+from polyhead.kinds.targets.regressions.config import RegressionsStatistics, RegressionsTarget
 
 AnyFeature = (
     ImageFeature
@@ -37,7 +38,14 @@ AnyFeature = (
     | BooleanFeature
 )
 AnyTarget = (
-    BinaryTarget | MulticlassTarget | MultilabelTarget | RegressionTarget | OrdinalTarget | CountTarget | QuantileTarget
+    BinaryTarget
+    | MulticlassTarget
+    | MultilabelTarget
+    | RegressionTarget
+    | OrdinalTarget
+    | CountTarget
+    | QuantileTarget
+    | RegressionsTarget
 )
 
 Feature = Annotated[AnyFeature, Field(discriminator="kind")]
@@ -55,7 +63,12 @@ FeatureStatistics = Annotated[
     Field(discriminator="kind"),
 ]
 TargetStatistics = Annotated[
-    ClassStatistics | LabelStatistics | RegressionStatistics | CountStatistics | QuantileStatistics,
+    ClassStatistics
+    | LabelStatistics
+    | RegressionStatistics
+    | CountStatistics
+    | QuantileStatistics
+    | RegressionsStatistics,
     Field(discriminator="kind"),
 ]
 

@@ -22,8 +22,8 @@ class PictureColumns:
     """Columns of pictures of one table, whose bytes become places like those of files.
 
     A cell of bytes is a path where it is UTF-8 text without a zero byte, which no picture file is, and a picture
-    otherwise. A record `{bytes, path}` is the picture in `bytes`, and where there is none its `path`. Cells may be lists
-    of these. Of a DICOM file only what its picture needs is written.
+    otherwise. A record `{bytes, path}` is the picture in `bytes`, and where there is none its `path`. Cells may be
+    lists of these. Of a DICOM file only what its picture needs is written.
 
     Args:
         schema: The table's columns and types.

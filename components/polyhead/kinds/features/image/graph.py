@@ -540,7 +540,9 @@ def features_tower(width: int, rows: int, model: ModelSizes, name: str) -> keras
     return keras.Model(features, layers.Dense(model.width, activation="gelu")(slowed), name=name)
 
 
-def backbone_tower(feature: PictureFeature, network: keras.Model, model: ModelSizes, name: str, seed: int) -> keras.Model:
+def backbone_tower(
+    feature: PictureFeature, network: keras.Model, model: ModelSizes, name: str, seed: int
+) -> keras.Model:
     """A pretrained network, frozen until it is thawed, and one dense layer over its vector.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -134,13 +135,22 @@ class RegressionFit(NumberFit[RegressionStatistics]):
 
 def learned_coercion(source: Source, made: Coercion, transform: Transform) -> Coercion:
     """How a column becomes numbers that a head can learn: as it is made, of what the transform takes."""
+    refused = refused_by(transform)
+    if refused is None:
+        return made
+    reason, detail, broken = refused
+    return made.refusing(reason, detail, broken(source.values))
+
+
+def refused_by(transform: Transform) -> tuple[str, str, Callable[[pl.Expr], pl.Expr]] | None:
+    """Which numbers a transform does not take: the reason, the detail, and whether a number is one; None for none."""
     if transform == "log":
-        return made.refusing("not_positive", "transform: log needs numbers above zero", source.values <= 0)
+        return "not_positive", "transform: log needs numbers above zero", lambda number: number <= 0
     if transform == "log1p":
-        return made.refusing("out_of_range", "transform: log1p needs numbers above -1", source.values <= -1)
+        return "out_of_range", "transform: log1p needs numbers above -1", lambda number: number <= -1
     if transform == "sqrt":
-        return made.refusing("negative", "transform: sqrt needs numbers from zero", source.values < 0)
-    return made
+        return "negative", "transform: sqrt needs numbers from zero", lambda number: number < 0
+    return None
 
 
 class RegressionTable(TargetTable[RegressionTarget]):
