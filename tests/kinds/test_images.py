@@ -173,7 +173,7 @@ def encoded(tf: Any, small_network: Path, tmp_path_factory: pytest.TempPathFacto
     """A table whose pictures a frozen network has seen."""
     folder = tmp_path_factory.mktemp("images")
     cells = pl.Series("photos", [*CELLS] * 4, dtype=pl.String)
-    options = {"encoder": {"backbone": str(small_network)}}
+    options: dict[str, Any] = {"encoder": {"backbone": str(small_network)}}
     validated(folder, cells, **options)
     chosen = config(folder, **options)
     preprocess_step.run(config=chosen, data=folder / "V", out=folder / "P")
@@ -197,7 +197,8 @@ def test_a_frozen_network_sees_each_picture_once(tf: Any, encoded: tuple[Path, p
     assert features.shape == (len(cells), 3, WIDTH)
     assert known.sum(1).tolist() == [0 if cell is None else len(cell.split("|")) for cell in cells]
 
-    parse, seen = Parser(fitted), {}
+    parse = Parser(fitted)
+    seen: dict[int, Any] = {}
     manifest = EncodedShards.read(folder / "F")
     for batch in records(manifest, folder / "F", "train", "val", "test", batch_size=64):
         keys, parsed, _ = parse(batch)
@@ -211,7 +212,7 @@ def test_a_frozen_network_sees_each_picture_once(tf: Any, encoded: tuple[Path, p
     np.testing.assert_allclose(table.values, means / np.sqrt(WIDTH), rtol=1e-5, atol=1e-6)
     pictures = sum(0 if cell is None else len(cell.split("|")) for cell in cells)
     assert ShardManifest.read(folder / "S").rows_read == len(cells)
-    of = fitted.feature_statistics["photos"]
+    of: Any = fitted.feature_statistics["photos"]
     assert of.count < of.pictures <= pictures
 
 

@@ -391,7 +391,7 @@ def path_coercion(source: Source) -> Coercion:
     Raises:
         DataError: The column holds no words.
     """
-    made = Coercion(_bare(text_of(source.received, _require_single(source.name, source.dtype, "set kind: images"))))
+    made = Coercion(_bare(text_of(source.received, _require_single(source.name, source.dtype, is_path=True))))
     return requiring_text(made, source)
 
 
@@ -421,7 +421,7 @@ def paths_coercion(source: Source, separator: str, most: int) -> Coercion:
     paths = bare.list.eval(pl.element().filter(pl.element() != ""))
     made = requiring_text(Coercion(pl.when(paths.list.len() > 0).then(paths.list.head(most))), source)
     detail = f"names more than {most} pictures (max_pictures): the first {most} are used"
-    return made.refusing(f"{MASKED}too_many_pictures", detail, paths.list.len() > most)
+    return made.refusing("masked_too_many_pictures", detail, paths.list.len() > most)
 
 
 def requiring_text(made: Coercion, source: Source) -> Coercion:
@@ -471,14 +471,13 @@ def _spelling(value: pl.Expr, name: str, dtype: pl.DataType, *, strip: bool = Tr
     return word.map_batches(_respelled_text, pl.String, is_elementwise=True)
 
 
-_LIST_HINT = "set kind: multicategory (multilabel for a target), or join a list's words into one text"
-
-
-def _require_single(name: str, dtype: pl.DataType, list_hint: str = _LIST_HINT) -> pl.DataType:
+def _require_single(name: str, dtype: pl.DataType, *, is_path: bool = False) -> pl.DataType:
     if dtype.is_numeric() or dtype in _SPELLED:
         return dtype
     is_list = dtype in (pl.List, pl.Array)
-    hint = list_hint if is_list else ""
+    hint = "set kind: multicategory (multilabel for a target), or join a list's words into one text" if is_list else ""
+    if is_list and is_path:
+        hint = "set kind: images, which takes several pictures in a cell"
     raise DataError(
         "not-a-single-value", f"holds {dtype}, which is not a single value", where=f"column '{name}'", hint=hint
     )

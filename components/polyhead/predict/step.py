@@ -35,10 +35,10 @@ from polyhead.storage.places import beside, check_scheme, is_remote, join
 from polyhead.storage.stores.names import parts_of
 from polyhead.tables.clean import ParquetTable
 from polyhead.tables.opened import FileRows
+from polyhead.tables.paths import flat_paths
 from polyhead.tables.reading import Table, open_table
 from polyhead.tables.rejected import Rejected, RejectionCounts, in_order, rows_aside, tell_rejections
 from polyhead.tables.writing import parquet_bytes
-from polyhead.validate.pictures import flat_paths
 from polyhead.validate.step import clean_features, image_root, read_features
 
 _BUNDLE = Input(ModelBundle, (CORE_MODEL, BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))

@@ -10,7 +10,6 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 import xxhash
-from numpy.typing import NDArray
 
 from polyhead.contracts.validation import PICTURE_FIELDS
 from polyhead.pictures.facts import PictureFacts, examine_picture
@@ -205,34 +204,6 @@ def new_paths(columns: Sequence[pl.Series], known: Callable[[bytes], bool]) -> I
             name = _name(path)
             if not known(name):
                 yield name, path
-
-
-def flat_paths(column: pl.Series) -> tuple[pl.Series, NDArray[np.int64]]:
-    """The paths of a column of paths or of lists of these, one by one, and the row of each.
-
-    Args:
-        column: Null where a row has none.
-    """
-    if column.dtype == pl.String:
-        rows = column.is_not_null().arg_true()
-        return column.gather(rows), rows.to_numpy().astype(np.int64)
-    lengths = column.list.len().fill_null(0).to_numpy().astype(np.int64)
-    return column.explode(empty_as_null=False, keep_nulls=False), np.repeat(np.arange(len(column)), lengths)
-
-
-def regrouped(values: pl.Series, rows: NDArray[np.int64], like: pl.Series) -> pl.Series:
-    """Values of the paths that `flat_paths` gives as a column again: null in rows without any.
-
-    Args:
-        values: Of each path, or of some.
-        rows: The row of each, rising.
-        like: The column of paths.
-    """
-    found = pl.DataFrame({"row": rows, "value": values})
-    if like.dtype != pl.String:
-        found = found.group_by("row", maintain_order=True).agg("value")
-    every = pl.DataFrame({"row": np.arange(len(like))})
-    return every.join(found, on="row", how="left", maintain_order="left")["value"].alias(like.name)
 
 
 def looks_table(looks: Sequence[Look]) -> pl.DataFrame:

@@ -49,13 +49,14 @@ from polyhead.storage.parallel import available_cpus, one_ahead
 from polyhead.storage.places import check_scheme, folder_of, join
 from polyhead.tables.clean import ParquetTable
 from polyhead.tables.opened import OpenTable
+from polyhead.tables.paths import flat_paths, regrouped
 from polyhead.tables.reading import Table, open_table
 from polyhead.tables.rejected import SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
 from polyhead.tables.writing import ROW_GROUP, TableWriter
 from polyhead.validate.embedded import PictureColumns
 from polyhead.validate.giveaways import giveaways
 from polyhead.validate.key_and_split import time_reading
-from polyhead.validate.pictures import Look, Pictures, flat_paths, looks_of, looks_table, new_paths, regrouped
+from polyhead.validate.pictures import Look, Pictures, looks_of, looks_table, new_paths
 from polyhead.validate.repeats import Hashes, KeyHashes, RepeatedKeys
 from polyhead.validate.rows import KEY_HASH, RowPlan
 

@@ -257,9 +257,10 @@ def _look_at_pictures(columns: Sequence[Column], guesses: dict[str, Guess], tabl
     galleries = [column for column in columns if _is_pictures(guesses[column.name].kind) and not column.holds_pictures]
     if not galleries:
         return None
-    root = find_root(galleries, table)
+    paths = {column.name: _paths(column, guesses[column.name]) for column in galleries}
+    root = find_root(list(paths.values()), table)
     for column in galleries:
-        gallery = open_some(column, table, root)
+        gallery = open_some(paths[column.name], table, root)
         broken = gallery.opened - gallery.fine
         why = guesses[column.name].why
         if not broken:
@@ -276,6 +277,12 @@ def _look_at_pictures(columns: Sequence[Column], guesses: dict[str, Guess], tabl
             )
             guesses[column.name] = replace(guesses[column.name], why=why, left_out=True)
     return None if root == "." else root
+
+
+def _paths(column: Column, guess: Guess) -> pl.Series:
+    """The paths that a column's cells have, one by one."""
+    cells = _coerced(column, _FEATURES, guess).values.drop_nulls()
+    return cells.explode() if isinstance(cells.dtype, pl.List) else cells
 
 
 def _leave_out_copies(columns: Sequence[Column], guesses: dict[str, Guess]) -> None:

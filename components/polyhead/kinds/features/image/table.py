@@ -85,7 +85,7 @@ def cut_paths(column: Column) -> tuple[str, int] | None:
     if isinstance(dtype, (pl.List, pl.Array)):
         lists = column.series.cast(pl.List(dtype.inner))
         if column.holds_pictures:
-            return "", int(lists.list.len().max() or 0)  # type: ignore[call-overload]
+            return "", int(lists.list.len().max() or 0)  # type: ignore[arg-type]
         return ("", most) if dtype.inner in TEXTS and (most := _most_paths(lists.cast(pl.List(pl.String)))) else None
     if dtype not in TEXTS or column.words is None:
         return None
@@ -101,7 +101,7 @@ def _most_paths(lists: pl.Series) -> int:
     """The most paths of pictures that one of some lists has; 0 where not nearly all items are such paths."""
     paths = lists.explode(empty_as_null=False, keep_nulls=False).drop_nulls().str.strip_chars()
     fine = paths.str.contains(_WITH_DICOM if reads_dicom() else _FORMATS) & ~paths.str.contains(ADDRESS)
-    return int(lists.list.len().max() or 0) if len(paths) and fine.mean() > MOSTLY else 0  # type: ignore[call-overload, operator]
+    return int(lists.list.len().max() or 0) if len(paths) and fine.mean() > MOSTLY else 0  # type: ignore[arg-type, operator]
 
 
 class ImageTable(FeatureTable[ImageFeature]):

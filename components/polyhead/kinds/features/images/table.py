@@ -64,7 +64,7 @@ class ImagesTable(FeatureTable[ImagesFeature]):
         if most < _MOST:
             options["max_pictures"] = max(2, most)
         between = f" with {separator!r} between them" if separator else ""
-        why = f"several paths of pictures in a cell{between}, up to {most}"
+        why = f"paths of pictures, several in a cell{between}, up to {most}"
         if most > _MOST:
             why += f": the first {_MOST} are used"
         return Guess("images", options, why, rank=Rank.PLACES if separator else Rank.TYPE)

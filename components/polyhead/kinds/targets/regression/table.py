@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -133,24 +132,21 @@ class RegressionFit(NumberFit[RegressionStatistics]):
         return self.numbers()
 
 
-def learned_coercion(source: Source, made: Coercion, transform: Transform) -> Coercion:
-    """How a column becomes numbers that a head can learn: as it is made, of what the transform takes."""
-    refused = refused_by(transform)
-    if refused is None:
-        return made
-    reason, detail, broken = refused
-    return made.refusing(reason, detail, broken(source.values))
+def learned_coercion(numbers: pl.Expr, made: Coercion, transform: Transform) -> Coercion:
+    """How a column becomes numbers that a head can learn: as it is made, of what the transform takes.
 
-
-def refused_by(transform: Transform) -> tuple[str, str, Callable[[pl.Expr], pl.Expr]] | None:
-    """Which numbers a transform does not take: the reason, the detail, and whether a number is one; None for none."""
+    Args:
+        numbers: The number of each cell, or the smallest one.
+        made: How the cells become numbers.
+        transform: To the scale that is learned.
+    """
     if transform == "log":
-        return "not_positive", "transform: log needs numbers above zero", lambda number: number <= 0
+        return made.refusing("not_positive", "transform: log needs numbers above zero", numbers <= 0)
     if transform == "log1p":
-        return "out_of_range", "transform: log1p needs numbers above -1", lambda number: number <= -1
+        return made.refusing("out_of_range", "transform: log1p needs numbers above -1", numbers <= -1)
     if transform == "sqrt":
-        return "negative", "transform: sqrt needs numbers from zero", lambda number: number < 0
-    return None
+        return made.refusing("negative", "transform: sqrt needs numbers from zero", numbers < 0)
+    return made
 
 
 class RegressionTable(TargetTable[RegressionTarget]):
@@ -161,7 +157,7 @@ class RegressionTable(TargetTable[RegressionTarget]):
     def coercion(self, source: Source, member: RegressionTarget) -> Coercion:
         """Float64 without units, within the range of the configuration, and of what its transform takes."""
         made = number_coercion(source, member.min, member.max, member.unit)
-        return learned_coercion(source, made, member.transform)
+        return learned_coercion(source.values, made, member.transform)
 
     def guess(self, column: Column) -> Guess | None:
         """Numbers that are not classes."""

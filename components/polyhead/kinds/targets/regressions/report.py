@@ -59,10 +59,10 @@ def _worst(head: HeadReport, known: pl.DataFrame) -> Table:
     """The largest errors among all numbers."""
     found = []
     for place, column in enumerate(head.columns):
-        rows = _numbers(known, place)
-        deviation = float(np.std(rows["truth"].to_numpy())) if rows.height else 0.0
+        numbers = _numbers(known, place)
+        deviation = float(np.std(numbers["truth"].to_numpy())) if numbers.height else 0.0
         error = pl.col("predicted") - pl.col("truth")
-        found.append(rows.with_columns(column=pl.lit(column), error=error, size=error.abs() / (deviation or 1.0)))
+        found.append(numbers.with_columns(column=pl.lit(column), error=error, size=error.abs() / (deviation or 1.0)))
     every = pl.concat(found).sort("size", descending=True, maintain_order=True).head(WORST_ROWS)
     rows = [
         [short(key), short(column), number(truth), number(predicted), signed(error)]

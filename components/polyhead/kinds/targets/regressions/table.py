@@ -15,7 +15,7 @@ from polyhead.kinds.guessing.guess import Guess
 from polyhead.kinds.protocols.table import TargetTable
 from polyhead.kinds.summaries import Summary
 from polyhead.kinds.targets.regression.config import Transform
-from polyhead.kinds.targets.regression.table import NumberFit, RegressionSummary, refused_by
+from polyhead.kinds.targets.regression.table import NumberFit, RegressionSummary, learned_coercion
 from polyhead.kinds.targets.regressions.config import RegressionsStatistics, RegressionsTarget
 
 
@@ -47,7 +47,7 @@ class RegressionsFit(Fit[RegressionsStatistics]):
     def _take(self, known: pl.Series) -> None:
         """Nothing: each number has a fit."""
 
-    def merge(self, other: RegressionsFit) -> None:  # type: ignore[override]
+    def merge(self, other: RegressionsFit) -> None:
         """Take what another has seen of other rows."""
         super().merge(other)
         for mine, theirs in zip(self._each, other._each, strict=True):
@@ -112,11 +112,7 @@ class RegressionsTable(TargetTable[RegressionsTarget]):
     def coercion(self, source: Source, member: RegressionsTarget) -> Coercion:
         """Lists of numbers that the transform takes."""
         made = numbers_coercion(source, member.names, from_columns=member.columns is not None)
-        refused = refused_by(member.transform)
-        if refused is None:
-            return made
-        reason, detail, broken = refused
-        return made.refusing(reason, detail, source.values.list.eval(broken(pl.element())).list.any())
+        return learned_coercion(source.values.list.min(), made, member.transform)
 
     def guess(self, column: Column) -> Guess | None:
         """Nothing: each column is proposed by itself."""
