@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -92,6 +92,11 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
     def transform(self) -> ClassTransform:
         """From string (batch,), empty where missing."""
         return ClassTransform(self.name, self.statistics.classes, self.weights, as_column=self.AS_COLUMN)
+
+    def row_weights(self, values: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
+        """Without the weight of each row's class."""
+        of_class = np.array(self.weights, np.float32)[values.reshape(-1).astype(np.int64)]
+        return np.divide(weights, of_class, out=np.zeros(len(weights)), where=of_class > 0)
 
     @property
     def is_calibrated(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -68,6 +68,11 @@ class OrdinalHead(ClassHead[OrdinalTarget]):
     def transform(self) -> _StepTransform:
         """From string (batch,), empty where missing; float32 (batch, classes - 1) both."""
         return _StepTransform(self.name, self.statistics.classes, self.weights)
+
+    def row_weights(self, values: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
+        """Without the weight of each row's class, which is as many steps above the lowest as the row has taken."""
+        of_class = np.array(self.weights, np.float32)[values.sum(1).astype(np.int64)][:, None]
+        return np.divide(weights, of_class, out=np.zeros(weights.shape), where=of_class > 0)
 
     @property
     def is_calibrated(self) -> bool:
