@@ -62,8 +62,8 @@ class HeadRows:
     @classmethod
     def joined(cls, parts: Sequence[HeadRows]) -> HeadRows:
         """The rows of all parts, in order."""
-        columns = ([getattr(part, field.name) for part in parts] for field in fields(cls))
-        return cls(*(None if column[0] is None else np.concatenate(column) for column in columns))
+        every: dict[str, Any] = {field.name: [getattr(part, field.name) for part in parts] for field in fields(cls)}
+        return cls(**{name: None if of[0] is None else np.concatenate(of) for name, of in every.items()})
 
     @property
     def counts(self) -> NDArray[np.float64]:

@@ -96,7 +96,8 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
     def row_weights(self, values: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
         """Without the weight of each row's class."""
         of_class = np.array(self.weights, np.float32)[values.reshape(-1).astype(np.int64)]
-        return np.divide(weights, of_class, out=np.zeros(len(weights)), where=of_class > 0)
+        found: NDArray[np.float64] = np.divide(weights, of_class, out=np.zeros(len(weights)), where=of_class > 0)
+        return found
 
     @property
     def is_calibrated(self) -> bool:

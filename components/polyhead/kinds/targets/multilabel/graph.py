@@ -110,7 +110,8 @@ class MultilabelHead(Head[MultilabelTarget, LabelStatistics]):
         """Without the weights of the labels that a row has, and of those that it lacks."""
         positive, negative = (np.array(of, np.float32) for of in self.weights)
         of_label = np.where(values > 0, positive, negative)
-        return np.divide(weights, of_label, out=np.zeros(weights.shape), where=of_label > 0)
+        found: NDArray[np.float64] = np.divide(weights, of_label, out=np.zeros(weights.shape), where=of_label > 0)
+        return found
 
     @property
     def is_calibrated(self) -> bool:

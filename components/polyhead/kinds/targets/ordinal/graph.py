@@ -72,7 +72,8 @@ class OrdinalHead(ClassHead[OrdinalTarget]):
     def row_weights(self, values: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
         """Without the weight of each row's class, which is as many steps above the lowest as the row has taken."""
         of_class = np.array(self.weights, np.float32)[values.sum(1).astype(np.int64)][:, None]
-        return np.divide(weights, of_class, out=np.zeros(weights.shape), where=of_class > 0)
+        found: NDArray[np.float64] = np.divide(weights, of_class, out=np.zeros(weights.shape), where=of_class > 0)
+        return found
 
     @property
     def is_calibrated(self) -> bool:
