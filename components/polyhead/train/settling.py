@@ -63,7 +63,8 @@ class HeadRows:
     def joined(cls, parts: Sequence[HeadRows]) -> HeadRows:
         """The rows of all parts, in order."""
         every: dict[str, Any] = {field.name: [getattr(part, field.name) for part in parts] for field in fields(cls)}
-        return cls(**{name: None if of[0] is None else np.concatenate(of) for name, of in every.items()})
+        whole: dict[str, Any] = {name: None if of[0] is None else np.concatenate(of) for name, of in every.items()}
+        return cls(**whole)
 
     @property
     def counts(self) -> NDArray[np.float64]:
