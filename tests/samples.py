@@ -35,15 +35,18 @@ class Sample:
     Attributes:
         canonical: Strategy for cells in the kind's canonical type, none of them missing.
         raw: Different cells as a CSV file has them, in several spellings where the kind knows several, all accepted.
-            Of pictures, paths.
         refused: Cells that are not accepted, the reason, and a part of what the detail says to do about it.
         options: A configuration that has something to say of the cells. Default: none.
+        pictures: Files that the cells name. Default: none.
+        needs: Options without which there is no such feature or target. Default: none.
     """
 
     canonical: st.SearchStrategy[Any]
     raw: tuple[str, ...]
     refused: tuple[tuple[str | bytes, str, str], ...]
     options: dict[str, Any] = field(default_factory=dict)
+    pictures: tuple[str, ...] = ()
+    needs: dict[str, Any] = field(default_factory=dict)
 
 
 SAMPLES: dict[str, Sample] = {
@@ -52,6 +55,17 @@ SAMPLES: dict[str, Sample] = {
         canonical=words.map(lambda word: f"{word}.jpg"),
         raw=("0.png", "1.jpg", "2.bmp", "3.gif"),
         refused=(("nowhere.png", "image_missing", "no such file"),),
+        pictures=("0.png", "1.jpg", "2.bmp", "3.gif"),
+    ),
+    "images": Sample(
+        options={"size": [16, 16], "max_pictures": 3, "pool": "attention"},
+        canonical=st.lists(words.map(lambda word: f"{word}.jpg"), min_size=1, max_size=3),
+        raw=("0.png", "1.jpg| 2.bmp", "['3.gif', '0.png']", "|2.bmp|1.jpg|3.gif", "3.gif|3.gif"),
+        refused=(
+            ("0.png|nowhere.png", "image_missing", "no such file"),
+            ("['0.png', oops]", "image_missing", "no such file"),
+        ),
+        pictures=("0.png", "1.jpg", "2.bmp", "3.gif"),
     ),
     "numeric": Sample(
         options={"min": -1e6},
@@ -177,6 +191,20 @@ SAMPLES: dict[str, Sample] = {
             ("2e6", "out_of_range", "the largest accepted value is 1e+06"),
         ),
     ),
+    "regressions": Sample(
+        options={"length": 2, "transform": "log"},
+        needs={"length": 2},
+        canonical=st.lists(st.floats(1e-3, 1e9) | st.none(), min_size=2, max_size=2).filter(any),
+        raw=("[1, 2.5]", " [3e2 0.125]", "[nan, 7]", "[0.5,0.25]", "[np.float64(4.0), None]"),
+        refused=(
+            ("[1, 2, 3]", "wrong_length", "has 3 numbers, and length is 2"),
+            ("[1, x]", "not_a_number", "2 cannot be read as a number"),
+            ("[1, inf]", "infinite", "finite numbers"),
+            ("[1, 1e200]", "too_large", "the largest number is"),
+            ("[1, -3]", "not_positive", "transform: log needs numbers above zero"),
+            ("1, 2", "not_a_list", "in brackets, such as [0.1, 0.2]"),
+        ),
+    ),
 }
 """By kind."""
 
@@ -190,7 +218,7 @@ def sample_of(kind: str) -> Sample:
 def member(kind: str, **options: Any) -> Feature | Target:
     """A feature or target of a kind."""
     model = {**FEATURES, **TARGETS}[kind]
-    made: Feature | Target = model.model_validate({"kind": kind, **options})
+    made: Feature | Target = model.model_validate({"kind": kind, **sample_of(kind).needs, **options})
     return made
 
 
@@ -209,8 +237,14 @@ def sent(feature: Feature, cells: pl.Series, folder: Path) -> NDArray[Any]:
 
     Returns:
         (rows,): float64, NaN where missing, for a kind of numbers; the files' bytes for pictures; (rows, length)
-        float32 for vectors, NaN where missing; otherwise the words, those of a set with `|` between them.
+        float32 for vectors, NaN where missing; otherwise the words, those of a set with `|` between them. The files of
+        several pictures in a cell are (rows, pictures), with nothing behind the last one.
     """
+    if feature.SEVERAL:
+        lists = cells if cells.dtype == pl.List(pl.String) else coerce(cells, feature).values
+        most = max((len(paths) for paths in lists if paths is not None), default=1)
+        filled = [[*(paths or []), *[""] * most][:most] for paths in lists.to_list()]
+        return np.array([[(folder / path).read_bytes() if path else b"" for path in paths] for paths in filled], object)
     if FEATURES_HELD[feature.kind].dtype == pl.Float64:
         numbers = cells if cells.dtype == pl.Float64 else coerce(cells, feature).values
         return numbers.fill_null(float("nan")).to_numpy()
@@ -246,12 +280,11 @@ def every_kind(folder: Path, *, rows: int = 24) -> tuple[Config, pl.DataFrame]:
     sections: dict[str, dict[str, Any]] = {"features": {}, "targets": {}}
     for place, kind in enumerate(KINDS):
         sample = sample_of(kind)
-        if kind in FEATURES and FEATURES[kind].PICTURES:
-            draw_pictures(folder, sample.raw)
+        draw_pictures(folder, sample.pictures)
         names = [f"{kind}_0", f"{kind}_1"] if kind in FEATURES else [kind]
         for column, name in enumerate(names):
             cells = [*sample.raw, None] if column == 0 else [None, *reversed(sample.raw)]
-            columns[name] = [cells[(row + row // len(cells) + place) % len(cells)] for row in range(rows)]
+            columns[name] = [cells[(row + row // len(cells) + 3 * place) % len(cells)] for row in range(rows)]
             sections["features" if kind in FEATURES else "targets"][name] = {"kind": kind, **sample.options}
     columns["part"] = [PART[row % len(PART)] for row in range(rows)]
     columns["weight"] = [str(row % 4 / 2) for row in range(rows)]

@@ -6,6 +6,7 @@ numbers, words. Some labels are left to chance, some cells are empty, as in a re
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -262,8 +263,14 @@ def everything(draw: Drawing) -> Frame:
         level = int(60 + 180 * shade[row])
         return _blob(draw.random, 12, bool(balcony[row]), (level, 120, 90), (230, 235, 240))
 
+    def shown(row: int, room: int) -> Image.Image:
+        return _blob(draw.random, 8 + room, room % 2 == 0, (200, int(60 + 180 * shade[row]), 90), (225, 230, 240))
+
+    views = [draw.pictures(f"view{room}", functools.partial(shown, room=room)) for room in range(3)]
+    lists = ["|".join(paths[: row % 4]) or None for row, paths in enumerate(zip(*views, strict=True))]
     return {
         "photo": draw.pictures("photo", paint),
+        "views": lists,
         "area": draw.sparse(area.round(1)),
         "rooms": rooms,
         "district": draw.sparse(district),
@@ -284,6 +291,8 @@ def everything(draw: Drawing) -> Frame:
         "state": np.array(["worn", "good", "new"])[state],
         "visits": visits,
         "days": np.exp(2 + shade + draw.noise(0.4)).round(1),
+        "heating": draw.sparse((area * (1 + shade) * np.exp(draw.noise(0.1))).round(1)),
+        "water": draw.sparse((rooms * (8 + 4 * shade) * np.exp(draw.noise(0.1))).round(1)),
         "weight": draw.between(0.5, 1.5).round(2),
     }
 

@@ -38,6 +38,7 @@ _SETS = st.lists(_LABELS, max_size=3).map(lambda words: "|".join(words) or "[]")
 
 CELLS: dict[str, st.SearchStrategy[str]] = {
     "image": st.sampled_from(PICTURES),
+    "images": st.lists(st.sampled_from(PICTURES), min_size=1, max_size=3).map("|".join),
     "numeric": _NUMBERS,
     "category": _WORDS,
     "text": st.one_of(phrases, st.sampled_from(["a red house", "the green house", "?!", "2024"])),
@@ -52,6 +53,9 @@ CELLS: dict[str, st.SearchStrategy[str]] = {
     "ordinal": _LABELS,
     "count": st.sampled_from(["0", "1", "2", "7", "300", "1e15"]),
     "quantile": st.one_of(_POSITIVE, _NUMBERS),
+    "regressions": st.tuples(_POSITIVE | st.just("nan"), _POSITIVE | _NUMBERS).map(
+        lambda pair: f"[{pair[0]}, {pair[1]}]"
+    ),
 }
 """Cells that a kind accepts, by kind, for most options."""
 
@@ -115,6 +119,13 @@ OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "on_corrupt": _of("mask"),
         "augment": _of({"flip": True, "shift": 0.2, "noise": 0.1}, {"rotate": 90, "erase": 0.5, "crop": 0.5}),
     },
+    "images": {
+        "pool": _of("attention"),
+        "separator": _of(";"),
+        "max_pictures": _of(3),
+        "on_missing": _of("mask"),
+        "augment": _of({"flip": True}),
+    },
     "numeric": {
         **_NUMBER_OPTIONS,
         "scale": _of("standard", "log1p", "minmax", "robust", "quantile", "none"),
@@ -177,16 +188,19 @@ OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "levels": _of([0.5], [0.01, 0.99], [0.1, 0.2, 0.5, 0.8, 0.9]),
         "transform": _of("log"),
     },
+    "regressions": {**_HEAD_OPTIONS, "transform": _of("log", "sqrt", "quantile"), "loss": _of("mse", "mae")},
 }
 """Options of each kind, by kind; of those that it needs, see `_NEEDED`."""
 
 _NEEDED: dict[str, dict[str, Any]] = {
     "image": {"size": [8, 8]},
+    "images": {"size": [8, 8], "max_pictures": 2},
     "vector": {"length": 2},
     "ordinal": {"classes": ["red", "green", "7"]},
+    "regressions": {"length": 2},
 }
 _FEATURES = ["numeric", "numeric", "category", "text", "datetime", "vector", "multicategory", "boolean"]
-_HEADS = ["binary", "multiclass", "multilabel", "regression", "ordinal", "count", "quantile"]
+_HEADS = ["binary", "multiclass", "multilabel", "regression", "ordinal", "count", "quantile", "regressions"]
 
 
 @dataclass(frozen=True)
@@ -275,7 +289,7 @@ def _trials(draw: st.DrawFn) -> Trial:
     rows = draw(st.integers(20, 60))
     kinds = [draw(st.sampled_from(_FEATURES)) for _ in range(draw(st.integers(1, 5)))]
     if draw(st.integers(0, 9)) == 9:
-        kinds.append("image")
+        kinds.append(draw(_of("image", "images")))
     heads = [draw(st.sampled_from(_HEADS)) for _ in range(draw(st.integers(1, 3)))]
     columns: dict[str, list[str | None]] = {}
     sections: dict[str, Any] = {"table": "table.csv", "features": {}, "targets": {}}

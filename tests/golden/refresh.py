@@ -527,7 +527,13 @@ def _column_types() -> list[str]:
     """The canonical type of each kind's columns, from the registries."""
     from polyhead.kinds.examples import FEATURES_HELD, TARGETS_HELD
 
-    words = {"String": "string", "Float64": "float64", "List(String)": "list<string>", "List(Float32)": "list<float>"}
+    words = {
+        "String": "string",
+        "Float64": "float64",
+        "List(String)": "list<string>",
+        "List(Float32)": "list<float>",
+        "List(Float64)": "list<double>",
+    }
     return [
         "| Kind | Canonical type |",
         "|---|---|",

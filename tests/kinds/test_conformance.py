@@ -25,7 +25,7 @@ from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.errors import ConfigError, DataError
 from polyhead.examples.rows import EncodedRow, RowEncoder
 from polyhead.examples.timing import Stopwatch
-from polyhead.kinds.coercion import VECTOR
+from polyhead.kinds.coercion import NUMBERS, VECTOR
 from polyhead.kinds.examples import FEATURES_HELD, TARGETS_HELD
 from polyhead.kinds.fitting.accumulator import State
 from polyhead.kinds.fitting.fit import Fit, Site
@@ -102,7 +102,7 @@ def test_numbers_are_held_as_the_graph_reads_them(tf: Any, kind: str) -> None:
     from polyhead.kinds.graphs import FEATURE_BLOCKS, HEADS
 
     graph: Any = {**FEATURE_BLOCKS, **HEADS}[kind]
-    wide = {pl.Float64: tf.float64, VECTOR: tf.float32}
+    wide = {pl.Float64: tf.float64, NUMBERS: tf.float64, VECTOR: tf.float32}
     assert next((dtype for held, dtype in wide.items() if HELD[kind].dtype == held), tf.string) == graph.DTYPE
     assert accepted(kind).dtype == HELD[kind].dtype
 
@@ -164,8 +164,7 @@ def test_nonsense_is_refused_with_column_row_and_remedy(
 ) -> None:
     """The cell alone: rows beside it stay."""
     sample = sample_of(kind)
-    if kind in FEATURES and FEATURES[kind].PICTURES:
-        draw_pictures(tmp_path, sample.raw)
+    draw_pictures(tmp_path, sample.pictures)
     cells: list[str | bytes] = [sample.raw[0], sample.raw[1], cell, sample.raw[0], sample.raw[1]]
     if isinstance(cell, bytes):
         cells = [one.encode() if isinstance(one, str) else one for one in cells]
@@ -382,8 +381,7 @@ def test_a_missing_target_weighs_nothing(
 def fitted_columns(kind: str, columns: int, folder: Path) -> tuple[dict[str, Any], dict[str, Any], pl.Series]:
     """Features of a kind with statistics of their own, each fitted on another part of the sample's cells."""
     cells, owner = accepted(kind), sample_member(kind)
-    if FEATURES[kind].PICTURES:
-        draw_pictures(folder, sample_of(kind).raw)
+    draw_pictures(folder, sample_of(kind).pictures)
     features, statistics = {}, {}
     for at in range(columns):
         fit = table_of(owner).fit(f"c{at}", owner)

@@ -295,10 +295,10 @@ def test_a_range_names_its_columns() -> None:
     """By their numbers, with the zeros before them, where they have any."""
     expected = {"e_8..e_11": ["e_8", "e_9", "e_10", "e_11"], "x098..x101": ["x098", "x099", "x100", "x101"]}
     for columns, names in expected.items():
-        assert member("vector", columns=columns).columns_of("v") == names  # type: ignore[union-attr]
+        assert member("vector", columns=columns).columns_of("v") == names
         assert member("vector", columns=columns).stored_bytes == 16  # type: ignore[union-attr]
-    assert member("vector", column="c").columns_of("v") == ["c"]  # type: ignore[union-attr]
-    assert member("vector").columns_of("v") == ["v"]  # type: ignore[union-attr]
+    assert member("vector", column="c").columns_of("v") == ["c"]
+    assert member("vector").columns_of("v") == ["v"]
 
 
 @pytest.mark.parametrize(

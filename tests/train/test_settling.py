@@ -150,3 +150,69 @@ def test_the_network_carries_the_calibration() -> None:
         outputs = model.predict_on_batch({"x": given})
         np.testing.assert_allclose(outputs["t"], (given - [0.5, -1.0]) / 2, rtol=1e-6)
         np.testing.assert_array_equal(outputs["u"], given)
+
+
+def weighed(logits: Any, values: Any, weights: Any) -> dict[str, Any]:
+    """The head's val rows with weights of their own."""
+    from polyhead.train.settling import HeadRows
+
+    return {"t": HeadRows(logits.astype(np.float32), values, weights > 0, weights.astype(np.float64))}
+
+
+def test_rows_count_by_their_weights() -> None:
+    """Only ratios matter, a row of weight 0 is as good as absent, and many rows of weight 3 are as three of each."""
+    from polyhead.train.settling import calibrations, decisions
+
+    generator = np.random.default_rng(8)
+    log_odds = 2 * generator.normal(size=(6_000, 1)) - 1
+    labels = (generator.random((6_000, 1)) < expit(0.5 * log_odds)).astype(np.float32)
+    weights = np.where(labels[:, 0] > 0, 3.0, 1.0)
+    fitted = binary(decide={"cost": {"false_negative": 2}})
+
+    def settled(held_out: dict[str, Any]) -> tuple[Any, Any]:
+        found = calibrations(fitted, held_out)
+        return found["t"], decisions(fitted, held_out, found)["t"]
+
+    plain, own = settled(rows(log_odds, labels)), settled(weighed(log_odds, labels, weights))
+    assert own[0].temperature != plain[0].temperature
+    assert own[1].thresholds[0] < plain[1].thresholds[0]
+    larger = settled(weighed(log_odds, labels, 7 * weights))
+    assert larger[0].temperature == own[0].temperature
+    assert larger[1].thresholds == pytest.approx(own[1].thresholds)
+    alike = settled(weighed(log_odds, labels, np.full(6_000, 0.25)))
+    assert alike[1].thresholds == pytest.approx(plain[1].thresholds)
+    assert alike[0].log_loss == pytest.approx(plain[0].log_loss)
+    here = generator.random(6_000) < 0.5
+    gone = settled(weighed(log_odds, labels, np.where(here, weights, 0.0)))
+    fewer = settled(weighed(log_odds[here], labels[here], weights[here]))
+    assert gone[0].temperature == fewer[0].temperature
+    assert gone[1].thresholds == pytest.approx(fewer[1].thresholds)
+    assert gone[1].rows == fewer[1].rows == here.sum()
+    often = np.repeat(np.arange(6_000), weights.astype(int))
+    repeated = settled(rows(log_odds[often], labels[often]))
+    assert own[0].temperature == pytest.approx(repeated[0].temperature, rel=0.04)
+    assert own[0].log_loss == pytest.approx(repeated[0].log_loss, rel=1e-3)
+    assert own[1].thresholds == pytest.approx(repeated[1].thresholds, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "ordinal", "multilabel"])
+def test_a_rows_own_weight_is_told_from_its_classes(tf: Any, kind: str) -> None:
+    """The weights in the loss over those of the classes, whatever the kind's loss compares."""
+    from polyhead.kinds.graphs import heads
+
+    weights = np.array([0.5, 2.0, 0.25, 4.0])
+    labels = ["b", "a", "b", ""]
+    if kind == "multilabel":
+        statistics: Any = LabelStatistics(labels=["a", "b"], counts=[10, 90], rows=100, missing=0)
+        raw = {"t": tf.ragged.constant([["b"], ["a", "b"], [], []]), "t/known": tf.constant([1, 1, 1, 0], tf.int64)}
+    else:
+        statistics = ClassStatistics(kind=kind, classes=["a", "b"], counts=[10, 90], missing=0)
+        raw = {"t": tf.constant(labels)}
+    (head,) = heads(fitted_of(statistics, class_weight="balanced"))
+    values, of_classes = (part.numpy() for part in head.transform()(raw))
+    known = np.array([1, 1, 1, 0])
+    rows_only = (weights * known).reshape(-1, *[1] * (of_classes.ndim - 1))
+    found = head.row_weights(values, of_classes * weights.reshape(rows_only.shape).astype(np.float32))
+    assert np.ptp(of_classes[:3]) > 0.1
+    np.testing.assert_allclose(found, np.where(of_classes > 0, rows_only, 0), rtol=1e-6)
+    assert (found.reshape(4, -1).max(1) > 0).tolist() == known.astype(bool).tolist()

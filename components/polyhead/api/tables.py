@@ -22,7 +22,7 @@ WHERE = "the table"
 
 
 @runtime_checkable
-class ArrowTable(Protocol):
+class ArrowStream(Protocol):
     """What gives its rows as a stream of Arrow: a table of PyArrow, a relation of DuckDB, and others."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
@@ -30,7 +30,7 @@ class ArrowTable(Protocol):
 
 
 if TYPE_CHECKING:
-    Data = str | os.PathLike[str] | pd.DataFrame | pl.DataFrame | pl.LazyFrame | ArrowTable
+    Data = str | os.PathLike[str] | pd.DataFrame | pl.DataFrame | pl.LazyFrame | ArrowStream
 else:
     Data = object
 
@@ -68,7 +68,7 @@ class Given:
         pandas = sys.modules.get("pandas")
         if pandas is not None and isinstance(data, pandas.DataFrame):
             return cls(data, data.index)
-        if isinstance(data, ArrowTable):
+        if isinstance(data, ArrowStream):
             return cls(pl.DataFrame(data))
         raise DataError(
             "not-a-table",

@@ -65,7 +65,8 @@ class Calibration(Record):
         shift: What the loss weights of classes had added, for each logit; empty where they weigh the same.
         temperature: The number that gives the least log loss on the val rows, held near 1 where these are few.
         rows: The val rows behind it, whose target is known.
-        log_loss_before: Of these rows, without weights, with the shift undone; None where there are none.
+        log_loss_before: Of these rows, by row weights and without those of classes, with the shift undone; None where
+            there are none.
         log_loss: The same at the temperature.
         reason: Why the temperature is 1; empty where it is not.
     """

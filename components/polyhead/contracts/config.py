@@ -472,9 +472,7 @@ class Config(Section):
 
     def columns_of(self, name: str) -> list[str]:
         """The table's columns behind a feature or target name: one, or several whose cells are a list."""
-        if name in self.features:
-            return self.features[name].columns_of(name)
-        return [self.targets[name].column or name]
+        return (self.features[name] if name in self.features else self.targets[name]).columns_of(name)
 
     @property
     def columns(self) -> list[str]:

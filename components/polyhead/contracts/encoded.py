@@ -5,7 +5,9 @@
     <out>/pictures.arrow                    where the features of each picture lie; columns as in shard's
 
 An example is as in the shards, but for the pictures that a frozen network sees:
-    feature/image/<name>   bytes: little-endian float32, as many as the network's vector is wide; absent where missing
+    feature/image/<name>            bytes: little-endian float32, as many as the network's vector is wide; absent where
+                                    missing
+    feature/images/<name>/<place>   the same of each picture of a cell
 """
 
 from __future__ import annotations

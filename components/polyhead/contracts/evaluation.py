@@ -241,6 +241,7 @@ class HeadReport(Record):
         missing: Test rows whose target is missing.
         classes: Classes or labels in the order of the logits; empty for regression.
         metrics: By name, in the order of the reports.
+        columns: Of a head of several columns, the metrics of each by itself.
         confusion: For binary and multiclass: rows by true class (first index) and predicted class.
         slices: The headline metric by slice.
         thresholds: From which probability on the head says yes: by the positive label for binary, by label for
@@ -261,6 +262,7 @@ class HeadReport(Record):
     missing: int
     classes: list[str]
     metrics: dict[str, MetricScore]
+    columns: dict[str, dict[str, MetricScore]] = Field({})
     confusion: list[list[int]] = Field([])
     slices: list[SliceScore] = Field([])
     thresholds: dict[str, float] = Field({})

@@ -17,6 +17,7 @@ Row weights are in `weight`: a little-endian float64 for each of their columns, 
 Where the columns of a kind cannot lie together, each has entries of its own:
     feature/image/<name>             bytes: the oriented picture, RGB or gray, at the feature's size, encoded as
                                      `store` says; absent where missing
+    feature/images/<name>/<place>    the same of each picture of a cell, counted from 0
     feature/multicategory/<name>     bytes list of values
     target/multilabel/<name>         bytes list of labels
     <entry of a set>/known           int64: 1 where the set is known, else 0
@@ -31,7 +32,9 @@ the very artifact that one worker writes.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from polyhead.contracts.artifact import Contract, FileDigest, InnerPath, Record
 from polyhead.contracts.config import Split
@@ -39,6 +42,7 @@ from polyhead.contracts.partitions import Part, Partition, Plan
 from polyhead.contracts.section import THE_FIT, Decides
 from polyhead.contracts.validation import Rejection
 from polyhead.kinds.features.image.config import ImageStatistics
+from polyhead.kinds.features.images.config import ImagesStatistics
 
 PICTURE_INDEX = "pictures.arrow"
 TIMINGS = "timings.json"
@@ -91,7 +95,7 @@ class ShardManifest(Contract):
     rows_read: int
     rows_rejected: int
     rejections: list[Rejection]
-    pictures: dict[str, ImageStatistics]
+    pictures: dict[str, Annotated[ImageStatistics | ImagesStatistics, Field(discriminator="kind")]]
     warnings: list[str]
 
     @classmethod

@@ -47,6 +47,9 @@ DUPLICATES_TABLE = "duplicates.parquet"
 PATHS_TABLE = "paths.parquet"
 PICTURES_TABLE = "pictures.parquet"
 EMBEDDED_PICTURES = "pictures.bin"
+MASKED = "masked_"
+"""How the reason of a cell begins that is set aside in whole or in part, so that its row is kept."""
+
 ROW, KEY, SPLIT = "__row__", "__key__", "__split__"
 GROUP, TIME = "__group__", "__time__"
 PICTURE_FIELDS = {

@@ -172,10 +172,7 @@ def coverage_sentence(head: HeadReport) -> str:
     span = _shares(held.interval)
     between = f" (95 % interval {span})" if span else ""
     if head.classes:
-        what, size = (
-            "sets",
-            f"{held.size:.2f} {'labels' if head.kind == 'multilabel' else 'classes'} in a set on average",
-        )
+        what, size = "sets", f"{held.size:.2f} classes in a set on average"
     else:
         what, size = "intervals", f"mean width {fixed(held.size, decimals(held.size))}"
     rows = counted(held.calibrated_on, "val row")

@@ -173,7 +173,6 @@ def _head(
     facet = REPORTS[head.kind]
     known = known_rows(line.name, head.classes, predictions) if head.n else None
     analysis = Analysis() if known is None else facet.analyse(line.name, head, known)
-    noun = "label" if head.kind == "multilabel" else "class"
     reliability = panels.reliability(head.reliability)
     charts = list(analysis.charts)
     charts += [reliability] if reliability else []
@@ -184,8 +183,8 @@ def _head(
         sentence=line.sentence,
         scores=summary.scores_of(head),
         charts=charts,
-        classes=panels.class_table(head.per_class, head.thresholds, noun, most),
-        noun=noun,
+        classes=panels.class_table(head.per_class, head.thresholds, facet.NOUN, most),
+        noun=facet.NOUN,
         coverage=panels.coverage_sentence(head),
         worst_heading=facet.WORST,
         worst=_worst(analysis.worst, shown, room) if analysis.worst else None,

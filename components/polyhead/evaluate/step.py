@@ -400,6 +400,12 @@ def _head_report(
             seed=_BOOTSTRAP_SEED,
             weights=rows[f"{name}.weight"].to_numpy() if config.targets[name].weight else None,
         ),
+        columns={
+            column: compare(
+                part, score.parts(baseline)[column], resamples=config.evaluate.bootstrap, seed=_BOOTSTRAP_SEED
+            )
+            for column, part in score.parts(outcome).items()
+        },
         confusion=score.confusion(statistics, outcome),
         per_class=score.per_class(statistics, outcome),
         reliability=score.reliability(statistics, outcome),

@@ -10,18 +10,18 @@ import polars as pl
 
 from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.contracts.validation import KEY, ROW, picture_column
+from polyhead.contracts.validation import KEY, MASKED, ROW, picture_column
 from polyhead.examples.encoding import Pieces, encode_entries, with_pictures
 from polyhead.examples.stored import PictureEncoder, PictureName, picture_name
 from polyhead.examples.timing import Stopwatch
-from polyhead.kinds.entries import KEY_ENTRY, entry_name
+from polyhead.kinds.entries import KEY_ENTRY
 from polyhead.kinds.examples import entries_of
-from polyhead.kinds.features.image.config import ImageFeature, pictured
+from polyhead.kinds.features.image.config import PictureFeature, pictured
 from polyhead.kinds.union import Target
 from polyhead.pictures.facts import content_hash
 from polyhead.pictures.failures import PictureError, work_on
 from polyhead.pictures.folder import PictureFolder
-from polyhead.tables.rejected import MASKED, Cell
+from polyhead.tables.rejected import Cell
 
 ENTRIES = "__entries__"
 """The column of a row's entries, without pictures."""
@@ -103,7 +103,7 @@ class RowEncoder:
         self._targets: Mapping[str, Target] = preprocessing.targets if targets else {}
         self._folder = folder
         self._kept = kept
-        self._features: dict[str, ImageFeature] = {}
+        self._features: dict[str, PictureFeature] = {}
         self._encoders: dict[str, PictureEncoder] = {}
         for name, (feature, of) in pictured(preprocessing.features, preprocessing.feature_statistics).items():
             self._features[name] = feature
@@ -151,11 +151,8 @@ class RowEncoder:
         names: dict[PictureName, bytes] = {}
         masked: list[RowError] = []
         decoded = kept = bytes_read = 0
-        for name, encoder in self._encoders.items():
-            path = row.get(name)
-            if path is None:
-                continue
-            facts = row.get(picture_column(name))
+        for name, path, facts, entry in self._cells(row):
+            encoder = self._encoders[name]
             named, stored = self._held(encoder, facts)
             if stored is None:
                 clock.start()
@@ -177,7 +174,7 @@ class RowEncoder:
                 kept += 1
             if named is not None:
                 names[named] = stored
-            pictures[entry_name("feature", "image", name)] = stored
+            pictures[entry] = stored
         return EncodedRow(with_pictures(row[ENTRIES], pictures), names, decoded, kept, bytes_read, masked)
 
     def map(
@@ -207,9 +204,20 @@ class RowEncoder:
 
     def _to_read(self, row: Mapping[str, Any]) -> Iterator[str]:
         """The pictures of a row that no earlier shard holds."""
-        for name, encoder in self._encoders.items():
-            if row.get(name) is not None and self._held(encoder, row.get(picture_column(name)))[1] is None:
-                yield row[name]
+        for name, path, facts, _ in self._cells(row):
+            if self._held(self._encoders[name], facts)[1] is None:
+                yield path
+
+    def _cells(self, row: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any] | None, str]]:
+        """Every picture of a row: its feature, its path, what validation saw of it, and the entry that holds it."""
+        for name, feature in self._features.items():
+            cell, facts = row.get(name), row.get(picture_column(name))
+            if cell is None:
+                continue
+            paths, seen = (cell, facts) if feature.SEVERAL else ([cell], [facts])
+            entries = feature.picture_entries(name)[: len(paths)]
+            for path, of_path, entry in zip(paths, seen or [None] * len(paths), entries, strict=True):
+                yield name, path, of_path, entry
 
     def _held(
         self, encoder: PictureEncoder, facts: Mapping[str, Any] | None

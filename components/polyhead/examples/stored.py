@@ -13,7 +13,7 @@ from PIL import Image
 
 from polyhead import __version__
 from polyhead.examples.timing import Stopwatch
-from polyhead.kinds.features.image.config import ImageFeature
+from polyhead.kinds.features.image.config import PictureFeature
 from polyhead.pictures.decode import DEFINITION, decode_picture, is_plain_jpeg, is_plain_png
 from polyhead.pictures.resize import fitted
 from polyhead.pictures.samples import Pixels
@@ -46,7 +46,7 @@ class PictureEncoder:
         recipe: Names everything but the file that decides the result, in hexadecimal.
     """
 
-    def __init__(self, feature: ImageFeature, decode: Literal["scaled", "full"], *, max_pixels: int) -> None:
+    def __init__(self, feature: PictureFeature, decode: Literal["scaled", "full"], *, max_pixels: int) -> None:
         self._feature = feature
         self._at_least = feature.size if decode == "scaled" else None
         self._max_pixels = max_pixels
@@ -94,7 +94,7 @@ class PictureEncoder:
         return store == "png" and is_plain_png(content, gray=gray)
 
 
-def stored_bytes(picture: Pixels, feature: ImageFeature) -> bytes:
+def stored_bytes(picture: Pixels, feature: PictureFeature) -> bytes:
     """A resized picture as a shard holds it: raw row-major samples, PNG, or JPEG."""
     if feature.store == "raw":
         return picture.tobytes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -209,6 +209,52 @@ def difference_of_roots(values: Floats, others: Floats) -> Smooth:
         lambda m: np.sqrt(m[..., 0]) - np.sqrt(m[..., 1]),
         lambda m: np.stack([0.5 / np.sqrt(m[..., 0]), -0.5 / np.sqrt(m[..., 1])], -1),
     )
+
+
+def root(smooth: Smooth) -> Smooth:
+    """The root of a function."""
+    return Smooth(
+        smooth.terms,
+        lambda m: np.sqrt(smooth.function(m)),
+        lambda m: 0.5 * smooth.gradient(m) / np.sqrt(smooth.function(m))[..., None],
+    )
+
+
+def average(parts: Sequence[tuple[Smooth, Booleans]]) -> Smooth:
+    """The mean of functions each of which is of some of the rows.
+
+    Args:
+        parts: At least one: the function of its own rows, and which of all rows (n,) these are.
+    """
+    count = len(parts)
+    each = [_on_all_rows(smooth, rows) for smooth, rows in parts]
+    ends = np.cumsum([smooth.terms.shape[1] for smooth in each]).tolist()
+    places = [slice(end - smooth.terms.shape[1], end) for smooth, end in zip(each, ends, strict=True)]
+
+    def function(m: Floats) -> Floats:
+        total: Floats = sum(
+            (smooth.function(m[..., at]) for smooth, at in zip(each, places, strict=True)), np.zeros(())
+        )
+        return total / count
+
+    def gradient(m: Floats) -> Floats:
+        slopes = [smooth.gradient(m[..., at]) for smooth, at in zip(each, places, strict=True)]
+        return np.concatenate(slopes, -1) / count
+
+    return Smooth(np.concatenate([smooth.terms for smooth in each], 1), function, gradient)
+
+
+def _on_all_rows(smooth: Smooth, rows: Booleans) -> Smooth:
+    """The same function of all rows: its means are over those that count, whose share is one more term."""
+    terms = np.zeros((len(rows), smooth.terms.shape[1] + 1))
+    terms[rows, :-1], terms[rows, -1] = smooth.terms, 1.0
+
+    def gradient(m: Floats) -> Floats:
+        means, share = m[..., :-1] / m[..., -1:], m[..., -1:]
+        slope = smooth.gradient(means)
+        return np.concatenate([slope, -(slope * means).sum(-1, keepdims=True)], -1) / share
+
+    return Smooth(terms, lambda m: smooth.function(m[..., :-1] / m[..., -1:]), gradient)
 
 
 def _log_of(smooth: Smooth) -> Smooth:

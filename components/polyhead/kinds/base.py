@@ -65,6 +65,24 @@ def column_names(columns: object) -> list[str] | None:
     return [f"{start}{number:0{width}d}" for number in range(int(first), int(last) + 1)]
 
 
+def require_columns(columns: object, example: str) -> object:
+    """What `columns` of a feature or target says, as it is, where it names some.
+
+    Args:
+        columns: As for `column_names`; None where nothing is said.
+        example: Of a range, for the message.
+
+    Raises:
+        InvalidValueError: It names none.
+    """
+    if columns is not None and column_names(columns) is None:
+        raise InvalidValueError(
+            "invalid-columns",
+            f"received {columns!r}: write the first and the last column, {example}, or a list of two or more",
+        )
+    return columns
+
+
 class FeatureBase(Section):
     """What every feature has."""
 
@@ -73,6 +91,9 @@ class FeatureBase(Section):
 
     MODALITY: ClassVar[str] = "the table"
     """What all features that are looked at alike are called together."""
+
+    SEVERAL: ClassVar[bool] = False
+    """Whether a cell has several of them, a list."""
 
     column: Data[str | None] = Field(None, description="The table's column. Default: the feature's name.")
     required: Data[bool] = Field(
@@ -304,6 +325,14 @@ class TargetBase(Section):
         description="A column of row weights of this head: numbers from 0, in its losses, baseline and weighted "
         "metrics. Default: the weight of all heads, if the config has one.",
     )
+
+    def columns_of(self, name: str) -> list[str]:
+        """The table's columns that hold the target; where there are several, each has an item of a row's list.
+
+        Args:
+            name: The target's.
+        """
+        return [self.column or name]
 
     @property
     def weighing(self) -> ClassWeight:

@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from polyhead.contracts.numbers import NumbersSection
+from polyhead.contracts.validation import MASKED
 from polyhead.contracts.words import COMPUTED, RESPELLINGS, computed
 from polyhead.errors import DataError, Problem
 from polyhead.kinds import numerals
@@ -35,6 +36,9 @@ LARGEST = 1e150
 
 VECTOR = pl.List(pl.Float32)
 """The canonical type of vectors."""
+
+NUMBERS = pl.List(pl.Float64)
+"""The canonical type of several numbers of which some may be missing, which are null."""
 
 EMPTY_SET = "[]"
 """How a text cell spells a set without any word."""
@@ -78,7 +82,7 @@ class Rule:
     """What a cell must not be.
 
     Attributes:
-        reason: A word for counting, such as `not_a_number`.
+        reason: A word for counting, such as `not_a_number`. Where it begins with `MASKED`, the cell is used, in part.
         detail: One line for a person, or what gives one for a cell's canonical value.
         broken: Boolean per cell, of the source's columns; null counts as False.
     """
@@ -303,6 +307,66 @@ def vector_coercion(source: Source, length: int | None = None, names: Sequence[s
     return made.refusing("infinite", "must have finite numbers, of 32 bits", infinite)
 
 
+def numbers_coercion(source: Source, names: Sequence[str], *, from_columns: bool) -> Coercion:
+    """How a column becomes lists of float64, in which a missing number is null; a list without any is missing.
+
+    Lists are taken as they are; text is read as one, such as `[0.1, nan]`. NaN and the spellings of `NO_NUMBER` are
+    missing.
+
+    Args:
+        source: The column.
+        names: What messages call the numbers of a cell, which has as many.
+        from_columns: Whether `received_of` made the lists, in which NaN is what could not be read.
+
+    Raises:
+        DataError: The column's type holds no lists of numbers.
+    """
+    values, dtype = source.values, source.dtype
+    inner = dtype.inner if isinstance(dtype, (pl.List, pl.Array)) else None
+    if dtype == pl.Null:
+        return Coercion(source.received.cast(NUMBERS))
+    if isinstance(inner, pl.DataType) and (inner.is_numeric() or inner in (pl.Boolean, pl.Null)):
+        number = pl.element().cast(pl.Float64)
+        lists = source.received.cast(pl.List(inner)).list.eval(number if from_columns else number.fill_nan(None))
+        made = Coercion(lists)
+    elif inner == pl.String:
+        made = Coercion(source.received.cast(pl.List(pl.String)).list.eval(_number_or_nan(pl.element())))
+    elif dtype in TEXTS:
+        text = text_of(source.received, dtype).str.strip_chars()
+        body = text.str.extract(r"(?s)^\[(.*)\]$").str.strip_chars()
+        items = body.str.replace_all(r"np\.\w+\(([^()]*)\)", "$1").str.replace_all(r"\s*,\s*|\s+", ",").str.split(",")
+        made = requiring_text(Coercion(items.list.eval(_number_or_nan(pl.element()))), source)
+        odd = text.is_not_null() & body.is_null() & ~text.str.to_lowercase().is_in(sorted(NO_NUMBER))
+        made = made.refusing("not_a_list", "is not a list of numbers in brackets, such as [0.1, 0.2]", odd)
+    else:
+        what = f"holds {dtype}, which is not a list of numbers"
+        raise DataError("not-a-vector", what, where=f"column '{source.name}'")
+    whole = made.values
+    nothing = whole.list.eval(pl.element().is_null()).list.all() & (whole.list.len() == len(names))
+    made = replace(made, values=pl.when(~nothing).then(whole))
+
+    def wrong_length(cell: pl.Series) -> str:
+        return f"has {len(cell)} numbers, and length is {len(names)}"
+
+    def unread(cell: pl.Series) -> str:
+        at = int(cell.is_nan().arg_max() or 0)
+        return f"{names[at]} cannot be read as a number"
+
+    made = made.refusing("wrong_length", wrong_length, values.list.len() != len(names))
+    made = made.refusing("not_a_number", unread, values.list.eval(pl.element().is_nan()).list.any())
+    infinite = values.list.eval(pl.element().is_infinite()).list.any()
+    made = made.refusing("infinite", "must have finite numbers", infinite)
+    too_large = values.list.eval(pl.element().abs() > LARGEST).list.any()
+    return made.refusing("too_large", f"the largest number is {LARGEST:.3g}", too_large)
+
+
+def _number_or_nan(text: pl.Expr) -> pl.Expr:
+    """Text as float64: null where it spells a missing number, NaN where it cannot be read."""
+    bare = text.str.strip_chars()
+    missing = bare.is_null() | bare.str.to_lowercase().is_in(sorted(NO_NUMBER))
+    return pl.when(~missing).then(bare.cast(pl.Float64, strict=False).fill_null(math.nan))
+
+
 def words(column: pl.Series, *, strip: bool = True) -> pl.Series:
     """A column as text; see `word_coercion`."""
     return applied(column, lambda source: word_coercion(source, strip=strip)).values
@@ -327,8 +391,37 @@ def path_coercion(source: Source) -> Coercion:
     Raises:
         DataError: The column holds no words.
     """
-    made = Coercion(_bare(text_of(source.received, _require_single(source.name, source.dtype))))
+    made = Coercion(_bare(text_of(source.received, _require_single(source.name, source.dtype, is_path=True))))
     return requiring_text(made, source)
+
+
+def paths_coercion(source: Source, separator: str, most: int) -> Coercion:
+    """How a column becomes lists of the paths of files, in the cells' order, spelled as they are.
+
+    Text is cut at the separator. Lists are taken as they are, and so are lists that Python, NumPy or JSON wrote into a
+    cell. A list without a path is missing.
+
+    Args:
+        source: The column.
+        separator: What separates the paths of a text cell.
+        most: Paths of a cell that are taken, the first ones; a cell that has more is masked in part.
+
+    Raises:
+        DataError: The column holds neither words nor lists of words.
+    """
+    if isinstance(source.dtype, (pl.List, pl.Array)):
+        inner = source.dtype.inner
+        assert isinstance(inner, pl.DataType)
+        text = text_of(pl.element(), _require_single(source.name, inner))
+        lists = source.received.cast(pl.List(inner)).list.eval(text)
+    else:
+        cells = _bare(text_of(source.received, _require_single(source.name, source.dtype)))
+        lists = cells.map_batches(lambda cells: cut_cells(cells, separator), pl.List(pl.String), is_elementwise=True)
+    bare = lists.list.eval(pl.element().str.strip_chars())
+    paths = bare.list.eval(pl.element().filter(pl.element() != ""))
+    made = requiring_text(Coercion(pl.when(paths.list.len() > 0).then(paths.list.head(most))), source)
+    detail = f"names more than {most} pictures (max_pictures): the first {most} are used"
+    return made.refusing("masked_too_many_pictures", detail, paths.list.len() > most)
 
 
 def requiring_text(made: Coercion, source: Source) -> Coercion:
@@ -378,11 +471,13 @@ def _spelling(value: pl.Expr, name: str, dtype: pl.DataType, *, strip: bool = Tr
     return word.map_batches(_respelled_text, pl.String, is_elementwise=True)
 
 
-def _require_single(name: str, dtype: pl.DataType) -> pl.DataType:
+def _require_single(name: str, dtype: pl.DataType, *, is_path: bool = False) -> pl.DataType:
     if dtype.is_numeric() or dtype in _SPELLED:
         return dtype
     is_list = dtype in (pl.List, pl.Array)
     hint = "set kind: multicategory (multilabel for a target), or join a list's words into one text" if is_list else ""
+    if is_list and is_path:
+        hint = "set kind: images, which takes several pictures in a cell"
     raise DataError(
         "not-a-single-value", f"holds {dtype}, which is not a single value", where=f"column '{name}'", hint=hint
     )
@@ -474,7 +569,7 @@ def set_coercion(
         made = Coercion(_set_of(source.received.cast(pl.List(inner)), source.name, inner, repeats=repeats))
     else:
         text = _bare(text_of(source.received, _require_single(source.name, source.dtype)))
-        lists = text.map_batches(lambda cells: _cut(cells, separator), pl.List(pl.String), is_elementwise=True)
+        lists = text.map_batches(lambda cells: cut_cells(cells, separator), pl.List(pl.String), is_elementwise=True)
         made = requiring_text(Coercion(_set_of(lists, source.name, pl.String(), repeats=repeats)), source)
     if source.dtype in TEXTS:
         detail = f"is not a list that Python or JSON writes; separate its values with {separator!r}"
@@ -492,7 +587,7 @@ def _set_of(lists: pl.Expr, name: str, dtype: pl.DataType, *, repeats: bool) -> 
     return (words if repeats else words.list.unique()).list.sort()
 
 
-def _cut(cells: pl.Series, separator: str) -> pl.Series:
+def cut_cells(cells: pl.Series, separator: str) -> pl.Series:
     """Cells as lists: read where they spell one, cut at the separator otherwise."""
     cut = cells.replace(EMPTY_SET, "").str.split(separator)
     rows = cells.str.contains(LIKE_A_LIST)
@@ -533,12 +628,14 @@ def applied(
     frame = pl.DataFrame({"received": column}).with_columns(made.values.alias("values"))
     frame = frame.with_columns(made.fault.alias("fault")).with_row_index("row")
     faults = []
-    for number, rule in enumerate(made.rules, 1):
+    refusing = [number for number, rule in enumerate(made.rules, 1) if not rule.reason.startswith(MASKED)]
+    for number in refusing:
+        rule = made.rules[number - 1]
         cells = frame.filter(pl.col("fault") == number)
         said = cells.with_columns(details(rule, cells["values"])).sort("detail", maintain_order=True)
         for (detail,), rows in said.group_by("detail", maintain_order=True):
             faults.append(Fault(rule.reason, str(detail), frame["row"].is_in(rows["row"].implode())))
-    fine = pl.when(pl.col("fault") == 0).then(pl.col("values"))
+    fine = pl.when(~pl.col("fault").is_in(refusing)).then(pl.col("values"))
     return Coerced(frame.select(fine.alias("values")).to_series(), faults)
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from polyhead.contracts.validation import weight_column
 from polyhead.kinds.base import weights_of
-from polyhead.kinds.coercion import VECTOR
+from polyhead.kinds.coercion import NUMBERS, VECTOR
 from polyhead.kinds.entries import WEIGHT_ENTRY, entry_name
 from polyhead.kinds.union import Feature, Target
 
@@ -32,10 +32,11 @@ def _vectors(group: str, kind: str, columns: Sequence[pl.Series]) -> Entries:
 
 
 def _bytes_of(vectors: pl.Series) -> pl.Series:
-    """Lists of float32 as their little-endian bytes; null stays null."""
+    """Lists of numbers as their little-endian bytes, a null in a list as NaN; null stays null."""
     import pyarrow as pa
 
-    numbers = vectors.explode(empty_as_null=False, keep_nulls=False).to_numpy().astype("<f4", copy=False)
+    flat = vectors.explode(empty_as_null=False, keep_nulls=False).to_numpy()
+    numbers = flat.astype(flat.dtype.newbyteorder("<"), copy=False)
     lengths = vectors.list.len().fill_null(0).to_numpy().astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)]) * numbers.itemsize
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(numbers))]
@@ -72,6 +73,7 @@ class Held(NamedTuple):
 
 FEATURES_HELD: dict[str, Held] = {
     "image": Held(pl.String, _pictures),
+    "images": Held(pl.List(pl.String), _pictures),
     "numeric": Held(pl.Float64, _together),
     "category": Held(pl.String, _together),
     "text": Held(pl.String, _together),
@@ -88,6 +90,7 @@ TARGETS_HELD: dict[str, Held] = {
     "ordinal": Held(pl.String, _together),
     "count": Held(pl.Float64, _together),
     "quantile": Held(pl.Float64, _together),
+    "regressions": Held(NUMBERS, _vectors),
 }
 
 

@@ -9,6 +9,7 @@ from polyhead.kinds.features.boolean.graph import BooleanBlock
 from polyhead.kinds.features.category.graph import CategoryBlock
 from polyhead.kinds.features.datetime.graph import DatetimeBlock
 from polyhead.kinds.features.image.graph import ImageBlock
+from polyhead.kinds.features.images.graph import ImagesBlock
 from polyhead.kinds.features.multicategory.graph import MulticategoryBlock
 from polyhead.kinds.features.numeric.graph import NumericBlock
 from polyhead.kinds.features.text.graph import TextBlock
@@ -21,11 +22,13 @@ from polyhead.kinds.targets.multilabel.graph import MultilabelHead
 from polyhead.kinds.targets.ordinal.graph import OrdinalHead
 from polyhead.kinds.targets.quantile.graph import QuantileHead
 from polyhead.kinds.targets.regression.graph import RegressionHead
+from polyhead.kinds.targets.regressions.graph import RegressionsHead
 
 FEATURE_BLOCKS: dict[str, type[FeatureBlock[Any, Any]]] = {
     block.KIND: block
     for block in (
         ImageBlock,
+        ImagesBlock,
         NumericBlock,
         CategoryBlock,
         TextBlock,
@@ -37,7 +40,16 @@ FEATURE_BLOCKS: dict[str, type[FeatureBlock[Any, Any]]] = {
 }
 HEADS: dict[str, type[Head[Any, Any]]] = {
     head.KIND: head
-    for head in (BinaryHead, MulticlassHead, MultilabelHead, RegressionHead, OrdinalHead, CountHead, QuantileHead)
+    for head in (
+        BinaryHead,
+        MulticlassHead,
+        MultilabelHead,
+        RegressionHead,
+        OrdinalHead,
+        CountHead,
+        QuantileHead,
+        RegressionsHead,
+    )
 }
 
 

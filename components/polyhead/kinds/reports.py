@@ -10,6 +10,7 @@ from polyhead.kinds.targets.multilabel import report as multilabel
 from polyhead.kinds.targets.ordinal import report as ordinal
 from polyhead.kinds.targets.quantile import report as quantile
 from polyhead.kinds.targets.regression import report as regression
+from polyhead.kinds.targets.regressions import report as regressions
 
 REPORTS: dict[str, TargetReport] = {
     "binary": binary.REPORT,
@@ -19,5 +20,6 @@ REPORTS: dict[str, TargetReport] = {
     "ordinal": ordinal.REPORT,
     "count": count.REPORT,
     "quantile": quantile.REPORT,
+    "regressions": regressions.REPORT,
 }
 """By kind."""

@@ -14,6 +14,7 @@ from polyhead.kinds.targets.multilabel import score as multilabel
 from polyhead.kinds.targets.ordinal import score as ordinal
 from polyhead.kinds.targets.quantile import score as quantile
 from polyhead.kinds.targets.regression import score as regression
+from polyhead.kinds.targets.regressions import score as regressions
 from polyhead.kinds.union import TargetStatistics
 
 
@@ -25,6 +26,7 @@ class _Scores(TypedDict):
     ordinal: ordinal.OrdinalScore
     count: count.CountScore
     quantile: quantile.QuantileScore
+    regressions: regressions.RegressionsScore
 
 
 _SCORES: _Scores = {
@@ -35,6 +37,7 @@ _SCORES: _Scores = {
     "ordinal": ordinal.SCORE,
     "count": count.SCORE,
     "quantile": quantile.SCORE,
+    "regressions": regressions.SCORE,
 }
 
 SCORES = cast("Mapping[str, TargetScore[Any, Any, Any]]", _SCORES)

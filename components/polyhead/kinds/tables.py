@@ -14,6 +14,7 @@ from polyhead.kinds.features.boolean.table import BooleanTable
 from polyhead.kinds.features.category.table import CategoryTable
 from polyhead.kinds.features.datetime.table import DatetimeTable
 from polyhead.kinds.features.image.table import ImageTable
+from polyhead.kinds.features.images.table import ImagesTable
 from polyhead.kinds.features.multicategory.table import MulticategoryTable
 from polyhead.kinds.features.numeric.table import NumericTable
 from polyhead.kinds.features.text.table import TextTable
@@ -27,11 +28,13 @@ from polyhead.kinds.targets.multilabel.table import MultilabelTable
 from polyhead.kinds.targets.ordinal.table import OrdinalTable
 from polyhead.kinds.targets.quantile.table import QuantileTable
 from polyhead.kinds.targets.regression.table import RegressionTable
+from polyhead.kinds.targets.regressions.table import RegressionsTable
 from polyhead.kinds.union import AnyFeature, AnyTarget, Feature, Target
 
 
 class _Features(TypedDict):
     image: ImageTable
+    images: ImagesTable
     numeric: NumericTable
     category: CategoryTable
     text: TextTable
@@ -49,10 +52,12 @@ class _Targets(TypedDict):
     ordinal: OrdinalTable
     count: CountTable
     quantile: QuantileTable
+    regressions: RegressionsTable
 
 
 _FEATURES: _Features = {
     "image": ImageTable(),
+    "images": ImagesTable(),
     "numeric": NumericTable(),
     "category": CategoryTable(),
     "text": TextTable(),
@@ -69,6 +74,7 @@ _TARGETS: _Targets = {
     "ordinal": OrdinalTable(),
     "count": CountTable(),
     "quantile": QuantileTable(),
+    "regressions": RegressionsTable(),
 }
 
 FEATURE_TABLES = cast("Mapping[str, FeatureTable[Any]]", _FEATURES)

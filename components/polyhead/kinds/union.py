@@ -11,6 +11,7 @@ from polyhead.kinds.features.boolean.config import BooleanFeature, BooleanStatis
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.datetime.config import DatetimeFeature, DatetimeStatistics
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+from polyhead.kinds.features.images.config import ImagesFeature, ImagesStatistics
 from polyhead.kinds.features.multicategory.config import MulticategoryFeature, MulticategoryStatistics
 from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
 from polyhead.kinds.features.text.config import TextFeature, TextStatistics
@@ -23,9 +24,11 @@ from polyhead.kinds.targets.multilabel.config import LabelStatistics, Multilabel
 from polyhead.kinds.targets.ordinal.config import OrdinalTarget
 from polyhead.kinds.targets.quantile.config import QuantileStatistics, QuantileTarget
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+from polyhead.kinds.targets.regressions.config import RegressionsStatistics, RegressionsTarget
 
 AnyFeature = (
     ImageFeature
+    | ImagesFeature
     | NumericFeature
     | CategoryFeature
     | TextFeature
@@ -35,13 +38,21 @@ AnyFeature = (
     | BooleanFeature
 )
 AnyTarget = (
-    BinaryTarget | MulticlassTarget | MultilabelTarget | RegressionTarget | OrdinalTarget | CountTarget | QuantileTarget
+    BinaryTarget
+    | MulticlassTarget
+    | MultilabelTarget
+    | RegressionTarget
+    | OrdinalTarget
+    | CountTarget
+    | QuantileTarget
+    | RegressionsTarget
 )
 
 Feature = Annotated[AnyFeature, Field(discriminator="kind")]
 Target = Annotated[AnyTarget, Field(discriminator="kind")]
 FeatureStatistics = Annotated[
     ImageStatistics
+    | ImagesStatistics
     | NumericStatistics
     | CategoryStatistics
     | TextStatistics
@@ -52,7 +63,12 @@ FeatureStatistics = Annotated[
     Field(discriminator="kind"),
 ]
 TargetStatistics = Annotated[
-    ClassStatistics | LabelStatistics | RegressionStatistics | CountStatistics | QuantileStatistics,
+    ClassStatistics
+    | LabelStatistics
+    | RegressionStatistics
+    | CountStatistics
+    | QuantileStatistics
+    | RegressionsStatistics,
     Field(discriminator="kind"),
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -54,7 +54,7 @@ def duplicates(table: ParquetTable, config: Config, folder: PictureFolder, *, wo
     Returns:
         Of `SCHEMA`.
     """
-    cells = _cells(table, list(config.pictured))
+    cells = _cells(table, {name: feature.SEVERAL for name, feature in config.pictured.items()})
     found = [
         _identical_rows(table, config),
         _numbered(IMAGES, cells.filter(pl.len().over("content") > 1), "content"),
@@ -139,21 +139,27 @@ def _agreement(column: pl.DataFrame) -> float:
     return float((counts * (counts - 1)).sum()) / pairs if pairs else 0.0
 
 
-def _cells(table: ParquetTable, images: Sequence[str]) -> pl.DataFrame:
-    """Every picture of the table: its row, key, column, content and perceptual hash, row by row."""
-    rows = table.scan()
-    columns = [
-        rows.select(
+def _cells(table: ParquetTable, images: Mapping[str, bool]) -> pl.DataFrame:
+    """Every picture of the table: its row, key, column, content and perceptual hash, row by row.
+
+    Args:
+        table: A clean table.
+        images: The features of pictures, and whether a cell has several.
+    """
+    columns = []
+    for place, (name, several) in enumerate(images.items()):
+        rows = table.scan().select(
             ROW,
             KEY,
             pl.lit(name).alias("column"),
             pl.lit(place, pl.UInt16).alias("place"),
             pl.col(name).alias("path"),
-            pl.col(picture_column(name)).struct.field("content_hash").alias("content"),
-            pl.col(picture_column(name)).struct.field("perceptual_hash").alias("hash"),
-        ).filter(pl.col("content").is_not_null())
-        for place, name in enumerate(images)
-    ]
+            pl.col(picture_column(name)).alias("picture"),
+        )
+        rows = rows.explode("path", "picture") if several else rows
+        content = pl.col("picture").struct.field("content_hash").alias("content")
+        hashed = pl.col("picture").struct.field("perceptual_hash").alias("hash")
+        columns.append(rows.with_columns(content, hashed).drop("picture").filter(pl.col("content").is_not_null()))
     if not columns:
         return pl.DataFrame(
             schema={
@@ -166,7 +172,7 @@ def _cells(table: ParquetTable, images: Sequence[str]) -> pl.DataFrame:
                 "hash": pl.UInt64,
             }
         )
-    return pl.concat(columns).collect().sort(ROW, "place")
+    return pl.concat(columns).collect().sort(ROW, "place", maintain_order=True)
 
 
 def _near_pictures(cells: pl.DataFrame, folder: PictureFolder, config: Config, workers: int) -> pl.DataFrame:

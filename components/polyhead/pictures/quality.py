@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from polyhead.kinds.features.image.config import ImageFeature, PictureQuality
+from polyhead.kinds.features.image.config import PictureFeature, PictureQuality
 from polyhead.pictures.decode import decode_picture
 from polyhead.pictures.failures import PictureError, work_on
 from polyhead.pictures.folder import PictureFolder
@@ -25,7 +25,7 @@ _EQUAL = 99.0
 
 
 def choose_decoding(
-    paths: Sequence[str], feature: ImageFeature, folder: PictureFolder, *, max_pixels: int
+    paths: Sequence[str], feature: PictureFeature, folder: PictureFolder, *, max_pixels: int
 ) -> tuple[Literal["scaled", "full"], PictureQuality | None]:
     """How the pictures of a feature are decoded, and how good that is.
 
@@ -37,7 +37,7 @@ def choose_decoding(
         max_pixels: Largest picture that is decoded.
 
     Returns:
-        scaled or full, as in `ImageStatistics`; the quality of what was chosen, None where no picture can be read.
+        scaled or full, as in `PictureStatistics`; the quality of what was chosen, None where no picture can be read.
     """
     decode = partial(
         decode_picture,

@@ -42,6 +42,7 @@ from polyhead.storage.places import beside, check_scheme, is_remote, join
 from polyhead.storage.stores.names import parts_of
 from polyhead.tables.clean import ParquetTable
 from polyhead.tables.opened import FileRows
+from polyhead.tables.paths import flat_paths
 from polyhead.tables.reading import Table, open_table
 from polyhead.tables.rejected import Rejected, RejectionCounts, in_order, rows_aside, tell_rejections
 from polyhead.tables.writing import parquet_bytes
@@ -136,8 +137,8 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
         folder = PictureFolder(clean.image_root, EmbeddedPictures(held))
         sizes = np.full(clean.rows.height, ROW_BYTES, np.int64)
         for name in config.pictured:
-            paths = clean.rows[name]
-            sizes[paths.is_not_null().to_numpy()] += np.fromiter(folder.sizes(paths.drop_nulls().to_list()), np.int64)
+            paths, rows = flat_paths(clean.rows[name])
+            np.add.at(sizes, rows, np.fromiter(folder.sizes(paths.to_list()), np.int64))
         clean.rows.write_parquet(directory / CLEAN_TABLE, compression="lz4")
         clean.rejected.write_parquet(directory / REJECTED_TABLE, compression="zstd")
         if clean.files is not None:

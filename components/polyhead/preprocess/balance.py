@@ -70,12 +70,20 @@ class NumberRows(Fit[Distribution]):
 
 HeadRows = LabelRows | NumberRows
 Heads = dict[str, dict[str, HeadRows]]
-"""What is gathered of each split, by target."""
+"""What is gathered of each split, by target; where one has several columns, by `<target>.<column>`."""
 
 
 def head_rows(targets: Mapping[str, Target]) -> Heads:
     """Nothing gathered yet, of each split and target."""
-    return {split: {name: _rows_of(name, target) for name, target in targets.items()} for split in SPLITS}
+    return {
+        split: {part: _rows_of(part, target) for name, target in targets.items() for part in parts_of(name, target)}
+        for split in SPLITS
+    }
+
+
+def parts_of(name: str, target: Target) -> dict[str, Callable[[pl.Series], pl.Series]]:
+    """What is looked at of a target: by its name, what takes it out of the target's cells."""
+    return target_table(target).parts(name, target)
 
 
 def _rows_of(name: str, target: Target) -> HeadRows:
@@ -106,7 +114,7 @@ def balance_of(
             whole[name].merge(found)  # type: ignore[arg-type]  # both are of the target's kind
     balances = {
         name: _balance(whole[name].finish(), {split: heads[split][name].finish() for split in SPLITS if rows[split]})
-        for name in targets
+        for name in whole
     }
     deviations = {name: abs(balance.largest.value) for name, balance in balances.items() if balance.largest}
     total = sum(rows.values())

@@ -21,7 +21,7 @@ from polyhead.contracts.validation import SPLIT, weight_column
 from polyhead.kinds.fitting.accumulator import State
 from polyhead.kinds.fitting.fit import Fit
 from polyhead.kinds.tables import feature_table, target_table
-from polyhead.preprocess.balance import head_rows
+from polyhead.preprocess.balance import head_rows, parts_of
 from polyhead.storage.parallel import ordered_map
 from polyhead.tables.clean import Piece
 
@@ -70,8 +70,10 @@ class Partial:
             self.tested[name].update(tested[name])
         for split, heads in self.heads.items():
             rows = train if split == "train" else others.filter(pl.col(SPLIT) == split)
-            for name in heads.keys() & set(names):
-                heads[name].update(rows[name])
+            for name in names:
+                target = self.config.targets.get(name)
+                for part, of in ({} if target is None else parts_of(name, target)).items():
+                    heads[part].update(of(rows[name]))
         if next(iter(self.features)) in names:
             self.rows["train"] += train.height
             for split, rows in others[SPLIT].value_counts().iter_rows():
@@ -119,8 +121,13 @@ class Partial:
     def held_out(self) -> dict[str, set[str]]:
         """Labels of val and test rows, by target."""
         return {
-            name: {label for split in SPLITS[1:] for label in self.heads[split][name].finish().labels}
-            for name in self.targets
+            name: {
+                label
+                for split in SPLITS[1:]
+                for part in parts_of(name, target)
+                for label in self.heads[split][part].finish().labels
+            }
+            for name, target in self.config.targets.items()
         }
 
 

@@ -39,8 +39,8 @@ def stratified(rows: pl.DataFrame, strata: Sequence[str], shares: Sequence[float
         rows: `__key__`, all different, the strata, and `__group__` where groups stay together, null for a row that is
             of none.
         strata: Columns that every part gets its share of: words, lists of words, of which each counts, or numbers,
-            which are cut into up to 20 ranges of about as many rows, and whose mean counts too. What is missing is a
-            class of its own, and so is an empty list.
+            which are cut into up to 20 ranges of about as many rows, and whose mean counts too; of lists of numbers
+            each. What is missing is a class of its own, and so is an empty list.
         shares: Of each part, above 0, with the sum 1.
         seed: Another one is another deal.
 
@@ -116,6 +116,13 @@ class _Labels:
     def add(self, column: pl.Series) -> None:
         """Take a stratum."""
         self._strata += 1
+        if isinstance(column.dtype, pl.List) and column.dtype.inner != pl.String:
+            for place in range(int(column.list.len().max() or 0)):  # type: ignore[arg-type]
+                self._add(column.list.get(place, null_on_oob=True))
+        else:
+            self._add(column)
+
+    def _add(self, column: pl.Series) -> None:
         if column.dtype.is_numeric():
             self._add_mean(column)
             column = _ranges(column)

@@ -41,7 +41,7 @@ from polyhead.examples.kept import KeptPictures, write_picture_index
 from polyhead.examples.rows import RowEncoder
 from polyhead.fan_out import ROW_BYTES, balanced, tell_plan
 from polyhead.kinds.base import weights_of
-from polyhead.kinds.features.image.config import ImageStatistics, pictured
+from polyhead.kinds.features.image.config import PictureStatistics, pictured
 from polyhead.pictures.folder import PictureFolder
 from polyhead.progress import progress, say
 from polyhead.shard.merging import Parts
@@ -125,7 +125,7 @@ def plan(*, config: Config, data: str | Path, preprocessing: str | Path, partiti
         ArtifactError: The artifacts do not belong together, or `out` holds something else.
     """
     rows = _Rows(config, data, preprocessing)
-    pictures = [pl.col(picture_column(name)).struct.field("size").fill_null(0) for name in rows.images]
+    pictures = [_picture_bytes(name, several=config.features[name].SEVERAL) for name in rows.images]
     size = pl.sum_horizontal(pl.repeat(ROW_BYTES, pl.len()), *pictures)
     with new_artifact(out, ShardPlan) as directory:
         read = [rows.clean.read(part, size) for part in rows.clean.parts()]
@@ -370,8 +370,15 @@ def _made_from(fitted: Preprocessing, report: ValidationReport) -> dict[str, str
     return {**fitted.made_from, "validation": report.clean_digest, "preprocessing": fitted.fingerprint()}
 
 
-def _images(fitted: Preprocessing) -> dict[str, ImageStatistics]:
+def _images(fitted: Preprocessing) -> dict[str, PictureStatistics]:
     return {name: of for name, (_, of) in pictured(fitted.features, fitted.feature_statistics).items()}
+
+
+def _picture_bytes(name: str, *, several: bool) -> pl.Expr:
+    """The bytes of each row's picture files, of one feature."""
+    facts = pl.col(picture_column(name))
+    sizes = facts.list.eval(pl.element().struct.field("size")).list.sum() if several else facts.struct.field("size")
+    return sizes.fill_null(0)
 
 
 def _tell(manifest: ShardManifest, joined: _Joined, out: str | Path) -> None:

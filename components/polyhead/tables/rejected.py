@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from polyhead.contracts.config import ValidateSection
-from polyhead.contracts.validation import Rejection
+from polyhead.contracts.validation import MASKED, Rejection
 from polyhead.errors import Problem, counted
 from polyhead.progress import say
 
@@ -20,9 +20,6 @@ SCHEMA = {
     "value": pl.String,
     "detail": pl.String,
 }
-MASKED = "masked_"
-"""How the reason of a cell begins that counts as missing, so that its row is kept."""
-
 _VALUE_CHARACTERS = 200
 _REASONS = 10
 _FIRST_DAY, _LAST_DAY = -719_161, 2_932_895  # within Python's years 1 to 9999 in every time zone; since 1970
@@ -73,6 +70,8 @@ class Rejected:
             reason: A word for counting.
             values: The column as received.
             details: One line for a person, per cell.
+
+        Where the reason begins with `MASKED`, no row is set aside.
         """
         if not len(rows):
             return
@@ -84,7 +83,8 @@ class Rejected:
             _shown(values.gather(rows)),
             details,
         )
-        self.rows.update(columns[0])
+        if not reason.startswith(MASKED):
+            self.rows.update(columns[0])
         self._frames.append(pl.DataFrame(dict(zip(SCHEMA, columns, strict=True)), schema=SCHEMA))
 
     def add_cell(self, row: int, key: str | None, column: str, reason: str, value: str | None, detail: str) -> None:
@@ -141,7 +141,7 @@ class RejectionCounts:
         """
         self.rows += rows_aside(cells)
         groups = cells.group_by("column", "reason", maintain_order=True)
-        for group in groups.agg(pl.len().alias("rows"), pl.all().first()).to_dicts():
+        for group in groups.agg(pl.col("row").n_unique().alias("rows"), pl.all().first()).to_dicts():
             name = group["column"], group["reason"]
             earlier = self._groups.get(name)
             self._groups[name] = Rejection(

@@ -302,7 +302,7 @@ def _reference(head: Head[Any, Any], member: Member, val: Rows | None) -> Refere
     correction = _corrected(head, member, val)
     if not head.is_calibrated:
         return Reference(correction=correction)
-    rows = HeadRows(member.val, val.values[head.name], val.weights[head.name] > 0) if val is not None else None
+    rows = HeadRows.of(head, member.val, val.values[head.name], val.weights[head.name]) if val is not None else None
     found = calibration(head, rows)
     decided = decision(head.decide, head.units, rows, found).thresholds if head.decide is not None else []
     return Reference(correction=correction, calibration=found, thresholds=decided)

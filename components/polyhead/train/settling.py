@@ -39,16 +39,47 @@ class HeadRows:
         logits: Float32 (rows, units).
         values: What the loss compares them with.
         known: Bool, in the shape of the loss: (rows,), or (rows, labels).
+        weights: Row weights, float64, in that shape, whatever their sum; None where all rows count alike.
     """
 
     logits: NDArray[Any]
     values: NDArray[Any]
     known: NDArray[np.bool_]
+    weights: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, head: Head[Any, Any], logits: NDArray[Any], values: NDArray[Any], weights: NDArray[Any]) -> HeadRows:
+        """Of what the head says of some rows.
+
+        Args:
+            head: The head.
+            logits: Float32 (rows, units).
+            values: What the loss compares them with.
+            weights: Of each row, or label, in the loss.
+        """
+        own = None if head.target.weight is None else head.row_weights(values, weights)
+        return cls(logits, values, weights > 0, own)
 
     @classmethod
     def joined(cls, parts: Sequence[HeadRows]) -> HeadRows:
         """The rows of all parts, in order."""
-        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+        every: dict[str, Any] = {field.name: [getattr(part, field.name) for part in parts] for field in fields(cls)}
+        whole: dict[str, Any] = {name: None if of[0] is None else np.concatenate(of) for name, of in every.items()}
+        return cls(**whole)
+
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        """How much each known row counts, in the shape of `known`: 1, or by its weight.
+
+        The sum is the number of rows of equal weight that would say as much, Kish's effective number: the square of the
+        weights' sum over the sum of their squares.
+        """
+        if self.weights is None:
+            return self.known.astype(np.float64)
+        held = np.where(self.known, self.weights, 0.0)
+        rows = held.reshape(len(held), -1).max(1)
+        squares = float(rows @ rows)
+        return held * (float(rows.sum()) / squares) if squares else held
 
 
 def rows_of(core: keras.Model, fitted: Fitted, rows: Iterable[tuple[Any, Any, Any]]) -> dict[str, HeadRows]:
@@ -59,13 +90,15 @@ def rows_of(core: keras.Model, fitted: Fitted, rows: Iterable[tuple[Any, Any, An
         fitted: The targets and their statistics.
         rows: Batches of `(inputs, targets, weights)` of the val rows; may be empty.
     """
-    names = [head.name for head in heads(fitted) if head.is_calibrated or head.confidence is not None]
+    by_name = {head.name: head for head in heads(fitted) if head.is_calibrated or head.confidence is not None}
+    names = list(by_name)
     parts: dict[str, list[HeadRows]] = {name: [] for name in names}
     taken = 0
     for inputs, values, weights in rows if names else ():
         logits = core.predict_on_batch(inputs)
         for name in names:
-            parts[name].append(HeadRows(logits[name], values[name].numpy(), weights[name].numpy() > 0))
+            said, of = logits[name], by_name[name]
+            parts[name].append(HeadRows.of(of, said, values[name].numpy(), weights[name].numpy()))
         taken += len(parts[names[0]][-1].logits)
         if taken >= _MOST_ROWS:
             break
@@ -75,9 +108,9 @@ def rows_of(core: keras.Model, fitted: Fitted, rows: Iterable[tuple[Any, Any, An
 def calibrations(fitted: Fitted, rows: Mapping[str, HeadRows]) -> dict[str, Calibration]:
     """The shift and the temperature of each head with log odds.
 
-    The log loss on val rows never gets worse by a temperature. It is sought between 0.25 and 4, and its logarithm costs
-    as much as if it came from a normal distribution around 0 with a standard deviation of 0.5, so that few rows move it
-    little.
+    The log loss on val rows, by their row weights, never gets worse by a temperature. It is sought between 0.25 and 4,
+    and its logarithm costs as much as if it came from a normal distribution around 0 with a standard deviation of 0.5,
+    so that few rows move it little.
 
     Args:
         fitted: The targets and their statistics.
@@ -109,7 +142,7 @@ def calibrated(core: keras.Model, found: Mapping[str, Calibration]) -> keras.Mod
 def decisions(
     fitted: Fitted, rows: Mapping[str, HeadRows], calibrated_by: Mapping[str, Calibration]
 ) -> dict[str, Decision]:
-    """The thresholds of each head that says yes or no.
+    """The thresholds of each head that says yes or no, by the row weights of the val rows.
 
     Args:
         fitted: The targets and their statistics.
@@ -133,7 +166,8 @@ def decision(decide: Decide, labels: int, rows: HeadRows | None, calibration: Ca
     known = rows.known.reshape(rows.logits.shape)
     count = int(np.count_nonzero(known.any(1)))
     log_odds = rows.logits / np.float64(calibration.temperature) + _offset(calibration)
-    found = choose(decide, log_odds, rows.values.astype(np.float64), known)
+    counts = rows.counts.reshape(rows.logits.shape)
+    found = choose(decide, log_odds, rows.values.astype(np.float64), known, counts)
     if isinstance(found, str):
         return Decision(rule=rule, thresholds=stay, rows=count, reason=found)
     return Decision(rule=rule, thresholds=found, rows=count)
@@ -176,14 +210,16 @@ def _offset(found: Calibration) -> list[float] | float:
 def _tempered(head: Head[Any, Any], rows: HeadRows, undone: list[float]) -> Calibration:
     count = int(np.count_nonzero(rows.known.reshape(len(rows.known), -1).any(1)))
     loss, unshifted = head.log_loss("none"), rows.logits - np.array(undone or 0.0)
+    counts = rows.counts
+    seen = float(counts.reshape(len(counts), -1).max(1).sum())
 
     def log_loss(temperature: float) -> float:
         losses = keras.ops.convert_to_numpy(loss(rows.values, (unshifted / temperature).astype(np.float32)))
-        return float(losses[rows.known].mean(dtype=np.float64))
+        return float(np.average(losses[rows.known].astype(np.float64), weights=counts[rows.known]))
 
     def cost(at: int) -> float:
         temperature = float(_TEMPERATURES[at])
-        return count * log_loss(temperature) + float(np.log(temperature)) ** 2 / (2 * _SPREAD**2)
+        return seen * log_loss(temperature) + float(np.log(temperature)) ** 2 / (2 * _SPREAD**2)
 
     low, high = 0, len(_TEMPERATURES) - 1
     while low < high:  # the loss falls to its minimum and rises again

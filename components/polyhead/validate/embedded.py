@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -21,8 +22,8 @@ class PictureColumns:
     """Columns of pictures of one table, whose bytes become places like those of files.
 
     A cell of bytes is a path where it is UTF-8 text without a zero byte, which no picture file is, and a picture
-    otherwise. A record `{bytes, path}` is the picture in `bytes`, and where there is none its `path`. Of a DICOM file
-    only what its picture needs is written.
+    otherwise. A record `{bytes, path}` is the picture in `bytes`, and where there is none its `path`. Cells may be
+    lists of these. Of a DICOM file only what its picture needs is written.
 
     Args:
         schema: The table's columns and types.
@@ -31,7 +32,7 @@ class PictureColumns:
             each.
 
     Attributes:
-        schema: Of what `placed` gives: the table's, with text in these columns.
+        schema: Of what `placed` gives: the table's, with text, or lists of text, in these columns.
     """
 
     def __init__(self, schema: Mapping[str, pl.DataType], columns: Collection[str], path: Path | None) -> None:
@@ -39,7 +40,7 @@ class PictureColumns:
         self._path = path
         self._places: dict[bytes, str] = {}
         self._size = 0
-        self.schema = {**schema, **dict.fromkeys(self._columns, pl.String())}
+        self.schema = {**schema, **{name: _placed_type(schema[name]) for name in self._columns}}
 
     def __bool__(self) -> bool:
         """Whether there is such a column."""
@@ -56,6 +57,12 @@ class PictureColumns:
         return part.with_columns(self._placed(part.select(named(name)).to_series()) for name in self._columns)
 
     def _placed(self, cells: pl.Series) -> pl.Series:
+        if isinstance(cells.dtype, (pl.List, pl.Array)):
+            lists = cells.cast(pl.List(cells.dtype.inner))
+            flat = iter(self._placed(lists.explode(empty_as_null=False, keep_nulls=False)))
+            sizes = lists.list.len()
+            found = [None if size is None else list(itertools.islice(flat, size)) for size in sizes]
+            return pl.Series(cells.name, found, dtype=pl.List(pl.String))
         if isinstance(cells.dtype, pl.Struct):
             pictures, texts = cells.struct.field(_BYTES), cells.struct.field(_PATH)
         else:
@@ -80,7 +87,14 @@ class PictureColumns:
         return self._places[name]
 
 
+def _placed_type(dtype: pl.DataType) -> pl.DataType:
+    return pl.List(pl.String()) if isinstance(dtype, (pl.List, pl.Array)) else pl.String()
+
+
 def _may_hold_pictures(dtype: pl.DataType) -> bool:
+    if isinstance(dtype, (pl.List, pl.Array)):
+        assert isinstance(dtype.inner, pl.DataType)
+        return _may_hold_pictures(dtype.inner)
     if isinstance(dtype, pl.Struct):
         fields = {field.name: field.dtype for field in dtype.fields}
         return fields.keys() == {_BYTES, _PATH} and fields[_BYTES] == pl.Binary

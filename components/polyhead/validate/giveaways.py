@@ -80,9 +80,9 @@ def _answers(sample: pl.DataFrame, config: Config) -> Iterator[tuple[str, pl.Ser
     """By target, what is to be predicted as single values: its own, or for each label that label where a row has it."""
     for name, target in config.targets.items():
         facet, column = target_table(target), sample[name]
-        if facet.single:
-            yield name, column
-        if facet.single or not facet.labelled:
+        if not facet.labelled or facet.single:
+            for part, of in facet.parts(name, target).items():
+                yield part, of(column).alias(part)
             continue
         counts = facet.labels(column.drop_nulls()).alias("label").value_counts()
         for label in counts.sort("count", "label", descending=[True, False])["label"].head(_LABELS):

@@ -19,6 +19,7 @@ from polyhead.contracts.validation import (
     EMBEDDED_PICTURES,
     GROUP,
     KEY,
+    MASKED,
     PATHS_TABLE,
     PICTURES_TABLE,
     REJECTED_TABLE,
@@ -48,8 +49,9 @@ from polyhead.storage.parallel import available_cpus, one_ahead
 from polyhead.storage.places import check_scheme, folder_of, join
 from polyhead.tables.clean import ParquetTable
 from polyhead.tables.opened import OpenTable
+from polyhead.tables.paths import flat_paths, regrouped
 from polyhead.tables.reading import Table, open_table
-from polyhead.tables.rejected import MASKED, SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
+from polyhead.tables.rejected import SCHEMA, Rejected, RejectionCounts, tell_rejections, too_many
 from polyhead.tables.writing import ROW_GROUP, TableWriter
 from polyhead.validate.embedded import PictureColumns
 from polyhead.validate.giveaways import giveaways
@@ -200,7 +202,7 @@ def plan(*, config: Config, partitions: int, out: str | Path, table: Table | Non
     with progress("list images", total=opened.rows, unit="rows") as advance:
         for part in opened.batches(_PICTURED_ROWS):
             batch = rows.computed(outside.placed(part))
-            for name, path in new_paths([batch[name] for name in images], names.__contains__):
+            for name, path in new_paths([flat_paths(batch[name])[0] for name in images], names.__contains__):
                 names.add(name)
                 paths.append(path)
             advance(part.height)
@@ -392,7 +394,9 @@ class _Cleaning:
         found = _Found(columns, RejectionCounts(), KeyHashes(self._table.rows if self._plan.keyed else 0))
         label = "check images" if self._images else "check rows"
         words = [name for name, table in tables.items() if table.repeats]
-        words += [f"{picture_column(name)}.{field}" for name in self._images for field in ("format", "mode")]
+        for name, feature in self._images.items():
+            facts = f"{picture_column(name)}{'.list.element' if feature.SEVERAL else ''}"
+            words += [f"{facts}.format", f"{facts}.mode"]
         with (
             TableWriter(directory / CLEAN_TABLE, words=[*words, SPLIT, GROUP], counting=[ROW]) as clean_file,
             TableWriter(directory / REJECTED_TABLE, words=["column", "reason", "detail"]) as rejected_file,
@@ -432,7 +436,8 @@ class _Cleaning:
             yield from parts
             return
         started, shown = time.monotonic(), 0
-        for part in self.pictures.looked_at((part, [part[0][name] for name in self._images]) for part in parts):
+        named = ((part, [flat_paths(part[0][name])[0] for name in self._images]) for part in parts)
+        for part in self.pictures.looked_at(named):
             if part is None:
                 rate = self.pictures.files / max(time.monotonic() - started, 1e-9)
                 self._note = f"{rate:,.0f} images/s"
@@ -442,15 +447,18 @@ class _Cleaning:
             rows, rejected = part
             for name, feature in self._images.items():
                 masked: list[int] = []
-                for place, error in self.pictures.faults(rows[name]):
-                    row, key, path = rows.select(ROW, KEY, name).row(place)
+                paths, owners = flat_paths(rows[name])
+                for place, error in self.pictures.faults(paths):
+                    row, key = rows.select(ROW, KEY).row(int(owners[place]))
+                    path = paths[place]
                     reason = error.reason
                     if feature.masks(reason):
                         masked.append(place)
                         reason = f"{MASKED}{reason}"
                     rejected.add_cell(row, key, self._config.column_of(name), reason, path, error.detail)
                 if masked:
-                    rows = rows.with_columns(rows[name].scatter(masked, None))
+                    kept = np.delete(np.arange(len(paths)), masked)
+                    rows = rows.with_columns(regrouped(paths.gather(kept), owners[kept], rows[name]))
             yield rows, rejected
 
     def _with_facts(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -459,7 +467,9 @@ class _Cleaning:
         for column in rows:
             columns.append(column)
             if column.name in self._images:
-                columns.append(self.pictures.facts(column).alias(picture_column(column.name)))
+                paths, owners = flat_paths(column)
+                facts = regrouped(self.pictures.facts(paths), owners, column)
+                columns.append(facts.alias(picture_column(column.name)))
         return pl.DataFrame(columns)
 
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -75,11 +76,11 @@ class Column:
 
     @cached_property
     def holds_pictures(self) -> bool:
-        """Whether the cells are the bytes of files, alone or in records `{bytes, path}`."""
+        """Whether the cells are the bytes of files, alone, in records `{bytes, path}` or in lists of these."""
         dtype = self.series.dtype
-        if isinstance(dtype, pl.Struct):
-            return {"bytes", "path"} == {part.name for part in dtype.fields}
-        return dtype == pl.Binary and self.words is None
+        if isinstance(dtype, (pl.List, pl.Array)):
+            return dtype.inner == pl.Binary or holds_files(dtype.inner)
+        return holds_files(dtype) or (dtype == pl.Binary and self.words is None)
 
     @cached_property
     def numbers(self) -> pl.Series | None:
@@ -190,6 +191,11 @@ class Column:
     def named(self, words: re.Pattern[str]) -> bool:
         """Whether the name in lower case, or a word in it, is one of some."""
         return any(words.fullmatch(word) for word in (*self.parts, self.name.lower()))
+
+
+def holds_files(dtype: Any) -> bool:
+    """Whether values of a type are records `{bytes, path}`."""
+    return isinstance(dtype, pl.Struct) and {"bytes", "path"} == {part.name for part in dtype.fields}
 
 
 def shown(value: object, *, most: int = _SHOWN) -> str:

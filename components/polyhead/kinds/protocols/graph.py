@@ -417,6 +417,16 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         It is a `tf.Module`, which holds its tables.
         """
 
+    def row_weights(self, values: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
+        """The rows' own weights: those in the loss without what the classes weigh, in the same shape.
+
+        Args:
+            values: As the transform gives them.
+            weights: Likewise, times the row weights.
+        """
+        del values
+        return weights.astype(np.float64)
+
     @abstractmethod
     def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
         """What the head says, in the table's terms: under the target's name, and its probabilities, if any.

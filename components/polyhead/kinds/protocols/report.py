@@ -59,6 +59,9 @@ class TargetReport(ABC):
     WORST: ClassVar[str]
     """Heading of the worst rows."""
 
+    NOUN: ClassVar[str] = "class"
+    """What one of the head's probabilities is of."""
+
     @abstractmethod
     def analyse(self, name: str, head: HeadReport, known: pl.DataFrame) -> Analysis:
         """Look at a head's predictions.

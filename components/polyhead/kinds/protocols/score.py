@@ -125,6 +125,11 @@ class TargetScore(ABC, Generic[TargetT, StatisticsT, OutcomeT]):
     def baseline(self, statistics: StatisticsT, outcome: OutcomeT) -> OutcomeT:
         """What a model that looks at nothing says of the same rows."""
 
+    def parts(self, outcome: OutcomeT) -> dict[str, Outcome]:
+        """What the head predicts, column by column, each measured by itself too. Default: it is one column."""
+        del outcome
+        return {}
+
     def confusion(self, statistics: StatisticsT, outcome: OutcomeT) -> list[list[int]]:
         """Rows by true (first index) and predicted class. Default: none."""
         return []

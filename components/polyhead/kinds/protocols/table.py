@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -123,6 +123,16 @@ class TargetTable(TableFacet[T]):
         Args:
             column: A column that has two different values at least, or values without one spelling.
         """
+
+    def parts(self, name: str, member: T) -> dict[str, Callable[[pl.Series], pl.Series]]:
+        """What is predicted, column by column: by its name, what takes it out of the target's cells.
+
+        Args:
+            name: The target's, which the one column of most kinds has too.
+            member: Its configuration.
+        """
+        del member
+        return {name: lambda cells: cells}
 
     def gated(self, options: Mapping[str, object]) -> str | None:
         """The metric that `init` puts into the gate; None for the kind's headline.

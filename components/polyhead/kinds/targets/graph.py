@@ -108,6 +108,12 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
         """From string (batch,), empty where missing."""
         return ClassTransform(self.name, self.statistics.classes, self.weights, as_column=self.AS_COLUMN)
 
+    def row_weights(self, values: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
+        """Without the weight of each row's class."""
+        of_class = np.array(self.weights, np.float32)[values.reshape(-1).astype(np.int64)]
+        found: NDArray[np.float64] = np.divide(weights, of_class, out=np.zeros(len(weights)), where=of_class > 0)
+        return found
+
     @property
     def is_calibrated(self) -> bool:
         """Always."""

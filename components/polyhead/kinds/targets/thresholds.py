@@ -29,7 +29,7 @@ class _Counts:
     """What thresholds would do, for each label.
 
     Attributes:
-        true: Positive rows at or above each threshold of the grid, (labels, grid).
+        true: Positive rows at or above each threshold of the grid, (labels, grid), each for what it counts.
         false: Negative ones.
         positive: Positive rows in all, (labels, 1).
         negative: Negative ones.
@@ -41,8 +41,8 @@ class _Counts:
     negative: Floats
 
     @classmethod
-    def of(cls, log_odds: Floats, shares: Floats, known: NDArray[np.bool_]) -> _Counts:
-        """Of rows that are positive to some share each; all (rows, labels)."""
+    def of(cls, log_odds: Floats, shares: Floats, known: NDArray[np.bool_], counts: Floats) -> _Counts:
+        """Of rows that are positive to some share each, and count for so much; all (rows, labels)."""
         bins = np.searchsorted(_GRID, log_odds, side="right")
         true, false = (
             np.stack(
@@ -51,7 +51,7 @@ class _Counts:
                     for at, rows in enumerate(known.T)
                 ]
             )
-            for part in (shares, 1 - shares)
+            for part in (counts * shares, counts * (1 - shares))
         )
         return cls(true[:, 1:], false[:, 1:], true[:, :1], false[:, :1])
 
@@ -69,7 +69,9 @@ class _Counts:
         return 2 * self.true / np.maximum(self.true + self.false + self.positive, _LEAST)
 
 
-def choose(decide: Decide, log_odds: Floats, labels: Floats, known: NDArray[np.bool_]) -> list[float] | str:
+def choose(
+    decide: Decide, log_odds: Floats, labels: Floats, known: NDArray[np.bool_], counts: Floats | None = None
+) -> list[float] | str:
     """The threshold of each label.
 
     Args:
@@ -77,22 +79,24 @@ def choose(decide: Decide, log_odds: Floats, labels: Floats, known: NDArray[np.b
         log_odds: Calibrated, float64 (rows, labels).
         labels: 0 or 1, (rows, labels).
         known: Whether the label is known, (rows, labels).
+        counts: How much each row counts, (rows, labels). Default: 1.
 
     Returns:
         Probabilities, or why no threshold can be told: no rows of both sorts, or, by F1, a head that finds the label's
         rows no better than one that always says yes, by one standard error of the mean F1. By F1 such a head would say
         yes to nearly all.
     """
-    counts = _Counts.of(log_odds, labels, known)
-    rarer = np.minimum(counts.positive, counts.negative)
+    each = np.ones(known.shape) if counts is None else counts
+    found = _Counts.of(log_odds, labels, known, each)
+    rarer = np.minimum(found.positive, found.negative)
     if not rarer.any():
         return "no val row has the label, or none lacks it"
     probabilities = 1 / (1 + np.exp(-log_odds))
-    own = _GRID[_middle_of_best(counts.scores(decide))]
-    implied = _GRID[_middle_of_best(_Counts.of(log_odds, probabilities, known).scores(decide))]
+    own = _GRID[_middle_of_best(found.scores(decide))]
+    implied = _GRID[_middle_of_best(_Counts.of(log_odds, probabilities, known, each).scores(decide))]
     weight = rarer[:, 0] / (rarer[:, 0] + _IMPLIED_ROWS)
     chosen = weight * own + (1 - weight) * implied
-    if decide.seeks_f1 and not _finds(counts, chosen):
+    if decide.seeks_f1 and not _finds(found, chosen):
         return "the head finds the label no better than by always saying yes"
     return [float(threshold) for threshold in 1 / (1 + np.exp(-chosen))]
 

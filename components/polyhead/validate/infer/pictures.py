@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyhead.kinds.guessing.columns import Column, shown
+import polars as pl
+
+from polyhead.kinds.guessing.columns import shown
 from polyhead.pictures.facts import examine_picture
 from polyhead.pictures.failures import PictureError
 from polyhead.pictures.folder import PictureFolder
@@ -37,23 +39,23 @@ class Gallery:
     trouble: str
 
 
-def find_root(columns: Sequence[Column], table: str) -> str:
+def find_root(galleries: Sequence[pl.Series], table: str) -> str:
     """Where the paths of picture columns start.
 
     That is the table's folder, or else a folder below it, two levels at most, or where all paths of a column are whole
     places, the folder or prefix that they share. The first where most columns' first picture is there.
 
     Args:
-        columns: Columns that read like paths.
+        galleries: Of each column that reads like paths, these; at least one.
         table: The table's place.
 
     Returns:
         As `image_root` has it: `.` for the table's folder, which is also the answer where nothing is found.
     """
-    firsts = [column.known[0].strip() for column in columns]
+    firsts = [paths[0] for paths in galleries]
     whole = [path for path in firsts if is_remote(path) or os.path.isabs(path)]
     if len(whole) == len(firsts):
-        return _shared([path for column in columns for path in column.known])
+        return _shared([path for paths in galleries for path in paths])
     folder = folder_of(table)
     if is_remote(folder):
         return "."
@@ -70,11 +72,11 @@ def find_root(columns: Sequence[Column], table: str) -> str:
     return best
 
 
-def open_some(column: Column, table: str, root: str) -> Gallery:
+def open_some(paths: pl.Series, table: str, root: str) -> Gallery:
     """Open a few of the pictures that a column names, spread over the table.
 
     Args:
-        column: A column that reads like paths.
+        paths: Of a column that reads like such.
         table: The table's place.
         root: Where the paths start, relative to the table's folder.
 
@@ -83,7 +85,7 @@ def open_some(column: Column, table: str, root: str) -> Gallery:
     """
     place = join(folder_of(table), root)
     pictures = PictureFolder(place)
-    paths = column.known.unique(maintain_order=True)
+    paths = paths.unique(maintain_order=True)
     step = -(-len(paths) // OPENED)
     fine, trouble, tried = 0, "", paths.gather_every(step).to_list()
     for path in tried:
@@ -97,7 +99,7 @@ def open_some(column: Column, table: str, root: str) -> Gallery:
 
 def _shared(places: Sequence[str]) -> str:
     """The longest folder or prefix that all places have in common; `.` where there is none."""
-    folders = {place.strip().rpartition("/")[0] for place in places}
+    folders = {place.rpartition("/")[0] for place in places}
     first, last = min(folders).split("/"), max(folders).split("/")
     same = 0
     while same < min(len(first), len(last)) and first[same] == last[same]:

@@ -24,6 +24,7 @@ from polyhead.kinds.union import FEATURES, METRIC_NAMES, Feature, Target
 from polyhead.validate.infer.guesses import guess_feature, guess_target
 from polyhead.validate.infer.leaks import gives_away
 from polyhead.validate.infer.pictures import find_root, open_some
+from polyhead.validate.infer.ranges import ColumnRange, column_ranges
 from polyhead.validate.infer.roles import choose_key, counts_rows, renamed, split_meanings
 from polyhead.validate.infer.spelling import spelling_of
 
@@ -45,7 +46,7 @@ class Choice:
     """What a column is proposed for.
 
     Attributes:
-        column: The table's column.
+        column: The table's column; of several that are one vector, the feature's name.
         role: What it serves as.
         name: What features and targets are called in the configuration; empty for the others.
         kind: The feature or target kind; of a column that is left out, the one it would have; empty where none fits.
@@ -171,6 +172,8 @@ def propose(frame: pl.DataFrame, table: str, targets: Sequence[str], *, place: s
     split, section, split_why = _choose_split(others, [column for column in columns if column.name in targets], notes)
     others = [column for column in others if column is not split]
     guesses = {column.name: guess_feature(column) for column in others}
+    ranges = {name: one for one in column_ranges(others, guesses) for name in one.columns}
+    others = [column for column in others if column.name not in ranges]
     root = _look_at_pictures(others, guesses, place or table)
     key = choose_key([column for column in others if _names_rows(guesses[column.name])])
     if key is not None:
@@ -180,10 +183,11 @@ def propose(frame: pl.DataFrame, table: str, targets: Sequence[str], *, place: s
     single = [column for column in columns if column.name in goals and TARGET_TABLES[goals[column.name].kind].single]
     _leave_out_leaks(others, guesses, single)
     rejected = _settle(others, guesses, columns, key, goals)
-    if not any(guess.kind and not guess.left_out for guess in guesses.values()):
+    if not ranges and not any(guess.kind and not guess.left_out for guess in guesses.values()):
         reasons = [Problem("not-a-feature", guess.why, where=f"column '{name}'") for name, guess in guesses.items()]
         raise DataError([Problem("no-features", "no column can be a feature", where=table), *reasons])
-    names = _names([*targets, *(name for name, guess in guesses.items() if guess.kind)])
+    named = [name for name, guess in guesses.items() if guess.kind and name not in ranges]
+    names = _names([*targets, *named, *dict.fromkeys(_common_name(one, frame.columns) for one in ranges.values())])
     choices = []
     for column in columns:
         name = column.name
@@ -191,6 +195,9 @@ def propose(frame: pl.DataFrame, table: str, targets: Sequence[str], *, place: s
             choices.append(Choice(name, "key", why=_key_reason(column)))
         elif column is split:
             choices.append(Choice(name, "split", why=split_why))
+        elif name in ranges:
+            if name == ranges[name].columns[0]:
+                choices.append(_vector(ranges[name], names[_common_name(ranges[name], frame.columns)]))
         else:
             guess = goals.get(name) or guesses[name]
             role: Role = "target" if name in goals else "feature" if guess.kind and not guess.left_out else "left out"
@@ -200,6 +207,17 @@ def propose(frame: pl.DataFrame, table: str, targets: Sequence[str], *, place: s
     heads = [choice for choice in choices if choice.role == "target"]
     gate = {choice.name: {_gated_metric(choice): "beats baseline"} for choice in heads}
     return Proposal(table, root, numbers, tuple(choices), section, gate, tuple(notes))
+
+
+def _common_name(columns: ColumnRange, taken: Sequence[str]) -> str:
+    """What the columns of a range have in common, if no column is called so."""
+    name = columns.name or "vector"
+    return name if name not in taken else f"{name}_vector"
+
+
+def _vector(columns: ColumnRange, name: str) -> Choice:
+    why = f"{len(columns.columns)} columns of numbers, counted from {columns.columns[0]} to {columns.columns[-1]}"
+    return Choice(name, "feature", name, "vector", {"columns": columns.words}, why)
 
 
 def looks_like_outcome(column: Column) -> bool:
@@ -267,9 +285,10 @@ def _look_at_pictures(columns: Sequence[Column], guesses: dict[str, Guess], tabl
     galleries = [column for column in columns if _is_pictures(guesses[column.name].kind) and not column.holds_pictures]
     if not galleries:
         return None
-    root = find_root(galleries, table)
+    paths = {column.name: _paths(column, guesses[column.name]) for column in galleries}
+    root = find_root(list(paths.values()), table)
     for column in galleries:
-        gallery = open_some(column, table, root)
+        gallery = open_some(paths[column.name], table, root)
         broken = gallery.opened - gallery.fine
         why = guesses[column.name].why
         if not broken:
@@ -286,6 +305,12 @@ def _look_at_pictures(columns: Sequence[Column], guesses: dict[str, Guess], tabl
             )
             guesses[column.name] = replace(guesses[column.name], why=why, left_out=True)
     return None if root == "." else root
+
+
+def _paths(column: Column, guess: Guess) -> pl.Series:
+    """The paths that a column's cells have, one by one."""
+    cells = _coerced(column, _FEATURES, guess).values.drop_nulls()
+    return cells.explode() if isinstance(cells.dtype, pl.List) else cells
 
 
 def _leave_out_copies(columns: Sequence[Column], guesses: dict[str, Guess]) -> None:

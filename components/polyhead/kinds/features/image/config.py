@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
@@ -12,6 +12,7 @@ from polyhead.contracts.artifact import InnerPath, Record
 from polyhead.contracts.section import Data, Fit, Model, Section
 from polyhead.errors import InvalidValueError
 from polyhead.kinds.base import Conflict, FeatureBase
+from polyhead.kinds.entries import entry_name
 
 _COLOURS = {"white": "#ffffff", "black": "#000000"}
 
@@ -138,13 +139,13 @@ def _augmented(body: Mapping[str, Any]) -> dict[str, Any]:
     return {f"augment.{key}": value for key, value in options.items()}
 
 
-class ImageFeature(FeatureBase):
-    """A column of image paths, relative to `image_root`."""
+class PictureFeature(FeatureBase):
+    """What every feature of pictures has."""
 
     PICTURES: ClassVar[bool] = True
     MODALITY: ClassVar[str] = "all pictures"
 
-    kind: Data[Literal["image"]]
+    kind: Data[str]
     size: Data[tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]] = Field(
         (128, 128), description="Height and width in pixels that the model sees, 8 to 1024 each."
     )
@@ -224,6 +225,14 @@ class ImageFeature(FeatureBase):
         """Height, width and channels of what the model sees."""
         return (*self.size, 1 if self.is_gray else 3)
 
+    def picture_entries(self, name: str) -> list[str]:
+        """The entries of an example that hold a row's pictures, in order.
+
+        Args:
+            name: The feature's.
+        """
+        return [entry_name("feature", self.kind, name)]
+
     def masks(self, reason: str) -> bool:
         """As `on_missing` and `on_corrupt` say; any other fault is the row's."""
         return {"image_missing": self.on_missing, "image_unreadable": self.on_corrupt}.get(reason) == "mask"
@@ -255,7 +264,7 @@ class ImageFeature(FeatureBase):
         return [f"{min(self.size)} pixels are worth almost nothing to a pretrained network: set size to 128 or more"]
 
     @model_validator(mode="after")
-    def _agreeing(self) -> ImageFeature:
+    def _agreeing(self) -> Self:
         if self.is_encoded and self.augment != Augmentation():
             raise InvalidValueError(
                 "conflicting-keys", "a frozen encoder sees each picture once: leave augment out, or train: top or all"
@@ -308,6 +317,12 @@ class ImageFeature(FeatureBase):
         return value
 
 
+class ImageFeature(PictureFeature):
+    """A column of image paths, relative to `image_root`."""
+
+    kind: Data[Literal["image"]]
+
+
 class PictureQuality(Record):
     """How near the pixels that the model sees are to those of a careful reference, over a sample of train rows.
 
@@ -340,7 +355,7 @@ class Backbone(Record):
     width: int
 
 
-class ImageStatistics(Record):
+class PictureStatistics(Record):
     """How pictures are decoded; their samples are scaled by a constant.
 
     Attributes:
@@ -350,20 +365,31 @@ class ImageStatistics(Record):
         backbone: None where the encoder is trained from scratch.
     """
 
-    kind: Literal["image"] = "image"
+    kind: str
     count: int
     missing: int
     decode: Literal["scaled", "full"]
     quality: PictureQuality | None
     backbone: Backbone | None = None
 
+    @property
+    def pictures(self) -> int:
+        """How many pictures the train rows have."""
+        return self.count
+
+
+class ImageStatistics(PictureStatistics):
+    """Of a column with one picture a row."""
+
+    kind: Literal["image"] = "image"
+
 
 def pictured(
     features: Mapping[str, object], statistics: Mapping[str, object]
-) -> dict[str, tuple[ImageFeature, ImageStatistics]]:
-    """The image features and how their pictures are decoded, by name."""
+) -> dict[str, tuple[PictureFeature, PictureStatistics]]:
+    """The features of pictures and how these are decoded, by name."""
     return {
         name: (feature, of)
         for name, feature in features.items()
-        if isinstance(feature, ImageFeature) and isinstance(of := statistics[name], ImageStatistics)
+        if isinstance(feature, PictureFeature) and isinstance(of := statistics[name], PictureStatistics)
     }

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -19,14 +19,23 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from polyhead.contracts.sizes import ModelSizes
-from polyhead.kinds.entries import entry_name
 from polyhead.kinds.features.graph import HIDDEN, Hide, StandIn, few_rows_rate, seed_of
 from polyhead.kinds.features.image.augment import Augment, contact_sheet
 from polyhead.kinds.features.image.backbone.graph import BACKBONE, PictureFeatures, as_rgb, load_backbone, thaw
-from polyhead.kinds.features.image.config import Augmentation, Backbone, ImageFeature, ImageStatistics
+from polyhead.kinds.features.image.config import (
+    Augmentation,
+    Backbone,
+    ImageFeature,
+    ImageStatistics,
+    PictureFeature,
+    PictureStatistics,
+)
 from polyhead.kinds.features.image.tower import image_tower
 from polyhead.kinds.protocols.graph import Batch, Encoded, Encoding, FeatureBlock, Held, Mix, Table
 from polyhead.pictures import graph
+
+APicture = TypeVar("APicture", bound=PictureFeature)
+AStatistics = TypeVar("AStatistics", bound=PictureStatistics)
 
 _ALIGNMENT = 64
 _MOMENTUM = 0.9
@@ -45,7 +54,7 @@ class ServedPictures(tf.Module):  # type: ignore[misc]
         statistics: How the files are decoded.
     """
 
-    def __init__(self, feature: ImageFeature, statistics: ImageStatistics) -> None:
+    def __init__(self, feature: PictureFeature, statistics: PictureStatistics) -> None:
         super().__init__()
         self._shape = feature.shape
         self._load = functools.partial(
@@ -79,7 +88,7 @@ class StoredPictures(tf.Module):  # type: ignore[misc]
         feature: Size and channels, and how `shard` stored the pictures.
     """
 
-    def __init__(self, feature: ImageFeature) -> None:
+    def __init__(self, feature: PictureFeature) -> None:
         super().__init__()
         self._shape = feature.shape
         self._store = feature.store
@@ -174,7 +183,7 @@ class FeatureEncoding(Encoding):
         network: Sees the pictures.
     """
 
-    def __init__(self, feature: ImageFeature, backbone: Backbone, network: PictureFeatures) -> None:
+    def __init__(self, feature: PictureFeature, backbone: Backbone, network: PictureFeatures) -> None:
         self.recipe = f"{backbone.sha256} {feature.size} {feature.store}"
         signature = [tf.TensorSpec([None], tf.string)]
         self._features = tf.function(
@@ -196,17 +205,13 @@ class _Inputs(tf.Module):  # type: ignore[misc]
         inputs: Batch = {}
         for name, transform in self._transforms.items():
             inputs[self._names[name]] = transform(contents[name])
-            inputs[_known(name)] = tf.cast(tf.not_equal(contents[name], ""), tf.float32)
+            inputs[known_input(name)] = tf.cast(tf.not_equal(contents[name], ""), tf.float32)
         return inputs
 
 
-def _known(name: str) -> str:
+def known_input(name: str) -> str:
+    """The network's input of whether a column is known."""
     return f"{name}__known"
-
-
-def _stand_in(name: str) -> str:
-    """The layer that has a tower's vector, or a learned one."""
-    return f"image__{name}__stand_in"
 
 
 def _mixed_pixels(pixels: tf.Tensor, mix: Mix) -> tf.Tensor:
@@ -223,15 +228,14 @@ def _mixed_pixels(pixels: tf.Tensor, mix: Mix) -> tf.Tensor:
     return tf.where(mix.cut[:, None, None, None], tf.where(pasted, mix.partner(pixels), pixels), blended)
 
 
-class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
-    """All pictures; columns with the same `tied` word share one tower.
+class PictureBlock(FeatureBlock[APicture, AStatistics]):
+    """All features of a kind of pictures; columns with the same `tied` word share one tower.
 
     The network's inputs are, for each column, `<name>__known` float32 (batch,) and `<name>__pixels` uint8
     (batch, height, width, channels), or with a frozen encoder `<name>__features` float32 (batch, width of its vector),
     0 where missing.
     """
 
-    KIND = "image"
     IS_SHOWN = False
 
     @property
@@ -242,7 +246,16 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
     @property
     def unpacked_bytes(self) -> int:
         """Its pictures' pixels."""
-        return sum(math.prod(feature.shape) for feature in self.features.values() if not feature.is_encoded)
+        return sum(
+            math.prod((*self.places(name), *feature.shape))
+            for name, feature in self.features.items()
+            if not feature.is_encoded
+        )
+
+    def places(self, name: str) -> tuple[int, ...]:
+        """How many pictures a row of a column may have, as a shape. Default: (), a single one."""
+        del name
+        return ()
 
     @property
     def backbones(self) -> dict[str, Backbone]:
@@ -271,15 +284,25 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
         return found
 
     def entries(self, held: Held) -> dict[str, Any]:  # each column has an entry of its own
-        """An entry for each column, absent where missing."""
-        return {entry_name("feature", self.KIND, name): tf.io.FixedLenFeature([], tf.string, "") for name in self.names}
+        """An entry for each picture, absent where missing."""
+        names = (entry for name, feature in self.features.items() for entry in feature.picture_entries(name))
+        return {entry: tf.io.FixedLenFeature([], tf.string, "") for entry in names}
 
     def parsed(self, parsed: Batch, held: Held) -> Batch:
         """The columns by name."""
-        return {name: parsed[entry_name("feature", self.KIND, name)] for name in self.names}
+        return {name: parsed[feature.picture_entries(name)[0]] for name, feature in self.features.items()}
 
     def transform(self, directory: Path, *, stored: bool) -> _Inputs:
         """By name, string (batch,), empty where missing."""
+        return _Inputs(self.transforms(directory, stored=stored), {name: self.seen_input(name) for name in self.names})
+
+    def transforms(self, directory: Path, *, stored: bool) -> dict[str, Callable[[tf.Tensor], tf.Tensor]]:
+        """Of each column: contents of pictures, string (n,), to what the network sees of them, (n, …).
+
+        Args:
+            directory: As for `transform`.
+            stored: Likewise.
+        """
         frozen, networks = self.backbones, {} if stored else self._networks(directory)
         transforms: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {}
         for name, feature in self.features.items():
@@ -288,14 +311,16 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
             else:
                 pictures = ServedPictures(feature, self.statistics[name])
                 transforms[name] = Features(pictures, networks[name]) if name in frozen else pictures
-        return _Inputs(transforms, {name: self._input(name) for name in self.names})
+        return transforms
 
     def encodings(self, directory: Path) -> dict[str, Encoding]:
         """One for each column with a frozen encoder."""
         networks = self._networks(directory)
         return {
-            entry_name("feature", self.KIND, name): FeatureEncoding(self.features[name], backbone, networks[name])
+            entry: encoding
             for name, backbone in self.backbones.items()
+            for encoding in [FeatureEncoding(self.features[name], backbone, networks[name])]
+            for entry in self.features[name].picture_entries(name)
         }
 
     def _networks(self, directory: Path) -> dict[str, PictureFeatures]:
@@ -309,20 +334,22 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
             found[name] = loaded[backbone.path, shape]
         return found
 
-    def _input(self, name: str) -> str:
+    def seen_input(self, name: str) -> str:
+        """The network's input of what is seen of a column."""
         return f"{name}__{'features' if name in self.backbones else 'pixels'}"
 
     def inputs(self) -> dict[str, Any]:
         """What of each picture is seen, and whether it is known."""
         inputs, frozen = {}, self.backbones
         for name, feature in self.features.items():
-            seen, known = self._input(name), _known(name)
+            seen, known = self.seen_input(name), known_input(name)
+            places = self.places(name)
             inputs[seen] = (
-                keras.Input((frozen[name].width,), dtype="float32", name=seen)
+                keras.Input((*places, frozen[name].width), dtype="float32", name=seen)
                 if name in frozen
-                else keras.Input(feature.shape, dtype="uint8", name=seen)
+                else keras.Input((*places, *feature.shape), dtype="uint8", name=seen)
             )
-            inputs[known] = keras.Input((), dtype="float32", name=known)
+            inputs[known] = keras.Input(places, dtype="float32", name=known)
         return inputs
 
     def mixed(self, inputs: Batch, mix: Mix) -> Batch:
@@ -335,25 +362,36 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
         """
         mixed: Batch = {}
         for name in self.names:
-            known, seen = inputs[_known(name)], inputs[self._input(name)]
-            own, other = known > 0, mix.partner(known) > 0
-            shares = replace(mix, share=tf.where(own & other, mix.share, tf.cast(own, tf.float32)))
-            mixed[self._input(name)] = shares.blended(seen) if name in self.backbones else _mixed_pixels(seen, shares)
-            mixed[_known(name)] = mix.blended(known)
+            known, seen = inputs[known_input(name)], inputs[self.seen_input(name)]
+            mixed[self.seen_input(name)] = self.blended(name, known, seen, mix)
+            mixed[known_input(name)] = mix.blended(known)
         return mixed
 
     def replaced(self, inputs: Batch, others: Batch, columns: tf.Tensor) -> Batch:
         """Pictures, or what was made of them, and whether they are known."""
         replaced: Batch = {}
         for at, name in enumerate(self.names):
-            for key in (self._input(name), _known(name)):
+            for key in (self.seen_input(name), known_input(name)):
                 replaced[key] = tf.where(columns[at], others[key], inputs[key])
         return replaced
 
     @property
     def costly(self) -> dict[str, str]:
         """Pixels, which towers see."""
-        return {self._input(name): _stand_in(name) for name in self.names if name not in self.backbones}
+        return {self.seen_input(name): self._stand_in(name) for name in self.names if name not in self.backbones}
+
+    def blended(self, name: str, known: tf.Tensor, seen: tf.Tensor, mix: Mix) -> tf.Tensor:
+        """What is seen of a column, `(batch, …)`, mixed with the partners'.
+
+        Args:
+            name: Of the column.
+            known: Whether it is known, float32 (batch,).
+            seen: Pixels or features.
+            mix: How rows are mixed.
+        """
+        own, other = known > 0, mix.partner(known) > 0
+        shares = replace(mix, share=tf.where(own & other, mix.share, tf.cast(own, tf.float32)))
+        return shares.blended(seen) if name in self.backbones else _mixed_pixels(seen, shares)
 
     @property
     def is_augmented(self) -> bool:
@@ -364,12 +402,12 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
         """Of the first pictures of each column."""
         sheets = {}
         for name, feature in self.features.items():
-            rows = np.flatnonzero(shown[_known(name)])[:_SHOWN]
+            rows = np.flatnonzero(shown[known_input(name)])[:_SHOWN]
             if name in self.backbones or rows.size == 0:
                 continue
             augment = Augment(feature.augment.model_dump(), seed=seed_of(seed, f"{name}__sheet"))
-            lines = [augment(tf.gather(shown[self._input(name)], rows))]
-            lines += [augment(tf.gather(batch[self._input(name)], rows), training=True) for batch in seen]
+            lines = [augment(tf.gather(shown[self.seen_input(name)], rows))]
+            lines += [augment(tf.gather(batch[self.seen_input(name)], rows), training=True) for batch in seen]
             sheets[name] = contact_sheet((np.stack(lines) + 1) * 127.5)
         return sheets
 
@@ -390,13 +428,29 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
         vectors, frozen, hidden = [], self.backbones, dict(inputs)
         for name in self.names:
             rate = max(model.image_dropout, _HIDDEN_FEATURES if name in frozen else HIDDEN)
-            known = Hide(rate, seed_of(seed, name), name=f"image__{name}__hide")(inputs[_known(name)])
-            hidden[_known(name)] = known
-            vectors.append(StandIn(name=_stand_in(name))(seen[name], known))
-        vector = layers.Concatenate(name="image__vectors")(vectors) if len(vectors) > 1 else vectors[0]
+            hide = Hide(rate, seed_of(seed, name), name=f"{self.KIND}__{name}__hide")
+            known, hidden[known_input(name)] = self.hidden(inputs[known_input(name)], hide)
+            vectors.append(StandIn(name=self._stand_in(name))(self.pooled(name, seen[name], inputs), known))
+        vector = layers.Concatenate(name=f"{self.KIND}__vectors")(vectors) if len(vectors) > 1 else vectors[0]
         if not frozen:
             return Encoded(vector, None)
         return Encoded(vector, lambda units, head: self.line(hidden, units, f"{self.KIND}__to__{head}"))
+
+    def hidden(self, known: Any, hide: Hide) -> tuple[Any, Any]:
+        """Some rows' pictures hidden while training: whether a row has any, `(batch,)`, and which are known."""
+        still = hide(known)
+        return still, still
+
+    def pooled(self, name: str, vectors: Any, inputs: Mapping[str, Any]) -> Any:
+        """One vector a row, `(batch, width)`, from what a tower makes of a column. Default: that is one.
+
+        Args:
+            name: Of the column.
+            vectors: Of the tower.
+            inputs: Keras tensors as `inputs` gives them.
+        """
+        del name, inputs
+        return vectors
 
     def _seen(
         self, tower: str, names: Sequence[str], inputs: Mapping[str, Any], model: ModelSizes, seed: int
@@ -405,17 +459,28 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
         first = names[0]
         backbone = self.statistics[first].backbone
         if first in self.backbones:
-            network = features_tower(self.backbones[first].width, self.statistics[first].count, model, tower)
+            rows = self.statistics[first].count
+            network = features_tower(self.backbones[first].width, rows, model, tower)
         elif backbone:
             pretrained = load_backbone(self.directory, backbone)
             network = backbone_tower(self.features[first], pretrained, model, tower, seed_of(seed, first))
         else:
-            rows = sum(self.statistics[name].count for name in names)
-            network = image_tower(self.features[first], rows, model, tower, seed_of(seed, first))
-        pictures = [inputs[self._input(name)] for name in names]
+            pictures = sum(self.statistics[name].pictures for name in names)
+            network = image_tower(self.features[first], pictures, model, tower, seed_of(seed, first))
+        return zip(names, self.through(network, names, [inputs[self.seen_input(name)] for name in names]), strict=True)
+
+    def through(self, network: keras.Model, names: Sequence[str], seen: Sequence[Any]) -> Sequence[Any]:
+        """The vectors of some columns, each `(batch, width)`.
+
+        Args:
+            network: Their tower.
+            names: Of the columns.
+            seen: Their pixels or features.
+        """
         if len(names) == 1:
-            return zip(names, [network(pictures[0])], strict=True)
-        return zip(names, ops.split(network(ops.concatenate(pictures, axis=0)), len(names), axis=0), strict=True)
+            return [network(seen[0])]
+        vectors: list[Any] = ops.split(network(ops.concatenate(seen, axis=0)), len(names), axis=0)
+        return vectors
 
     @property
     def is_staged(self) -> bool:
@@ -447,13 +512,27 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
         """What frozen networks make of a row's known pictures, on average over columns that are tied; `_scaled`."""
         seen: dict[str, list[tuple[Any, Any]]] = {}
         for name in self.backbones:
-            seen.setdefault(self._tower(name), []).append((inputs[self._input(name)], inputs[_known(name)]))
+            seen.setdefault(self._tower(name), []).extend(self.single(name, inputs))
         return [_scaled(_mean_of_known(pictures)) for pictures in seen.values()]
+
+    def single(self, name: str, inputs: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+        """What is seen of each picture that a row of a column may have, `(batch, …)`, and whether it is known."""
+        return [(inputs[self.seen_input(name)], inputs[known_input(name)])]
+
+    def _stand_in(self, name: str) -> str:
+        """The layer that has a column's vector, or a learned one."""
+        return f"{self.KIND}__{name}__stand_in"
 
     def _tower(self, name: str) -> str:
         """What a column's tower is called, and those of the columns that it is tied to."""
         tied = self.features[name].tied
-        return f"image__{tied}__tied_tower" if tied else f"image__{name}__tower"
+        return f"{self.KIND}__{tied}__tied_tower" if tied else f"{self.KIND}__{name}__tower"
+
+
+class ImageBlock(PictureBlock[ImageFeature, ImageStatistics]):
+    """All columns with one picture a row."""
+
+    KIND = "image"
 
 
 def _scaled(features: Any) -> Any:
@@ -488,7 +567,9 @@ def features_tower(width: int, rows: int, model: ModelSizes, name: str) -> keras
     return keras.Model(features, layers.Dense(model.width, activation="gelu")(slowed), name=name)
 
 
-def backbone_tower(feature: ImageFeature, network: keras.Model, model: ModelSizes, name: str, seed: int) -> keras.Model:
+def backbone_tower(
+    feature: PictureFeature, network: keras.Model, model: ModelSizes, name: str, seed: int
+) -> keras.Model:
     """A pretrained network, frozen until it is thawed, and one dense layer over its vector.
 
     Args:

@@ -9,7 +9,7 @@ from keras import layers
 
 from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.features.image.augment import Augment
-from polyhead.kinds.features.image.config import ImageFeature
+from polyhead.kinds.features.image.config import PictureFeature
 
 _FEW_ROWS = 1_000
 """Pictures up to which the plain network is the better one."""
@@ -26,7 +26,7 @@ _MOMENTUM = 0.95
 _GRID = 2
 
 
-def image_tower(feature: ImageFeature, rows: int, model: ModelSizes, name: str, seed: int) -> keras.Model:
+def image_tower(feature: PictureFeature, rows: int, model: ModelSizes, name: str, seed: int) -> keras.Model:
     """A small convolutional network: a plain one up to 1,000 pictures, a residual one above.
 
     Both average what is left to a coarse grid, which keeps where things are, and put dropout and one dense layer behind

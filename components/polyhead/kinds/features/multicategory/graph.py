@@ -148,8 +148,10 @@ class MulticategoryBlock(TermsBlock[MulticategoryFeature, MulticategoryStatistic
     KIND = _NAME
     IS_SLICED = True
 
-    def columns(self, raw: tf.RaggedTensor) -> Batch:
-        """Of shards, ragged string (batch, None) by name."""
+    def columns(self, raw: tf.Tensor | tf.RaggedTensor) -> Batch:
+        """Of raw rows string (batch,), of shards ragged string (batch, None) by name."""
+        if not isinstance(raw, tf.RaggedTensor):
+            return super().columns(raw)
         cells = raw.merge_dims(0, 1)
         return {name: cells[at :: len(self.names)] for at, name in enumerate(self.names)}
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data, Model
 from polyhead.errors import InvalidValueError
-from polyhead.kinds.base import FeatureBase, column_names
+from polyhead.kinds.base import FeatureBase, column_names, require_columns
 
 _LONGEST = 1 << 16
 _COMPONENT_BYTES = 4
@@ -47,12 +47,7 @@ class VectorFeature(FeatureBase):
     @field_validator("columns", mode="before")
     @classmethod
     def _named(cls, value: object) -> object:
-        if value is not None and column_names(value) is None:
-            raise InvalidValueError(
-                "invalid-columns",
-                f"received {value!r}: write the first and the last column, emb_0..emb_767, or a list of two or more",
-            )
-        return value
+        return require_columns(value, "emb_0..emb_767")
 
     @model_validator(mode="after")
     def _said_once(self) -> VectorFeature:

@@ -106,6 +106,13 @@ class MultilabelHead(Head[MultilabelTarget, LabelStatistics]):
         """From ragged string (batch, None), and int64 (batch,) under `<name>/known`; float32 (batch, labels) both."""
         return _LabelTransform(self.name, self.statistics.labels, *self.weights)
 
+    def row_weights(self, values: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
+        """Without the weights of the labels that a row has, and of those that it lacks."""
+        positive, negative = (np.array(of, np.float32) for of in self.weights)
+        of_label = np.where(values > 0, positive, negative)
+        found: NDArray[np.float64] = np.divide(weights, of_label, out=np.zeros(weights.shape), where=of_label > 0)
+        return found
+
     @property
     def is_calibrated(self) -> bool:
         """Always."""

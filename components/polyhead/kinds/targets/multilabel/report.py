@@ -29,6 +29,7 @@ class LabelReport(TargetReport):
     """Of any number of labels."""
 
     WORST: ClassVar[str] = "Most confident mistakes"
+    NOUN: ClassVar[str] = "label"
 
     def analyse(self, name: str, head: HeadReport, known: pl.DataFrame) -> Analysis:
         """Curves of the most frequent labels."""

@@ -69,6 +69,12 @@ class OrdinalHead(ClassHead[OrdinalTarget]):
         """From string (batch,), empty where missing; float32 (batch, classes - 1) both."""
         return _StepTransform(self.name, self.statistics.classes, self.weights)
 
+    def row_weights(self, values: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
+        """Without the weight of each row's class, which is as many steps above the lowest as the row has taken."""
+        of_class = np.array(self.weights, np.float32)[values.sum(1).astype(np.int64)][:, None]
+        found: NDArray[np.float64] = np.divide(weights, of_class, out=np.zeros(weights.shape), where=of_class > 0)
+        return found
+
     @property
     def is_calibrated(self) -> bool:
         """Where no class is weighted: the logits that weights shift are not those of the classes."""

@@ -42,7 +42,7 @@ class QuantileTable(TargetTable[QuantileTarget]):
     def coercion(self, source: Source, member: QuantileTarget) -> Coercion:
         """As of a regression target."""
         made = number_coercion(source, member.min, member.max, member.unit)
-        return learned_coercion(source, made, member.transform)
+        return learned_coercion(source.values, made, member.transform)
 
     def guess(self, column: Column) -> Guess | None:
         """Nothing: a number is proposed as regression."""

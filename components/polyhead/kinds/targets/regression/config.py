@@ -13,6 +13,7 @@ from polyhead.kinds.base import CONFIDENCE, UNIT, Confidence, TargetBase, Units
 from polyhead.kinds.metrics import D2, MAE, MAPE, MEDIAN_AE, R2, R2_TRANSFORMED, RMSE, Metric
 
 Transform = Literal["none", "log", "log1p", "sqrt", "quantile"]
+Loss = Literal["huber", "mse", "mae"]
 
 
 class RegressionTarget(TargetBase):
@@ -28,7 +29,7 @@ class RegressionTarget(TargetBase):
         "rejected; quantile: the normal score of the number's quantile among the train rows, in whose range every "
         "prediction then is.",
     )
-    loss: Model[Literal["huber", "mse", "mae"]] = Field("huber", description="On the standardised target.")
+    loss: Model[Loss] = Field("huber", description="On the standardised target.")
     predict: Model[Literal["median", "mean"]] = Field(
         "median",
         description="median: what the head learns, turned back to the table's scale; of a transform that is near "

@@ -29,15 +29,19 @@ class NumberReport(TargetReport):
 
     def analyse(self, name: str, head: HeadReport, known: pl.DataFrame) -> Analysis:
         """Scatter plots and a histogram; rows that are not finite are left out."""
-        finite = known.filter((pl.col("truth").abs() < _LARGEST) & (pl.col("predicted").abs() < _LARGEST))
+        finite = drawable(known)
         if finite.is_empty():
             return Analysis()
-        truth = finite.get_column("truth").to_numpy().astype(np.float64)
-        predicted = finite.get_column("predicted").to_numpy().astype(np.float64)
+        truth, predicted = (finite[column].to_numpy().astype(np.float64) for column in ("truth", "predicted"))
         return Analysis(
-            (_scatter(truth, predicted), _residuals(truth, predicted), _histogram(truth, predicted)),
+            (scatter(truth, predicted), _residuals(truth, predicted), _histogram(truth, predicted)),
             worst=_largest_errors(finite, truth, predicted),
         )
+
+
+def drawable(known: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose `truth` and `predicted` are finite and not so large that they cannot be drawn."""
+    return known.filter((pl.col("truth").abs() < _LARGEST) & (pl.col("predicted").abs() < _LARGEST))
 
 
 def is_logarithmic(*values: np.ndarray) -> bool:
@@ -51,8 +55,8 @@ def _chosen(rows: int) -> np.ndarray:
     return np.unique(np.linspace(0, rows - 1, min(rows, MOST_POINTS)).round().astype(int))
 
 
-def _scatter(truth: np.ndarray, predicted: np.ndarray) -> Chart:
-    """Predicted against true values, with equal axes and the diagonal."""
+def scatter(truth: np.ndarray, predicted: np.ndarray) -> Chart:
+    """Predicted against true values, float64 (rows,), with equal axes and the diagonal."""
     logarithmic = is_logarithmic(truth, predicted)
     ends = [float(f(one)) for one in (truth, predicted) for f in (np.min, np.max)]
     across, up = (axis_over(title, ends, logarithmic=logarithmic) for title in ("True", "Predicted"))

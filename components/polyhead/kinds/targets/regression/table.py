@@ -138,14 +138,20 @@ class RegressionFit(NumberFit[RegressionStatistics]):
         return self.numbers()
 
 
-def learned_coercion(source: Source, made: Coercion, transform: Transform) -> Coercion:
-    """How a column becomes numbers that a head can learn: as it is made, of what the transform takes."""
+def learned_coercion(numbers: pl.Expr, made: Coercion, transform: Transform) -> Coercion:
+    """How a column becomes numbers that a head can learn: as it is made, of what the transform takes.
+
+    Args:
+        numbers: The number of each cell, or the smallest one.
+        made: How the cells become numbers.
+        transform: To the scale that is learned.
+    """
     if transform == "log":
-        return made.refusing("not_positive", "transform: log needs numbers above zero", source.values <= 0)
+        return made.refusing("not_positive", "transform: log needs numbers above zero", numbers <= 0)
     if transform == "log1p":
-        return made.refusing("out_of_range", "transform: log1p needs numbers above -1", source.values <= -1)
+        return made.refusing("out_of_range", "transform: log1p needs numbers above -1", numbers <= -1)
     if transform == "sqrt":
-        return made.refusing("negative", "transform: sqrt needs numbers from zero", source.values < 0)
+        return made.refusing("negative", "transform: sqrt needs numbers from zero", numbers < 0)
     return made
 
 
@@ -157,7 +163,7 @@ class RegressionTable(TargetTable[RegressionTarget]):
     def coercion(self, source: Source, member: RegressionTarget) -> Coercion:
         """Float64 without units, within the range of the configuration, and of what its transform takes."""
         made = number_coercion(source, member.min, member.max, member.unit)
-        return learned_coercion(source, made, member.transform)
+        return learned_coercion(source.values, made, member.transform)
 
     def guess(self, column: Column) -> Guess | None:
         """Numbers that are not classes."""

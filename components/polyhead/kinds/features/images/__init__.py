@@ -1,0 +1,1 @@
+"""Several pictures in a cell."""
