@@ -33,7 +33,8 @@ class Chosen:
         weights: By member, from 0, 1 in all.
         loss: Of the blend, on rows that had no part in choosing its weights.
         losses: Of each member alone, on the same rows.
-        wins: Whether the blend's loss is below the network's.
+        wins: Whether the blend's loss is below the network's, or above it by less than one standard error of the
+            difference. The epoch of the network was chosen on the same rows, so its loss is too good to break a tie.
     """
 
     weights: dict[str, float]
@@ -76,11 +77,12 @@ def choose(
         found[rows] = _losses(head, mixed[None], [of[rows] for of in said], values[rows], weights[rows])[0]
     total = share[known].sum()
     corners = {name: losses[int((points[:, at] == 1).argmax())] for at, name in enumerate(members)}
+    gap = found - corners[NETWORK]
     return Chosen(
         dict(zip(members, _mean_best(points, losses).tolist(), strict=True)),
         float(found.sum() / total),
         {name: float(each.sum() / total) for name, each in corners.items()},
-        bool(found.sum() < corners[NETWORK].sum()),
+        bool(gap.sum() < np.sqrt(len(gap) * gap.var())),
     )
 
 
