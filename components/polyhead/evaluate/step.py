@@ -174,7 +174,9 @@ def run(
     return report
 
 
-def _other(against: str | Path | None, config: Config, warnings: list[str], opened: contextlib.ExitStack) -> Path | None:
+def _other(
+    against: str | Path | None, config: Config, warnings: list[str], opened: contextlib.ExitStack
+) -> Path | None:
     """The bundle to compare with as a local folder; None where there is none, which is a warning if one is wanted."""
     place = place_of(str(against), config.publish.to) if against else None
     if place is None:
