@@ -22,7 +22,7 @@ from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.predict import step as predict_step
 
 HUNDRED = 100
-NUMBERS = ("volume_ml", "wall_mm", "weight_g")
+NUMBERS = ("volume_ml", "wall_mm", "weight_g", "kiln_c")
 
 CLIENT = """
 import base64, json, sys

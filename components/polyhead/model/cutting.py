@@ -37,7 +37,12 @@ class CutModel(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         self._rest = _behind(core, networks, vectors) if costly else core
         self._costly = list(costly)
         self._seen = tf.function(self._seen_batch, autograph=False, reduce_retracing=True)
-        self._answered = tf.function(self._replaced_batch, autograph=False, reduce_retracing=True)
+        shown = {
+            name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype, name=name)
+            for name, tensor in self._rest.input.items()
+        }
+        masks = {block.KIND: tf.TensorSpec([len(block.names)], tf.bool, name=block.KIND) for block in self._blocks}
+        self._answered = tf.function(self._replaced_batch, input_signature=[shown, shown, masks], autograph=False)
 
     def inputs(self, inputs: Batch) -> Batch:
         """The cut model's inputs, from those of the core."""
