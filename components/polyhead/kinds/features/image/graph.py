@@ -6,7 +6,7 @@ import ctypes
 import functools
 import math
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,15 @@ _SHOWN = 6
 """Pictures side by side on a contact sheet."""
 
 
-class ServedPictures(tf.Module):  # type: ignore[misc]
+class _Entries(tf.Module):  # type: ignore[misc]
+    """What a column's entries become, string (batch,) to one value each."""
+
+    def read(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The values, and which of them are known, bool (batch,)."""
+        return self(contents), tf.not_equal(contents, "")
+
+
+class ServedPictures(_Entries):
     """Files' bytes to pixels: uint8 (batch, height, width, channels), black where there is none.
 
     Args:
@@ -60,19 +68,26 @@ class ServedPictures(tf.Module):  # type: ignore[misc]
 
     def __call__(self, contents: tf.Tensor) -> tf.Tensor:
         """String (batch,) to uint8 (batch, height, width, channels)."""
-        black = tf.zeros(self._shape, tf.uint8)
-        return tf.map_fn(
-            lambda content: tf.cond(
-                tf.equal(content, ""),
-                lambda: black,
-                lambda: self._load(content),
-            ),
-            contents,
-            fn_output_signature=tf.TensorSpec(self._shape, tf.uint8),
+        return self.read(contents)[0]
+
+    def read(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The pixels, and which of them are known: a file that cannot be decoded is as none.
+
+        An operation of TensorFlow that fails takes its whole graph along, but in a dataset only its element. A black
+        picture that belongs to no row comes first, so there is an element whatever the files are.
+        """
+        count = tf.shape(contents, out_type=tf.int64)[0]
+        rows = tf.data.Dataset.range(count).map(lambda row: (row, contents[row]))
+        pictures = rows.filter(lambda _, content: tf.not_equal(content, "")).map(
+            lambda row, content: (row, self._load(content)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
+        none = tf.data.Dataset.from_tensors((count, tf.zeros(self._shape, tf.uint8)))
+        found = none.concatenate(pictures.ignore_errors()).batch(count + 1).get_single_element()
+        places = tf.scatter_nd(found[0][:, None], tf.range(tf.size(found[0])), [count + 1])[:-1]
+        return tf.ensure_shape(tf.gather(found[1], places), [None, *self._shape]), places > 0
 
 
-class StoredPictures(tf.Module):  # type: ignore[misc]
+class StoredPictures(_Entries):
     """A shard's picture entries to pixels; shapes as in `ServedPictures`.
 
     Args:
@@ -129,7 +144,7 @@ class StoredPictures(tf.Module):  # type: ignore[misc]
         return np.frombuffer(lent, np.uint8)[start : start + size].reshape(count, *self._shape)
 
 
-class Features(tf.Module):  # type: ignore[misc]
+class Features(_Entries):
     """Contents to what a frozen network makes of their pictures.
 
     Args:
@@ -144,10 +159,15 @@ class Features(tf.Module):  # type: ignore[misc]
 
     def __call__(self, contents: tf.Tensor) -> tf.Tensor:
         """String (batch,) to float32 (batch, width), 0 where empty."""
-        return self._network(self._pictures(contents), tf.not_equal(contents, ""))
+        return self.read(contents)[0]
+
+    def read(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the network makes of the pictures, and which of them are known."""
+        pixels, known = self._pictures.read(contents)
+        return self._network(pixels, known), known
 
 
-class StoredFeatures(tf.Module):  # type: ignore[misc]
+class StoredFeatures(_Entries):
     """The entries that `encode` wrote to features; shapes as in `Features`.
 
     Args:
@@ -187,7 +207,7 @@ class FeatureEncoding(Encoding):
 
 
 class _Inputs(tf.Module):  # type: ignore[misc]
-    def __init__(self, transforms: Mapping[str, Callable[[tf.Tensor], tf.Tensor]], inputs: Mapping[str, str]) -> None:
+    def __init__(self, transforms: Mapping[str, _Entries], inputs: Mapping[str, str]) -> None:
         super().__init__()
         self._transforms = dict(transforms)
         self._names = dict(inputs)
@@ -195,8 +215,8 @@ class _Inputs(tf.Module):  # type: ignore[misc]
     def __call__(self, contents: Mapping[str, tf.Tensor]) -> Batch:
         inputs: Batch = {}
         for name, transform in self._transforms.items():
-            inputs[self._names[name]] = transform(contents[name])
-            inputs[_known(name)] = tf.cast(tf.not_equal(contents[name], ""), tf.float32)
+            inputs[self._names[name]], known = transform.read(contents[name])
+            inputs[_known(name)] = tf.cast(known, tf.float32)
         return inputs
 
 
@@ -281,7 +301,7 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
     def transform(self, directory: Path, *, stored: bool) -> _Inputs:
         """By name, string (batch,), empty where missing."""
         frozen, networks = self.backbones, {} if stored else self._networks(directory)
-        transforms: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {}
+        transforms: dict[str, _Entries] = {}
         for name, feature in self.features.items():
             if stored:
                 transforms[name] = StoredFeatures(frozen[name].width) if name in frozen else StoredPictures(feature)
@@ -289,6 +309,10 @@ class ImageBlock(FeatureBlock[ImageFeature, ImageStatistics]):
                 pictures = ServedPictures(feature, self.statistics[name])
                 transforms[name] = Features(pictures, networks[name]) if name in frozen else pictures
         return _Inputs(transforms, {name: self._input(name) for name in self.names})
+
+    def failed(self, raw: Mapping[str, tf.Tensor], inputs: Batch) -> Batch:
+        """The pictures that are there and not known."""
+        return {name: tf.not_equal(raw[name], "") & tf.equal(inputs[_known(name)], 0) for name in self.names}
 
     def encodings(self, directory: Path) -> dict[str, Encoding]:
         """One for each column with a frozen encoder."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 
 from polyhead.kinds.coercion import Coercion, Source, path_coercion
 from polyhead.kinds.features.image.backbone.file import keep_backbone
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+from polyhead.kinds.fields import Field
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.looks import Looks
 from polyhead.kinds.fitting.quantiles import Quantiles
@@ -81,6 +84,10 @@ class ImageTable(FeatureTable[ImageFeature]):
         if column.share(_WITH_DICOM if reads_dicom() else _FORMATS) > MOSTLY and column.share(ADDRESS) <= 1 - MOSTLY:
             return Guess("image", why="paths of pictures", rank=Rank.PLACES)
         return None
+
+    def field(self, feature: ImageFeature, statistics: ImageStatistics, directory: Path) -> Field:
+        """A file of a format that the served graph decodes."""
+        return Field("picture", hint="JPEG, PNG, GIF or 24-bit BMP")
 
     def fit(self, name: str, member: ImageFeature) -> ImageFit:
         """An empty sample of pictures."""
