@@ -91,7 +91,9 @@ def instances_of(body: Mapping[str, Any], inputs: Sequence[Column]) -> list[Any]
         raise DataError("no-instances", got, where="the body", hint='send {"instances": [{…}]}, one object a row')
     name = body.get("signature_name", "serving_default")
     if name != "serving_default":
-        raise DataError("unknown-signature", f"there is no signature {name!r}", where="signature_name", hint="leave it out")
+        raise DataError(
+            "unknown-signature", f"there is no signature {name!r}", where="signature_name", hint="leave it out"
+        )
     rows: list[Any] = body["instances"]
     alone = inputs[0].name if len(inputs) == 1 else ""
     return [{alone: row} if alone and not (isinstance(row, dict) and alone in row) else row for row in rows]
@@ -146,7 +148,9 @@ def _cells(tensor: Mapping[str, Any], column: Column | None) -> list[Cell]:
         raise _CellError("not-a-tensor", "has no shape or no data", "a tensor has name, shape, datatype and data")
     expected = "BYTES" if column is None or column.dtype == "object" else "a number, such as FP64"
     if column is not None and datatype != expected and not (expected != "BYTES" and datatype in _NUMBERS):
-        raise _CellError("wrong-datatype", f"is {datatype}, and '{column.name}' is {expected}", "see the model's metadata")
+        raise _CellError(
+            "wrong-datatype", f"is {datatype}, and '{column.name}' is {expected}", "see the model's metadata"
+        )
     flat: list[Cell] = []
     pending = [iter(data)]
     while pending:
@@ -158,7 +162,9 @@ def _cells(tensor: Mapping[str, Any], column: Column | None) -> list[Cell]:
         else:
             pending.pop()
     if len(flat) != math.prod(shape):
-        raise _CellError("wrong-shape", f"has {len(flat)} values, and its shape {shape}", "give as many as the shape says")
+        raise _CellError(
+            "wrong-shape", f"has {len(flat)} values, and its shape {shape}", "give as many as the shape says"
+        )
     parameters = tensor.get("parameters")
     if isinstance(parameters, dict) and parameters.get("content_type") == _BASE64:
         flat = [{"b64": value} if isinstance(value, str) else value for value in flat]
@@ -195,15 +201,21 @@ def columns_of(rows: Sequence[Any], inputs: Sequence[Column]) -> Columns:
         where = f"row {at}"
         if not isinstance(row, dict):
             what = f"is {_shown(row)}, not an object"
-            problems.append(Problem("not-a-row", what, where=where, hint=f"send an object with {', '.join(names[:12])}"))
+            problems.append(
+                Problem("not-a-row", what, where=where, hint=f"send an object with {', '.join(names[:12])}")
+            )
             continue
         for name in row:
             if name not in cells:
                 what = f"has {str(name)[:60]!r}, which is no feature"
                 problems.append(Problem("unknown-feature", what, where=where, hint=did_you_mean(str(name)[:60], names)))
+        if lacking := [name for name in names if name not in row]:
+            what = f"lacks {', '.join(lacking[:12])}{', …' if len(lacking) > 12 else ''}"
+            hint = "send null where a value is missing"
+            problems.append(Problem("missing-feature", what, where=where, hint=hint))
         for column in inputs:
             try:
-                cells[column.name].append(_value(row, column))
+                cells[column.name].append(_value(row.get(column.name), column))
             except _CellError as error:
                 place = f"{where}, feature '{column.name}'"
                 problems.append(Problem(error.code, str(error), where=place, hint=error.hint))
@@ -220,10 +232,7 @@ def _array(values: list[Any], column: Column) -> NDArray[Any]:
     return np.array(values, column.dtype).reshape(len(values), *column.shape)
 
 
-def _value(row: Mapping[str, Any], column: Column) -> Any:
-    if column.name not in row:
-        raise _CellError("missing-feature", "is not there", "send null where the value is missing")
-    cell = row[column.name]
+def _value(cell: Cell, column: Column) -> Any:
     if cell is None:
         return column.missing
     if column.dtype == "object":
@@ -309,7 +318,11 @@ def tensors_from(outputs: Columns, wanted: Any) -> list[dict[str, Any]]:
     """
     names = list(outputs)
     if wanted is not None:
-        asked = [one.get("name") if isinstance(one, dict) else None for one in wanted] if isinstance(wanted, list) else [None]
+        asked = (
+            [one.get("name") if isinstance(one, dict) else None for one in wanted]
+            if isinstance(wanted, list)
+            else [None]
+        )
         for name in asked:
             if name not in outputs:
                 hint = did_you_mean(str(name)[:60], list(outputs))
