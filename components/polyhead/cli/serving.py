@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -64,3 +65,49 @@ def model_name(name: str) -> str:
             "is made of letters, digits, - and _, and begins with a letter or digit", param_hint="--name"
         )
     return name
+
+
+@app.command(rich_help_panel=_PANEL)
+def deploy(
+    bundle: BundleArgument,
+    to: Annotated[str, typer.Option(metavar="<kserve|tf-serving>", help="What serves it in the cluster.")],
+    image: Annotated[
+        str,
+        typer.Option(
+            metavar="IMAGE", help="Container image: for kserve one with polyhead\\[serve], for tf-serving TF Serving's."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="The YAML file to write. Default: stdout.")
+    ] = None,
+    name: NameOption = "model",
+    claim: Annotated[
+        str, typer.Option(metavar="CLAIM:PATH", help="A volume claim, and where in it the bundle is.")
+    ] = "",
+    service_account: Annotated[str, typer.Option(metavar="NAME", help="The pod's service account.")] = "",
+    cpu: Annotated[str, typer.Option(metavar="COUNT", help="Processors to request.")] = "1",
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory to request, and its limit.")] = "2Gi",
+    as_json: JsonOption = False,
+) -> None:
+    """Write the manifests that serve a model in a cluster."""
+    from polyhead.errors import did_you_mean
+    from polyhead.progress import say
+    from polyhead.storage.objects import write_whole
+    from polyhead_pipelines.compiling.deployment import SERVERS, Service, image_folder, service_manifest
+    from polyhead_pipelines.compiling.documents import yaml_text
+
+    server = next((one for one in SERVERS if one == to), None)
+    if server is None:
+        raise typer.BadParameter(f"'{to}' is unknown: {did_you_mean(to, SERVERS)}", param_hint="--to")
+    service = Service(image, name, claim, service_account, cpu, memory)
+    documents = service_manifest(server, bundle, service)
+    text = yaml_text(documents, sort_keys=False)
+    if out is not None:
+        write_whole(str(out), text.encode())
+        say(f"wrote {out}: kubectl apply -f {out}")
+    if server == "tf-serving" and not claim:
+        say(f"the image must have the bundle's folder serving in {image_folder(name)}")
+    if as_json:
+        print_json({"manifest": str(out) if out else None, "documents": documents})
+    elif out is None:
+        sys.stdout.write(text)

@@ -58,7 +58,7 @@ def serve(
     from polyhead.serve.app import Limits, application
     from polyhead.serve.model import ServedModel
 
-    listening = _listening(host, port)
+    listening = listening_at(host, port)
     with listening:
         say("loading TensorFlow")
         model = ServedModel(bundle, max_pixels=max_pixels)
@@ -78,7 +78,7 @@ def serve(
         uvicorn.Server(config).run(sockets=[listening])
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening_at(host: str, port: int) -> socket.socket:
     """A socket at an address, which does not listen yet.
 
     Raises:

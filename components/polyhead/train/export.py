@@ -41,7 +41,8 @@ def export_serving(
     empty where missing, for image the bytes of a JPEG, PNG, GIF or 24-bit BMP file, for multicategory the values with
     the separator between them, `[]` for none. Vectors are float32 `(batch, length)`, a row of NaN where missing.
     Outputs as in `polyhead.model.outputs.predictions`, and for each feature of pictures `<feature>__failed`, bool
-    `(batch,)`: a file was given and cannot be decoded, so the row is answered as without it. The SavedModel needs TensorFlow only, not Polyhead.
+    `(batch,)`: a file was given and cannot be decoded, so the row is answered as without it. The SavedModel needs
+    TensorFlow only, not Polyhead.
 
     Args:
         core: The trained network.
