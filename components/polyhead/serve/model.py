@@ -16,6 +16,7 @@ from polyhead.kinds.scores import score_of
 from polyhead.kinds.tables import feature_table
 from polyhead.pictures.facts import examine_picture
 from polyhead.pictures.failures import PictureError
+from polyhead.progress import say
 from polyhead.serve.requests import Column, Columns
 from polyhead.storage.artifact import check_files
 
@@ -40,14 +41,15 @@ class ServedModel:
     """
 
     def __init__(self, directory: str | Path, *, max_pixels: int) -> None:
-        import tensorflow as tf
-
         directory = Path(directory)
         self.bundle = ModelBundle.read(directory)
         check_files(directory, self.bundle, (BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*", f"{SERVING_MODEL}/*"))
         bundled = directory / BUNDLED_PREPROCESSING
         self._fitted = Fitted.of(Preprocessing.read(bundled), self.bundle.config(directory), bundled)
         self._max_pixels = max_pixels
+        say("loading TensorFlow")
+        import tensorflow as tf
+
         self._loaded = tf.saved_model.load(str(directory / SERVING_MODEL))  # its variables go with it
         self._answer = self._loaded.signatures["serving_default"]
         specs = self._answer.structured_input_signature[1]

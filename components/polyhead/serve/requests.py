@@ -7,7 +7,7 @@ import binascii
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,10 +54,11 @@ class Column:
 
 
 class _CellError(ValueError):
-    def __init__(self, code: str, what: str, hint: str) -> None:
-        super().__init__(what)
-        self.code = code
-        self.hint = hint
+    """A value that does not fit; where it is, its caller knows."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
 
 
 def document(content: bytes) -> dict[str, Any]:
@@ -121,10 +122,12 @@ def tensors_of(body: Mapping[str, Any], inputs: Sequence[Column]) -> list[Any]:
         try:
             name = _text_of(tensor, "name")
             if name in columns:
-                raise _CellError("repeated-input", f"'{name}' is there twice", "give each feature one tensor")
+                raise _CellError(
+                    Problem("repeated-input", f"'{name}' is there twice", hint="give each feature one tensor")
+                )
             columns[name] = _cells(tensor, known.get(name))
         except _CellError as error:
-            problems.append(Problem(error.code, str(error), where=where, hint=error.hint))
+            problems.append(replace(error.problem, where=where))
     counts = {len(cells) for cells in columns.values()}
     if not problems and len(counts) > 1:
         what = f"the tensors have {' and '.join(map(str, sorted(counts)))} rows"
@@ -137,7 +140,7 @@ def tensors_of(body: Mapping[str, Any], inputs: Sequence[Column]) -> list[Any]:
 def _text_of(tensor: Any, key: str) -> str:
     found = tensor.get(key) if isinstance(tensor, dict) else None
     if not isinstance(found, str):
-        raise _CellError("not-a-tensor", f"has no {key}", "a tensor has name, shape, datatype and data")
+        raise _CellError(Problem("not-a-tensor", f"has no {key}", hint="a tensor has name, shape, datatype and data"))
     return found
 
 
@@ -145,11 +148,15 @@ def _cells(tensor: Mapping[str, Any], column: Column | None) -> list[Cell]:
     """A tensor's cells, row by row."""
     shape, data, datatype = tensor.get("shape"), tensor.get("data"), _text_of(tensor, "datatype")
     if not isinstance(data, list) or not isinstance(shape, list) or not shape or not all(map(_is_size, shape)):
-        raise _CellError("not-a-tensor", "has no shape or no data", "a tensor has name, shape, datatype and data")
+        raise _CellError(
+            Problem("not-a-tensor", "has no shape or no data", hint="a tensor has name, shape, datatype and data")
+        )
     expected = "BYTES" if column is None or column.dtype == "object" else "a number, such as FP64"
     if column is not None and datatype != expected and not (expected != "BYTES" and datatype in _NUMBERS):
         raise _CellError(
-            "wrong-datatype", f"is {datatype}, and '{column.name}' is {expected}", "see the model's metadata"
+            Problem(
+                "wrong-datatype", f"is {datatype}, and '{column.name}' is {expected}", hint="see the model's metadata"
+            )
         )
     flat: list[Cell] = []
     pending = [iter(data)]
@@ -163,7 +170,9 @@ def _cells(tensor: Mapping[str, Any], column: Column | None) -> list[Cell]:
             pending.pop()
     if len(flat) != math.prod(shape):
         raise _CellError(
-            "wrong-shape", f"has {len(flat)} values, and its shape {shape}", "give as many as the shape says"
+            Problem(
+                "wrong-shape", f"has {len(flat)} values, and its shape {shape}", hint="give as many as the shape says"
+            )
         )
     parameters = tensor.get("parameters")
     if isinstance(parameters, dict) and parameters.get("content_type") == _BASE64:
@@ -172,7 +181,7 @@ def _cells(tensor: Mapping[str, Any], column: Column | None) -> list[Cell]:
     if column is not None and column.shape:
         return [flat[at * width : (at + 1) * width] for at in range(shape[0])]
     if width != 1:
-        raise _CellError("wrong-shape", f"has the shape {shape}", f"give [{shape[0]}], a value a row")
+        raise _CellError(Problem("wrong-shape", f"has the shape {shape}", hint=f"give [{shape[0]}], a value a row"))
     return flat
 
 
@@ -217,8 +226,7 @@ def columns_of(rows: Sequence[Any], inputs: Sequence[Column]) -> Columns:
             try:
                 cells[column.name].append(_value(row.get(column.name), column))
             except _CellError as error:
-                place = f"{where}, feature '{column.name}'"
-                problems.append(Problem(error.code, str(error), where=place, hint=error.hint))
+                problems.append(replace(error.problem, where=f"{where}, feature '{column.name}'"))
     if problems:
         raise DataError(problems[:_MOST_PROBLEMS])
     return {column.name: _array(cells[column.name], column) for column in inputs}
@@ -241,19 +249,19 @@ def _value(cell: Cell, column: Column) -> Any:
         return _number(cell)
     length = column.shape[0]
     if not isinstance(cell, list) or len(cell) != length:
-        raise _CellError("wrong-length", f"is {_shown(cell)}", f"send a list of {length} numbers")
+        raise _CellError(Problem("wrong-length", f"is {_shown(cell)}", hint=f"send a list of {length} numbers"))
     return [_number(part) for part in cell]
 
 
 def _number(cell: Cell) -> float:
     if isinstance(cell, bool) or not isinstance(cell, (int, float)):
-        raise _CellError("not-a-number", f"is {_shown(cell)}", "send a number without quotes, or null")
+        raise _CellError(Problem("not-a-number", f"is {_shown(cell)}", hint="send a number without quotes, or null"))
     try:
         number = float(cell)
     except OverflowError:
         number = math.inf
     if math.isinf(number):
-        raise _CellError("infinite", f"is {_shown(cell)}", "numbers must be finite")
+        raise _CellError(Problem("infinite", f"is {_shown(cell)}", hint="numbers must be finite"))
     return number
 
 
@@ -262,15 +270,19 @@ def _bytes(cell: Cell, column: Column) -> bytes:
         try:
             return base64.b64decode(cell["b64"], validate=True)
         except (ValueError, binascii.Error):
-            raise _CellError("not-base64", "is not base64", "encode the file's bytes, without line breaks") from None
+            raise _CellError(
+                Problem("not-base64", "is not base64", hint="encode the file's bytes, without line breaks")
+            ) from None
     if column.is_picture:
-        raise _CellError("not-a-picture", f"is {_shown(cell)}", 'send {"b64": "…"}: the bytes of a file in base64')
+        raise _CellError(
+            Problem("not-a-picture", f"is {_shown(cell)}", hint='send {"b64": "…"}: the bytes of a file in base64')
+        )
     if not isinstance(cell, str):
-        raise _CellError("not-a-word", f"is {_shown(cell)}", "send it in quotes, or null")
+        raise _CellError(Problem("not-a-word", f"is {_shown(cell)}", hint="send it in quotes, or null"))
     try:
         return cell.encode()
     except UnicodeEncodeError:
-        raise _CellError("not-text", "is not Unicode text", "send whole characters") from None
+        raise _CellError(Problem("not-text", "is not Unicode text", hint="send whole characters")) from None
 
 
 def _shown(value: Any) -> str:

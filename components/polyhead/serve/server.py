@@ -8,7 +8,6 @@ from pathlib import Path
 
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, SERVING_MODEL, ModelBundle
 from polyhead.errors import MachineError
-from polyhead.progress import say
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus
 
@@ -60,7 +59,6 @@ def serve(
 
     listening = listening_at(host, port)
     with listening:
-        say("loading TensorFlow")
         model = ServedModel(bundle, max_pixels=max_pixels)
         model.predict(model.nothing())  # the first call of a graph takes its time
         limits = Limits(bytes=max_bytes, rows=max_rows, concurrent=max_concurrent, threads=available_cpus())
