@@ -33,6 +33,9 @@ _MOMENTUM = 0.9
 _HIDDEN_FEATURES = 0.5
 """Chance that what a frozen network makes of a picture is hidden: wide vectors drown a row's few numbers otherwise."""
 
+_AT_ONCE = 10
+"""Pictures of a batch that the served graph decodes at once."""
+
 _SHOWN = 6
 """Pictures side by side on a contact sheet."""
 
@@ -79,10 +82,14 @@ class ServedPictures(_Entries):
         count = tf.shape(contents, out_type=tf.int64)[0]
         rows = tf.data.Dataset.range(count).map(lambda row: (row, contents[row]))
         pictures = rows.filter(lambda _, content: tf.not_equal(content, "")).map(
-            lambda row, content: (row, self._load(content)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            lambda row, content: (row, self._load(content)), num_parallel_calls=_AT_ONCE, deterministic=True
         )
         none = tf.data.Dataset.from_tensors((count, tf.zeros(self._shape, tf.uint8)))
-        found = none.concatenate(pictures.ignore_errors()).batch(count + 1).get_single_element()
+        options = tf.data.Options()  # nothing is to be tuned for a dataset that is read once
+        options.autotune.enabled = False
+        options.experimental_optimization.apply_default_optimizations = False
+        batch = none.concatenate(pictures.ignore_errors()).batch(count + 1)
+        found = batch.with_options(options).get_single_element()
         places = tf.scatter_nd(found[0][:, None], tf.range(tf.size(found[0])), [count + 1])[:-1]
         return tf.ensure_shape(tf.gather(found[1], places), [None, *self._shape]), places > 0
 
