@@ -103,10 +103,11 @@ function show(head, answer) {
       const heading = element("th", name);
       heading.scope = "row";
       const bar = element("td");
-      const meter = element("meter");
-      meter.value = chance;
-      meter.setAttribute("aria-hidden", "true");
-      bar.append(meter);
+      const track = element("div", undefined, "bar");
+      const length = element("div");
+      length.style.width = `${chance * 100}%`;
+      track.append(length);
+      bar.append(track);
       row.append(heading, bar, element("td", `${(chance * 100).toFixed(1)} %`));
       table.append(row);
     }
