@@ -10,6 +10,7 @@ The working directory is the test's own.
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -105,8 +106,14 @@ def shortest_call(name: str, config: str) -> list[str]:
         if parameter.opts in (["config"], ["file"]):
             words.append(config)
         elif parameter.required:
-            words += [*option, "1" if parameter.name == "partitions" else "nothing"]
+            words += [*option, _word_for(parameter)]
     return words
+
+
+def _word_for(parameter: Any) -> str:
+    """What a parameter takes that must be given: one of its words, or one that means nothing."""
+    choices = re.match(r"<([\w-]+)", parameter.metavar or "")
+    return choices[1] if choices else "1" if parameter.name == "partitions" else "nothing"
 
 
 def command(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

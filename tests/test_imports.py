@@ -51,6 +51,8 @@ COMMANDS = (
     "compare",
     "gate",
     "drift",
+    "serve",
+    "deploy",
 )
 COMMAND = "from polyhead.cli import main; main()"
 

@@ -70,6 +70,14 @@ COMMANDS = {
     "compare": ["--json"],
     "gate": ["CONFIG", "--json"],
     "drift": ["BUNDLE", "TABLE", "--train", "--out", "--json"],
+    "serve": [
+        *("BUNDLE", "--host", "--port", "--name", "--max-bytes", "--max-rows", "--max-pixels", "--max-concurrent"),
+        "--json",
+    ],
+    "deploy": [
+        *("BUNDLE", "--to", "--image", "--out", "-o", "--name", "--claim", "--service-account", "--cpu", "--memory"),
+        "--json",
+    ],
 }
 
 USAGE_ERRORS = [

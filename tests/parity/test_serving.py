@@ -23,6 +23,7 @@ from polyhead.predict import step as predict_step
 
 HUNDRED = 100
 NUMBERS = ("volume_ml", "wall_mm", "weight_g", "kiln_c")
+WORDS = ("clay", "sold_at", "note")
 
 CLIENT = """
 import base64, json, sys
@@ -81,6 +82,7 @@ def served(finished: Any, raw: pl.DataFrame, tmp_path_factory: pytest.TempPathFa
         "clay": raw["clay"].to_list(),
         "sold_at": raw["sold_at"].to_list(),
         "note": raw["note"].to_list(),
+        **{name: raw[name].to_list() for name in WORDS},
     }
     (folder / "rows.json").write_text(json.dumps({"inputs": inputs, "numbers": NUMBERS}), encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -156,7 +158,8 @@ def test_serving_equals_the_training_path(
 ) -> None:
     """A hundred raw rows give the same labels and, to 1e-5, the same numbers in a process without Polyhead."""
     rows = [trained[key] for key in raw["mug_id"]]
-    assert set(served) == set(rows[0])
+    assert set(served) == {*rows[0], "photo__failed"}
+    assert not any(served["photo__failed"])
     for name in ("collection", "returned"):
         assert served[name] == [row[name].decode() for row in rows]
     assert served["tags"] == [row["tags"].tolist() for row in rows]
@@ -244,11 +247,35 @@ def test_a_missing_row_is_served(tf: Any, finished: Any) -> None:
     outputs = serve(
         **{name: tf.constant([math.nan], tf.float64) for name in NUMBERS},
         **{name: tf.constant([""]) for name in ("photo", "clay", "sold_at", "note")},
+        **{name: tf.constant([""]) for name in ("photo", *WORDS)},
     )
     for name, value in outputs.items():
         if value.dtype != tf.string:
             assert np.isfinite(value.numpy()).all(), name
     assert outputs["price"].shape == (1,)
+
+
+def test_a_picture_that_cannot_be_decoded_fails_its_row_alone(tf: Any, finished: Any) -> None:
+    """The row is flagged and answered as one without a picture; the others are answered as if alone."""
+    serve = tf.saved_model.load(str(finished.place("train") / "serving")).signatures["serving_default"]
+    good = (finished.folder / "images" / "mug-0001.png").read_bytes()
+
+    def answers(*photos: bytes) -> dict[str, Any]:
+        count = len(photos)
+        numbers = {name: tf.constant([250.0] * count, tf.float64) for name in NUMBERS}
+        words = {name: tf.constant(["terracotta"] * count) for name in WORDS}
+        return {name: value.numpy() for name, value in serve(photo=tf.constant(photos), **numbers, **words).items()}
+
+    mixed = answers(b"junk", good, b"RIFF\0\0\0\0WEBPVP8 ", good[: len(good) // 2], b"", good)
+    alone = {photo: answers(photo) for photo in (good, b"")}
+    assert mixed["photo__failed"].tolist() == [True, False, True, True, False, False]
+    for name in set(mixed) - {"photo__failed"}:
+        for row, photo in enumerate((b"", good, b"", b"", b"", good)):
+            value = alone[photo][name][0]
+            if mixed[name].dtype.kind == "f":
+                close(mixed[name][row], value)
+            else:
+                assert np.array_equal(mixed[name][row], value), name
 
 
 def test_any_feature_name_can_be_served(tf: Any, tmp_path: Path) -> None:

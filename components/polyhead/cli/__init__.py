@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from polyhead import __version__
-from polyhead.cli import cluster, look, sharing, start, steps
+from polyhead.cli import cluster, look, serving, sharing, start, steps
 
 _REPEATABLE = ("cross-validate", "shard", "shard-partition", "encode", "train")
 """Commands that resume where they were stopped."""
@@ -38,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for part in (start, steps, look, sharing, cluster):
+for part in (start, steps, look, serving, sharing, cluster):
     app.add_typer(part.app)
 
 

@@ -79,6 +79,13 @@ Duration = Annotated[str, _Matches(_DURATION, "write a whole number and one of s
 Name = Annotated[str, _Matches(_NAME, "a Kubernetes name may contain only lowercase letters, digits, - and .")]
 Account = Annotated[str, _Matches(rf"{_NAME}|[-a-z0-9]+@[-.a-z0-9]+", "write a Kubernetes name or name@project.iam…")]
 Label = Annotated[str, _Matches(_LABEL, "this name may contain only lowercase letters, digits and -, at most 63")]
+ServiceName = Annotated[
+    str,
+    _Matches(
+        r"[a-z](?:[-a-z0-9]{0,48}[a-z0-9])?",
+        "a service's name may contain only lowercase letters, digits and -, at most 50, the first a letter",
+    ),
+]
 Variable = Annotated[
     str, _Matches(_VARIABLE, "a variable name may contain only letters, digits and _, and must not begin with a digit")
 ]

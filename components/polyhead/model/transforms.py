@@ -41,6 +41,19 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]  # TensorFlow is untyp
         """A raw batch by feature name as blocks by kind."""
         return {block.KIND: block.joined(raw) for block in self._blocks}
 
+    def failed(self, blocks: Mapping[str, Any], inputs: Batch) -> Batch:
+        """Which values cannot be read, as `<feature>__failed`, bool (batch,).
+
+        Args:
+            blocks: Raw blocks by kind, not of shards.
+            inputs: What was made of them.
+        """
+        return {
+            f"{name}__failed": values
+            for block in self._blocks
+            for name, values in block.failed(blocks[block.KIND], inputs).items()
+        }
+
     def __call__(self, blocks: Mapping[str, Any]) -> Batch:
         """Raw blocks by kind to the inputs of the network that `polyhead.model.build.build_core` makes."""
         inputs: Batch = {}

@@ -40,7 +40,9 @@ def export_serving(
     Inputs by feature name, all `(batch,)`: float64 for kinds of numbers, NaN where missing; string for the others,
     empty where missing, for image the bytes of a JPEG, PNG, GIF or 24-bit BMP file, for multicategory the values with
     the separator between them, `[]` for none. Vectors are float32 `(batch, length)`, a row of NaN where missing.
-    Outputs as in `polyhead.model.outputs.predictions`. The SavedModel needs TensorFlow only, not Polyhead.
+    Outputs as in `polyhead.model.outputs.predictions`, and for each feature of pictures `<feature>__failed`, bool
+    `(batch,)`: a file was given and cannot be decoded, so the row is answered as without it. The SavedModel needs
+    TensorFlow only, not Polyhead.
 
     Args:
         core: The trained network.
@@ -54,8 +56,10 @@ def export_serving(
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def serve(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = core(transforms(transforms.joined(raw)), training=False)
-        return predictions(fitted, logits, corrections, thresholds, radii)
+        blocks = transforms.joined(raw)
+        inputs = transforms(blocks)
+        logits = core(inputs, training=False)
+        return predictions(fitted, logits, corrections, thresholds, radii) | transforms.failed(blocks, inputs)
 
     signature = serve.get_concrete_function(**transforms.raw_spec())
     tf.saved_model.save(_Serving(core, transforms), str(out), signatures={"serving_default": signature})

@@ -37,6 +37,11 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
+def literal(text: str) -> str:
+    """A text that Kubernetes, which takes `$$` for `$` and `$(NAME)` for a variable, makes into the given one."""
+    return text.replace("$", "$$")
+
+
 def yaml_text(documents: Sequence[dict[str, Any]], *, sort_keys: bool = True) -> str:
     """Documents as one text; the same documents give the same text.
 

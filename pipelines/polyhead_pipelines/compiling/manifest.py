@@ -15,6 +15,7 @@ from polyhead import __version__
 from polyhead.contracts.cluster import Step, StepSettings, Workspace, seconds
 from polyhead.contracts.document import Document
 from polyhead.errors import ConfigError, Problem
+from polyhead_pipelines.compiling.documents import literal
 from polyhead_pipelines.define.platform import Blueprint
 from polyhead_pipelines.define.resources import largest
 
@@ -172,7 +173,7 @@ def _container(settings: StepSettings, blueprint: Blueprint, out: str) -> dict[s
         "name": "polyhead",
         "image": blueprint.image,
         "command": ["polyhead", "run", f"{CONFIG_FOLDER}/{CONFIG_FILE}"],
-        "args": ["--table", _literal(blueprint.table), "--out", out],
+        "args": ["--table", literal(blueprint.table), "--out", out],
         "workingDir": WORKSPACE,
         "env": _environment(settings),
         "resources": _resources(settings),
@@ -200,14 +201,9 @@ def _resources(settings: StepSettings) -> dict[str, Any]:
     return {"requests": requests, "limits": limits}
 
 
-def _literal(text: str) -> str:
-    """A text that Kubernetes, which takes `$$` for `$` and `$(NAME)` for a variable, makes into the given one."""
-    return text.replace("$", "$$")
-
-
 def _environment(settings: StepSettings) -> list[dict[str, Any]]:
     values = {"HOME": "/tmp", **settings.env}  # noqa: S108  # the root file system is read-only
-    variables: list[dict[str, Any]] = [{"name": name, "value": _literal(value)} for name, value in values.items()]
+    variables: list[dict[str, Any]] = [{"name": name, "value": literal(value)} for name, value in values.items()]
     for sources, reference in ((settings.secrets, "secretKeyRef"), (settings.config_maps, "configMapKeyRef")):
         for source in sources:
             for variable, key in source.env.items():

@@ -223,6 +223,19 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
             stored: True for values of shards, which are canonical and encoded already; False for those of a raw row.
         """
 
+    def failed(self, raw: Any, inputs: Batch) -> Batch:
+        """Which values of raw rows are there and cannot be read, bool (batch,) by column; they count as missing.
+
+        Args:
+            raw: The block as `joined` gives it.
+            inputs: What the transform made of it.
+
+        Returns:
+            Nothing of kinds of which every value can be read.
+        """
+        del raw, inputs
+        return {}
+
     @abstractmethod
     def inputs(self) -> dict[str, Any]:
         """The network's inputs, Keras tensors by name."""

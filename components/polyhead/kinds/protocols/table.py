@@ -11,6 +11,7 @@ import polars as pl
 
 from polyhead.kinds.base import FeatureBase, TargetBase
 from polyhead.kinds.coercion import Coercion, Source
+from polyhead.kinds.fields import Field
 from polyhead.kinds.fitting.fit import Fit
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess
@@ -90,6 +91,17 @@ class FeatureTable(TableFacet[F]):
             value: See `polyhead.kinds.slices.Values`.
         """
         return str(value)
+
+    def field(self, feature: F, statistics: Any, directory: Path) -> Field:
+        """How a form asks for a value. Default: for a line of text.
+
+        Args:
+            feature: The feature.
+            statistics: Of the train rows.
+            directory: The artifact that they are of.
+        """
+        del feature, statistics, directory
+        return Field("line")
 
     def slices(self, statistics: Any, values: Any) -> list[Slice]:
         """The groups of rows that metrics are shown on, by value; none of the rows without one. Default: none at all.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import polars as pl
 
 from polyhead.kinds.booleans import FALSE, MEANINGS, NO_YES, TRUE
 from polyhead.kinds.coercion import NO_NUMBER, Coercion, Source, is_other, word_coercion
 from polyhead.kinds.features.boolean.config import BooleanFeature, BooleanStatistics
+from polyhead.kinds.fields import Field
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.looks import Looks
@@ -67,6 +69,10 @@ class BooleanTable(FeatureTable[BooleanFeature]):
             return None
         no, yes = next((no, yes) for no, yes in NO_YES if {no, yes} <= words)
         return Guess("boolean", why=f"{yes} or {no}", rank=Rank.FEW)
+
+    def field(self, feature: BooleanFeature, statistics: BooleanStatistics, directory: Path) -> Field:
+        """Yes or no, as the words of the clean table."""
+        return Field("choice", ("true", "false"))
 
     def slices(self, statistics: BooleanStatistics, values: Sequence[str]) -> list[Slice]:
         """Yes and no."""

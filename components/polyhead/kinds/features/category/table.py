@@ -10,6 +10,7 @@ import polars as pl
 
 from polyhead.kinds.coercion import Coercion, Source, one_word_coercion
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
+from polyhead.kinds.fields import Field, field_of_words
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.looks import Looks
@@ -81,6 +82,10 @@ class CategoryTable(FeatureTable[CategoryFeature]):
         if column.numbers is not None:
             return _codes(column) if holds_codes(column) else None
         return _words(column) if column.distinct and not holds_text(column) else None
+
+    def field(self, feature: CategoryFeature, statistics: CategoryStatistics, directory: Path) -> Field:
+        """One of the words."""
+        return field_of_words(self.vocabulary(statistics, directory))
 
     def slices(self, statistics: CategoryStatistics, values: Sequence[str]) -> list[Slice]:
         """By word."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,7 @@ from polyhead.kinds.features.datetime.config import (
     PartStatistics,
 )
 from polyhead.kinds.features.datetime.reading import UNITS, moment_coercion
+from polyhead.kinds.fields import Field
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.looks import Looks
 from polyhead.kinds.fitting.quantiles import Quantiles
@@ -150,6 +152,10 @@ class DatetimeTable(FeatureTable[DatetimeFeature]):
     def spelled(self, value: float) -> str:
         """In ISO 8601 and UTC."""
         return "" if np.isnan(value) else (_EPOCH + dt.timedelta(seconds=float(value))).isoformat(sep=" ")
+
+    def field(self, feature: DatetimeFeature, statistics: DatetimeStatistics, directory: Path) -> Field:
+        """A moment."""
+        return Field("moment", hint="UTC")
 
     def slices(self, statistics: DatetimeStatistics, values: NDArray[np.float64]) -> list[Slice]:
         """By the shortest of day, month, quarter and year, on local clocks, of which there are twelve at most."""

@@ -6,7 +6,7 @@ import ctypes
 import functools
 import math
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,11 +42,22 @@ _MOMENTUM = 0.9
 _HIDDEN_FEATURES = 0.5
 """Chance that what a frozen network makes of a picture is hidden: wide vectors drown a row's few numbers otherwise."""
 
+_AT_ONCE = 10
+"""Pictures of a batch that the served graph decodes at once."""
+
 _SHOWN = 6
 """Pictures side by side on a contact sheet."""
 
 
-class ServedPictures(tf.Module):  # type: ignore[misc]
+class Entries(tf.Module):  # type: ignore[misc]
+    """What a column's entries become, string (batch,) to one value each."""
+
+    def read(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The values, and which of them are known, bool (batch,)."""
+        return self(contents), tf.not_equal(contents, "")
+
+
+class ServedPictures(Entries):
     """Files' bytes to pixels: uint8 (batch, height, width, channels), black where there is none.
 
     Args:
@@ -69,19 +80,30 @@ class ServedPictures(tf.Module):  # type: ignore[misc]
 
     def __call__(self, contents: tf.Tensor) -> tf.Tensor:
         """String (batch,) to uint8 (batch, height, width, channels)."""
-        black = tf.zeros(self._shape, tf.uint8)
-        return tf.map_fn(
-            lambda content: tf.cond(
-                tf.equal(content, ""),
-                lambda: black,
-                lambda: self._load(content),
-            ),
-            contents,
-            fn_output_signature=tf.TensorSpec(self._shape, tf.uint8),
+        return self.read(contents)[0]
+
+    def read(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The pixels, and which of them are known: a file that cannot be decoded is as none.
+
+        An operation of TensorFlow that fails takes its whole graph along, but in a dataset only its element. A black
+        picture that belongs to no row comes first, so there is an element whatever the files are.
+        """
+        count = tf.shape(contents, out_type=tf.int64)[0]
+        rows = tf.data.Dataset.range(count).map(lambda row: (row, contents[row]))
+        pictures = rows.filter(lambda _, content: tf.not_equal(content, "")).map(
+            lambda row, content: (row, self._load(content)), num_parallel_calls=_AT_ONCE, deterministic=True
         )
+        none = tf.data.Dataset.from_tensors((count, tf.zeros(self._shape, tf.uint8)))
+        options = tf.data.Options()  # nothing is to be tuned for a dataset that is read once
+        options.autotune.enabled = False
+        options.experimental_optimization.apply_default_optimizations = False
+        batch = none.concatenate(pictures.ignore_errors()).batch(count + 1)
+        found = batch.with_options(options).get_single_element()
+        places = tf.scatter_nd(found[0][:, None], tf.range(tf.size(found[0])), [count + 1])[:-1]
+        return tf.ensure_shape(tf.gather(found[1], places), [None, *self._shape]), places > 0
 
 
-class StoredPictures(tf.Module):  # type: ignore[misc]
+class StoredPictures(Entries):
     """A shard's picture entries to pixels; shapes as in `ServedPictures`.
 
     Args:
@@ -138,7 +160,7 @@ class StoredPictures(tf.Module):  # type: ignore[misc]
         return np.frombuffer(lent, np.uint8)[start : start + size].reshape(count, *self._shape)
 
 
-class Features(tf.Module):  # type: ignore[misc]
+class Features(Entries):
     """Contents to what a frozen network makes of their pictures.
 
     Args:
@@ -153,10 +175,15 @@ class Features(tf.Module):  # type: ignore[misc]
 
     def __call__(self, contents: tf.Tensor) -> tf.Tensor:
         """String (batch,) to float32 (batch, width), 0 where empty."""
-        return self._network(self._pictures(contents), tf.not_equal(contents, ""))
+        return self.read(contents)[0]
+
+    def read(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the network makes of the pictures, and which of them are known."""
+        pixels, known = self._pictures.read(contents)
+        return self._network(pixels, known), known
 
 
-class StoredFeatures(tf.Module):  # type: ignore[misc]
+class StoredFeatures(Entries):
     """The entries that `encode` wrote to features; shapes as in `Features`.
 
     Args:
@@ -196,7 +223,7 @@ class FeatureEncoding(Encoding):
 
 
 class _Inputs(tf.Module):  # type: ignore[misc]
-    def __init__(self, transforms: Mapping[str, Callable[[tf.Tensor], tf.Tensor]], inputs: Mapping[str, str]) -> None:
+    def __init__(self, transforms: Mapping[str, Entries], inputs: Mapping[str, str]) -> None:
         super().__init__()
         self._transforms = dict(transforms)
         self._names = dict(inputs)
@@ -204,8 +231,8 @@ class _Inputs(tf.Module):  # type: ignore[misc]
     def __call__(self, contents: Mapping[str, tf.Tensor]) -> Batch:
         inputs: Batch = {}
         for name, transform in self._transforms.items():
-            inputs[self._names[name]] = transform(contents[name])
-            inputs[known_input(name)] = tf.cast(tf.not_equal(contents[name], ""), tf.float32)
+            inputs[self._names[name]], known = transform.read(contents[name])
+            inputs[known_input(name)] = tf.cast(known, tf.float32)
         return inputs
 
 
@@ -296,7 +323,7 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
         """By name, string (batch,), empty where missing."""
         return _Inputs(self.transforms(directory, stored=stored), {name: self.seen_input(name) for name in self.names})
 
-    def transforms(self, directory: Path, *, stored: bool) -> dict[str, Callable[[tf.Tensor], tf.Tensor]]:
+    def transforms(self, directory: Path, *, stored: bool) -> dict[str, Entries]:
         """Of each column: contents of pictures, string (n,), to what the network sees of them, (n, …).
 
         Args:
@@ -304,7 +331,7 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
             stored: Likewise.
         """
         frozen, networks = self.backbones, {} if stored else self._networks(directory)
-        transforms: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {}
+        transforms: dict[str, Entries] = {}
         for name, feature in self.features.items():
             if stored:
                 transforms[name] = StoredFeatures(frozen[name].width) if name in frozen else StoredPictures(feature)
@@ -312,6 +339,10 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
                 pictures = ServedPictures(feature, self.statistics[name])
                 transforms[name] = Features(pictures, networks[name]) if name in frozen else pictures
         return transforms
+
+    def failed(self, raw: Mapping[str, tf.Tensor], inputs: Batch) -> Batch:
+        """The pictures that are there and not known."""
+        return {name: tf.not_equal(raw[name], "") & tf.equal(inputs[known_input(name)], 0) for name in self.names}
 
     def encodings(self, directory: Path) -> dict[str, Encoding]:
         """One for each column with a frozen encoder."""

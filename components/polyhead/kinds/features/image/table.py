@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 from polyhead.kinds.coercion import TEXTS, Coercion, Source, cut_cells, path_coercion
 from polyhead.kinds.features.image.backbone.file import keep_backbone
 from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics, PictureFeature, PictureStatistics
+from polyhead.kinds.fields import Field
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.looks import Looks
 from polyhead.kinds.fitting.quantiles import Quantiles
@@ -137,6 +139,10 @@ class ImageTable(FeatureTable[ImageFeature]):
         if column.share(_WITH_DICOM if reads_dicom() else _FORMATS) > MOSTLY and column.share(ADDRESS) <= 1 - MOSTLY:
             return Guess("image", why="paths of pictures", rank=Rank.PLACES)
         return None
+
+    def field(self, feature: ImageFeature, statistics: ImageStatistics, directory: Path) -> Field:
+        """A file of a format that the served graph decodes."""
+        return Field("picture", hint="JPEG, PNG, GIF or 24-bit BMP")
 
     def fit(self, name: str, member: ImageFeature) -> ImageFit:
         """An empty sample of pictures."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +13,38 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from polyhead.kinds.features.graph import PACKAGE, Hide
-from polyhead.kinds.features.image.graph import PictureBlock, known_input
+from polyhead.kinds.features.image.graph import Entries, PictureBlock, known_input
 from polyhead.kinds.features.images.config import ImagesFeature, ImagesStatistics
 from polyhead.kinds.protocols.graph import Batch, Held, Mix
 
 _LEAST = 1e-6
 
 
-class _Each(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+class _Each(Entries):
     """Some contents of each row to what the network sees of them.
 
     In a place without a picture it sees the row's first one, which does not count: so what an encoder normalises by is
     of pictures alone. A row without any has what the transform gives for none.
 
     Args:
-        one: Contents, string (n,), to what is seen, (n, …).
+        one: Of contents, string (n,).
     """
 
-    def __init__(self, one: Callable[[tf.Tensor], tf.Tensor]) -> None:
+    def __init__(self, one: Entries) -> None:
         super().__init__()
         self._one = one
 
     def __call__(self, contents: tf.Tensor) -> tf.Tensor:
         """String (batch, places) to (batch, places, …)."""
+        return self.read(contents)[0]
+
+    def read(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What is seen, and of which places that is known, bool (batch, places)."""
         places = contents.shape[1]
-        flat = self._one(tf.reshape(contents, [-1]))
-        seen = tf.reshape(flat, [-1, places, *flat.shape[1:]])
-        known = tf.not_equal(contents, "")
+        flat, known = self._one.read(tf.reshape(contents, [-1]))
+        seen, known = tf.reshape(flat, [-1, places, *flat.shape[1:]]), tf.reshape(known, [-1, places])
         first = tf.argmax(tf.cast(known, tf.int32), axis=1, output_type=tf.int32)
-        return tf.gather(seen, tf.where(known, tf.range(places), first[:, None]), batch_dims=1)
+        return tf.gather(seen, tf.where(known, tf.range(places), first[:, None]), batch_dims=1), known
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -125,10 +128,14 @@ class ImagesBlock(PictureBlock[ImagesFeature, ImagesStatistics]):
             for name, feature in self.features.items()
         }
 
-    def transforms(self, directory: Path, *, stored: bool) -> dict[str, Callable[[tf.Tensor], tf.Tensor]]:
+    def transforms(self, directory: Path, *, stored: bool) -> dict[str, Entries]:
         """Of each column: string (batch, places) to (batch, places, …)."""
         single = super().transforms(directory, stored=stored)
         return {name: _Each(transform) for name, transform in single.items()}
+
+    def failed(self, raw: Mapping[str, tf.Tensor], inputs: Batch) -> Batch:
+        """Whether one of a row's pictures is there and not known."""
+        return {name: tf.reduce_any(lacks, axis=1) for name, lacks in super().failed(raw, inputs).items()}
 
     def blended(self, name: str, known: tf.Tensor, seen: tf.Tensor, mix: Mix) -> tf.Tensor:
         """Each picture with the partner's in its place."""

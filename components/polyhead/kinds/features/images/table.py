@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 
 from polyhead.kinds.coercion import Coercion, Source, paths_coercion
 from polyhead.kinds.features.image.table import PicturesFit, cut_paths
 from polyhead.kinds.features.images.config import ImagesFeature, ImagesStatistics
+from polyhead.kinds.fields import Field
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.fitting.moments import Moments
 from polyhead.kinds.guessing.columns import Column
@@ -68,6 +71,10 @@ class ImagesTable(FeatureTable[ImagesFeature]):
         if most > _MOST:
             why += f": the first {_MOST} are used"
         return Guess("images", options, why, rank=Rank.PLACES if separator else Rank.TYPE)
+
+    def field(self, feature: ImagesFeature, statistics: ImagesStatistics, directory: Path) -> Field:
+        """One file of a format that the served graph decodes."""
+        return Field("pictures", hint="one JPEG, PNG, GIF or 24-bit BMP; requests may have several")
 
     def fit(self, name: str, member: ImagesFeature) -> ImagesFit:
         """An empty sample of pictures."""

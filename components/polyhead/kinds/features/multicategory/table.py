@@ -10,6 +10,7 @@ import polars as pl
 
 from polyhead.kinds.coercion import TEXTS, Coercion, Source, set_coercion
 from polyhead.kinds.features.multicategory.config import MulticategoryFeature, MulticategoryStatistics
+from polyhead.kinds.fields import Field, field_of_words
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.looks import Looks
@@ -84,6 +85,11 @@ class MulticategoryTable(FeatureTable[MulticategoryFeature]):
     def spelled(self, value: Sequence[str]) -> str:
         """Word after word."""
         return ", ".join(value)
+
+    def field(self, feature: MulticategoryFeature, statistics: MulticategoryStatistics, directory: Path) -> Field:
+        """A line, as the table has it."""
+        words = field_of_words(self.vocabulary(statistics, directory)).choices
+        return Field("line", words, f"values with {feature.separator} between them; [] for none")
 
     def slices(self, statistics: MulticategoryStatistics, values: Sequence[Sequence[str]]) -> list[Slice]:
         """By each word that a row has."""

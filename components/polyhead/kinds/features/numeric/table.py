@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from polyhead.kinds.coercion import Coercion, Source, number_coercion
 from polyhead.kinds.features.numeric.config import QUANTILES, Bounds, NumericFeature, NumericStatistics
+from polyhead.kinds.fields import Field
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.looks import Looks
 from polyhead.kinds.fitting.moments import Moments
@@ -100,6 +103,12 @@ class NumericTable(FeatureTable[NumericFeature]):
     def spelled(self, value: float) -> str:
         """With three significant digits."""
         return "" if np.isnan(value) else number(value)
+
+    def field(self, feature: NumericFeature, statistics: NumericStatistics, directory: Path) -> Field:
+        """A number."""
+        if not statistics.count:
+            return Field("number")
+        return Field("number", hint=f"{statistics.minimum:g} to {statistics.maximum:g} in the train rows")
 
     def slices(self, statistics: NumericStatistics, values: NDArray[np.float64]) -> list[Slice]:
         """By the quartiles of the train rows."""

@@ -10,6 +10,7 @@ import polars as pl
 from polyhead.kinds.coercion import Coercion, Source, word_coercion
 from polyhead.kinds.features.text import tokenizer
 from polyhead.kinds.features.text.config import Terms, TextFeature, TextStatistics
+from polyhead.kinds.fields import Field
 from polyhead.kinds.fitting.counts import Counts
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.looks import Looks
@@ -117,6 +118,10 @@ class TextTable(FeatureTable[TextFeature]):
             return Guess("text", {"analyzer": "characters"}, why=why)
         options = {"analyzer": "words"} if column.known.str.len_chars().mean() > _LONG else {}  # type: ignore[operator]
         return Guess("text", options, why=f"free text, about {column.length:.0f} words in a cell")
+
+    def field(self, feature: TextFeature, statistics: TextStatistics, directory: Path) -> Field:
+        """Text."""
+        return Field("text")
 
     def summary(self) -> WordSummary:
         """How many different texts."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 
 from polyhead.errors import Problem, counted
 from polyhead.kinds.coercion import Coercion, Source, vector_coercion
 from polyhead.kinds.features.vector.config import VectorFeature, VectorStatistics
+from polyhead.kinds.fields import Field
 from polyhead.kinds.fitting.components import Components
 from polyhead.kinds.fitting.fit import Fit, Site
 from polyhead.kinds.fitting.looks import Looks
@@ -103,6 +106,10 @@ class VectorTable(FeatureTable[VectorFeature]):
         if length < _SHORTEST or (lengths != length).any():
             return None
         return Guess("vector", {"length": length}, why=f"lists of {length} numbers each", rank=Rank.TYPE)
+
+    def field(self, feature: VectorFeature, statistics: VectorStatistics, directory: Path) -> Field:
+        """Numbers."""
+        return Field("numbers", hint=f"{statistics.length:,} numbers")
 
     def summary(self) -> VectorSummary:
         """Whether all vectors have one length."""
