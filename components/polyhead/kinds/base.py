@@ -322,8 +322,8 @@ class TargetBase(Section):
     weight: Data[str | None] = Field(
         None,
         min_length=1,
-        description="A column of row weights of this head: numbers from 0, in its losses, baseline and weighted "
-        "metrics. Default: the weight of all heads, if the config has one.",
+        description="A column of row weights of this head: numbers from 0, in its losses, temperature, thresholds, "
+        "baseline and weighted metrics. Default: the weight of all heads, if the config has one.",
     )
 
     def columns_of(self, name: str) -> list[str]:
