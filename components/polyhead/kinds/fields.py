@@ -23,11 +23,13 @@ class Field:
         control: What is filled in.
         choices: Words to choose from, the most frequent first.
         hint: What to know of it, such as the range of the train rows.
+        several: Whether there may be several files. Default: one.
     """
 
     control: Control
     choices: tuple[str, ...] = ()
     hint: str = ""
+    several: bool = False
 
 
 def field_of_words(words: pl.Series, hint: str = "") -> Field:

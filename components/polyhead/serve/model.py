@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, SERVING_MODEL, ModelBundle
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
@@ -17,7 +16,7 @@ from polyhead.kinds.tables import feature_table
 from polyhead.pictures.facts import examine_picture
 from polyhead.pictures.failures import PictureError
 from polyhead.progress import say
-from polyhead.serve.requests import Column, Columns
+from polyhead.serve.requests import Column, Columns, array_of
 from polyhead.storage.artifact import check_files
 
 FAILED = "__failed"
@@ -86,21 +85,25 @@ class ServedModel:
         for column in self.inputs:
             if not column.is_picture:
                 continue
-            for row, content in enumerate(columns[column.name]):
-                try:
-                    if content:
-                        examine_picture(content, max_pixels=self._max_pixels, decode=False)
-                except PictureError as error:
-                    if error.reason == "image_too_large":
-                        where = f"row {row}, feature '{column.name}'"
-                        hint = f"send one of at most {self._max_pixels:,} pixels"
-                        problems.append(Problem("image-too-large", "has too many pixels", where=where, hint=hint))
+            for row, contents in enumerate(columns[column.name]):
+                if any(map(self._is_too_large, np.atleast_1d(np.asarray(contents, object)))):
+                    where = f"row {row}, feature '{column.name}'"
+                    hint = f"send one of at most {self._max_pixels:,} pixels"
+                    problems.append(Problem("image-too-large", "has too many pixels", where=where, hint=hint))
         if problems:
             raise DataError(problems)
 
+    def _is_too_large(self, content: bytes) -> bool:
+        try:
+            if content:
+                examine_picture(content, max_pixels=self._max_pixels, decode=False)
+        except PictureError as error:
+            return error.reason == "image_too_large"
+        return False
+
     def nothing(self) -> Columns:
         """A row of which nothing is known."""
-        return {column.name: _repeated(column) for column in self.inputs}
+        return {column.name: array_of([column.missing], column) for column in self.inputs}
 
     def labelled(self, outputs: Columns) -> list[dict[str, Any]]:
         """The answers of each head in the words of `polyhead predict`'s columns, by row and target.
@@ -141,14 +144,8 @@ class ServedModel:
 def _column(name: str, spec: Any, *, is_picture: bool = False) -> Column:
     dtype = spec.dtype.as_numpy_dtype
     known = "object" if dtype is object else np.dtype(dtype).name
-    return Column(name, known, tuple(int(size) for size in spec.shape[1:]), is_picture)
+    return Column(name, known, tuple(-1 if size is None else int(size) for size in spec.shape[1:]), is_picture)
 
 
 def _tf_type(column: Column) -> str:
     return "string" if column.dtype == "object" else column.dtype
-
-
-def _repeated(column: Column) -> NDArray[Any]:
-    array = np.empty(1, object) if column.dtype == "object" else np.empty((1, *column.shape), column.dtype)
-    array[0] = column.missing
-    return array

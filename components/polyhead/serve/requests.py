@@ -33,7 +33,7 @@ class Column:
     Attributes:
         name: As the signature has it.
         dtype: NumPy's word, such as float64; `object` for strings of bytes.
-        shape: Of one row: () for a value, otherwise the length of what it has.
+        shape: Of one row: () for a value, otherwise how many it has; -1 for any number, filled up with what is empty.
         is_picture: Whether it holds files. Default: no.
     """
 
@@ -50,7 +50,9 @@ class Column:
     @property
     def missing(self) -> Any:
         """What stands for a missing value."""
-        return b"" if self.dtype == "object" else [math.nan] * self.shape[0] if self.shape else math.nan
+        if self.dtype == "object":
+            return [] if self.shape else b""
+        return [math.nan] * self.shape[0] if self.shape else math.nan
 
 
 class _CellError(ValueError):
@@ -229,10 +231,16 @@ def columns_of(rows: Sequence[Any], inputs: Sequence[Column]) -> Columns:
                 problems.append(replace(error.problem, where=f"{where}, feature '{column.name}'"))
     if problems:
         raise DataError(problems[:_MOST_PROBLEMS])
-    return {column.name: _array(cells[column.name], column) for column in inputs}
+    return {column.name: array_of(cells[column.name], column) for column in inputs}
 
 
-def _array(values: list[Any], column: Column) -> NDArray[Any]:
+def array_of(values: list[Any], column: Column) -> NDArray[Any]:
+    """Cells that fit, each as the graph takes it, as one column."""
+    if column.dtype == "object" and column.shape:
+        several = np.full((len(values), max(1, *map(len, values))), b"", object)
+        for row, of in zip(several, values, strict=True):
+            row[: len(of)] = of
+        return several
     if column.dtype == "object":
         array = np.empty(len(values), object)
         array[:] = values
@@ -243,6 +251,10 @@ def _array(values: list[Any], column: Column) -> NDArray[Any]:
 def _value(cell: Cell, column: Column) -> Any:
     if cell is None:
         return column.missing
+    if column.dtype == "object" and column.shape:
+        if not isinstance(cell, list):
+            raise _CellError(Problem("not-a-list", f"is {_shown(cell)}", hint="send a list, of one or more"))
+        return [b"" if part is None else _bytes(part, column) for part in cell]
     if column.dtype == "object":
         return _bytes(cell, column)
     if not column.shape:
@@ -271,7 +283,7 @@ def _bytes(cell: Cell, column: Column) -> bytes:
             return base64.b64decode(cell["b64"], validate=True)
         except (ValueError, binascii.Error):
             raise _CellError(
-                Problem("not-base64", "is not base64", hint="encode the file's bytes, without line breaks")
+                Problem("not-encoded", "is not base64", hint="encode the file's bytes, without line breaks")
             ) from None
     if column.is_picture:
         raise _CellError(
