@@ -157,7 +157,7 @@ REFUSED: dict[str, tuple[str, Any, int, str, str]] = {
     "a truth value": (PREDICT, instances({**ROW, "size": True}), 400, "not-a-number", "row 0, feature 'size'"),
     "infinite": (PREDICT, instances({**ROW, "size": 10**400}), 400, "infinite", "row 0, feature 'size'"),
     "a path": (PREDICT, instances({**ROW, "photo": "a.png"}), 400, "not-a-picture", "row 0, feature 'photo'"),
-    "no base64": (PREDICT, instances({**ROW, "photo": {"b64": "%"}}), 400, "not-base64", "row 0, feature 'photo'"),
+    "no base64": (PREDICT, instances({**ROW, "photo": {"b64": "%"}}), 400, "not-encoded", "row 0, feature 'photo'"),
     "a word as a number": (PREDICT, instances({**ROW, "colour": 7}), 400, "not-a-word", "row 0, feature 'colour'"),
     "half a character": (PREDICT, instances({**ROW, "note": "\ud800"}), 400, "not-text", "row 0, feature 'note'"),
     "short vector": (PREDICT, instances({**ROW, "point": [1]}), 400, "wrong-length", "row 0, feature 'point'"),
@@ -322,6 +322,24 @@ def test_the_page_hears_each_head_in_words(served: Any) -> None:
     assert set(chances) == {"probability.round", "probability.square"}
     assert sum(chances.values()) == pytest.approx(1)
     assert isinstance(heads["tags"]["predicted"], list)
+
+
+def test_a_feature_may_have_any_number_of_pictures_a_row() -> None:
+    """Rows are filled up to the longest one; a row without any has empty places alone."""
+    from polyhead.errors import DataError
+    from polyhead.serve.requests import Column, columns_of
+
+    column = Column("views", "object", (-1,), is_picture=True)
+    rows = [{"views": cell} for cell in (None, [b64(b"one"), None, b64(b"two")], [b64(b"three")], [])]
+    assert columns_of(rows, [column])["views"].tolist() == [
+        [b"", b"", b""],
+        [b"one", b"", b"two"],
+        [b"three", b"", b""],
+        [b"", b"", b""],
+    ]
+    assert columns_of(rows[:1], [column])["views"].tolist() == [[b""]]
+    with pytest.raises(DataError, match="not-a-list"):
+        columns_of([{"views": b64(b"one")}], [column])
 
 
 # The command
