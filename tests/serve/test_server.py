@@ -157,7 +157,7 @@ REFUSED: dict[str, tuple[str, Any, int, str, str]] = {
     "a truth value": (PREDICT, instances({**ROW, "size": True}), 400, "not-a-number", "row 0, feature 'size'"),
     "infinite": (PREDICT, instances({**ROW, "size": 10**400}), 400, "infinite", "row 0, feature 'size'"),
     "a path": (PREDICT, instances({**ROW, "photo": "a.png"}), 400, "not-a-picture", "row 0, feature 'photo'"),
-    "no base64": (PREDICT, instances({**ROW, "photo": {"b64": "%"}}), 400, "not-encoded", "row 0, feature 'photo'"),
+    "no base64": (PREDICT, instances({**ROW, "photo": {"b64": "%"}}), 400, "broken-encoding", "row 0, feature 'photo'"),
     "a word as a number": (PREDICT, instances({**ROW, "colour": 7}), 400, "not-a-word", "row 0, feature 'colour'"),
     "half a character": (PREDICT, instances({**ROW, "note": "\ud800"}), 400, "not-text", "row 0, feature 'note'"),
     "short vector": (PREDICT, instances({**ROW, "point": [1]}), 400, "wrong-length", "row 0, feature 'point'"),

@@ -12,7 +12,7 @@ _MOST_CHOICES = 300
 Control = Literal["picture", "pictures", "number", "choice", "line", "text", "moment", "numbers"]
 """What is filled in. `number`: a number. `choice`: one of the choices. `line`: a line of text, for which the choices
 are proposals. `text`: lines of text. `moment`: a date and time in UTC. `numbers`: numbers with commas or blanks between
-them. `picture`: a file. `pictures`: one of the files that a list may have."""
+them. `picture`: a file. `pictures`: any number of files."""
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,17 @@ function complain(lines) {
   problems.replaceChildren(...lines.map((line) => element("p", line, "problem")));
 }
 
-function showPicture(field, file) {
+function showPictures(field, given) {
   const name = field.dataset.name;
+  const file = given[0];
   const image = field.querySelector("img");
   if (image.src) URL.revokeObjectURL(image.src);
   image.hidden = !file;
   field.querySelector(".clear").hidden = !file;
   if (file) {
-    files.set(name, file);
+    files.set(name, given);
     image.src = URL.createObjectURL(file);
-    image.alt = file.name;
+    image.alt = given.map((one) => one.name).join(", ");
   } else {
     files.delete(name);
     image.removeAttribute("src");
@@ -41,19 +42,20 @@ for (const field of fields.filter(holdsPictures)) {
   const drop = field.querySelector(".drop");
   const input = field.querySelector("input");
   field.querySelector("img").addEventListener("error", (event) => { event.target.hidden = true; });
-  input.addEventListener("change", () => showPicture(field, input.files[0]));
-  field.querySelector(".clear").addEventListener("click", () => showPicture(field, null));
+  input.addEventListener("change", () => showPictures(field, [...input.files]));
+  field.querySelector(".clear").addEventListener("click", () => showPictures(field, []));
   drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
   drop.addEventListener("dragleave", () => drop.classList.remove("over"));
   drop.addEventListener("drop", (event) => {
     event.preventDefault();
     drop.classList.remove("over");
-    if (event.dataTransfer.files[0]) showPicture(field, event.dataTransfer.files[0]);
+    const given = [...event.dataTransfer.files];
+    if (given.length) showPictures(field, input.multiple ? given : given.slice(0, 1));
   });
 }
 
 form.addEventListener("reset", () => {
-  for (const field of fields.filter(holdsPictures)) showPicture(field, null);
+  for (const field of fields.filter(holdsPictures)) showPictures(field, []);
 });
 
 function base64(file) {
@@ -69,8 +71,8 @@ async function valueOf(field) {
   const { name, control } = field.dataset;
   if (holdsPictures(field)) {
     if (!files.has(name)) return null;
-    const file = { b64: await base64(files.get(name)) };
-    return control === "pictures" ? [file] : file;
+    const contents = await Promise.all(files.get(name).map(async (file) => ({ b64: await base64(file) })));
+    return control === "pictures" ? contents : contents[0];
   }
   const input = field.querySelector("input, select, textarea");
   if (input.validity.badInput) throw new Error(`${name}: this is not a value of its kind`);

@@ -284,7 +284,7 @@ def _bytes(cell: Cell, column: Column) -> bytes:
             return base64.b64decode(cell["b64"], validate=True)
         except (ValueError, binascii.Error):
             raise _CellError(
-                Problem("not-base64", "is not base64", hint="encode the file's bytes, without line breaks")
+                Problem("broken-encoding", "is not base64", hint="encode the file's bytes, without line breaks")
             ) from None
     if column.is_picture:
         raise _CellError(

@@ -47,6 +47,7 @@ def serve(
         ArtifactError: `bundle` is none, or was changed.
         MachineError: The packages of the extra `serve` are not installed, or the address cannot be had.
     """
+    ModelBundle.read(bundle)  # before what takes its time
     try:
         import prometheus_client  # noqa: F401
         import starlette  # noqa: F401

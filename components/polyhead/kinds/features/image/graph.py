@@ -342,8 +342,7 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
 
     def failed(self, raw: Mapping[str, tf.Tensor], inputs: Batch) -> Batch:
         """The pictures that are there and not known."""
-        lost = {name: tf.not_equal(raw[name], "") & tf.equal(inputs[known_input(name)], 0) for name in self.names}
-        return {name: tf.reduce_any(of, axis=list(range(1, of.shape.rank))) for name, of in lost.items()}
+        return {name: tf.not_equal(raw[name], "") & tf.equal(inputs[known_input(name)], 0) for name in self.names}
 
     def encodings(self, directory: Path) -> dict[str, Encoding]:
         """One for each column with a frozen encoder."""

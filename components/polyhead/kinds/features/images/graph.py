@@ -133,6 +133,10 @@ class ImagesBlock(PictureBlock[ImagesFeature, ImagesStatistics]):
         single = super().transforms(directory, stored=stored)
         return {name: _Each(transform) for name, transform in single.items()}
 
+    def failed(self, raw: Mapping[str, tf.Tensor], inputs: Batch) -> Batch:
+        """Whether one of a row's pictures is there and not known."""
+        return {name: tf.reduce_any(lacks, axis=1) for name, lacks in super().failed(raw, inputs).items()}
+
     def blended(self, name: str, known: tf.Tensor, seen: tf.Tensor, mix: Mix) -> tf.Tensor:
         """Each picture with the partner's in its place."""
         pairs = zip(tf.unstack(known, axis=1), tf.unstack(seen, axis=1), strict=True)

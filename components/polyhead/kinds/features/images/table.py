@@ -73,8 +73,8 @@ class ImagesTable(FeatureTable[ImagesFeature]):
         return Guess("images", options, why, rank=Rank.PLACES if separator else Rank.TYPE)
 
     def field(self, feature: ImagesFeature, statistics: ImagesStatistics, directory: Path) -> Field:
-        """Files of formats that the served graph decodes."""
-        return Field("picture", hint=f"JPEG, PNG, GIF or 24-bit BMP, {feature.max_pictures} at most", several=True)
+        """One file of a format that the served graph decodes."""
+        return Field("pictures", hint="one JPEG, PNG, GIF or 24-bit BMP; requests may have several")
 
     def fit(self, name: str, member: ImagesFeature) -> ImagesFit:
         """An empty sample of pictures."""
