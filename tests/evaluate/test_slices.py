@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import accuracy_score, r2_score
 
+from polyhead.contracts.evaluation import SliceScore
 from polyhead.evaluate.slices import MOST_LISTED, FeatureSlice, holm, slice_scores, slices_of
 from polyhead.kinds.base import VocabularyFile
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
@@ -23,6 +24,7 @@ from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatis
 from polyhead.kinds.features.text.config import TextFeature
 from polyhead.kinds.slices import Slice, written
 from polyhead.kinds.targets.class_score import ClassOutcome
+from polyhead.kinds.targets.regression.score import NumberOutcome
 
 _WORDS = VocabularyFile(path="v", size=2, sha256="")
 
@@ -190,3 +192,24 @@ def test_a_slice_with_larger_errors_stands_out_by_r2() -> None:
     }
     assert found["g", "bad"].score == pytest.approx(r2_score(true[bad], predicted[bad]), abs=1e-12)
     assert [name for name, one in found.items() if one.stands_out] == [("g", "bad")]
+
+
+def test_a_slice_has_a_score_by_the_rows_weights_too() -> None:
+    """As scikit-learn's `sample_weight`; the score beside it, and what stands out, know nothing of them."""
+    random = np.random.default_rng(5)
+    true = random.normal(size=200)
+    outcome = NumberOutcome("regression", true, true + random.normal(size=200))
+    weights = random.uniform(0, 3, 200)
+    inside = random.uniform(size=200) < 0.5
+    slices = [FeatureSlice("x", Slice("value", "a", inside))]
+
+    def found(**given: Any) -> SliceScore:
+        known = np.ones(200, bool)
+        (score,) = slice_scores(outcome, slices, known, named=["x"], resamples=0, seed=0, **given).listed
+        return score
+
+    weighed, plain = found(weights=weights), found()
+    expected = r2_score(true[inside], outcome.predicted[inside], sample_weight=weights[inside])
+    assert weighed.weighted == pytest.approx(expected)
+    assert plain.weighted is None
+    assert weighed.model_copy(update={"weighted": None}) == plain

@@ -97,6 +97,7 @@ class SliceScore(Record):
         stands_out: Whether the rows are worse than the others by more than chance explains, with all slices of the
             head tried: the p-value of `difference` after Holm's correction is below 0.05.
         coverage: The share of the rows whose true value lies in its conformal interval or set; None without one.
+        weighted: `score` by the head's row weights; None where it has none. What stands out is told without them.
     """
 
     feature: str
@@ -109,6 +110,7 @@ class SliceScore(Record):
     difference: float | None = None
     stands_out: bool = False
     coverage: float | None = None
+    weighted: float | None = None
 
 
 class Worth(Record):

@@ -8,6 +8,7 @@ head that is equally good everywhere, at least one stands out in 5 of 100 test s
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -80,6 +81,7 @@ def slice_scores(
     named: Collection[str],
     resamples: int,
     seed: int,
+    weights: Floats | None = None,
 ) -> SliceScores:
     """The headline metric of a head on slices.
 
@@ -90,7 +92,9 @@ def slice_scores(
         named: The features that the configuration names, whose slices may be small.
         resamples: As for `polyhead.evaluate.comparing.compare`.
         seed: Likewise.
+        weights: Row weights, of the same rows as the outcome. Default: there are none.
     """
+    weighed = None if weights is None else replace(outcome, weights=weights)
     measured = next(iter(SCORES[outcome.kind].measures.values()))
     scores: list[SliceScore] = []
     chances: list[float] = []
@@ -116,6 +120,9 @@ def slice_scores(
                 score=score,
                 difference=gap,
                 coverage=None if part.covered is None else float(part.covered.mean()),
+                weighted=None
+                if weighed is None
+                else measure(weighed.rows(np.flatnonzero(inside)), (measured.metric.name,))[measured.metric.name],
             )
         )
     found = holm(np.array(chances))

@@ -385,6 +385,7 @@ def _head_report(
         named=predicted.named,
         resamples=resamples,
         seed=_BOOTSTRAP_SEED,
+        weights=rows[f"{name}.weight"].to_numpy() if config.targets[name].weight else None,
     )
     without = [(group, {how: of(said) for how, said in ways.items()}) for group, ways in predicted.without[name]]
     suspects = score.suspects(statistics, outcome) if outcome.finite else []

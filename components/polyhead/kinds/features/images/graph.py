@@ -151,6 +151,11 @@ class ImagesBlock(PictureBlock[ImagesFeature, ImagesStatistics]):
         names = [of for name in self.names for of in (self.seen_input(name), known_input(name))]
         return {name: tf.reshape(batch[name], [-1, *batch[name].shape[2:]]) for name in names}
 
+    @property
+    def costly(self) -> dict[str, str]:
+        """None: what a tower makes of a row's pictures becomes one vector by which of them are known."""
+        return {}
+
     def hidden(self, known: Any, hide: Hide) -> tuple[Any, Any]:
         """All pictures of some rows."""
         most = ops.max(known, axis=1)

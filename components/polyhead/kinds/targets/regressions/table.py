@@ -10,6 +10,7 @@ from polyhead.errors import Problem
 from polyhead.kinds.coercion import Coercion, Source, numbers_coercion
 from polyhead.kinds.fitting.accumulator import State
 from polyhead.kinds.fitting.fit import Fit, Site
+from polyhead.kinds.fitting.looks import Looks
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess
 from polyhead.kinds.protocols.table import TargetTable
@@ -64,6 +65,11 @@ class RegressionsFit(Fit[RegressionsStatistics]):
         for place, fit in enumerate(self._each):
             start = f"{place}/"
             fit.restore({key.removeprefix(start): of for key, of in state.items() if key.startswith(start)})
+
+    def looks(self, site: Site) -> Looks:
+        """The numbers, by what they are called."""
+        del site
+        return Looks({name: fit.quantiles for name, fit in zip(self._names, self._each, strict=True)})
 
     def finish(self, site: Site) -> RegressionsStatistics:
         """The statistics of all rows seen.
