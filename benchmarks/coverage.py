@@ -23,8 +23,9 @@ from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
 from polyhead.kinds.targets.probabilities import ProbabilityOutcome
 from polyhead.kinds.targets.quantile.score import QuantileOutcome
-from polyhead.kinds.targets.regression.scale import Scale
+from polyhead.kinds.targets.regression.scale import TABLES_OWN, Scale
 from polyhead.kinds.targets.regression.score import NumberOutcome
+from polyhead.kinds.targets.regressions.score import NumbersOutcome
 
 ROWS = (50, 100, 300)
 RESAMPLES = 1_000
@@ -40,7 +41,7 @@ class Population:
 
     Attributes:
         draw: Rows of it, independent of each other.
-        shares: Class or label frequencies, or quantiles, which the baseline predicts.
+        shares: Class or label frequencies, quantiles, or each number's median, which the baseline predicts.
         useless: Whether the predictions know nothing, so that nothing may be called better.
     """
 
@@ -53,7 +54,7 @@ class Population:
         n = len(outcome.true)
         if isinstance(outcome, NumberOutcome):
             return replace(outcome, predicted=np.full(n, self.middle))
-        if isinstance(outcome, QuantileOutcome):
+        if isinstance(outcome, (QuantileOutcome, NumbersOutcome)):
             return replace(outcome, predicted=np.tile(self.shares, (n, 1)))
         assert isinstance(outcome, ProbabilityOutcome)
         shares = np.array(self.shares)
@@ -131,6 +132,15 @@ def additive(errors: Callable[[np.random.Generator, int], np.ndarray]) -> Draw:
     return draw
 
 
+def paired(generator: np.random.Generator, n: int) -> Outcome:
+    """Two numbers with normal errors, one in ten of them missing, never both."""
+    true = generator.normal((10.0, 3.0), (1.0, 0.5), (n, 2))
+    predicted = true + generator.normal(0, (0.5, 0.2), (n, 2))
+    lacks = generator.uniform(size=n)
+    true[lacks < 0.1, 0] = true[lacks > 0.9, 1] = np.nan
+    return NumbersOutcome("regressions", true, predicted, ("a", "b"), (TABLES_OWN, TABLES_OWN))
+
+
 def skewed(spread: float, error: float) -> Draw:
     """A log-normal target with errors in proportion."""
 
@@ -185,6 +195,7 @@ POPULATIONS: dict[str, Population] = {
     "log-normal target, spread 0.3": Population(skewed(0.3, 0.2)),
     "log-normal target, spread 1": Population(skewed(1.0, 0.3)),
     "log-normal target, useless": Population(guessed, useless=True),
+    "two numbers, one in ten missing": Population(paired, (10.0, 3.0)),
     "quantiles": Population(spread, tuple(ndtri(LEVELS).tolist())),
     "counts around 5": Population(counted(5.0, 0.5)),
     "counts around 0.5, overdispersed": Population(counted(0.5, 0.7, overdispersed=0.5)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,10 +51,11 @@ class Fitted:
 
 
 @pytest.fixture(scope="session")
-def fitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fitted]:
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     """Tests only read it."""
     out = tmp_path_factory.mktemp("fitted") / "run"
+    frame = rented()
     with pytest.MonkeyPatch.context() as patch:
         leave_out_serving(patch)
-        frame = rented()
-        yield Fitted(ph.fit(frame, configured(), out=out, verbose=False), frame, out)
+        model = ph.fit(frame, configured(), out=out, verbose=False)
+    return Fitted(model, frame, out)

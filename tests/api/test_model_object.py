@@ -47,7 +47,7 @@ def test_predictions_have_the_index_and_the_numbers_of_the_step(fitted: Fitted, 
     predicted = fitted.model.predict(new)
     assert isinstance(predicted, pd.DataFrame)
     assert predicted.index.equals(new.index)
-    assert list(predicted.columns) == ["rent", "band", "tags"]
+    assert list(predicted.columns) == ["rent", "rent.low", "rent.high", "band", "band.set", "tags"]
     assert predicted.rejected.empty
     new.to_csv(tmp_path / "new.csv", index=False)
     predict_step.run(bundle=fitted.out / "train", table=str(tmp_path / "new.csv"), out=tmp_path / "p.parquet")

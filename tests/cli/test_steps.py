@@ -276,7 +276,7 @@ def test_what_cannot_be_is_said_with_code_1(polyhead, sample, tmp_path, argument
 
 def test_all_mistakes_of_a_configuration_are_told_at_once(polyhead, sample, tmp_path):
     text = sample.read_text(encoding="utf-8")
-    text = text.replace("epochs:", "epoch:").replace("kind: category", "kind: categorical")
+    text = text.replace("epochs:", "epoch:").replace("kind: category", "kind: categorical", 1)
     (tmp_path / "wrong.yaml").write_text(text, encoding="utf-8")
     lines = text.splitlines()
     clay = next(i for i, line in enumerate(lines, 1) if "categorical" in line)

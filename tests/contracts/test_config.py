@@ -444,7 +444,7 @@ def test_gate_rules(rule: str) -> None:
         sections = {
             "table": "t.csv",
             "features": {"a": {"kind": "numeric"}},
-            "targets": {"b": {"kind": kind}},
+            "targets": {"b": {"kind": kind, **({"length": 2} if kind == "regressions" else {})}},
             "gate": {"b": dict.fromkeys(metrics, rule)},
         }
         assert parse_config(yaml.safe_dump(sections)).gate["b"] == dict.fromkeys(metrics, rule)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.coverage import POPULATIONS
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
@@ -64,6 +65,8 @@ def some_outcome(kind: str, rows: int, seed: int) -> Any:
         return count_outcome(rows, seed)
     if kind == "regression":
         return number_outcome(rows, seed)
+    if kind == "regressions":
+        return POPULATIONS["two numbers, one in ten missing"].draw(np.random.default_rng(seed), rows)
     if kind == "multilabel":
         return label_outcome(rows, 3, seed)
     return class_outcome(kind, 2 if kind == "binary" else 4, rows, seed)
@@ -248,7 +251,7 @@ def test_no_rows_define_nothing(kind: str) -> None:
 def test_predictions_that_are_no_numbers_define_nothing(kind: str) -> None:
     """One NaN or infinite prediction makes the head's metrics undefined, not the report a crash."""
     outcome = some_outcome(kind, 20, 1)
-    if kind == "quantile":
+    if kind in ("quantile", "regressions"):
         outcome.predicted[3, 1] = math.nan
         assert measure(outcome) == dict.fromkeys(METRIC_NAMES[kind])
     elif kind in ("regression", "count"):

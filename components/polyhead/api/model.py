@@ -49,7 +49,7 @@ class Model:
     >>> flats = pd.read_csv("flats.csv", index_col="flat")
     >>> predicted = model.predict(flats)
     >>> list(predicted.columns)
-    ['rent', 'band', 'tags']
+    ['rent', 'rent.low', 'rent.high', 'band', 'band.set', 'tags']
     >>> predicted.index.equals(flats.index), len(predicted.rejected)
     (True, 0)
     >>> sorted(model.predict_proba(flats)["band"].columns)
