@@ -85,6 +85,7 @@ def test_only_these_kinds_of_files_are_packed(names):
     """A data set, a notebook or a build that lands in a package by mistake is seen here."""
     others = {name for name in names if ".dist-info/" not in name and not name.endswith((".py", "/README.md"))}
     assert others == {
+        "polyhead/__init__.pyi",
         "polyhead/card/card.html.j2",
         "polyhead/cross_validate/report.html.j2",
         "polyhead/evaluate/report.html.j2",
