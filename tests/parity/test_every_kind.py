@@ -85,6 +85,8 @@ def test_the_saved_model_says_of_raw_rows_what_the_network_says_of_examples(
     _, wanted = serve.structured_input_signature
     assert {name: value.dtype for name, value in raw.items()} == {name: spec.dtype for name, spec in wanted.items()}
     served = {name: value.numpy() for name, value in serve(**raw).items()}
+    pictures = [name for name, feature in config.features.items() if feature.PICTURES]
+    assert [name for name in pictures if served.pop(f"{name}__failed").any()] == []
     assert len(by_key) == frame.height
     ends = {f"{kind}__{end}" for kind in INTERVALS for end in ("low", "high")}
     assert {*ends, *(f"{kind}__set" for kind in SETS)} <= set(served)

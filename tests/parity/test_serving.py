@@ -246,7 +246,6 @@ def test_a_missing_row_is_served(tf: Any, finished: Any) -> None:
     serve = tf.saved_model.load(str(finished.place("train") / "serving")).signatures["serving_default"]
     outputs = serve(
         **{name: tf.constant([math.nan], tf.float64) for name in NUMBERS},
-        **{name: tf.constant([""]) for name in ("photo", "clay", "sold_at", "note")},
         **{name: tf.constant([""]) for name in ("photo", *WORDS)},
     )
     for name, value in outputs.items():
