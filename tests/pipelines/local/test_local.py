@@ -151,7 +151,8 @@ def test_json_is_all_there_is_on_stdout(finished):
         "price": "regression",
     }
     for name, head in printed["heads"].items():
-        assert list(head) == ["kind", "n", "missing", "metrics"]
+        assert list(head) == ["kind", "n", "missing", "sentence", "metrics"]
+        assert head["sentence"] == report.heads[name].sentence != ""
         assert head["n"] == report.heads[name].n > 0
         assert list(head["metrics"]) == METRICS[head["kind"]]
         assert head["metrics"] == {
