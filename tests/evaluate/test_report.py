@@ -792,7 +792,7 @@ def test_values_that_are_not_finite_are_left_out() -> None:
 
 def test_numbers_of_any_size_are_drawn() -> None:
     """Constant, tiny, huge, of both signs: no chart breaks, and no coordinate is not a number."""
-    for values in ([0.0, 0.0], [1e-30, 3e-30], [1e99, -1e99], [1e300, 1.0], [7.0], [-3.0, -3.0]):
+    for values in ([0.0, 0.0], [1e-30, 3e-30], [1e99, -1e99], [1e300, 1.0], [7.0], [5e-324, 2e5], [-3.0, -3.0]):
         page = regression_page(list(values), [value * 1.5 for value in values])
         for _, attributes in page.elements:
             assert "nan" not in str(attributes.get("d"))

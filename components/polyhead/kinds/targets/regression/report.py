@@ -45,9 +45,12 @@ def drawable(known: pl.DataFrame) -> pl.DataFrame:
 
 
 def is_logarithmic(*values: np.ndarray) -> bool:
-    """Whether numbers are all positive and span a range so wide that they are drawn on a logarithmic axis."""
+    """Whether numbers are all positive and span a range so wide that they are drawn on a logarithmic axis.
+
+    Not where some are so small that an axis around them would reach 0.
+    """
     low, high = min(float(one.min()) for one in values), max(float(one.max()) for one in values)
-    return low > 0 and high / low > _LOG_RANGE
+    return low > 1 / _LARGEST and high / low > _LOG_RANGE
 
 
 def _chosen(rows: int) -> np.ndarray:
