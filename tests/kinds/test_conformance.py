@@ -38,7 +38,7 @@ from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess import step as preprocess_step
 from polyhead.validate import step as validate_step
 
-WIDE, WIDE_IN_PICTURES = 300, 12
+WIDE, WIDE_IN_PICTURES = 300, 6
 HELD = {**FEATURES_HELD, **TARGETS_HELD}
 
 
