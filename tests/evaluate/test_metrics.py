@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.coverage import POPULATIONS
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
@@ -21,6 +20,7 @@ from polyhead.kinds.targets.multilabel.score import LabelOutcome
 from polyhead.kinds.targets.quantile.score import QuantileOutcome
 from polyhead.kinds.targets.regression.scale import TABLES_OWN, Scale
 from polyhead.kinds.targets.regression.score import NumberOutcome
+from polyhead.kinds.targets.regressions.score import NumbersOutcome
 from polyhead.kinds.union import METRIC_NAMES
 
 
@@ -45,6 +45,14 @@ def number_outcome(rows: int, seed: int, *, scale: Scale = TABLES_OWN) -> Number
     return NumberOutcome("regression", true, true * np.exp(generator.normal(0, 0.3, rows)), scale=scale)
 
 
+def numbers_outcome(rows: int, seed: int) -> NumbersOutcome:
+    generator = np.random.default_rng(seed)
+    true = generator.normal(5, 1, (rows, 2))
+    predicted = true + generator.normal(0, 0.3, (rows, 2))
+    true[generator.uniform(size=rows) < 0.1, 0] = np.nan
+    return NumbersOutcome("regressions", true, predicted, ("a", "b"), (TABLES_OWN, TABLES_OWN))
+
+
 def count_outcome(rows: int, seed: int) -> NumberOutcome:
     generator = np.random.default_rng(seed)
     means = np.exp(generator.normal(0, 1, rows))
@@ -66,7 +74,7 @@ def some_outcome(kind: str, rows: int, seed: int) -> Any:
     if kind == "regression":
         return number_outcome(rows, seed)
     if kind == "regressions":
-        return POPULATIONS["two numbers, one in ten missing"].draw(np.random.default_rng(seed), rows)
+        return numbers_outcome(rows, seed)
     if kind == "multilabel":
         return label_outcome(rows, 3, seed)
     return class_outcome(kind, 2 if kind == "binary" else 4, rows, seed)
