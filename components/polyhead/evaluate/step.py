@@ -369,6 +369,7 @@ def _head_report(
     rows = table.filter(known)
     outcome = score.outcome(name, statistics, rows)
     baseline = score.baseline(statistics, outcome)
+    weights = rows[f"{name}.weight"].to_numpy() if config.targets[name].weight else None
     conformity = bundle.conformity.get(name)
     settled = (bundle.calibrations.get(name), bundle.decisions.get(name))
     classes, thresholds = score.classes(statistics), bundle.thresholds.get(name, [])
@@ -385,7 +386,7 @@ def _head_report(
         named=predicted.named,
         resamples=resamples,
         seed=_BOOTSTRAP_SEED,
-        weights=rows[f"{name}.weight"].to_numpy() if config.targets[name].weight else None,
+        weights=weights,
     )
     without = [(group, {how: of(said) for how, said in ways.items()}) for group, ways in predicted.without[name]]
     suspects = score.suspects(statistics, outcome) if outcome.finite else []
@@ -399,7 +400,7 @@ def _head_report(
             baseline,
             resamples=resamples,
             seed=_BOOTSTRAP_SEED,
-            weights=rows[f"{name}.weight"].to_numpy() if config.targets[name].weight else None,
+            weights=weights,
         ),
         columns={
             column: compare(

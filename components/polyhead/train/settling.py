@@ -165,7 +165,7 @@ def decision(decide: Decide, labels: int, rows: HeadRows | None, calibration: Ca
         return Decision(rule=rule, thresholds=stay, reason=_NO_ROWS)
     known = rows.known.reshape(rows.logits.shape)
     count = int(np.count_nonzero(known.any(1)))
-    log_odds = rows.logits / np.float64(calibration.temperature) + _offset(calibration)
+    log_odds = _calibrated_logits(rows, calibration)
     counts = rows.counts.reshape(rows.logits.shape)
     found = choose(decide, log_odds, rows.values.astype(np.float64), known, counts)
     if isinstance(found, str):
@@ -195,12 +195,17 @@ def conformity(head: Head[Any, Any], level: float, rows: HeadRows | None, calibr
     if rows is None or not rows.known.any():
         return Conformity(level=level, reason=_NO_ROWS)
     known = rows.known.reshape(len(rows.known), -1).any(1)
-    log_odds = rows.logits[known] / np.float64(calibration.temperature) + _offset(calibration)
-    found = radius(head.strangeness(log_odds, rows.values[known]), level)
+    found = radius(head.strangeness(_calibrated_logits(rows, calibration)[known], rows.values[known]), level)
     count = int(np.count_nonzero(known))
     if isinstance(found, str):
         return Conformity(level=level, rows=count, reason=found)
     return Conformity(level=level, radius=found, rows=count)
+
+
+def _calibrated_logits(rows: HeadRows, found: Calibration) -> NDArray[np.float64]:
+    """What `calibrated` makes of the rows' logits, float64."""
+    logits: NDArray[np.float64] = rows.logits / np.float64(found.temperature) + _offset(found)
+    return logits
 
 
 def _offset(found: Calibration) -> list[float] | float:
