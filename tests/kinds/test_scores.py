@@ -74,5 +74,5 @@ def test_a_report_has_a_heading_for_its_worst_rows(kind: str) -> None:
 def test_a_head_of_numbers_that_are_not_finite_has_nothing_to_draw() -> None:
     known = pl.DataFrame({"key": ["a"], "truth": [1.0], "predicted": [math.nan]})
     head = HeadReport(kind="regression", n=1, missing=0, classes=[], metrics={})
-    analysis = REPORTS["regression"].analyse("price", head, known)
-    assert (analysis.charts, analysis.worst) == ((), None)
+    facet = REPORTS["regression"]
+    assert (facet.charts(head, known), facet.worst(head, known)) == ((), None)

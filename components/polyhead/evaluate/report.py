@@ -23,7 +23,7 @@ from polyhead.errors import counted
 from polyhead.evaluate import curves, held, panels, summary
 from polyhead.evaluate.shown import known_rows
 from polyhead.kinds.metrics import GATE_METRICS
-from polyhead.kinds.protocols.report import Analysis, WorstRows
+from polyhead.kinds.protocols.report import WorstRows
 from polyhead.kinds.reports import REPORTS
 from polyhead.page.charts import Chart
 from polyhead.page.rows import ShownRow
@@ -172,9 +172,9 @@ def _head(
 ) -> _Head:
     facet = REPORTS[head.kind]
     known = known_rows(line.name, head.classes, predictions) if head.n else None
-    analysis = Analysis() if known is None else facet.analyse(line.name, head, known)
     reliability = panels.reliability(head.reliability)
-    charts = list(analysis.charts)
+    charts = [] if known is None else list(facet.charts(head, known))
+    worst = None if known is None else facet.worst(head, known)
     charts += [reliability] if reliability else []
     return _Head(
         id=line.place,
@@ -187,7 +187,7 @@ def _head(
         noun=facet.NOUN,
         coverage=panels.coverage_sentence(head),
         worst_heading=facet.WORST,
-        worst=_worst(analysis.worst, shown, room) if analysis.worst else None,
+        worst=_worst(worst, shown, room) if worst else None,
     )
 
 

@@ -43,8 +43,8 @@ def worst_rows(heads: Mapping[str, HeadReport], predictions: pl.DataFrame) -> di
     shown: dict[str, None] = {}
     for name, head in heads.items():
         if head.n:
-            analysis = REPORTS[head.kind].analyse(name, head, known_rows(name, head.classes, predictions))
-            shown |= dict.fromkeys(row.key for row in (analysis.worst.rows if analysis.worst else []))
+            worst = REPORTS[head.kind].worst(head, known_rows(name, head.classes, predictions))
+            shown |= dict.fromkeys(row.key for row in (worst.rows if worst else []))
     return {key: place for place, key in enumerate(predictions["key"].to_list()) if key in shown}
 
 

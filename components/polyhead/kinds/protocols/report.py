@@ -40,19 +40,6 @@ class WorstRows:
     numeric: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True)
-class Analysis:
-    """What the predictions say about one head.
-
-    Attributes:
-        charts: With their numbers.
-        worst: Default: none.
-    """
-
-    charts: tuple[Chart, ...] = ()
-    worst: WorstRows | None = None
-
-
 class TargetReport(ABC):
     """The report of one kind of target."""
 
@@ -63,15 +50,18 @@ class TargetReport(ABC):
     """What one of the head's probabilities is of."""
 
     @abstractmethod
-    def analyse(self, name: str, head: HeadReport, known: pl.DataFrame) -> Analysis:
-        """Look at a head's predictions.
+    def charts(self, head: HeadReport, known: pl.DataFrame) -> tuple[Chart, ...]:
+        """A head's predictions, drawn, with their numbers.
 
         Args:
-            name: The target.
             head: Its report.
             known: The rows whose target is known, at least one: `key`, `truth`, `predicted`, then `p0`, `p1`, … by
                 class.
         """
+
+    @abstractmethod
+    def worst(self, head: HeadReport, known: pl.DataFrame) -> WorstRows | None:
+        """The rows that are predicted worst; None where that cannot be said. Arguments as for `charts`."""
 
 
 def class_probabilities(rows: pl.DataFrame, classes: Sequence[str]) -> NDArray[np.float64]:

@@ -12,7 +12,6 @@ from markupsafe import Markup
 from polyhead.contracts.evaluation import HeadReport
 from polyhead.kinds.protocols.report import (
     WORST_ROWS,
-    Analysis,
     TargetReport,
     WorstRow,
     WorstRows,
@@ -36,12 +35,13 @@ class ClassReport(TargetReport):
 
     WORST: ClassVar[str] = "Most confident mistakes"
 
-    def analyse(self, name: str, head: HeadReport, known: pl.DataFrame) -> Analysis:
+    def charts(self, head: HeadReport, known: pl.DataFrame) -> tuple[Chart, ...]:
         """Curves, and a confusion matrix, where the report has one."""
-        return Analysis(
-            (*_curves(head, known), *_confusion(head)),
-            worst=_confident_mistakes(head.classes, known.filter(pl.col("truth") != pl.col("predicted"))),
-        )
+        return (*_curves(head, known), *_confusion(head))
+
+    def worst(self, head: HeadReport, known: pl.DataFrame) -> WorstRows:
+        """Those with another class, the surest first."""
+        return _confident_mistakes(head.classes, known.filter(pl.col("truth") != pl.col("predicted")))
 
 
 def _curves(head: HeadReport, known: pl.DataFrame) -> list[Chart]:

@@ -12,13 +12,13 @@ from polyhead.contracts.evaluation import HeadReport
 from polyhead.intervals.method import Booleans
 from polyhead.kinds.protocols.report import (
     WORST_ROWS,
-    Analysis,
     TargetReport,
     WorstRow,
     WorstRows,
     class_probabilities,
 )
 from polyhead.kinds.targets.rates import Rates, curves
+from polyhead.page.charts import Chart
 from polyhead.page.tables import short
 from polyhead.spelling import percent
 
@@ -31,13 +31,17 @@ class LabelReport(TargetReport):
     WORST: ClassVar[str] = "Most confident mistakes"
     NOUN: ClassVar[str] = "label"
 
-    def analyse(self, name: str, head: HeadReport, known: pl.DataFrame) -> Analysis:
+    def charts(self, head: HeadReport, known: pl.DataFrame) -> tuple[Chart, ...]:
         """Curves of the most frequent labels."""
         labels, probabilities = head.classes, class_probabilities(known, head.classes)
-        has, said = _membership(known, "truth", labels), _membership(known, "predicted", labels)
-        finite = bool(np.isfinite(probabilities).all())
+        has, finite = _membership(known, "truth", labels), bool(np.isfinite(probabilities).all())
         rates = [Rates.of(label, has[:, at], probabilities[:, at]) for at, label in enumerate(labels)] if finite else []
-        return Analysis(tuple(curves(rates, of="label")), worst=_wrong_labels(labels, known, has, said, probabilities))
+        return tuple(curves(rates, of="label"))
+
+    def worst(self, head: HeadReport, known: pl.DataFrame) -> WorstRows:
+        """Those with a wrong label, the surest first."""
+        has, said = (_membership(known, column, head.classes) for column in ("truth", "predicted"))
+        return _wrong_labels(head.classes, known, has, said, class_probabilities(known, head.classes))
 
 
 def _membership(known: pl.DataFrame, column: str, labels: Sequence[str]) -> Booleans:

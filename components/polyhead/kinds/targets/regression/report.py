@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from polyhead.contracts.evaluation import HeadReport
-from polyhead.kinds.protocols.report import WORST_ROWS, Analysis, TargetReport, WorstRow, WorstRows
+from polyhead.kinds.protocols.report import WORST_ROWS, TargetReport, WorstRow, WorstRows
 from polyhead.page.charts import Axis, Chart, Plot, axis_over
 from polyhead.page.tables import Table
 from polyhead.spelling import decimals, fixed, fixed_difference
@@ -27,16 +27,24 @@ class NumberReport(TargetReport):
 
     WORST: ClassVar[str] = "Largest errors"
 
-    def analyse(self, name: str, head: HeadReport, known: pl.DataFrame) -> Analysis:
+    def charts(self, head: HeadReport, known: pl.DataFrame) -> tuple[Chart, ...]:
         """Scatter plots and a histogram; rows that are not finite are left out."""
         finite = drawable(known)
         if finite.is_empty():
-            return Analysis()
-        truth, predicted = (finite[column].to_numpy().astype(np.float64) for column in ("truth", "predicted"))
-        return Analysis(
-            (scatter(truth, predicted), _residuals(truth, predicted), _histogram(truth, predicted)),
-            worst=_largest_errors(finite, truth, predicted),
-        )
+            return ()
+        truth, predicted = _numbers(finite)
+        return (scatter(truth, predicted), _residuals(truth, predicted), _histogram(truth, predicted))
+
+    def worst(self, head: HeadReport, known: pl.DataFrame) -> WorstRows | None:
+        """Those with the largest errors; rows that are not finite are left out."""
+        finite = drawable(known)
+        return None if finite.is_empty() else _largest_errors(finite, *_numbers(finite))
+
+
+def _numbers(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """True and predicted, float64 (rows,) each."""
+    truth, predicted = (rows[column].to_numpy().astype(np.float64) for column in ("truth", "predicted"))
+    return truth, predicted
 
 
 def drawable(known: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import polars as pl
 
 from polyhead.contracts.evaluation import HeadReport, MetricScore
 from polyhead.kinds.metrics import METRICS
-from polyhead.kinds.protocols.report import WORST_ROWS, Analysis, TargetReport, WorstRow, WorstRows
+from polyhead.kinds.protocols.report import WORST_ROWS, TargetReport, WorstRow, WorstRows
 from polyhead.kinds.targets.regression.report import drawable, scatter
 from polyhead.page.charts import Chart
 from polyhead.page.tables import Table, short
@@ -24,10 +24,14 @@ class NumbersReport(TargetReport):
 
     WORST: ClassVar[str] = "Largest errors, in deviations of the true values"
 
-    def analyse(self, name: str, head: HeadReport, known: pl.DataFrame) -> Analysis:
+    def charts(self, head: HeadReport, known: pl.DataFrame) -> tuple[Chart, ...]:
         """A scatter plot of the number with the lowest first metric, beside the metrics of each."""
         chart = _chart(head, known)
-        return Analysis((chart,) if chart else (), worst=_worst(head, known))
+        return (chart,) if chart else ()
+
+    def worst(self, head: HeadReport, known: pl.DataFrame) -> WorstRows:
+        """Those with the largest errors among all numbers."""
+        return _worst(head, known)
 
 
 def _numbers(known: pl.DataFrame, place: int) -> pl.DataFrame:
