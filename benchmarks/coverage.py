@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.special import ndtri, softmax
 
-from polyhead.evaluate.comparing import Judge
-from polyhead.evaluate.metrics import measure
+from polyhead.evaluate.scoring.comparing import Judge
+from polyhead.evaluate.scoring.metrics import measure
 from polyhead.kinds.protocols.score import Outcome
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome

@@ -13,7 +13,7 @@ import argparse
 import numpy as np
 
 from benchmarks.coverage import POPULATIONS, Population
-from polyhead.evaluate.slices import FeatureSlice, slice_scores
+from polyhead.evaluate.scoring.slices import FeatureSlice, slice_scores
 from polyhead.kinds.slices import Slice
 
 ROWS = (90, 300, 1_000)

@@ -32,8 +32,8 @@ from polyhead.contracts.evaluation import (
     SliceScore,
 )
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
-from polyhead.evaluate.comparing import beside, compare
-from polyhead.evaluate.gate import check_gate
+from polyhead.evaluate.gating.gate import check_gate
+from polyhead.evaluate.scoring.comparing import beside, compare
 from polyhead.kinds.scores import score_of
 from polyhead.preprocess import step as preprocess
 from polyhead.storage.artifact import close_artifact

@@ -27,7 +27,7 @@ from polyhead.contracts.shards import ShardManifest, ShardPart
 from polyhead.contracts.shown import Shown
 from polyhead.contracts.validation import PicturePart, Rejection, ValidationReport
 from polyhead.errors import counted
-from polyhead.evaluate.judging import Judgement
+from polyhead.evaluate.gating.judging import Judgement
 from polyhead.kinds.metrics import GATE_METRICS, METRICS
 from polyhead.progress import StepUse, megabytes, result_console
 from polyhead.spelling import number

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from polyhead.contracts.evaluation import Interval, MetricScore
-from polyhead.evaluate.comparing import beside, compare, interval
-from polyhead.evaluate.metrics import measure
+from polyhead.evaluate.scoring.comparing import beside, compare, interval
+from polyhead.evaluate.scoring.metrics import measure
 from polyhead.intervals.bootstrap import FEW_DECIDE
 from polyhead.intervals.ranks import pr_auc, roc_auc
 from polyhead.intervals.shares import Shares, clopper_pearson

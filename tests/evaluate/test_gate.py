@@ -16,8 +16,8 @@ from polyhead.contracts.evaluation import (
     Reliability,
     SliceScore,
 )
-from polyhead.evaluate.comparing import comparison
-from polyhead.evaluate.gate import check_gate
+from polyhead.evaluate.gating.gate import check_gate
+from polyhead.evaluate.scoring.comparing import comparison
 from polyhead.kinds.metrics import METRICS
 
 

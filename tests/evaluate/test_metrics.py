@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn import metrics as sk
 
-from polyhead.evaluate.comparing import compare
-from polyhead.evaluate.metrics import measure
+from polyhead.evaluate.scoring.comparing import compare
+from polyhead.evaluate.scoring.metrics import measure
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
 from polyhead.kinds.targets.quantile.score import QuantileOutcome

@@ -32,8 +32,8 @@ from polyhead.contracts.evaluation import (
 from polyhead.contracts.findings import Finding
 from polyhead.contracts.sizes import Size
 from polyhead.contracts.validation import Rejection
-from polyhead.evaluate import curves
-from polyhead.evaluate.report import PICTURE_BYTES, render_report
+from polyhead.evaluate.reporting import curves
+from polyhead.evaluate.reporting.report import PICTURE_BYTES, render_report
 from polyhead.kinds.metrics import METRICS
 from polyhead.kinds.targets.regression.report import MOST_POINTS
 from polyhead.kinds.union import METRIC_NAMES

@@ -6,7 +6,7 @@ import pytest
 
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, MetricScore, ReferenceScore
 from polyhead.contracts.findings import Finding
-from polyhead.evaluate.gate import check_gate
+from polyhead.evaluate.gating.gate import check_gate
 from polyhead.results import print_evaluation
 
 

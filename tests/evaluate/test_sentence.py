@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from polyhead.contracts.evaluation import HeadReport, Interval, MetricScore, ReferenceScore, Worth
-from polyhead.evaluate.sentence import sentence_of
+from polyhead.evaluate.reporting.sentence import sentence_of
 
 Span = tuple[float, float]
 

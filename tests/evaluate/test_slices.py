@@ -15,7 +15,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, r2_score
 
 from polyhead.contracts.evaluation import SliceScore
-from polyhead.evaluate.slices import MOST_LISTED, FeatureSlice, holm, slice_scores, slices_of
+from polyhead.evaluate.scoring.slices import MOST_LISTED, FeatureSlice, holm, slice_scores, slices_of
 from polyhead.kinds.base import VocabularyFile
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.datetime.config import PARTS, DatetimeFeature, DatetimeStatistics, PartStatistics

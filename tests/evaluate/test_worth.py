@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score
 
 from polyhead.contracts.config import parse_config
-from polyhead.evaluate.worth import MOST_BATCHES, MOST_LISTED, Group, batches_for, groups_of, worth_of
+from polyhead.evaluate.inputs.worth import MOST_BATCHES, MOST_LISTED, Group, batches_for, groups_of, worth_of
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.quantile.score import QuantileOutcome
 

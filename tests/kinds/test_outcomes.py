@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from polyhead.evaluate.metrics import measure
+from polyhead.evaluate.scoring.metrics import measure
 from polyhead.kinds.scores import SCORES
 from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.targets.multilabel.config import LabelStatistics

@@ -15,7 +15,7 @@ from sklearn.metrics import mean_pinball_loss
 
 from polyhead.contracts.config import parse_config
 from polyhead.errors import ConfigError, DataError
-from polyhead.evaluate.comparing import compare
+from polyhead.evaluate.scoring.comparing import compare
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.scores import SCORES
 from polyhead.kinds.tables import table_of

@@ -13,8 +13,8 @@ from sklearn import metrics as sk
 from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.errors import InvalidValueError
-from polyhead.evaluate.comparing import compare
-from polyhead.evaluate.metrics import measure
+from polyhead.evaluate.scoring.comparing import compare
+from polyhead.evaluate.scoring.metrics import measure
 from polyhead.intervals.bootstrap import Smooth, average, mean, over_variance, root
 from polyhead.kinds.targets.regression.config import RegressionStatistics
 from polyhead.kinds.targets.regressions.config import RegressionsStatistics, RegressionsTarget

@@ -13,7 +13,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_fscore_support
 
 from polyhead.contracts.bundle import Conformity
-from polyhead.evaluate.conformal import conformal_of
+from polyhead.evaluate.scoring.conformal import conformal_of
 from polyhead.kinds.scores import SCORES
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.classes import ClassStatistics

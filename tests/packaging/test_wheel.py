@@ -88,7 +88,7 @@ def test_only_these_kinds_of_files_are_packed(names):
         "polyhead/__init__.pyi",
         "polyhead/card/card.html.j2",
         "polyhead/cross_validate/report.html.j2",
-        "polyhead/evaluate/report.html.j2",
+        "polyhead/evaluate/reporting/report.html.j2",
         "polyhead/page/base.html.j2",
         "polyhead/page/parts.html.j2",
         "polyhead/serve/page.css.j2",
@@ -188,7 +188,7 @@ from importlib.resources import files
 from pathlib import Path
 import polyhead, polyhead_pipelines
 from polyhead.contracts.config import ConfigFile
-from polyhead.evaluate import report
+from polyhead.evaluate.reporting import report
 from polyhead.sample import write_sample
 from polyhead_pipelines.compiling.pipeline import compile_pipeline
 from polyhead_pipelines.platforms.table import PLATFORMS

@@ -19,7 +19,7 @@ from polyhead.contracts.publication import LATEST, Latest
 from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import ArtifactError, ConfigError
 from polyhead.evaluate import step as evaluate_step
-from polyhead.evaluate.deployed import check_comparable, place_of, why_not
+from polyhead.evaluate.scoring.deployed import check_comparable, place_of, why_not
 from polyhead.predict import step as predict_step
 
 

@@ -23,7 +23,7 @@ from commandline import polyhead  # noqa: F401
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config, parse_config
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, MetricScore
-from polyhead.evaluate.gate import check_gate
+from polyhead.evaluate.gating.gate import check_gate
 from polyhead.storage.artifact import close_artifact
 
 GATE = {"price": {"r2": ">= 0.6", "mae": "beats baseline"}}

@@ -109,7 +109,7 @@ def gate(
 ) -> None:
     """Explain every rule of the gate; exits with 0 if the model passed, with 3 if it failed, with 1 without a gate."""
     from polyhead.errors import ArtifactError
-    from polyhead.evaluate.judging import judge
+    from polyhead.evaluate.gating.judging import judge
     from polyhead.results import print_judgement
 
     judged = judge(evaluation=evaluation, config=None if config is None else load(config))

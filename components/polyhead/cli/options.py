@@ -143,7 +143,7 @@ def destination(path: Path, config: Config, to: str | None) -> str:
 def compared(path: Path, config: Config, against: str | None) -> str | None:
     """The bundle to compare with: the option as given, or the config's, relative to the config file; None for none."""
     from polyhead.contracts.publication import LATEST
-    from polyhead.evaluate.deployed import IN_FORCE
+    from polyhead.evaluate.scoring.deployed import IN_FORCE
     from polyhead.storage.places import join
 
     wanted = against or config.evaluate.against

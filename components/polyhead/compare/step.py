@@ -20,8 +20,8 @@ from polyhead.contracts.evaluation import (
     EvaluationReport,
 )
 from polyhead.errors import ArtifactError, counted
-from polyhead.evaluate.comparing import compare
-from polyhead.evaluate.metrics import measure
+from polyhead.evaluate.scoring.comparing import compare
+from polyhead.evaluate.scoring.metrics import measure
 from polyhead.kinds.scores import score_of
 from polyhead.kinds.union import TargetStatistics
 from polyhead.storage.artifact import checked_file

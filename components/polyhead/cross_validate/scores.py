@@ -10,7 +10,7 @@ from scipy import stats
 
 from polyhead.contracts.cross_validation import RepeatedScore
 from polyhead.contracts.evaluation import Comparison, Interval, MetricScore
-from polyhead.evaluate.comparing import comparison
+from polyhead.evaluate.scoring.comparing import comparison
 from polyhead.kinds.metrics import Metric
 
 

@@ -26,7 +26,7 @@ from polyhead.cross_validate.scores import combined
 from polyhead.encode import step as encode
 from polyhead.errors import DataError, counted
 from polyhead.evaluate import step as evaluate
-from polyhead.evaluate.comparing import compare
+from polyhead.evaluate.scoring.comparing import compare
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.metrics import METRICS
 from polyhead.kinds.scores import score_of

@@ -40,15 +40,15 @@ from polyhead.contracts.evaluation import (
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import ArtifactError, DataError, Problem
-from polyhead.evaluate.comparing import beside, compare
-from polyhead.evaluate.conformal import conformal_of
-from polyhead.evaluate.deployed import check_comparable, place_of, why_not
-from polyhead.evaluate.gate import check_gate
-from polyhead.evaluate.report import render_report
-from polyhead.evaluate.sentence import DEPLOYED, sentence_of
-from polyhead.evaluate.shown import shown_rows, worst_rows
-from polyhead.evaluate.slices import MOST_FEATURES, FeatureSlice, slice_scores, slices_of
-from polyhead.evaluate.worth import Group, batches_for, groups_of, worth_of
+from polyhead.evaluate.gating.gate import check_gate
+from polyhead.evaluate.inputs.worth import Group, batches_for, groups_of, worth_of
+from polyhead.evaluate.reporting.report import render_report
+from polyhead.evaluate.reporting.sentence import DEPLOYED, sentence_of
+from polyhead.evaluate.reporting.shown import shown_rows, worst_rows
+from polyhead.evaluate.scoring.comparing import beside, compare
+from polyhead.evaluate.scoring.conformal import conformal_of
+from polyhead.evaluate.scoring.deployed import check_comparable, place_of, why_not
+from polyhead.evaluate.scoring.slices import MOST_FEATURES, FeatureSlice, slice_scores, slices_of
 from polyhead.kinds.entries import raw_weight
 from polyhead.kinds.protocols.score import Arrays, Outcome
 from polyhead.kinds.scores import score_of

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from polyhead.contracts.evaluation import Hiding, Worth
-from polyhead.evaluate.comparing import Judge
-from polyhead.evaluate.metrics import measure
+from polyhead.evaluate.scoring.comparing import Judge
+from polyhead.evaluate.scoring.metrics import measure
 from polyhead.kinds.protocols.score import Outcome
 from polyhead.kinds.scores import SCORES
 from polyhead.kinds.union import Feature
@@ -91,7 +91,7 @@ def worth_of(
     Args:
         outcome: The head's predictions with all features.
         without: For each group, by how it is hidden, the predictions of the same rows in the same order.
-        resamples: As for `polyhead.evaluate.comparing.compare`.
+        resamples: As for `polyhead.evaluate.scoring.comparing.compare`.
         seed: Likewise.
 
     Returns:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from polyhead.contracts.evaluation import Comparison, Interval, MetricScore, ReferenceScore
-from polyhead.evaluate.metrics import measure
+from polyhead.evaluate.scoring.metrics import measure
 from polyhead.intervals.method import Floats, Resamples, Span, too_few
 from polyhead.kinds.metrics import Metric
 from polyhead.kinds.protocols.score import Outcome

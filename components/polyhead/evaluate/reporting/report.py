@@ -20,8 +20,8 @@ from polyhead.contracts.bundle import Epoch
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport
 from polyhead.contracts.sizes import Size
 from polyhead.errors import counted
-from polyhead.evaluate import curves, held, panels, summary
-from polyhead.evaluate.shown import known_rows
+from polyhead.evaluate.reporting import curves, held, panels, summary
+from polyhead.evaluate.reporting.shown import known_rows
 from polyhead.kinds.metrics import GATE_METRICS
 from polyhead.kinds.protocols.report import WorstRows
 from polyhead.kinds.reports import REPORTS

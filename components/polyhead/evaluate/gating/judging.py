@@ -9,7 +9,7 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.evaluation import EvaluationReport, GateCheck, Verdict
 from polyhead.contracts.gate import CALIBRATION_ERROR, CONFORMAL_COVERAGE, read_gate
 from polyhead.errors import ArtifactError, Problem, did_you_mean
-from polyhead.evaluate.gate import check_gate
+from polyhead.evaluate.gating.gate import check_gate
 from polyhead.storage.opened import Input, opens
 
 

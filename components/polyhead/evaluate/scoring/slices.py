@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from polyhead.contracts.evaluation import SliceScore
-from polyhead.evaluate.comparing import interval
-from polyhead.evaluate.metrics import measure
+from polyhead.evaluate.scoring.comparing import interval
+from polyhead.evaluate.scoring.metrics import measure
 from polyhead.intervals.method import Booleans, Floats, too_few
 from polyhead.kinds.protocols.score import Measure, Outcome
 from polyhead.kinds.scores import SCORES
@@ -90,7 +90,7 @@ def slice_scores(
         slices: Of all rows.
         known: Which of all rows these are.
         named: The features that the configuration names, whose slices may be small.
-        resamples: As for `polyhead.evaluate.comparing.compare`.
+        resamples: As for `polyhead.evaluate.scoring.comparing.compare`.
         seed: Likewise.
         weights: Row weights, of the same rows as the outcome. Default: there are none.
     """

@@ -1,0 +1,1 @@
+"""Which input earned it: what the heads lose without one."""

@@ -1,0 +1,1 @@
+"""What people are shown of an evaluation: a sentence for each head, and the page."""
