@@ -144,13 +144,13 @@ def _head(made: Made, name: str, table: pl.DataFrame) -> HeadReport:
     score = score_of(statistics)
     outcome = score.outcome(name, statistics, table)
     baseline = score.baseline(statistics, outcome)
-    headline = next(iter(made.config.targets[name].METRICS)).name
+    headline = score.headline(statistics)
     return HeadReport(
         kind=statistics.kind,
         n=table.height,
         missing=0,
         classes=score.classes(statistics),
-        metrics=compare(outcome, baseline, resamples=RESAMPLES, seed=0),
+        metrics=compare(outcome, baseline, resamples=RESAMPLES, seed=0, names=score.ordered(statistics)),
         references={"linear": beside(outcome, baseline, resamples=RESAMPLES, seed=0)},
         slices=[SliceScore(feature="colour", value="red | <b>", n=20, metric=headline, score=0.4)],
         notes=["<script>alert(1)</script> [a](javascript:alert(1))"],

@@ -131,7 +131,7 @@ def test_scores_are_those_of_the_rows_and_a_bad_slice_stands_out() -> None:
         FeatureSlice("h", Slice("value", "tiny", np.arange(300) < 5)),
     ]
     outcome = classes(true[known], predicted[known])
-    options = {"known": known, "resamples": 0, "seed": 0}
+    options = {"known": known, "metric": "accuracy", "resamples": 0, "seed": 0}
     found = slice_scores(outcome, slices, named=(), **options)
     assert "tiny" not in [one.value for one in found.listed]
     assert "tiny" in [one.value for one in slice_scores(outcome, slices, named=("h",), **options).listed]
@@ -150,7 +150,9 @@ def test_scores_are_those_of_the_rows_and_a_bad_slice_stands_out() -> None:
 def test_only_the_surest_of_many_slices_are_listed() -> None:
     rng = np.random.default_rng(1)
     outcome = classes(rng.integers(0, 3, 400), rng.integers(0, 3, 400))
-    found = slice_scores(outcome, parts(rng, 400, 40), np.ones(400, bool), named=(), resamples=0, seed=0)
+    found = slice_scores(
+        outcome, parts(rng, 400, 40), np.ones(400, bool), metric="accuracy", named=(), resamples=0, seed=0
+    )
     assert len(found.listed) == MOST_LISTED
     assert str(MOST_LISTED) in found.notes[0]
 
@@ -188,7 +190,7 @@ def test_a_slice_with_larger_errors_stands_out_by_r2() -> None:
     ]
     found = {
         (one.feature, one.value): one
-        for one in slice_scores(worse, slices, np.ones(300, bool), named=(), resamples=0, seed=0).listed
+        for one in slice_scores(worse, slices, np.ones(300, bool), metric="r2", named=(), resamples=0, seed=0).listed
     }
     assert found["g", "bad"].score == pytest.approx(r2_score(true[bad], predicted[bad]), abs=1e-12)
     assert [name for name, one in found.items() if one.stands_out] == [("g", "bad")]
@@ -205,7 +207,7 @@ def test_a_slice_has_a_score_by_the_rows_weights_too() -> None:
 
     def found(**given: Any) -> SliceScore:
         known = np.ones(200, bool)
-        (score,) = slice_scores(outcome, slices, known, named=["x"], resamples=0, seed=0, **given).listed
+        (score,) = slice_scores(outcome, slices, known, metric="r2", named=["x"], resamples=0, seed=0, **given).listed
         return score
 
     weighed, plain = found(weights=weights), found()

@@ -56,7 +56,13 @@ def test_a_worth_is_the_paired_difference_of_the_headline_metric() -> None:
     with_all, without = (np.where(rng.random(400) < share, true, 1 - true) for share in (0.95, 0.8))
     probabilities = np.full((400, 2), 0.5)
     outcome, other = (ClassOutcome("binary", true, of, probabilities) for of in (with_all, without))
-    found = worth_of(outcome, [(Group("a", ["a"]), {"hidden": other, "permuted": outcome})], resamples=1_000, seed=0)
+    found = worth_of(
+        outcome,
+        [(Group("a", ["a"]), {"hidden": other, "permuted": outcome})],
+        metric="accuracy",
+        resamples=1_000,
+        seed=0,
+    )
     hidden, permuted = found
     gap = accuracy_score(true, with_all) - accuracy_score(true, without)
     assert (hidden.metric, hidden.n, hidden.verdict) == ("accuracy", 400, "better")
@@ -74,7 +80,7 @@ def test_where_lower_is_better_a_feature_that_helps_lowers_the_metric() -> None:
     outcome, other = (
         QuantileOutcome("quantile", true, true[:, None] + rng.normal(0, by, (300, 1)), (0.5,)) for by in (0.1, 1.0)
     )
-    (found,) = worth_of(outcome, [(Group("a", ["a"]), {"hidden": other})], resamples=1_000, seed=0)
+    (found,) = worth_of(outcome, [(Group("a", ["a"]), {"hidden": other})], metric="pinball", resamples=1_000, seed=0)
     losses = [np.abs(true - one.predicted[:, 0]).mean() / 2 for one in (outcome, other)]
     assert found.difference == pytest.approx(losses[0] - losses[1], abs=1e-12)
     assert losses[0] < losses[1]
@@ -89,5 +95,5 @@ def test_of_many_features_those_that_change_most_are_listed_and_every_group() ->
     others = [ClassOutcome("binary", true, of, outcome.probabilities) for of in flipped]
     without = [(Group(f"f{at}", [f"f{at}"]), {"hidden": other}) for at, other in enumerate(others)]
     without.append((Group("all text", ["f0", "f1"]), {"hidden": outcome}))
-    names = [one.name for one in worth_of(outcome, without, resamples=0, seed=0)]  # type: ignore[arg-type]
+    names = [one.name for one in worth_of(outcome, without, metric="accuracy", resamples=0, seed=0)]  # type: ignore[arg-type]
     assert names == [*(f"f{at}" for at in range(5, MOST_LISTED + 5)), "all text"]

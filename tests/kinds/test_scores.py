@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from polyhead.intervals.method import Method
 from polyhead.kinds.metrics import METRICS, Metric
 from polyhead.kinds.reports import REPORTS
 from polyhead.kinds.scores import SCORES
+from polyhead.kinds.targets.classes import ClassStatistics
 from polyhead.kinds.union import METRIC_NAMES, TARGETS
 from polyhead.spelling import UNDEFINED, Format
 
@@ -34,6 +35,29 @@ def test_a_kind_computes_the_metrics_that_it_lists(kind: str) -> None:
         assert measure.metric is METRICS[name]
         assert isinstance(measure.method, Method)
         assert measure.method.fewest_rows >= 1
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "ordinal"])
+@pytest.mark.parametrize(
+    ("counts", "masses", "is_lopsided"),
+    [
+        ([75, 25], None, False),
+        ([76, 24], None, True),
+        ([10, 90], None, True),
+        ([76, 24], [50.0, 50.0], False),
+    ],
+)
+def test_where_one_class_is_nearly_always_right_ranks_stand_for_a_head(
+    kind: Literal["binary", "multiclass", "ordinal"], counts: list[int], masses: list[float] | None, is_lopsided: bool
+) -> None:
+    """Beyond three quarters of the train rows by their weights: ROC AUC for accuracy, which nothing else gives way to.
+
+    The other metrics keep their order.
+    """
+    statistics = ClassStatistics(kind=kind, classes=["no", "yes"], counts=counts, masses=masses, missing=0)
+    first = "roc_auc" if is_lopsided and kind != "ordinal" else METRIC_NAMES[kind][0]
+    ordered = SCORES[kind].ordered(statistics)
+    assert ordered == [first, *(name for name in METRIC_NAMES[kind] if name != first)]
 
 
 def test_the_table_of_metrics_has_those_of_the_kinds_and_no_other() -> None:

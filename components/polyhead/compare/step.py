@@ -151,11 +151,12 @@ def _head(name: str, read: Sequence[_Evaluation], tables: Sequence[pl.DataFrame]
         pl.all_horizontal([pl.col("0").eq_missing(pl.col(other)) for other in frame.columns[1:]])
     ).to_series()
     outcomes = [score.outcome(name, statistics, table.filter(known & alike)) for table in tables]
-    own = measure(outcomes[0])
+    names = score.ordered(statistics)
+    own = measure(outcomes[0], names)
     metrics = {metric: [ComparedScore(value=value)] for metric, value in own.items()}
     for one, outcome in zip(read[1:], outcomes[1:], strict=True):
         resamples = one.config.get("evaluate", {}).get("bootstrap", 0)
-        for metric, found in compare(outcome, outcomes[0], resamples=resamples, seed=_SEED).items():
+        for metric, found in compare(outcome, outcomes[0], resamples=resamples, seed=_SEED, names=names).items():
             metrics[metric].append(
                 ComparedScore(
                     value=found.value,

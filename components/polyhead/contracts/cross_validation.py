@@ -38,7 +38,7 @@ class RepeatedHead(Record):
         n: Rows whose target is known.
         missing: Rows whose target is missing.
         classes: Classes or labels; empty for regression.
-        metrics: By name, in the order of the reports.
+        metrics: By name, in the order of the reports, the headline first.
     """
 
     kind: str

@@ -242,7 +242,7 @@ class HeadReport(Record):
         n: Test rows whose target is known; the metrics are over these.
         missing: Test rows whose target is missing.
         classes: Classes or labels in the order of the logits; empty for regression.
-        metrics: By name, in the order of the reports.
+        metrics: By name, in the order of the reports, the headline first.
         columns: Of a head of several columns, the metrics of each by itself.
         confusion: For binary and multiclass: rows by true class (first index) and predicted class.
         slices: The headline metric by slice.

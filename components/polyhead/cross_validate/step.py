@@ -188,7 +188,8 @@ def _head(name: str, config: Config, clean: CleanTable, table: pl.DataFrame, dir
         known = rows.filter(pl.col(f"{name}.true").is_not_null())
         outcome = score.outcome(name, statistics, known)
         baseline = score.baseline(statistics, outcome)
-        scores.append(compare(outcome, baseline, resamples=config.evaluate.bootstrap, seed=_BOOTSTRAP_SEED))
+        names, resamples = score.ordered(statistics), config.evaluate.bootstrap
+        scores.append(compare(outcome, baseline, resamples=resamples, seed=_BOOTSTRAP_SEED, names=names))
     return RepeatedHead(
         kind=statistics.kind,
         n=known.height,

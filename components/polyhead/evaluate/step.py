@@ -364,6 +364,7 @@ def _head_report(
     """A head's report, and the rows whose label is in doubt."""
     statistics, table = fitted.target_statistics[name], predicted.table
     score, resamples = score_of(statistics), config.evaluate.bootstrap
+    headline = score.headline(statistics)
     truths = table[f"{name}.true"]
     known = truths.is_not_null()
     rows = table.filter(known)
@@ -383,6 +384,7 @@ def _head_report(
         outcome,
         predicted.slices,
         known.to_numpy(),
+        metric=headline,
         named=predicted.named,
         resamples=resamples,
         seed=_BOOTSTRAP_SEED,
@@ -401,6 +403,7 @@ def _head_report(
             resamples=resamples,
             seed=_BOOTSTRAP_SEED,
             weights=weights,
+            names=score.ordered(statistics),
         ),
         columns={
             column: compare(
@@ -425,7 +428,7 @@ def _head_report(
             reference: beside(outcome, of(said), resamples=resamples, seed=_BOOTSTRAP_SEED)
             for reference, said in predicted.references[name].items()
         },
-        worth=worth_of(without[0][1]["hidden"], without[1:], resamples=resamples, seed=_BOOTSTRAP_SEED)
+        worth=worth_of(without[0][1]["hidden"], without[1:], metric=headline, resamples=resamples, seed=_BOOTSTRAP_SEED)
         if without
         else [],
         suspects=len({suspect.row for suspect in suspects}),

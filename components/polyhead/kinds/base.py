@@ -306,7 +306,8 @@ class TargetBase(Section):
     """What every target has."""
 
     METRICS: ClassVar[tuple[Metric, ...]]
-    """The metrics of the kind's heads, in the order that reports show them; the first is the headline."""
+    """The metrics of the kind's heads, in the order that reports show them; the first is the headline, unless
+    `polyhead.kinds.protocols.score.TargetScore.headline` names another of the train rows."""
 
     RESAMPLES: ClassVar[bool] = False
     """Whether rows can be drawn again by the head's classes."""

@@ -15,7 +15,6 @@ from polyhead.contracts.evaluation import Hiding, Worth
 from polyhead.evaluate.scoring.comparing import Judge
 from polyhead.evaluate.scoring.metrics import measure
 from polyhead.kinds.protocols.score import Outcome
-from polyhead.kinds.scores import SCORES
 from polyhead.kinds.union import Feature
 
 MOST_BATCHES = 40
@@ -84,20 +83,25 @@ def batches_for(groups: int, units: int, batch_size: int) -> int:
 
 
 def worth_of(
-    outcome: Outcome, without: Sequence[tuple[Group, Mapping[Hiding, Outcome]]], *, resamples: int, seed: int
+    outcome: Outcome,
+    without: Sequence[tuple[Group, Mapping[Hiding, Outcome]]],
+    *,
+    metric: str,
+    resamples: int,
+    seed: int,
 ) -> list[Worth]:
     """What groups of features add to a head's headline metric.
 
     Args:
         outcome: The head's predictions with all features.
         without: For each group, by how it is hidden, the predictions of the same rows in the same order.
+        metric: The head's headline.
         resamples: As for `polyhead.evaluate.scoring.comparing.compare`.
         seed: Likewise.
 
     Returns:
         In the order of the groups; of more than 50 features, those whose absence changes most.
     """
-    metric = next(iter(SCORES[outcome.kind].measures))
     value = measure(outcome, (metric,))[metric]
     found = [
         (group, how, other, measure(other, (metric,))[metric]) for group, ways in without for how, other in ways.items()

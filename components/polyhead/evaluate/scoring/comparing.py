@@ -5,6 +5,7 @@ How each interval is computed: `polyhead.intervals`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from polyhead.contracts.evaluation import Comparison, Interval, MetricScore, ReferenceScore
@@ -18,7 +19,13 @@ _UNDEFINED = "it is not defined on these rows"
 
 
 def compare(
-    outcome: Outcome, baseline: Outcome, *, resamples: int, seed: int, weights: Floats | None = None
+    outcome: Outcome,
+    baseline: Outcome,
+    *,
+    resamples: int,
+    seed: int,
+    weights: Floats | None = None,
+    names: Sequence[str] | None = None,
 ) -> dict[str, MetricScore]:
     """All metrics of a head with their intervals, beside those of the baseline on the same rows.
 
@@ -28,13 +35,14 @@ def compare(
         resamples: How many times the bootstrap draws the rows; below 1,000 losses and errors have no interval.
         seed: Of the drawing. The same seed gives the same intervals.
         weights: Row weights, for the `weighted` of each metric. Default: there is none.
+        names: The metrics wanted. Default: all of the kind.
 
     Returns:
-        By name, in the order of the reports.
+        By name, in the order asked for or that of the kind.
     """
-    values, trivial = measure(outcome), measure(baseline)
+    values, trivial = measure(outcome, names), measure(baseline, names)
     judge = Judge(outcome, baseline, resamples=resamples, seed=seed)
-    weighted = {} if weights is None else measure(replace(outcome, weights=weights))
+    weighted = {} if weights is None else measure(replace(outcome, weights=weights), names)
     return {
         name: _score(name, judge, value, trivial[name]).model_copy(update={"weighted": weighted.get(name)})
         for name, value in values.items()

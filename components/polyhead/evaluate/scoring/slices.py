@@ -78,6 +78,7 @@ def slice_scores(
     slices: Sequence[FeatureSlice],
     known: Booleans,
     *,
+    metric: str,
     named: Collection[str],
     resamples: int,
     seed: int,
@@ -89,13 +90,14 @@ def slice_scores(
         outcome: The head's predictions of the rows whose target is known.
         slices: Of all rows.
         known: Which of all rows these are.
+        metric: The head's headline.
         named: The features that the configuration names, whose slices may be small.
         resamples: As for `polyhead.evaluate.scoring.comparing.compare`.
         seed: Likewise.
         weights: Row weights, of the same rows as the outcome. Default: there are none.
     """
     weighed = None if weights is None else replace(outcome, weights=weights)
-    measured = next(iter(SCORES[outcome.kind].measures.values()))
+    measured = SCORES[outcome.kind].measures[metric]
     scores: list[SliceScore] = []
     chances: list[float] = []
     chosen: list[Booleans] = []

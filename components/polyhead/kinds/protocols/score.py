@@ -95,6 +95,15 @@ class TargetScore(ABC, Generic[TargetT, StatisticsT, OutcomeT]):
         self.measures = {metric.name: by_name[metric.name] for metric in metrics}
         """By name of the metric, in the order of the reports."""
 
+    def headline(self, statistics: StatisticsT) -> str:
+        """The metric that stands for a head: the first of its kind, unless that says little of such train rows."""
+        del statistics
+        return next(iter(self.measures))
+
+    def ordered(self, statistics: StatisticsT) -> list[str]:
+        """The metrics in the order of the reports, the headline first."""
+        return list(dict.fromkeys([self.headline(statistics), *self.measures]))
+
     def classes(self, statistics: StatisticsT) -> list[str]:
         """Names of the head's probabilities, in the order of the logits. Default: it has none."""
         return []

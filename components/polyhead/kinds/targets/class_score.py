@@ -17,7 +17,7 @@ from polyhead.errors import counted
 from polyhead.intervals.method import Booleans, Floats
 from polyhead.intervals.shares import Estimate, Shares, by_influence
 from polyhead.kinds.base import TargetBase
-from polyhead.kinds.metrics import BALANCED_ACCURACY, MACRO_F1, MCC
+from polyhead.kinds.metrics import ACCURACY, BALANCED_ACCURACY, MACRO_F1, MCC, ROC_AUC
 from polyhead.kinds.protocols.score import Arrays, Measure, TargetScore
 from polyhead.kinds.suspects import Suspect, contradicted
 from polyhead.kinds.targets.classes import ClassStatistics
@@ -107,6 +107,16 @@ def _covered_by_set(name: str, known: pl.DataFrame) -> dict[str, Any]:
 
 class ClassScore(TargetScore[TargetBase, ClassStatistics, ClassOutcome]):
     """Of a target with one of several classes."""
+
+    def headline(self, statistics: ClassStatistics) -> str:
+        """In place of accuracy the area under the ROC curve, where accuracy is high for who looks at nothing.
+
+        It does not hang on how frequent the classes are, as that under the curve of precision and recall does, so
+        slices and test rows of another time can be held against each other.
+        """
+        first = super().headline(statistics)
+        is_high = first == ACCURACY.name and statistics.lopsided
+        return ROC_AUC.name if is_high and ROC_AUC.name in self.measures else first
 
     def classes(self, statistics: ClassStatistics) -> list[str]:
         """Its classes."""

@@ -9,6 +9,9 @@ from polyhead.contracts.artifact import Record
 from polyhead.errors import InvalidValueError
 from polyhead.kinds.base import ClassWeight, effective_weights
 
+RARE = 0.25
+"""Share of the rows below which all classes but the commonest are rare together."""
+
 
 def require_classes(classes: Sequence[str] | None, weights: ClassWeight) -> None:
     """Refuse classes that are listed twice, and weights of others.
@@ -49,6 +52,11 @@ class ClassStatistics(Record):
     def mass(self) -> list[float]:
         """What the train rows of each class weigh: their number, or `masses`."""
         return list(map(float, self.counts)) if self.masses is None else self.masses
+
+    @property
+    def lopsided(self) -> bool:
+        """Whether all classes but the commonest are rare, so that to say it of every row is nearly always right."""
+        return max(self.mass) > (1 - RARE) * sum(self.mass)
 
     def weights(self, asked: ClassWeight) -> list[float]:
         """The loss weight of each class; balanced is rows / (classes * rows of the class), as in scikit-learn.

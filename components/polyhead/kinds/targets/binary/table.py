@@ -10,8 +10,7 @@ from polyhead.kinds.guessing.guess import Guess, Rank, unlabelled
 from polyhead.kinds.summaries import ClassSummary
 from polyhead.kinds.targets.binary.config import BinaryTarget
 from polyhead.kinds.targets.class_table import ClassFit, ClassTable
-
-_RARE = 0.25
+from polyhead.kinds.targets.classes import RARE
 
 
 class BinarySummary(ClassSummary):
@@ -66,7 +65,7 @@ class BinaryTable(ClassTable[BinaryTarget]):
         counts = column.known.alias("word").value_counts().sort("count", "word")
         rarer, often = (shown(word) for word in counts["word"])
         rows = counts["count"][0]
-        options: dict[str, object] = {"class_weight": "balanced"} if rows < len(column.known) * _RARE else {}
+        options: dict[str, object] = {"class_weight": "balanced"} if rows < len(column.known) * RARE else {}
         why = f"{rarer} or {often}, {percent(rows / len(column.known))} are {rarer}{unlabelled(column)}"
         return Guess("binary", options, why, rank=Rank.FEW)
 
