@@ -172,9 +172,12 @@ def print_facts(result: object, place: str) -> None:
 
 
 def spelled(report: EvaluationReport) -> str:
-    """The scores and the verdict as lines of text."""
+    """The scores and the verdict as lines of text, without colours whatever the environment asks of a terminal."""
     text = io.StringIO()
-    _print_scores(Console(file=text, width=_WIDTH, highlight=False, force_jupyter=False), report)
+    plain = Console(
+        file=text, width=_WIDTH, highlight=False, force_jupyter=False, force_terminal=False, color_system=None
+    )
+    _print_scores(plain, report)
     return text.getvalue().rstrip("\n")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, MetricScore, ReferenceScore
 from polyhead.contracts.findings import Finding
 from polyhead.evaluate.gating.gate import check_gate
-from polyhead.results import print_evaluation
+from polyhead.results import print_evaluation, spelled
 
 
 def test_the_table_says_what_is_known_and_what_is_not(
@@ -77,3 +79,15 @@ def test_the_table_says_what_is_known_and_what_is_not(
         "leakage: duplicate_rows 5, duplicate_images 1,400",
         "report:  gs://bucket/E/report.html",
     ]
+
+
+def test_what_a_notebook_shows_as_text_has_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels ask for colours in all that is printed; a representation is text."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    metrics = {"accuracy": MetricScore(value=0.94, baseline=0.9, n=50, verdict="better")}
+    heads = {"returned": HeadReport(kind="binary", n=50, missing=0, classes=["no", "yes"], metrics=metrics)}
+    counts: dict[str, Any] = {"rows": {"test": 50}, "rows_read": 50, "rows_rejected": 0, "rejections": []}
+    report = EvaluationReport(split="test", heads=heads, verdict="ungated", gate=[], warnings=[], **counts)
+    text = spelled(report)
+    assert "0.940" in text
+    assert "\x1b" not in text
