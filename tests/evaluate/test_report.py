@@ -33,11 +33,12 @@ from polyhead.contracts.findings import Finding
 from polyhead.contracts.sizes import Size
 from polyhead.contracts.validation import Rejection
 from polyhead.evaluate.reporting import curves
+from polyhead.evaluate.reporting.maps import GRID, MOST_ROWS, Candidate, candidates, mapped_rows
 from polyhead.evaluate.reporting.report import PICTURE_BYTES, render_report
 from polyhead.kinds.metrics import METRICS
 from polyhead.kinds.targets.regression.report import MOST_POINTS
 from polyhead.kinds.union import METRIC_NAMES
-from polyhead.page.rows import ShownRow
+from polyhead.page.rows import MappedRow, ShownRow
 
 SCRIPT = "</script><img src=x onerror=alert(1)>"
 HOSTILE = [
@@ -165,6 +166,15 @@ def shown_rows(predictions: pl.DataFrame, ugly: str = "") -> dict[str, ShownRow]
         files.append(held.getvalue())
     pictures = {f"{ugly}front": files[0], "kitchen": files[1]}
     return {key: ShownRow({f"{ugly}area": f"{ugly}1,200"}, pictures) for key in predictions["key"]}
+
+
+def mapped(report: EvaluationReport, predictions: pl.DataFrame, ugly: str = "") -> dict[str, list[MappedRow]]:
+    """Of every head some rows, with what matters in one picture."""
+    chosen = candidates(report.heads, predictions, 2)
+    keys = sorted({one.key for of in chosen.values() for one in of})
+    pictures = {f"{ugly}front": [np.full((64, 64, 3), 90, np.uint8) for _ in keys]}
+    moved = {f"{ugly}front": [{name: np.eye(GRID) for name in chosen} for _ in keys]}
+    return mapped_rows(chosen, keys, pictures, moved)
 
 
 def house_report(
@@ -324,6 +334,7 @@ def whole_page(report: EvaluationReport, predictions: pl.DataFrame, *, title: st
         sheets={},
         title=title,
         shown=shown_rows(predictions, ugly),
+        mapped=mapped(report, predictions, ugly),
         missing={f"{ugly}area": 25, "zipcode": 0},
         config=f"table: {ugly}houses.csv\n",
         sizes={"train.epochs": Size(value=24, reason=f"{ugly}as configured")},
@@ -490,8 +501,49 @@ def test_worst_rows_come_with_their_pictures_and_values(house_page: tuple[str, P
     """As data, which the policy allows for pictures, with a name for those who cannot see them."""
     pictures = [attributes for tag, attributes in house_page[1].elements if tag == "img"]
     assert {str(one["src"]).split(";")[0] for one in pictures} == {"data:image/jpeg", "data:image/png"}
-    assert all(re.fullmatch(r"(front|kitchen) of house-\d+", str(one["alt"])) for one in pictures)
+    assert all(re.fullmatch(r"(front|kitchen) of house-\d+|What matters in it", str(one["alt"])) for one in pictures)
     assert re.search(r"house-\d+ .{0,80} area 1,200", house_page[1].text)
+
+
+def test_the_worst_and_the_best_rows_are_looked_into() -> None:
+    """In turn and to the same number, of all heads 24 rows at most; no row is both."""
+    report, predictions = house_report()
+    chosen = candidates(report.heads, predictions, 2)
+    assert [[one.is_best for one in of] for of in chosen.values()] == [[False, True, False, True]] * 4
+    error = (predictions["price.true"] - predictions["price.predicted"]).abs()
+    order = predictions["key"].gather(error.arg_sort(nulls_last=True))
+    known = order.head(len(error) - error.null_count()).to_list()
+    assert [one.key for one in chosen["price"]] == [known[-1], known[0], known[-2], known[1]]
+    many = candidates({str(n): report.heads["price"] for n in range(9)}, _renamed(predictions, 9), 10)
+    assert len({one.key for of in many.values() for one in of}) == 20
+    spread = candidates(report.heads, predictions, 10)
+    assert len({one.key for of in spread.values() for one in of}) == MOST_ROWS
+    assert {len(of) for of in spread.values()} <= {5, 6, 7}
+    few = candidates({"price": report.heads["price"]}, predictions.filter(pl.col("key") == known[0]), 2)
+    assert [one.is_best for one in few["price"]] == [False]
+
+
+def _renamed(predictions: pl.DataFrame, times: int) -> pl.DataFrame:
+    """The price under several names."""
+    columns = {f"{n}.{of}": predictions[f"price.{of}"] for n in range(times) for of in ("true", "predicted")}
+    return pl.DataFrame({"key": predictions["key"], **columns})
+
+
+def test_what_matters_is_coloured_to_one_scale_of_the_head() -> None:
+    """Beside a gray picture that does not matter; rows without a picture are left out."""
+    chosen = {"price": [Candidate(key, False, "1", "2") for key in ("a", "b", "c")]}
+    cells = np.zeros((GRID, GRID))
+    cells[0, -1] = 4.0
+    moved = [{"price": cells}, {"price": cells / 4}, {"price": cells}]
+    gray = np.full((128, 128, 1), 100, np.uint8)
+    found = mapped_rows(chosen, ["a", "b", "c"], {"front": [gray, gray, None]}, {"front": moved})
+    assert [one.key for one in found["price"]] == ["a", "b"]
+    strong, weak = (np.asarray(Image.open(io.BytesIO(one.pictures["front"][1]))).astype(int) for one in found["price"])
+    assert strong.shape == (64, 64, 3)
+    redness = [picture[..., 0] - picture[..., 2] for picture in (strong, weak)]
+    assert redness[0][:4, -4:].mean() > 150
+    assert redness[1][:4, -4:].mean() == pytest.approx(redness[0][:4, -4:].mean() / 4, abs=8)
+    assert max(np.abs(of[16:, :40]).max() for of in redness) < 4
 
 
 def test_pictures_of_many_rows_are_left_out_and_it_is_said() -> None:
@@ -846,9 +898,16 @@ def test_a_page_of_many_heads_rows_and_classes_stays_small() -> None:
     Image.fromarray(draw.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(held, "JPEG")
     shown = {key: ShownRow({"note": "word " * 40}, dict.fromkeys("abcd", held.getvalue())) for key in columns["key"]}
     many = report.model_copy(update={"heads": heads})
+    seen = MappedRow("house-1", False, "1", "2", {"front": (held.getvalue(), held.getvalue())})
     page = render_report(
-        many, pl.DataFrame(columns), epochs=history(many, 100), sheets={}, title="t", shown=shown
-    )  # fmt: skip
+        many,
+        pl.DataFrame(columns),
+        epochs=history(many, 100),
+        sheets={},
+        title="t",
+        shown=shown,
+        mapped=dict.fromkeys(heads, [seen] * 20),
+    )
     assert len(many.heads) == 50
     assert len(page.encode()) < 5 * MEGABYTE
     assert "The losses of 50 heads" in page

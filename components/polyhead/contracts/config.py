@@ -369,6 +369,13 @@ class EvaluateSection(Section):
         description="Measure on up to 5,120 test rows what the headline metric loses without each feature, each kind "
         "of input and all tied pictures. Default: true.",
     )
+    maps: int = Field(
+        2,
+        ge=0,
+        le=10,
+        description="Rows of each head, as many of the best as of the worst, whose pictures are covered part by part "
+        "to show on what the answer rests; 24 rows at most, and not of pictures with a frozen encoder. 0: none.",
+    )
     against: str | None = Field(
         None,
         min_length=1,

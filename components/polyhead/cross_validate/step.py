@@ -127,8 +127,9 @@ def _predictions(config: Config, data: str | Path, work: Path, workers: int | No
         encode.run(config=config, shards=shards, preprocessing=preprocessing, out=work / "encode")
         shards = work / "encode"
     train.run(config=config, shards=shards, preprocessing=preprocessing, out=bundle)
-    bare = config.model_copy(update={"evaluate": EvaluateSection(bootstrap=0, slices=[], worth=False), "gate": {}})
-    evaluate.run(config=bare, bundle=bundle, shards=shards, preprocessing=preprocessing, out=evaluation)
+    bare = EvaluateSection(bootstrap=0, slices=[], worth=False, maps=0)
+    config = config.model_copy(update={"evaluate": bare, "gate": {}})
+    evaluate.run(config=config, bundle=bundle, shards=shards, preprocessing=preprocessing, out=evaluation)
     return pl.read_parquet(evaluation / PREDICTIONS_TABLE)
 
 

@@ -42,6 +42,7 @@ from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.evaluate.gating.gate import check_gate
 from polyhead.evaluate.inputs.worth import Group, batches_for, groups_of, worth_of
+from polyhead.evaluate.reporting.maps import GRID, candidates, mapped_rows
 from polyhead.evaluate.reporting.report import render_report
 from polyhead.evaluate.reporting.sentence import DEPLOYED, sentence_of
 from polyhead.evaluate.reporting.shown import shown_rows, worst_rows
@@ -54,7 +55,7 @@ from polyhead.kinds.protocols.score import Arrays, Outcome
 from polyhead.kinds.scores import score_of
 from polyhead.kinds.union import TargetStatistics
 from polyhead.model import backend
-from polyhead.page.rows import ShownRow
+from polyhead.page.rows import MappedRow, ShownRow
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opened_artifact, opens
@@ -171,6 +172,7 @@ def run(
             title=name_of(config.table),
             balance=fitted.balance,
             shown=_shown(config, rows, heads, manifest, Path(shards)),
+            mapped=_mapped(config, rows, heads, manifest, Path(shards)),
             missing=_missing(fitted, config),
             config=_written(config),
             sizes=trained.sizes,
@@ -356,6 +358,22 @@ def _shown(
         return {}
     values, pictures = rows.predictor.shown(records_at(manifest, shards, "test", list(places.values())))
     return shown_rows(list(places), config.features, values, pictures)
+
+
+def _mapped(
+    config: Config, rows: _Rows, heads: Mapping[str, HeadReport], manifest: ShardManifest, shards: Path
+) -> dict[str, list[MappedRow]]:
+    """On what of their pictures the answers of some rows rest, by head."""
+    from polyhead.examples.reading import records_at
+
+    chosen = candidates(heads, rows.table, config.evaluate.maps)
+    wanted = {one.key for of in chosen.values() for one in of}
+    places = {key: place for place, key in enumerate(rows.table["key"].to_list()) if key in wanted}
+    if not places:
+        return {}
+    examples = records_at(manifest, shards, "test", list(places.values()))
+    moved = rows.predictor.moved(examples, GRID)
+    return mapped_rows(chosen, list(places), rows.predictor.shown(examples)[1], moved) if moved else {}
 
 
 def _head_report(

@@ -19,9 +19,10 @@ from polyhead.contracts.evaluation import Hiding
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.examples.parsing import Parser
 from polyhead.kinds.entries import KEY_ENTRY
-from polyhead.kinds.graphs import feature_blocks
+from polyhead.kinds.graphs import feature_blocks, heads
 from polyhead.kinds.protocols.graph import Batch
 from polyhead.model import members as _members  # noqa: F401  # Keras finds its layers by their names
+from polyhead.model.covering import Moved, moved
 from polyhead.model.cutting import CutModel
 from polyhead.model.outputs import predictions
 from polyhead.model.transforms import FeatureTransforms
@@ -178,6 +179,15 @@ class Predictor:
             if block.IS_SHOWN:
                 values |= {name: _cells([of]) for name, of in block.columns(raw).items()}
         return values, pictures
+
+    def moved(self, examples: Sequence[bytes], grid: int) -> Moved:
+        """How far each head's logits move where a part of a picture is covered, see `polyhead.model.covering`.
+
+        Args:
+            examples: Serialised, at least one.
+            grid: Cells along each side of a picture.
+        """
+        return moved(self._core, self._blocks, heads(self.fitted), self._inputs(tf.constant(examples)), grid)
 
     def without(
         self, batches: Iterable[Any], groups: Sequence[Collection[str]]

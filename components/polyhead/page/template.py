@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from polyhead.page.tables import short
 
 @cache
 def page_template(path: Path) -> jinja2.Template:
-    """A template in which every text is escaped, with the filter `short` and the pages' colours and font.
+    """A template in which every text is escaped, with the filters `short` and `base64` and the pages' colours and font.
 
     Args:
         path: Of the template. It may extend `base.html.j2` of this package, which has the style sheet, the layout with
@@ -27,5 +28,6 @@ def page_template(path: Path) -> jinja2.Template:
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
     )
     environment.filters["short"] = short
+    environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
     environment.globals |= {"light": colours.LIGHT, "dark": colours.DARK, "font": colours.FONT}
     return environment.from_string(path.read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ markupsafe's escaping. The page has no times and no random names: the same input
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,10 @@ from polyhead.errors import counted
 from polyhead.evaluate.reporting import curves, held, panels, summary
 from polyhead.evaluate.reporting.shown import known_rows
 from polyhead.kinds.metrics import GATE_METRICS
-from polyhead.kinds.protocols.report import WorstRows
+from polyhead.kinds.protocols.report import ListedRows
 from polyhead.kinds.reports import REPORTS
 from polyhead.page.charts import Chart
-from polyhead.page.rows import ShownRow
+from polyhead.page.rows import MappedRow, ShownRow
 from polyhead.page.tables import Table, short
 from polyhead.page.template import page_template
 from polyhead.spelling import decimals, fixed
@@ -41,8 +41,9 @@ FIRST_WORST = 5
 """Worst rows that are open; the rest is folded."""
 
 PICTURE_BYTES = 1_200_000
-"""What the pictures beside the worst rows of all heads may take together."""
+"""What the pictures beside the worst rows of all heads may take together; as much again those with maps."""
 
+_PARTS = (("Predicted worst", False), ("Predicted best", True))
 _VALUES = 8
 _TEXT = 60
 _NO_BALANCE = Balance()
@@ -68,6 +69,7 @@ class _Head:
     coverage: str
     worst_heading: str
     worst: panels.Folded | None
+    mapped: list[tuple[str, list[MappedRow]]]
 
 
 def render_report(
@@ -80,6 +82,7 @@ def render_report(
     refitted: bool = False,
     balance: Balance = _NO_BALANCE,
     shown: Mapping[str, ShownRow] = {},
+    mapped: Mapping[str, Sequence[MappedRow]] = {},
     missing: Mapping[str, int] = {},
     config: str = "",
     sizes: Mapping[str, Size] = {},
@@ -99,6 +102,7 @@ def render_report(
         balance: What each split holds of every head; shown for the heads of the report.
         shown: Values and pictures of rows by key, for those that are predicted worst; of others they are ignored.
             Default: keys alone are shown.
+        mapped: By head, rows with what matters in their pictures. Default: nothing is said of it.
         missing: Train rows without a value, by feature. Default: nothing is said of it.
         config: The configuration as YAML. Default: it is left out.
         sizes: What was in force in training, by path, as in `ModelBundle`. Default: it is left out.
@@ -112,7 +116,10 @@ def render_report(
     lines = summary.head_lines(report)
     room = PICTURE_BYTES // max(1, len(report.heads))
     most = MOST_LINES if len(lines) <= OPEN_UP_TO else MOST_LINES_OF_MANY
-    heads = [_head(line, report.heads[line.name], predictions, shown, room, most) for line in lines]
+    heads = [
+        _head(line, report.heads[line.name], predictions, shown, mapped.get(line.name, ()), room, most)
+        for line in lines
+    ]
     trained = [name for name in report.heads if any(name in epoch.losses for epoch in epochs)]
     weighed = [name for name in report.heads if any(name in (epoch.log_variances or ()) for epoch in epochs)]
     worth = [panels.worth_of_inputs(line.name, line.place, report.heads[line.name], most) for line in lines]
@@ -167,6 +174,7 @@ def _head(
     head: HeadReport,
     predictions: pl.DataFrame,
     shown: Mapping[str, ShownRow],
+    mapped: Sequence[MappedRow],
     room: int,
     most: int,
 ) -> _Head:
@@ -188,10 +196,22 @@ def _head(
         coverage=panels.coverage_sentence(head),
         worst_heading=facet.WORST,
         worst=_worst(worst, shown, room) if worst else None,
+        mapped=_mapped(mapped, room),
     )
 
 
-def _worst(worst: WorstRows, shown: Mapping[str, ShownRow], room: int) -> panels.Folded:
+def _mapped(rows: Sequence[MappedRow], room: int) -> list[tuple[str, list[MappedRow]]]:
+    """As many rows as there is room for, by what they have in common."""
+    kept = []
+    for row in rows:
+        room -= sum(len(content) for pair in row.pictures.values() for content in pair) * 4 // 3
+        if room >= 0:
+            kept.append(row)
+    parts = [(words, [row for row in kept if row.is_best is is_best]) for words, is_best in _PARTS]
+    return [(words, some) for words, some in parts if some]
+
+
+def _worst(worst: ListedRows, shown: Mapping[str, ShownRow], room: int) -> panels.Folded:
     """The worst rows with their pictures and values, and which pictures are left out to keep the page small."""
     rows: list[list[str]] = []
     under: list[str] = []

@@ -76,11 +76,19 @@ def shown_rows(
 
 def thumbnail(pixels: NDArray[np.uint8]) -> bytes:
     """A picture, uint8 (height, width, 1 or 3), as a JPEG file of at most 64 by 64 pixels."""
-    is_gray = pixels.shape[2] == 1
-    image = Image.fromarray(pixels[..., 0] if is_gray else pixels)
+    small = np.ascontiguousarray(shrunk(pixels))
+    return encoded(small[..., None] if small.ndim == 2 else small)
+
+
+def shrunk(pixels: NDArray[np.uint8]) -> Image.Image:
+    """The same as a picture in memory, gray or coloured."""
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
-    small = np.ascontiguousarray(image)
-    encoded: bytes = simplejpeg.encode_jpeg(
-        small[..., None] if is_gray else small, _QUALITY, "GRAY" if is_gray else "RGB", "Gray" if is_gray else "420"
-    )
-    return encoded
+    return image
+
+
+def encoded(small: NDArray[np.uint8]) -> bytes:
+    """Pixels, uint8 (height, width, 1 or 3), as a JPEG file."""
+    is_gray = small.shape[2] == 1
+    content: bytes = simplejpeg.encode_jpeg(small, _QUALITY, "GRAY" if is_gray else "RGB", "Gray" if is_gray else "420")
+    return content

@@ -267,6 +267,24 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
         return replaced
 
     @property
+    def mapped(self) -> list[str]:
+        """The columns whose pictures the network sees as pixels, so that a part of one can be covered; here none."""
+        return []
+
+    def covered(self, inputs: Batch, column: str, grid: int) -> Batch:
+        """The network's inputs of one row, once for each cell of a grid over a picture of it, which is covered there.
+
+        Args:
+            inputs: By the names of `inputs`, each (1, …).
+            column: One of `mapped`.
+            grid: Cells along each side.
+
+        Returns:
+            The input that differs, (grid * grid, …), by its name; row by row from the upper left.
+        """
+        raise NotImplementedError(f"{self.KIND} has no pictures")
+
+    @property
     def costly(self) -> dict[str, str]:
         """The inputs that a part of the network looks at alone and at length; here none.
 

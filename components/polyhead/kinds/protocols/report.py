@@ -14,29 +14,29 @@ from numpy.typing import NDArray
 from polyhead.contracts.evaluation import HeadReport
 from polyhead.page.charts import Chart
 
-WORST_ROWS = 10
+MOST_ROWS = 10
 
 
 @dataclass(frozen=True)
-class WorstRow:
-    """A row that is predicted badly; `cells` stand under the columns of its `WorstRows`."""
+class ListedRow:
+    """A row and how it is predicted; `cells` stand under the columns of its `ListedRows`."""
 
     key: str
     cells: list[str]
 
 
 @dataclass(frozen=True)
-class WorstRows:
-    """The rows that are predicted worst, the worst first, without any where all are predicted exactly.
+class ListedRows:
+    """The rows that are predicted worst, the worst first, without any where all are predicted exactly; or the best.
 
     Attributes:
-        columns: Headings, without that of the row's name.
-        rows: At most `WORST_ROWS`.
+        columns: Headings, without that of the row's name; `True` and `Predicted` are among them.
+        rows: At most `MOST_ROWS`.
         numeric: The columns, by position, that are aligned as numbers.
     """
 
     columns: list[str]
-    rows: list[WorstRow]
+    rows: list[ListedRow]
     numeric: frozenset[int] = frozenset()
 
 
@@ -60,8 +60,12 @@ class TargetReport(ABC):
         """
 
     @abstractmethod
-    def worst(self, head: HeadReport, known: pl.DataFrame) -> WorstRows | None:
+    def worst(self, head: HeadReport, known: pl.DataFrame) -> ListedRows | None:
         """The rows that are predicted worst; None where that cannot be said. Arguments as for `charts`."""
+
+    @abstractmethod
+    def best(self, head: HeadReport, known: pl.DataFrame) -> ListedRows | None:
+        """The rows that are predicted best, the best first; arguments as for `charts`."""
 
 
 def class_probabilities(rows: pl.DataFrame, classes: Sequence[str]) -> NDArray[np.float64]:

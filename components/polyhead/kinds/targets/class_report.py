@@ -11,10 +11,10 @@ from markupsafe import Markup
 
 from polyhead.contracts.evaluation import HeadReport
 from polyhead.kinds.protocols.report import (
-    WORST_ROWS,
+    MOST_ROWS,
+    ListedRow,
+    ListedRows,
     TargetReport,
-    WorstRow,
-    WorstRows,
     class_probabilities,
 )
 from polyhead.kinds.targets.rates import MOST_CURVES, Rates, curves
@@ -39,9 +39,13 @@ class ClassReport(TargetReport):
         """Curves, and a confusion matrix, where the report has one."""
         return (*_curves(head, known), *_confusion(head))
 
-    def worst(self, head: HeadReport, known: pl.DataFrame) -> WorstRows:
+    def worst(self, head: HeadReport, known: pl.DataFrame) -> ListedRows:
         """Those with another class, the surest first."""
-        return _confident_mistakes(head.classes, known.filter(pl.col("truth") != pl.col("predicted")))
+        return _surest(head.classes, known.filter(pl.col("truth") != pl.col("predicted")))
+
+    def best(self, head: HeadReport, known: pl.DataFrame) -> ListedRows:
+        """Those with their own class, the surest first."""
+        return _surest(head.classes, known.filter(pl.col("truth") == pl.col("predicted")))
 
 
 def _curves(head: HeadReport, known: pl.DataFrame) -> list[Chart]:
@@ -98,15 +102,16 @@ def _pairs(head: HeadReport) -> Table:
     return Table(["True", "Predicted", "Rows", "Of the true class"], rows, frozenset({2, 3}))
 
 
-def _confident_mistakes(classes: Sequence[str], wrong: pl.DataFrame) -> WorstRows:
+def _surest(classes: Sequence[str], some: pl.DataFrame) -> ListedRows:
+    """Of some rows those whose prediction is the most confident."""
     positions = {label: position for position, label in enumerate(classes)}
-    probabilities = class_probabilities(wrong, classes)
-    predicted = np.array([positions[label] for label in wrong.get_column("predicted")], dtype=np.intp)
-    confidence = probabilities[np.arange(wrong.height), predicted]
+    probabilities = class_probabilities(some, classes)
+    predicted = np.array([positions[label] for label in some.get_column("predicted")], dtype=np.intp)
+    confidence = probabilities[np.arange(some.height), predicted]
     rows = []
-    for index in np.argsort(-confidence, kind="stable")[:WORST_ROWS].tolist():
-        key, truth, guess = wrong.select("key", "truth", "predicted").row(index)
+    for index in np.argsort(-confidence, kind="stable")[:MOST_ROWS].tolist():
+        key, truth, guess = some.select("key", "truth", "predicted").row(index)
         of_truth = float(probabilities[index, positions[truth]]) if truth in positions else None
         cells = [short(truth, _NAME), short(guess, _NAME), percent(float(confidence[index])), percent(of_truth)]
-        rows.append(WorstRow(key, cells))
-    return WorstRows(["True", "Predicted", "Confidence", "For the true class"], rows, frozenset({2, 3}))
+        rows.append(ListedRow(key, cells))
+    return ListedRows(["True", "Predicted", "Confidence", "For the true class"], rows, frozenset({2, 3}))

@@ -407,6 +407,26 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
         return replaced
 
     @property
+    def mapped(self) -> list[str]:
+        """Those without a frozen encoder."""
+        return [name for name in self.names if name not in self.backbones]
+
+    def covered(self, inputs: Batch, column: str, grid: int) -> Batch:
+        """With the picture's mean colour; of several pictures in the first."""
+        seen = inputs[self.seen_input(column)][0]
+        several = len(seen.shape) > len(self.features[column].shape)
+        first = seen[0] if several else seen
+        mean = tf.cast(tf.round(tf.reduce_mean(tf.cast(first, tf.float32), [0, 1], keepdims=True)), tf.uint8)
+        down, across = (tf.range(size) * grid // size for size in first.shape[:2])
+        cells = down[:, None] * grid + across[None]
+        is_covered = cells[None] == tf.range(grid * grid)[:, None, None]
+        pictures = tf.where(is_covered[..., None], mean, first)
+        if several:
+            others = tf.repeat(seen[None, 1:], grid * grid, axis=0)
+            pictures = tf.concat([pictures[:, None], others], 1)
+        return {self.seen_input(column): pictures}
+
+    @property
     def costly(self) -> dict[str, str]:
         """Pixels, which towers see."""
         return {self.seen_input(name): self._stand_in(name) for name in self.names if name not in self.backbones}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
 
 from polyhead.contracts.evaluation import HeadReport
-from polyhead.kinds.protocols.report import WORST_ROWS, TargetReport, WorstRow, WorstRows
+from polyhead.kinds.protocols.report import MOST_ROWS, ListedRow, ListedRows, TargetReport
 from polyhead.page.charts import Axis, Chart, Plot, axis_over
 from polyhead.page.tables import Table
 from polyhead.spelling import decimals, fixed, fixed_difference
@@ -35,10 +35,15 @@ class NumberReport(TargetReport):
         truth, predicted = _numbers(finite)
         return (scatter(truth, predicted), _residuals(truth, predicted), _histogram(truth, predicted))
 
-    def worst(self, head: HeadReport, known: pl.DataFrame) -> WorstRows | None:
+    def worst(self, head: HeadReport, known: pl.DataFrame) -> ListedRows | None:
         """Those with the largest errors; rows that are not finite are left out."""
         finite = drawable(known)
-        return None if finite.is_empty() else _largest_errors(finite, *_numbers(finite))
+        return None if finite.is_empty() else _by_error(finite, *_numbers(finite), sign=-1)
+
+    def best(self, head: HeadReport, known: pl.DataFrame) -> ListedRows | None:
+        """Those with the smallest errors."""
+        finite = drawable(known)
+        return None if finite.is_empty() else _by_error(finite, *_numbers(finite), sign=1)
 
 
 def _numbers(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -142,12 +147,13 @@ def _histogram(truth: np.ndarray, predicted: np.ndarray) -> Chart:
     return Chart("Spread", plot.svg(), what, (("second", "true"), ("first", "predicted")), table)
 
 
-def _largest_errors(finite: pl.DataFrame, truth: np.ndarray, predicted: np.ndarray) -> WorstRows:
+def _by_error(finite: pl.DataFrame, truth: np.ndarray, predicted: np.ndarray, *, sign: Literal[-1, 1]) -> ListedRows:
+    """The rows with the largest errors, -1, or the smallest, 1."""
     error = predicted - truth
     places = decimals(float(np.median(np.abs(truth))))
     keys = finite.get_column("key")
     rows = [
-        WorstRow(
+        ListedRow(
             keys[at],
             [
                 fixed(float(truth[at]), places),
@@ -155,9 +161,9 @@ def _largest_errors(finite: pl.DataFrame, truth: np.ndarray, predicted: np.ndarr
                 fixed_difference(float(error[at]), places),
             ],
         )
-        for at in np.argsort(-np.abs(error), kind="stable")[:WORST_ROWS].tolist()
+        for at in np.argsort(sign * np.abs(error), kind="stable")[:MOST_ROWS].tolist()
     ]
-    return WorstRows(["True", "Predicted", "Error"], rows, frozenset({0, 1, 2}))
+    return ListedRows(["True", "Predicted", "Error"], rows, frozenset({0, 1, 2}))
 
 
 REPORT = NumberReport()

@@ -12,7 +12,7 @@ import polars as pl
 
 from polyhead.contracts.evaluation import HeadReport, MetricScore
 from polyhead.kinds.metrics import METRICS
-from polyhead.kinds.protocols.report import WORST_ROWS, TargetReport, WorstRow, WorstRows
+from polyhead.kinds.protocols.report import MOST_ROWS, ListedRow, ListedRows, TargetReport
 from polyhead.kinds.targets.regression.report import drawable, scatter
 from polyhead.page.charts import Chart
 from polyhead.page.tables import Table, short
@@ -29,9 +29,13 @@ class NumbersReport(TargetReport):
         chart = _chart(head, known)
         return (chart,) if chart else ()
 
-    def worst(self, head: HeadReport, known: pl.DataFrame) -> WorstRows:
+    def worst(self, head: HeadReport, known: pl.DataFrame) -> ListedRows:
         """Those with the largest errors among all numbers."""
-        return _worst(head, known)
+        return _by_error(head, known, largest=True)
+
+    def best(self, head: HeadReport, known: pl.DataFrame) -> ListedRows:
+        """Those whose largest error among all numbers is the smallest."""
+        return _by_error(head, known, largest=False)
 
 
 def _numbers(known: pl.DataFrame, place: int) -> pl.DataFrame:
@@ -68,8 +72,8 @@ def _goodness(metrics: Mapping[str, MetricScore]) -> float:
     return math.inf if found.value is None else METRICS[name].goodness(found.value)
 
 
-def _worst(head: HeadReport, known: pl.DataFrame) -> WorstRows:
-    """The largest errors among all numbers."""
+def _by_error(head: HeadReport, known: pl.DataFrame, *, largest: bool) -> ListedRows:
+    """The largest errors among all numbers; or of each row the largest one, and of these the smallest."""
     found, places = [], {}
     for place, column in enumerate(head.columns):
         numbers = _numbers(known, place)
@@ -78,9 +82,12 @@ def _worst(head: HeadReport, known: pl.DataFrame) -> WorstRows:
         places[column] = decimals(float(np.median(np.abs(truth)))) if numbers.height else 0
         error = pl.col("predicted") - pl.col("truth")
         found.append(numbers.with_columns(column=pl.lit(column), error=error, size=error.abs() / (deviation or 1.0)))
-    every = pl.concat(found).sort("size", descending=True, maintain_order=True).head(WORST_ROWS)
+    every = pl.concat(found).sort("size", descending=True, maintain_order=True)
+    if not largest:
+        every = every.unique("key", keep="first", maintain_order=True).reverse()
+    every = every.head(MOST_ROWS)
     rows = [
-        WorstRow(
+        ListedRow(
             key,
             [
                 short(column),
@@ -93,7 +100,7 @@ def _worst(head: HeadReport, known: pl.DataFrame) -> WorstRows:
             "key", "column", "truth", "predicted", "error"
         ).iter_rows()
     ]
-    return WorstRows(["Column", "True", "Predicted", "Error"], rows, frozenset({1, 2, 3}))
+    return ListedRows(["Column", "True", "Predicted", "Error"], rows, frozenset({1, 2, 3}))
 
 
 REPORT = NumbersReport()
