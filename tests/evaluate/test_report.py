@@ -30,6 +30,7 @@ from polyhead.contracts.evaluation import (
     Worth,
 )
 from polyhead.contracts.findings import Finding
+from polyhead.contracts.profile import ColumnDrift, Drift
 from polyhead.contracts.sizes import Size
 from polyhead.contracts.validation import Rejection
 from polyhead.evaluate.reporting import curves
@@ -944,6 +945,24 @@ def test_losses_that_are_not_finite_are_left_out() -> None:
     ]
     assert curves.score_curve(lost).svg == ""
     assert curves.loss_curve("a", lost).caption == "No loss of it is a finite number."
+
+
+def test_columns_that_drifted_between_train_and_test_rows_are_listed() -> None:
+    """The largest first, with a link on the first screen; where none has, that is said."""
+    report, predictions = house_report()
+    sizes: list[tuple[str, float, float, Drift]]
+    sizes = [("a", 0.01, 0.5, "none"), ("b", 0.15, 0.0312, "moderate"), ("c", 0.4, 1e-9, "large")]
+    found = [
+        ColumnDrift(column=f"{SCRIPT}{name}", of="value", rows=90, psi=psi, ks=0.2, p_value=p, drift=how, detail=name)
+        for name, psi, p, how in sizes
+    ]
+    page = Page(render_report(report, predictions, epochs=[], sheets={}, title="t", drift=found))
+    assert "2 columns drifted" in page.text
+    listed = page.text[page.text.index("In what the test rows differ") :]
+    assert listed.index("large 0.400 0.200 below 0.001 c") < listed.index("moderate 0.150 0.200 0.031 b")
+    page = Page(render_report(report, predictions, epochs=[], sheets={}, title="t", drift=found[:1]))
+    assert "Alike in every column, by 1 comparison." in page.text
+    assert "drifted" not in page.text
 
 
 def test_missing_cells_are_counted_by_column(house_page: tuple[str, Page]) -> None:

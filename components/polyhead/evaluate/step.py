@@ -171,6 +171,7 @@ def run(
             sheets=_sheets(bundle, trained),
             title=name_of(config.table),
             balance=fitted.balance,
+            drift=[one for one in fitted.drift if one.column in config.features],
             shown=_shown(config, rows, heads, manifest, Path(shards)),
             mapped=_mapped(config, rows, heads, manifest, Path(shards)),
             missing=_missing(fitted, config),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from polyhead.contracts.balance import Balance, HeadBalance
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.findings import Finding
+from polyhead.contracts.profile import ColumnDrift
 from polyhead.page.tables import Table, bar, muted, short
 from polyhead.spelling import decimals, fixed, percent, signed
 
 FIRST_LABELS = 12
 _NAME = 60
+_SMALLEST = 0.001
 _SPLIT_ORDER = ("train", "val", "test")
 
 
@@ -89,6 +91,24 @@ def missing_cells(missing: Mapping[str, int], report: EvaluationReport, balance:
         for name, role, count in found
     ]
     return Table(["Column", "Role", "Rows", "Of the train rows"], cells, frozenset({2}))
+
+
+def drifted(drift: Sequence[ColumnDrift]) -> Table:
+    """In what the test rows are not as the train rows are, the largest difference first."""
+    found = sorted((one for one in drift if one.drift != "none"), key=lambda one: -one.psi)
+    rows = [
+        [
+            short(one.column, _NAME),
+            one.of,
+            one.drift,
+            fixed(one.psi, 3),
+            "" if one.ks is None else fixed(one.ks, 3),
+            "below 0.001" if one.p_value < _SMALLEST else fixed(one.p_value, 3),
+            short(one.detail),
+        ]
+        for one in found
+    ]
+    return Table(["Column", "Of", "Drift", "PSI", "KS", "p", "What differs most"], rows, frozenset({3, 4, 5}))
 
 
 def findings_of(report: EvaluationReport) -> list[FindingCard]:

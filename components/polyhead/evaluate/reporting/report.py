@@ -18,6 +18,7 @@ from markupsafe import Markup
 from polyhead.contracts.balance import Balance
 from polyhead.contracts.bundle import Epoch
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport
+from polyhead.contracts.profile import ColumnDrift
 from polyhead.contracts.sizes import Size
 from polyhead.errors import counted
 from polyhead.evaluate.reporting import curves, held, panels, summary
@@ -81,6 +82,7 @@ def render_report(
     title: str,
     refitted: bool = False,
     balance: Balance = _NO_BALANCE,
+    drift: Sequence[ColumnDrift] = (),
     shown: Mapping[str, ShownRow] = {},
     mapped: Mapping[str, Sequence[MappedRow]] = {},
     missing: Mapping[str, int] = {},
@@ -100,6 +102,7 @@ def render_report(
         title: Heading of the page.
         refitted: As in `polyhead.contracts.bundle.ModelBundle`.
         balance: What each split holds of every head; shown for the heads of the report.
+        drift: How the test rows differ from the train rows. Default: nothing is said of it.
         shown: Values and pictures of rows by key, for those that are predicted worst; of others they are ignored.
             Default: keys alone are shown.
         mapped: By head, rows with what matters in their pictures. Default: nothing is said of it.
@@ -131,12 +134,14 @@ def render_report(
         named=len(lines) <= summary.NAMED_UP_TO,
         open_up_to=OPEN_UP_TO,
         deployed=any(summary.DEPLOYED in head.references for head in report.heads.values()),
-        look_at=summary.to_look_at(report),
+        look_at=summary.to_look_at(report, drift),
         gate=_gate(report),
         splits=held.splits_of(report),
         balances=held.held_by_splits(report, balance),
         unlike=held.unlike(report, balance),
         missing=held.missing_cells(missing, report, balance) if missing else None,
+        compared=counted(len(drift), "comparison") if drift else "",
+        drifted=held.drifted(drift),
         findings=held.findings_of(report),
         rejections=held.rejections_of(report),
         heads=heads,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from polyhead.contracts.evaluation import Comparison, EvaluationReport, HeadReport, MetricScore
+from polyhead.contracts.profile import ColumnDrift
 from polyhead.errors import counted
 from polyhead.kinds.metrics import METRICS, Metric
 from polyhead.page.spans import Tick, score_bar
@@ -186,13 +188,15 @@ def _gaps(head: HeadReport) -> list[str]:
     return [f"No interval for {', '.join(names)}: {reason}." for reason, names in missing.items()]
 
 
-def to_look_at(report: EvaluationReport) -> list[tuple[str, str]]:
+def to_look_at(report: EvaluationReport, drift: Sequence[ColumnDrift]) -> list[tuple[str, str]]:
     """What deserves a look before the numbers are believed: words, and the id of the section that has it."""
+    columns = len({one.column for one in drift if one.drift != "none"})
     apart = sum(score.stands_out for head in report.heads.values() for score in head.slices)
     suspects = sum(head.suspects for head in report.heads.values())
     found = [
         (counted(apart, "slice") + f" stand{'s' if apart == 1 else ''} out", "slices") if apart else None,
         (counted(len(report.findings), "leakage finding"), "findings") if report.findings else None,
+        (f"{counted(columns, 'column')} drifted", "drift") if columns else None,
         (counted(len(report.warnings), "warning"), "warnings") if report.warnings else None,
         (f"{counted(report.rows_rejected, 'row')} rejected", "rejected") if report.rejections else None,
         (counted(suspects, "label suspect"), "heads") if suspects else None,
