@@ -90,6 +90,10 @@ class CountHead(Head[CountTarget, CountStatistics]):
         """From float64 (batch,), NaN where missing, to float32 (batch, 1)."""
         return _CountTransform(self.name)
 
+    def numbers(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Counts over their mean."""
+        return super().numbers(values) / self.statistics.centre
+
     def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
         """The mean, float64 (batch,)."""
         return {self.name: tf.exp(tf.minimum(logits[:, 0], _LARGEST_LOG))}

@@ -102,6 +102,11 @@ class QuantileHead(Head[QuantileTarget, QuantileStatistics]):
         """From float64 (batch,), NaN where missing, to float32 (batch, levels)."""
         return _QuantileTransform(self.name, self.statistics)
 
+    @property
+    def told(self) -> list[int]:
+        """The number, which is the same for all levels."""
+        return [0]
+
     def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
         """The quantile next to the median, float64 (batch,), and all of them, ascending, float64 (batch, levels)."""
         quantiles = unstandardised(self.statistics.scale, tf.sort(logits, 1))
