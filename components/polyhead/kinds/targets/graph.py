@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from polyhead.kinds.base import TargetBase
-from polyhead.kinds.protocols.graph import MOST_TOLD, Batch, Head
+from polyhead.kinds.protocols.graph import MOST_TOLD, AStatistics, ATarget, Batch, Head
 from polyhead.kinds.strings import lookup_table
 from polyhead.kinds.targets.classes import ClassStatistics
 
@@ -42,6 +42,54 @@ def commonest(counts: Sequence[int]) -> list[int]:
 def interval(name: str, said: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> Batch:
     """The ends of an interval of the target `name`, (batch,) each, moved so far that what is said lies within."""
     return {name + LOW: tf.minimum(low, said), name + HIGH: tf.maximum(high, said)}
+
+
+class NumberTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """Numbers of the table to what a head learns.
+
+    Args:
+        name: The target.
+        learned: From float64 (batch,), NaN where missing, to values and weights, (batch, …) and (batch,).
+    """
+
+    def __init__(self, name: str, learned: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]) -> None:
+        super().__init__()
+        self._name = name
+        self._learned = learned
+
+    def __call__(self, raw: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        """Values and weights of numbers under the target's name."""
+        return self._learned(raw[self._name])
+
+
+class NumberHead(Head[ATarget, AStatistics], Generic[ATarget, AStatistics]):
+    """A head of one number in each row, of which it says one or more."""
+
+    DTYPE = tf.float64
+
+    @property
+    def units(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    @abstractmethod
+    def rows(self) -> tuple[int, int]:
+        """Train rows with a number, and those without."""
+
+    @property
+    def weight_per_row(self) -> float:
+        """The share of train rows with a number."""
+        known, missing = self.rows
+        return known / (known + missing)
+
+    @abstractmethod
+    def learned(self, raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the loss compares and its weight in it, from float64 (batch,), NaN where missing."""
+
+    def transform(self) -> NumberTransform:
+        """By `learned`."""
+        return NumberTransform(self.name, self.learned)
 
 
 AClassTarget = TypeVar("AClassTarget", bound=TargetBase)
