@@ -77,8 +77,9 @@ class Feed:
             return None
         found = []
         for values, weights in self.targets(*self._splits).as_numpy_iterator():
-            classes = values[self._resampled.name].reshape(-1).astype(np.int64)
-            found.append(np.where(weights[self._resampled.name] > 0, classes, -1))
+            classes = self._resampled.number(values[self._resampled.name]).numpy().astype(np.int64)
+            known = weights[self._resampled.name].reshape(len(classes), -1).max(1) > 0
+            found.append(np.where(known, classes, -1))
         return Draws(np.concatenate(found), self._resampled.repeats)
 
     def training(self, *, epochs_done: int = 0) -> tf.data.Dataset:
@@ -153,9 +154,9 @@ class Feed:
         assert self._draws is not None
         assert self._resampled is not None
         name = self._resampled.name
-        classes = tf.cast(tf.reshape(values[name], [-1]), tf.int32)
-        known = weights[name] > 0
-        often = tf.where(known, tf.gather(tf.constant(self._draws.repeats, tf.float32), classes), 1.0)
+        often = tf.gather(tf.constant(self._draws.repeats, tf.float32), self._resampled.number(values[name]))
+        known = tf.reduce_any(tf.reshape(weights[name] > 0, [tf.shape(often)[0], -1]), 1)
+        often = tf.where(known, often, 1.0)
         share = self._draws.rows / self._manifest.rows_of(*self._splits) / often
         return inputs, values, {head: weight * along(share, weight) for head, weight in weights.items()}
 

@@ -428,6 +428,14 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         """How often the rows of each class come in an epoch, float64 (classes,); of a kind that resamples."""
         raise NotImplementedError(f"{self.KIND} has no classes to draw rows by")
 
+    def number(self, values: Any) -> tf.Tensor:
+        """The class of each row, int32 (rows,); of a kind that resamples.
+
+        Args:
+            values: As the transform gives them, an array or a tensor.
+        """
+        raise NotImplementedError(f"{self.KIND} has no classes to draw rows by")
+
     @abstractmethod
     def loss(self, reduction: Literal["sum", "none"]) -> Any:
         """A Keras loss over the head's logits.

@@ -163,7 +163,7 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
 
     def row_weights(self, values: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
         """Without the weight of each row's class."""
-        of_class = np.array(self.weights, np.float32)[values.reshape(-1).astype(np.int64)]
+        of_class = np.array(self.weights, np.float32)[self.number(values).numpy()]
         found: NDArray[np.float64] = np.divide(weights, of_class, out=np.zeros(len(weights)), where=of_class > 0)
         return found
 
@@ -190,9 +190,9 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
         del thresholds
         return tf.argmax(probabilities, 1)
 
-    def number(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        """The number of each row's class, (rows,), from what the loss compares."""
-        return values.reshape(-1).astype(np.int64)
+    def number(self, values: Any) -> tf.Tensor:
+        """The number of each row's class, int32 (rows,), from what the loss compares, an array or a tensor."""
+        return tf.cast(tf.reshape(values, [-1]), tf.int32)
 
     def strangeness(self, logits: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.float64]:
         """What the true class's probability lacks to 1.
@@ -202,7 +202,7 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
         Journal of the American Statistical Association 114, 2019, 223-234.)
         """
         probabilities = self.probabilities(tf.constant(logits)).numpy()
-        return np.asarray(1 - probabilities[np.arange(len(values)), self.number(values)], np.float64)
+        return np.asarray(1 - probabilities[np.arange(len(values)), self.number(values).numpy()], np.float64)
 
     def held(self, logits: tf.Tensor, said: Batch, radius: float) -> Batch:
         """Which classes are in the set, bool (batch, classes): the one that is said always is, so it is never empty."""
