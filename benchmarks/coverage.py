@@ -20,6 +20,7 @@ from polyhead.evaluate.scoring.comparing import Judge
 from polyhead.evaluate.scoring.metrics import measure
 from polyhead.kinds.protocols.score import Outcome
 from polyhead.kinds.targets.class_score import ClassOutcome
+from polyhead.kinds.targets.count.score import CountOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
 from polyhead.kinds.targets.probabilities import ProbabilityOutcome
 from polyhead.kinds.targets.quantile.score import QuantileOutcome
@@ -160,10 +161,13 @@ def guessed(generator: np.random.Generator, n: int) -> Outcome:
 def counted(mean: float, spread: float, *, overdispersed: float = 0.0) -> Draw:
     """Counts whose means are log-normal and predicted; with overdispersion, more scattered than Poisson's."""
 
+    variance = mean**2 * (np.exp(spread**2) * (1 + overdispersed) - 1)  # above that of Poisson's, of all rows
+
     def draw(generator: np.random.Generator, n: int) -> Outcome:
         means = mean * np.exp(spread * generator.normal(size=n) - spread**2 / 2)
         scatter = generator.gamma(1 / overdispersed, overdispersed, n) if overdispersed else 1.0
-        return NumberOutcome("count", generator.poisson(means * scatter).astype(np.float64), means)
+        counts = generator.poisson(means * scatter).astype(np.float64)
+        return CountOutcome("count", counts, means, dispersion=variance / mean**2)
 
     return draw
 
@@ -199,6 +203,7 @@ POPULATIONS: dict[str, Population] = {
     "quantiles": Population(spread, tuple(ndtri(LEVELS).tolist())),
     "counts around 5": Population(counted(5.0, 0.5)),
     "counts around 0.5, overdispersed": Population(counted(0.5, 0.7, overdispersed=0.5)),
+    "counts around 20, overdispersed": Population(counted(20.0, 0.5, overdispersed=0.3)),
 }
 
 

@@ -614,3 +614,10 @@ def test_rows_are_drawn_by_the_classes_of_a_head(head: str, hint: str) -> None:
     assert (problem.code, problem.where.split()[-1]) == ("unknown-target", "train.resample.head")
     assert hint in problem.hint
     assert parse_config(f"{MINIMAL}train: {{resample: {{head: shape, ratio: 0.5}}}}\n").train.resample is not None
+
+
+def test_rows_of_several_labels_are_not_drawn() -> None:
+    """They have no one class; what weighs each label by itself is named."""
+    (problem,) = problems_of(f"{MINIMAL}  tags: {{kind: multilabel}}\ntrain: {{resample: {{head: tags, ratio: 0.5}}}}\n")
+    assert problem.code == "unknown-target"
+    assert "class_weight of 'tags'" in problem.hint

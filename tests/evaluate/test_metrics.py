@@ -11,11 +11,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
+from scipy.stats import nbinom
 from sklearn import metrics as sk
 
 from polyhead.evaluate.scoring.comparing import compare
 from polyhead.evaluate.scoring.metrics import measure
 from polyhead.kinds.targets.class_score import ClassOutcome
+from polyhead.kinds.targets.count.score import CountOutcome
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
 from polyhead.kinds.targets.quantile.score import QuantileOutcome
 from polyhead.kinds.targets.regression.scale import TABLES_OWN, Scale
@@ -53,10 +55,10 @@ def numbers_outcome(rows: int, seed: int) -> NumbersOutcome:
     return NumbersOutcome("regressions", true, predicted, ("a", "b"), (TABLES_OWN, TABLES_OWN))
 
 
-def count_outcome(rows: int, seed: int) -> NumberOutcome:
+def count_outcome(rows: int, seed: int) -> CountOutcome:
     generator = np.random.default_rng(seed)
     means = np.exp(generator.normal(0, 1, rows))
-    return NumberOutcome("count", generator.poisson(means).astype(float), means)
+    return CountOutcome("count", generator.poisson(means).astype(float), means, dispersion=0.7)
 
 
 def quantile_outcome(rows: int, seed: int, levels: tuple[float, ...] = (0.05, 0.5, 0.75)) -> QuantileOutcome:
@@ -192,15 +194,25 @@ def test_regression(seed: int, rows: int, name: Any) -> None:
     assert_same(measure(outcome), expected)
 
 
+def binomial_deviance(true: np.ndarray, predicted: np.ndarray, dispersion: float) -> float:
+    """By SciPy's log likelihoods, of a perfect prediction and of this one."""
+
+    def likelihood(means: np.ndarray) -> np.ndarray:
+        return nbinom.logpmf(true, 1 / dispersion, 1 / (1 + dispersion * means))
+
+    return float(2 * (np.where(true > 0, likelihood(true), 0.0) - likelihood(predicted)).mean())
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds, rows=st.integers(1, 60))
 def test_count(seed: int, rows: int) -> None:
-    """Every metric of a count is scikit-learn's; D² is None where all counts are the same."""
+    """Every metric of a count is scikit-learn's or SciPy's; D² is None where all counts are the same."""
     outcome = count_outcome(rows, seed)
     true, predicted = outcome.true, outcome.predicted
     expected = {
         "poisson_deviance": sk.mean_poisson_deviance(true, predicted),
         "d2": sk.d2_tweedie_score(true, predicted, power=1) if len(set(true.tolist())) > 1 else None,
+        "negative_binomial_deviance": binomial_deviance(true, predicted, 0.7),
         "mae": sk.mean_absolute_error(true, predicted),
         "rmse": sk.root_mean_squared_error(true, predicted),
     }
@@ -235,7 +247,7 @@ def test_one_quantile_covers_nothing() -> None:
 
 def test_a_mean_of_zero_is_finite() -> None:
     """A prediction that underflows to 0 gives a large deviance where something was counted, not an error."""
-    values = measure(NumberOutcome("count", np.array([1.0, 0.0]), np.array([0.0, 0.0])))
+    values = measure(CountOutcome("count", np.array([1.0, 0.0]), np.array([0.0, 0.0])))
     assert values["poisson_deviance"] == pytest.approx(-math.log(np.finfo(float).tiny) - 1)
 
 
@@ -266,7 +278,7 @@ def test_predictions_that_are_no_numbers_define_nothing(kind: str) -> None:
         for bad in (math.nan, math.inf):
             spoilt = outcome.predicted.copy()
             spoilt[3] = bad
-            assert measure(NumberOutcome(kind, outcome.true, spoilt)) == dict.fromkeys(METRIC_NAMES[kind])
+            assert measure(replace(outcome, predicted=spoilt)) == dict.fromkeys(METRIC_NAMES[kind])
     else:
         outcome.probabilities[3] = math.nan
         assert measure(outcome) == dict.fromkeys(METRIC_NAMES[kind])

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from polyhead.kinds.suspects import contradicted, far_off
 from polyhead.kinds.targets.count.score import SCORE as COUNT
+from polyhead.kinds.targets.count.score import CountOutcome
+from polyhead.kinds.targets.count.score import CountOutcome
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.multilabel.score import SCORE as LABELS
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
@@ -81,6 +83,6 @@ def test_counts_are_compared_by_their_roots() -> None:
     means = rng.choice([4.0, 10_000.0], 200)
     true = rng.poisson(means).astype(float)
     true[0], means[0], true[1], means[1] = 104.0, 4.0, 10_100.0, 10_000.0
-    found = [one.row for one in COUNT.suspects(None, NumberOutcome("count", true, means))]  # type: ignore[arg-type]
+    found = [one.row for one in COUNT.suspects(None, CountOutcome("count", true, means))]  # type: ignore[arg-type]
     assert 0 in found
     assert 1 not in found

@@ -393,3 +393,30 @@ def test_rows_drawn_again_weigh_as_a_class_weight_does(prepare: Any, batch_size:
     new, old = ({head.name: head for head in heads(of)}["sold"] for of in (fitted, plain))
     assert (new.prior_logits() - old.prior_logits()).tolist() == pytest.approx([np.log(7)], rel=1e-5)
     assert (new.shift() - old.shift()).tolist() == pytest.approx([np.log(7)], rel=1e-9)
+
+
+def test_rows_are_drawn_by_ordered_classes(prepare: Any) -> None:
+    """All classes come and weigh alike in an epoch, and what that shifts is taken out of the probabilities."""
+    from polyhead.kinds.graphs import heads
+
+    targets = {"shape": {"kind": "ordinal", "classes": ["a", "b", "c"]}, "price": TARGETS["price"]}
+    data = prepare(table(), targets=targets)
+    _, plain = data.feed()
+    counts = np.array(plain.target_statistics["shape"].counts)
+    resample = ResampleSection(head="shape", ratio=1.0)
+    feed, fitted = data.feed(batch_size=7, epochs=1, resample=resample)
+    drawn, weigh, (head, _) = np.zeros(3), np.zeros(3), heads(fitted)
+    for values, weights in feed.targets("train"):
+        known = np.asarray(weights["shape"]).max(1) > 0
+        steps = np.asarray(values["shape"]).sum(1).astype(int)[known]
+        np.testing.assert_allclose(np.asarray(weights["shape"]).max(1)[known], (counts.max() / counts)[steps], 1e-6)
+    for _, values, weights in feed.training():
+        of_row, steps = np.asarray(weights["shape"]).max(1), np.asarray(values["shape"]).sum(1).astype(int)
+        drawn += np.bincount(steps[of_row > 0], minlength=3)
+        weigh += np.bincount(steps, of_row, minlength=3)
+    assert drawn.tolist() == [counts.max()] * 3
+    rows = 3 * counts.max() + plain.target_statistics["shape"].missing
+    assert (weigh * 7 * head.weight_per_row * 50 / rows).tolist() == pytest.approx([counts.max()] * 3, rel=1e-5)
+    prior = head.prior_logits()[None].astype(np.float64)
+    assert np.asarray(head.probabilities(prior))[0].tolist() == pytest.approx((counts / counts.sum()).tolist(), rel=1e-5)
+    assert not head.is_calibrated

@@ -4,7 +4,9 @@
 <out>/core.keras           the trained model over encoded features, as Keras saves it
 <out>/references.keras     simple models of the heads, `<head>__<name>` from the same inputs; absent without any
 <out>/serving/             SavedModel: raw row in (picture bytes, numbers, strings), predictions out
-<out>/preprocessing/       the Preprocessing artifact's contract and vocabularies that the model was fitted with
+<out>/preprocessing/       the Preprocessing artifact's contract and vocabularies that the model was fitted with, and
+                           target_means/<feature>.npy: what the targets are on average by the feature's values, where
+                           it asks for that; float32 (folds + 1, ids, numbers), those of all train rows first
 <out>/config.json          the configuration it was trained by
 <out>/history.json         one record per epoch
 <out>/sheets/              <feature>.jpg: pictures of train rows, and what training makes of them

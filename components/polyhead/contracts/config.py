@@ -238,7 +238,7 @@ class ModelSection(Section):
 class ResampleSection(Section):
     """Which rows of an epoch come more than once."""
 
-    head: str = Field(description="A binary or multiclass target.")
+    head: str = Field(description="A binary, multiclass or ordinal target.")
     ratio: float = Field(
         gt=0,
         le=1,
@@ -1033,12 +1033,14 @@ def _check_resample(document: Document) -> Iterator[Problem]:
     kinds = [kind for kind, target in TARGETS.items() if target.RESAMPLES]
     fitting = [name for name in document.mapping(["targets"]) if _kind(document, "targets", name) in kinds]
     if head not in fitting:
-        named = " or ".join(kinds)
+        named = f"{', '.join(kinds[:-1])} or {kinds[-1]}"
+        own = f"class_weight of '{head}' weighs each label by itself, and train.resample cannot: a row has several"
+        is_multilabel = _kind(document, "targets", head) == "multilabel"
         yield Problem(
             "unknown-target",
             f"'{head}' is not a {named} target",
             where=document.where(["train", "resample", "head"]),
-            hint=did_you_mean(head, fitting) or f"there is no {named} target",
+            hint=own if is_multilabel else did_you_mean(head, fitting) or f"there is no {named} target",
         )
 
 

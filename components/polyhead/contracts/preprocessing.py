@@ -53,10 +53,10 @@ class Preprocessing(Contract):
         findings: What may let a model look better than it is: those of `validate`, and what this split adds.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 7
+    FORMAT_VERSION: ClassVar[int] = 8
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_FIT
 
-    format_version: int = 7
+    format_version: int = 8
     features: dict[str, Feature]
     targets: dict[str, Target]
     rows: dict[str, int]

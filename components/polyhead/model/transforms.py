@@ -54,11 +54,18 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]  # TensorFlow is untyp
             for name, values in block.failed(blocks[block.KIND], inputs).items()
         }
 
-    def __call__(self, blocks: Mapping[str, Any]) -> Batch:
-        """Raw blocks by kind to the inputs of the network that `polyhead.model.build.build_core` makes."""
+    def __call__(self, blocks: Mapping[str, Any], keys: tf.Tensor | None = None) -> Batch:
+        """Raw blocks by kind to the inputs of the network that `polyhead.model.build.build_core` makes.
+
+        Args:
+            blocks: As `polyhead.examples.parsing.Parser` gives them.
+            keys: Of train rows, which the network learns from: no row sees what its own targets have told. Default:
+                the rows are others.
+        """
         inputs: Batch = {}
         for block, transform in zip(self._blocks, self._transforms, strict=True):
-            inputs |= transform(blocks[block.KIND])
+            made = transform(blocks[block.KIND])
+            inputs |= made if keys is None else block.crossed(made, keys)
         return inputs
 
 

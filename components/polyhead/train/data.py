@@ -60,6 +60,7 @@ class Feed:
         self._features = FeatureTransforms(fitted, stored=True)
         self._targets = TargetTransforms(fitted)
         self._transform = tf.function(self._of_batch, autograph=False)
+        self._transform_learned = tf.function(self._of_learned, autograph=False)
         self._resampled = next((head for head in heads(fitted) if head.ratio), None)
         self._shares = {head.name: 1 / (config.train.batch_size * head.weight_per_row) for head in heads(fitted)}
 
@@ -76,8 +77,9 @@ class Feed:
             return None
         found = []
         for values, weights in self.targets(*self._splits).as_numpy_iterator():
-            classes = values[self._resampled.name].reshape(-1).astype(np.int64)
-            found.append(np.where(weights[self._resampled.name] > 0, classes, -1))
+            classes = self._resampled.number(values[self._resampled.name]).numpy().astype(np.int64)
+            known = weights[self._resampled.name].reshape(len(classes), -1).max(1) > 0
+            found.append(np.where(known, classes, -1))
         return Draws(np.concatenate(found), self._resampled.repeats)
 
     def training(self, *, epochs_done: int = 0) -> tf.data.Dataset:
@@ -97,7 +99,7 @@ class Feed:
             skip=epochs_done * self.steps,
             draws=self._draws,
         )
-        rows = self._transformed(examples, self._shares)
+        rows = self._transformed(examples, self._shares, learned=True)
         if self._draws:
             rows = rows.map(self._evened, num_parallel_calls=_PARALLEL_BATCHES, deterministic=True)
         if train.mixup or train.cutmix:
@@ -110,7 +112,7 @@ class Feed:
         """The rows of some splits in the shards' order."""
         batch_size = max(self._config.train.batch_size, 128)
         examples = records(self._manifest, self._directory, *splits, batch_size=batch_size)
-        return self._transformed(examples).prefetch(_AHEAD)
+        return self._transformed(examples, learned="train" in splits).prefetch(_AHEAD)
 
     def targets(self, *splits: Split) -> tf.data.Dataset:
         """`(targets, weights)` of some splits' rows in the shards' order; features are not looked at."""
@@ -127,11 +129,20 @@ class Feed:
         pixels = self._manifest.rows[split] * sum(block.unpacked_bytes for block in feature_blocks(self._fitted))
         return pixels + sum(shard.bytes for shard in self._manifest.of(split)) <= _MEMORY_BYTES
 
-    def _transformed(self, examples: tf.data.Dataset, shares: Mapping[str, float] | None = None) -> tf.data.Dataset:
-        """Parsed and transformed batches, weights times the heads' shares, in one go: each further one costs a row."""
+    def _transformed(
+        self, examples: tf.data.Dataset, shares: Mapping[str, float] | None = None, *, learned: bool
+    ) -> tf.data.Dataset:
+        """Parsed and transformed batches, weights times the heads' shares, in one go: each further one costs a row.
+
+        Args:
+            examples: Serialised.
+            shares: By head.
+            learned: Whether models learn from these rows.
+        """
+        made = self._transform_learned if learned else self._transform
 
         def transform(batch: tf.Tensor) -> tuple[Batch, Batch, Batch]:
-            inputs, values, weights = self._transform(batch)
+            inputs, values, weights = made(batch)
             if shares is not None:
                 weights = {name: weight * shares[name] for name, weight in weights.items()}
             return inputs, values, weights
@@ -143,9 +154,9 @@ class Feed:
         assert self._draws is not None
         assert self._resampled is not None
         name = self._resampled.name
-        classes = tf.cast(tf.reshape(values[name], [-1]), tf.int32)
-        known = weights[name] > 0
-        often = tf.where(known, tf.gather(tf.constant(self._draws.repeats, tf.float32), classes), 1.0)
+        often = tf.gather(tf.constant(self._draws.repeats, tf.float32), self._resampled.number(values[name]))
+        known = tf.reduce_any(tf.reshape(weights[name] > 0, [tf.shape(often)[0], -1]), 1)
+        often = tf.where(known, often, 1.0)
         share = self._draws.rows / self._manifest.rows_of(*self._splits) / often
         return inputs, values, {head: weight * along(share, weight) for head, weight in weights.items()}
 
@@ -153,3 +164,8 @@ class Feed:
         features, targets = self._parse.rows(batch)
         values, weights = self._targets(targets)
         return self._features(features), values, weights
+
+    def _of_learned(self, batch: tf.Tensor) -> tuple[Batch, Batch, Batch]:
+        keys, features, targets = self._parse(batch)
+        values, weights = self._targets(targets)
+        return self._features(features, keys), values, weights

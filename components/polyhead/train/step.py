@@ -129,10 +129,12 @@ def _trained(
     from polyhead.train.export import export_serving
     from polyhead.train.members import Members, assembled, choose_weights, networks_on_val, references
     from polyhead.train.sheets import write_sheets
+    from polyhead.train.target_means import fit_target_means
 
     keras.utils.clear_session()  # so that names do not count the models that this process has made before
     keras.utils.set_random_seed(config.train.seed)
     tf.config.experimental.enable_op_determinism()
+    fitted = fit_target_means(fitted, manifest, shards, out / BUNDLED_PREPROCESSING)
     feed = Feed(config, fitted, manifest, shards)
     members = Members(config, fitted, manifest, shards)
     score, validation = _score(fitted, feed, manifest)

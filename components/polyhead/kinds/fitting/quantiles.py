@@ -83,6 +83,10 @@ class Quantiles(Ranged):
         """Numbers seen."""
         return int(self._counts.sum())
 
+    def counted(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """The different numbers, ascending, and how often each occurs; beyond `DISTINCT` the middle of each group."""
+        return self._numbers(), self._counts
+
     def between(self, edges: Sequence[float]) -> list[int]:
         """How many numbers lie up to each of some rising edges and above the one before, and beyond the last."""
         ranges = np.searchsorted(np.array(edges, np.float64), self._numbers(), "left")

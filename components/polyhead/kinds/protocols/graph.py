@@ -25,6 +25,9 @@ Link = Literal["identity", "log", "logistic", "softmax"]
 """What a head's logits say: each a number, each the logarithm of a count's mean, each the log odds of yes, or together
 the logarithms of classes' odds."""
 
+MOST_TOLD = 16
+"""Numbers of a head whose means features may see."""
+
 AFeature = TypeVar("AFeature")
 ATarget = TypeVar("ATarget")
 AStatistics = TypeVar("AStatistics")
@@ -236,6 +239,28 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
         del raw, inputs
         return {}
 
+    @property
+    def averaged(self) -> dict[str, range]:
+        """The columns of which the network sees means of the targets by group, and the groups of each; here none."""
+        return {}
+
+    def grouping(self) -> Callable[[Any], Batch]:
+        """What gives the group of each row by column of `averaged`, int32 (batch,), from the raw block of shards.
+
+        It is a `tf.Module`, which holds its tables. A group outside the range of its column has no mean of its own.
+        """
+        raise NotImplementedError(f"{self.KIND} has no groups")
+
+    def crossed(self, inputs: Batch, keys: tf.Tensor) -> Batch:
+        """The network's inputs of train rows: without what a row's own targets have told.
+
+        Args:
+            inputs: As the transform gives them.
+            keys: Of the rows, string (batch,).
+        """
+        del keys
+        return inputs
+
     @abstractmethod
     def inputs(self) -> dict[str, Any]:
         """The network's inputs, Keras tensors by name."""
@@ -421,6 +446,14 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         """How often the rows of each class come in an epoch, float64 (classes,); of a kind that resamples."""
         raise NotImplementedError(f"{self.KIND} has no classes to draw rows by")
 
+    def number(self, values: Any) -> tf.Tensor:
+        """The class of each row, int32 (rows,); of a kind that resamples.
+
+        Args:
+            values: As the transform gives them, an array or a tensor.
+        """
+        raise NotImplementedError(f"{self.KIND} has no classes to draw rows by")
+
     @abstractmethod
     def loss(self, reduction: Literal["sum", "none"]) -> Any:
         """A Keras loss over the head's logits.
@@ -457,6 +490,19 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         """
         del values
         return weights.astype(np.float64)
+
+    @property
+    def told(self) -> list[int]:
+        """Which of the numbers in `numbers` features are told of: the first 16. There are as many as units."""
+        return list(range(min(self.units, MOST_TOLD)))
+
+    def numbers(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Numbers whose means over some rows say what the target is there, (rows, numbers): what the loss compares.
+
+        Args:
+            values: As the transform gives them.
+        """
+        return values.reshape(len(values), -1).astype(np.float64)
 
     @abstractmethod
     def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from polyhead.kinds.base import TargetBase
-from polyhead.kinds.protocols.graph import Batch, Head
+from polyhead.kinds.protocols.graph import MOST_TOLD, AStatistics, ATarget, Batch, Head
 from polyhead.kinds.strings import lookup_table
 from polyhead.kinds.targets.classes import ClassStatistics
 
@@ -34,9 +34,62 @@ SMALLEST_SHARE = 1e-6
 """Below it a class counts as if it had that share of the train rows."""
 
 
+def commonest(counts: Sequence[int]) -> list[int]:
+    """The places of the 16 largest counts, in order."""
+    return sorted(np.argsort(-np.array(counts), kind="stable")[:MOST_TOLD].tolist())
+
+
 def interval(name: str, said: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> Batch:
     """The ends of an interval of the target `name`, (batch,) each, moved so far that what is said lies within."""
     return {name + LOW: tf.minimum(low, said), name + HIGH: tf.maximum(high, said)}
+
+
+class NumberTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """Numbers of the table to what a head learns.
+
+    Args:
+        name: The target.
+        learned: From float64 (batch,), NaN where missing, to values and weights, (batch, …) and (batch,).
+    """
+
+    def __init__(self, name: str, learned: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]) -> None:
+        super().__init__()
+        self._name = name
+        self._learned = learned
+
+    def __call__(self, raw: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        """Values and weights of numbers under the target's name."""
+        return self._learned(raw[self._name])
+
+
+class NumberHead(Head[ATarget, AStatistics], Generic[ATarget, AStatistics]):
+    """A head of one number in each row, of which it says one or more."""
+
+    DTYPE = tf.float64
+
+    @property
+    def units(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    @abstractmethod
+    def rows(self) -> tuple[int, int]:
+        """Train rows with a number, and those without."""
+
+    @property
+    def weight_per_row(self) -> float:
+        """The share of train rows with a number."""
+        known, missing = self.rows
+        return known / (known + missing)
+
+    @abstractmethod
+    def learned(self, raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the loss compares and its weight in it, from float64 (batch,), NaN where missing."""
+
+    def transform(self) -> NumberTransform:
+        """By `learned`."""
+        return NumberTransform(self.name, self.learned)
 
 
 AClassTarget = TypeVar("AClassTarget", bound=TargetBase)
@@ -110,7 +163,7 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
 
     def row_weights(self, values: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
         """Without the weight of each row's class."""
-        of_class = np.array(self.weights, np.float32)[values.reshape(-1).astype(np.int64)]
+        of_class = np.array(self.weights, np.float32)[self.number(values).numpy()]
         found: NDArray[np.float64] = np.divide(weights, of_class, out=np.zeros(len(weights)), where=of_class > 0)
         return found
 
@@ -137,9 +190,9 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
         del thresholds
         return tf.argmax(probabilities, 1)
 
-    def number(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        """The number of each row's class, (rows,), from what the loss compares."""
-        return values.reshape(-1).astype(np.int64)
+    def number(self, values: Any) -> tf.Tensor:
+        """The number of each row's class, int32 (rows,), from what the loss compares, an array or a tensor."""
+        return tf.cast(tf.reshape(values, [-1]), tf.int32)
 
     def strangeness(self, logits: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.float64]:
         """What the true class's probability lacks to 1.
@@ -149,7 +202,7 @@ class ClassHead(Head[AClassTarget, ClassStatistics], Generic[AClassTarget]):
         Journal of the American Statistical Association 114, 2019, 223-234.)
         """
         probabilities = self.probabilities(tf.constant(logits)).numpy()
-        return np.asarray(1 - probabilities[np.arange(len(values)), self.number(values)], np.float64)
+        return np.asarray(1 - probabilities[np.arange(len(values)), self.number(values).numpy()], np.float64)
 
     def held(self, logits: tf.Tensor, said: Batch, radius: float) -> Batch:
         """Which classes are in the set, bool (batch, classes): the one that is said always is, so it is never empty."""

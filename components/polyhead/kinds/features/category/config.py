@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from polyhead.contracts.artifact import Record
-from polyhead.contracts.section import Data, Fit, Model
+from polyhead.contracts.section import Data, Fit, Later, Model
 from polyhead.contracts.words import Word
 from polyhead.kinds.base import FeatureBase, VocabularyFile
 
@@ -16,6 +16,10 @@ MISSING_ID, UNSEEN_ID = 0, 1
 
 The vocabulary's values follow.
 """
+
+
+TARGET_MEANS = "target_means"
+"""Beside the vocabularies of a bundle: by feature, float32 (folds + 1, ids, numbers), as NumPy writes arrays."""
 
 
 class CategoryFeature(FeatureBase):
@@ -35,6 +39,11 @@ class CategoryFeature(FeatureBase):
         le=100_000,
         description="Learned vectors that values outside the vocabulary share, by a hash of the value: for columns of "
         "very many values, of which max_size keeps the frequent ones. Default: 1, the same for all of them.",
+    )
+    target_means: Annotated[Model[bool], Later] = Field(
+        False,
+        description="Whether the model also sees what each target is on average where a row has the value, smoothed "
+        "towards the mean of all train rows. Of a train row it sees what other train rows have. Default: false.",
     )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,20 @@ from numpy.typing import NDArray
 from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.features.category.config import (
     MISSING_ID,
+    TARGET_MEANS,
     UNSEEN_ID,
     CategoryFeature,
     CategoryStatistics,
 )
-from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, OneInput, column_units, seed_of
-from polyhead.kinds.protocols.graph import Encoded, FeatureBlock, Table, TreeColumns
+from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, column_units, seed_of
+from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock, Table, TreeColumns
 from polyhead.kinds.strings import lookup_table, respelled, stripped
 from polyhead.kinds.vocabulary import read_vocabulary
 
 _NAME = "category"
+_MEANS = "category_means"
+FOLDS = 5
+"""Parts of the train rows, each of which sees means of the others."""
 _HASHES = 2**63 - 1
 """More buckets TensorFlow does not number."""
 
@@ -72,6 +77,66 @@ class CategoryTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyp
             return ids
         buckets = tf.math.floormod(tf.strings.to_hash_bucket_fast(words, _HASHES), self._buckets)
         return tf.where(ids == UNSEEN_ID, UNSEEN_ID + tf.cast(buckets, tf.int32), ids)
+
+
+class TargetMeans(tf.Module):  # type: ignore[misc]
+    """Means of the targets by the ids of some columns, from which every other column has zeros.
+
+    Args:
+        means: Of each column, float32 (folds + 1, ids, numbers), those of all train rows first; None where it has none.
+    """
+
+    def __init__(self, means: Sequence[NDArray[np.float32] | None]) -> None:
+        super().__init__()
+        held = [of for of in means if of is not None]
+        nothing = np.zeros((held[0].shape[0], 1, held[0].shape[2]), np.float32)
+        table = np.concatenate([nothing, *held], 1)
+        self._rows = table.shape[1]
+        self._table = table.reshape(-1, table.shape[2])
+        sizes = np.array([0 if of is None else of.shape[1] for of in means])
+        self._asks = sizes > 0
+        self._starts = (1 + np.cumsum(sizes) - sizes).astype(np.int32)
+
+    def __call__(self, ids: tf.Tensor, keys: tf.Tensor | None = None) -> tf.Tensor:
+        """Int32 (batch, columns) to float32 (batch, columns, numbers).
+
+        Args:
+            ids: Of the columns' values.
+            keys: Of train rows, string (batch,). Default: the rows are no train rows, or count as such.
+        """
+        rows = tf.where(self._asks, ids + self._starts, 0)
+        if keys is not None:
+            rows += self._rows * fold_of(keys)[:, None]
+        return tf.gather(self._table, rows)
+
+
+def fold_of(keys: tf.Tensor) -> tf.Tensor:
+    """The part of the train rows that each is in, by FarmHash's fingerprint of its key, int32 (batch,) from 1."""
+    return 1 + tf.cast(tf.strings.to_hash_bucket_fast(keys, FOLDS), tf.int32)
+
+
+class _CategoryInputs(tf.Module):  # type: ignore[misc]
+    """The network's inputs from values."""
+
+    def __init__(self, ids: CategoryTransform, means: TargetMeans | None) -> None:
+        super().__init__()
+        self._ids, self._means = ids, means
+
+    def __call__(self, values: tf.Tensor) -> Batch:
+        ids = self._ids(values)
+        return {_NAME: ids} if self._means is None else {_NAME: ids, _MEANS: self._means(ids)}
+
+
+class _Grouping(tf.Module):  # type: ignore[misc]
+    """The ids of some columns by name."""
+
+    def __init__(self, ids: CategoryTransform, places: Mapping[str, int]) -> None:
+        super().__init__()
+        self._ids, self._places = ids, dict(places)
+
+    def __call__(self, values: tf.Tensor) -> Batch:
+        ids = self._ids(values)
+        return {name: ids[:, place] for name, place in self._places.items()}
 
 
 def _prefix(column: int) -> str:
@@ -174,74 +239,139 @@ class ColumnSums(keras.layers.Layer):  # type: ignore[misc]
     Args:
         sizes: Ids of each column.
         units: Length of the result.
+        numbers: How many numbers there are beside the ids, each with a factor of its own.
 
     Input shape:
-        Ids `(batch, columns)`, each from 0 to below its column's size.
+        Ids `(batch, columns)`, each from 0 to below its column's size; and `(batch, numbers)`, where there are some.
 
     Output shape:
         `(batch, units)`.
     """
 
-    def __init__(self, sizes: Sequence[int], units: int, **kwargs: Any) -> None:
+    def __init__(self, sizes: Sequence[int], units: int, numbers: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sizes = list(sizes)
         self.units = units
+        self.numbers = numbers
         self._starts = (np.cumsum(self.sizes) - self.sizes).astype(np.int32)
 
-    def build(self, ids_shape: tuple[int | None, ...]) -> None:
-        """Create the numbers."""
-        self.kernel = self.add_weight(shape=(sum(self.sizes), self.units), initializer="zeros", name="kernel")
+    def build(self, ids_shape: tuple[int | None, ...], beside_shape: tuple[int | None, ...] | None = None) -> None:
+        """Create the factors."""
+        rows = sum(self.sizes) + self.numbers
+        self.kernel = self.add_weight(shape=(rows, self.units), initializer="zeros", name="kernel")
 
-    def call(self, ids: Any) -> Any:
+    def call(self, ids: Any, beside: Any = None) -> Any:
         """The sums."""
-        return ops.sum(ops.take(self.kernel, ids + self._starts, axis=0), axis=1)
+        sums = ops.sum(ops.take(self.kernel, ids + self._starts, axis=0), axis=1)
+        return sums if beside is None else sums + ops.matmul(beside, self.kernel[sum(self.sizes) :])
 
     def get_config(self) -> dict[str, Any]:
         """Arguments for loading."""
-        return {**super().get_config(), "sizes": self.sizes, "units": self.units}
+        beside = {"numbers": self.numbers} if self.numbers else {}
+        return {**super().get_config(), "sizes": self.sizes, "units": self.units, **beside}
 
 
 class CategoryBlock(FeatureBlock[CategoryFeature, CategoryStatistics]):
-    """All categories. The network's input is `category`, int32 (batch, columns)."""
+    """All categories.
+
+    The network's inputs are `category`, int32 (batch, columns), and, where a column asks for means of the targets,
+    `category_means`, float32 (batch, columns, numbers), zeros for the columns that do not.
+    """
 
     KIND = _NAME
     IS_SLICED = True
 
-    def transform(self, directory: Path, *, stored: bool) -> OneInput:
+    def transform(self, directory: Path, *, stored: bool) -> _CategoryInputs:
         """String (batch, columns), empty where missing."""
+        return _CategoryInputs(self._ids(directory, stored=stored), self._means)
+
+    def _ids(self, directory: Path, *, stored: bool) -> CategoryTransform:
         features, columns = list(self.features.values()), list(self.statistics.values())
-        return OneInput(_NAME, CategoryTransform(features, columns, directory, stored=stored))
+        return CategoryTransform(features, columns, directory, stored=stored)
+
+    @property
+    def averaged(self) -> dict[str, range]:
+        """The columns that ask for it, and the ids of their vocabularies."""
+        sizes = zip(self.features.items(), self._sizes, strict=True)
+        return {name: range(feature.first_id, size) for (name, feature), size in sizes if feature.target_means}
+
+    def grouping(self) -> _Grouping:
+        """By the ids."""
+        places = {name: self.names.index(name) for name in self.averaged}
+        return _Grouping(self._ids(self.directory, stored=True), places)
+
+    def crossed(self, inputs: Batch, keys: tf.Tensor) -> Batch:
+        """With means of the train rows that are in other parts."""
+        return inputs if self._means is None else inputs | {_MEANS: self._means(inputs[_NAME], keys)}
+
+    @cached_property
+    def _means(self) -> TargetMeans | None:
+        found = self._tables
+        return TargetMeans([found.get(name) for name in self.names]) if found else None
+
+    @cached_property
+    def _tables(self) -> dict[str, NDArray[np.float32]]:
+        folder = self.directory / TARGET_MEANS
+        return {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in self.averaged}
 
     def inputs(self) -> dict[str, Any]:
-        """`category`."""
-        return {_NAME: keras.Input((len(self.names),), dtype="int32", name=_NAME)}
+        """`category`, and `category_means` where there are some."""
+        columns = len(self.names)
+        found = {_NAME: keras.Input((columns,), dtype="int32", name=_NAME)}
+        if self._tables:
+            numbers = next(iter(self._tables.values())).shape[2]
+            found[_MEANS] = keras.Input((columns, numbers), dtype="float32", name=_MEANS)
+        return found
 
     def encode(self, inputs: Mapping[str, Any], model: ModelSizes, seed: int) -> Encoded:
-        """Embeddings that are longer the more values a column has."""
+        """Embeddings that are longer the more values a column has, and the means; those of a hidden value are 0."""
         buckets = [feature.hash_buckets for feature in self.features.values()]
         hidden = None if max(buckets) == 1 else buckets
         ids = HideCategory(HIDDEN, seed_of(seed, _NAME), hidden, name=f"{_NAME}__hide")(inputs[_NAME])
         sizes = self._sizes
         most = column_units(model.width, len(self.names))
         units = [min(most, 4 + 2 * int(size**0.5)) for size in sizes]
-        return Encoded(
-            ColumnEmbeddings(sizes, units, name=f"{_NAME}__encoder")(ids),
-            lambda units, head: self.line({_NAME: ids}, units, f"{_NAME}__to__{head}"),
-        )
+        vector, seen = ColumnEmbeddings(sizes, units, name=f"{_NAME}__encoder")(ids), {_NAME: ids}
+        if self._tables:
+            kept = ops.expand_dims(ops.cast(ops.equal(ids, inputs[_NAME]), "float32"), -1)
+            seen[_MEANS] = inputs[_MEANS] * kept
+            vector = ops.concatenate([vector, self._beside(seen)], axis=1)
+        return Encoded(vector, lambda units, head: self.line(seen, units, f"{_NAME}__to__{head}"))
+
+    def _beside(self, inputs: Mapping[str, Any]) -> Any:
+        """The means of the columns that ask for them, end to end, (batch, numbers)."""
+        means = inputs[_MEANS]
+        places = [self.names.index(name) for name in self._tables]
+        return ops.reshape(ops.take(means, places, axis=1), (-1, len(places) * means.shape[2]))
 
     def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
-        """An indicator of each id, column after column."""
+        """An indicator of each id, column after column, then the means."""
         ids = inputs[_NAME]
         starts = np.cumsum(self._sizes) - self._sizes
-        return Table(sum(self._sizes), (ids + starts).astype(np.int32), np.ones(ids.shape, np.float32))
+        total, places = sum(self._sizes), (ids + starts).astype(np.int32)
+        if not self._tables:
+            return Table(total, places, np.ones(ids.shape, np.float32))
+        means = Table.dense(inputs[_MEANS][:, [self.names.index(name) for name in self._tables]].reshape(len(ids), -1))
+        return Table(
+            total + means.size,
+            np.hstack([places, total + means.places]),
+            np.hstack([np.ones(ids.shape, np.float32), means.values]),
+        )
 
     def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
         """`ColumnSums`."""
-        return ColumnSums(self._sizes, units, name=name)(inputs[_NAME])
+        if not self._tables:
+            return ColumnSums(self._sizes, units, name=name)(inputs[_NAME])
+        means = self._beside(inputs)
+        return ColumnSums(self._sizes, units, means.shape[1], name=name)(inputs[_NAME], means)
 
     def trees(self, inputs: Mapping[str, Any]) -> TreeColumns:
-        """The ids."""
-        return TreeColumns(ops.cast(inputs[_NAME], "float32"), self._sizes)
+        """The ids, and the means."""
+        ids = ops.cast(inputs[_NAME], "float32")
+        if not self._tables:
+            return TreeColumns(ids, self._sizes)
+        means = self._beside(inputs)
+        return TreeColumns(ops.concatenate([ids, means], axis=1), [*self._sizes, *[0] * means.shape[1]])
 
     @property
     def _sizes(self) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -11,10 +11,11 @@ from sklearn import metrics as sk
 
 from polyhead.intervals.bootstrap import Bootstrap, Smooth, mean
 from polyhead.intervals.method import Floats
-from polyhead.kinds.metrics import D2, POISSON_DEVIANCE
+from polyhead.kinds.metrics import D2, NEGATIVE_BINOMIAL_DEVIANCE, POISSON_DEVIANCE
 from polyhead.kinds.protocols.score import Measure
 from polyhead.kinds.suspects import Suspect
 from polyhead.kinds.targets.count.config import CountStatistics, CountTarget
+from polyhead.kinds.targets.count.deviance import negative_binomial_deviances, own_terms, poisson_deviances
 from polyhead.kinds.targets.regression.score import (
     MAE_MEASURE,
     RMSE_MEASURE,
@@ -27,39 +28,56 @@ from polyhead.kinds.targets.regression.score import (
 _SMALLEST_MEAN = float(np.finfo(np.float64).tiny)
 
 
-class CountScore(NumberScore[CountTarget, CountStatistics, NumberOutcome]):
+@dataclass(frozen=True)
+class CountOutcome(NumberOutcome):
+    """A head of counts.
+
+    Attributes:
+        dispersion: Of the train rows, from 0. Default: that of Poisson's distribution.
+    """
+
+    dispersion: float = 0.0
+
+
+class CountScore(NumberScore[CountTarget, CountStatistics, CountOutcome]):
     """Of a count."""
 
-    def outcome(self, name: str, statistics: CountStatistics, known: pl.DataFrame) -> NumberOutcome:
+    def outcome(self, name: str, statistics: CountStatistics, known: pl.DataFrame) -> CountOutcome:
         """The numbers as they are."""
         true, predicted = (known[f"{name}.{column}"].to_numpy() for column in ("true", "predicted"))
-        return NumberOutcome(statistics.kind, true, predicted, **covered_by_interval(name, known))
+        covered = covered_by_interval(name, known)
+        return CountOutcome(statistics.kind, true, predicted, dispersion=statistics.dispersion, **covered)
 
-    def baseline(self, statistics: CountStatistics, outcome: NumberOutcome) -> NumberOutcome:
+    def baseline(self, statistics: CountStatistics, outcome: CountOutcome) -> CountOutcome:
         """The train rows' mean, by their row weights."""
         return replace(outcome, predicted=np.full(len(outcome), statistics.centre))
 
-    def suspects(self, statistics: CountStatistics, outcome: NumberOutcome) -> list[Suspect]:
+    def notes(self, target: CountTarget, outcome: CountOutcome) -> list[str]:
+        """Where counts do not scatter as the target says."""
+        if target.distribution == "poisson" or outcome.dispersion:
+            return []
+        return ["the train rows' counts scatter no more than Poisson's, so the head learned by its deviance"]
+
+    def suspects(self, statistics: CountStatistics, outcome: CountOutcome) -> list[Suspect]:
         """By the errors of roots, which are as wide for small counts as for large ones (Anscombe 1948)."""
         errors = np.sqrt(outcome.true + 3 / 8) - np.sqrt(np.maximum(outcome.predicted, 0) + 3 / 8)
         return number_suspects(outcome, outcome.predicted, errors)
 
 
-def _counts(outcome: NumberOutcome) -> tuple[Floats, Floats]:
+def _counts(outcome: CountOutcome) -> tuple[Floats, Floats]:
     """True counts, and their predicted means, above 0."""
     true, predicted = outcome.numbers()
     return true, np.maximum(predicted, _SMALLEST_MEAN)
 
 
-def _own(counts: Floats) -> Floats:
-    """Each count times its logarithm."""
-    return counts * np.log(np.maximum(counts, 1))
-
-
-def _deviances(outcome: NumberOutcome) -> Floats:
+def _deviances(outcome: CountOutcome) -> Floats:
     """Poisson's deviance of each row."""
-    true, predicted = _counts(outcome)
-    return 2 * (_own(true) - true * np.log(predicted) - true + predicted)
+    return poisson_deviances(*_counts(outcome))
+
+
+def _dispersed(outcome: CountOutcome) -> Floats:
+    """The negative binomial deviance of each row."""
+    return negative_binomial_deviances(*_counts(outcome), outcome.dispersion)
 
 
 def _over_own(deviances: Floats, counts: Floats) -> Smooth:
@@ -73,10 +91,10 @@ def _over_own(deviances: Floats, counts: Floats) -> Smooth:
         slope = 2 * m[..., 0] / total(m) ** 2
         return np.stack([1 / total(m), -slope, slope * (np.log(m[..., 2]) + 1)], -1)
 
-    return Smooth(np.stack([deviances, _own(counts), counts], 1), lambda m: m[..., 0] / total(m), gradient)
+    return Smooth(np.stack([deviances, own_terms(counts), counts], 1), lambda m: m[..., 0] / total(m), gradient)
 
 
-def _d2(outcome: NumberOutcome) -> float | None:
+def _d2(outcome: CountOutcome) -> float | None:
     true, predicted = _counts(outcome)
     counted = true if outcome.weights is None else true[outcome.weights > 0]
     if len(counted) < 2 or np.ptp(counted) == 0:
@@ -84,7 +102,7 @@ def _d2(outcome: NumberOutcome) -> float | None:
     return float(sk.d2_tweedie_score(true, predicted, power=1, sample_weight=outcome.weights))
 
 
-def _gain(outcome: NumberOutcome, baseline: NumberOutcome) -> Floats:
+def _gain(outcome: CountOutcome, baseline: CountOutcome) -> Floats:
     return _deviances(baseline) - _deviances(outcome)
 
 
@@ -107,6 +125,15 @@ SCORE = CountScore(
                 error=lambda outcome: _over_own(_deviances(outcome), outcome.numbers()[0]),
                 back=lambda x: 1 - math.exp(x),
                 gain=lambda outcome, baseline: _over_own(_gain(outcome, baseline), outcome.numbers()[0]),
+            ),
+        ),
+        Measure(
+            NEGATIVE_BINOMIAL_DEVIANCE,
+            lambda outcome: float(np.average(_dispersed(outcome), weights=outcome.weights)),
+            Bootstrap(
+                error=lambda outcome: mean(_dispersed(outcome)),
+                back=math.exp,
+                gain=lambda outcome, baseline: mean(_dispersed(outcome) - _dispersed(baseline)),
             ),
         ),
         MAE_MEASURE,

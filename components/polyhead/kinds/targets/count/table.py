@@ -18,6 +18,7 @@ from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess
 from polyhead.kinds.protocols.table import TargetTable
 from polyhead.kinds.targets.count.config import CountStatistics, CountTarget
+from polyhead.kinds.targets.count.deviance import LEAST_DISPERSION, negative_binomial_deviances
 from polyhead.kinds.targets.regression.table import RegressionSummary
 
 LARGEST = 1e15
@@ -71,8 +72,26 @@ class CountFit(Fit[CountStatistics]):
             deviance = variance / mean  # to which it tends, where the difference below would be one of roundings
         else:
             deviance = 2 * (self.products.mean_and_variance()[0] - mean * math.log(mean))
+        dispersion, dispersed = self._dispersed(mean, variance, deviance)
         weighted = float(self.weighted.total / self.weights.total) if self.weighted.total > 0 else None
-        return CountStatistics(count=self.known, missing=self.missing, mean=mean, weighted=weighted, deviance=deviance)
+        return CountStatistics(
+            count=self.known,
+            missing=self.missing,
+            mean=mean,
+            weighted=weighted,
+            deviance=deviance,
+            dispersion=dispersion,
+            dispersed_deviance=dispersed,
+        )
+
+    def _dispersed(self, mean: float, variance: float, deviance: float) -> tuple[float, float]:
+        """The dispersion, and the mean deviance with it."""
+        dispersion = (variance - mean) / mean**2
+        if dispersion < LEAST_DISPERSION:
+            return 0.0, deviance
+        numbers, counts = self.quantiles.counted()
+        each = negative_binomial_deviances(numbers, np.full(len(numbers), mean), dispersion)
+        return dispersion, float(np.average(each, weights=counts))
 
 
 class CountTable(TargetTable[CountTarget]):

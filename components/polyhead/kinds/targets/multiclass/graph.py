@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from polyhead.kinds.targets.graph import ClassHead
+from polyhead.kinds.targets.graph import ClassHead, commonest
 from polyhead.kinds.targets.losses import FocusedClasses
 from polyhead.kinds.targets.multiclass.config import MulticlassTarget
 
@@ -40,6 +40,15 @@ class MulticlassHead(ClassHead[MulticlassTarget]):
     def prior_logits(self) -> NDArray[np.float32]:
         """The logarithms of the weighted frequencies."""
         return np.asarray(np.log(self.shares), np.float32)
+
+    @property
+    def told(self) -> list[int]:
+        """The 16 commonest classes."""
+        return commonest(self.statistics.counts)
+
+    def numbers(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Whether a row has each class, 1 or 0."""
+        return (values[:, None] == np.arange(self.units)).astype(np.float64)
 
     def shift(self) -> NDArray[np.float64]:
         """The logarithms of the weights."""

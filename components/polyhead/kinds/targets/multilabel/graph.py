@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from polyhead.kinds.base import Decide
 from polyhead.kinds.entries import entry_name
 from polyhead.kinds.protocols.graph import Batch, Head, Held
-from polyhead.kinds.targets.graph import HALF, PROBABILITIES, SMALLEST_SHARE
+from polyhead.kinds.targets.graph import HALF, PROBABILITIES, SMALLEST_SHARE, commonest
 from polyhead.kinds.targets.losses import FocusedLabels
 from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
 
@@ -112,6 +112,11 @@ class MultilabelHead(Head[MultilabelTarget, LabelStatistics]):
         of_label = np.where(values > 0, positive, negative)
         found: NDArray[np.float64] = np.divide(weights, of_label, out=np.zeros(weights.shape), where=of_label > 0)
         return found
+
+    @property
+    def told(self) -> list[int]:
+        """The 16 commonest labels."""
+        return commonest(self.statistics.counts)
 
     @property
     def is_calibrated(self) -> bool:

@@ -18,6 +18,8 @@ class OrdinalTarget(TargetBase):
 
     METRICS: ClassVar[tuple[Metric, ...]] = (QWK, MAE, ACCURACY, LOG_LOSS, BRIER)
 
+    RESAMPLES: ClassVar[bool] = True
+
     kind: Data[Literal["ordinal"]]
     classes: Data[list[Word] | None] = Field(
         None,

@@ -71,14 +71,14 @@ class OrdinalHead(ClassHead[OrdinalTarget]):
 
     def row_weights(self, values: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
         """Without the weight of each row's class, which is as many steps above the lowest as the row has taken."""
-        of_class = np.array(self.weights, np.float32)[values.sum(1).astype(np.int64)][:, None]
+        of_class = np.array(self.weights, np.float32)[self.number(values).numpy()][:, None]
         found: NDArray[np.float64] = np.divide(weights, of_class, out=np.zeros(weights.shape), where=of_class > 0)
         return found
 
     @property
     def is_calibrated(self) -> bool:
-        """Where no class is weighted: the logits that weights shift are not those of the classes."""
-        return self.target.class_weight is None
+        """Where classes weigh and come alike: the logits that weights shift are not those of the classes."""
+        return self.target.class_weight is None and not self.ratio
 
     def chosen(self, probabilities: tf.Tensor, thresholds: Sequence[float]) -> tf.Tensor:
         """The number of the median class, int64 (batch,): the lowest that half of the probability does not exceed."""
@@ -86,10 +86,9 @@ class OrdinalHead(ClassHead[OrdinalTarget]):
         below = tf.cumsum(probabilities, 1)[:, :-1]
         return tf.reduce_sum(tf.cast(below < HALF, tf.int64), 1)
 
-    def number(self, values: NDArray[Any]) -> NDArray[np.int64]:
+    def number(self, values: Any) -> tf.Tensor:
         """How many steps each row takes."""
-        steps: NDArray[np.int64] = values.sum(1).astype(np.int64)
-        return steps
+        return tf.cast(tf.reduce_sum(values, 1), tf.int32)
 
     def held(self, logits: tf.Tensor, said: Batch, radius: float) -> Batch:
         """As for classes without an order, and every class between two of the set."""

@@ -11,8 +11,8 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
-from polyhead.kinds.protocols.graph import Batch, Head
-from polyhead.kinds.targets.graph import interval
+from polyhead.kinds.protocols.graph import Batch
+from polyhead.kinds.targets.graph import NumberHead, interval
 from polyhead.kinds.targets.quantile.config import QuantileStatistics, QuantileTarget
 from polyhead.kinds.targets.regression.graph import standardised, unstandardised
 
@@ -47,20 +47,7 @@ class Pinball(keras.losses.Loss):  # type: ignore[misc]  # Keras is untyped
         return {**super().get_config(), "levels": self.levels}
 
 
-class _QuantileTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """Numbers on the table's scale to transformed and standardised ones, once for each level."""
-
-    def __init__(self, name: str, statistics: QuantileStatistics) -> None:
-        super().__init__()
-        self._name = name
-        self._statistics = statistics
-
-    def __call__(self, raw: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        number, weights = standardised(self._statistics.scale, raw[self._name])
-        return tf.repeat(number, len(self._statistics.levels), 1), weights
-
-
-class QuantileHead(Head[QuantileTarget, QuantileStatistics]):
+class QuantileHead(NumberHead[QuantileTarget, QuantileStatistics]):
     """A quantile for each level, standardised, each learned by itself.
 
     What is said is sorted, so quantiles never cross. That brings them nearer to the true ones, and never makes the
@@ -71,7 +58,6 @@ class QuantileHead(Head[QuantileTarget, QuantileStatistics]):
 
     KIND = "quantile"
     LINK = "identity"
-    DTYPE = tf.float64
 
     @property
     def units(self) -> int:
@@ -84,10 +70,9 @@ class QuantileHead(Head[QuantileTarget, QuantileStatistics]):
         return self.statistics.levels
 
     @property
-    def weight_per_row(self) -> float:
-        """The share of train rows with a number."""
-        scale = self.statistics.scale
-        return scale.count / (scale.count + scale.missing)
+    def rows(self) -> tuple[int, int]:
+        """Of the statistics."""
+        return self.statistics.scale.count, self.statistics.scale.missing
 
     def loss(self, reduction: Literal["sum", "none"]) -> Pinball:
         """The mean pinball loss on the standardised number, (batch,)."""
@@ -98,9 +83,15 @@ class QuantileHead(Head[QuantileTarget, QuantileStatistics]):
         quantiles, _ = standardised(self.statistics.scale, tf.constant(self.statistics.quantiles, tf.float64))
         return np.asarray(quantiles, np.float32)[:, 0]
 
-    def transform(self) -> _QuantileTransform:
-        """From float64 (batch,), NaN where missing, to float32 (batch, levels)."""
-        return _QuantileTransform(self.name, self.statistics)
+    def learned(self, raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Standardised, once for each level, float32 (batch, levels)."""
+        number, weights = standardised(self.statistics.scale, raw)
+        return tf.repeat(number, len(self.levels), 1), weights
+
+    @property
+    def told(self) -> list[int]:
+        """The number, which is the same for all levels."""
+        return [0]
 
     def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
         """The quantile next to the median, float64 (batch,), and all of them, ascending, float64 (batch, levels)."""

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from polyhead.kinds.protocols.graph import Batch, Head
-from polyhead.kinds.targets.graph import interval
+from polyhead.kinds.protocols.graph import Batch
+from polyhead.kinds.targets.graph import NumberHead, interval
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
 
 _LOSSES = {
@@ -26,18 +26,6 @@ _BACK = {
     "log1p": lambda learned: tf.math.expm1(tf.minimum(learned, _LARGEST_LOG)),
     "sqrt": lambda learned: tf.square(tf.maximum(learned, 0.0)),
 }
-
-
-class _NumberTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """Numbers on the table's scale to transformed and standardised ones."""
-
-    def __init__(self, name: str, statistics: RegressionStatistics) -> None:
-        super().__init__()
-        self._name = name
-        self._statistics = statistics
-
-    def __call__(self, raw: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        return standardised(self._statistics, raw[self._name])
 
 
 def standardised(statistics: RegressionStatistics, raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -82,22 +70,16 @@ def _between(values: tf.Tensor, places: Sequence[float], heights: Sequence[float
     return (1 - share) * tf.gather(y, at) + share * tf.gather(y, at + 1)
 
 
-class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
+class RegressionHead(NumberHead[RegressionTarget, RegressionStatistics]):
     """One number, standardised."""
 
     KIND = "regression"
     LINK = "identity"
-    DTYPE = tf.float64
 
     @property
-    def units(self) -> int:
-        """One."""
-        return 1
-
-    @property
-    def weight_per_row(self) -> float:
-        """The share of train rows with a number."""
-        return self.statistics.count / (self.statistics.count + self.statistics.missing)
+    def rows(self) -> tuple[int, int]:
+        """Of the statistics."""
+        return self.statistics.count, self.statistics.missing
 
     def loss(self, reduction: Literal["sum", "none"]) -> keras.losses.Loss:
         """On the standardised number, (batch,)."""
@@ -109,9 +91,9 @@ class RegressionHead(Head[RegressionTarget, RegressionStatistics]):
         centre = statistics.mean if statistics.weighted is None else statistics.weighted.mean
         return np.array([(centre - statistics.mean) / np.sqrt(statistics.variance)], np.float32)
 
-    def transform(self) -> _NumberTransform:
-        """From float64 (batch,), NaN where missing."""
-        return _NumberTransform(self.name, self.statistics)
+    def learned(self, raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Standardised, float32 (batch, 1)."""
+        return standardised(self.statistics, raw)
 
     def answers(self, logits: tf.Tensor, correction: float, thresholds: Sequence[float]) -> Batch:
         """The number on the table's scale, float64 (batch,)."""
