@@ -17,7 +17,6 @@ from polyhead.api.tables import Data, Given
 from polyhead.contracts import config as contract
 from polyhead.contracts.bundle import BUNDLED_PREPROCESSING, ModelBundle
 from polyhead.contracts.evaluation import EvaluationReport
-from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.publication import LATEST, PUBLISHED_EVALUATION
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError, DataError
@@ -242,7 +241,7 @@ class Model:
         from polyhead.validate.step import run as validate
 
         given = Given.of(data)
-        held = Preprocessing.read(self._bundle() / BUNDLED_PREPROCESSING)
+        held = self.bundle.preprocessing(self._bundle())
         config = self._at(image_root)
         whole = config.model_copy(update={"features": held.features, "targets": held.targets})
         with self._working(verbose, "evaluate") as folder:

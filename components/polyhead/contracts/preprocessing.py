@@ -18,7 +18,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
-from polyhead.contracts.artifact import Contract
+from polyhead.contracts.artifact import Contract, Upgrade, entries_added
 from polyhead.contracts.balance import Balance
 from polyhead.contracts.config import Config
 from polyhead.contracts.findings import Finding
@@ -54,6 +54,7 @@ class Preprocessing(Contract):
     """
 
     FORMAT_VERSION: ClassVar[int] = 7
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {6: entries_added}
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_FIT
 
     format_version: int = 7
