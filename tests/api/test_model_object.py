@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,18 +12,26 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from buckets import Store, left_in
 from flats import Fitted, configured, rented
+from refusals import refusal
 
 import polyhead as ph
+import polyhead_pipelines.local.run
 from polyhead.api import chain
 from polyhead.contracts.bundle import ModelBundle
+from polyhead.contracts.config import ConfigFile
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, MetricScore, Worth
-from polyhead.contracts.publication import Latest
-from polyhead.errors import ArtifactError, ConfigError, DataError, PolyheadError
+from polyhead.contracts.publication import Latest, version_of
+from polyhead.errors import ArtifactError, ConfigError, DataError, PipelineError, PolyheadError
 from polyhead.predict import step as predict_step
 from polyhead.preprocess import step as preprocess_step
 from polyhead.publish.versions import move_latest, put_version
+from polyhead.storage.objects import write_whole
+from polyhead.storage.transfer import upload_folder
 from polyhead.validate import step as validate_step
+from polyhead_pipelines.define.training import DEFAULT_IMAGE
+from polyhead_pipelines.local.runners.containers import Containers
 
 
 def test_the_artifacts_are_those_of_the_steps(fitted: Fitted, tmp_path: Path) -> None:
@@ -207,6 +216,36 @@ def test_a_model_is_loaded_from_wherever_it_is(fitted: Fitted, tmp_path: Path) -
     assert [problem.code for problem in caught.value.problems] == ["artifact-not-found"]
 
 
+def test_a_model_is_loaded_from_a_bucket(fitted: Fitted, store: Store, temporary: Path) -> None:
+    """The folder of a run, its bundle, and the version in force; the copy is gone with the model."""
+    for name, contract in (("train", ModelBundle), ("evaluate", EvaluationReport)):
+        upload_folder(fitted.out / name, store.place(f"run/{name}"), last=f"{contract.__name__}.json")
+    bundle, report, models = fitted.model.bundle, fitted.model.report.contract, store.place("models")
+    put_version(models, bundle, fitted.out / "train", fitted.out / "evaluate")
+    move_latest(models, lambda former: Latest.after(former, bundle.fingerprint(), report, rollback=False))
+    version = f"{models}/{version_of(bundle.fingerprint())}"
+    run = store.place("run/train")
+    places = {store.place("run/"): run, run: run, models: version, f"{models}/latest": version, version: version}
+    for place, path in places.items():
+        model = ph.load(place)
+        assert (model.path, model.bundle, model.report.verdict) == (path, bundle, "passed")
+    assert model.predict(fitted.frame)["rent"].tolist() == fitted.model.predict(fitted.frame)["rent"].tolist()
+    assert left_in(temporary) != []
+    del model
+    assert left_in(temporary) == []
+    with refusal(ArtifactError, "artifact-not-found", where=store.place("nothing")):
+        ph.load(store.place("nothing"))
+
+
+def test_a_damaged_copy_in_a_bucket_is_refused_by_its_place(fitted: Fitted, gs_store: Store) -> None:
+    place = gs_store.place("run/train")
+    upload_folder(fitted.out / "train", place, last="ModelBundle.json")
+    write_whole(f"{place}/core.keras", b"x")
+    with refusal(ArtifactError, "artifact-changed") as refused:
+        ph.load(place).predict(fitted.frame)
+    assert refused.problem.where.startswith(place)
+
+
 def test_a_model_that_was_replaced_does_not_speak_for_another(fitted: Fitted, tmp_path: Path) -> None:
     shutil.copytree(fitted.out, tmp_path / "run")
     model = ph.load(tmp_path / "run")
@@ -324,6 +363,44 @@ def test_the_default_folder_is_found_again_and_is_another_for_other_rows(
     assert places[0] == places[1] != places[2]
     assert places[0].parent.name == "polyhead-runs"
     assert places[0].name.startswith("rent-band-tags-")
+
+
+@pytest.mark.parametrize("runner", ["processes", "containers"])
+def test_a_runner_gets_the_frame_as_a_table_and_the_configuration_as_it_is_settled(
+    fitted: Fitted, runner: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pipeline itself is in tests/pipelines/local, that of containers in tests/containers."""
+    given: dict[str, Any] = {}
+
+    def run_training(config: ConfigFile, table: str, out: Path, runner: Any, *, publish_to: str) -> SimpleNamespace:
+        given.update(config=config.config, table=pd.read_parquet(table), runner=runner, publish_to=publish_to)
+        shutil.copytree(fitted.out, out, dirs_exist_ok=True)
+        return SimpleNamespace(report=EvaluationReport.read(out / "evaluate"))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(polyhead_pipelines.local.run, "run_training", run_training)
+    config = configured()
+    config.features.photo = {"kind": "image", "size": [8, 8]}
+    config.publish.to = "models"
+    frame = fitted.frame.assign(photo="a.png")
+    model = ph.fit(frame, config, out="run", runner=runner, minutes=3, seed=7, image_root="photos", verbose=False)
+    assert model.bundle == fitted.model.bundle
+    settled = given["config"]
+    assert (settled.train.time_budget, settled.train.seed, settled.image_root) == (3, 7, str(tmp_path / "photos"))
+    assert given["publish_to"] == str(tmp_path / "models")
+    assert given["table"]["area"].tolist() == frame["area"].tolist()
+    assert given["runner"] == {"processes": None, "containers": Containers(DEFAULT_IMAGE)}[runner]
+
+
+def test_a_runner_that_is_none_or_not_there_is_said_before_any_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refusal(ConfigError, "invalid-choice", where="runner", shows=["'pipeline'", "processes", "containers"]):
+        ph.fit(rented(), configured(), out=tmp_path / "run", runner="pipeline", verbose=False)  # type: ignore[arg-type]
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
+    with refusal(PipelineError, "docker-unreachable", where=f"unix://{tmp_path}/nothing.sock"):
+        ph.fit(rented(), configured(), out=tmp_path / "run", runner="containers", verbose=False)
+    assert [path.name for path in (tmp_path / "run").iterdir() if path.is_dir()] == []
 
 
 def test_words_go_to_the_logger_where_they_are_not_shown(

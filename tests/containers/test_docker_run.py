@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import pandas as pd
 import polars as pl
 import pytest
 from commandline import change, command, digests, small_sample
 from PIL import Image
 
+import polyhead as ph
 from polyhead.contracts.config import load_config
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.evaluate import step as evaluate_step
@@ -26,6 +28,7 @@ from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step
 from polyhead.train import step as train_step
 from polyhead.validate import step as validate_step
+from polyhead_pipelines.local.runners.containers import Containers
 
 STEPS = ("validate", "preprocess", "shard", "train", "evaluate")
 RUN = "polyhead.run"
@@ -70,6 +73,17 @@ def test_containers_processes_and_plain_calls_give_the_same(image, client, tmp_p
         assert sorted(path.name for path in (tmp_path / name).iterdir()) == sorted(STEPS)
         for path in [tmp_path / name, *(tmp_path / name).rglob("*")]:
             assert (path.stat().st_uid, path.stat().st_gid) == (os.getuid(), os.getgid()), path
+    assert left(client) == []
+
+
+def test_fit_takes_a_frame_to_containers(image, client, tmp_path):
+    """The table that is written for them, and the pictures, are mounted; the model is read from here."""
+    config = small_sample(tmp_path)
+    frame = pd.read_csv(config.parent / "mugs.csv", dtype=str)
+    given = {"out": tmp_path / "run", "image_root": config.parent, "runner": Containers(image), "verbose": False}
+    model = ph.fit(frame, config, **given)
+    assert model.report.verdict in ("passed", "failed")
+    assert model.predict(frame.head(20)).index.equals(frame.head(20).index)
     assert left(client) == []
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from refusals import refusal
 
-from polyhead.contracts.artifact import require_same
+from polyhead.contracts.artifact import Contract, Upgrade, entries_added, require_same
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
@@ -121,3 +123,68 @@ def test_require_same_names_both() -> None:
     require_same("config", "a", "a", maker="S", user="P")
     with refusal(ArtifactError, "origin-mismatch", shows=[f"preprocessing {'a' * 12}", f"preprocessing {'b' * 12}"]):
         require_same("preprocessing", "a" * 64, "b" * 64, maker="S", user="P")
+
+
+class Kept(Contract):
+    """A contract of two formats: the first called `many` what is `count` in the second, which has `more` too."""
+
+    FORMAT_VERSION: ClassVar[int] = 3
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {
+        1: lambda entries: {name.replace("many", "count"): value for name, value in entries.items()},
+        2: entries_added,
+    }
+
+    format_version: int = 3
+    count: int
+    more: str = "unknown"
+
+    @classmethod
+    def made_by(cls) -> str:
+        return "polyhead keep"
+
+
+class First(Contract):
+    """What wrote its first format."""
+
+    FORMAT_VERSION: ClassVar[int] = 1
+
+    format_version: int = 1
+    many: int
+
+
+def test_an_earlier_format_is_read_and_keeps_its_fingerprint() -> None:
+    """It is written in the present format; with another value it is another artifact."""
+    first = First(many=7, files={"a": {"bytes": 1, "sha256": "x"}})  # type: ignore[dict-item]
+    kept = Kept.parse(first.content(), "Kept.json")
+    assert (kept.count, kept.more, kept.format_version) == (7, "unknown", 1)
+    assert kept.fingerprint() == first.fingerprint() == kept.model_copy().fingerprint()
+    assert kept.model_copy(update={"count": 8}).fingerprint() != first.fingerprint()
+    again = Kept.parse(kept.content(), "Kept.json")
+    assert (again.count, again.format_version) == (7, 3)
+    assert again.fingerprint() == Kept(count=7, files=first.files).fingerprint()
+
+
+def test_an_entry_that_came_later_leaves_the_fingerprint_of_what_lacks_it() -> None:
+    class Before(Contract):
+        FORMAT_VERSION: ClassVar[int] = 3
+        format_version: int = 3
+        count: int
+
+    before = Before(count=7)
+    assert Kept.parse(before.content(), "Kept.json").fingerprint() == before.fingerprint()
+
+
+def test_an_earlier_contract_that_was_edited_is_not_upgraded() -> None:
+    data = json.loads(First(many=7).content())
+    with refusal(ArtifactError, "artifact-damaged", where="K"):
+        Kept.parse(json.dumps(data | {"many": "x"}).encode(), "K")
+    data["polyhead_version"] = "9.9.9"
+    with refusal(ArtifactError, "artifact-changed", where="K"):
+        Kept.parse(json.dumps({**{k: v for k, v in data.items() if k != "many"}, "count": 7}).encode(), "K")
+
+
+@pytest.mark.parametrize("version", [0, 4, -1, True, 2.0, "3"])
+def test_a_format_without_a_way_is_refused_with_the_version_that_wrote_it(version: object) -> None:
+    content = json.dumps({"format_version": version, "polyhead_version": "7.8.9", "count": 7}).encode()
+    with refusal(ArtifactError, "format-version", shows=[repr(version), "1 to 3", "polyhead keep", "Polyhead 7.8.9"]):
+        Kept.parse(content, "Kept.json")

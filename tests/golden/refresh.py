@@ -23,6 +23,8 @@ import json
 import re
 import sys
 import textwrap
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -119,23 +121,29 @@ LINE = 120
 TYPES = {"String": "text", "system.Artifact": "Artifact"}
 
 
+def generators() -> dict[Path, Callable[[], str]]:
+    """Every generated file: its path from the repository's root, and what makes its content."""
+    compiled = {
+        GOLDEN / name: partial(compiled_file, config, **options) for name, (config, options) in COMPILED.items()
+    }
+    pages = {Path("components/polyhead", one.name, "README.md"): partial(component_page, one) for one in stages()}
+    return {
+        GOLDEN / "polyhead.schema.json": schema_file,
+        GOLDEN / "messages.txt": messages_file,
+        Path("docs/errors.md"): errors_page,
+        Path("docs/kinds.md"): kinds_page,
+        Path("docs/keys.md"): keys_page,
+        Path("docs/cli.md"): commands_page,
+        Path("docs/artifacts.md"): artifacts_page,
+        Path("docs/cluster-settings.md"): settings_page,
+        **compiled,
+        **pages,
+    }
+
+
 def generated() -> dict[Path, str]:
     """Every generated file: its path from the repository's root, and its content."""
-    files = {
-        GOLDEN / "polyhead.schema.json": schema_file(),
-        GOLDEN / "messages.txt": messages_file(),
-        Path("docs/errors.md"): errors_page(),
-        Path("docs/kinds.md"): kinds_page(),
-        Path("docs/keys.md"): keys_page(),
-        Path("docs/cli.md"): commands_page(),
-        Path("docs/artifacts.md"): artifacts_page(),
-        Path("docs/cluster-settings.md"): settings_page(),
-    }
-    for name, (config, options) in COMPILED.items():
-        files[GOLDEN / name] = compiled_file(config, **options)
-    for stage in stages():
-        files[Path("components/polyhead", stage.name, "README.md")] = component_page(stage)
-    return files
+    return {path: make() for path, make in generators().items()}
 
 
 def stages() -> list[Any]:
@@ -579,11 +587,10 @@ def _contract(contract: Any) -> tuple[str, str]:
 
 def main() -> None:
     """Write what has changed, or list the paths."""
-    files = generated()
     if sys.argv[1:] == ["--list"]:
-        print("\n".join(str(path) for path in files))
+        print("\n".join(map(str, generators())))
         return
-    for path, text in files.items():
+    for path, text in generated().items():
         place = ROOT / path
         if not place.is_file() or place.read_text(encoding="utf-8") != text:
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -17,10 +17,9 @@ from polyhead.api.tables import Data, Given
 from polyhead.contracts import config as contract
 from polyhead.contracts.bundle import BUNDLED_PREPROCESSING, ModelBundle
 from polyhead.contracts.evaluation import EvaluationReport
-from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.publication import LATEST, PUBLISHED_EVALUATION
 from polyhead.contracts.validation import ValidationReport
-from polyhead.errors import ArtifactError, DataError
+from polyhead.errors import ArtifactError, DataError, PolyheadError
 from polyhead.progress import announced, quietly
 from polyhead.publish.versions import read_latest
 from polyhead.storage.objects import stat
@@ -241,11 +240,10 @@ class Model:
         from polyhead.shard.step import run as shard
         from polyhead.validate.step import run as validate
 
-        given = Given.of(data)
-        held = Preprocessing.read(self._bundle() / BUNDLED_PREPROCESSING)
-        config = self._at(image_root)
-        whole = config.model_copy(update={"features": held.features, "targets": held.targets})
+        given, config = Given.of(data), self._at(image_root)
         with self._working(verbose, "evaluate") as folder:
+            held = self.bundle.preprocessing(self._bundle())
+            whole = config.model_copy(update={"features": held.features, "targets": held.targets})
             data_, shards, encoded, evaluation = (folder / name for name in ("data", "shards", "encoded", "evaluation"))
             fitted = self._place / BUNDLED_PREPROCESSING
             validate(config=whole, table=given.table, out=data_, workers=workers, scored=True)
@@ -304,17 +302,22 @@ class Model:
 
     @contextmanager
     def _working(self, verbose: bool, step: str) -> Iterator[Path]:
-        """A folder for a moment, in which a step may work."""
+        """A folder for a moment, in which a step may work; errors call the bundle as its user does."""
         with tempfile.TemporaryDirectory(prefix="polyhead-") as folder, quietly(not verbose), announced(step):
-            yield Path(folder)
+            try:
+                yield Path(folder)
+            except PolyheadError as error:
+                error.rename(str(self._place), self.path)
+                raise
 
     def _spoken(self, data: Data, image_root: str | Path | None, workers: int | None, verbose: bool) -> Spoken:
         from polyhead.api.predictions import Spoken
         from polyhead.predict.step import predictor_of
         from polyhead.predict.step import run as predict
 
-        given, bundle = Given.of(data), self._bundle()
+        given = Given.of(data)
         with self._working(verbose, "predict") as folder:
+            bundle = self._bundle()
             if self._predictor is None:
                 self._predictor = predictor_of(bundle)
             out = folder / "predictions.parquet"

@@ -31,5 +31,4 @@ def run(*, bundle: str | Path, evaluation: str | Path) -> Card:
     judged = report.made_from.get("bundle", "unknown")
     require_same("bundle", judged, trained.fingerprint(), maker=str(evaluation), user=str(bundle))
     check_files(bundle, trained, (BUNDLED_CONFIG, _CONTRACT))
-    fitted = Preprocessing.read(Path(bundle) / BUNDLED_PREPROCESSING)
-    return card_of(trained, trained.config(bundle), fitted, report)
+    return card_of(trained, trained.config(bundle), trained.preprocessing(bundle), report)

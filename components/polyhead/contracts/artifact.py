@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from polyhead import __version__
 from polyhead.contracts.section import Decides
@@ -43,6 +44,15 @@ class FileDigest(Record):
     sha256: str
 
 
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+"""Turns the entries of a contract of one format into those of the next one, without the seal."""
+
+
+def entries_added(entries: dict[str, Any]) -> dict[str, Any]:
+    """The upgrade to a format that only has more entries, whose defaults say that an earlier one does not know them."""
+    return entries
+
+
 class Contract(Record):
     """Base of the artifact contracts. An artifact is a folder, or all objects below a remote prefix.
 
@@ -50,8 +60,11 @@ class Contract(Record):
     relative paths and no times, so that the same input gives the same bytes. Its last entry, `seal`, is the SHA-256 of
     all the others, so a contract that was edited is refused.
 
+    An artifact of an earlier format is read where `UPGRADES` leads from it to the present one. It keeps the fingerprint
+    that it was written with, which is what those that were made from it say.
+
     Attributes:
-        format_version: Version of the artifact's layout. A reader refuses one that it does not know.
+        format_version: Version of the artifact's layout, as it was written. A reader refuses one that it does not know.
         polyhead_version: The version that wrote it.
         made_from: Fingerprints of what it was made from, by name (`config`, `validation`, `preprocessing`, …).
         files: Every other file of the artifact, by its path. What lies in the folder beside these does not belong to
@@ -59,6 +72,8 @@ class Contract(Record):
     """
 
     FORMAT_VERSION: ClassVar[int] = 2
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {}
+    """By format, the way to the next one, for those that are still read: all up to the present one."""
     SEALED: ClassVar[bool] = True
     """Whether the file carries a seal."""
     VARYING: ClassVar[frozenset[str]] = frozenset()
@@ -73,9 +88,12 @@ class Contract(Record):
     made_from: dict[str, str] = {}
     files: dict[InnerPath, FileDigest] = {}
 
+    _written: str = PrivateAttr("")
+    """The fingerprint of what was read, where the entries differ by what came later."""
+
     def content(self) -> bytes:
-        """The JSON file: the contract's order, two spaces, a newline at the end, UTF-8."""
-        data = self.model_dump(mode="json")
+        """The JSON file, in the present format: the contract's order, two spaces, a newline at the end, UTF-8."""
+        data = self.model_dump(mode="json") | {"format_version": self.FORMAT_VERSION}
         if self.SEALED:
             data[_SEAL] = _seal(data)
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
@@ -86,13 +104,17 @@ class Contract(Record):
         (directory / f"{type(self).__name__}.json").write_bytes(self.content())
 
     @classmethod
-    def read(cls, directory: str | Path) -> Self:
+    def read(cls, directory: str | Path, *, maker: str = "") -> Self:
         """Read the contract at the root of an artifact.
 
+        Args:
+            directory: The artifact.
+            maker: The command that makes it anew, for messages. Default: `made_by`.
+
         Raises:
-            ArtifactError: The directory is not an artifact of this kind, is damaged, or is of a newer format.
+            ArtifactError: The directory is not an artifact of this kind, is damaged, or is of another format.
         """
-        directory = Path(directory)
+        directory, maker = Path(directory), maker or cls.made_by()
         name = f"{cls.__name__}.json"
         try:
             content = (directory / name).read_bytes()
@@ -102,50 +124,69 @@ class Contract(Record):
             what = f"has no {name}{holds}" if directory.is_dir() else "no such folder"
             near = [path.parent for path in sorted(directory.glob(f"*/{name}"))]
             near += [directory.parent] if (directory.parent / name).is_file() else []
-            hint = f"did you mean {near[0]}?" if near else f"give the folder that {cls.made_by()} wrote"
+            hint = f"did you mean {near[0]}?" if near else f"give the folder that {maker} wrote"
             raise ArtifactError("artifact-not-found", what, where=str(directory), hint=hint) from None
         except OSError as error:
             raise ArtifactError("not-readable", f"cannot be read: {error}", where=str(directory / name)) from None
-        return cls.parse(content, str(directory / name))
+        return cls.parse(content, str(directory / name), maker=maker)
 
     @classmethod
-    def parse(cls, content: bytes, place: str) -> Self:
+    def parse(cls, content: bytes, place: str, *, maker: str = "") -> Self:
         """Read the content of the JSON file at an artifact's root.
 
         Args:
             content: UTF-8.
             place: What to call the file in messages.
+            maker: As for `read`.
 
         Raises:
             ArtifactError: It is damaged, was edited, or is of another format.
         """
-        again = f"run {cls.made_by()} again"
+        again = f"run {maker or cls.made_by()} again"
         try:
             data: Any = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise ArtifactError("artifact-damaged", f"cannot be read: {error}", where=place, hint=again) from None
         version = data.get("format_version") if isinstance(data, dict) else None
-        if version != cls.FORMAT_VERSION:
-            raise ArtifactError(
-                "format-version",
-                f"has format version {version!r}, this Polyhead reads {cls.FORMAT_VERSION}",
-                where=place,
-                hint=again,
-            )
+        steps = cls._steps(version)
+        if steps is None:
+            what = f"has format version {version!r}, this Polyhead reads {cls._formats()}"
+            writer = data.get("polyhead_version") if isinstance(data, dict) else None
+            raise ArtifactError("format-version", what, where=place, hint=f"{again}{or_its_writer(writer)}")
         seal = data.pop(_SEAL, None) if cls.SEALED else None
+        changed = cls.SEALED and seal != _seal(data)
         try:
-            contract = cls.model_validate(data)
+            entries = data
+            for step in () if changed else steps:  # each relies on what was written
+                entries = step(entries)
+            contract = cls.model_validate(entries)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise ArtifactError(
                 "artifact-damaged", f"is damaged at {where}: {first['msg']}", where=place, hint=again
             ) from None
-        if cls.SEALED and seal != _seal(data):
+        if changed:
             raise ArtifactError(
                 "artifact-changed", "was changed after it was written: its seal does not match", where=place, hint=again
             )
+        written = cls._fingerprint_of(data)
+        if written != contract.fingerprint():
+            contract._written = written
         return contract
+
+    @classmethod
+    def _steps(cls, version: object) -> list[Upgrade] | None:
+        """The way from a format to the present one; None where there is none."""
+        if not isinstance(version, int) or isinstance(version, bool) or version > cls.FORMAT_VERSION:
+            return None
+        between = range(version, cls.FORMAT_VERSION)
+        return [cls.UPGRADES[step] for step in between] if all(step in cls.UPGRADES for step in between) else None
+
+    @classmethod
+    def _formats(cls) -> str:
+        earliest = min(cls.UPGRADES, default=cls.FORMAT_VERSION)
+        return f"{earliest} to {cls.FORMAT_VERSION}" if earliest < cls.FORMAT_VERSION else f"{cls.FORMAT_VERSION}"
 
     @classmethod
     def made_by(cls) -> str:
@@ -154,9 +195,26 @@ class Contract(Record):
 
     def fingerprint(self) -> str:
         """SHA-256 of the contract's content, with the digests of the artifact's other files but the derived ones."""
-        content = self.model_dump(mode="json", exclude={"polyhead_version"})
-        content["files"] = {name: digest for name, digest in content["files"].items() if name not in self.DERIVED}
+        return self._written or self._fingerprint_of(self.model_dump(mode="json"))
+
+    @classmethod
+    def _fingerprint_of(cls, entries: Mapping[str, Any]) -> str:
+        files = {name: digest for name, digest in entries.get("files", {}).items() if name not in cls.DERIVED}
+        content = {**entries, "files": files}
+        content.pop("polyhead_version", None)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, which with other values is another artifact."""
+        copied = super().model_copy(update=update, deep=deep)
+        if update:
+            copied._written = ""
+        return copied
+
+
+def or_its_writer(version: object) -> str:
+    """What a hint on an artifact of another version adds: the version that wrote it, unless it is this one."""
+    return f", or use Polyhead {version}, which wrote it" if version not in (None, __version__) else ""
 
 
 _SEAL = "seal"

@@ -14,13 +14,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from polyhead.contracts.artifact import Contract, Record
+from polyhead.contracts.artifact import Contract, Record, or_its_writer, require_same
 from polyhead.contracts.config import Config, require_config
+from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.sizes import Size
 from polyhead.errors import ArtifactError, counted
 
@@ -252,11 +254,35 @@ class ModelBundle(Contract):
             ArtifactError: The file is missing, damaged or another's.
         """
         path = Path(directory) / BUNDLED_CONFIG
+        content = path.read_bytes() if path.is_file() else b""
         try:
-            config = Config.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            config = Config.model_validate_json(content)
+        except ValueError:
+            again = f"run {self.made_by()} again"
+            entry = self.files.get(BUNDLED_CONFIG)
+            if entry is None or hashlib.sha256(content).hexdigest() != entry.sha256:
+                raise ArtifactError("artifact-damaged", "is missing or damaged", where=str(path), hint=again) from None
             raise ArtifactError(
-                "artifact-damaged", "is missing or damaged", where=str(path), hint="run polyhead train again"
+                "format-version",
+                "has keys or values that this Polyhead does not know",
+                where=str(path),
+                hint=f"{again}{or_its_writer(self.polyhead_version)}",
             ) from None
         require_config(config, self, directory)
         return config
+
+    def preprocessing(self, directory: str | Path) -> Preprocessing:
+        """What was fitted on the rows that the model was trained on.
+
+        Args:
+            directory: Where this bundle is.
+
+        Raises:
+            ArtifactError: The bundle's copy of it is missing, damaged, of another format or another's.
+        """
+        place = Path(directory) / BUNDLED_PREPROCESSING
+        held = Preprocessing.read(place, maker=self.made_by())
+        require_same(
+            "preprocessing", self.made_from["preprocessing"], held.fingerprint(), maker=str(directory), user=str(place)
+        )
+        return held

@@ -122,7 +122,9 @@ class SplitSection(Section):
         description="Targets of which every split gets its share of each class, each label and each range of numbers.",
     )
     fractions: Fit[Fractions | None] = Field(
-        None, description="Shares by a hash of the key: adding rows moves none. Default: 0.7, 0.15, 0.15."
+        None,
+        description="Shares by a hash of the key: adding rows moves none. "
+        "Default: {train: 0.7, val: 0.15, test: 0.15}.",
     )
     seed: Fit[int] = Field(0, ge=0, description="Another seed is another split.")
 

@@ -20,7 +20,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from polyhead.contracts.artifact import Contract, Record
+from polyhead.contracts.artifact import Contract, Record, Upgrade, entries_added
 from polyhead.contracts.findings import Finding
 from polyhead.contracts.validation import Rejection
 
@@ -326,6 +326,7 @@ class EvaluationReport(Contract):
     """
 
     FORMAT_VERSION: ClassVar[int] = 5
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {4: entries_added}
 
     format_version: int = 5
     split: str

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
-from polyhead.contracts.artifact import Contract
+from polyhead.contracts.artifact import Contract, Upgrade, entries_added
 from polyhead.contracts.balance import Balance
 from polyhead.contracts.config import Config
 from polyhead.contracts.findings import Finding
@@ -31,6 +31,15 @@ from polyhead.kinds.union import Feature, FeatureStatistics, Target, TargetStati
 SPLITS_TABLE = "splits.parquet"
 FITTED_FILES = ("vocabularies/*", "backbones/*")
 """What a model needs beside the contract, as patterns."""
+
+
+def _dispersions_added(entries: dict[str, Any]) -> dict[str, Any]:
+    """Counts were as Poisson's before they had a dispersion."""
+    statistics = {
+        name: {**of, "dispersion": 0.0, "dispersed_deviance": of["deviance"]} if of["kind"] == "count" else of
+        for name, of in entries["target_statistics"].items()
+    }
+    return {**entries, "target_statistics": statistics}
 
 
 class Preprocessing(Contract):
@@ -54,6 +63,7 @@ class Preprocessing(Contract):
     """
 
     FORMAT_VERSION: ClassVar[int] = 8
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {6: entries_added, 7: _dispersions_added}
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_FIT
 
     format_version: int = 8

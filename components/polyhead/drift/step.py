@@ -14,7 +14,7 @@ from polyhead.contracts.drifted import DomainClassifier, DriftReport
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.profile import Profile
 from polyhead.contracts.validation import CLEAN_TABLE, EMBEDDED_PICTURES, ROW, ValidationReport
-from polyhead.errors import DataError
+from polyhead.errors import ArtifactError, DataError
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.tables import coerce, table_of
 from polyhead.pictures.embedded import EmbeddedPictures
@@ -51,7 +51,10 @@ def run(*, bundle: str | Path, table: Table, train: str | Path = "", out: str | 
     check_files(bundle, trained, _FILES)
     config = trained.config(bundle)
     directory = Path(bundle) / BUNDLED_PREPROCESSING
-    fitted = Preprocessing.read(directory)
+    fitted = trained.preprocessing(bundle)
+    if not fitted.profiles:
+        what = "keeps no profiles of its train rows, as bundles of earlier versions"
+        raise ArtifactError("no-profiles", what, where=str(bundle), hint="run polyhead preprocess and train again")
     if out:
         with new_artifact(out, DriftReport) as aside:
             report = close_artifact(aside, _report(trained, config, fitted, directory, table, train))

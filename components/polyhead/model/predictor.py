@@ -13,10 +13,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from polyhead.contracts.artifact import require_same
+from polyhead.contracts.artifact import or_its_writer
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, REFERENCE_MODELS, ModelBundle
 from polyhead.contracts.evaluation import Hiding
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
+from polyhead.errors import ArtifactError
 from polyhead.examples.parsing import Parser
 from polyhead.kinds.entries import KEY_ENTRY
 from polyhead.kinds.graphs import feature_blocks, heads
@@ -114,11 +115,8 @@ class Predictor:
         directory = Path(directory)
         self.bundle = ModelBundle.read(directory)
         check_files(directory, self.bundle, (BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))
-        bundled = directory / BUNDLED_PREPROCESSING
-        held = Preprocessing.read(bundled)
-        made_from = self.bundle.made_from["preprocessing"]
-        require_same("preprocessing", made_from, held.fingerprint(), maker=str(directory), user=str(bundled))
-        self.fitted = Fitted.of(held, self.bundle.config(directory), bundled)
+        held = self.bundle.preprocessing(directory)
+        self.fitted = Fitted.of(held, self.bundle.config(directory), directory / BUNDLED_PREPROCESSING)
         self._core = self._loaded(directory, CORE_MODEL)
         has_any = references and REFERENCE_MODELS in self.bundle.files
         self._references = self._loaded(directory, REFERENCE_MODELS) if has_any else None
@@ -130,7 +128,16 @@ class Predictor:
 
     def _loaded(self, directory: Path, name: str) -> keras.Model:
         path = checked_file(directory, self.bundle, name)
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        try:
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # whatever a layer makes of other settings
+            first = str(error).strip().partition("\n")[0]
+            raise ArtifactError(
+                "format-version",
+                f"cannot be built by Keras {keras.__version__}: {first}",
+                where=str(path),
+                hint=f"run {self.bundle.made_by()} again{or_its_writer(self.bundle.polyhead_version)}",
+            ) from None
 
     def predict(self, batches: Iterable[Any]) -> Iterator[Predicted]:
         """Predict batch by batch, and give the predictions of many batches at once.

@@ -22,7 +22,6 @@ from polyhead.contracts.prediction import (
     PredictionPlan,
     Predictions,
 )
-from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.validation import CLEAN_TABLE, EMBEDDED_PICTURES, KEY, REJECTED_TABLE, ROW
 from polyhead.errors import ArtifactError, DataError, counted
 from polyhead.examples.encoding import examples_of
@@ -85,12 +84,13 @@ def run(
         ArtifactError: `bundle` is none, or `out` is a folder.
     """
     out = _file(out)
-    config = ModelBundle.read(bundle).config(bundle)
+    trained = ModelBundle.read(bundle)
+    config = trained.config(bundle)
     if image_root is not None:
         config = config.model_copy(update={"image_root": image_root})
     with tempfile.TemporaryDirectory(prefix="polyhead-") as folder:
         held = Path(folder, EMBEDDED_PICTURES)
-        clean = _Clean.of(_settled(config, bundle), table, held)
+        clean = _Clean.of(_settled(config, trained, bundle), table, held)
         pictures = PictureFolder(clean.image_root, EmbeddedPictures(held))
         model = _Model(predictor or predictor_of(bundle), config, pictures, workers)
         predicted = model.predict(clean.rows.iter_slices(ROWS_AT_ONCE), clean.rows.height)
@@ -133,7 +133,7 @@ def plan(*, bundle: str | Path, table: Table, partitions: int, out: str | Path) 
     config = trained.config(bundle)
     with new_artifact(out, PredictionPlan) as directory:
         held = directory / EMBEDDED_PICTURES
-        clean = _Clean.of(_settled(config, bundle), table, held)
+        clean = _Clean.of(_settled(config, trained, bundle), table, held)
         folder = PictureFolder(clean.image_root, EmbeddedPictures(held))
         sizes = np.full(clean.rows.height, ROW_BYTES, np.int64)
         for name in config.pictured:
@@ -288,9 +288,9 @@ def _write(
     )
 
 
-def _settled(config: Config, bundle: str | Path) -> Config:
+def _settled(config: Config, trained: ModelBundle, bundle: str | Path) -> Config:
     """A bundle's configuration, in which the statistics of the train rows decide what it leaves open."""
-    statistics = Preprocessing.read(Path(bundle) / BUNDLED_PREPROCESSING).feature_statistics
+    statistics = trained.preprocessing(bundle).feature_statistics
     features = {name: feature.settled(statistics[name]) for name, feature in config.features.items()}
     return config.model_copy(update={"features": features})
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, SERVING_MODEL, ModelBundle
-from polyhead.contracts.preprocessing import Fitted, Preprocessing
+from polyhead.contracts.preprocessing import Fitted
 from polyhead.errors import DataError, Problem
 from polyhead.kinds.fields import Field
 from polyhead.kinds.scores import score_of
@@ -44,8 +44,8 @@ class ServedModel:
         directory = Path(directory)
         self.bundle = ModelBundle.read(directory)
         check_files(directory, self.bundle, (BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*", f"{SERVING_MODEL}/*"))
-        bundled = directory / BUNDLED_PREPROCESSING
-        self._fitted = Fitted.of(Preprocessing.read(bundled), self.bundle.config(directory), bundled)
+        held = self.bundle.preprocessing(directory)
+        self._fitted = Fitted.of(held, self.bundle.config(directory), directory / BUNDLED_PREPROCESSING)
         self._max_pixels = max_pixels
         say("loading TensorFlow")
         import tensorflow as tf

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from polyhead.contracts.bundle import BUNDLED_PREPROCESSING, ModelBundle
+from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config
 from polyhead.contracts.encoded import read_shards
 from polyhead.contracts.preprocessing import Preprocessing
@@ -63,8 +63,8 @@ def check_comparable(bundle: str | Path, shards: str | Path, held: Preprocessing
     Raises:
         ArtifactError: Feature by feature, what the shards lack or hold otherwise.
     """
-    config = ModelBundle.read(bundle).config(bundle)
-    own = Preprocessing.read(Path(bundle) / BUNDLED_PREPROCESSING)
+    trained = ModelBundle.read(bundle)
+    config, own = trained.config(bundle), trained.preprocessing(bundle)
     if problems := list(_differences(config, own, held, str(bundle))):
         raise ArtifactError(problems)
     read_shards(shards, config)
