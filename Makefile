@@ -15,6 +15,7 @@ DOCS := .venv-docs
 DOCS_STAMP := $(DOCS)/.setup
 LOCKED = --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--python-version 3.11 --custom-compile-command "make lock" --quiet $(LOCK_FLAGS)
+IMAGE_EXTRAS = --extra bigquery --extra dicom --extra serve
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -75,9 +76,9 @@ lock: $(STAMP) ## Recompile the lock files; LOCK_FLAGS=--upgrade takes newer ver
 	$(UV) pip compile pyproject.toml --group dev -c requirements.txt $(LOCKED) -o requirements-dev.txt
 	$(UV) pip compile --group pyproject.toml:docs $(LOCKED) -o requirements-docs.txt
 	echo uv | $(UV) pip compile - $(LOCKED) -o requirements-uv.txt
-	sed -n 's/^tensorflow==\([^ ]*\).*/tensorflow-cpu==\1/p' requirements.txt | $(UV) pip compile pyproject.toml - --extra dicom --extra serve \
+	sed -n 's/^tensorflow==\([^ ]*\).*/tensorflow-cpu==\1/p' requirements.txt | $(UV) pip compile pyproject.toml - $(IMAGE_EXTRAS) \
 	  --override docker/overrides.in -c requirements.txt $(LOCKED) -o requirements-cpu.txt
-	$(UV) pip compile pyproject.toml --extra gpu --extra dicom --extra serve -c requirements.txt $(LOCKED) -o requirements-gpu.txt
+	$(UV) pip compile pyproject.toml --extra gpu $(IMAGE_EXTRAS) -c requirements.txt $(LOCKED) -o requirements-gpu.txt
 	$(UV) pip compile benchmarks/peers/requirements.in --override benchmarks/peers/overrides.in $(LOCKED) \
 	  -o requirements-peers.txt
 

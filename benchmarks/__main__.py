@@ -18,7 +18,7 @@ from benchmarks import QUICK, readme, results
 from benchmarks.harness import PEERS_PYTHON, Case, MissingPeersError, SideError, figures, measure
 
 HERE = Path(__file__).parent
-AREAS = ("sharding", "feeding", "fitting", "validating", "objects", "wide", "predicting", "serving")
+AREAS = ("sharding", "feeding", "fitting", "validating", "objects", "wide", "predicting", "serving", "leakage")
 """The modules with cases, in the page's order; `CASES` there has functions that make a case in a folder, by name."""
 
 PACKAGES = (

@@ -98,7 +98,7 @@ def test_modes() -> None:
         ),
         (b"\n<!DOCTYPE html><title>404</title>", "image_unreadable", "is a web page, as a download that failed leaves"),
         (b"version https://git-lfs.github.com/spec/v1", "image_unreadable", "is a Git LFS pointer: run git lfs pull"),
-        (b"\0\0\0\x1cftypheic\0\0", "image_unreadable", "is a HEIC file; save it as one of: JPEG"),
+        (b"\0\0\0\x1cftypmp42\0\0", "image_unreadable", "is a video; save it as one of: JPEG"),
         (
             encoded(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"),
             "image_unreadable",

@@ -18,7 +18,7 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels.processing import apply_rescale, apply_windowing
+from pydicom.pixels.processing import apply_modality_lut, apply_rescale, apply_voi_lut, apply_windowing
 from pydicom.uid import (
     MPEG2MPML,
     UID,
@@ -174,6 +174,40 @@ def test_a_range_is_in_rescaled_units_and_comes_before_the_window() -> None:
     assert ImageFeature(kind="image", range=(-160, 240)).range == (-160, 240)
 
 
+def lut(numbers: Any, *, first: int = 0, bits: int = 12, count: int | None = None) -> Dataset:
+    """A table, with words that a person may have written."""
+    table = Dataset()
+    table.add_new("LUTDescriptor", "SS" if first < 0 else "US", [len(numbers) if count is None else count, first, bits])
+    table.LUTExplanation = PATIENT
+    table.add_new("LUTData", "US", [int(number) for number in numbers])
+    return table
+
+
+@pytest.mark.parametrize("kind", ["MONOCHROME2", "MONOCHROME1"])
+@pytest.mark.parametrize("modality", [False, True])
+@pytest.mark.parametrize("voi", [False, True])
+def test_tables_show_samples_as_pydicom_does(kind: str, modality: bool, voi: bool) -> None:
+    """Those of the modality come before slope and intercept, those of what is shown before the window."""
+    random = np.random.default_rng(0)
+    tags: dict[str, Any] = {"WindowCenter": 900, "WindowWidth": 1500}
+    if modality:
+        tags["ModalityLUTSequence"] = [lut(np.sort(random.integers(0, 4096, 200)), first=-80, bits=16)]
+    if voi:
+        tags["VOILUTSequence"] = [lut(random.integers(0, 1024, 900), first=20, bits=10), lut([1, 2])]
+    content = dicom(HOUNSFIELD, kind=kind, **tags)
+    dataset = dcmread(io.BytesIO(content))
+    units = apply_modality_lut(dataset.pixel_array, dataset)
+    ends = (0, 1023) if voi else (0, 65535) if modality else (-(2**15), 2**15 - 1)
+    levels = (apply_voi_lut(units, dataset).astype(float) - ends[0]) * 255 / (ends[1] - ends[0])
+    expected = 255 - levels if kind == "MONOCHROME1" else levels
+    assert np.abs(gray(content) - expected).max() <= 0.5 + 1e-6
+    low, high = int(units.min()) + 3, int(units.max()) - 3
+    cut = (np.clip(units.astype(float), low, high) - low) * 255 / (high - low)
+    assert np.abs(gray(content, (low, high)) - (255 - cut if kind == "MONOCHROME1" else cut)).max() <= 0.5
+    assert PATIENT.encode() not in without_tags(content)
+    assert (gray(without_tags(content)) == gray(content)).all()
+
+
 def test_the_first_frame_is_the_picture_by_its_own_window() -> None:
     """That of the frame comes before that of all frames, and this before the file's."""
 
@@ -212,12 +246,9 @@ def without(content: bytes, name: str) -> bytes:
 
 def test_what_is_refused_is_named_when_the_header_is_read() -> None:
     """Each with what to do."""
-    table = Dataset()
-    table.LUTDescriptor, table.LUTExplanation = [2, 0, 16], ""
     for content, words in (
         (dicom(noise("uint32", 0, 9)), "have 32 bits; save it in 8 or 16 bits"),
         (dicom(BYTES, kind="PALETTE COLOR"), "is PALETTE COLOR; save it as RGB or in gray"),
-        (dicom(BYTES, ModalityLUTSequence=[table]), "save it with a slope and an intercept"),
         (without(dicom(BYTES), "PixelData"), "holds no picture"),
         (without(dicom(BYTES), "Rows"), "damaged"),
         (dicom(BYTES, syntax=MPEG2MPML), "is in MPEG2 Main Profile / Main Level, which is not read"),
@@ -230,6 +261,8 @@ def test_what_is_refused_is_named_when_the_header_is_read() -> None:
     assert refusal(dicom(BYTES), max_pixels=100).reason == "image_too_large"
     with pytest.raises(PictureError, match="less than expected"):
         gray(dicom(BYTES)[:-40])
+    with pytest.raises(PictureError, match="holds 2 of its 3 numbers"):
+        gray(dicom(BYTES, VOILUTSequence=[lut([7, 9], count=3)]))
 
 
 def test_a_missing_decoder_is_named() -> None:

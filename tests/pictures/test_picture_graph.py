@@ -378,10 +378,11 @@ def test_what_tensorflow_does_not_decode_is_named(tf: Any, served: Load, kind: s
         served(content, (24, 16))
 
 
-def test_a_dicom_file_is_named(tf: Any, served: Load) -> None:
-    """By the word behind its preamble."""
-    with pytest.raises(tf.errors.InvalidArgumentError, match="a DICOM file cannot be served: send JPEG"):
-        served(bytes(128) + b"DICM" + bytes(40), (24, 16))
+@pytest.mark.parametrize(("begins", "kind"), [(bytes(128) + b"DICM", "DICOM"), (b"\0\0\0\x1cftypheic", "HEIC")])
+def test_what_needs_an_extra_is_named(tf: Any, served: Load, begins: bytes, kind: str) -> None:
+    """By how it begins."""
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"a {kind} file cannot be served: send JPEG"):
+        served(begins + bytes(200), (24, 16))
 
 
 def test_no_picture_is_an_error_of_that_call_only(tf: Any, served: Load) -> None:

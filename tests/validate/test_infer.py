@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import random
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -147,7 +148,8 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     ("photo", cells(lambda row: f"https://shop.example/{row}.jpg?w=100"), "", "web addresses of pictures: download"),
     ("image_url", cells(lambda row: f"http://shop.example/{row}"), "", "web addresses of pictures: download"),
     ("scan", cells(lambda row: f"scans/{row}.dcm"), "image", "paths of pictures"),
-    ("scan", cells(lambda row: f"scans/{row}.heic"), "", "files that are not read"),
+    ("photo", cells(lambda row: f"photos/{row}.HEIC"), "image", "paths of pictures"),
+    ("scan", cells(lambda row: f"scans/{row}.jp2"), "", "files that are not read"),
     ("slide", cells(lambda row: f"slides/{row}.tiff"), "image", "paths of pictures"),
     ("embedding", cells(lambda row: [0.5, row / 7]), "vector", "lists of 2 numbers each"),
     ("embedding", cells(lambda row: f"[0.5 {row}]"), "vector", "lists of 2 numbers each"),
@@ -548,6 +550,14 @@ def test_whatever_the_table_validate_accepts_what_is_proposed(drawn: tuple[pl.Da
     with tempfile.TemporaryDirectory() as folder:
         report = step.run(config=config, table=frame, out=Path(folder) / "V")
     assert report.passed
+
+
+def test_bytes_that_are_no_pictures_are_left_out() -> None:
+    """Such as digests, of which validate would reject every row."""
+    digests = [hashlib.sha256(bytes([row])).digest() for row in range(30)]
+    frame = pl.DataFrame({"digest": [b"", *digests[1:]], "area": AREAS[:30], "price": AREAS[30:60]})
+    choices = {choice.column: choice for choice in propose(frame, "t.parquet", ["price"]).choices}
+    assert choices["digest"].role == "left out"
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])

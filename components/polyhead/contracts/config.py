@@ -425,7 +425,7 @@ class Config(Section):
     table: str = Field(
         min_length=1,
         description="Parquet, Arrow, ORC, CSV or JSON Lines: a file, a folder or a pattern of files; relative to this "
-        "file; gs://, s3:// and minio:// too.",
+        "file; gs://, s3:// and minio:// too; or a table in BigQuery, bq://project.dataset.table.",
     )
     image_root: str | None = Field(
         None, description="Where image paths start, relative to the table's folder. Default: that folder."

@@ -24,6 +24,8 @@ writes the same bytes.
 <plan>/PicturePlan.json
 <plan>/paths.parquet     `path` string, every different one of the table, in the order of their first rows. Pictures
                          that the table holds are left to `validate`
+<plan>/table.parquet     only of a table in BigQuery: its columns that the configuration names, which `validate` then
+                         reads in its place
 <part>/PicturePart.json
 <part>/pictures.parquet  `path` string, `picture` a struct of `PICTURE_FIELDS`, null where the file cannot be used;
                          then `reason` and `detail` say why. In the plan's order
@@ -45,6 +47,7 @@ CLEAN_TABLE = "clean.parquet"
 REJECTED_TABLE = "rejected.parquet"
 DUPLICATES_TABLE = "duplicates.parquet"
 PATHS_TABLE = "paths.parquet"
+TABLE_COPY = "table.parquet"
 PICTURES_TABLE = "pictures.parquet"
 EMBEDDED_PICTURES = "pictures.bin"
 MASKED = "masked_"
@@ -175,13 +178,17 @@ class PicturePlan(Plan):
         image_root: Where image paths start.
         images: How pictures are checked.
         max_pixels: Largest picture that is accepted.
+        copied: The table in BigQuery whose rows it holds; empty where it holds none.
     """
 
+    FORMAT_VERSION: ClassVar[int] = 3
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_DATA
 
+    format_version: int = 3
     image_root: str
     images: Literal["header", "decode"]
     max_pixels: int
+    copied: str = ""
 
     @classmethod
     def made_by(cls) -> str:

@@ -17,7 +17,7 @@ from polyhead.pictures.png import SIGNATURE
 from polyhead.pictures.samples import WHITE, Colour, Pixels, in_gray
 from polyhead.storage.parallel import Budget
 
-DEFINITION = 2
+DEFINITION = 3
 """Raised whenever a file's pixels become others than they were."""
 
 REDUCTIONS = (8, 4, 2)

@@ -1,4 +1,4 @@
-"""DICOM files, by pydicom: the first frame in gray by its window, or in red, green and blue. No other tag is read."""
+"""DICOM files, by pydicom: the first frame in gray by its window or its table, or in colours. No other tag is read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import io
 import math
 import warnings
 from collections.abc import Iterator, MutableSequence
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,7 @@ _TAGS = (
     "Rows",
     "SamplesPerPixel",
     "VOILUTFunction",
+    "VOILUTSequence",
     "WindowCenter",
     "WindowWidth",
 )
@@ -59,8 +60,10 @@ _GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _NUMBERS = ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth")
 _MACROS = {
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
-    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction"),
+    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
 }
+_TABLES = ("ModalityLUTSequence", "VOILUTSequence")
+_TABLE_TAGS = ("LUTDescriptor", "LUTData")
 
 warnings.filterwarnings("ignore", module="pydicom")  # what it does not like and reads all the same
 
@@ -132,8 +135,8 @@ class DicomFile(ImageFile.ImageFile):
         """The first frame in RGB of 8 bits.
 
         Args:
-            sample_range: Rescaled samples of a gray picture that become black and white. Default: the file's first
-                window, or all that the bits in use can hold.
+            sample_range: Rescaled samples of a gray picture that become black and white. Default: what the file's
+                first table of shown samples says, or its first window, or all that the bits in use can hold.
         """
         from pydicom.pixels.utils import pixel_array
 
@@ -167,7 +170,21 @@ def _read(file: IO[bytes]) -> Dataset:
                         setattr(dataset, name, values.get(name))
         if group in dataset:
             delattr(dataset, group)
+    for name in _TABLES:
+        if name in dataset:
+            setattr(dataset, name, [_bare(item) for item in dataset.get(name)[:1]])
     return dataset
+
+
+def _bare(table: Dataset) -> Dataset:
+    """A table of samples without what else is said of it."""
+    from pydicom import Dataset
+
+    kept = Dataset()
+    for name in _TABLE_TAGS:
+        if name in table:
+            kept[name] = table[name]
+    return kept
 
 
 def _insist_on_picture(dataset: Dataset) -> None:
@@ -186,8 +203,6 @@ def _insist_on_picture(dataset: Dataset) -> None:
         raise ValueError(f"the DICOM file is {kind}; save it as RGB or in gray")
     if bits not in _DEPTHS or (kind in _COLOURS and bits != 8):
         raise ValueError(f"the samples of the DICOM file have {bits} bits; save it in 8 or 16 bits, colours in 8")
-    if "ModalityLUTSequence" in dataset:
-        raise ValueError("the DICOM file has a table for its samples' units; save it with a slope and an intercept")
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
         is_read = get_decoder(syntax).is_available
@@ -216,14 +231,21 @@ def _levels(dataset: Dataset, samples: NDArray[Any], sample_range: tuple[int, in
 
 
 def _shown(dataset: Dataset, stored: NDArray[np.int_], sample_range: tuple[int, int] | None) -> Pixels:
-    """Stored samples as 8 bits, by the range, the window (DICOM PS3.3, C.11.2.1.2 and C.11.2.1.3) or the bits in use.
+    """Stored samples as 8 bits (DICOM PS3.3, C.11.1 and C.11.2).
+
+    They are put into the modality's units by its table, or by slope and intercept. What is shown of these is the range,
+    what the file's table says (C.11.2.1.1), its window (C.11.2.1.2 and C.11.2.1.3), or all that the bits in use hold.
 
     Raises:
         ValueError: The file's numbers are none.
     """
     slope, intercept, centre, width = (_number(dataset, name) for name in _NUMBERS)
     slope, intercept = 1.0 if slope is None else slope, intercept or 0.0
-    rescaled = stored * slope + intercept
+    units = _table(dataset, "ModalityLUTSequence")
+    rescaled = stored * slope + intercept if units is None else units.of(stored).astype(np.float64)
+    shown = _table(dataset, "VOILUTSequence")
+    if sample_range is None and shown is not None:
+        return _rounded(shown.of(rescaled) * (255 / (2**shown.bits - 1)))
     function = str(dataset.get("VOILUTFunction") or "LINEAR")
     if width is not None and (width < 1 if function == "LINEAR" else width <= 0):
         width = None  # as some devices have it where they know none
@@ -237,6 +259,8 @@ def _shown(dataset: Dataset, stored: NDArray[np.int_], sample_range: tuple[int, 
         if function == "LINEAR":  # the middles of the first and the last sample in it
             centre, width = centre - 0.5, width - 1
         low, high = centre - width / 2, centre + width / 2
+    elif units is not None:
+        low, high = 0, 2**units.bits - 1
     else:
         signed, bits = int(dataset.PixelRepresentation), int(dataset.BitsStored)
         ends = (-signed * 2 ** (bits - 1), 2 ** (bits - signed) - 1)
@@ -244,6 +268,45 @@ def _shown(dataset: Dataset, stored: NDArray[np.int_], sample_range: tuple[int, 
     if low == high:
         return np.where(rescaled > low, np.uint8(255), np.uint8(0))
     return _rounded((np.clip(rescaled, low, high) - low) * 255 / (high - low))
+
+
+class _Table(NamedTuple):
+    """What samples become.
+
+    Attributes:
+        first: The sample that the first number is of; smaller ones become the same.
+        numbers: Those of one sample after the other; larger samples become the last one.
+        bits: Of each number.
+    """
+
+    first: int
+    numbers: NDArray[np.int64]
+    bits: int
+
+    def of(self, samples: NDArray[Any]) -> NDArray[np.int64]:
+        """What samples become, fractions cut off."""
+        return self.numbers[np.clip(samples.astype(np.int64) - self.first, 0, len(self.numbers) - 1)]
+
+
+def _table(dataset: Dataset, name: str) -> _Table | None:
+    """The first table of a sequence; None where there is none.
+
+    Raises:
+        ValueError: It does not hold what it says.
+    """
+    items = dataset.get(name)
+    if not items:
+        return None
+    count, first, bits = (int(number) for number in items[0].LUTDescriptor)
+    count = count or 2**16
+    data = items[0].LUTData
+    if isinstance(data, bytes):
+        order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
+        data = np.frombuffer(data, f"{order}u{2 if len(data) >= 2 * count else 1}")
+    numbers = np.atleast_1d(np.asarray(data, np.int64))[:count]
+    if len(numbers) < count or not 8 <= bits <= 16:
+        raise ValueError(f"the {name} of the DICOM file holds {len(numbers)} of its {count} numbers of {bits} bits")
+    return _Table(first, numbers & (2**bits - 1), bits)
 
 
 def _rounded(levels: NDArray[np.float64]) -> Pixels:

@@ -23,7 +23,7 @@ class PictureFacts:
         size: Bytes of the file.
         width: Pixels, as stored: before it is turned upright.
         height: Pixels, as stored.
-        format: JPEG, PNG, WEBP, BMP, GIF, TIFF, AVIF or DICOM.
+        format: JPEG, PNG, WEBP, BMP, GIF, TIFF, AVIF, HEIC or DICOM.
         mode: Pillow's word for the samples, such as RGB, L, CMYK, P.
         orientation: EXIF orientation, 1 to 8; 1 where there is none, and of TIFF files, which Pillow turns itself.
         content_hash: XXH3 of the bytes, 128 bits in hexadecimal.

@@ -29,7 +29,7 @@ Out = TypeVar("Out")
 
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:/?/|data:)", re.IGNORECASE)
 _WINDOWS = re.compile(r"[A-Za-z]:|\\\\")
-_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".dcm")
+_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".dcm")
 
 
 def _web_address(path: str) -> PictureError:

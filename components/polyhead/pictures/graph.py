@@ -30,6 +30,8 @@ _OTHERS = (
     (r"RIFF\C{4}WEBP\C*", "a WEBP file"),
     (r"(II\*\x00|MM\x00\*)\C*", "a TIFF file"),
     (r"\C{4}ftypavi[fs]\C*", "an AVIF file"),
+    (r"\C{4}ftyp(?:hei[cxms]|hev[cx])\C*", "a HEIC file"),
+    (r"\C{4}ftyp(?:mif1|msf1)\C*", "a HEIF file"),
     (r"\C{128}DICM", "a DICOM file"),
 )
 """How files begin that are read, but not in the graph, and what they are."""

@@ -1,4 +1,4 @@
-"""A picture file's header read, its size accepted, and its samples ready to be decoded, by Pillow and pydicom."""
+"""A picture file's header read, its size accepted, its samples ready to be decoded: by Pillow, pillow-heif, pydicom."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from polyhead.pictures.dicom import DicomFile, is_dicom
 from polyhead.pictures.failures import PictureError
 from polyhead.pictures.gif import check_gif
+from polyhead.pictures.heic import FORMAT, is_heic, opened_heic
 from polyhead.pictures.orientation import exif_orientation
 from polyhead.pictures.png import SIGNATURE, Png, read_png
 from polyhead.pictures.samples import DEEP, Colour, alpha_of, from_cmyk, samples_of_16_bits, significant_range, spread
@@ -145,6 +146,8 @@ def opened_picture(content: bytes, max_pixels: int) -> Iterator[OpenedPicture]:
 
 def _opened(content: bytes) -> Image.Image:
     """A file whose header was read."""
+    if is_heic(content):
+        return opened_heic(content)
     return DicomFile(io.BytesIO(content)) if is_dicom(content) else Image.open(io.BytesIO(content), formats=FORMATS)
 
 
@@ -186,7 +189,6 @@ if "AVIF" not in FORMATS:
 _OTHERS = (
     (rb"II\*\0|MM\0\*", "a TIFF file that is damaged, or not of up to 16 bits in gray or colour"),
     (rb"[\x02\x08]\0[\0-\x70]\0", "a DICOM file without its preamble and file meta information"),
-    (rb"....ftyp(?:heic|heix|mif1|msf1|hevc)", "a HEIC file"),
     (rb"....ftypavi[fs]", _AVIF),
     (rb"....ftyp", "a video"),
     (rb"%PDF-", "a PDF file"),
@@ -200,6 +202,6 @@ _OTHERS = (
 def _what_else(content: bytes) -> str:
     """What a file is that is not a picture in a known format."""
     found = (words for pattern, words in _OTHERS if re.match(pattern, content, re.IGNORECASE | re.DOTALL))
-    known = ", ".join((*FORMATS, "DICOM"))
+    known = ", ".join((*FORMATS, FORMAT, "DICOM"))
     words = next(found, "")
     return f"is {words}; save it as one of: {known}" if words else f"is not a picture in a known format ({known})"

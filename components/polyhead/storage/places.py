@@ -1,4 +1,4 @@
-"""Places that data comes from and goes to: local paths, and objects in the buckets of a store."""
+"""Places that data comes from and goes to: local paths, objects in the buckets of a store, and tables in BigQuery."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ from polyhead.storage.stores.table import STORES
 SCHEMES = tuple(STORES)
 """The schemes of remote places."""
 
-_REMOTE = tuple(f"{scheme}://" for scheme in SCHEMES)
+BIGQUERY = "bq://"
+"""How the place of a table in BigQuery begins."""
+
+_REMOTE = (*(f"{scheme}://" for scheme in SCHEMES), BIGQUERY)
 _WILDCARD = re.compile(r"[*?[]")
 
 
 def is_remote(place: str | Path) -> bool:
-    """Whether a place is an object in a bucket. A `Path` never is."""
+    """Whether a place is an object in a bucket, or a table in BigQuery. A `Path` never is."""
     return str(place).startswith(_REMOTE)
 
 
+def is_bigquery(place: str | Path) -> bool:
+    """Whether a place is a table in BigQuery: `bq://project.dataset.table`."""
+    return str(place).startswith(BIGQUERY)
+
+
 def check_scheme(place: str) -> None:
-    """Refuse a place that nothing here can read or write.
+    """Refuse a place where no file or folder can be.
 
     Raises:
         DataError: The place has another scheme than those of `SCHEMES`, or names no bucket.
@@ -69,8 +77,10 @@ def anchor_of(place: str) -> str:
 def folder_of(place: str) -> str:
     """The folder that a table's place lies in: that of a file, a folder itself, or the folder a pattern starts in.
 
-    A remote place that ends in a slash is a folder.
+    A remote place that ends in a slash is a folder. A table in BigQuery lies in none: it is the working directory.
     """
+    if is_bigquery(place):
+        return str(Path.cwd())
     folder = anchor_of(place)
     if is_remote(place):
         scheme, _, rest = folder.partition("://")
@@ -81,7 +91,9 @@ def folder_of(place: str) -> str:
 
 
 def name_of(place: str) -> str:
-    """What to call a table in a title: the name of its file without the suffix, or that of its folder."""
+    """What to call a table in a title: the name of its file without the suffix, of its folder, or its own."""
+    if is_bigquery(place):
+        return place.rpartition(".")[2]
     return PurePosixPath(anchor_of(place)).stem or place
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import polars as pl
@@ -14,7 +15,8 @@ from polyhead.progress import say
 from polyhead.storage.objects import list_objects
 from polyhead.storage.parallel import ordered_map
 from polyhead.storage.patterns import Files, files_of
-from polyhead.storage.places import check_scheme, is_remote
+from polyhead.storage.places import check_scheme, is_bigquery, is_remote
+from polyhead.tables.bigquery import copy_table
 from polyhead.tables.columns import choose_columns, named
 from polyhead.tables.diagnosis import named_failures
 from polyhead.tables.formats import KINDS, Scan, kind_of, scanned
@@ -43,22 +45,26 @@ def read_table(table: Table, columns: Sequence[str] | None = None) -> pl.DataFra
     return open_table(table, columns).frame()
 
 
-def open_table(table: Table, columns: Sequence[str] | None = None, optional: Sequence[str] = ()) -> OpenTable:
+def open_table(
+    table: Table, columns: Sequence[str] | None = None, optional: Sequence[str] = (), *, copy: Path | None = None
+) -> OpenTable:
     """Open a table, with CSV cells as text, so that `007` stays `007`.
 
     Args:
         table: A path, or a `gs://`, `s3://` or `minio://` place, ending in one of `polyhead.tables.formats.KINDS`; a
-            folder, or a pattern as `polyhead.storage.patterns.files_of` has it, of files of one format; or a DataFrame.
+            folder, or a pattern as `polyhead.storage.patterns.files_of` has it, of files of one format; a table in
+            BigQuery, `bq://project.dataset.table`; or a DataFrame.
         columns: Columns to keep, in this order. Default: all.
         optional: More columns to keep, of those that there are.
+        copy: The Parquet file that `copy_table` wrote of a table in BigQuery, which is then not asked again.
 
     Returns:
         The table, its rows in order: file by file, sorted by their paths. Empty CSV cells are null; empty lines are not
         rows. Cells of CSV files are separated by commas and those of TSV files by tabs, unless only another of `,`,
-        `;`, tab and `|` cuts the first lines evenly; that is said. An object in a bucket is copied once into a
-        temporary file, which is gone with the table, and so is a file that has to be written anew before it can be
-        read. A folder `country=de` on the way from the table's folder to a file gives its rows a column `country` of
-        text, unless the file has one.
+        `;`, tab and `|` cuts the first lines evenly; that is said. An object in a bucket, or a table in
+        BigQuery, is copied once into a temporary file, which is gone with the table, and so is a file that has to be
+        written anew before it can be read. A folder `country=de` on the way from the table's folder to a file gives its
+        rows a column `country` of text, unless the file has one.
 
     Raises:
         DataError: There is no such table, it cannot be parsed, has lines with more or fewer cells than the header, has
@@ -66,7 +72,7 @@ def open_table(table: Table, columns: Sequence[str] | None = None, optional: Seq
             missing in one of them, or has another type there.
     """
     if isinstance(table, str):
-        return _open_place(table, columns, optional)
+        return _open_place(table, columns, optional, copy)
     if isinstance(table, pl.DataFrame):
         frame = table.select(named(*choose_columns("the DataFrame", table.columns, columns, optional)))
     else:
@@ -74,7 +80,14 @@ def open_table(table: Table, columns: Sequence[str] | None = None, optional: Seq
     return OpenTable("the DataFrame", [TablePart("the DataFrame", frame.lazy())])
 
 
-def _open_place(place: str, columns: Sequence[str] | None, optional: Sequence[str]) -> OpenTable:
+def _open_place(
+    place: str, columns: Sequence[str] | None, optional: Sequence[str], copy: Path | None = None
+) -> OpenTable:
+    if copy is not None:
+        return _opened(place, Source(str(copy), "parquet"), columns, optional)
+    if is_bigquery(place):
+        source = Source(place, "parquet", partial(copy_table, place, columns, optional))
+        return _opened(place, source, columns, optional)
     check_scheme(place)
     with named_failures(place):
         files = files_of(place)
@@ -89,6 +102,10 @@ def _open_place(place: str, columns: Sequence[str] | None, optional: Sequence[st
         except FileNotFoundError:
             _refuse_unnamed_folder(place)
             raise
+    return _opened(place, source, columns, optional)
+
+
+def _opened(place: str, source: Source, columns: Sequence[str] | None, optional: Sequence[str]) -> OpenTable:
     with named_failures(place, source):
         scan = scanned(source, columns)
         _tell(place, [scan])

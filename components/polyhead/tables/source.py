@@ -8,7 +8,8 @@ import os
 import stat
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -26,16 +27,19 @@ class Source:
     Args:
         place: Its name.
         kind: One of the kinds of `polyhead.tables.formats`.
+        write: Writes a copy, which is what is read. Default: an object in a bucket is downloaded, a file read as it is.
 
     Raises:
         DataError: It is a folder, a pipe or a device, or empty.
         OSError: It cannot be read.
     """
 
-    def __init__(self, place: str, kind: str) -> None:
+    def __init__(self, place: str, kind: str, write: Callable[[IO[bytes]], object] | None = None) -> None:
         self.place = place
         self.kind = kind
-        self._copy = _copied(place) if is_remote(place) else None
+        if write is None and is_remote(place):
+            write = partial(download_file, place)
+        self._copy = None if write is None else _copied(place, write)
         self._path = place if self._copy is None else self._copy.path
         status = os.stat(self._path)
         if not stat.S_ISREG(status.st_mode):
@@ -84,9 +88,9 @@ class _Temporary:
         return Path(self.path).open("wb")
 
 
-def _copied(place: str) -> _Temporary:
-    """A temporary file with an object's bytes, all of one version."""
+def _copied(place: str, write: Callable[[IO[bytes]], object]) -> _Temporary:
+    """A temporary file of what lies elsewhere."""
     copy = _Temporary(place)
     with copy.open() as file:
-        download_file(place, file)
+        write(file)
     return copy

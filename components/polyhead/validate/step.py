@@ -25,6 +25,7 @@ from polyhead.contracts.validation import (
     REJECTED_TABLE,
     ROW,
     SPLIT,
+    TABLE_COPY,
     PicturePart,
     PicturePlan,
     ValidationReport,
@@ -46,7 +47,8 @@ from polyhead.progress import Advance, progress, say
 from polyhead.storage.artifact import checked_file, close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.parallel import available_cpus, one_ahead
-from polyhead.storage.places import check_scheme, folder_of, join
+from polyhead.storage.places import check_scheme, folder_of, is_bigquery, join
+from polyhead.tables.bigquery import copy_table
 from polyhead.tables.clean import ParquetTable
 from polyhead.tables.opened import OpenTable
 from polyhead.tables.paths import flat_paths, regrouped
@@ -107,8 +109,13 @@ def run(
     """
     source: Table = config.table if table is None else table
     root = image_root(config, source)
-    key = [] if config.key is None else [config.key]
-    opened = open_table(source, config.member_columns, key) if scored else open_table(source, config.columns)
+    planned = _read_plan(config, root, plan) if plan else None
+    copied = planned is not None and isinstance(source, str) and planned.copied == source
+    copy = checked_file(plan, planned, TABLE_COPY) if copied else None
+    wanted, key = config.columns, []
+    if scored:
+        wanted, key = config.member_columns, [] if config.key is None else [config.key]
+    opened = open_table(source, wanted, key, copy=copy)
     columns = [config.column_of(name) for name in config.pictured]
     rows = RowPlan(
         PictureColumns(opened.schema, columns, None).schema,
@@ -119,7 +126,7 @@ def run(
         time_reading=time_reading(opened, config) if config.split.time and not scored else None,
         weights=weights_of(config.targets),
     )
-    looks = _looks(config, root, plan, parts) if plan else None
+    looks = _looks(planned, parts) if planned is not None else None
     with new_artifact(out, ValidationReport) as directory:
         held = directory / EMBEDDED_PICTURES
         folder = PictureFolder(root, EmbeddedPictures(held))
@@ -194,19 +201,24 @@ def plan(*, config: Config, partitions: int, out: str | Path, table: Table | Non
     root = image_root(config, source)
     images = config.pictured
     columns = [config.column_of(name) for name in images]
-    opened = open_table(source, columns)
-    outside = PictureColumns(opened.schema, columns, None)
-    rows = RowPlan(outside.schema, config, key=None, members=images)
-    names: set[bytes] = set()
-    paths: list[str] = []
-    with progress("list images", total=opened.rows, unit="rows") as advance:
-        for part in opened.batches(_PICTURED_ROWS):
-            batch = rows.computed(outside.placed(part))
-            for name, path in new_paths([flat_paths(batch[name])[0] for name in images], names.__contains__):
-                names.add(name)
-                paths.append(path)
-            advance(part.height)
     with new_artifact(out, PicturePlan) as directory:
+        copy = None
+        if isinstance(source, str) and is_bigquery(source):
+            copy = directory / TABLE_COPY
+            with copy.open("wb") as file:
+                copy_table(source, config.columns, (), file)
+        opened = open_table(source, columns, copy=copy)
+        outside = PictureColumns(opened.schema, columns, None)
+        rows = RowPlan(outside.schema, config, key=None, members=images)
+        names: set[bytes] = set()
+        paths: list[str] = []
+        with progress("list images", total=opened.rows, unit="rows") as advance:
+            for part in opened.batches(_PICTURED_ROWS):
+                batch = rows.computed(outside.placed(part))
+                for name, path in new_paths([flat_paths(batch[name])[0] for name in images], names.__contains__):
+                    names.add(name)
+                    paths.append(path)
+                advance(part.height)
         pl.DataFrame({"path": paths}, schema={"path": pl.String}).write_parquet(directory / PATHS_TABLE)
         sizes = np.fromiter(PictureFolder(root).sizes(paths), np.int64, len(paths))
         planned = PicturePlan(
@@ -215,13 +227,14 @@ def plan(*, config: Config, partitions: int, out: str | Path, table: Table | Non
             image_root=root,
             images=config.validate_.images,
             max_pixels=config.validate_.max_pixels,
+            copied="" if copy is None else str(source),
         )
         planned = close_artifact(directory, planned)
     tell_plan(planned, "image")
     return planned
 
 
-@opens(plan=Input(PicturePlan))
+@opens(plan=Input(PicturePlan, (PATHS_TABLE,)))
 def run_partition(
     *, config: Config, plan: str | Path, partition: str, out: str | Path, workers: int | None = None
 ) -> PicturePart:
@@ -277,9 +290,9 @@ def _read_plan(config: Config, root: str, place: str | Path) -> PicturePlan:
     return planned
 
 
-def _looks(config: Config, root: str, plan: str | Path, parts: Sequence[str | Path]) -> Iterator[Look]:
+def _looks(plan: PicturePlan, parts: Sequence[str | Path]) -> Iterator[Look]:
     """What the workers of a plan found out, in its order; every part is checked before the first is given."""
-    found = PicturePart.all_of(_read_plan(config, root, plan), parts)
+    found = PicturePart.all_of(plan, parts)
     for directory, part in found:
         checked_file(directory, part, PICTURES_TABLE)
         if part.pictures != part.partition.end - part.partition.start:

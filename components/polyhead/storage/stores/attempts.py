@@ -142,7 +142,7 @@ class Tries:
                 "access-denied",
                 failure.cause,
                 where=self._place,
-                hint=f"grant these credentials access to bucket '{bucket}'",
+                hint=self._hint(failure) or f"grant these credentials access to bucket '{bucket}'",
             )
         if failure.status in (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.NOT_MODIFIED):
             return ConflictError(

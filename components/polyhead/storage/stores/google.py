@@ -6,7 +6,7 @@ import base64
 import functools
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from google.cloud import storage
     from obstore import GetOptions
     from obstore.store import GCSStore
+
+_PLACES = "gs://"
 
 
 class GoogleStore(RemoteStore):
@@ -143,27 +145,42 @@ def _own_client() -> storage.Client:
     try:
         return storage.Client()
     except DefaultCredentialsError:
-        raise _no_google_credentials() from None
+        raise _no_google_credentials(_PLACES) from None
 
 
 def _fast_credentials() -> Any:
     """What gives the fast client its tokens: the default credentials of Google's own library."""
-    import google.auth
-    from google.auth.exceptions import DefaultCredentialsError
     from google.cloud import storage
     from obstore.auth.google import GoogleCredentialProvider
 
-    try:
-        credentials, _ = google.auth.default(scopes=storage.Client.SCOPE)
-    except DefaultCredentialsError:
-        raise _no_google_credentials() from None
+    credentials, _ = default_credentials(_PLACES, storage.Client.SCOPE)
     return GoogleCredentialProvider(credentials=credentials)
 
 
-def _no_google_credentials() -> StorageError:
+def default_credentials(place: str, scopes: Sequence[str]) -> tuple[Any, str | None]:
+    """The default credentials of Google's own library, and their project where they name one.
+
+    Args:
+        place: What they are for.
+        scopes: What they must allow.
+
+    Raises:
+        StorageError: There are none.
+    """
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
+
+    try:
+        found: tuple[Any, str | None] = google.auth.default(scopes=scopes)
+    except DefaultCredentialsError:
+        raise _no_google_credentials(place) from None
+    return found
+
+
+def _no_google_credentials(place: str) -> StorageError:
     return StorageError(
         "no-credentials",
         "no Google Cloud credentials",
-        where="gs://",
+        where=place,
         hint="run: gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS",
     )

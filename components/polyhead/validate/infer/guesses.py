@@ -99,8 +99,8 @@ def _refusals(column: Column) -> Iterator[Guess]:
             why = "web addresses of pictures: download these, and put their paths into a column"
         yield Guess("", why=why, rank=Rank.PLACES)
     if column.share(_OTHER_FORMATS) > MOSTLY:
-        why = "paths of files that are not read: pictures are JPEG, PNG, WEBP, BMP, GIF, TIFF, AVIF or, with "
-        why += "polyhead[dicom], DICOM"
+        why = "paths of files that are not read: pictures are JPEG, PNG, WEBP, BMP, GIF, TIFF, AVIF, with "
+        why += "polyhead[heic] HEIC, and with polyhead[dicom] DICOM"
         yield Guess("", why=why, rank=Rank.PLACES)
     if counts_rows(column):
         yield Guess("", why="only counts the rows", rank=Rank.COUNTER)

@@ -1,19 +1,23 @@
-"""Whether the paths of a table lead to pictures, by opening a few."""
+"""Whether the paths of a table lead to pictures, and whether its bytes are some, by opening a few."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from polyhead.contracts.validation import EMBEDDED_PICTURES
 from polyhead.kinds.guessing.columns import shown
+from polyhead.pictures.embedded import EmbeddedPictures
 from polyhead.pictures.facts import examine_picture
 from polyhead.pictures.failures import PictureError
 from polyhead.pictures.folder import PictureFolder
 from polyhead.storage.places import folder_of, is_remote, join
+from polyhead.validate.embedded import PictureColumns
 
 OPENED = 20
 """How many pictures of a column are opened, at most."""
@@ -83,11 +87,30 @@ def open_some(paths: pl.Series, table: str, root: str) -> Gallery:
     Raises:
         StorageError: The store does not answer.
     """
-    place = join(folder_of(table), root)
-    pictures = PictureFolder(place)
-    paths = paths.unique(maintain_order=True)
-    step = -(-len(paths) // OPENED)
-    fine, trouble, tried = 0, "", paths.gather_every(step).to_list()
+    return _opened(_spread(paths.unique(maintain_order=True)), PictureFolder(join(folder_of(table), root)))
+
+
+def open_held(cells: pl.Series, table: str) -> Gallery:
+    """Open a few of the pictures that a column holds itself, spread over the table.
+
+    Args:
+        cells: The column.
+        table: The table's place.
+    """
+    with tempfile.TemporaryDirectory(prefix="polyhead-") as folder:
+        held = Path(folder, EMBEDDED_PICTURES)
+        some = _spread(cells.drop_nulls()).to_frame()
+        paths = PictureColumns(some.schema, some.columns, held).placed(some).to_series()
+        paths = paths.explode() if isinstance(paths.dtype, pl.List) else paths
+        return _opened(paths.filter(paths != ""), PictureFolder(folder_of(table), EmbeddedPictures(held)))
+
+
+def _spread(values: pl.Series) -> pl.Series:
+    return values.gather_every(max(1, -(-len(values) // OPENED)))
+
+
+def _opened(paths: pl.Series, pictures: PictureFolder) -> Gallery:
+    fine, trouble, tried = 0, "", paths.to_list()
     for path in tried:
         try:
             examine_picture(pictures.read(path), max_pixels=_MOST_PIXELS, decode=False)

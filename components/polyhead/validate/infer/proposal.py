@@ -23,7 +23,7 @@ from polyhead.kinds.tables import FEATURE_TABLES, TARGET_TABLES, coerce
 from polyhead.kinds.union import FEATURES, METRIC_NAMES, Feature, Target
 from polyhead.validate.infer.guesses import guess_feature, guess_target
 from polyhead.validate.infer.leaks import gives_away
-from polyhead.validate.infer.pictures import find_root, open_some
+from polyhead.validate.infer.pictures import find_root, open_held, open_some
 from polyhead.validate.infer.ranges import ColumnRange, column_ranges
 from polyhead.validate.infer.roles import choose_key, counts_rows, renamed, split_meanings
 from polyhead.validate.infer.spelling import spelling_of
@@ -281,8 +281,15 @@ def _choose_split(
 
 
 def _look_at_pictures(columns: Sequence[Column], guesses: dict[str, Guess], table: str) -> str | None:
-    """Open a few pictures of every column that reads like paths; what cannot be opened is left out."""
-    galleries = [column for column in columns if _is_pictures(guesses[column.name].kind) and not column.holds_pictures]
+    """Open a few pictures of every column that seems to have some; what cannot be opened is left out."""
+    pictured = [column for column in columns if _is_pictures(guesses[column.name].kind)]
+    for column in pictured:
+        if column.holds_pictures:
+            gallery = open_held(column.series, table)
+            if gallery.opened - gallery.fine > ValidateSection().max_rejected * gallery.opened:
+                why = f"bytes that are no pictures: {gallery.trouble}"
+                guesses[column.name] = replace(guesses[column.name], why=why, left_out=True)
+    galleries = [column for column in pictured if not column.holds_pictures]
     if not galleries:
         return None
     paths = {column.name: _paths(column, guesses[column.name]) for column in galleries}

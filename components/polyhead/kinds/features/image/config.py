@@ -185,8 +185,8 @@ class PictureFeature(FeatureBase):
         description="Samples of 16-bit PNG and TIFF files that become black and white, such as [0, 4095] for a "
         "camera of 12 bits; what lies outside is cut off. Default: from 0 to the most that the bits in use can hold, "
         "by the file's sBIT chunk or its largest sample. Of DICOM files in grey, of any depth, in the units after "
-        "rescaling, such as [-160, 240] in Hounsfield units. Default: the file's first window, or all that BitsStored "
-        "can hold.",
+        "rescaling, such as [-160, 240] in Hounsfield units. Default: the file's first VOI LUT, or its first window, "
+        "or all that BitsStored can hold.",
     )
     on_missing: Data[Literal["reject", "mask"]] = Field(
         "reject",

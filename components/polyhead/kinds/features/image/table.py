@@ -20,11 +20,17 @@ from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import ADDRESS, LIST, MOSTLY, SEPARATORS, Guess, Rank
 from polyhead.kinds.protocols.table import FeatureTable
 from polyhead.pictures.dicom import reads_dicom
+from polyhead.pictures.heic import reads_heic
 from polyhead.pictures.looks import LOOKS, looks_of
 from polyhead.pictures.quality import choose_decoding
 
-_FORMATS = r"(?i)\.(?:jpe?g|jfif|png|webp|bmp|gif|tiff?|avif)$"  # how the path of a picture ends that Polyhead reads
-_WITH_DICOM = _FORMATS.replace("avif", "avif|dcm")
+_ENDINGS = "jpe?g|jfif|png|webp|bmp|gif|tiff?|avif"
+
+
+def _formats() -> str:
+    """A pattern of how the path of a picture ends that is read here."""
+    others = [ending for ending, is_read in (("dcm", reads_dicom()), ("hei[cf]", reads_heic())) if is_read]
+    return rf"(?i)\.(?:{'|'.join([_ENDINGS, *others])})$"
 
 
 S = TypeVar("S", bound=PictureStatistics)
@@ -116,7 +122,7 @@ def cut_paths(column: Column) -> tuple[str, int] | None:
 def _most_paths(lists: pl.Series) -> int:
     """The most paths of pictures that one of some lists has; 0 where not nearly all items are such paths."""
     paths = lists.explode(empty_as_null=False, keep_nulls=False).drop_nulls().str.strip_chars()
-    fine = paths.str.contains(_WITH_DICOM if reads_dicom() else _FORMATS) & ~paths.str.contains(ADDRESS)
+    fine = paths.str.contains(_formats()) & ~paths.str.contains(ADDRESS)
     return int(lists.list.len().max() or 0) if len(paths) and fine.mean() > MOSTLY else 0  # type: ignore[arg-type, operator]
 
 
@@ -136,7 +142,7 @@ class ImageTable(FeatureTable[ImageFeature]):
             return None
         if column.holds_pictures:
             return Guess("image", why="pictures inside the table", rank=Rank.TYPE)
-        if column.share(_WITH_DICOM if reads_dicom() else _FORMATS) > MOSTLY and column.share(ADDRESS) <= 1 - MOSTLY:
+        if column.share(_formats()) > MOSTLY and column.share(ADDRESS) <= 1 - MOSTLY:
             return Guess("image", why="paths of pictures", rank=Rank.PLACES)
         return None
 
