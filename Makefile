@@ -75,9 +75,9 @@ lock: $(STAMP) ## Recompile the lock files; LOCK_FLAGS=--upgrade takes newer ver
 	$(UV) pip compile pyproject.toml --group dev -c requirements.txt $(LOCKED) -o requirements-dev.txt
 	$(UV) pip compile --group pyproject.toml:docs $(LOCKED) -o requirements-docs.txt
 	echo uv | $(UV) pip compile - $(LOCKED) -o requirements-uv.txt
-	sed -n 's/^tensorflow==\([^ ]*\).*/tensorflow-cpu==\1/p' requirements.txt | $(UV) pip compile pyproject.toml - --extra dicom --extra serve \
+	sed -n 's/^tensorflow==\([^ ]*\).*/tensorflow-cpu==\1/p' requirements.txt | $(UV) pip compile pyproject.toml - --extra dicom --extra mlflow --extra serve \
 	  --override docker/overrides.in -c requirements.txt $(LOCKED) -o requirements-cpu.txt
-	$(UV) pip compile pyproject.toml --extra gpu --extra dicom --extra serve -c requirements.txt $(LOCKED) -o requirements-gpu.txt
+	$(UV) pip compile pyproject.toml --extra gpu --extra dicom --extra mlflow --extra serve -c requirements.txt $(LOCKED) -o requirements-gpu.txt
 	$(UV) pip compile benchmarks/peers/requirements.in --override benchmarks/peers/overrides.in $(LOCKED) \
 	  -o requirements-peers.txt
 

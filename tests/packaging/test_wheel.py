@@ -151,7 +151,7 @@ def test_metadata_names_the_dependencies_and_the_extras(metadata):
     declared = [Requirement(line) for line in PROJECT["dependencies"]]
     assert plain == {(canonicalize_name(one.name), str(one.specifier)) for one in declared}
     assert ("kfp", "<3,>=2.17") in plain
-    assert sorted(metadata.get_all("Provides-Extra")) == ["dicom", "docker", "gpu", "serve"]
+    assert sorted(metadata.get_all("Provides-Extra")) == ["dicom", "docker", "gpu", "mlflow", "onnx", "serve"]
     extras: dict[str, list[str]] = {}
     for one in required:
         if one.marker is not None:
@@ -160,6 +160,8 @@ def test_metadata_names_the_dependencies_and_the_extras(metadata):
         'extra == "dicom"': ["pydicom>=3.0"],
         'extra == "docker"': ["docker>=7.1"],
         'extra == "gpu"': ["tensorflow[and-cuda]>=2.18"],
+        'extra == "mlflow"': ["mlflow-skinny>=3.4"],
+        'extra == "onnx"': ["onnx>=1.17", "tf2onnx>=1.16"],
         'extra == "serve"': ["prometheus-client>=0.21", "starlette>=0.45", "uvicorn>=0.34"],
     }
 
