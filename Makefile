@@ -15,7 +15,7 @@ DOCS := .venv-docs
 DOCS_STAMP := $(DOCS)/.setup
 LOCKED = --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--python-version 3.11 --custom-compile-command "make lock" --quiet $(LOCK_FLAGS)
-IMAGE_EXTRAS = --extra bigquery --extra dicom --extra serve
+IMAGE_EXTRAS = --extra bigquery --extra dicom --extra mlflow --extra serve
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2

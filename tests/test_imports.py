@@ -53,6 +53,7 @@ COMMANDS = (
     "drift",
     "serve",
     "deploy",
+    "export",
 )
 COMMAND = "from polyhead.cli import main; main()"
 

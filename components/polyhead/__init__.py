@@ -27,6 +27,7 @@ _HOMES = {
     "fit": "polyhead.api.fitting",
     "infer": "polyhead.api.config",
     "load": "polyhead.api.model",
+    "mlflow": "polyhead.mlflow",
     "submit": "polyhead.api.submitting",
 }
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604  # the names are text
@@ -35,7 +36,8 @@ __all__ = ["__version__", *_HOMES]  # noqa: PLE0604  # the names are text
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'polyhead' has no attribute '{name}'")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    home = importlib.import_module(_HOMES[name])
+    value = home if home.__name__ == f"{__name__}.{name}" else getattr(home, name)
     globals()[name] = value
     return value
 

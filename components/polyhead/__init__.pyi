@@ -6,6 +6,7 @@ __all__: list[str]
 __version__: str
 
 if TYPE_CHECKING:  # so that mypy looks at these last: they need all that is below this package
+    from polyhead import mlflow as mlflow
     from polyhead.api.config import Config as Config
     from polyhead.api.config import infer as infer
     from polyhead.api.fitting import fit as fit

@@ -15,7 +15,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME = PYPROJECT["project"]["dependencies"]
 DEV, DOCS = PYPROJECT["dependency-groups"]["dev"], PYPROJECT["dependency-groups"]["docs"]
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
-GPU, BIGQUERY, DICOM, SERVE = (EXTRAS[name] for name in ("gpu", "bigquery", "dicom", "serve"))
+GPU, BIGQUERY, DICOM, MLFLOW, SERVE = (EXTRAS[name] for name in ("gpu", "bigquery", "dicom", "mlflow", "serve"))
 FILES = (
     "requirements.txt",
     "requirements-cpu.txt",
@@ -30,8 +30,25 @@ PEERS = [
     for line in (ROOT / "benchmarks/peers/requirements.in").read_text(encoding="utf-8").splitlines()
     if line and not line.startswith("#") and ";" not in line
 ]
-EXTRA_PACKAGES = [Requirement(line).name for line in (*BIGQUERY, *DICOM, *SERVE)]
-BELOW = ("anyio", "grpcio-status", "h11")
+EXTRA_PACKAGES = [Requirement(line).name for line in (*BIGQUERY, *DICOM, *MLFLOW, *SERVE)]
+BELOW = (
+    "anyio",
+    "cachetools",
+    "databricks-sdk",
+    "fastapi",
+    "gitdb",
+    "gitpython",
+    "grpcio-status",
+    "h11",
+    "importlib-metadata",
+    "opentelemetry-proto",
+    "opentelemetry-sdk",
+    "opentelemetry-semantic-conventions",
+    "python-dotenv",
+    "smmap",
+    "sqlparse",
+    "zipp",
+)
 """What these need beside the runtime."""
 PYTHONS = ("3.11", "3.12", "3.13")
 
@@ -88,7 +105,7 @@ def test_every_entry_is_one_exact_version_with_hashes(name):
         ("requirements.txt", RUNTIME),
         ("requirements-dev.txt", [*RUNTIME, *DEV]),
         ("requirements-docs.txt", DOCS),
-        ("requirements-gpu.txt", [*RUNTIME, *GPU, *BIGQUERY, *DICOM, *SERVE]),
+        ("requirements-gpu.txt", [*RUNTIME, *GPU, *BIGQUERY, *DICOM, *MLFLOW, *SERVE]),
         ("requirements-peers.txt", PEERS),
     ],
     ids=[
@@ -116,7 +133,7 @@ def test_development_runs_on_the_locked_runtime(python):
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_the_images_run_the_locked_runtime(python):
-    """One has TensorFlow from its package without CUDA, the other has CUDA beside it; both read BigQuery, and serve."""
+    """One has TensorFlow from its package without CUDA, the other has CUDA beside it; both have the extras."""
     runtime, cpu, gpu = (versions(f"requirements{part}.txt", python) for part in ("", "-cpu", "-gpu"))
     development = versions("requirements-dev.txt", python)
     runtime |= {name: development[name] for name in (*EXTRA_PACKAGES, *BELOW)}

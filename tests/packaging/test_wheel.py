@@ -151,7 +151,8 @@ def test_metadata_names_the_dependencies_and_the_extras(metadata):
     declared = [Requirement(line) for line in PROJECT["dependencies"]]
     assert plain == {(canonicalize_name(one.name), str(one.specifier)) for one in declared}
     assert ("kfp", "<3,>=2.17") in plain
-    assert sorted(metadata.get_all("Provides-Extra")) == ["bigquery", "dicom", "docker", "gpu", "heic", "serve"]
+    extra_names = ["bigquery", "dicom", "docker", "gpu", "heic", "mlflow", "onnx", "serve"]
+    assert sorted(metadata.get_all("Provides-Extra")) == extra_names
     extras: dict[str, list[str]] = {}
     for one in required:
         if one.marker is not None:
@@ -162,6 +163,8 @@ def test_metadata_names_the_dependencies_and_the_extras(metadata):
         'extra == "docker"': ["docker>=7.1"],
         'extra == "gpu"': ["tensorflow[and-cuda]>=2.18"],
         'extra == "heic"': ["pillow-heif>=1.0"],
+        'extra == "mlflow"': ["mlflow-skinny>=3.4"],
+        'extra == "onnx"': ["onnx>=1.17", "tf2onnx>=1.16"],
         'extra == "serve"': ["prometheus-client>=0.21", "starlette>=0.45", "uvicorn>=0.34"],
     }
 
@@ -170,7 +173,7 @@ def test_every_extra_that_a_message_names_is_one():
     """What tells a user to install an extra is right."""
     sources = [path.read_text("utf-8") for folder in PACKAGES.values() for path in folder.rglob("*.py")]
     named = {name for text in sources for name in re.findall(r"polyhead\[(\w+)\]", text)}
-    assert {"bigquery", "dicom", "docker", "heic", "serve"} <= named <= set(PROJECT["optional-dependencies"])
+    assert {"bigquery", "dicom", "docker", "heic", "mlflow", "onnx", "serve"} <= named <= set(PROJECT["optional-dependencies"])
 
 
 def test_the_console_script_is_the_command_line(wheel):

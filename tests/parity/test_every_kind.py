@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 from samples import every_kind, sent
 from sklearn.metrics import accuracy_score, mean_poisson_deviance, r2_score
 
+from polyhead.api.model import load
 from polyhead.contracts.bundle import CORE_MODEL, ModelBundle
 from polyhead.contracts.config import TrainSection
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.evaluate import step as evaluate_step
+from polyhead.export import step as export_step
 from polyhead.predict import step as predict_step
 from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step
@@ -120,6 +123,29 @@ def test_predict_says_of_a_table_what_the_network_says_of_examples(
         sets = [np.array(statistics[kind].names)[by_key[key][f"{kind}__set"]].tolist() for key in table["key"]]
         assert table[f"{kind}.set"].to_list() == sets
         assert min(map(len, sets)) > 0
+
+
+def test_the_exported_network_says_of_a_table_what_the_network_says_of_examples(
+    trained: tuple[Path, Any, pl.DataFrame], by_key: dict[str, dict[str, Any]]
+) -> None:
+    """Of every kind of head, with missing values of every kind; a class by its number."""
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("tf2onnx", reason="pip install 'polyhead[onnx]'")
+    folder, _, frame = trained
+    export_step.run(bundle=folder / "T", out=folder / "core.onnx")
+    session = runtime.InferenceSession(folder / "core.onnx")
+    outputs = [of.name for of in session.get_outputs()]
+    inputs = load(folder / "T").network_inputs(frame, image_root=folder)
+    assert inputs.rows.tolist() == list(range(frame.height))
+    said = dict(zip(outputs, session.run(None, inputs), strict=True))
+    heads = json.loads(session.get_modelmeta().custom_metadata_map["polyhead.heads"])
+    assert said.keys() == by_key[frame["id"][0]].keys()
+    for name, values in said.items():
+        expected = np.array([by_key[key][name] for key in frame["id"]])
+        if expected.dtype.kind == "S":
+            assert [heads[name]["classes"][at] for at in values] == [label.decode() for label in expected]
+        else:
+            np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_every_head_is_evaluated(trained: tuple[Path, Any, pl.DataFrame]) -> None:

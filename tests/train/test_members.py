@@ -365,6 +365,29 @@ def test_the_served_blend_is_what_the_bundle_predicts(tf: Any, trained: tuple[Pa
     assert [label.decode() for label in found.references["text"]["c"]] == rows["c"].to_list()
 
 
+def test_the_exported_blend_is_what_the_bundle_predicts(trained: tuple[Path, ModelBundle], tmp_path: Path) -> None:
+    """Networks of two seeds, lines over words too, and trees, of rows with missing values."""
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("tf2onnx", reason="pip install 'polyhead[onnx]'")
+    from polyhead.api.model import load
+    from polyhead.export.step import run as export
+
+    folder, bundle = trained
+    assert {"network", "linear", "boosted"} <= {name for of in bundle.ensemble.values() for name in of.weights}
+    export(bundle=folder / "M", out=tmp_path / "blend.onnx")
+    session = runtime.InferenceSession(tmp_path / "blend.onnx")
+    model = load(folder / "M")
+    rows = pl.read_csv(folder / "t.csv").with_row_index("row")
+    gaps = [pl.when(pl.col("row") % 5 != at).then(pl.col(name)) for at, name in enumerate(("x0", "colour", "note"))]
+    rows = rows.with_columns(gaps)
+    said = dict(
+        zip([of.name for of in session.get_outputs()], session.run(None, model.network_inputs(rows)), strict=True)
+    )
+    np.testing.assert_allclose(said["y"], model.predict(rows)["y"], rtol=1e-5, atol=1e-5)
+    for head, frame in model.predict_proba(rows).items():
+        np.testing.assert_allclose(said[f"{head}__probabilities"], frame.to_numpy(), rtol=1e-5, atol=1e-5)
+
+
 def test_off_leaves_the_network_alone_and_keeps_the_references(prepared: tuple[Path, Config], tmp_path: Path) -> None:
     """And without members there are none."""
     folder, config = prepared

@@ -30,7 +30,7 @@ from polyhead.tables.rejected import SCHEMA
 if TYPE_CHECKING:
     import pandas as pd
 
-    from polyhead.api.predictions import PandasPredictions, PolarsPredictions, Probabilities, Spoken
+    from polyhead.api.predictions import NetworkInputs, PandasPredictions, PolarsPredictions, Probabilities, Spoken
     from polyhead.model.predictor import Predictor
 
 _BUNDLE, _EVALUATION = f"{ModelBundle.__name__}.json", Path(PUBLISHED_EVALUATION).name
@@ -88,6 +88,15 @@ class Model:
         self._evaluation = evaluation
         self._validation = validation
         self._predictor: Predictor | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the bundle lies on this machine; of a remote one its copy, which is there as long as this object.
+
+        Raises:
+            ArtifactError: It was replaced by that of another model.
+        """
+        return self._bundle()
 
     @property
     def heads(self) -> dict[str, str]:
@@ -210,6 +219,45 @@ class Model:
         """
         return self._spoken(data, image_root, workers, verbose).probabilities()
 
+    def network_inputs(
+        self,
+        data: Data,
+        *,
+        image_root: str | Path | None = None,
+        workers: int | None = None,
+        verbose: bool = False,
+    ) -> NetworkInputs:
+        """What the network sees of a table, which is what `polyhead export --to onnx` takes.
+
+        Args:
+            data: As for `predict`.
+            image_root: As for `predict`.
+            workers: As for `predict`.
+            verbose: As for `predict`.
+
+        Returns:
+            Arrays by the name of an input, `(rows, …)`, as they go into an ONNX session. A row that cannot be used is
+            in none of them: `.rows` says which of the table's rows they have, from 0, and `.rejected` why others are
+            missing.
+
+        Raises:
+            DataError: As `predict`.
+        """
+        from polyhead.api.predictions import NetworkInputs
+        from polyhead.predict.step import inputs_of
+
+        given, bundle = Given.of(data), self._bundle()
+        root = self._at(image_root).image_root if image_root is not None else None
+        with self._working(verbose, "encode"):
+            kept, inputs, rejected = inputs_of(
+                bundle=bundle,
+                table=given.table,
+                workers=workers,
+                image_root=root,
+                predictor=self._held_predictor(bundle),
+            )
+        return NetworkInputs(inputs, kept["row"].to_numpy(), rejected if given.is_polars else rejected.to_pandas())
+
     def evaluate(
         self,
         data: Data,
@@ -310,16 +358,21 @@ class Model:
                 error.rename(str(self._place), self.path)
                 raise
 
+    def _held_predictor(self, bundle: Path) -> Predictor:
+        """The bundle's network, which is read once."""
+        from polyhead.predict.step import predictor_of
+
+        if self._predictor is None:
+            self._predictor = predictor_of(bundle)
+        return self._predictor
+
     def _spoken(self, data: Data, image_root: str | Path | None, workers: int | None, verbose: bool) -> Spoken:
         from polyhead.api.predictions import Spoken
-        from polyhead.predict.step import predictor_of
         from polyhead.predict.step import run as predict
 
         given = Given.of(data)
         with self._working(verbose, "predict") as folder:
             bundle = self._bundle()
-            if self._predictor is None:
-                self._predictor = predictor_of(bundle)
             out = folder / "predictions.parquet"
             root = self._at(image_root).image_root if image_root is not None else None
             try:
@@ -329,7 +382,7 @@ class Model:
                     out=out,
                     workers=workers,
                     image_root=root,
-                    predictor=self._predictor,
+                    predictor=self._held_predictor(bundle),
                 )
             except DataError as error:
                 aside = next(folder.glob("*.rejected.parquet"), None)

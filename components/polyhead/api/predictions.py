@@ -11,6 +11,9 @@ import polars as pl
 from polyhead.errors import did_you_mean
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from polyhead.api.tables import Given
 
     Frame = pd.DataFrame | pl.DataFrame
@@ -54,6 +57,21 @@ class Probabilities(dict[str, Any]):
         if head in self._without:
             raise KeyError(f"'{head}' is a {self._without[head]} head, which has no probabilities: see predict")
         raise KeyError(f"the model has no head '{head}' with probabilities: {did_you_mean(head, list(self))}")
+
+
+class NetworkInputs(dict[str, "NDArray[Any]"]):
+    """Arrays by the name of an input of the network, `(rows, …)`.
+
+    Args:
+        arrays: By name.
+        rows: The row of the table that each has, from 0, int64 (rows,).
+        rejected: A line per cell that does not fit.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], rows: NDArray[np.int64], rejected: Frame) -> None:
+        super().__init__(arrays)
+        self.rows = rows
+        self.rejected = rejected
 
 
 class Spoken:

@@ -1,4 +1,4 @@
-"""Put a model to use over HTTP: a small server for trying it, and manifests for a cluster."""
+"""Put a model to use: a small server for trying it, manifests for a cluster, a file for other runtimes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from polyhead.cli.options import BundleArgument, JsonOption, print_json
+from polyhead.cli.options import BundleArgument, JsonOption, finish, print_json
 
 app = typer.Typer()
 _PANEL = "Serve a model"
+_FORMATS = ("onnx",)
 
 NameOption = Annotated[
     str, typer.Option(metavar="NAME", help="What requests call the model: letters, digits, - and _.")
@@ -111,3 +112,22 @@ def deploy(
         print_json({"manifest": str(out) if out else None, "documents": documents})
     elif out is None:
         sys.stdout.write(text)
+
+
+@app.command(rich_help_panel=_PANEL)
+def export(
+    bundle: BundleArgument,
+    to: Annotated[str, typer.Option(metavar="<onnx>", help="The format.")],
+    out: Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="The file to write, here or in a bucket.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model's network for other runtimes than TensorFlow: encoded features in, every head's answers out."""
+    from polyhead.errors import did_you_mean
+    from polyhead.export.step import run
+    from polyhead.progress import step
+
+    if to not in _FORMATS:
+        raise typer.BadParameter(f"'{to}' is unknown: {did_you_mean(to, _FORMATS)}", param_hint="--to")
+    with step("export"):
+        exported = run(bundle=bundle, out=out)
+    finish(exported, as_json)

@@ -124,11 +124,13 @@ def train(
     """Train the multi-head model and bundle it with its transforms."""
     from polyhead.progress import step
     from polyhead.storage.places import beside
+    from polyhead.tracking import track_training
     from polyhead.train.step import run as train_model
 
     with step("train"):
         checked = load(config).with_seed(seed)
         result = train_model(config=checked, shards=shards, preprocessing=preprocessing, out=out)
+        track_training(result, out, out)
     inputs = ("--bundle", out, "--shards", shards, "--preprocessing", preprocessing)
     then = ("evaluate", config, *inputs, "--out", beside(out, "evaluate"))
     finish(result, as_json, made="the model, with its SavedModel in serving", out=out, then=then)
@@ -154,6 +156,7 @@ def evaluate(
     """Predict the test rows, measure every head beside its baseline, write the report and the verdict."""
     from polyhead.evaluate.step import run as evaluate_model
     from polyhead.progress import step
+    from polyhead.tracking import track_evaluation
 
     with step("evaluate"):
         checked = load(config)
@@ -165,6 +168,7 @@ def evaluate(
             out=out,
             against=compared(config, checked, against),
         )
+        track_evaluation(result, out)
     if as_json:
         finish(result, as_json)
         return

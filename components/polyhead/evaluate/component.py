@@ -25,6 +25,7 @@ def component(image: str) -> Any:
         from polyhead.contracts.evaluation import REPORT_PAGE
         from polyhead.evaluate.step import run
         from polyhead.progress import step
+        from polyhead.tracking import track_evaluation
 
         with step("evaluate"):
             result = run(
@@ -34,6 +35,7 @@ def component(image: str) -> Any:
                 preprocessing=preprocessing.path,
                 out=evaluation.path,
             )
+            track_evaluation(result, evaluation.uri)
         metrics.metadata.update(result.flat_metrics())
         shutil.copyfile(f"{evaluation.path}/{REPORT_PAGE}", report.path)
 

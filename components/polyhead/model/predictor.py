@@ -158,14 +158,49 @@ class Predictor:
             name: (block.columns if block.IS_SLICED else block.missing)(features[block.KIND])[name]
             for name, block in self._sliced.items()
         }
-        return keys, self._said(logits), targets, kept, self._referred(inputs)
+        return keys, self._said(logits, self.fitted), targets, kept, self._referred(inputs)
+
+    @property
+    def specs(self) -> dict[str, tf.TensorSpec]:
+        """What the network takes, by name, `(batch, …)`."""
+        return {name: tf.TensorSpec(of.shape, of.dtype, name=name) for name, of in self._core.input.items()}
+
+    def answers(self, inputs: Batch, fitted: Fitted | None = None) -> Batch:
+        """What the heads say of the network's inputs, as `polyhead.model.outputs.predictions` gives it.
+
+        Args:
+            inputs: As `specs` has them.
+            fitted: What the heads' words are taken from. Default: `fitted`.
+        """
+        return self._said(self._core(inputs, training=False), fitted or self.fitted)
+
+    def inputs(self, batches: Iterable[Any]) -> dict[str, NDArray[Any]]:
+        """What the transforms make of rows: the network's inputs, by name.
+
+        Rows of which some are longer, such as those of words, are filled up with zeros, which count nothing.
+
+        Args:
+            batches: Serialised examples as for `predict`.
+        """
+        made = tf.function(self._inputs, input_signature=_EXAMPLES, autograph=False)
+        parts = [{name: of.numpy() for name, of in made(tf.convert_to_tensor(batch)).items()} for batch in batches]
+        found = {}
+        for name in self.specs:
+            each = [part[name] for part in parts]
+            size = np.max([of.shape[1:] for of in each], axis=0, initial=0).astype(int)
+            padded = [
+                np.pad(of, [(0, 0), *((0, most - own) for most, own in zip(size, of.shape[1:], strict=True))])
+                for of in each
+            ]
+            found[name] = np.concatenate(padded)
+        return found
 
     def _inputs(self, batch: tf.Tensor) -> Batch:
         inputs: Batch = self._transforms(self._parse(batch)[1])
         return inputs
 
-    def _said(self, logits: Batch) -> Batch:
-        return predictions(self.fitted, logits, self.bundle.corrections, self.bundle.thresholds, self.bundle.radii)
+    def _said(self, logits: Batch, fitted: Fitted) -> Batch:
+        return predictions(fitted, logits, self.bundle.corrections, self.bundle.thresholds, self.bundle.radii)
 
     def shown(self, examples: Sequence[bytes]) -> tuple[dict[str, Any], dict[str, list[NDArray[np.uint8] | None]]]:
         """What some rows look like.
@@ -229,7 +264,10 @@ class Predictor:
                 for how in ways:
                     of[how].append(cut.logits(inputs, others[how], mask))
         for of in logits:
-            yield {how: {name: values.numpy() for name, values in self._said(_arrays(of[how])).items()} for how in ways}
+            yield {
+                how: {name: values.numpy() for name, values in self._said(_arrays(of[how]), self.fitted).items()}
+                for how in ways
+            }
 
     def _referred(self, inputs: Batch) -> dict[str, Batch]:
         """What the simple models predict, by their name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from polyhead.contracts.artifact import require_same
 from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, ModelBundle
@@ -84,6 +86,50 @@ def run(
         ArtifactError: `bundle` is none, or `out` is a folder.
     """
     out = _file(out)
+    with _opened_rows(bundle, table, workers, image_root, predictor) as (clean, model):
+        predicted = model.predict(clean.rows.iter_slices(ROWS_AT_ONCE), clean.rows.height)
+    cells = in_order([clean.rejected, model.rejected.frame()])
+    cells = cells if clean.files is None else clean.files.located(cells)
+    return _write([predicted], cells, name=clean.name, rows_read=clean.rows_read, out=out)
+
+
+def inputs_of(
+    *,
+    bundle: str | Path,
+    table: Table,
+    workers: int | None = None,
+    image_root: str | None = None,
+    predictor: Predictor | None = None,
+) -> tuple[pl.DataFrame, dict[str, NDArray[Any]], pl.DataFrame]:
+    """What a bundle's network sees of every row of a table.
+
+    Args:
+        bundle: The artifact of `train`: a folder of this machine.
+        table: As for `run`.
+        workers: As for `run`.
+        image_root: As for `run`.
+        predictor: As for `run`.
+
+    Returns:
+        `row` and `key` of the rows that can be used, the network's inputs of these by name, and the cells that do not
+        fit.
+
+    Raises:
+        DataError: As `run`.
+        ArtifactError: `bundle` is none.
+    """
+    with _opened_rows(bundle, table, workers, image_root, predictor) as (clean, model):
+        if not clean.rows.height:
+            raise DataError("no-clean-rows", "no row can be predicted", where=clean.name)
+        kept, inputs = model.inputs(clean.rows.iter_slices(ROWS_AT_ONCE), clean.rows.height)
+    return kept, inputs, in_order([clean.rejected, model.rejected.frame()])
+
+
+@contextlib.contextmanager
+def _opened_rows(
+    bundle: str | Path, table: Table, workers: int | None, image_root: str | None, predictor: Predictor | None
+) -> Iterator[tuple[_Clean, _Model]]:
+    """The clean rows of a table, and the model that reads them, while the pictures that the table holds are at hand."""
     trained = ModelBundle.read(bundle)
     config = trained.config(bundle)
     if image_root is not None:
@@ -92,11 +138,7 @@ def run(
         held = Path(folder, EMBEDDED_PICTURES)
         clean = _Clean.of(_settled(config, trained, bundle), table, held)
         pictures = PictureFolder(clean.image_root, EmbeddedPictures(held))
-        model = _Model(predictor or predictor_of(bundle), config, pictures, workers)
-        predicted = model.predict(clean.rows.iter_slices(ROWS_AT_ONCE), clean.rows.height)
-    cells = in_order([clean.rejected, model.rejected.frame()])
-    cells = cells if clean.files is None else clean.files.located(cells)
-    return _write([predicted], cells, name=clean.name, rows_read=clean.rows_read, out=out)
+        yield clean, _Model(predictor or predictor_of(bundle), config, pictures, workers)
 
 
 def predictor_of(bundle: str | Path) -> Predictor:
@@ -354,19 +396,8 @@ class _Model:
         heads = self._predictor.fitted.target_statistics
         kept: list[pl.DataFrame] = []
         parts: list[pl.DataFrame] = []
-        groups, coming = itertools.tee(groups)
-        encoded = self._encoded(row for group in coming for row in self._encoder.rows(group))
-
-        def batches(advance: Advance) -> Iterator[list[bytes]]:
-            for group in groups:
-                usable, examples = self._examples(group, itertools.islice(encoded, group.height))
-                kept.append(usable.select(row=ROW, key=KEY))
-                for at in range(0, len(examples), _BATCH):
-                    yield [b"".join(made.example) for made in self._encode(examples[at : at + _BATCH])]
-                advance(group.height)
-
         with progress("predict", total=rows, unit="rows") as advance:
-            for predicted in self._predictor.predict(batches(advance)):
+            for predicted in self._predictor.predict(self._batches(groups, kept, advance)):
                 columns = [
                     column
                     for name, statistics in heads.items()
@@ -374,6 +405,34 @@ class _Model:
                 ]
                 parts.append(pl.DataFrame(columns))
         return pl.concat([pl.concat(kept), pl.concat(parts)], how="horizontal") if parts else pl.DataFrame()
+
+    def inputs(self, groups: Iterable[pl.DataFrame], rows: int) -> tuple[pl.DataFrame, dict[str, NDArray[Any]]]:
+        """What the network sees of groups of rows.
+
+        Args:
+            groups: As for `predict`.
+            rows: Likewise.
+
+        Returns:
+            `row` and `key` of the rows that could be used, and the network's inputs of these by name.
+        """
+        kept: list[pl.DataFrame] = []
+        with progress("encode", total=rows, unit="rows") as advance:
+            inputs = self._predictor.inputs(self._batches(groups, kept, advance))
+        return pl.concat(kept), inputs
+
+    def _batches(
+        self, groups: Iterable[pl.DataFrame], kept: list[pl.DataFrame], advance: Advance
+    ) -> Iterator[list[bytes]]:
+        """The examples of the rows that can be used, whose `row` and `key` are added to `kept`."""
+        groups, coming = itertools.tee(groups)
+        encoded = self._encoded(row for group in coming for row in self._encoder.rows(group))
+        for group in groups:
+            usable, examples = self._examples(group, itertools.islice(encoded, group.height))
+            kept.append(usable.select(row=ROW, key=KEY))
+            for at in range(0, len(examples), _BATCH):
+                yield [b"".join(made.example) for made in self._encode(examples[at : at + _BATCH])]
+            advance(group.height)
 
     def _examples(
         self, rows: pl.DataFrame, encoded: Iterable[EncodedRow | RowError]

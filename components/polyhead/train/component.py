@@ -18,9 +18,13 @@ def component(image: str) -> Any:
         """Train the multi-head model and bundle it with its transforms."""
         from polyhead.contracts.config import parse_config
         from polyhead.progress import step
+        from polyhead.tracking import track_training
         from polyhead.train.step import run
 
         with step("train"):
-            run(config=parse_config(config), shards=shards.path, preprocessing=preprocessing.path, out=bundle.path)
+            made = run(
+                config=parse_config(config), shards=shards.path, preprocessing=preprocessing.path, out=bundle.path
+            )
+            track_training(made, bundle.path, bundle.uri)
 
     return train

@@ -1,0 +1,1 @@
+"""Write a trained network in another format than TensorFlow's."""
