@@ -24,19 +24,19 @@ def cpu_seconds() -> float:
     return time.process_time() + times.children_user + times.children_system
 
 
-def report(work: Callable[[], int | tuple[int, float]]) -> None:
+def report(work: Callable[[], int | tuple[int, float] | tuple[int, float, float]]) -> None:
     """Do the work once and print what it took: the last line of what this process prints.
 
     Args:
         work: Gives how many items it did; or that and the seconds that count, where it knows better than the clock
-            around it, and its CPU time is then left out. Imports belong before it.
+            around it, and their CPU time, which is otherwise left out. Imports belong before it.
     """
     cpu, started = cpu_seconds(), time.perf_counter()
     done = work()
     told: dict[str, float] = {"seconds": time.perf_counter() - started, "cpu_seconds": cpu_seconds() - cpu}
     if isinstance(done, tuple):
-        count, seconds = done
-        told = {"seconds": seconds}
+        count, *taken = done
+        told = dict(zip(("seconds", "cpu_seconds"), taken, strict=False))
     else:
         count = done
     print(json.dumps({"count": count, **told}), flush=True)

@@ -88,6 +88,9 @@ def test_the_saved_model_says_of_raw_rows_what_the_network_says_of_examples(
     _, wanted = serve.structured_input_signature
     assert {name: value.dtype for name, value in raw.items()} == {name: spec.dtype for name, spec in wanted.items()}
     served = {name: value.numpy() for name, value in serve(**raw).items()}
+    assert {name: value.shape for name, value in serve(**{name: value[:0] for name, value in raw.items()}).items()} == {
+        name: (0, *value.shape[1:]) for name, value in served.items()
+    }
     pictures = [name for name, feature in config.features.items() if feature.PICTURES]
     assert [name for name in pictures if served.pop(f"{name}__failed").any()] == []
     assert len(by_key) == frame.height

@@ -45,8 +45,8 @@ def orientation(tf: Any) -> Callable[[bytes], int]:
     """The graph's reading of a file's EXIF orientation."""
     from polyhead.pictures import graph
 
-    read = tf.function(graph.orientation, autograph=False)
-    return lambda content: int(read(tf.constant(content)))
+    read = tf.function(graph.file_facts, autograph=False)
+    return lambda content: int(read(tf.constant(content))[0])
 
 
 def sharded(content: bytes, size: tuple[int, int], scaled: bool = True) -> Any:

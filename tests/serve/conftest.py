@@ -140,8 +140,8 @@ def untrained(tf: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(folder / "P", out / BUNDLED_PREPROCESSING, ignore=shutil.ignore_patterns(SPLITS_TABLE))
     (out / BUNDLED_CONFIG).write_text(config.model_dump_json(by_alias=True), encoding="utf-8")
     core = build_core(fitted, sized(config, held.rows["train"])[0])
-    export_serving(core, fitted, {}, {"sold": [0.5], "tags": [0.5, 0.5]}, bundle.radii, out / "serving")
-    close_artifact(out, bundle)
+    signatures = export_serving(core, fitted, {}, {"sold": [0.5], "tags": [0.5, 0.5]}, bundle.radii, out / "serving")
+    close_artifact(out, bundle.model_copy(update={"signatures": signatures}))
     return folder
 
 
@@ -153,7 +153,7 @@ def served(tf: Any, untrained: Path) -> Iterator[Served]:
     from polyhead.serve.model import ServedModel
 
     model = ServedModel(untrained / "T", max_pixels=10_000)
-    limits = Limits(bytes=200_000, rows=40, concurrent=4, threads=2)
+    limits = Limits(bytes=200_000, rows=40, concurrent=4, held=10**6, seconds=60, threads=2)
     url, end = start(application(model, "things", limits))
     answer = tf.saved_model.load(str(untrained / "T" / "serving")).signatures["serving_default"]
     yield Served(untrained / "T", untrained, url, answer, model)

@@ -32,7 +32,11 @@ def serve(
     ] = 50_000_000,
     max_concurrent: Annotated[
         int, typer.Option(min=1, metavar="N", help="Most requests at once, those that wait included.")
-    ] = 64,
+    ] = 2048,
+    max_held: Annotated[int, typer.Option(min=1, metavar="N", help="Most bytes of their bodies together.")] = 2**28,
+    max_seconds: Annotated[
+        float, typer.Option(min=0.001, metavar="N", help="How long a request may wait for its turn.")
+    ] = 60.0,
     as_json: JsonOption = False,
 ) -> None:
     """Serve a model for trying it: a page, TF Serving's REST shape, the open inference protocol, metrics."""
@@ -53,6 +57,8 @@ def serve(
         max_rows=max_rows,
         max_pixels=max_pixels,
         max_concurrent=max_concurrent,
+        max_held=max_held,
+        max_seconds=max_seconds,
         ready=ready,
     )
 

@@ -30,6 +30,14 @@ CORE_MODEL = "core.keras"
 REFERENCE_MODELS = "references.keras"
 SERVING_MODEL = "serving"
 SERVING_GRAPH = ("saved_model.pb", "fingerprint.pb")
+RAW_ROWS = "serving_default"
+"""The signature that takes raw rows and gives all answers."""
+TRANSFORM = "transform"
+"""The one that gives what the network gets of raw rows."""
+FEATURES = "features"
+"""The one that takes what `transform` gives, and gives all answers."""
+ANSWERS = {"decisions": (), "probabilities": ("probabilities", "quantiles"), "intervals": ("low", "high", "set")}
+"""Those that take raw rows and give some of the answers: by what follows the target in an output's name."""
 BUNDLED_PREPROCESSING = "preprocessing"
 BUNDLED_CONFIG = "config.json"
 HISTORY = "history.json"
@@ -185,6 +193,36 @@ class HeadEnsemble(Record):
     references: dict[str, Reference]
 
 
+class Tensor(Record):
+    """What a signature of the SavedModel takes or gives under one name.
+
+    Attributes:
+        dtype: TensorFlow's word, such as float64.
+        shape: None for any size; the first is that of the batch.
+    """
+
+    dtype: str
+    shape: list[int | None]
+
+    @property
+    def words(self) -> str:
+        """For people: float64 (batch, 3)."""
+        sizes = ["batch", *("any" if size is None else str(size) for size in self.shape[1:])]
+        return f"{self.dtype} ({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+class Signature(Record):
+    """A way of calling the SavedModel; see `polyhead.train.export`.
+
+    Attributes:
+        inputs: By name.
+        outputs: By name.
+    """
+
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+
+
 class ModelBundle(Contract):
     """A trained model.
 
@@ -207,6 +245,7 @@ class ModelBundle(Contract):
         refitted: Whether all models were fitted once more, on train and val rows, each network for as many epochs as
             its best was in. What had been chosen before stays, and so do the history and `best_score`, which are those
             of the models before. Default: false, as in bundles that do not say.
+        signatures: Of the SavedModel, by name. Default: none, as in bundles that do not say.
     """
 
     FORMAT_VERSION: ClassVar[int] = 3
@@ -228,6 +267,7 @@ class ModelBundle(Contract):
     decisions: dict[str, Decision]
     conformity: dict[str, Conformity] = Field({})
     refitted: bool = False
+    signatures: dict[str, Signature] = Field({})
 
     @property
     def thresholds(self) -> dict[str, list[float]]:

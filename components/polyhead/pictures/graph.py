@@ -19,6 +19,7 @@ from polyhead.pictures.png import SIGNATURE
 from polyhead.pictures.resize import Fitting, bars
 from polyhead.pictures.samples import WHITE, Colour
 
+_JPEG = b"\xff\xd8\xff"
 _EXIF = b"Exif\x00\x00"
 _TIFF_HEADER = r"(II|MM)(\x2a\x00|\x00\x2a)"
 _ORIENTATION_TAG, _SHORT, _LONG = 0x0112, 3, 4
@@ -63,21 +64,47 @@ def load(
     Returns:
         uint8 (height, width, 3), or (height, width, 1) in gray.
     """
-
-    def begins(word: bytes) -> tf.Tensor:
-        return tf.equal(tf.strings.substr(content, 0, len(word)), word)
-
+    code, transparent, significant = file_facts(content)
     pixels = tf.case(
         [
-            (begins(b"\xff\xd8\xff"), lambda: _decode_jpeg(content, size if scaled else None)),
-            (begins(SIGNATURE), lambda: _decode_png(content, background, sample_range)),
-            (begins(b"GIF8"), lambda: _decode_gif(content, background)),
-            (begins(b"BM"), lambda: _decode_bmp(content)),
+            (_begins(content, _JPEG), lambda: _decode_jpeg(content, code, size if scaled else None)),
+            (
+                _begins(content, SIGNATURE),
+                lambda: _decode_png(content, transparent, significant, background, sample_range),
+            ),
+            (_begins(content, b"GIF8"), lambda: _decode_gif(content, background)),
+            (_begins(content, b"BM"), lambda: _decode_bmp(content)),
         ],
         default=lambda: _refused(content),
     )
-    pixels = tf.ensure_shape(pixels, [None, None, 3])
+    pixels = turn(tf.ensure_shape(pixels, [None, None, 3]), code)
     return fitted(in_gray(pixels) if gray else pixels, size, fit, background)
+
+
+def _begins(content: tf.Tensor, word: bytes) -> tf.Tensor:
+    return tf.equal(tf.strings.substr(content, 0, len(word)), word)
+
+
+def file_facts(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """What is decided by the parts of a file around its pixels.
+
+    Args:
+        content: Scalar string, the bytes of a file.
+
+    Returns:
+        EXIF orientation of a JPEG or PNG file, int32 from 1 to 8; 1 where it has none, or none that can be read.
+        Whether a PNG file says what is transparent, bool. Its significant bits, int32, 0 where it does not say.
+    """
+    none = tf.constant(False), tf.constant(0), tf.constant(b"")
+    transparent, significant, exif = tf.case(
+        [
+            (_begins(content, _JPEG), lambda: (*none[:2], _exif_block(content))),
+            (_begins(content, SIGNATURE), lambda: _png_facts(content)),
+        ],
+        default=lambda: none,
+    )
+    code = tf.cond(tf.equal(exif, b""), lambda: tf.constant(1), lambda: _orientation_in(exif))
+    return code, transparent, significant
 
 
 def in_gray(pixels: tf.Tensor) -> tf.Tensor:
@@ -86,26 +113,30 @@ def in_gray(pixels: tf.Tensor) -> tf.Tensor:
     return tf.cast((weighed + 2**15) // 2**16, tf.uint8)
 
 
-def _decode_jpeg(content: tf.Tensor, at_least: tuple[int, int] | None) -> tf.Tensor:
-    """A JPEG file upright, scaled down as `polyhead.pictures.decode.decode_picture` does."""
-    code = orientation(content)
+def _decode_jpeg(content: tf.Tensor, code: tf.Tensor, at_least: tuple[int, int] | None) -> tf.Tensor:
+    """A JPEG file as it is stored, scaled down as `polyhead.pictures.decode.decode_picture` does."""
 
     def decoded(factor: int) -> tf.Tensor:
         return tf.io.decode_jpeg(content, channels=3, ratio=factor, dct_method="INTEGER_ACCURATE")
 
     if at_least is None:
-        return turn(decoded(1), code)
+        return decoded(1)
     stored = tf.io.extract_jpeg_shape(content)[:2]
     upright = tf.where(code >= 5, stored[::-1], stored)
-    enough = [tf.reduce_all(-(-upright // factor) >= at_least) for factor in REDUCTIONS]
-    first = tf.argmax(tf.cast([*enough, True], tf.int32), output_type=tf.int32)
+    enough = tf.reduce_all(-(-upright // tf.constant(REDUCTIONS)[:, None]) >= at_least, 1)
+    first = tf.argmax(tf.cast(tf.concat([enough, [True]], 0), tf.int32), output_type=tf.int32)
     branches = [functools.partial(decoded, factor) for factor in (*REDUCTIONS, 1)]
-    return turn(tf.switch_case(first, branches), code)
+    return tf.switch_case(first, branches)
 
 
-def _decode_png(content: tf.Tensor, background: Colour, sample_range: tuple[int, int] | None) -> tf.Tensor:
-    """A PNG file of any kind, upright and over the background."""
-    transparent, significant, exif = _png_facts(content)
+def _decode_png(
+    content: tf.Tensor,
+    transparent: tf.Tensor,
+    significant: tf.Tensor,
+    background: Colour,
+    sample_range: tuple[int, int] | None,
+) -> tf.Tensor:
+    """A PNG file of any kind as it is stored, over the background; two of its facts are of `file_facts`."""
     kind = _numbers(content, 24, 2)
     has_alpha = transparent | tf.equal(kind[1], 4) | tf.equal(kind[1], 6)
 
@@ -122,11 +153,10 @@ def _decode_png(content: tf.Tensor, background: Colour, sample_range: tuple[int,
         samples = tf.cast(tf.io.decode_png(content, channels=4), tf.int32)
         return _over(background, samples[..., :3], samples[..., 3:])
 
-    pixels = tf.case(
+    return tf.case(
         [(tf.equal(kind[0], 16), deep), (has_alpha, shallow)],
         default=lambda: tf.io.decode_png(content, channels=3),
     )
-    return turn(pixels, _orientation_in(exif))
 
 
 def _png_facts(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -135,7 +165,7 @@ def _png_facts(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     EXIF may follow the samples. Nothing else is looked for behind their first chunk.
     """
     length = tf.strings.length(content)
-    has_exif = tf.strings.regex_full_match(content, r"\C*eXIf\C*")
+    has_any, has_exif = _holds(content, "(tRNS|sBIT|eXIf)"), _holds(content, "eXIf")
 
     def step(at: tf.Tensor, seen: tf.Tensor, *found: tf.Tensor) -> tuple[tf.Tensor, ...]:
         transparent, significant, exif = found
@@ -153,8 +183,13 @@ def _png_facts(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return tf.where(ends, length, at + 12 + size), seen, transparent, significant, exif
 
     start = (tf.constant(len(SIGNATURE)), tf.constant(False), tf.constant(False), tf.constant(0), tf.constant(b""))
-    _, _, transparent, significant, exif = tf.while_loop(lambda at, *_: at + 12 <= length, step, start)
+    _, _, transparent, significant, exif = tf.while_loop(lambda at, *_: has_any & (at + 12 <= length), step, start)
     return transparent, significant, exif
+
+
+def _holds(content: tf.Tensor, word: str) -> tf.Tensor:
+    """Whether a word is anywhere in a file: a look that costs less than one step through its parts."""
+    return tf.strings.regex_full_match(content, rf"\C*{word}\C*")
 
 
 def _significant_range(largest: tf.Tensor, significant: tf.Tensor) -> tf.Tensor:
@@ -263,12 +298,6 @@ def _numbers(content: tf.Tensor, at: tf.Tensor | int, count: int) -> tf.Tensor:
     return tf.pad(tf.cast(there, tf.int32), [[0, count - tf.size(there)]])
 
 
-def orientation(content: tf.Tensor) -> tf.Tensor:
-    """EXIF orientation of a JPEG or PNG file, int32 from 1 to 8; 1 where it has none, or none that can be read."""
-    is_png = tf.equal(tf.strings.substr(content, 0, len(SIGNATURE)), SIGNATURE)
-    return _orientation_in(tf.cond(is_png, lambda: _png_facts(content)[2], lambda: _exif_block(content)))
-
-
 def _orientation_in(block: tf.Tensor) -> tf.Tensor:
     """The orientation in an EXIF block, with or without the word that begins it."""
     block = tf.strings.regex_replace(block, r"^(Exif\x00\x00){1,2}", "")
@@ -301,6 +330,7 @@ def _orientation_in(block: tf.Tensor) -> tf.Tensor:
 def _exif_block(content: tf.Tensor) -> tf.Tensor:
     """A JPEG's first EXIF segment, scalar string; empty where there is none before the picture."""
     length = tf.strings.length(content)
+    has_any = _holds(content, r"Exif\x00\x00")
 
     def step(at: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         head = tf.cast(tf.io.decode_raw(tf.strings.substr(content, at, 4), tf.uint8), tf.int32)
@@ -317,7 +347,7 @@ def _exif_block(content: tf.Tensor) -> tf.Tensor:
         return tf.where(ends | is_exif, length, following), block
 
     _, block = tf.while_loop(
-        lambda at, _: at + 4 <= length,
+        lambda at, _: has_any & (at + 4 <= length),
         step,
         (tf.constant(2), tf.constant(b"")),
         maximum_iterations=_MOST_SEGMENTS,
@@ -332,6 +362,10 @@ def turn(pixels: tf.Tensor, code: tf.Tensor) -> tf.Tensor:
         pixels: (height, width, 3).
         code: Scalar int32, 1 to 8.
     """
+    return tf.cond(tf.equal(code, 1), lambda: pixels, lambda: _turned(pixels, code))
+
+
+def _turned(pixels: tf.Tensor, code: tf.Tensor) -> tf.Tensor:
     pixels = tf.cond(code >= 5, lambda: tf.transpose(pixels, [1, 0, 2]), lambda: pixels)
     across = tf.reduce_any(tf.equal(code, [2, 3, 6, 7]))
     down = tf.reduce_any(tf.equal(code, [3, 4, 7, 8]))
@@ -393,6 +427,11 @@ def resize(pixels: tf.Tensor, size: tuple[int | tf.Tensor, int | tf.Tensor]) -> 
     Returns:
         uint8 (height, width, 3 or 1).
     """
+    fits = tf.reduce_all(tf.equal(tf.shape(pixels)[:2], size))
+    return tf.cond(fits, lambda: pixels, lambda: _resized(pixels, size))
+
+
+def _resized(pixels: tf.Tensor, size: tuple[int | tf.Tensor, int | tf.Tensor]) -> tf.Tensor:
     height, width = size
     shape, channels = tf.shape(pixels), pixels.shape[2]
     values = tf.cast(pixels, tf.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import time
@@ -10,8 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import anyio
-import anyio.to_thread
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,12 +21,14 @@ from starlette.routing import Route
 from polyhead import __version__
 from polyhead.errors import DataError, Problem, did_you_mean
 from polyhead.serve import page
+from polyhead.serve.batching import Batches, WaitedTooLongError, Work
 from polyhead.serve.model import FAILED, ServedModel
 from polyhead.serve.requests import (
     Columns,
     columns_of,
     document,
     instances_of,
+    outputs_of,
     predictions_of,
     tensors_from,
     tensors_of,
@@ -40,6 +41,7 @@ _DRAINED = 4
 _VERSION = "1"
 """Of the model, in protocols that have versions: a server has one."""
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -49,6 +51,8 @@ _HEADERS = {
 }
 
 Handler = Callable[[Request], Awaitable[Response]]
+Read = Callable[[dict[str, Any]], list[Any]]
+Write = Callable[[dict[str, Any], Columns], Any]
 
 _log = logging.getLogger("polyhead.serve")
 
@@ -61,12 +65,16 @@ class Limits:
         bytes: Of a request's body.
         rows: Of a request.
         concurrent: Requests for predictions that are being read, wait, or are being answered.
-        threads: Of these, how many the model answers at once.
+        held: Bytes of the bodies of all these.
+        seconds: How long a request waits for its turn.
+        threads: Calls of the graph at once.
     """
 
     bytes: int
     rows: int
     concurrent: int
+    held: int
+    seconds: float
     threads: int
 
 
@@ -98,7 +106,16 @@ class _Metrics:
         self.seconds = Histogram(
             "polyhead_request_seconds", "Time to answer.", ["route"], buckets=_BUCKETS, registry=self.registry
         )
-        self.busy = Gauge("polyhead_requests_in_progress", "Predictions in progress.", registry=self.registry)
+        self.busy = Gauge(
+            "polyhead_requests_in_progress",
+            "Requests for predictions, those that wait included.",
+            registry=self.registry,
+        )
+        self.waiting = Gauge("polyhead_requests_waiting", "Requests whose turn has not come.", registry=self.registry)
+        self.held = Gauge("polyhead_bytes_held", "Bytes of bodies in memory.", registry=self.registry)
+        self.called = Histogram(
+            "polyhead_call_rows", "Rows that were answered together.", buckets=_ROW_BUCKETS, registry=self.registry
+        )
 
 
 class _Server:
@@ -107,8 +124,17 @@ class _Server:
         self._name = name
         self._limits = limits
         self._metrics = _Metrics()
-        self._busy = 0
-        self._threads = anyio.CapacityLimiter(limits.threads)
+        self._busy = self._held = 0
+        self._batches = Batches(
+            self._called,
+            model.inputs,
+            threads=limits.threads,
+            seconds=limits.seconds,
+            called=self._metrics.called.observe,
+        )
+        self._metrics.busy.set_function(lambda: self._busy)
+        self._metrics.held.set_function(lambda: self._held)
+        self._metrics.waiting.set_function(lambda: self._batches.waiting)
         self._page = page.Page(model, name, limits.bytes)
 
     def routes(self) -> list[Route]:
@@ -162,15 +188,13 @@ class _Server:
     def _limited(self, handler: Handler) -> Handler:
         async def answer(request: Request) -> Response:
             if self._busy >= self._limits.concurrent:
-                what = f"{self._limits.concurrent} requests are being answered"
+                what = f"{self._limits.concurrent:,} requests are being answered"
                 raise _RefusedError(503, Problem("too-many-requests", what, hint="try again in a second"))
             self._busy += 1
-            self._metrics.busy.set(self._busy)
             try:
                 return await handler(request)
             finally:
                 self._busy -= 1
-                self._metrics.busy.set(self._busy)
 
         return answer
 
@@ -184,8 +208,13 @@ class _Server:
             headers["Connection"] = "close"
         return JSONResponse({"error": "; ".join(map(str, problems)), "problems": parts}, status, headers)
 
-    async def _body(self, request: Request) -> bytes:
-        """The body, within the limits of size and time."""
+    async def _body(self, request: Request, holds: Callable[[int], None]) -> bytes:
+        """The body, within the limits of size and time.
+
+        Args:
+            request: Whose.
+            holds: Told how many bytes are kept of it from then on.
+        """
         most = self._limits.bytes
         content, size = bytearray(), 0
         try:
@@ -193,11 +222,13 @@ class _Server:
                 async for chunk in request.stream():
                     size += len(chunk)
                     if size <= most:
+                        holds(size)
                         content += chunk
                     elif size > _DRAINED * most:
                         break
                     else:
                         content.clear()
+                        holds(0)
         except TimeoutError:
             what = f"the body did not come in within {_BODY_SECONDS:g} seconds"
             raise _RefusedError(408, Problem("too-slow", what, hint="send less at once")) from None
@@ -208,26 +239,55 @@ class _Server:
             )
         return bytes(content)
 
-    def _answered(self, rows: list[Any]) -> Columns:
-        if len(rows) > self._limits.rows:
-            what = f"has {len(rows):,} rows, the most are {self._limits.rows:,}"
-            raise _RefusedError(413, Problem("too-many-rows", what, where="the body", hint="send fewer at once"))
-        return self._model.predict(columns_of(rows, self._model.inputs))
+    async def _answer(self, request: Request, read: Read, write: Write) -> Response:
+        """Answer with what the graph says of the body's rows: read, computed and written in threads.
 
-    async def _in_thread(self, work: Callable[[bytes], tuple[Any, Columns]], request: Request) -> bytes:
-        """What work makes of the body, as JSON: read, computed and written beside the loop that takes requests."""
-        content = await self._body(request)
+        Args:
+            request: Whose body.
+            read: The rows, each an object by feature, of a JSON object.
+            write: The response of that object, as JSON has it, and of what the graph gave.
+        """
+        held = 0
 
-        def whole() -> tuple[bytes, Columns]:
-            answer, outputs = work(content)
-            return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(), outputs
+        def holds(size: int) -> None:
+            nonlocal held
+            if self._held + size - held > self._limits.held:
+                what = f"the requests that wait have {self._held:,} bytes"
+                raise _RefusedError(503, Problem("too-many-requests", what, hint="try again in a second"))
+            self._held += size - held
+            held = size
 
-        answer, outputs = await anyio.to_thread.run_sync(whole, limiter=self._threads)
-        self._metrics.rows.inc(len(next(iter(outputs.values()))))
-        for name, values in outputs.items():
+        body: dict[str, Any] = {}
+
+        def columns(content: bytes) -> Columns:
+            body.update(document(content))
+            rows = read(body)
+            if len(rows) > self._limits.rows:
+                what = f"has {len(rows):,} rows, the most are {self._limits.rows:,}"
+                raise _RefusedError(413, Problem("too-many-rows", what, where="the body", hint="send fewer at once"))
+            found = columns_of(rows, self._model.inputs)
+            self._model.check_pictures(found)
+            return found
+
+        def text(outputs: Columns) -> bytes:
+            return json.dumps(write(body, outputs), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+        try:
+            content = await self._body(request, holds)
+            answer = await self._batches.answer(Work(len(content), functools.partial(columns, content), text))
+        except WaitedTooLongError:
+            what = f"its turn did not come within {self._limits.seconds:g} seconds"
+            raise _RefusedError(503, Problem("waited-too-long", what, hint="try again in a second")) from None
+        finally:
+            self._held -= held
+        self._metrics.rows.inc(len(next(iter(answer.outputs.values()))))
+        for name, values in answer.outputs.items():
             if name.endswith(FAILED):
                 self._metrics.failed.labels(name.removesuffix(FAILED)).inc(int(values.sum()))
-        return answer
+        return Response(answer.body, media_type="application/json")
+
+    def _called(self, columns: Columns) -> Columns:
+        return self._model.predict(columns)
 
     def _check_name(self, request: Request) -> None:
         name = request.path_params["name"]
@@ -235,39 +295,46 @@ class _Server:
             hint = did_you_mean(name[:60], [self._name])
             raise _RefusedError(404, Problem("unknown-model", f"there is no model '{name[:60]}'", hint=hint))
 
+    def _instances(self, body: dict[str, Any]) -> list[Any]:
+        return instances_of(body, self._model.inputs)
+
     async def _predict(self, request: Request) -> Response:
         self._check_name(request)
 
-        def work(content: bytes) -> tuple[Any, Columns]:
-            outputs = self._answered(instances_of(document(content), self._model.inputs))
-            return {"predictions": predictions_of(outputs)}, outputs
+        def read(body: dict[str, Any]) -> list[Any]:
+            outputs_of(body, self._model.signatures)
+            return self._instances(body)
 
-        return _json(await self._in_thread(work, request))
+        def write(body: dict[str, Any], outputs: Columns) -> Any:
+            names = outputs_of(body, self._model.signatures)
+            return {"predictions": predictions_of({name: outputs[name] for name in names})}
+
+        return await self._answer(request, read, write)
 
     async def _labelled(self, request: Request) -> Response:
-        def work(content: bytes) -> tuple[Any, Columns]:
-            outputs = self._answered(instances_of(document(content), self._model.inputs))
+        def write(_: dict[str, Any], outputs: Columns) -> Any:
             failed = {name.removesuffix(FAILED): values for name, values in outputs.items() if name.endswith(FAILED)}
             answers = [
                 {"heads": heads, "failed": [name for name, values in failed.items() if values[row]]}
                 for row, heads in enumerate(self._model.labelled(outputs))
             ]
-            return {"answers": answers}, outputs
+            return {"answers": answers}
 
-        return _json(await self._in_thread(work, request))
+        return await self._answer(request, self._instances, write)
 
     async def _infer(self, request: Request) -> Response:
         self._check_name(request)
 
-        def work(content: bytes) -> tuple[Any, Columns]:
-            body = document(content)
-            outputs = self._answered(tensors_of(body, self._model.inputs))
+        def read(body: dict[str, Any]) -> list[Any]:
+            return tensors_of(body, self._model.inputs)
+
+        def write(body: dict[str, Any], outputs: Columns) -> Any:
             answer = {"model_name": self._name, "model_version": _VERSION}
             if isinstance(body.get("id"), str):
                 answer["id"] = body["id"]
-            return {**answer, "outputs": tensors_from(outputs, body.get("outputs"))}, outputs
+            return {**answer, "outputs": tensors_from(outputs, body.get("outputs"))}
 
-        return _json(await self._in_thread(work, request))
+        return await self._answer(request, read, write)
 
     async def _state(self, request: Request) -> Response:
         self._check_name(request)
@@ -302,10 +369,6 @@ class _Server:
     async def _shown(self, request: Request) -> Response:
         content, media_type = self._page.files[request.url.path]
         return Response(content, media_type=media_type)
-
-
-def _json(content: bytes) -> Response:
-    return Response(content, media_type="application/json")
 
 
 def application(model: ServedModel, name: str, limits: Limits) -> Starlette:

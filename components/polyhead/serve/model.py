@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, SERVING_MODEL, ModelBundle
+from polyhead.contracts.bundle import (
+    ANSWERS,
+    BUNDLED_CONFIG,
+    BUNDLED_PREPROCESSING,
+    RAW_ROWS,
+    SERVING_MODEL,
+    ModelBundle,
+)
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.errors import DataError, Problem
 from polyhead.kinds.fields import Field
@@ -35,6 +42,7 @@ class ServedModel:
         bundle: Its contract.
         inputs: Columns of the graph, in the order of the features.
         outputs: What it answers with, in the order of the heads.
+        signatures: Those that take raw rows, `serving_default` first: the names of their outputs.
 
     Raises:
         ArtifactError: A file is missing or was changed.
@@ -51,7 +59,7 @@ class ServedModel:
         import tensorflow as tf
 
         self._loaded = tf.saved_model.load(str(directory / SERVING_MODEL))  # its variables go with it
-        self._answer = self._loaded.signatures["serving_default"]
+        self._answer = self._loaded.signatures[RAW_ROWS]
         specs = self._answer.structured_input_signature[1]
         self.inputs = [
             _column(name, specs[name], is_picture=feature.PICTURES) for name, feature in self._fitted.features.items()
@@ -63,25 +71,31 @@ class ServedModel:
             for name in sorted(found)
             if name.partition("__")[0] == target
         ]
+        given = {
+            name: self._loaded.signatures[name].structured_outputs
+            for name in (RAW_ROWS, *ANSWERS)
+            if name in self._loaded.signatures
+        }
+        self.signatures = {name: [one.name for one in self.outputs if one.name in of] for name, of in given.items()}
 
     def predict(self, columns: Columns) -> Columns:
         """What the graph answers.
 
         Args:
             columns: By feature, as `polyhead.serve.requests.columns_of` gives them.
-
-        Raises:
-            DataError: A picture has more pixels than are decoded.
         """
         import tensorflow as tf
 
-        self._check_pictures(columns)
         given = {column.name: tf.constant(columns[column.name], _tf_type(column)) for column in self.inputs}
         said = self._answer(**given)
         return {column.name: said[column.name].numpy() for column in self.outputs}
 
-    def _check_pictures(self, columns: Columns) -> None:
-        """Refuse what would take all memory. Whether a file can be decoded is the graph's to say."""
+    def check_pictures(self, columns: Columns) -> None:
+        """Refuse what would take all memory. Whether a file can be decoded is the graph's to say.
+
+        Raises:
+            DataError: A picture has more pixels than are decoded.
+        """
         problems = []
         for column in self.inputs:
             if not column.is_picture:

@@ -86,20 +86,32 @@ def instances_of(body: Mapping[str, Any], inputs: Sequence[Column]) -> list[Any]
         inputs: Of the graph.
 
     Raises:
-        DataError: There is no list of rows, or another signature is asked for.
+        DataError: There is no list of rows.
     """
     unknown = [key for key in body if key not in ("instances", "signature_name")]
     if unknown or not isinstance(body.get("instances"), list):
         got = f"has {unknown[0]!r}" if unknown else "has no list of instances"
         raise DataError("no-instances", got, where="the body", hint='send {"instances": [{…}]}, one object a row')
-    name = body.get("signature_name", "serving_default")
-    if name != "serving_default":
-        raise DataError(
-            "unknown-signature", f"there is no signature {name!r}", where="signature_name", hint="leave it out"
-        )
     rows: list[Any] = body["instances"]
     alone = inputs[0].name if len(inputs) == 1 else ""
     return [{alone: row} if alone and not (isinstance(row, dict) and alone in row) else row for row in rows]
+
+
+def outputs_of(body: Mapping[str, Any], signatures: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """The outputs that a request in the shape of TF Serving's REST interface asks for by its signature.
+
+    Args:
+        body: With `signature_name`, or without: then it is the first one.
+        signatures: Outputs by name, of those that take raw rows.
+
+    Raises:
+        DataError: There is no such signature.
+    """
+    name = body.get("signature_name", next(iter(signatures)))
+    if not isinstance(name, str) or name not in signatures:
+        what, hint = f"there is no signature {_shown(name)} of rows", did_you_mean(str(name)[:60], list(signatures))
+        raise DataError("unknown-signature", what, where="signature_name", hint=hint)
+    return signatures[name]
 
 
 def tensors_of(body: Mapping[str, Any], inputs: Sequence[Column]) -> list[Any]:
@@ -245,6 +257,40 @@ def _array(values: list[Any], column: Column) -> NDArray[Any]:
                 array[row] = value
         return array
     return np.array(values, column.dtype).reshape(len(values), *column.shape)
+
+
+def joined(asked: Sequence[Columns], inputs: Sequence[Column]) -> Columns:
+    """The columns of several requests as those of one, row behind row.
+
+    Args:
+        asked: As `columns_of` gives them.
+        inputs: Of the graph.
+    """
+    if len(asked) == 1:
+        return dict(asked[0])
+    return {column.name: _stacked([columns[column.name] for columns in asked]) for column in inputs}
+
+
+def _stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Arrays end to end; lists of files are filled up to the longest."""
+    if arrays[0].ndim == 2 and arrays[0].dtype == object:
+        longest = max(array.shape[1] for array in arrays)
+        arrays = [np.pad(array, ((0, 0), (0, longest - array.shape[1])), constant_values=b"") for array in arrays]
+    return np.concatenate(arrays)
+
+
+def parted(outputs: Columns, counts: Sequence[int]) -> list[Columns]:
+    """Outputs by request: the way back from `joined`.
+
+    Args:
+        outputs: Of all rows, by name.
+        counts: The rows of each request.
+    """
+    ends = np.cumsum(counts)
+    return [
+        {name: values[end - count : end] for name, values in outputs.items()}
+        for end, count in zip(ends, counts, strict=True)
+    ]
 
 
 def _value(cell: Cell, column: Column) -> Any:

@@ -15,6 +15,8 @@ _END_SECONDS = 10
 """How long requests that are being answered may take when the server is stopped."""
 _WAITING = 2048
 """Connections that the system keeps until they are taken."""
+_OTHER_FILES = 512
+"""Files that the server has open beside its connections, and connections that are about to hear that it is busy."""
 
 
 @opens(bundle=Input(ModelBundle, (BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*", f"{SERVING_MODEL}/*")))
@@ -28,6 +30,8 @@ def serve(
     max_rows: int,
     max_pixels: int,
     max_concurrent: int,
+    max_held: int,
+    max_seconds: float,
     ready: Callable[[str], None],
 ) -> None:
     """Serve a bundle; returns when the process is told to end.
@@ -41,6 +45,8 @@ def serve(
         max_rows: Most rows of a request.
         max_pixels: Largest height times width of a picture.
         max_concurrent: Most requests for predictions at once, those that wait included.
+        max_held: Most bytes of the bodies of all these.
+        max_seconds: How long a request may wait for its turn.
         ready: Called with the server's address once it listens.
 
     Raises:
@@ -62,7 +68,15 @@ def serve(
     with listening:
         model = ServedModel(bundle, max_pixels=max_pixels)
         model.predict(model.nothing())  # the first call of a graph takes its time
-        limits = Limits(bytes=max_bytes, rows=max_rows, concurrent=max_concurrent, threads=available_cpus())
+        limits = Limits(
+            bytes=max_bytes,
+            rows=max_rows,
+            concurrent=max_concurrent,
+            held=max(max_held, max_bytes),
+            seconds=max_seconds,
+            threads=available_cpus(),
+        )
+        allow_connections(max_concurrent)
         config = uvicorn.Config(
             application(model, name, limits),
             log_level="warning",
@@ -75,6 +89,19 @@ def serve(
         place = listening.getsockname()
         ready(f"http://{f'[{place[0]}]' if ':' in place[0] else place[0]}:{place[1]}")
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def allow_connections(count: int) -> None:
+    """Raise this process's limit of open files, each connection is one, as far as the system lets it."""
+    try:
+        import resource
+    except ImportError:  # not on every system
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def listening_at(host: str, port: int) -> socket.socket:

@@ -86,6 +86,13 @@ def _(contract: ModelBundle) -> Facts:
         "seed": contract.seed,
         "made_of": {name: dict(head.weights) for name, head in contract.ensemble.items()},
         "warnings": len(contract.warnings),
+        "signatures": {
+            name: {
+                "takes": [f"{tensor} {of.words}" for tensor, of in signature.inputs.items()],
+                "gives": [f"{tensor} {of.words}" for tensor, of in signature.outputs.items()],
+            }
+            for name, signature in contract.signatures.items()
+        },
     }
 
 

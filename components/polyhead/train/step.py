@@ -203,8 +203,9 @@ def _trained(
         conformity=conformity,
         refitted=learned == _REFIT_SPLITS,
     )
-    export_serving(model, fitted, bundle.corrections, bundle.thresholds, bundle.radii, out / SERVING_MODEL)
-    return bundle
+    answers = bundle.corrections, bundle.thresholds, bundle.radii
+    signatures = export_serving(model, fitted, *answers, out / SERVING_MODEL)
+    return bundle.model_copy(update={"signatures": signatures})
 
 
 def _settled(

@@ -52,6 +52,23 @@ def few_rows_rate(rows: int) -> float:
     return min(1.0, rows / _MANY_ROWS)
 
 
+def occurrences(ids: tf.RaggedTensor, size: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """How often each row has an id, for those that it has, in the order of rows and ids.
+
+    Args:
+        ids: Ragged int32 (rows, None), from 0 to below the size. TensorFlow counts no ids of no rows, so an empty one
+            is added.
+        size: Of the vocabulary.
+
+    Returns:
+        Row, id and count, int64, int64 and int32 (n,).
+    """
+    splits = tf.concat([ids.row_splits, ids.row_splits[-1:]], 0)
+    more = tf.RaggedTensor.from_row_splits(ids.values, splits, validate=False)
+    counts = tf.sparse.bincount(more, axis=-1, minlength=size, maxlength=size)
+    return counts.indices[:, 0], counts.indices[:, 1], counts.values
+
+
 def column_units(width: int, columns: int) -> int:
     """Units of each column's vector in a block, so that the combiner's work grows with the columns and no faster.
 

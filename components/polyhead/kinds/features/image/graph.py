@@ -50,11 +50,31 @@ _SHOWN = 6
 
 
 class Entries(tf.Module):  # type: ignore[misc]
-    """What a column's entries become, string (batch,) to one value each."""
+    """What a column's entries become: contents, string (batch, …), to what the network gets of them.
+
+    That is done in three parts, so that the files of all columns can be decoded together.
+    """
+
+    @property
+    def files(self) -> ServedPictures | None:
+        """What decodes the entries, where they are files of any kind. Default: they are not."""
+        return None
+
+    def flat(self, contents: tf.Tensor) -> tf.Tensor:
+        """The entries one by one, string (n,). Default: a row has one."""
+        return contents
+
+    def decoded(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What flat entries hold, (n, …), and which of them are known, bool (n,)."""
+        return self(contents), tf.not_equal(contents, "")
+
+    def seen(self, values: tf.Tensor, known: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the network gets, (batch, …), and which of it is known. Default: what the entries hold."""
+        return values, known
 
     def read(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The values, and which of them are known, bool (batch,)."""
-        return self(contents), tf.not_equal(contents, "")
+        """All three parts for one column."""
+        return self.seen(*self.decoded(self.flat(contents)))
 
 
 class ServedPictures(Entries):
@@ -67,40 +87,82 @@ class ServedPictures(Entries):
 
     def __init__(self, feature: PictureFeature, statistics: PictureStatistics) -> None:
         super().__init__()
-        self._shape = feature.shape
-        self._load = functools.partial(
-            graph.load,
-            size=feature.size,
-            scaled=statistics.decode == "scaled",
-            fit=feature.fit,
-            background=feature.background_colour,
-            sample_range=feature.range,
-            gray=feature.is_gray,
-        )
+        self.shape = feature.shape
+        self.recipe = {
+            "size": feature.size,
+            "scaled": statistics.decode == "scaled",
+            "fit": feature.fit,
+            "background": feature.background_colour,
+            "sample_range": feature.range,
+            "gray": feature.is_gray,
+        }
+
+    @property
+    def files(self) -> ServedPictures:
+        """Itself."""
+        return self
 
     def __call__(self, contents: tf.Tensor) -> tf.Tensor:
         """String (batch,) to uint8 (batch, height, width, channels)."""
         return self.read(contents)[0]
 
-    def read(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The pixels, and which of them are known: a file that cannot be decoded is as none.
+    def decoded(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The pixels, and which of them are known: a file that cannot be decoded is as none."""
+        return decoded_together([self], [contents])[0]
 
-        An operation of TensorFlow that fails takes its whole graph along, but in a dataset only its element. A black
-        picture that belongs to no row comes first, so there is an element whatever the files are.
-        """
-        count = tf.shape(contents, out_type=tf.int64)[0]
-        rows = tf.data.Dataset.range(count).map(lambda row: (row, contents[row]))
-        pictures = rows.filter(lambda _, content: tf.not_equal(content, "")).map(
-            lambda row, content: (row, self._load(content)), num_parallel_calls=_AT_ONCE, deterministic=True
-        )
-        none = tf.data.Dataset.from_tensors((count, tf.zeros(self._shape, tf.uint8)))
-        options = tf.data.Options()  # nothing is to be tuned for a dataset that is read once
-        options.autotune.enabled = False
-        options.experimental_optimization.apply_default_optimizations = False
-        batch = none.concatenate(pictures.ignore_errors()).batch(count + 1)
-        found = batch.with_options(options).get_single_element()
-        places = tf.scatter_nd(found[0][:, None], tf.range(tf.size(found[0])), [count + 1])[:-1]
-        return tf.ensure_shape(tf.gather(found[1], places), [None, *self._shape]), places > 0
+
+def decoded_together(
+    columns: Sequence[ServedPictures], contents: Sequence[tf.Tensor]
+) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """The files of several columns as `ServedPictures.decoded` has them, by column.
+
+    An operation of TensorFlow that fails takes its whole graph along, but in a dataset only its element. The files of
+    all columns share one, since every call makes its dataset anew, which takes as long as decoding several small files.
+    A black picture that is nobody's comes first, so there is an element whatever the files are.
+
+    Args:
+        columns: How each is decoded.
+        contents: Of each, string (n,).
+    """
+    recipes: list[dict[str, Any]] = []
+    for column in columns:
+        if column.recipe not in recipes:
+            recipes.append(column.recipe)
+    recipe_of = tf.constant([recipes.index(column.recipe) for column in columns])
+    largest = max(math.prod(column.shape) for column in columns)
+    ends = tf.cumsum([tf.shape(files, out_type=tf.int64)[0] for files in contents])
+    starts, count = tf.concat([[0], ends[:-1]], 0), ends[-1]
+    known = [
+        start + tf.where(tf.not_equal(files, ""))[:, 0]
+        for start, files in zip(tf.unstack(starts), contents, strict=True)
+    ]
+
+    def pixels_of(recipe: Mapping[str, Any], content: tf.Tensor) -> tf.Tensor:
+        pixels = tf.reshape(graph.load(content, **recipe), [-1])
+        return tf.ensure_shape(tf.pad(pixels, [[0, largest - tf.size(pixels)]]), [largest])
+
+    def loaded(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        column = tf.searchsorted(ends, [place], side="right")[0]
+        row = place - starts[column]
+        content = tf.switch_case(column, [functools.partial(tf.gather, files, row) for files in contents])
+        branches = [functools.partial(pixels_of, recipe, content) for recipe in recipes]
+        return place, branches[0]() if len(branches) == 1 else tf.switch_case(recipe_of[column], branches)
+
+    pictures = tf.data.Dataset.from_tensor_slices(tf.concat(known, 0)).map(
+        loaded, num_parallel_calls=_AT_ONCE, deterministic=True
+    )
+    none = tf.data.Dataset.from_tensors((count, tf.zeros([largest], tf.uint8)))
+    options = tf.data.Options()  # nothing is to be tuned for a dataset that is read once
+    options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
+    batch = none.concatenate(pictures.ignore_errors()).batch(count + 1)
+    found = batch.with_options(options).get_single_element()
+    order = tf.scatter_nd(found[0][:, None], tf.range(tf.size(found[0])), [count + 1])[:-1]
+    each = []
+    for column, places in zip(columns, tf.split(order, ends - starts, num=len(columns)), strict=True):
+        pixels = tf.gather(found[1], places)[:, : math.prod(column.shape)]
+        each.append((tf.reshape(pixels, [-1, *column.shape]), places > 0))
+    return each
 
 
 class StoredPictures(Entries):
@@ -173,14 +235,22 @@ class Features(Entries):
         self._pictures = pictures
         self._network = network
 
+    @property
+    def files(self) -> ServedPictures | None:
+        """Of the pictures."""
+        return self._pictures.files
+
     def __call__(self, contents: tf.Tensor) -> tf.Tensor:
         """String (batch,) to float32 (batch, width), 0 where empty."""
         return self.read(contents)[0]
 
-    def read(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def decoded(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Pixels."""
+        return self._pictures.decoded(contents)
+
+    def seen(self, values: tf.Tensor, known: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """What the network makes of the pictures, and which of them are known."""
-        pixels, known = self._pictures.read(contents)
-        return self._network(pixels, known), known
+        return self._network(values, known), known
 
 
 class StoredFeatures(Entries):
@@ -229,9 +299,17 @@ class _Inputs(tf.Module):  # type: ignore[misc]
         self._names = dict(inputs)
 
     def __call__(self, contents: Mapping[str, tf.Tensor]) -> Batch:
+        flat = {name: transform.flat(contents[name]) for name, transform in self._transforms.items()}
+        files = {name: transform.files for name, transform in self._transforms.items()}
+        served = {name: one for name, one in files.items() if one is not None}
+        decoded: dict[str, tuple[tf.Tensor, tf.Tensor]] = {}
+        if served:
+            together = decoded_together([*served.values()], [flat[name] for name in served])
+            decoded = dict(zip(served, together, strict=True))
         inputs: Batch = {}
         for name, transform in self._transforms.items():
-            inputs[self._names[name]], known = transform.read(contents[name])
+            values = decoded[name] if name in decoded else transform.decoded(flat[name])
+            inputs[self._names[name]], known = transform.seen(*values)
             inputs[known_input(name)] = tf.cast(known, tf.float32)
         return inputs
 

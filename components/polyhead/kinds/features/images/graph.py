@@ -13,7 +13,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from polyhead.kinds.features.graph import PACKAGE, Hide
-from polyhead.kinds.features.image.graph import Entries, PictureBlock, known_input
+from polyhead.kinds.features.image.graph import Entries, PictureBlock, ServedPictures, known_input
 from polyhead.kinds.features.images.config import ImagesFeature, ImagesStatistics
 from polyhead.kinds.protocols.graph import Batch, Held, Mix
 
@@ -28,23 +28,38 @@ class _Each(Entries):
 
     Args:
         one: Of contents, string (n,).
+        places: Of a row.
     """
 
-    def __init__(self, one: Entries) -> None:
+    def __init__(self, one: Entries, places: int) -> None:
         super().__init__()
         self._one = one
+        self._places = places
+
+    @property
+    def files(self) -> ServedPictures | None:
+        """Of each."""
+        return self._one.files
 
     def __call__(self, contents: tf.Tensor) -> tf.Tensor:
         """String (batch, places) to (batch, places, …)."""
         return self.read(contents)[0]
 
-    def read(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def flat(self, contents: tf.Tensor) -> tf.Tensor:
+        """Row by row."""
+        return tf.reshape(contents, [-1])
+
+    def decoded(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Each by itself."""
+        return self._one.decoded(contents)
+
+    def seen(self, values: tf.Tensor, known: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """What is seen, and of which places that is known, bool (batch, places)."""
-        places = contents.shape[1]
-        flat, known = self._one.read(tf.reshape(contents, [-1]))
-        seen, known = tf.reshape(flat, [-1, places, *flat.shape[1:]]), tf.reshape(known, [-1, places])
+        flat, known = self._one.seen(values, known)
+        seen = tf.reshape(flat, [-1, self._places, *flat.shape[1:]])
+        known = tf.reshape(known, [-1, self._places])
         first = tf.argmax(tf.cast(known, tf.int32), axis=1, output_type=tf.int32)
-        return tf.gather(seen, tf.where(known, tf.range(places), first[:, None]), batch_dims=1), known
+        return tf.gather(seen, tf.where(known, tf.range(self._places), first[:, None]), batch_dims=1), known
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -131,7 +146,7 @@ class ImagesBlock(PictureBlock[ImagesFeature, ImagesStatistics]):
     def transforms(self, directory: Path, *, stored: bool) -> dict[str, Entries]:
         """Of each column: string (batch, places) to (batch, places, …)."""
         single = super().transforms(directory, stored=stored)
-        return {name: _Each(transform) for name, transform in single.items()}
+        return {name: _Each(transform, *self.places(name)) for name, transform in single.items()}
 
     def failed(self, raw: Mapping[str, tf.Tensor], inputs: Batch) -> Batch:
         """Whether one of a row's pictures is there and not known."""

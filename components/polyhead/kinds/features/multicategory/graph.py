@@ -16,7 +16,16 @@ from polyhead.kinds.coercion import EMPTY_SET
 from polyhead.kinds.entries import entry_name
 from polyhead.kinds.features.category.config import MISSING_ID, UNSEEN_ID, CategoryFeature, CategoryStatistics
 from polyhead.kinds.features.category.graph import CategoryTransform
-from polyhead.kinds.features.graph import HIDDEN, PACKAGE, Hide, TermsBlock, WeightedTerms, column_units, seed_of
+from polyhead.kinds.features.graph import (
+    HIDDEN,
+    PACKAGE,
+    Hide,
+    TermsBlock,
+    WeightedTerms,
+    column_units,
+    occurrences,
+    seed_of,
+)
 from polyhead.kinds.features.multicategory.config import MulticategoryFeature, MulticategoryStatistics
 from polyhead.kinds.protocols.graph import Batch, Encoded, Held, TreeColumns
 from polyhead.kinds.strings import stripped
@@ -69,10 +78,10 @@ class MulticategoryTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is 
                 columns, None), of a missing set the empty string.
         """
         sets = cells.merge_dims(0, 1) if self._cut is None else self._cut(cells)
-        counts = tf.sparse.bincount(self._looked_up(sets), axis=-1, minlength=self._ids, maxlength=self._ids)
-        row, ids = counts.indices[:, 0], tf.cast(counts.indices[:, 1], tf.int32)
+        row, ids, counts = occurrences(self._looked_up(sets), self._ids)
+        ids = tf.cast(ids, tf.int32)
         column = row % self._columns
-        often = tf.cast(tf.minimum(counts.values, tf.gather(self._most, column)), tf.float32)
+        often = tf.cast(tf.minimum(counts, tf.gather(self._most, column)), tf.float32)
         weights = tf.where(ids == MISSING_ID, 1.0, often * tf.gather(self._scale, column))
 
         def padded(values: tf.Tensor) -> tf.Tensor:
@@ -86,7 +95,7 @@ class MulticategoryTransform(tf.Module):  # type: ignore[misc]  # TensorFlow is 
         """Ragged string (batch * columns, None) to ids."""
         words = sets.to_tensor("")
         shape = tf.shape(words)
-        by_place = tf.transpose(tf.reshape(words, [-1, self._columns, shape[1]]), [0, 2, 1])
+        by_place = tf.transpose(tf.reshape(words, [shape[0] // self._columns, self._columns, shape[1]]), [0, 2, 1])
         ids = tf.reshape(tf.transpose(self._words(by_place), [0, 2, 1]), shape)
         return tf.RaggedTensor.from_tensor(ids, lengths=sets.row_lengths())
 

@@ -21,6 +21,7 @@ from polyhead.kinds.features.graph import (
     WeightedTerms,
     column_units,
     few_rows_rate,
+    occurrences,
     seed_of,
 )
 from polyhead.kinds.features.text import tokenizer
@@ -105,9 +106,8 @@ class _Weighing(tf.Module):  # type: ignore[misc]
         rows = tf.shape(lower, out_type=tf.int64)[0]
         ids = self._table.lookup(self._cut(lower, self._lengths))
         ids = tf.ragged.boolean_mask(ids, ids >= 0)
-        counts = tf.sparse.bincount(ids, axis=-1, minlength=self._size, maxlength=self._size)
-        row, term = counts.indices[:, 0], counts.indices[:, 1]
-        weights = tf.cast(counts.values, tf.float64) * tf.gather(self._idf, term)
+        row, term, counts = occurrences(ids, self._size)
+        weights = tf.cast(counts, tf.float64) * tf.gather(self._idf, term)
         squares = tf.math.unsorted_segment_sum(weights**2, row, rows)
         weights = tf.cast(weights / tf.sqrt(tf.gather(squares, row)), tf.float32)
         term = tf.cast(term, tf.int32) + self._first
