@@ -101,7 +101,7 @@ def run(
     with new_artifact(out, ModelBundle, resume=_fingerprint(settled, held, manifest)) as directory:
         _bundle_inputs(directory, config, fitted.directory)
         bundle = _trained(settled, fitted, manifest, Path(shards), directory, budget)
-        bundle = close_artifact(directory, bundle.model_copy(update={"sizes": sizes}))
+        bundle = close_artifact(directory, bundle.model_copy(update={"sizes": sizes | bundle.sizes}))
     say(
         f"{counted(bundle.epochs, 'epoch')}, the best is epoch {bundle.best_epoch} with a joint score of "
         f"{bundle.best_score:.3f} (1.0 = no better than the prior); {counted(bundle.parameters, 'parameter')}"
@@ -134,6 +134,7 @@ def _trained(
     keras.utils.set_random_seed(config.train.seed)
     tf.config.experimental.enable_op_determinism()
     feed = Feed(config, fitted, manifest, shards)
+    fitted, sizes = _augmented(fitted, feed)
     members = Members(config, fitted, manifest, shards)
     score, validation = _score(fitted, feed, manifest)
     configs = [config.with_seed(config.train.seed + at) for at in range(config.ensemble.seeds)]
@@ -192,7 +193,7 @@ def _trained(
         best_epoch=result.best_epoch,
         best_score=result.best_score,
         seed=config.train.seed,
-        sizes={},
+        sizes=sizes,
         warnings=warnings,
         corrections=added,
         ensemble=ensemble,
@@ -203,6 +204,16 @@ def _trained(
     )
     export_serving(model, fitted, bundle.corrections, bundle.thresholds, bundle.radii, out / SERVING_MODEL)
     return bundle
+
+
+def _augmented(fitted: Fitted, feed: Feed) -> tuple[Fitted, dict[str, Size]]:
+    """What training changes in pictures, said where the configuration leaves it open."""
+    from polyhead.train.augmenting import augmented
+
+    fitted, sizes = augmented(fitted, feed.fixed("train"))
+    for line in spelled(sizes):
+        say(line)
+    return fitted, sizes
 
 
 def _settled(

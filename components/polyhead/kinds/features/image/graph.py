@@ -23,14 +23,14 @@ from polyhead.kinds.features.graph import HIDDEN, Hide, StandIn, few_rows_rate, 
 from polyhead.kinds.features.image.augment import Augment, contact_sheet
 from polyhead.kinds.features.image.backbone.graph import BACKBONE, PictureFeatures, as_rgb, load_backbone, thaw
 from polyhead.kinds.features.image.config import (
-    Augmentation,
+    NO_AUGMENTATION,
     Backbone,
     ImageFeature,
     ImageStatistics,
     PictureFeature,
     PictureStatistics,
 )
-from polyhead.kinds.features.image.tower import image_tower
+from polyhead.kinds.features.image.tower import FEW_PICTURES, image_tower
 from polyhead.kinds.protocols.graph import Batch, Encoded, Encoding, FeatureBlock, Held, Mix, Table
 from polyhead.pictures import graph
 
@@ -44,6 +44,9 @@ _HIDDEN_FEATURES = 0.5
 
 _AT_ONCE = 10
 """Pictures of a batch that the served graph decodes at once."""
+
+_THUMBNAIL = 12
+"""Pixels a side of the pictures that tell whether mirroring keeps the meaning."""
 
 _SHOWN = 6
 """Pictures side by side on a contact sheet."""
@@ -427,7 +430,30 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
     @property
     def is_augmented(self) -> bool:
         """Whether a column has `augment`."""
-        return any(feature.augment != Augmentation() for feature in self.features.values())
+        return any(feature.augmentation != NO_AUGMENTATION for feature in self.features.values())
+
+    @property
+    def open_augmentation(self) -> dict[str, tuple[str, int]]:
+        """Those that the configuration leaves open, of towers from scratch that see more than 1,000 pictures."""
+        found = {}
+        for tower, names in self._towers.items():
+            pictures = sum(self.statistics[name].pictures for name in names)
+            is_open = all(self.features[name].augment is None and not self.features[name].encoder for name in names)
+            if is_open and pictures > FEW_PICTURES:
+                found.update(dict.fromkeys(names, (tower, pictures)))
+        return found
+
+    def thumbnails(self, inputs: Batch) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
+        """At most 12 pixels a side, each the mean of those that it stands for."""
+        found = {}
+        for name in self.open_augmentation:
+            pixels, known = inputs[self.seen_input(name)], inputs[known_input(name)]
+            if self.places(name):
+                pixels, known = pixels[:, 0], known[:, 0]
+            size = [min(side, _THUMBNAIL) for side in pixels.shape[1:3]]
+            small = tf.round(tf.image.resize(pixels, size, "area"))
+            found[name] = tf.cast(small, tf.uint8).numpy(), known.numpy() > 0
+        return found
 
     def sheets(self, shown: Batch, seen: Sequence[Batch], seed: int) -> dict[str, NDArray[np.uint8]]:
         """Of the first pictures of each column."""
@@ -436,7 +462,7 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
             rows = np.flatnonzero(shown[known_input(name)])[:_SHOWN]
             if name in self.backbones or rows.size == 0:
                 continue
-            augment = Augment(feature.augment.model_dump(), seed=seed_of(seed, f"{name}__sheet"))
+            augment = Augment(feature.augmentation.model_dump(), seed=seed_of(seed, f"{name}__sheet"))
             lines = [augment(tf.gather(shown[self.seen_input(name)], rows))]
             lines += [augment(tf.gather(batch[self.seen_input(name)], rows), training=True) for batch in seen]
             sheets[name] = contact_sheet((np.stack(lines) + 1) * 127.5)
@@ -448,12 +474,9 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
         What frozen networks make of pictures also has a direct line to each head: one for the mean over the known
         pictures of columns that are tied.
         """
-        towers: dict[str, list[str]] = {}
-        for name in self.names:
-            towers.setdefault(self._tower(name), []).append(name)
         seen = {
             name: vector
-            for tower, names in towers.items()
+            for tower, names in self._towers.items()
             for name, vector in self._seen(tower, names, inputs, model, seed)
         }
         vectors, frozen, hidden = [], self.backbones, dict(inputs)
@@ -554,6 +577,14 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
         """The layer that has a column's vector, or a learned one."""
         return f"{self.KIND}__{name}__stand_in"
 
+    @property
+    def _towers(self) -> dict[str, list[str]]:
+        """The columns that each tower sees."""
+        towers: dict[str, list[str]] = {}
+        for name in self.names:
+            towers.setdefault(self._tower(name), []).append(name)
+        return towers
+
     def _tower(self, name: str) -> str:
         """What a column's tower is called, and those of the columns that it is tied to."""
         tied = self.features[name].tied
@@ -614,7 +645,7 @@ def backbone_tower(
         A model from uint8 `(batch, height, width, channels)` to `(batch, model.width)`.
     """
     pixels = keras.Input(feature.shape, dtype="uint8")
-    x = (Augment(feature.augment.model_dump(), seed=seed)(pixels) + 1) * 127.5
+    x = (Augment(feature.augmentation.model_dump(), seed=seed)(pixels) + 1) * 127.5
     x = ops.cast(as_rgb(ops.round(x)), network.input.dtype)
     backbone = keras.Model(network.input, network.output, name=BACKBONE)
     backbone.trainable = False
