@@ -13,16 +13,16 @@ ROWS = 400
 TOLD = ("colour", "side")
 
 
-def statistics(kind: str, pictures: int) -> Any:
+def statistics(kind: str, rows: int) -> Any:
     from polyhead.kinds.features.image.config import ImageStatistics
     from polyhead.kinds.features.images.config import ImagesStatistics
 
-    given: dict[str, Any] = {"count": pictures, "missing": 0, "decode": "full", "quality": None}
-    return ImageStatistics(**given) if kind == "image" else ImagesStatistics(**{**given, "count": 100}, total=pictures)
+    given: dict[str, Any] = {"count": rows, "missing": 0, "decode": "full", "quality": None}
+    return ImageStatistics(**given) if kind == "image" else ImagesStatistics(**given, total=3 * rows)
 
 
-def fitted(bodies: dict[str, dict[str, Any]], pictures: int, weights: tuple[float, float] = (1, 1)) -> Any:
-    """As `preprocess` would have it of so many pictures in each column, with a side and a colour to tell."""
+def fitted(bodies: dict[str, dict[str, Any]], rows: int, weights: tuple[float, float] = (1, 1)) -> Any:
+    """As `preprocess` would have it of so many rows with pictures, with a side and a colour to tell."""
     from polyhead.contracts.config import Config
     from polyhead.contracts.preprocessing import Fitted, Preprocessing
     from polyhead.kinds.targets.classes import ClassStatistics
@@ -31,7 +31,7 @@ def fitted(bodies: dict[str, dict[str, Any]], pictures: int, weights: tuple[floa
     config = Config.model_validate({"table": "t", "features": bodies, "targets": targets})
     two = ClassStatistics(kind="multiclass", classes=["a", "b"], counts=[1, 1], missing=0)
     held = Preprocessing.model_construct(
-        feature_statistics={name: statistics(body["kind"], pictures) for name, body in bodies.items()},
+        feature_statistics={name: statistics(body["kind"], rows) for name, body in bodies.items()},
         target_statistics=dict.fromkeys(TOLD, two),
     )
     return Fitted(held, config.features, config.targets, Path())
@@ -53,26 +53,29 @@ def batches(name: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("bodies", "pictures", "expected"),
+    ("bodies", "rows", "expected"),
     [
         ({"p": {"kind": "image"}}, 1_000, []),
         ({"p": {"kind": "image"}}, 1_001, ["p"]),
+        ({"p": {"kind": "images"}}, 1_000, []),
         ({"p": {"kind": "images"}}, 1_001, ["p"]),
+        ({"p": {"kind": "image", "size": [10, 10]}}, 1_001, ["p"]),
+        ({"p": {"kind": "image", "size": [99, 9]}}, 9_000, []),
         ({"p": {"kind": "image", "augment": "none"}}, 9_000, []),
         ({"p": {"kind": "image", "augment": {}}}, 9_000, []),
         ({"p": {"kind": "image", "augment": {"noise": 0.1}}}, 9_000, []),
         ({"p": {"kind": "image", "encoder": {"backbone": "n.keras"}}}, 9_000, []),
         ({"p": {"kind": "image", "encoder": {"backbone": "n.keras", "train": "all"}}}, 9_000, []),
-        ({"p": {"kind": "image", "tied": "t"}, "q": {"kind": "image", "tied": "t"}}, 501, ["p", "q"]),
-        ({"p": {"kind": "image"}, "q": {"kind": "image"}}, 501, []),
+        ({"p": {"kind": "image", "tied": "t"}, "q": {"kind": "image", "tied": "t"}}, 1_001, ["p", "q"]),
+        ({"p": {"kind": "image"}, "q": {"kind": "image", "augment": "none"}}, 1_001, ["p"]),
         ({"p": {"kind": "image", "tied": "t"}, "q": {"kind": "image", "tied": "t", "augment": {}}}, 9_000, []),
     ],
 )
-def test_what_is_open(tf: Any, bodies: dict[str, dict[str, Any]], pictures: int, expected: list[str]) -> None:
-    """Towers from scratch with more than 1,000 pictures, all columns that share one together, unless it is given."""
+def test_what_is_open(tf: Any, bodies: dict[str, dict[str, Any]], rows: int, expected: list[str]) -> None:
+    """Towers from scratch with more than 1,000 rows, all columns that share one together, unless it is given."""
     from polyhead.kinds.graphs import feature_blocks
 
-    found = [name for block in feature_blocks(fitted(bodies, pictures)) for name in block.open_augmentation]
+    found = [name for block in feature_blocks(fitted(bodies, rows)) for name in block.open_augmentation]
     assert found == expected
 
 

@@ -35,11 +35,11 @@ def augmented(fitted: Fitted, rows: Rows) -> tuple[Fitted, dict[str, Size]]:
     """
     blocks = feature_blocks(fitted)
     towers: dict[str, list[str]] = {}
-    pictures: dict[str, int] = {}
+    known: dict[str, int] = {}
     for block in blocks:
-        for name, (tower, seen) in block.open_augmentation.items():
+        for name, (tower, count) in block.open_augmentation.items():
             towers.setdefault(tower, []).append(name)
-            pictures[tower] = seen
+            known[tower] = count
     if not towers:
         return fitted, {}
     shares = _shares(fitted, blocks, rows)
@@ -48,7 +48,7 @@ def augmented(fitted: Fitted, rows: Rows) -> tuple[Fitted, dict[str, Size]]:
         flip, reason = _mirrored([(share, head) for name in names for head, share in shares.get(name, {}).items()])
         for name in names:
             features[name] = features[name].model_copy(update={"augment": Augmentation(shift=SHIFT, flip=flip)})
-            why = f"for {pictures[tower]:,} pictures, seen by a network that is trained from scratch"
+            why = f"for {known[tower]:,} train rows with a picture and a network that is trained from scratch"
             sizes[f"features.{name}.augment.shift"] = Size(value=SHIFT, reason=why)
             sizes[f"features.{name}.augment.flip"] = Size(value=float(flip), reason=reason)
     return replace(fitted, features=features), sizes

@@ -283,7 +283,7 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
     def open_augmentation(self) -> dict[str, tuple[str, int]]:
         """The columns of which training is to decide what it changes; here none.
 
-        By name, the part of the network that sees the column, and how many of the train rows' pictures that part sees.
+        By name, the part of the network that sees the column, and how many train rows have a picture for that part.
         """
         return {}
 

@@ -210,8 +210,8 @@ class PictureFeature(FeatureBase):
     augment: Model[Annotated[Augmentation | None, BeforeValidator(_nothing, json_schema_input_type=_GIVEN)]] = Field(
         None,
         description="What training changes at random in the pictures of train rows; none or {}: nothing. Default: "
-        "shift: 0.1 where a network that is trained from scratch sees more than 1,000 pictures, and flip: true where "
-        "mirrored ones still tell the targets; otherwise nothing.",
+        "shift: 0.1 where more than 1,000 train rows have a picture and a network is trained from scratch, and flip: "
+        "true where mirrored ones still tell the targets; otherwise nothing.",
     )
     tied: Model[str | None] = Field(
         None,
