@@ -1,14 +1,16 @@
 """The network for pictures, trained as Polyhead trains, against a plain network of two convolutions.
 
     python -m benchmarks.pictures [--seeds 0 1 2] [--epochs 30] [--rows dev] [--packages FOLDER]
+                                  [--vendors twitter google] [--size 32]
 
 The pictures are 4,458 emoji at 32 x 32 pixels by two vendors, each with one skin tone at most, from the npm packages
 `emoji-datasource-twitter` and `emoji-datasource-google` (16.0.0; data MIT, © Cal Henderson; pictures Twemoji, CC BY
 4.0, and Noto Emoji, Apache 2.0), which npm fetches; the target is Unicode's group, nine classes. Rows are split by code
 point, so that no emoji's pictures are on both sides: 70 % train, 10 % val, which decides when Polyhead stops, 8 % dev,
-for choices, and 12 % test. The simple models beside Polyhead's network are left out. The peer learns the train rows for
-as many epochs in batches of as many, with Adam as Keras has it, and is never stopped. Prints the accuracies of every
-seed, and the median of their ratios.
+for choices, and 12 % test. Nothing is set for Polyhead but the epochs and the batch; the simple models beside its
+network are left out. The peer learns the train rows for as many epochs in batches of as many, with Adam as Keras has
+it, and is never stopped. Prints the accuracies of every seed, and the median of their ratios. `--vendors twitter --size
+64` has the same of 2,229 larger pictures.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import statistics
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +33,21 @@ from PIL import Image
 
 VENDORS = ("twitter", "google")
 VERSION = "16.0.0"
-SIZE = 32
 BATCH = 32
 SHARES = {"train": 70, "val": 80, "dev": 88, "test": 100}
 
 
-def pictures(packages: Path, folder: Path) -> pl.DataFrame:
+def pictures(packages: Path, folder: Path, vendors: Sequence[str] = VENDORS, size: int = 32) -> pl.DataFrame:
     """Write the pictures as PNG files on white, and give a row for each: picture, group, part.
 
     Args:
         packages: Where npm has put the packages, or shall put them.
         folder: Where the pictures go.
+        vendors: Whose pictures. Default: both.
+        size: Pixels a side, at most 64. Default: 32.
     """
     rows = []
-    for vendor in VENDORS:
+    for vendor in vendors:
         archive = packages / f"emoji-datasource-{vendor}-{VERSION}.tgz"
         if not archive.exists():
             subprocess.run(["npm", "pack", f"emoji-datasource-{vendor}@{VERSION}"], cwd=packages, check=True)
@@ -61,7 +65,7 @@ def pictures(packages: Path, folder: Path) -> pl.DataFrame:
                     image = Image.open(_opened(files, member)).convert("RGBA")
                     white = Image.new("RGBA", image.size, "white")
                     white.alpha_composite(image)
-                    white.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BOX).save(folder / name)
+                    white.convert("RGB").resize((size, size), Image.Resampling.BOX).save(folder / name)
                     rows.append({"picture": name, "group": one["category"], "part": _part(one["unified"])})
     return pl.DataFrame(rows)
 
@@ -92,12 +96,9 @@ def ours(table: pl.DataFrame, folder: Path, part: str, epochs: int, seeds: list[
         {
             "table": "emoji.parquet",
             "image_root": str(folder),
-            "features": {
-                "picture": {"kind": "image", "size": [SIZE, SIZE], "augment": {"flip": True, "shift": 0.1}},
-            },
+            "features": {"picture": {"kind": "image", "size": Image.open(folder / table["picture"][0]).size}},
             "targets": {"group": {"kind": "multiclass"}},
             "split": {"column": "part"},
-            "model": {"image_dropout": 0},
             "train": {"epochs": epochs, "batch_size": BATCH},
             "ensemble": {"use": "off", "members": []},
         }
@@ -134,7 +135,7 @@ def theirs(table: pl.DataFrame, folder: Path, part: str, epochs: int, seeds: lis
         keras.utils.set_random_seed(seed)
         network = keras.Sequential(
             [
-                keras.Input((SIZE, SIZE, 3)),
+                keras.Input(pixels.shape[1:]),
                 layers.Rescaling(1 / 255),
                 layers.Conv2D(32, 3, activation="relu"),
                 layers.MaxPooling2D(),
@@ -161,10 +162,12 @@ def main() -> None:
     parser.add_argument(
         "--packages", type=Path, help="where npm's packages lie or are put (default: a temporary folder)"
     )
+    parser.add_argument("--vendors", choices=VENDORS, nargs="+", default=VENDORS, help="whose pictures (default: both)")
+    parser.add_argument("--size", type=int, default=32, help="pixels a side (default: 32)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="polyhead-pictures-") as temporary:
         folder = Path(temporary)
-        table = pictures(arguments.packages or folder, folder)
+        table = pictures(arguments.packages or folder, folder, arguments.vendors, arguments.size)
         how = (table, folder, arguments.rows, arguments.epochs, arguments.seeds)
         pairs = list(zip(ours(*how), theirs(*how), strict=True))
     for seed, (mine, plain) in zip(arguments.seeds, pairs, strict=True):

@@ -146,3 +146,27 @@ def test_gray_contact_sheets_are_gray(tf: Any) -> None:
 
     lines = PICTURES[None, :4, ..., :1].astype(float)
     assert (contact_sheet(lines) == contact_sheet(lines.repeat(3, 4))).all()
+
+
+@pytest.mark.parametrize(("rows", "has_line"), [(1_000, False), (1_001, True)])
+def test_pictures_of_many_rows_have_a_line_to_every_head(tf: Any, rows: int, has_line: bool) -> None:
+    """It starts at zero, and takes the tower's vector or the learned one of a row without a picture."""
+    from polyhead.contracts.sizes import ModelSizes
+    from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+    from polyhead.kinds.features.image.graph import ImageBlock
+
+    block = ImageBlock(
+        {"p": ImageFeature.model_validate({"kind": "image", "size": [16, 16]})},
+        {"p": ImageStatistics(count=rows, missing=0, decode="full", quality=None)},
+    )
+    inputs = block.inputs()
+    encoded = block.encode(inputs, ModelSizes(width=8, dropout=0), 0)
+    assert (encoded.direct is not None) == has_line
+    if encoded.direct is not None:
+        line = tf.keras.Model(inputs, [encoded.vector, encoded.direct(3, "head")])
+        kernel = next(weight for weight in line.trainable_weights if "learned__to__head" in weight.path)
+        given = {"p__pixels": PICTURES[:8, :16, :16], "p__known": np.arange(8) % 2}
+        assert not line.predict_on_batch(given)[1].any()
+        kernel.assign(np.eye(8, 3))
+        vectors, found = line.predict_on_batch(given)
+        np.testing.assert_allclose(found, vectors[:, :3], rtol=1e-5)

@@ -72,6 +72,15 @@ def test_a_batch_of_pictures_fits_into_memory() -> None:
     assert settled(400, 4 * 64 * 64 * 3).train.batch_size == 32
 
 
+def test_a_picture_is_hidden_where_a_row_has_something_else() -> None:
+    """Hidden, a picture that is all there is would leave a row without anything; without pictures nothing is told."""
+    photo, number = {"p": {"kind": "image"}}, {"x": {"kind": "numeric"}}
+    found = [sized(config(features=features), 400)[1] for features in (photo, photo | number, number)]
+    assert [sizes["model.image_dropout"].value for sizes in found[:2]] == [0, 0.3]
+    assert "model.image_dropout" not in found[2]
+    assert settled(400, features=photo, model={"image_dropout": 0.2}).model.image_dropout == 0.2
+
+
 def test_a_network_that_dwarfs_the_rows_is_doubted() -> None:
     """A thousand numbers for each row are the most."""
     assert doubts(400_000, 400) == []

@@ -229,11 +229,12 @@ class ModelSection(Section):
         description="Share of the combiner's units dropped while training. Default: 0.3, from 10,000 train rows on 0.1 "
         "less with every tenfold, at least 0.05.",
     )
-    image_dropout: float = Field(
-        0.3,
+    image_dropout: float | None = Field(
+        None,
         ge=0,
         lt=1,
-        description="Chance that a picture is hidden while training, at least the 0.02 of every other feature.",
+        description="Chance that a picture is hidden while training, at least the 0.02 of every other feature. "
+        "Default: 0.3, and 0 where the picture is the only feature.",
     )
 
 

@@ -11,6 +11,7 @@ class ModelSizes(ModelSection):
 
     width: int
     dropout: float
+    image_dropout: float = 0.3
 
 
 class TrainSizes(TrainSection):

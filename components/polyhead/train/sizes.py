@@ -25,9 +25,11 @@ _RATE, _LARGEST_RATE = 2e-3, 5e-3
 _DECAY, _DECAY_ROWS = 1e-2, 100_000
 _WIDTH, _LARGEST_WIDTH, _MANY_ROWS = 64, 512, 10_000
 _DROPOUT, _LEAST_DROPOUT, _DROPOUT_STEP = 0.3, 0.05, 0.1
+_IMAGE_DROPOUT = 0.3
 _MOST_PARAMETERS = 1_000  # for each train row
 
 _GIVEN = "as configured"
+_ALONE = "as the picture is the only feature"
 
 
 def sized(config: Config, rows: int, pixels: int = 0) -> tuple[SizedConfig, dict[str, Size]]:
@@ -63,6 +65,10 @@ def sized(config: Config, rows: int, pixels: int = 0) -> tuple[SizedConfig, dict
     settle("model", "width", width, f"for {rows:,} train rows")
     dropout = max(_DROPOUT - _DROPOUT_STEP * tenfolds, _LEAST_DROPOUT)
     settle("model", "dropout", round(dropout, 2), f"for {rows:,} train rows")
+    hidden, reason = (_IMAGE_DROPOUT, "so that other features count too") if len(config.features) > 1 else (0.0, _ALONE)
+    settle("model", "image_dropout", hidden, reason)
+    if not config.pictured:
+        del sizes["model.image_dropout"]
     train, model = TrainSizes.model_validate(sections["train"]), ModelSizes.model_validate(sections["model"])
     fields = {name: getattr(config, name) for name in type(config).model_fields}
     return SizedConfig.model_construct(**{**fields, "train": train, "model": model}), sizes

@@ -101,7 +101,7 @@ def run(
     with new_artifact(out, ModelBundle, resume=_fingerprint(settled, held, manifest)) as directory:
         _bundle_inputs(directory, config, fitted.directory)
         bundle = _trained(settled, fitted, manifest, Path(shards), directory, budget)
-        bundle = close_artifact(directory, bundle.model_copy(update={"sizes": sizes}))
+        bundle = close_artifact(directory, bundle.model_copy(update={"sizes": sizes | bundle.sizes}))
     say(
         f"{counted(bundle.epochs, 'epoch')}, the best is epoch {bundle.best_epoch} with a joint score of "
         f"{bundle.best_score:.3f} (1.0 = no better than the prior); {counted(bundle.parameters, 'parameter')}"
@@ -136,6 +136,7 @@ def _trained(
     tf.config.experimental.enable_op_determinism()
     fitted = fit_target_means(fitted, manifest, shards, out / BUNDLED_PREPROCESSING)
     feed = Feed(config, fitted, manifest, shards)
+    fitted, sizes = _augmented(fitted, feed)
     members = Members(config, fitted, manifest, shards)
     score, validation = _score(fitted, feed, manifest)
     configs = [config.with_seed(config.train.seed + at) for at in range(config.ensemble.seeds)]
@@ -194,7 +195,7 @@ def _trained(
         best_epoch=result.best_epoch,
         best_score=result.best_score,
         seed=config.train.seed,
-        sizes={},
+        sizes=sizes,
         warnings=warnings,
         corrections=added,
         ensemble=ensemble,
@@ -206,6 +207,16 @@ def _trained(
     answers = bundle.corrections, bundle.thresholds, bundle.radii
     signatures = export_serving(model, fitted, *answers, out / SERVING_MODEL)
     return bundle.model_copy(update={"signatures": signatures})
+
+
+def _augmented(fitted: Fitted, feed: Feed) -> tuple[Fitted, dict[str, Size]]:
+    """What training changes in pictures, said where the configuration leaves it open."""
+    from polyhead.train.augmenting import augmented
+
+    fitted, sizes = augmented(fitted, feed.fixed("train"))
+    for line in spelled(sizes):
+        say(line)
+    return fitted, sizes
 
 
 def _settled(

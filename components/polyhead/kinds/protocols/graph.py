@@ -322,6 +322,26 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
         """Whether training changes what it sees of a column at random. Default: no."""
         return False
 
+    @property
+    def open_augmentation(self) -> dict[str, tuple[str, int]]:
+        """The columns of which training is to decide what it changes; here none.
+
+        By name, the part of the network that sees the column, and how many train rows have a picture for that part.
+        """
+        return {}
+
+    def thumbnails(self, inputs: Batch) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
+        """Small pictures of the columns that `open_augmentation` names, and which of them are known; here none.
+
+        Args:
+            inputs: The network's inputs of a batch.
+
+        Returns:
+            By name, (batch, height, width, channels) and (batch,); the first picture of a row with several.
+        """
+        del inputs
+        return {}
+
     def sheets(self, shown: Batch, seen: Sequence[Batch], seed: int) -> dict[str, NDArray[np.uint8]]:
         """Contact sheets for the report, by column: pictures, and below them what training makes of them.
 

@@ -23,7 +23,7 @@ from polyhead.kinds.features.graph import HIDDEN, Hide, StandIn, few_rows_rate, 
 from polyhead.kinds.features.image.augment import Augment, contact_sheet
 from polyhead.kinds.features.image.backbone.graph import BACKBONE, PictureFeatures, as_rgb, load_backbone, thaw
 from polyhead.kinds.features.image.config import (
-    Augmentation,
+    NO_AUGMENTATION,
     Backbone,
     ImageFeature,
     ImageStatistics,
@@ -44,6 +44,15 @@ _HIDDEN_FEATURES = 0.5
 
 _AT_ONCE = 10
 """Pictures of a batch that the served graph decodes at once."""
+
+_MANY_ROWS = 1_000
+"""Train rows with a picture above which a tower from scratch has a line of its own, and its pictures are moved."""
+
+_LEAST_MOVED = 10
+"""Pixels a side: of smaller pictures a pixel is more than a tenth. Measured on val rows of digits, 8 a side: worse."""
+
+_THUMBNAIL = 12
+"""Pixels a side of the pictures that tell whether mirroring keeps the meaning."""
 
 _SHOWN = 6
 """Pictures side by side on a contact sheet."""
@@ -525,7 +534,37 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
     @property
     def is_augmented(self) -> bool:
         """Whether a column has `augment`."""
-        return any(feature.augment != Augmentation() for feature in self.features.values())
+        return any(feature.augmentation != NO_AUGMENTATION for feature in self.features.values())
+
+    @property
+    def open_augmentation(self) -> dict[str, tuple[str, int]]:
+        """Those that the configuration leaves open, of towers from scratch whose pictures more than 1,000 rows have.
+
+        Pictures of fewer than 10 pixels a side are left out: to be moved by a tenth is then less than a pixel.
+        """
+        found = {}
+        for tower, names in self._towers.items():
+            features, rows = [self.features[name] for name in names], self._rows(names)
+            is_open = all(of.augment is None and not of.encoder and min(of.size) >= _LEAST_MOVED for of in features)
+            if is_open and rows > _MANY_ROWS:
+                found.update(dict.fromkeys(names, (tower, rows)))
+        return found
+
+    def _rows(self, names: Sequence[str]) -> int:
+        """Train rows with a picture in a column, of those of some columns that have the most."""
+        return max(self.statistics[name].count for name in names)
+
+    def thumbnails(self, inputs: Batch) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
+        """At most 12 pixels a side, each the mean of those that it stands for."""
+        found = {}
+        for name in self.open_augmentation:
+            pixels, known = inputs[self.seen_input(name)], inputs[known_input(name)]
+            if self.places(name):
+                pixels, known = pixels[:, 0], known[:, 0]
+            size = [min(side, _THUMBNAIL) for side in pixels.shape[1:3]]
+            small = tf.round(tf.image.resize(pixels, size, "area"))
+            found[name] = tf.cast(small, tf.uint8).numpy(), known.numpy() > 0
+        return found
 
     def sheets(self, shown: Batch, seen: Sequence[Batch], seed: int) -> dict[str, NDArray[np.uint8]]:
         """Of the first pictures of each column."""
@@ -534,7 +573,7 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
             rows = np.flatnonzero(shown[known_input(name)])[:_SHOWN]
             if name in self.backbones or rows.size == 0:
                 continue
-            augment = Augment(feature.augment.model_dump(), seed=seed_of(seed, f"{name}__sheet"))
+            augment = Augment(feature.augmentation.model_dump(), seed=seed_of(seed, f"{name}__sheet"))
             lines = [augment(tf.gather(shown[self.seen_input(name)], rows))]
             lines += [augment(tf.gather(batch[self.seen_input(name)], rows), training=True) for batch in seen]
             sheets[name] = contact_sheet((np.stack(lines) + 1) * 127.5)
@@ -544,26 +583,32 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
         """A tower's vector for each column, with a learned one where there is no picture.
 
         What frozen networks make of pictures also has a direct line to each head: one for the mean over the known
-        pictures of columns that are tied.
+        pictures of columns that are tied. So have the vectors of towers from scratch where the rows are many: with two
+        layers and their dropout less between them and the heads, they learn more in as many epochs.
         """
-        towers: dict[str, list[str]] = {}
-        for name in self.names:
-            towers.setdefault(self._tower(name), []).append(name)
         seen = {
             name: vector
-            for tower, names in towers.items()
+            for tower, names in self._towers.items()
             for name, vector in self._seen(tower, names, inputs, model, seed)
         }
-        vectors, frozen, hidden = [], self.backbones, dict(inputs)
+        vectors, lined, frozen, hidden = [], [], self.backbones, dict(inputs)
         for name in self.names:
             rate = max(model.image_dropout, _HIDDEN_FEATURES if name in frozen else HIDDEN)
             hide = Hide(rate, seed_of(seed, name), name=f"{self.KIND}__{name}__hide")
             known, hidden[known_input(name)] = self.hidden(inputs[known_input(name)], hide)
             vectors.append(StandIn(name=self._stand_in(name))(self.pooled(name, seen[name], inputs), known))
+            if not self.features[name].encoder and self._rows(self._towers[self._tower(name)]) > _MANY_ROWS:
+                lined.append(vectors[-1])
         vector = layers.Concatenate(name=f"{self.KIND}__vectors")(vectors) if len(vectors) > 1 else vectors[0]
-        if not frozen:
-            return Encoded(vector, None)
-        return Encoded(vector, lambda units, head: self.line(hidden, units, f"{self.KIND}__to__{head}"))
+
+        def direct(units: int, head: str) -> Any:
+            lines = [self.line(hidden, units, f"{self.KIND}__to__{head}")] if frozen else []
+            if lined:
+                learned = layers.Concatenate()(lined) if len(lined) > 1 else lined[0]
+                lines.append(_line(learned, units, f"{self.KIND}__learned__to__{head}"))
+            return layers.Add()(lines) if len(lines) > 1 else lines[0]
+
+        return Encoded(vector, direct if frozen or lined else None)
 
     def hidden(self, known: Any, hide: Hide) -> tuple[Any, Any]:
         """Some rows' pictures hidden while training: whether a row has any, `(batch,)`, and which are known."""
@@ -634,8 +679,7 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
     def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
         """A dense layer over the same."""
         means = self._means(inputs)
-        features = layers.Concatenate()(means) if len(means) > 1 else means[0]
-        return layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=name)(features)
+        return _line(layers.Concatenate()(means) if len(means) > 1 else means[0], units, name)
 
     def _means(self, inputs: Mapping[str, Any]) -> list[Any]:
         """What frozen networks make of a row's known pictures, on average over columns that are tied; `_scaled`."""
@@ -652,6 +696,14 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
         """The layer that has a column's vector, or a learned one."""
         return f"{self.KIND}__{name}__stand_in"
 
+    @property
+    def _towers(self) -> dict[str, list[str]]:
+        """The columns that each tower sees."""
+        towers: dict[str, list[str]] = {}
+        for name in self.names:
+            towers.setdefault(self._tower(name), []).append(name)
+        return towers
+
     def _tower(self, name: str) -> str:
         """What a column's tower is called, and those of the columns that it is tied to."""
         tied = self.features[name].tied
@@ -662,6 +714,10 @@ class ImageBlock(PictureBlock[ImageFeature, ImageStatistics]):
     """All columns with one picture a row."""
 
     KIND = "image"
+
+
+def _line(vectors: Any, units: int, name: str) -> Any:
+    return layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=name)(vectors)
 
 
 def _scaled(features: Any) -> Any:
@@ -712,7 +768,7 @@ def backbone_tower(
         A model from uint8 `(batch, height, width, channels)` to `(batch, model.width)`.
     """
     pixels = keras.Input(feature.shape, dtype="uint8")
-    x = (Augment(feature.augment.model_dump(), seed=seed)(pixels) + 1) * 127.5
+    x = (Augment(feature.augmentation.model_dump(), seed=seed)(pixels) + 1) * 127.5
     x = ops.cast(as_rgb(ops.round(x)), network.input.dtype)
     backbone = keras.Model(network.input, network.output, name=BACKBONE)
     backbone.trainable = False

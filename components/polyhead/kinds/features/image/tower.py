@@ -11,7 +11,7 @@ from polyhead.contracts.sizes import ModelSizes
 from polyhead.kinds.features.image.augment import Augment
 from polyhead.kinds.features.image.config import PictureFeature
 
-_FEW_ROWS = 1_000
+_FEW_PICTURES = 1_000
 """Pictures up to which the plain network is the better one."""
 
 _PLAIN_CHANNELS = (16, 32, 64, 96, 128, 128, 128)
@@ -43,8 +43,8 @@ def image_tower(feature: PictureFeature, rows: int, model: ModelSizes, name: str
         A model from uint8 `(batch, height, width, channels)` to `(batch, width)`.
     """
     pixels = keras.Input(feature.shape, dtype="uint8")
-    x = Augment(feature.augment.model_dump(), seed=seed)(pixels)
-    x, grid = (_plain(x), _PLAIN_GRID) if rows <= _FEW_ROWS else (_residual(x), _GRID)
+    x = Augment(feature.augmentation.model_dump(), seed=seed)(pixels)
+    x, grid = (_plain(x), _PLAIN_GRID) if rows <= _FEW_PICTURES else (_residual(x), _GRID)
     x = layers.Flatten()(layers.AveragePooling2D([max(1, size // grid) for size in x.shape[1:3]])(x))
     x = layers.Dropout(model.dropout, seed=seed)(x)
     return keras.Model(pixels, layers.Dense(model.width, activation="gelu")(x), name=name)
