@@ -68,8 +68,8 @@ class MetricScore(Record):
         verdict: Whether it is better than the baseline: `better` or `worse` only where the 95 % interval of the
             difference does not contain 0; None where either is not defined. It may be given where
             `difference_interval` is not: less is needed to tell a sign than a size.
-        weighted: `value` with the rows counted by their row weights; None where the head has none, or where it is not
-            defined. Everything else here counts rows alike.
+        weighted: All of this with the rows counted by their row weights; None where the head has none. Everything else
+            here counts rows alike.
     """
 
     value: float | None
@@ -79,7 +79,7 @@ class MetricScore(Record):
     difference: float | None = None
     difference_interval: Interval = Interval()
     verdict: Comparison | None = None
-    weighted: float | None = None
+    weighted: MetricScore | None = None
 
 
 class SliceScore(Record):
@@ -216,12 +216,14 @@ class ReferenceScore(Record):
         difference: The model's minus this; None where either is not defined.
         interval: Of the difference.
         verdict: Whether the model is better than this one, as in `MetricScore`.
+        weighted: All of this with the rows counted by their row weights; None where the head has none.
     """
 
     value: float | None
     difference: float | None = None
     interval: Interval = Interval()
     verdict: Comparison | None = None
+    weighted: ReferenceScore | None = None
 
 
 def flat_metrics(heads: Mapping[str, Mapping[str, MetricScore]]) -> dict[str, float]:
@@ -325,9 +327,9 @@ class EvaluationReport(Contract):
         findings: What may let the model look better than it is, from `preprocess`.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 5
+    FORMAT_VERSION: ClassVar[int] = 6
 
-    format_version: int = 5
+    format_version: int = 6
     split: str
     heads: dict[str, HeadReport]
     verdict: Verdict

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from polyhead.contracts.evaluation import Comparison, Interval, MetricScore, ReferenceScore
 from polyhead.evaluate.metrics import measure
-from polyhead.intervals.method import Floats, Resamples, Span, too_few
+from polyhead.intervals.method import Floats, Resamples, Span, effective, too_few
 from polyhead.kinds.metrics import Metric
 from polyhead.kinds.protocols.score import Outcome
 from polyhead.kinds.scores import SCORES
@@ -27,22 +27,34 @@ def compare(
         baseline: Those of the trivial model, for the same rows in the same order.
         resamples: How many times the bootstrap draws the rows; below 1,000 losses and errors have no interval.
         seed: Of the drawing. The same seed gives the same intervals.
-        weights: Row weights, for the `weighted` of each metric. Default: there is none.
+        weights: Row weights, for the `weighted` of each metric. Default: there are none.
 
     Returns:
         By name, in the order of the reports.
     """
     values, trivial = measure(outcome), measure(baseline)
     judge = Judge(outcome, baseline, resamples=resamples, seed=seed)
-    weighted = {} if weights is None else measure(replace(outcome, weights=weights))
+    weighted: dict[str, MetricScore] = {}
+    if weights is not None:
+        weighted = compare(*_by(weights, outcome, baseline), resamples=resamples, seed=seed)
     return {
         name: _score(name, judge, value, trivial[name]).model_copy(update={"weighted": weighted.get(name)})
         for name, value in values.items()
     }
 
 
-def beside(outcome: Outcome, reference: Outcome, *, resamples: int, seed: int) -> dict[str, ReferenceScore]:
+def _by(weights: Floats, *outcomes: Outcome) -> list[Outcome]:
+    return [replace(outcome, weights=weights) for outcome in outcomes]
+
+
+def beside(
+    outcome: Outcome, reference: Outcome, *, resamples: int, seed: int, weights: Floats | None = None
+) -> dict[str, ReferenceScore]:
     """All metrics of a simple model, and how a head differs from it; arguments as in `compare`."""
+    if weights is not None:
+        weighted = beside(*_by(weights, outcome, reference), resamples=resamples, seed=seed)
+        alike = beside(outcome, reference, resamples=resamples, seed=seed)
+        return {name: score.model_copy(update={"weighted": weighted[name]}) for name, score in alike.items()}
     values, others = measure(outcome), measure(reference)
     judge = Judge(outcome, reference, resamples=resamples, seed=seed)
     found = {}
@@ -107,7 +119,7 @@ class Judge:
 
     def interval(self, name: str) -> Interval:
         """Of a metric."""
-        return _promised(self._doubt(name) or self._measures[name].method.limits(self._outcome, self._resamples))
+        return _promised(self._doubt(name) or self._measures[name].limits(self._outcome, self._resamples))
 
     def difference(self, name: str) -> tuple[Interval, Comparison]:
         """Of a metric minus the baseline's, and what it says."""
@@ -116,7 +128,7 @@ class Judge:
         found = (
             self._too_few(name)
             or measure.method.doubt_of_sign(self._outcome)
-            or measure.method.difference(self._outcome, self._baseline, self._resamples)
+            or measure.difference(self._outcome, self._baseline, self._resamples)
         )
         verdict: Comparison = "not clearly better"
         if not isinstance(found, str):
@@ -128,7 +140,10 @@ class Judge:
         return self._too_few(name) or self._measures[name].method.doubt(self._outcome)
 
     def _too_few(self, name: str) -> str:
-        return too_few(self.rows(name), self._measures[name].method.fewest_rows)
+        rows, weights = self.rows(name), self._outcome.weights
+        if weights is not None:
+            rows = min(rows, int(effective(weights)))
+        return too_few(rows, self._measures[name].method.fewest_rows)
 
 
 def _promised(span: Span | str) -> Interval:
