@@ -179,6 +179,17 @@ def spread(generator: np.random.Generator, n: int) -> Outcome:
     return QuantileOutcome("quantile", known + rest, quantiles, LEVELS)
 
 
+def by_weights(draw: Draw, spread: float) -> Draw:
+    """The same rows with log-normal row weights, the larger ones on the rows whose first number is larger."""
+
+    def drawn(generator: np.random.Generator, n: int) -> Outcome:
+        outcome = draw(generator, n)
+        order = outcome.true.astype(np.float64) - outcome.true.mean()
+        return replace(outcome, weights=np.exp(spread * generator.normal(size=n) + 0.3 * order))
+
+    return drawn
+
+
 POPULATIONS: dict[str, Population] = {
     "binary, 50 % positive": Population(classes("binary", (0.5, 0.5), 1.0), (0.5, 0.5)),
     "binary, accuracy 0.97": Population(classes("binary", (0.5, 0.5), 2.66), (0.5, 0.5)),
@@ -195,6 +206,7 @@ POPULATIONS: dict[str, Population] = {
     "5 ordered classes": Population(ordered((0.1, 0.2, 0.4, 0.2, 0.1), 1.2), (0.1, 0.2, 0.4, 0.2, 0.1)),
     "3 ordered classes, the highest rare": Population(ordered((0.7, 0.25, 0.05), 1.5), (0.7, 0.25, 0.05)),
     "normal errors": Population(additive(lambda g, n: g.normal(0, 0.5, n))),
+    "normal errors, by row weights": Population(by_weights(additive(lambda g, n: g.normal(0, 0.5, n)), 0.5)),
     "Laplace errors": Population(additive(lambda g, n: g.laplace(0, 0.4, n))),
     "log-normal target, spread 0.3": Population(skewed(0.3, 0.2)),
     "log-normal target, spread 1": Population(skewed(1.0, 0.3)),

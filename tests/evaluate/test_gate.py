@@ -257,3 +257,32 @@ def test_a_target_may_be_called_any() -> None:
     heads = {"any": head(r2=MetricScore(value=0.8, baseline=0.0))}
     verdict, checks = check_gate({"any": {"r2": ">= 0.5"}}, heads)
     assert (verdict, checks[0].head, checks[0].path) == ("passed", "any", "any.r2")
+
+
+@pytest.mark.parametrize(
+    ("rule", "passed"),
+    [
+        (">= 0.6", False),
+        (">= 0.6 by row weights", True),
+        ("beats baseline", False),
+        ("beats baseline  by row weights", True),
+        ("beats linear by row weights", True),
+        ("not worse than linear by 0.01", False),
+        ("not worse than linear by 0.01 by row weights", True),
+        ("every slice >= 0.6 with at least 40 rows by row weights", True),
+        ("every slice >= 0.6", False),
+    ],
+)
+def test_a_rule_may_count_rows_by_their_weights(rule: str, passed: bool) -> None:
+    """Its value, its intervals and its verdicts are then those by row weights."""
+    weighted = Interval(low=0.1, high=0.3, method="m")
+    score = MetricScore(value=0.7, baseline=0.5, difference=0.2, difference_interval=weighted, verdict="better")
+    alike = MetricScore(value=0.5, baseline=0.5, difference=0.0, verdict="not clearly better", weighted=score)
+    other = ReferenceScore(value=0.5, difference=0.2, interval=weighted, verdict="better")
+    linear = ReferenceScore(value=0.5, difference=0.0, verdict="not clearly better", weighted=other)
+    part = SliceScore(feature="size", value="s", n=50, metric="r2", score=0.5, weighted=0.65)
+    report = head(r2=alike).model_copy(update={"references": {"linear": {"r2": linear}}, "slices": [part]})
+    check = check_of(rule, report)
+    assert (check.passed, check.rule) == (passed, rule)
+    if "slice" not in rule:
+        assert check.value == (0.7 if "weights" in rule else 0.5)

@@ -405,15 +405,15 @@ def test_weighted_scores_and_learned_weights_are_shown_where_there_are_any() -> 
     report, predictions = house_report()
     name, head = next(iter(report.heads.items()))
     metric, score = next(iter(head.metrics.items()))
-    weighed = head.model_copy(
-        update={"metrics": {**head.metrics, metric: score.model_copy(update={"weighted": 0.4321})}}
-    )
+    own = MetricScore(value=0.4321, baseline=0.1, interval=Interval(low=0.4123, high=0.4567, method="m"))
+    weighed = head.model_copy(update={"metrics": {**head.metrics, metric: score.model_copy(update={"weighted": own})}})
     plain = Page(render_report(report, predictions, epochs=history(report), sheets={}, title="Houses"))
     report = report.model_copy(update={"heads": {**report.heads, name: weighed}})
     epochs = [epoch.model_copy(update={"log_variances": {name: 0.5}}) for epoch in history(report)]
     page = Page(render_report(report, predictions, epochs=epochs, sheets={}, title="Houses"))
     assert ("By row weight" in page.text, "row weight" in plain.text) == (True, False)
     assert "0.432" in page.text
+    assert "0.412" in page.text
     assert ("Learned weight by head" in page.text, "Learned weight" in plain.text) == (True, False)
     assert len(page.charts) == len(plain.charts) + 1
 

@@ -132,3 +132,35 @@ def test_levels_that_are_none_are_refused(levels: str, code: str, where: str) ->
 def test_nothing_to_learn_is_refused(numbers: list[float | None], code: str) -> None:
     with refusal(DataError, code, where="target 't'"):
         fitted(numbers)
+
+
+def test_the_baseline_counts_rows_by_their_weights(tf: Any) -> None:
+    """By NumPy's quantiles, to 20 bits of the weights; in whatever order and parts the rows come, it is the same."""
+    from polyhead.kinds.targets.quantile.graph import QuantileHead
+
+    generator = np.random.default_rng(0)
+    numbers, weights = generator.normal(size=500), np.append(generator.lognormal(0, 3, 499), 0.0)
+    target = member("quantile", levels=LEVELS)
+
+    def statistics(parts: list[Any]) -> QuantileStatistics:
+        fit, *others = (table_of(target).fit("t", target) for _ in parts)
+        for one, rows in zip((fit, *others), parts, strict=True):
+            one.update(pl.Series(numbers[rows]), pl.Series(weights[rows]))
+        for other in others:
+            restored = table_of(target).fit("t", target)
+            restored.restore(other.state())
+            fit.merge(restored)
+        found = fit.finish(Site(Path(), PictureFolder("."), max_pixels=1))
+        assert isinstance(found, QuantileStatistics)
+        return found
+
+    whole = statistics([np.arange(500)])
+    assert statistics(np.array_split(generator.permutation(500), 4)) == whole
+    expected = np.quantile(numbers, LEVELS, method="inverted_cdf", weights=weights)
+    assert whole.weighted == pytest.approx(expected.tolist(), rel=1e-12)
+    assert whole.weighted != pytest.approx(whole.quantiles, rel=0.1)
+    head = QuantileHead("t", target, whole)
+    said = head.answers(head.prior_logits()[None].astype(np.float64), 0.0, ())["t__quantiles"].numpy()[0]
+    np.testing.assert_allclose(said, expected, rtol=1e-4)
+    outcome = QuantileOutcome("quantile", numbers, np.zeros((500, len(LEVELS))), tuple(LEVELS))
+    assert SCORES["quantile"].baseline(whole, outcome).predicted[0].tolist() == whole.weighted

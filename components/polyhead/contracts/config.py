@@ -977,6 +977,15 @@ def _check_rule(document: Document, rule: Rule, where: str) -> Iterator[Problem]
         what = f"a {kind} head has no metric '{rule.metric}'"
         yield Problem("unknown-metric", what, where=where, hint=did_you_mean(rule.metric, [*metrics, *beside]))
         return
+    if rule.weighted:
+        own = document.mapping(["targets", rule.head])
+        if rule.metric in beside:
+            what = f"{rule.metric} is not measured by row weights"
+            yield Problem("no-row-weights", what, where=where, hint='leave "by row weights" out')
+        elif (own["weight"] if "weight" in own else document.get(["weight"])) is None:
+            what = f"'{rule.head}' has no row weights"
+            hint = f'give it a column: {{{rule.head}: {{weight: …}}}}, or leave "by row weights" out'
+            yield Problem("no-row-weights", what, where=where, hint=hint)
     match rule.condition:
         case Limit():
             return

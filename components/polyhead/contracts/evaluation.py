@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -68,8 +68,8 @@ class MetricScore(Record):
         verdict: Whether it is better than the baseline: `better` or `worse` only where the 95 % interval of the
             difference does not contain 0; None where either is not defined. It may be given where
             `difference_interval` is not: less is needed to tell a sign than a size.
-        weighted: `value` with the rows counted by their row weights; None where the head has none, or where it is not
-            defined. Everything else here counts rows alike.
+        weighted: All of this with the rows counted by their row weights; None where the head has none. Everything else
+            here counts rows alike.
     """
 
     value: float | None
@@ -79,7 +79,7 @@ class MetricScore(Record):
     difference: float | None = None
     difference_interval: Interval = Interval()
     verdict: Comparison | None = None
-    weighted: float | None = None
+    weighted: MetricScore | None = None
 
 
 class SliceScore(Record):
@@ -216,12 +216,14 @@ class ReferenceScore(Record):
         difference: The model's minus this; None where either is not defined.
         interval: Of the difference.
         verdict: Whether the model is better than this one, as in `MetricScore`.
+        weighted: All of this with the rows counted by their row weights; None where the head has none.
     """
 
     value: float | None
     difference: float | None = None
     interval: Interval = Interval()
     verdict: Comparison | None = None
+    weighted: ReferenceScore | None = None
 
 
 def flat_metrics(heads: Mapping[str, Mapping[str, MetricScore]]) -> dict[str, float]:
@@ -309,6 +311,24 @@ class GateCheck(Record):
     interval: Interval = Interval()
 
 
+def _weighted_scores(entries: dict[str, Any]) -> dict[str, Any]:
+    """The value by row weights was a number, without what else a score says."""
+
+    def scored(metrics: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: score | {"weighted": {"value": score["weighted"], "baseline": None, "n": score["n"]}}
+            if score.get("weighted") is not None
+            else score
+            for name, score in metrics.items()
+        }
+
+    def upgraded(head: dict[str, Any]) -> dict[str, Any]:
+        columns = {column: scored(metrics) for column, metrics in head.get("columns", {}).items()}
+        return head | {"metrics": scored(head["metrics"]), "columns": columns}
+
+    return entries | {"heads": {name: upgraded(head) for name, head in entries["heads"].items()}}
+
+
 class EvaluationReport(Contract):
     """How good the model is.
 
@@ -325,10 +345,10 @@ class EvaluationReport(Contract):
         findings: What may let the model look better than it is, from `preprocess`.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 5
-    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {4: entries_added}
+    FORMAT_VERSION: ClassVar[int] = 6
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {4: entries_added, 5: _weighted_scores}
 
-    format_version: int = 5
+    format_version: int = 6
     split: str
     heads: dict[str, HeadReport]
     verdict: Verdict

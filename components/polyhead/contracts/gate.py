@@ -5,6 +5,7 @@
       band:
         accuracy: [beats linear, "every slice >= 0.5 with at least 50 rows"]     all of a list
         calibration_error: "<= 0.05"
+        log_loss: beats linear by row weights                  the rows counted by the head's row weights
         any: [{macro_f1: beats deployed}, {log_loss: not worse than deployed by 0.01}]
       all: [{price: {mae: beats boosted}}]                     whole gates are joined like the rules of a head
 
@@ -42,6 +43,7 @@ _LIMIT = rf"(>=|<=|>|<)\s*{_NUMBER}"
 _LIMIT_RULE = re.compile(_LIMIT)
 _BEATS = re.compile(r"beats\s+(\w+)")
 _NOT_WORSE = re.compile(rf"not\s+worse\s+than\s+(\w+)\s+by\s+{_NUMBER}")
+_BY_WEIGHTS = re.compile(r"\s+by\s+row\s+weights$")
 _EVERY_SLICE = re.compile(rf"every\s+slice\s+{_LIMIT}(?:\s+with\s+at\s+least\s+([0-9]+)\s+rows?)?")
 
 
@@ -97,6 +99,7 @@ class Rule:
         metric: What is measured.
         text: The rule as written.
         condition: What it says.
+        weighted: Whether rows count by the head's row weights.
     """
 
     path: tuple[str, ...]
@@ -104,6 +107,7 @@ class Rule:
     metric: str
     text: str
     condition: Condition
+    weighted: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,11 +226,12 @@ class _Reader:
         if not isinstance(rules, str):
             self.faults.append(GateFault(path, "not-text", f"received {rules!r}, which is not text", GATE_HINT))
             return Joined("all", ())
-        condition = read_rule(rules)
+        unweighted = _BY_WEIGHTS.sub("", rules.strip())
+        weighted, condition = unweighted != rules.strip(), read_rule(unweighted)
         if condition is None:
             self.faults.append(GateFault(path, "invalid-gate-rule", f"received {rules!r}", GATE_HINT))
             return Joined("all", ())
-        return Joined("all", (Rule(path, head, metric, rules, condition),))
+        return Joined("all", (Rule(path, head, metric, rules, condition, weighted),))
 
     def _mapping(self, value: object, path: tuple[str, ...]) -> list[tuple[str, Any]]:
         if isinstance(value, Mapping):

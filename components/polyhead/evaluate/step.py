@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -426,7 +426,11 @@ def _head_report(
         ),
         columns={
             column: compare(
-                part, score.parts(baseline)[column], resamples=config.evaluate.bootstrap, seed=_BOOTSTRAP_SEED
+                part,
+                score.parts(baseline)[column],
+                resamples=resamples,
+                seed=_BOOTSTRAP_SEED,
+                weights=score.parts(replace(outcome, weights=weights))[column].weights,
             )
             for column, part in score.parts(outcome).items()
         },
@@ -444,7 +448,7 @@ def _head_report(
             *slices.notes,
         ],
         references={
-            reference: beside(outcome, of(said), resamples=resamples, seed=_BOOTSTRAP_SEED)
+            reference: beside(outcome, of(said), resamples=resamples, seed=_BOOTSTRAP_SEED, weights=weights)
             for reference, said in predicted.references[name].items()
         },
         worth=worth_of(without[0][1]["hidden"], without[1:], metric=headline, resamples=resamples, seed=_BOOTSTRAP_SEED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -92,7 +92,11 @@ class Bootstrap(Method[OutcomeT_contra]):
         back: The metric of that logarithm.
         gain: The metric minus the baseline's, from what the rows of the two differ by.
         tail: Share of the resamples that is cut off where a sample's errors fall short. Default: 1 %.
+
+    With row weights every mean is the ratio of two: of the terms times their weights, and of the weights.
     """
+
+    weighs: bool = True
 
     error: Callable[[OutcomeT_contra], Smooth]
     back: Callable[[float], float]
@@ -101,7 +105,7 @@ class Bootstrap(Method[OutcomeT_contra]):
 
     def limits(self, outcome: OutcomeT_contra, resamples: Resamples) -> Span | str:
         """On the logarithm's scale, turned back."""
-        logarithm = _log_of(self.error(outcome))
+        logarithm = _log_of(weighed(self.error(outcome), outcome.weights))
         with np.errstate(all="ignore"):
             _, error = logarithm.estimate(logarithm.columns.mean(0))
         if error**2 > LARGEST_VARIANCE:
@@ -117,7 +121,7 @@ class Bootstrap(Method[OutcomeT_contra]):
 
     def difference(self, outcome: OutcomeT_contra, baseline: OutcomeT_contra, resamples: Resamples) -> Span | str:
         """On the metric's own scale."""
-        smooth = self.gain(outcome, baseline)
+        smooth = weighed(self.gain(outcome, baseline), outcome.weights)
         tails = (FAR_TAIL, LONG_TAIL) if smooth.skewness > 0 else (LONG_TAIL, FAR_TAIL)
         return studentised(smooth, resamples, tails)
 
@@ -127,7 +131,7 @@ class Bootstrap(Method[OutcomeT_contra]):
         Where it is below 5 %, and the rows are few, the rows are dealt anew 1,000 times into two parts of the same
         sizes: if the hundredth largest of these differences is farther out than the test expects, all are by as much.
         """
-        smooth = _log_of(self.error(outcome))
+        smooth = _log_of(weighed(self.error(outcome), outcome.weights))
         sizes = np.array([inside.sum(), (~inside).sum()])
         with np.errstate(all="ignore"):
             ratio, freedom = smooth.apart(inside[None].astype(np.float64), sizes)
@@ -245,15 +249,29 @@ def average(parts: Sequence[tuple[Smooth, Booleans]]) -> Smooth:
 
 
 def _on_all_rows(smooth: Smooth, rows: Booleans) -> Smooth:
-    """The same function of all rows: its means are over those that count, whose share is one more term."""
-    terms = np.zeros((len(rows), smooth.terms.shape[1] + 1))
-    terms[rows, :-1], terms[rows, -1] = smooth.terms, 1.0
+    """The same function of all rows, of which only some count."""
+    terms = np.zeros((len(rows), smooth.terms.shape[1]))
+    terms[rows] = smooth.terms
+    return weighed(replace(smooth, terms=terms), rows.astype(np.float64))
+
+
+def weighed(smooth: Smooth, weights: Floats | None) -> Smooth:
+    """The same function of means by row weights, whose own mean is one more term.
+
+    Args:
+        smooth: Of means over the rows.
+        weights: From 0, not all of them 0. Default: all rows count alike.
+    """
+    if weights is None:
+        return smooth
+    counts = (weights / weights.max())[:, None]
 
     def gradient(m: Floats) -> Floats:
         means, share = m[..., :-1] / m[..., -1:], m[..., -1:]
         slope = smooth.gradient(means)
         return np.concatenate([slope, -(slope * means).sum(-1, keepdims=True)], -1) / share
 
+    terms = np.concatenate([smooth.terms * counts, counts], 1)
     return Smooth(terms, lambda m: smooth.function(m[..., :-1] / m[..., -1:]), gradient)
 
 

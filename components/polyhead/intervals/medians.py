@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betainc
 
-from polyhead.intervals.method import TAIL, Floats
-from polyhead.intervals.shares import Estimate
+from polyhead.intervals.method import TAIL, Floats, effective
+from polyhead.intervals.shares import Estimate, wilson
 
 
 def median(values: Floats) -> Estimate:
@@ -32,6 +32,24 @@ def median(values: Floats) -> Estimate:
     high = (1 - share) * ordered[n - 1 - cut] + share * ordered[n - 2 - cut]
     middle = float(np.median(ordered))
     return Estimate(middle, float(low), float(high), np.sign(values - middle))
+
+
+def weighted_median(values: Floats, weights: Floats) -> Estimate:
+    """The median by weights, with limits from those of a share (R. S. Woodruff, J. Am. Stat. Assoc. 47, 1952).
+
+    Wilson's limits of one half, over as many rows of equal weight as say as much, are turned back by the shares of the
+    weight up to each value.
+
+    Args:
+        values: (n,).
+        weights: (n,), from 0, not all of them 0.
+    """
+    rows = effective(weights)
+    low, high = wilson(rows / 2, rows)
+    low, middle, high = (
+        float(np.quantile(values, share, method="inverted_cdf", weights=weights)) for share in (low, 0.5, high)
+    )
+    return Estimate(middle, low, high, weights * np.sign(values - middle))
 
 
 def _up_to(hits: Floats, rows: int) -> Floats:

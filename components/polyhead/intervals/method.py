@@ -19,7 +19,15 @@ Booleans = NDArray[np.bool_]
 
 
 class Rows(Protocol):
-    """Something about some rows, of which fewer can be taken."""
+    """Something about some rows, of which fewer can be taken.
+
+    Attributes:
+        weights: Row weights, (n,); None where all count alike.
+    """
+
+    @property
+    def weights(self) -> Floats | None:
+        """See there."""
 
     def rows(self, chosen: NDArray[np.int64]) -> Self:
         """The same about some of the rows."""
@@ -65,6 +73,14 @@ def _counts(rows: int, number: int, seed: int) -> Floats:
     return counts
 
 
+def effective(weights: Floats) -> float:
+    """How many rows of equal weight say as much: Kish's effective number (L. Kish, Survey Sampling, Wiley 1965)."""
+    largest = float(weights.max(initial=0.0))
+    shares = weights / largest if largest > 0 else weights
+    squares = float(shares @ shares)
+    return float(shares.sum()) ** 2 / squares if squares > 0 else 0.0
+
+
 def no_doubt(outcome: object) -> str:
     """Nothing speaks against an interval."""
     return ""
@@ -78,11 +94,13 @@ class Method(ABC, Generic[OutcomeT_contra]):
         fewest_rows: With fewer there is neither an interval nor a difference. Default: 30.
         doubt: Why nothing can be promised of the metric on some rows; empty where it can. Default: nothing.
         doubt_of_sign: Why not even the sign of its difference to the baseline can be told. Default: nothing.
+        weighs: Whether it counts rows by the outcome's row weights. Default: it counts them alike.
     """
 
     fewest_rows: int = FEWEST_ROWS
     doubt: Callable[[OutcomeT_contra], str] = no_doubt
     doubt_of_sign: Callable[[OutcomeT_contra], str] = no_doubt
+    weighs: bool = False
 
     @abstractmethod
     def limits(self, outcome: OutcomeT_contra, resamples: Resamples) -> Span | str:

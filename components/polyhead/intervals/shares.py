@@ -30,11 +30,13 @@ class Shares(Method[OutcomeT_contra]):
         name: Of the method, in words.
         estimate: The metric of some rows with its limits, or why there are none.
         certain: The same of the baseline, of which more is certain. Default: `estimate`.
+        lowest: The least possible value of the metric; the largest is 1.
     """
 
     name: str
     estimate: Callable[[OutcomeT_contra], Estimate | str]
     certain: Callable[[OutcomeT_contra], Estimate | str] | None = None
+    lowest: float = 0.0
 
     def limits(self, outcome: OutcomeT_contra, resamples: Resamples) -> Span | str:
         """Those of the estimate; nothing is drawn."""

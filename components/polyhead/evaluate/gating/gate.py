@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
-from polyhead.contracts.evaluation import Comparison, GateCheck, HeadReport, Interval, SliceScore, Verdict
+from polyhead.contracts.evaluation import Comparison, GateCheck, HeadReport, Interval, MetricScore, SliceScore, Verdict
 from polyhead.contracts.gate import (
     BASELINE,
     CALIBRATION_ERROR,
@@ -74,7 +74,7 @@ def _check(rule: Rule, head: HeadReport) -> GateCheck:
 
 
 def _limited(rule: Rule, limit: Limit, head: HeadReport) -> dict[str, Any]:
-    value, interval, reason = _measured(rule.metric, head)
+    value, interval, reason = _measured(rule, head)
     passed = value is not None and _holds(limit, value)
     return {"value": value, "interval": interval, "passed": passed, "reason": "" if passed else reason}
 
@@ -83,8 +83,15 @@ def _holds(limit: Limit, value: float) -> bool:
     return _COMPARISONS[limit.sign](value, limit.number)
 
 
-def _measured(name: str, head: HeadReport) -> tuple[float | None, Interval, str]:
+def _score(rule: Rule, head: HeadReport) -> MetricScore:
+    """What a rule is about: by row weights, if it says so and the head has any."""
+    score = head.metrics[rule.metric]
+    return (score.weighted or score) if rule.weighted else score
+
+
+def _measured(rule: Rule, head: HeadReport) -> tuple[float | None, Interval, str]:
     """What a rule is about, its interval, and what to know where the rule fails."""
+    name = rule.metric
     if name == CALIBRATION_ERROR:
         worst = max(head.reliability, key=lambda one: one.error, default=None)
         if worst is None:
@@ -94,12 +101,12 @@ def _measured(name: str, head: HeadReport) -> tuple[float | None, Interval, str]
         if head.conformal is None:
             return None, Interval(), "the head has no conformal intervals or sets"
         return head.conformal.coverage, head.conformal.interval, ""
-    score = head.metrics[name]
+    score = _score(rule, head)
     return score.value, score.interval, _UNDEFINED if score.value is None else ""
 
 
 def _against(rule: Rule, condition: Against, head: HeadReport) -> dict[str, Any]:
-    score = head.metrics[rule.metric]
+    score = _score(rule, head)
     found: dict[str, Any] = {"value": score.value, "reference": condition.reference, "passed": False}
     verdict: Comparison | None
     if condition.reference == BASELINE:
@@ -111,6 +118,7 @@ def _against(rule: Rule, condition: Against, head: HeadReport) -> dict[str, Any]
             # the first model of a place has nothing to be held against
             reason = "nothing is deployed yet" if first else f"the head has no {condition.reference} model beside it"
             return {**found, "passed": first and score.value is not None, "reason": reason}
+        beside = (beside.weighted or beside) if rule.weighted else beside
         difference, interval, verdict = beside.difference, beside.interval, beside.verdict
     found |= {"difference": difference, "interval": interval}
     if score.value is None:
@@ -150,7 +158,9 @@ def _not_worse(name: str, margin: float, difference: float, interval: Interval) 
 
 def _on_slices(rule: Rule, condition: EverySlice, head: HeadReport) -> dict[str, Any]:
     def value_of(one: SliceScore) -> float | None:
-        return one.coverage if rule.metric == CONFORMAL_COVERAGE else one.score if one.metric == rule.metric else None
+        if rule.metric == CONFORMAL_COVERAGE:
+            return one.coverage
+        return None if one.metric != rule.metric else one.weighted if rule.weighted else one.score
 
     judged = [(value, one) for one in head.slices if one.n >= condition.rows and (value := value_of(one)) is not None]
     if not judged:
@@ -163,5 +173,5 @@ def _on_slices(rule: Rule, condition: EverySlice, head: HeadReport) -> dict[str,
     reason = f"worst: {name}, {GATE_METRICS[rule.metric].number(value)} on {counted(worst.n, 'row')}"
     if len(failing) > 1:
         reason = f"{len(failing)} of {counted(len(judged), 'slice')}; {reason}"
-    interval = worst.interval if rule.metric != CONFORMAL_COVERAGE else Interval()
+    interval = Interval() if rule.metric == CONFORMAL_COVERAGE or rule.weighted else worst.interval
     return {"value": value, "interval": interval, "passed": not failing, "reason": reason}

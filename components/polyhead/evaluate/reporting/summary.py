@@ -172,11 +172,19 @@ def scores_of(head: HeadReport) -> Scores:
                 metric,
                 "" if score.value is None else fixed(score.value, places, metric.format),
                 fixed_span(score.interval, places, metric.format),
-                "" if score.weighted is None else fixed(score.weighted, places, metric.format),
+                _weighted(score.weighted, places, metric),
                 cells,
             )
         )
     return Scores([PRIOR, *names], rows, any(row.weighted for row in rows), _gaps(head))
+
+
+def _weighted(score: MetricScore | None, places: int, metric: Metric) -> str:
+    """A score by row weights with its interval; empty where there is none."""
+    if score is None or score.value is None:
+        return ""
+    span = fixed_span(score.interval, places, metric.format)
+    return fixed(score.value, places, metric.format) + (f" ({span})" if span else "")
 
 
 def _gaps(head: HeadReport) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from polyhead.contracts.evaluation import Comparison, Interval, MetricScore, ReferenceScore
 from polyhead.evaluate.scoring.metrics import measure
-from polyhead.intervals.method import Floats, Resamples, Span, too_few
+from polyhead.intervals.method import Floats, Resamples, Span, effective, too_few
 from polyhead.kinds.metrics import Metric
 from polyhead.kinds.protocols.score import Outcome
 from polyhead.kinds.scores import SCORES
@@ -34,7 +34,7 @@ def compare(
         baseline: Those of the trivial model, for the same rows in the same order.
         resamples: How many times the bootstrap draws the rows; below 1,000 losses and errors have no interval.
         seed: Of the drawing. The same seed gives the same intervals.
-        weights: Row weights, for the `weighted` of each metric. Default: there is none.
+        weights: Row weights, for the `weighted` of each metric. Default: there are none.
         names: The metrics wanted. Default: all of the kind.
 
     Returns:
@@ -42,15 +42,27 @@ def compare(
     """
     values, trivial = measure(outcome, names), measure(baseline, names)
     judge = Judge(outcome, baseline, resamples=resamples, seed=seed)
-    weighted = {} if weights is None else measure(replace(outcome, weights=weights), names)
+    weighted: dict[str, MetricScore] = {}
+    if weights is not None:
+        weighted = compare(*_by(weights, outcome, baseline), resamples=resamples, seed=seed, names=names)
     return {
         name: _score(name, judge, value, trivial[name]).model_copy(update={"weighted": weighted.get(name)})
         for name, value in values.items()
     }
 
 
-def beside(outcome: Outcome, reference: Outcome, *, resamples: int, seed: int) -> dict[str, ReferenceScore]:
+def _by(weights: Floats, *outcomes: Outcome) -> list[Outcome]:
+    return [replace(outcome, weights=weights) for outcome in outcomes]
+
+
+def beside(
+    outcome: Outcome, reference: Outcome, *, resamples: int, seed: int, weights: Floats | None = None
+) -> dict[str, ReferenceScore]:
     """All metrics of a simple model, and how a head differs from it; arguments as in `compare`."""
+    if weights is not None:
+        weighted = beside(*_by(weights, outcome, reference), resamples=resamples, seed=seed)
+        alike = beside(outcome, reference, resamples=resamples, seed=seed)
+        return {name: score.model_copy(update={"weighted": weighted[name]}) for name, score in alike.items()}
     values, others = measure(outcome), measure(reference)
     judge = Judge(outcome, reference, resamples=resamples, seed=seed)
     found = {}
@@ -115,7 +127,7 @@ class Judge:
 
     def interval(self, name: str) -> Interval:
         """Of a metric."""
-        return _promised(self._doubt(name) or self._measures[name].method.limits(self._outcome, self._resamples))
+        return _promised(self._doubt(name) or self._measures[name].limits(self._outcome, self._resamples))
 
     def difference(self, name: str) -> tuple[Interval, Comparison]:
         """Of a metric minus the baseline's, and what it says."""
@@ -124,7 +136,7 @@ class Judge:
         found = (
             self._too_few(name)
             or measure.method.doubt_of_sign(self._outcome)
-            or measure.method.difference(self._outcome, self._baseline, self._resamples)
+            or measure.difference(self._outcome, self._baseline, self._resamples)
         )
         verdict: Comparison = "not clearly better"
         if not isinstance(found, str):
@@ -136,7 +148,10 @@ class Judge:
         return self._too_few(name) or self._measures[name].method.doubt(self._outcome)
 
     def _too_few(self, name: str) -> str:
-        return too_few(self.rows(name), self._measures[name].method.fewest_rows)
+        rows, weights = self.rows(name), self._outcome.weights
+        if weights is not None:
+            rows = min(rows, int(effective(weights)))
+        return too_few(rows, self._measures[name].method.fewest_rows)
 
 
 def _promised(span: Span | str) -> Interval:

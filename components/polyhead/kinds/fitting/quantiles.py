@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyhead.kinds.fitting.accumulator import Ranged, State
+from polyhead.kinds.fitting.accumulator import Accumulator, Ranged, State
 
 DISTINCT = 1 << 15
 """Different numbers that are distinguished."""
 
 _MANTISSA_BITS = 52
+_WEIGHT_BITS = 20
 
 
 class Quantiles(Ranged):
@@ -39,20 +40,30 @@ class Quantiles(Ranged):
         """Largest relative error of a quantile, half a group's width; 0 where they are exact."""
         return 2.0 ** (self.dropped - 1 - _MANTISSA_BITS) if self.dropped else 0.0
 
-    def update(self, values: NDArray[np.float64]) -> None:
-        """Take more numbers: at least one, all finite."""
+    def update(self, values: NDArray[np.float64], counts: NDArray[np.int64] | None = None) -> None:
+        """Take more numbers: at least one, all finite.
+
+        Args:
+            values: The numbers.
+            counts: How often each occurs, above 0. Default: once.
+        """
         self._widen(float(values.min()), float(values.max()))
         bits: NDArray[Any] = values.view(np.int64) >> self.dropped
         bits = bits.astype(np.int32) if self.dropped >= 32 else bits  # half as wide sorts twice as fast
         keys = _reordered(bits, self.dropped)
-        keys.sort()
+        if counts is None:
+            keys.sort()
+        else:
+            order = np.argsort(keys, kind="stable")
+            keys, counts = keys[order], counts[order]
         starts = _starts(keys)
         if len(starts) > DISTINCT:
             more = _bits_too_many(keys[starts])
             self._coarsen(self.dropped + more)
             keys >>= more
             starts = _starts(keys)
-        self._add(keys[starts].astype(np.int64), np.diff(starts, append=len(keys)))
+        added = np.diff(starts, append=len(keys)) if counts is None else np.add.reduceat(counts, starts)
+        self._add(keys[starts].astype(np.int64), added)
 
     def merge(self, other: Self) -> None:
         """Take what another has seen."""
@@ -137,6 +148,68 @@ class Quantiles(Ranged):
         quantiles.minimum, quantiles.maximum = state["minimum"], state["maximum"]
         quantiles._keys, quantiles._counts = state["keys"].to_numpy(), state["counts"].to_numpy()
         return quantiles
+
+
+class WeightedQuantiles(Accumulator):
+    """What each number weighs, and the quantiles that follow.
+
+    Weights count to 20 bits, as whole multiples of a power of two. So their sums are exact, and the order and the
+    grouping in which numbers come do not matter.
+    """
+
+    def __init__(self) -> None:
+        self._by_unit: dict[int, Quantiles] = {}
+
+    def update(self, values: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
+        """Take more numbers, all finite, with their weights, from 0."""
+        shares, units = np.frexp(weights)
+        multiples = np.rint(np.ldexp(shares, _WEIGHT_BITS)).astype(np.int64)
+        for unit in np.unique(units[multiples > 0]).tolist():
+            rows = (units == unit) & (multiples > 0)
+            self._by_unit.setdefault(unit, Quantiles()).update(values[rows], multiples[rows])
+
+    def merge(self, other: Self) -> None:
+        """Take what another has seen."""
+        for unit, quantiles in other._by_unit.items():
+            if unit in self._by_unit:
+                self._by_unit[unit].merge(quantiles)
+            else:
+                self._by_unit[unit] = Quantiles.restored(quantiles.state())
+
+    def at(self, shares: Sequence[float]) -> list[float]:
+        """The smallest number up to which at least these shares of the weight lie, as NumPy's `inverted_cdf` has it.
+
+        Args:
+            shares: Each from 0 to 1.
+
+        Returns:
+            One number per share; zeros where nothing has a weight.
+        """
+        if not self._by_unit:
+            return [0.0] * len(shares)
+        largest = max(self._by_unit)
+        parts = [(unit, *of.counted()) for unit, of in sorted(self._by_unit.items())]
+        numbers = np.concatenate([numbers for _, numbers, _ in parts])
+        masses = np.concatenate([np.ldexp(counts.astype(np.float64), unit - largest) for unit, _, counts in parts])
+        order = np.argsort(numbers, kind="stable")
+        ends = masses[order].cumsum()
+        places = np.searchsorted(ends, np.array(shares) * ends[-1], "left")
+        return [float(number) + 0.0 for number in numbers[order][np.minimum(places, len(ends) - 1)]]
+
+    def state(self) -> State:
+        """That of the quantiles of each power of two, below its exponent."""
+        return {
+            f"{unit}/{key}": value for unit, of in sorted(self._by_unit.items()) for key, value in of.state().items()
+        }
+
+    @classmethod
+    def restored(cls, state: State) -> Self:
+        """What goes on from a state."""
+        found = cls()
+        for unit in dict.fromkeys(key.split("/")[0] for key in state):
+            own = {key.split("/")[1]: value for key, value in state.items() if key.split("/")[0] == unit}
+            found._by_unit[int(unit)] = Quantiles.restored(own)
+        return found
 
 
 def _starts(keys: NDArray[Any]) -> NDArray[np.int64]:

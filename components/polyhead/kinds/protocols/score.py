@@ -12,7 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyhead.contracts.evaluation import ClassRow, Reliability
-from polyhead.intervals.method import Method
+from polyhead.intervals import groups
+from polyhead.intervals.method import Booleans, Method, Resamples, Span, effective
+from polyhead.intervals.shares import Shares
 from polyhead.kinds.metrics import Metric
 from polyhead.kinds.suspects import Suspect
 
@@ -80,6 +82,35 @@ class Measure(Generic[MeasuredT_contra]):
     value: Callable[[MeasuredT_contra], float | None]
     method: Method[MeasuredT_contra]
     rows: Callable[[MeasuredT_contra], int] = len
+
+    def limits(self, outcome: MeasuredT_contra, resamples: Resamples) -> Span | str:
+        """The limits of its interval, by the outcome's row weights where it has any, or why there are none."""
+        if outcome.weights is None or self.method.weighs:
+            return self.method.limits(outcome, resamples)
+        value, without = self.value(outcome), groups.values_of(lambda left: self._over(outcome, left), len(outcome))
+        assert value is not None
+        assert isinstance(self.method, Shares)
+        rows = effective(outcome.weights)
+        return without if isinstance(without, str) else groups.limits(value, without, self.method.lowest, rows)
+
+    def difference(
+        self, outcome: MeasuredT_contra, baseline: MeasuredT_contra, resamples: Resamples
+    ) -> Span | str:
+        """The same of the metric minus the baseline's."""
+        if outcome.weights is None or self.method.weighs:
+            return self.method.difference(outcome, baseline, resamples)
+
+        def apart(left: Booleans) -> float | None:
+            own, other = self._over(outcome, left), self._over(baseline, left)
+            return None if own is None or other is None else own - other
+
+        value, without = apart(np.ones(len(outcome), np.bool_)), groups.values_of(apart, len(outcome))
+        assert value is not None
+        return without if isinstance(without, str) else groups.difference(value, without)
+
+    def _over(self, outcome: MeasuredT_contra, rows: Booleans) -> float | None:
+        some = outcome.rows(np.flatnonzero(rows))
+        return self.value(some) if some.weights is None or some.weights.any() else None
 
 
 class TargetScore(ABC, Generic[TargetT, StatisticsT, OutcomeT]):

@@ -15,7 +15,7 @@ from sklearn import metrics as sk
 
 from polyhead.errors import counted
 from polyhead.intervals.bootstrap import FEW_DECIDE, LARGEST_VARIANCE, Bootstrap, Smooth, ratio
-from polyhead.intervals.method import Booleans, Floats, no_doubt
+from polyhead.intervals.method import Booleans, Floats, effective, no_doubt
 from polyhead.intervals.ranks import pr_auc, roc_auc
 from polyhead.intervals.shares import Estimate, Shares, by_influence, mean_of, share, wilson
 from polyhead.kinds.metrics import ACCURACY, BRIER, LOG_LOSS, PR_AUC, ROC_AUC, WEIGHTED_F1, Metric
@@ -304,9 +304,10 @@ def _few_decide(loss: Loss, part: Part) -> Callable[[ProbabilityOutcome], str]:
     def doubt(outcome: ProbabilityOutcome) -> str:
         if np.ptp(part(outcome)[0]) == 0:
             return ""
-        means, squares = outcome.imagined(loss)
-        relative = float(squares.mean() / max(float(means.mean()), SMALLEST_PROBABILITY) ** 2) - 1
-        return FEW_DECIDE if relative > LARGEST_VARIANCE * len(outcome) else ""
+        means, squares = (np.average(of, weights=outcome.weights) for of in outcome.imagined(loss))
+        relative = float(squares / max(float(means), SMALLEST_PROBABILITY) ** 2) - 1
+        rows = len(outcome) if outcome.weights is None else effective(outcome.weights)
+        return FEW_DECIDE if relative > LARGEST_VARIANCE * rows else ""
 
     return doubt
 

@@ -50,13 +50,20 @@ class QuantileStatistics(Record):
     Attributes:
         levels: Of the quantiles, ascending.
         quantiles: Of the train rows, on the table's scale, one for each level.
+        weighted: The same by their row weights; None without any.
         scale: Of the number, as of a regression target.
     """
 
     kind: Literal["quantile"] = "quantile"
     levels: list[float]
     quantiles: list[float]
+    weighted: list[float] | None = None
     scale: RegressionStatistics
+
+    @property
+    def centres(self) -> list[float]:
+        """What a head says that looks at nothing, one for each level."""
+        return self.quantiles if self.weighted is None else self.weighted
 
     @property
     def names(self) -> list[str]:

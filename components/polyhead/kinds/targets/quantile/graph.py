@@ -79,8 +79,8 @@ class QuantileHead(NumberHead[QuantileTarget, QuantileStatistics]):
         return Pinball(self.levels, reduction)
 
     def prior_logits(self) -> NDArray[np.float32]:
-        """The train rows' quantiles."""
-        quantiles, _ = standardised(self.statistics.scale, tf.constant(self.statistics.quantiles, tf.float64))
+        """The train rows' quantiles, by row weights."""
+        quantiles, _ = standardised(self.statistics.scale, tf.constant(self.statistics.centres, tf.float64))
         return np.asarray(quantiles, np.float32)[:, 0]
 
     def learned(self, raw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -68,8 +68,8 @@ class QuantileScore(NumberScore[QuantileTarget, QuantileStatistics, QuantileOutc
         return QuantileOutcome(statistics.kind, true, quantiles, levels, **covered_by_interval(name, known))
 
     def baseline(self, statistics: QuantileStatistics, outcome: QuantileOutcome) -> QuantileOutcome:
-        """The train rows' quantiles."""
-        return replace(outcome, predicted=np.tile(np.array(statistics.quantiles), (len(outcome), 1)))
+        """The train rows' quantiles, by their row weights."""
+        return replace(outcome, predicted=np.tile(np.array(statistics.centres), (len(outcome), 1)))
 
     def suspects(self, statistics: QuantileStatistics, outcome: QuantileOutcome) -> list[Suspect]:
         """By the errors of the quantile next to the median, on the scale that the head learns."""

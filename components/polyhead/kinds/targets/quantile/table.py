@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
 from polyhead.kinds.coercion import Coercion, Source, number_coercion
 from polyhead.kinds.fitting.fit import Site
+from polyhead.kinds.fitting.quantiles import WeightedQuantiles
 from polyhead.kinds.guessing.columns import Column
 from polyhead.kinds.guessing.guess import Guess
 from polyhead.kinds.protocols.table import TargetTable
@@ -22,6 +27,11 @@ class QuantileFit(NumberFit[QuantileStatistics]):
     def __init__(self, name: str, target: QuantileTarget) -> None:
         super().__init__(name, target.transform)
         self._levels = target.levels
+        self.weighted_quantiles = WeightedQuantiles()
+
+    def _weigh(self, known: pl.Series, weights: NDArray[np.float64]) -> None:
+        super()._weigh(known, weights)
+        self.weighted_quantiles.update(known.to_numpy(), weights)
 
     def finish(self, site: Site) -> QuantileStatistics:
         """The statistics of all rows seen.
@@ -31,7 +41,12 @@ class QuantileFit(NumberFit[QuantileStatistics]):
         """
         del site
         scale = self.numbers()
-        return QuantileStatistics(levels=self._levels, quantiles=self.quantiles.at(self._levels), scale=scale)
+        return QuantileStatistics(
+            levels=self._levels,
+            quantiles=self.quantiles.at(self._levels),
+            weighted=self.weighted_quantiles.at(self._levels) if self.is_weighed else None,
+            scale=scale,
+        )
 
 
 class QuantileTable(TargetTable[QuantileTarget]):

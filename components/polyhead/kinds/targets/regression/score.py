@@ -12,9 +12,9 @@ import polars as pl
 from sklearn import metrics as sk
 
 from polyhead.intervals.bootstrap import FAR_TAIL, Bootstrap, Smooth, difference_of_roots, mean, over_variance, ratio
-from polyhead.intervals.medians import median
+from polyhead.intervals.medians import median, weighted_median
 from polyhead.intervals.method import Floats
-from polyhead.intervals.shares import Shares
+from polyhead.intervals.shares import Estimate, Shares
 from polyhead.kinds.metrics import D2, MAE, MAPE, MEDIAN_AE, R2, R2_TRANSFORMED, RMSE, Metric
 from polyhead.kinds.protocols.score import Arrays, Measure, Outcome, OutcomeT, StatisticsT, TargetScore, TargetT
 from polyhead.kinds.suspects import Suspect, far_off
@@ -136,7 +136,11 @@ def _long_tailed(scale: On) -> Callable[[NumberOutcome], str]:
     """Doubts a mean of squared errors that a few of them make."""
 
     def doubt(outcome: NumberOutcome) -> str:
-        middle, far = np.quantile(np.abs(_errors(outcome, scale)), [0.5, 0.95])
+        errors, shares = np.abs(_errors(outcome, scale)), [0.5, 0.95]
+        if outcome.weights is None:
+            middle, far = np.quantile(errors, shares)
+        else:
+            middle, far = np.quantile(errors, shares, method="inverted_cdf", weights=outcome.weights)
         if far > LONGEST_TAIL * middle:
             return "a few large errors decide it, and these rows do not show how large they get"
         return ""
@@ -214,7 +218,8 @@ def _d2(outcome: NumberOutcome) -> float | None:
 def _over_absolute(values: Floats, outcome: NumberOutcome) -> Smooth:
     """Mean of the values over that of the distances from the rows' median."""
     true = outcome.numbers()[0]
-    return ratio(values, np.abs(true - np.median(true)))
+    centre = np.median(true) if outcome.weights is None else best_constant(true, 0.5, outcome.weights)
+    return ratio(values, np.abs(true - centre))
 
 
 def _median_error(outcome: NumberOutcome) -> float:
@@ -225,6 +230,11 @@ def _median_error(outcome: NumberOutcome) -> float:
     mass = outcome.weights[order].cumsum()
     lower, upper = (int(np.searchsorted(mass, mass[-1] / 2, side)) for side in ("left", "right"))
     return float((errors[order[lower]] + errors[order[upper]]) / 2)
+
+
+def _median_of(outcome: NumberOutcome) -> Estimate:
+    errors = np.abs(_errors(outcome))
+    return median(errors) if outcome.weights is None else weighted_median(errors, outcome.weights)
 
 
 D2_ABSOLUTE_MEASURE = Measure[NumberOutcome](
@@ -239,7 +249,7 @@ D2_ABSOLUTE_MEASURE = Measure[NumberOutcome](
 MEDIAN_AE_MEASURE = Measure[NumberOutcome](
     MEDIAN_AE,
     _median_error,
-    Shares(name="order statistics", estimate=lambda outcome: median(np.abs(_errors(outcome)))),
+    Shares(name="order statistics", estimate=_median_of, weighs=True),
 )
 RMSE_MEASURE = Measure[NumberOutcome](
     RMSE,
