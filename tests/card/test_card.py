@@ -12,9 +12,10 @@ import pytest
 from refusals import refusal
 
 from polyhead.card.step import run
-from polyhead.card.writing import as_html, as_markdown, escaped
+from polyhead.card.writing import as_html, as_markdown
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.errors import ArtifactError
+from polyhead.page.markdown import escaped
 
 
 class Tags(HTMLParser):

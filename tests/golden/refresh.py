@@ -116,6 +116,7 @@ PARAMETERS = {
     "table": "a place that the step can read, such as `gs://bucket/houses.parquet`",
     "metrics": "every metric as `<head>.<metric>`, for the KFP user interface",
     "report": "`report.html`, for the KFP user interface",
+    "summary": "the verdict, the heads and the rules in Markdown, for the KFP user interface",
 }
 LINE = 120
 TYPES = {"String": "text", "system.Artifact": "Artifact"}

@@ -40,6 +40,9 @@ def generated() -> dict[Path, str]:
     return refresh.generated()
 
 
+SHOWING = ("classes", "summarise")
+"""What a pipeline has beside its steps where a platform has pages: the one class head of Houses, and the end."""
+
 PLATFORMS = {"kfp": [], "vertex": ["--pipeline-root", "gs://bucket/polyhead"], "local": [], "kubernetes": []}
 
 
@@ -118,8 +121,8 @@ def test_only_versions_are_normalised(compiled, generated):
         "job": r"  name: polyhead-houses-[0-9a-f]{8}",
     }
     expected = {
-        "kfp": {"image": len(STAGES) + 1, "sdk": 1},
-        "vertex": {"image": len(STAGES) + 1, "sdk": 1},
+        "kfp": {"image": len(STAGES) + len(SHOWING), "sdk": 1},
+        "vertex": {"image": len(STAGES) + len(SHOWING), "sdk": 1},
         "local": {"image": len(STAGES), "sdk": 1},
         "kubernetes": {"image": 1, "label": 5, "job": 1},
     }
@@ -144,7 +147,7 @@ def test_the_compiled_pipeline_loads_back(compiled, platform):
 
 @pytest.mark.parametrize("platform", ["kfp", "vertex"])
 def test_platforms_differ_in_what_steps_ask_for_and_nowhere_else(compiled, pipeline, platform):
-    """Without resources, retries, the pipeline root and the summary at the end, each file is the local one."""
+    """Without resources, retries, the pipeline root and what only shows something, each file is the local one."""
     first, *_ = yaml.safe_load_all(compiled[platform].read_text(encoding="utf-8"))
     assert first.pop("defaultPipelineRoot", None) == ({"vertex": "gs://bucket/polyhead"}.get(platform))
     for executor in first["deploymentSpec"]["executors"].values():
@@ -154,7 +157,11 @@ def test_platforms_differ_in_what_steps_ask_for_and_nowhere_else(compiled, pipel
     body = first["components"].pop("comp-exit-handler-1")["dag"]["tasks"]
     for task in body.values():
         assert bool(task.pop("retryPolicy", None)) is (platform == "kfp")
-    del first["components"]["comp-summarise"], first["deploymentSpec"]["executors"]["exec-summarise"]
+    drawn = body.pop("classes")
+    assert drawn["taskInfo"]["name"] == "classes of price_band"
+    assert drawn["inputs"]["parameters"]["position"]["runtimeValue"]["constant"] == 1
+    for name in SHOWING:
+        del first["components"][f"comp-{name}"], first["deploymentSpec"]["executors"][f"exec-{name}"]
     first["root"]["dag"]["tasks"] = json.loads(json.dumps(body).replace("pipelinechannel--", ""))
     assert first == pipeline
 
@@ -216,7 +223,7 @@ def test_a_component_is_thin(step):
     factories = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     functions = [node for factory in factories for node in factory.body if isinstance(node, ast.FunctionDef)]
     assert step in {function.name for function in functions}
-    assert len(functions) == (4 if step in ("validate", "shard", "predict") else 1)
+    assert len(functions) == {"validate": 4, "shard": 4, "predict": 4, "evaluate": 2}.get(step, 1)
     for function in functions:
         docstring, *body = function.body
         assert isinstance(docstring, ast.Expr)

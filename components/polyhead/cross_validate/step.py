@@ -31,7 +31,6 @@ from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.metrics import METRICS
 from polyhead.kinds.scores import score_of
 from polyhead.kinds.tables import target_table
-from polyhead.kinds.union import Target
 from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess import step as preprocess
 from polyhead.progress import say
@@ -77,7 +76,7 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
     if clean.rows < asked.folds:
         raise DataError("too-few-rows", f"there are {counted(clean.rows, 'row')} for {asked.folds} folds")
     jointly = config.split.stratify is not None
-    strata = config.split.stratify or [name for name, target in config.targets.items() if _is_class(target)]
+    strata = config.split.stratify or [name for name, target in config.targets.items() if target_table(target).classed]
     seeds = [config.train.seed + repeat for repeat in range(asked.repeats)]
     grouped = [GROUP] if config.split.group is not None else []
     rows = clean.read(range(clean.rows), ROW, KEY, *grouped, *strata)
@@ -154,11 +153,6 @@ def _warnings(config: Config) -> list[str]:
         f"the folds do not follow the time in column '{config.split.time.column}': models are tested on rows from "
         "before those that they were fitted on, so the scores may be better than what they will do later"
     ]
-
-
-def _is_class(target: Target) -> bool:
-    facet = target_table(target)
-    return facet.single and facet.labelled
 
 
 def _val(config: Config) -> float:

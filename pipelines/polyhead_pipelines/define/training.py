@@ -29,12 +29,14 @@ from polyhead.contracts.validation import ValidationReport
 from polyhead.encode import component as encode_components
 from polyhead.errors import ConfigError
 from polyhead.evaluate import component as evaluate_components
+from polyhead.kinds.tables import target_table
 from polyhead.preprocess import component as preprocess_components
 from polyhead.publish import component as publish_components
 from polyhead.shard import component as shard_components
 from polyhead.summarise import component as summarise_components
 from polyhead.train import component as train_components
 from polyhead.validate import component as validate_components
+from polyhead_pipelines.define.arguments import expanded_problem
 from polyhead_pipelines.define.platform import Platform
 from polyhead_pipelines.define.resources import settle
 
@@ -42,6 +44,12 @@ NAME = "polyhead-training"
 _DESCRIPTION = "From a table to a trained, evaluated multi-head model."
 MAX_CONFIG = 100_000
 """Characters of a configuration, as JSON: KFP hands a step its parameters in one argument of a command."""
+
+MAX_CLASSED = 20
+"""Heads whose classes are drawn, each by a task of its own."""
+
+MAX_NAME = 100
+"""Characters of a task's display name; Vertex AI takes 128."""
 
 DEFAULT_IMAGE = f"polyhead:{__version__}"
 """The image of this version: the tag is bound to the package, because KFP's cache key is the image's name."""
@@ -155,6 +163,8 @@ class _Tasks:
         self._image = image
         self._parallelism = cluster.parallelism or 0
         self._pictured = bool(config.pictured)
+        heads = enumerate(config.targets.items())
+        self._classed = [(at, name) for at, (name, target) in heads if target_table(target).classed][:MAX_CLASSED]
         self._cluster = cluster
         self._platform = platform
 
@@ -179,10 +189,21 @@ class _Tasks:
                 given["shards"] = encoded.outputs["encoded"]
             bundle = self._settled("train", train_components.component, **given).outputs["bundle"]
             evaluated = self._settled("evaluate", evaluate_components.component, **given, bundle=bundle)
+            self._classes(evaluated.outputs["evaluation"])
             if publish_to is not None:
                 evaluation = evaluated.outputs["evaluation"]
                 passed = {"config": config, "bundle": bundle, "evaluation": evaluation, "destination": publish_to}
                 self._settled("publish", publish_components.component, **passed)
+
+    def _classes(self, evaluation: Any) -> None:
+        """A task for each head of one of several classes, where there is a page that shows its metrics."""
+        if not self._platform.summarises:
+            return
+        for position, name in self._classed:
+            component = evaluate_components.classes_component
+            drawn = self._settled("summarise", component, position=position, evaluation=evaluation)
+            of = f"head {position + 1}" if expanded_problem(name) else name
+            drawn.set_display_name(f"classes of {of}"[:MAX_NAME])
 
     def _ending(self) -> AbstractContextManager[Any]:
         """Sum up how the tasks inside ended, where nothing else does."""

@@ -310,3 +310,8 @@ def test_a_compiled_file_runs(polyhead, tiny, tmp_path):
     (evaluated,) = tmp_path.glob("artifacts/*/evaluate/evaluation")
     report = EvaluationReport.read(evaluated)
     assert {name: head.n for name, head in report.heads.items()} == {"price": 4, "shape": 4, "sold": 4, "tags": 4}
+    (summary,) = tmp_path.glob("artifacts/*/evaluate/summary")
+    assert summary.read_text(encoding="utf-8").startswith("# There is no gate\n")
+    drawn = [json.loads(path.read_text()) for path in tmp_path.glob("artifacts/*/classes*/executor_output.json")]
+    found = [one["artifacts"]["metrics"]["artifacts"][0]["metadata"]["confusionMatrix"] for one in drawn]
+    assert {len(matrix["rows"]) for matrix in found} == {2, 3}

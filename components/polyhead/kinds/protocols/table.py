@@ -120,6 +120,11 @@ class TargetTable(TableFacet[T]):
     labelled: ClassVar[bool] = False
     """Whether a head predicts labels, and so can predict none that no train row has."""
 
+    @property
+    def classed(self) -> bool:
+        """Whether a row has one of several classes."""
+        return self.single and self.labelled
+
     def labels(self, known: pl.Series) -> pl.Series:
         """The labels in some cells, one by one.
 
