@@ -110,8 +110,9 @@ def run(
     source: Table = config.table if table is None else table
     root = image_root(config, source)
     planned = _read_plan(config, root, plan) if plan else None
-    copied = planned is not None and isinstance(source, str) and planned.copied == source
-    copy = checked_file(plan, planned, TABLE_COPY) if copied else None
+    copy = None
+    if planned is not None and isinstance(source, str) and planned.copied == source:
+        copy = checked_file(plan, planned, TABLE_COPY)
     wanted, key = config.columns, []
     if scored:
         wanted, key = config.member_columns, [] if config.key is None else [config.key]
