@@ -28,13 +28,8 @@ def component(image: str) -> Any:
         from polyhead.tracking import track_evaluation
 
         with step("evaluate"):
-            result = run(
-                config=parse_config(config),
-                bundle=bundle.path,
-                shards=shards.path,
-                preprocessing=preprocessing.path,
-                out=evaluation.path,
-            )
+            inputs = {"bundle": bundle.path, "shards": shards.path, "preprocessing": preprocessing.path}
+            result = run(config=parse_config(config), **inputs, out=evaluation.path)
             track_evaluation(result, evaluation.uri)
         metrics.metadata.update(result.flat_metrics())
         shutil.copyfile(f"{evaluation.path}/{REPORT_PAGE}", report.path)
