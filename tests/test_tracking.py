@@ -92,7 +92,7 @@ def test_a_server_that_does_not_answer_is_said_and_fails_no_step(
 def test_nothing_is_logged_without_a_run_a_server_or_mlflow(
     lacks: str, steps: Steps, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """2.17 gives the id, and the server's address only where its administrator says so."""
+    """Kubeflow Pipelines gives a pod the id and the address, or neither; others may do otherwise."""
     monkeypatch.setattr(tracking, "log_to_run", lambda *_: pytest.fail("logged"))
     for name in {"MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"} - {lacks}:
         monkeypatch.setenv(name, "http://127.0.0.1:9")

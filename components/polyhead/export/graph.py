@@ -154,11 +154,8 @@ def _metadata(bundle: ModelBundle, fitted: Fitted) -> dict[str, str]:
 
 def _without_form(model: ModelProto, fitted: Fitted) -> Iterator[Problem]:
     """The operations that ONNX does not have, each once for every part of the network that is made of them."""
-    found = {}
-    for node in _nodes(model.graph):
-        if node.domain or not defs.has(node.op_type, ""):
-            found.setdefault((_part(node.name, fitted), node.op_type), None)
-    for part, operation in found:
+    lacking = [node for node in _nodes(model.graph) if node.domain or not defs.has(node.op_type, "")]
+    for part, operation in dict.fromkeys((_part(node.name, fitted), node.op_type) for node in lacking):
         yield Problem(
             "not-in-onnx",
             f"is made of {operation}, which has no form in ONNX",
