@@ -124,7 +124,7 @@ def _photos(size: str, place: Path) -> Callable[[], int]:
         numbers = "".join(f"  number{at}: {{kind: numeric}}\n" for at in range(PHOTOS))
         (place / "polyhead.yaml").write_text(
             f"table: table.parquet\nkey: key\nsplit: {{column: part}}\nfeatures:\n{pictures}{numbers}"
-            "targets:\n  price: {kind: regression}\ntrain: {epochs: 1}\n"
+            "targets:\n  price: {kind: regression}\ntrain: {epochs: 1}\nensemble: {use: off, members: []}\n"
         )
         config = load_config(place / "polyhead.yaml")
         validate(config=config, table=str(place / "table.parquet"), out=place / "validate")

@@ -72,7 +72,7 @@ COMMANDS = {
     "drift": ["BUNDLE", "TABLE", "--train", "--out", "--json"],
     "serve": [
         *("BUNDLE", "--host", "--port", "--name", "--max-bytes", "--max-rows", "--max-pixels", "--max-concurrent"),
-        "--json",
+        *("--max-held", "--max-seconds", "--json"),
     ],
     "deploy": [
         *("BUNDLE", "--to", "--image", "--out", "-o", "--name", "--claim", "--service-account", "--cpu", "--memory"),

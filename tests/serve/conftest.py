@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import requests
@@ -46,6 +45,16 @@ def _more(frame: pd.DataFrame) -> pd.DataFrame:
         point=[f"[{row % 5}, {row % 3}]" for row in rows],
         fresh=[("yes", "no")[row % 2] for row in rows],
     )
+
+
+LIMITS: dict[str, Any] = {
+    "bytes": 200_000,
+    "rows": 40,
+    "concurrent": 4,
+    "held": 10**6,
+    "seconds": 60,
+    "threads": 2,
+}
 
 
 @dataclass(frozen=True)
@@ -153,17 +162,26 @@ def served(tf: Any, untrained: Path) -> Iterator[Served]:
     from polyhead.serve.model import ServedModel
 
     model = ServedModel(untrained / "T", max_pixels=10_000)
-    limits = Limits(bytes=200_000, rows=40, concurrent=4, held=10**6, seconds=60, threads=2)
-    url, end = start(application(model, "things", limits))
+    url, end = start(application(model, "things", Limits(**LIMITS)))
     answer = tf.saved_model.load(str(untrained / "T" / "serving")).signatures["serving_default"]
     yield Served(untrained / "T", untrained, url, answer, model)
     end()
 
 
-def same(given: Any, expected: Any) -> None:
-    """Numbers to 1e-5, words as they are."""
-    one, other = np.asarray(given), np.asarray(expected)
-    if other.dtype.kind == "f":
-        np.testing.assert_allclose(one.astype(float), other, rtol=1e-5, atol=1e-5)
-    else:
-        assert one.tolist() == other.tolist()
+@pytest.fixture
+def starts(served: Served) -> Iterator[Callable[..., str]]:
+    """Starts a server of the same model with other limits, one thread unless it says otherwise; gives its address."""
+    from polyhead.serve.app import Limits, application
+
+    ends = []
+
+    def with_limits(**limits: Any) -> str:
+        url, end = start(
+            application(served.model, "things", Limits(**{**LIMITS, "concurrent": 64, "threads": 1, **limits}))
+        )
+        ends.append(end)
+        return url
+
+    yield with_limits
+    for end in ends:
+        end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -10,6 +11,7 @@ import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -231,6 +233,41 @@ def test_beyond_its_limit_requests_are_turned_away_and_the_server_goes_on(
     assert served.post(PREDICT, instances(ROW)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("limits", "code"), [({"seconds": 0.05}, "waited-too-long"), ({"held": 50_000}, "too-many-requests")]
+)
+def test_what_waits_too_long_or_would_hold_too_much_is_turned_away(
+    served: Any, starts: Any, monkeypatch: pytest.MonkeyPatch, limits: dict[str, Any], code: str
+) -> None:
+    """Requests of 20 kB behind one that keeps the model busy."""
+    import requests
+
+    go, predict = threading.Event(), type(served.model).predict
+
+    def slow(self: Any, columns: Any) -> Any:
+        assert go.wait(30)
+        return predict(self, columns)
+
+    monkeypatch.setattr(type(served.model), "predict", slow)
+    url = starts(**limits)
+    body = json.dumps(instances({**ROW, "note": "word " * 4000})).encode()
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(requests.post, url + PREDICT, data=body, timeout=60) for _ in range(8)]
+        while not any(one.done() for one in asked):
+            threading.Event().wait(0.01)
+        waiting = re.findall(r"\npolyhead_requests_waiting (\S+)", requests.get(f"{url}/metrics", timeout=60).text)
+        go.set()
+        answers = [one.result() for one in asked]
+    assert 0 <= float(waiting[0]) <= 7
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert 0 < len(refused) < 8
+    assert {(one.status_code, one.headers["Retry-After"]) for one in refused} == {(503, "1")}
+    assert {one.json()["problems"][0]["code"] for one in refused} == {code}
+    shown = requests.get(f"{url}/metrics", timeout=60).text
+    assert "polyhead_bytes_held 0.0" in shown
+    assert requests.post(url + PREDICT, data=body, timeout=60).status_code == 200
+
+
 def test_a_failing_model_is_told_and_outlived(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(type(served.model), "predict", lambda *_: 1 / 0)
@@ -373,14 +410,35 @@ def test_without_the_extra_the_error_names_it(served: Any, polyhead: Any, monkey
     assert "pip install 'polyhead[serve]'" in refused.err
 
 
-def test_the_command_says_where_it_serves_and_ends_on_a_signal(served: Any, tmp_path: Any) -> None:
-    """In a process of its own, with one result on stdout."""
+async def _at_once(port: int, path: str, bodies: list[bytes]) -> list[tuple[int, Any]]:
+    """The status and the document that each request is answered with; all are sent before any answer is read."""
+    connections = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", port) for _ in bodies))
+    for (_, writer), body in zip(connections, bodies, strict=True):
+        head = f"POST {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+    answers = []
+    for reader, writer in connections:
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        answers.append((int(head.split()[1]), json.loads(body)))
+        writer.close()
+    return answers
+
+
+def _resident_bytes(process: int) -> int:
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())[0]) * 1024
+
+
+def test_the_command_answers_a_thousand_requests_at_once_and_ends_on_a_signal(served: Any) -> None:
+    """In a process of its own, with one result on stdout; each request gets the answer of its own row."""
     import signal
     import subprocess
     import sys
 
     import requests
 
+    from polyhead.serve.server import allow_connections
+
+    allow_connections(1000)
     program = [sys.executable, "-c", "from polyhead.cli import main; main()", "serve", str(served.bundle)]
     with subprocess.Popen(
         [*program, "--port", "0", "--name", "mine", "--json"],
@@ -392,8 +450,22 @@ def test_the_command_says_where_it_serves_and_ends_on_a_signal(served: Any, tmp_
             assert process.stdout
             lines = iter(process.stdout.readline, "}\n")
             said = json.loads("".join(lines) + "}")
-            answer = requests.post(f"{said['url']}/v1/models/mine:predict", json=instances(EMPTY), timeout=60)
-            assert answer.status_code == 200
+            path, port = "/v1/models/mine:predict", int(said["url"].rpartition(":")[2])
+            rows = [{**ROW, "size": at / 100} for at in range(1000)]
+            whole = requests.post(said["url"] + path, json=instances(*rows), timeout=120).json()["predictions"]
+            before = _resident_bytes(process.pid) if sys.platform == "linux" else 0
+            answers = asyncio.run(_at_once(port, path, [json.dumps(instances(row)).encode() for row in rows]))
+            assert [status for status, _ in answers] == [200] * 1000
+            if sys.platform == "linux":
+                assert _resident_bytes(process.pid) - before < 300 * 2**20
+            prices = [answer["predictions"][0]["price"] for _, answer in answers]
+            np.testing.assert_allclose(prices, [row["price"] for row in whole], rtol=1e-5)
+            assert len(set(prices)) > 900
+            shown = requests.get(f"{said['url']}/metrics", timeout=60).text
+            assert "polyhead_requests_waiting 0.0" in shown
+            assert "polyhead_bytes_held 0.0" in shown
+            calls = float(re.findall(r"polyhead_call_rows_count (\S+)", shown)[0])
+            assert calls < 500
         finally:
             process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
