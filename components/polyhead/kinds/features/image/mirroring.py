@@ -52,9 +52,11 @@ def _nearest(pictures: NDArray[np.float64], among: NDArray[np.float64]) -> NDArr
     """The place of the most similar other one for each, both (rows, samples) of the same rows."""
     distances = (among**2).sum(1) - 2 * pictures @ among.T  # and what is the same for all of a row
     np.fill_diagonal(distances, np.inf)
-    return distances.argmin(1)
+    nearest: NDArray[np.intp] = distances.argmin(1)
+    return nearest
 
 
 def _apart(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.floating]:
     """How far rows are apart, (rows,)."""
-    return np.abs(one - other).mean(1)
+    apart: NDArray[np.floating] = np.abs(one - other).mean(1)
+    return apart
