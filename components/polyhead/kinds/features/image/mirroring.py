@@ -27,8 +27,8 @@ def kept(pictures: NDArray[np.uint8], targets: Mapping[str, NDArray[np.floating]
         targets: By head, (rows,) or (rows, units): classes that are not numbers as one-hot vectors; NaN where missing.
 
     Returns:
-        By head, of those of which alike pictures tell anything: 1 where mirroring changes nothing, about 0 where
-        nothing is left. None is left out for want of rows alone: a head with fewer than two known rows has nothing.
+        By head: 1 where mirroring changes nothing, about 0 where nothing is left. Heads of which alike pictures tell
+        nothing are left out, and those with fewer than two known rows.
     """
     as_is = pictures.reshape(len(pictures), -1).astype(np.float64)  # of whole numbers, whose sums are exact
     mirrored = pictures[:, :, ::-1].reshape(as_is.shape).astype(np.float64)
