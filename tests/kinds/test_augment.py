@@ -170,3 +170,34 @@ def test_pictures_of_many_rows_have_a_line_to_every_head(tf: Any, rows: int, has
         kernel.assign(np.eye(8, 3))
         vectors, found = line.predict_on_batch(given)
         np.testing.assert_allclose(found, vectors[:, :3], rtol=1e-5)
+
+
+def test_a_row_without_a_picture_is_as_it_was(tf: Any) -> None:
+    """In training, which changes the others anew each time, and the same again by the same seed."""
+    from polyhead.contracts.sizes import ModelSizes
+    from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+    from polyhead.kinds.features.image.graph import ImageBlock
+
+    block = ImageBlock(
+        {
+            "p": ImageFeature.model_validate(
+                {"kind": "image", "size": [16, 16], "augment": {"flip": True, "shift": 0.2}}
+            )
+        },
+        {"p": ImageStatistics(count=9, missing=0, decode="full", quality=None)},
+    )
+    given = {"p__pixels": PICTURES[:8, :16, :16], "p__known": np.arange(8) % 2}
+
+    def seen(training: bool) -> list[Any]:
+        tf.keras.utils.set_random_seed(0)
+        inputs = block.inputs()
+        vectors = tf.keras.Model(
+            inputs, block.encode(inputs, ModelSizes(width=8, dropout=0, image_dropout=0), 0).vector
+        )
+        return [np.asarray(vectors(given, training=training)) for _ in range(2)]
+
+    (served, again), (first, second) = seen(training=False), seen(training=True)
+    assert (served == again).all()
+    assert not any(vectors[::2].any() for vectors in (served, first, second))
+    assert all((one[1::2] != other[1::2]).any() for one, other in ((served, first), (first, second)))
+    assert [found.tolist() for found in seen(training=True)] == [first.tolist(), second.tolist()]

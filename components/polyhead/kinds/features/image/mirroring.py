@@ -27,8 +27,8 @@ def kept(pictures: NDArray[np.uint8], targets: Mapping[str, NDArray[np.floating]
         targets: By head, (rows,) or (rows, units): classes that are not numbers as one-hot vectors; NaN where missing.
 
     Returns:
-        By head, of those of which alike pictures tell anything: 1 where mirroring changes nothing, about 0 where
-        nothing is left. None is left out for want of rows alone: a head with fewer than two known rows has nothing.
+        By head: 1 where mirroring changes nothing, about 0 where nothing is left. Heads of which alike pictures tell
+        nothing are left out, and those with fewer than two known rows.
     """
     as_is = pictures.reshape(len(pictures), -1).astype(np.float64)  # of whole numbers, whose sums are exact
     mirrored = pictures[:, :, ::-1].reshape(as_is.shape).astype(np.float64)
@@ -52,9 +52,11 @@ def _nearest(pictures: NDArray[np.float64], among: NDArray[np.float64]) -> NDArr
     """The place of the most similar other one for each, both (rows, samples) of the same rows."""
     distances = (among**2).sum(1) - 2 * pictures @ among.T  # and what is the same for all of a row
     np.fill_diagonal(distances, np.inf)
-    return distances.argmin(1)
+    nearest: NDArray[np.intp] = distances.argmin(1)
+    return nearest
 
 
 def _apart(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.floating]:
     """How far rows are apart, (rows,)."""
-    return np.abs(one - other).mean(1)
+    apart: NDArray[np.floating] = np.abs(one - other).mean(1)
+    return apart
