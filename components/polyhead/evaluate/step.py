@@ -41,7 +41,7 @@ from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.evaluate.comparing import beside, compare
-from polyhead.evaluate.conformal import conformal_of
+from polyhead.evaluate.conformal import conformal_of, least_held
 from polyhead.evaluate.deployed import check_comparable, place_of, why_not
 from polyhead.evaluate.gate import check_gate
 from polyhead.evaluate.report import render_report
@@ -390,6 +390,9 @@ def _head_report(
     )
     without = [(group, {how: of(said) for how, said in ways.items()}) for group, ways in predicted.without[name]]
     suspects = score.suspects(statistics, outcome) if outcome.finite else []
+    parts = score.parts(outcome)
+    held = {column: conformal_of(part, conformity) for column, part in parts.items()}
+    conformal = {column: one for column, one in held.items() if one is not None}
     head = HeadReport(
         kind=statistics.kind,
         n=rows.height,
@@ -410,12 +413,13 @@ def _head_report(
                 seed=_BOOTSTRAP_SEED,
                 weights=score.parts(replace(outcome, weights=weights))[column].weights,
             )
-            for column, part in score.parts(outcome).items()
+            for column, part in parts.items()
         },
         confusion=score.confusion(statistics, outcome),
         per_class=score.per_class(statistics, outcome),
         reliability=score.reliability(statistics, outcome),
-        conformal=conformal_of(outcome, conformity),
+        conformal=conformal_of(outcome, conformity) or least_held(conformal),
+        column_conformal=conformal,
         slices=slices.listed,
         thresholds=dict(zip(classes[len(classes) - len(thresholds) :], thresholds, strict=True)),
         notes=[
