@@ -160,7 +160,6 @@ def guessed(generator: np.random.Generator, n: int) -> Outcome:
 
 def counted(mean: float, spread: float, *, overdispersed: float = 0.0) -> Draw:
     """Counts whose means are log-normal and predicted; with overdispersion, more scattered than Poisson's."""
-
     variance = mean**2 * (np.exp(spread**2) * (1 + overdispersed) - 1)  # above that of Poisson's, of all rows
 
     def draw(generator: np.random.Generator, n: int) -> Outcome:

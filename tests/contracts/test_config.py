@@ -321,6 +321,10 @@ def test_every_field_says_what_it_decides(member: type[Section]) -> None:
          "unknown-reference", ["linear"]),
         (MINIMAL + "gate: {price: {r2: beats deployed}}", "f:9 gate.price.r2", "missing-key", []),
         (MINIMAL + "gate: {price: {mae: every slice <= 3}}", "f:9 gate.price.mae", "unsliced-metric", []),
+        (MINIMAL + "gate: {price: {mae: beats linear by row weights}}", "f:9 gate.price.mae", "no-row-weights",
+         ["price"]),
+        (MINIMAL + "gate: {price: {conformal_coverage: '> 0.8 by row weights'}}\nweight: w",
+         "f:9 gate.price.conformal_coverage", "no-row-weights", []),
         (MINIMAL + "gate: {price: {calibration_error: '<= 1'}}", "f:9 gate.price.calibration_error",
          "unknown-metric", ["calibration_error"]),
         (MINIMAL + "gate: {price: {conformal_coverage: beats baseline}}", "f:9 gate.price.conformal_coverage",
@@ -618,6 +622,8 @@ def test_rows_are_drawn_by_the_classes_of_a_head(head: str, hint: str) -> None:
 
 def test_rows_of_several_labels_are_not_drawn() -> None:
     """They have no one class; what weighs each label by itself is named."""
-    (problem,) = problems_of(f"{MINIMAL}  tags: {{kind: multilabel}}\ntrain: {{resample: {{head: tags, ratio: 0.5}}}}\n")
+    (problem,) = problems_of(
+        f"{MINIMAL}  tags: {{kind: multilabel}}\ntrain: {{resample: {{head: tags, ratio: 0.5}}}}\n"
+    )
     assert problem.code == "unknown-target"
     assert "class_weight of 'tags'" in problem.hint

@@ -17,6 +17,7 @@ from polyhead.evaluate.scoring.comparing import compare
 from polyhead.evaluate.scoring.metrics import measure
 from polyhead.intervals.bootstrap import Smooth, average, mean, over_variance, root
 from polyhead.kinds.targets.regression.config import RegressionStatistics
+from polyhead.kinds.targets.regression.scale import Scale
 from polyhead.kinds.targets.regressions.config import RegressionsStatistics, RegressionsTarget
 from polyhead.kinds.targets.regressions.score import SCORE, NumbersOutcome
 from polyhead.preprocess import step as preprocess_step
@@ -260,3 +261,80 @@ def test_a_column_that_no_row_knows_counts_in_no_metric() -> None:
     assert values["mae"] == pytest.approx(np.mean(np.array(each, float)))
     assert measure(SCORE.parts(found)["b"])["mae"] is None
     assert compare(found, baseline, resamples=0, seed=0)["mae"].value == values["mae"]
+
+
+def number(deviation: float) -> RegressionStatistics:
+    return RegressionStatistics(
+        transform="none", count=9, missing=0, mean=0.0, variance=deviation**2, median=0.0, weighted=None
+    )
+
+
+def test_each_number_has_an_interval_of_its_own(tf: Any) -> None:
+    """From the val rows that know it: over 60 splits nine in ten new rows of each lie within, in the table's unit."""
+    from polyhead.contracts.bundle import Calibration
+    from polyhead.kinds.targets.regressions.graph import RegressionsHead
+    from polyhead.train.settling import HeadRows, conformity
+
+    each = [number(1.0), number(100.0)]
+    statistics = RegressionsStatistics(columns=["width", "height"], count=9, missing=0, each=each)
+    head = RegressionsHead("t", config().targets["sizes"], statistics)
+    assert head.confidence == 0.9
+    random, shares, widths = np.random.default_rng(0), [], []
+    for _ in range(60):
+        logits = random.normal(size=(160, 2))
+        values = logits + random.normal(size=(160, 2)) * [0.5, 2.0]
+        known = random.random((60, 2)) < 0.8
+        rows = HeadRows(logits[:60], np.where(known, values[:60], 1e6), known)
+        found = conformity(head, 0.9, rows, Calibration())
+        assert found.rows == known.sum(0).min()
+        new = tf.constant(logits[60:])
+        held = head.held(new, head.answers(new, 0.0, ()), found.radius)
+        low, high = held["t__low"].numpy(), held["t__high"].numpy()
+        true = values[60:] * [1.0, 100.0]
+        shares.append(((low <= true) & (true <= high)).mean(0))
+        widths.append((high - low).mean(0))
+    np.testing.assert_allclose(np.mean(shares, 0), 0.91, atol=0.025)
+    assert np.mean(widths, 0)[1] / np.mean(widths, 0)[0] == pytest.approx(400, rel=0.2)
+    few = HeadRows(logits[:12], values[:12], np.array([[True, row < 8] for row in range(12)]))
+    none = conformity(head, 0.9, few, Calibration())
+    assert (none.radius, none.rows) == (None, 8)
+    assert "height" in none.reason
+
+
+def test_what_intervals_held_is_told_by_column() -> None:
+    """Each over the rows that know the number; the head's is that of the column that held least."""
+    from polyhead.contracts.bundle import Conformity
+    from polyhead.evaluate.conformal import conformal_of, least_held
+
+    each = [number(1.0), number(1.0)]
+    statistics = RegressionsStatistics(columns=["a", "b"], count=9, missing=0, each=each)
+    said = np.zeros((4, 2))
+    radii = np.array([1.0, 2.0])
+    arrays = {"t": said, "t__low": said - radii, "t__high": said + radii}
+    table = pl.DataFrame(
+        [
+            pl.Series("t.true", [[0.5, 9.0], [3.0, None], [0.1, 1.0], [0.2, 2.0]], dtype=pl.List(pl.Float64)),
+            *SCORE.prediction_columns("t", statistics, arrays),
+        ]
+    )
+    assert table.columns[2:] == [f"t.{name}.{of}" for name in "ab" for of in ("predicted", "low", "high")]
+    parts = SCORE.parts(SCORE.outcome("t", statistics, table))
+    held = {name: conformal_of(part, Conformity(level=0.9, radius=[1.0, 2.0], rows=9)) for name, part in parts.items()}
+    assert {name: (one.coverage, one.size) for name, one in held.items() if one} == {
+        "a": (0.75, 2.0),
+        "b": (2 / 3, 4.0),
+    }
+    assert least_held({name: one for name, one in held.items() if one}) == held["b"]
+
+
+def test_a_number_that_is_far_off_is_a_suspect() -> None:
+    """By its row among all that are known, and what the number is called."""
+    random = np.random.default_rng(0)
+    true = random.normal(size=(50, 2))
+    predicted = true + random.normal(size=(50, 2)) / 10
+    true[:5, 1] = np.nan
+    true[20, 1] += 40.0
+    found = NumbersOutcome("regressions", true, predicted, ("a", "b"), (Scale(), Scale()))
+    statistics = RegressionsStatistics(columns=["a", "b"], count=9, missing=0, each=[number(1.0), number(1.0)])
+    (suspect,) = [one for one in SCORE.suspects(statistics, found) if one.score > 20]
+    assert (suspect.row, suspect.label, suspect.true) == (20, "b", repr(float(true[20, 1])))

@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 from polyhead.kinds.suspects import contradicted, far_off
 from polyhead.kinds.targets.count.score import SCORE as COUNT
 from polyhead.kinds.targets.count.score import CountOutcome
-from polyhead.kinds.targets.count.score import CountOutcome
 from polyhead.kinds.targets.multilabel.config import LabelStatistics
 from polyhead.kinds.targets.multilabel.score import SCORE as LABELS
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
-from polyhead.kinds.targets.regression.score import NumberOutcome
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(2, 4))

@@ -28,7 +28,7 @@ from polyhead.validate import step as validate_step
 
 SETS, INTERVALS = ("binary", "multiclass", "ordinal"), ("regression", "count", "quantile")
 FEW_ROWS: dict[str, dict[str, Any]] = {
-    **{kind: {"confidence": 0.6} for kind in (*SETS, *INTERVALS[:2])},
+    **{kind: {"confidence": 0.6} for kind in (*SETS, *INTERVALS[:2], "regressions")},
     "quantile": {"levels": [0.2, 0.5, 0.8]},
 }
 """What gives every head an interval or a set by the few val rows that weigh anything."""
@@ -94,7 +94,7 @@ def test_the_saved_model_says_of_raw_rows_what_the_network_says_of_examples(
     pictures = [name for name, feature in config.features.items() if feature.PICTURES]
     assert [name for name in pictures if served.pop(f"{name}__failed").any()] == []
     assert len(by_key) == frame.height
-    ends = {f"{kind}__{end}" for kind in INTERVALS for end in ("low", "high")}
+    ends = {f"{kind}__{end}" for kind in (*INTERVALS, "regressions") for end in ("low", "high")}
     assert {*ends, *(f"{kind}__set" for kind in SETS)} <= set(served)
     for name, values in served.items():
         expected = np.array([by_key[key][name] for key in frame["id"]], values.dtype)
@@ -117,6 +117,10 @@ def test_predict_says_of_a_table_what_the_network_says_of_examples(
         for column, output in (("predicted", kind), ("low", f"{kind}__low"), ("high", f"{kind}__high")):
             numbers = [by_key[key][output] for key in table["key"]]
             np.testing.assert_allclose(table[f"{kind}.{column}"].to_numpy(), numbers, rtol=1e-5)
+    for at, column in enumerate(config.targets["regressions"].names):
+        for end in ("low", "high"):
+            numbers = [by_key[key][f"regressions__{end}"][at] for key in table["key"]]
+            np.testing.assert_allclose(table[f"regressions.{column}.{end}"].to_numpy(), numbers, rtol=1e-5)
     quantiles = table.select(f"quantile.quantile.{level}" for level in config.targets["quantile"].levels)
     expected = [by_key[key]["quantile__quantiles"] for key in table["key"]]
     np.testing.assert_allclose(quantiles.to_numpy(), expected, rtol=1e-5)

@@ -120,7 +120,14 @@ def drawn(kind: str, generator: np.random.Generator) -> tuple[Any, Any, Any, Any
     if kind == "count":
         logits = generator.normal(1, 1, size=(rows, 1))
         true = generator.poisson(np.exp(logits) * generator.gamma(2, 0.5, size=(rows, 1))).astype(np.float64)
-        return head_of(CountStatistics(count=9, missing=0, mean=3.0, deviance=1.0, dispersion=0.0, dispersed_deviance=1.0)), logits, true, true[:, 0]
+        return (
+            head_of(
+                CountStatistics(count=9, missing=0, mean=3.0, deviance=1.0, dispersion=0.0, dispersed_deviance=1.0)
+            ),
+            logits,
+            true,
+            true[:, 0],
+        )
     classes = 2 if kind == "binary" else 4
     log_odds = generator.normal(size=(rows, classes))
     true = (softmax(log_odds, 1).cumsum(1) > generator.random((rows, 1))).argmax(1)

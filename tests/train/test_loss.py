@@ -418,5 +418,7 @@ def test_rows_are_drawn_by_ordered_classes(prepare: Any) -> None:
     rows = 3 * counts.max() + plain.target_statistics["shape"].missing
     assert (weigh * 7 * head.weight_per_row * 50 / rows).tolist() == pytest.approx([counts.max()] * 3, rel=1e-5)
     prior = head.prior_logits()[None].astype(np.float64)
-    assert np.asarray(head.probabilities(prior))[0].tolist() == pytest.approx((counts / counts.sum()).tolist(), rel=1e-5)
+    assert np.asarray(head.probabilities(prior))[0].tolist() == pytest.approx(
+        (counts / counts.sum()).tolist(), rel=1e-5
+    )
     assert not head.is_calibrated

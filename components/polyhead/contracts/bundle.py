@@ -138,13 +138,14 @@ class Conformity(Record):
 
     Attributes:
         level: The share of true values that they are to hold.
-        radius: In the unit of `polyhead.kinds.protocols.graph.Head.strangeness`; None where there is none.
-        rows: The val rows behind it, whose target is known.
+        radius: In the unit of `polyhead.kinds.protocols.graph.Head.strangeness`, of several numbers one for each; None
+            where there is none.
+        rows: The val rows behind it, whose target is known; of several numbers those of the one with the fewest.
         reason: Why there is none; empty where there is one.
     """
 
     level: float
-    radius: float | None = None
+    radius: float | list[float] | None = None
     rows: int = 0
     reason: str = ""
 
@@ -248,11 +249,11 @@ class ModelBundle(Contract):
         signatures: Of the SavedModel, by name. Default: none, as in bundles that do not say.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 3
+    FORMAT_VERSION: ClassVar[int] = 4
     # TensorFlow numbers the graph's functions by what its process traced before, as a resumed training does.
     DERIVED: ClassVar[frozenset[str]] = frozenset({f"{SERVING_MODEL}/{name}" for name in SERVING_GRAPH})
 
-    format_version: int = 3
+    format_version: int = 4
     heads: dict[str, str]
     parameters: int
     epochs: int
@@ -275,7 +276,7 @@ class ModelBundle(Contract):
         return {name: decision.thresholds for name, decision in self.decisions.items()}
 
     @property
-    def radii(self) -> dict[str, float]:
+    def radii(self) -> dict[str, float | list[float]]:
         """By target that has intervals or sets: how strange a value may be that is in them."""
         return {name: one.radius for name, one in self.conformity.items() if one.radius is not None}
 

@@ -257,7 +257,9 @@ class HeadReport(Record):
         worth: What each feature, and each group of features, adds to the headline metric.
         reliability: Of the probabilities; empty for a head without any.
         per_class: Empty for a head without classes.
-        conformal: None where the bundle has none for the head.
+        conformal: None where the bundle has none for the head; of a head of several columns that of the one whose
+            intervals held the smallest share.
+        column_conformal: Of a head of several columns, that of each.
         suspects: Rows whose label the model confidently contradicts; they are in `suspects.parquet`.
     """
 
@@ -277,6 +279,7 @@ class HeadReport(Record):
     reliability: list[Reliability] = Field([])
     per_class: list[ClassRow] = Field([])
     conformal: Conformal | None = None
+    column_conformal: dict[str, Conformal] = Field({})
     suspects: int = 0
 
 

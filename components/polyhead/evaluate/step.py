@@ -47,7 +47,7 @@ from polyhead.evaluate.reporting.report import render_report
 from polyhead.evaluate.reporting.sentence import DEPLOYED, sentence_of
 from polyhead.evaluate.reporting.shown import shown_rows, worst_rows
 from polyhead.evaluate.scoring.comparing import beside, compare
-from polyhead.evaluate.scoring.conformal import conformal_of
+from polyhead.evaluate.scoring.conformal import conformal_of, least_held
 from polyhead.evaluate.scoring.deployed import check_comparable, place_of, why_not
 from polyhead.evaluate.scoring.slices import MOST_FEATURES, FeatureSlice, slice_scores, slices_of
 from polyhead.kinds.entries import raw_weight
@@ -411,6 +411,9 @@ def _head_report(
     )
     without = [(group, {how: of(said) for how, said in ways.items()}) for group, ways in predicted.without[name]]
     suspects = score.suspects(statistics, outcome) if outcome.finite else []
+    parts = score.parts(outcome)
+    held = {column: conformal_of(part, conformity) for column, part in parts.items()}
+    conformal = {column: one for column, one in held.items() if one is not None}
     head = HeadReport(
         kind=statistics.kind,
         n=rows.height,
@@ -432,12 +435,13 @@ def _head_report(
                 seed=_BOOTSTRAP_SEED,
                 weights=score.parts(replace(outcome, weights=weights))[column].weights,
             )
-            for column, part in score.parts(outcome).items()
+            for column, part in parts.items()
         },
         confusion=score.confusion(statistics, outcome),
         per_class=score.per_class(statistics, outcome),
         reliability=score.reliability(statistics, outcome),
-        conformal=conformal_of(outcome, conformity),
+        conformal=conformal_of(outcome, conformity) or least_held(conformal),
+        column_conformal=conformal,
         slices=slices.listed,
         thresholds=dict(zip(classes[len(classes) - len(thresholds) :], thresholds, strict=True)),
         notes=[

@@ -24,6 +24,10 @@ intervals do not hold the population's value, there is none, and a reason.
 - differences to the baseline: of shares and ranks by MOVER for paired values (Zou 2007, Psychol. Methods 12), of losses
   and errors by the studentised bootstrap of what the rows differ by.
 
+By row weights, losses and errors are ratios of two means, of the terms times their weights and of the weights. Shares
+and ranks get the limits of a share with the standard error of a jackknife that deletes groups of rows, and the median
+absolute error Woodruff's. As many rows are needed as of equal weight say as much (Kish 1965).
+
 Where a few rows decide a mean of losses, the studentised bootstrap has no upper limit that means anything. There is no
 interval where the squared standard error of the logarithm is above 0.15; of log loss and Brier score neither where it
 would be if labels came as the head's probabilities say, since whether a sample holds a sure mistake is chance. In

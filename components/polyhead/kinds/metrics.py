@@ -67,9 +67,7 @@ MEDIAN_AE = Metric("median_ae", "median absolute error", lower_is_better=True)
 RMSE = Metric("rmse", "RMSE", lower_is_better=True)
 MAPE = Metric("mape", "MAPE", lower_is_better=True, format="percent")
 POISSON_DEVIANCE = Metric("poisson_deviance", "Poisson deviance", lower_is_better=True)
-NEGATIVE_BINOMIAL_DEVIANCE = Metric(
-    "negative_binomial_deviance", "negative binomial deviance", lower_is_better=True
-)
+NEGATIVE_BINOMIAL_DEVIANCE = Metric("negative_binomial_deviance", "negative binomial deviance", lower_is_better=True)
 D2 = Metric("d2", "D²")
 PINBALL = Metric("pinball", "pinball loss", lower_is_better=True)
 COVERAGE = Metric("coverage", "coverage")

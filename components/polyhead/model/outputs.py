@@ -16,7 +16,7 @@ def predictions(
     logits: Batch,
     corrections: Mapping[str, float],
     thresholds: Mapping[str, Sequence[float]],
-    radii: Mapping[str, float],
+    radii: Mapping[str, float | Sequence[float]],
 ) -> Batch:
     """What the heads say, in the table's terms.
 
@@ -32,8 +32,8 @@ def predictions(
         (batch, labels), for multilabel; the number on the table's scale, float64 (batch,), for regression, count and
         quantile. Beside them `<target>__probabilities`, float32 (batch, classes), negative before positive for binary;
         (batch, labels) for multilabel; and `<target>__quantiles`, float64 (batch, levels). What the true value lies in
-        as often as `confidence` asks: of a number `<target>__low` and `<target>__high`, float64 (batch,), of classes
-        `<target>__set`, bool (batch, classes), which has one class at least.
+        as often as `confidence` asks: of a number `<target>__low` and `<target>__high`, float64 (batch,), of several
+        (batch, numbers); of classes `<target>__set`, bool (batch, classes), which has one class at least.
     """
     outputs: Batch = {}
     for head in heads(fitted):

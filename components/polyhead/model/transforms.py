@@ -64,8 +64,8 @@ class FeatureTransforms(tf.Module):  # type: ignore[misc]  # TensorFlow is untyp
         """
         inputs: Batch = {}
         for block, transform in zip(self._blocks, self._transforms, strict=True):
-            made = transform(blocks[block.KIND])
-            inputs |= made if keys is None else block.crossed(made, keys)
+            raw = blocks[block.KIND]
+            inputs |= transform(raw) if keys is None or not block.averaged else transform(raw, keys)
         return inputs
 
 

@@ -34,7 +34,7 @@ def export_serving(
     fitted: Fitted,
     corrections: Mapping[str, float],
     thresholds: Mapping[str, Sequence[float]],
-    radii: Mapping[str, float],
+    radii: Mapping[str, float | Sequence[float]],
     out: Path,
 ) -> dict[str, Signature]:
     """Write a SavedModel whose `serving_default` signature takes raw rows.

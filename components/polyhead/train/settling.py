@@ -194,12 +194,20 @@ def conformity(head: Head[Any, Any], level: float, rows: HeadRows | None, calibr
     """As `conformities`, of one head."""
     if rows is None or not rows.known.any():
         return Conformity(level=level, reason=_NO_ROWS)
-    known = rows.known.reshape(len(rows.known), -1).any(1)
-    found = radius(head.strangeness(_calibrated_logits(rows, calibration)[known], rows.values[known]), level)
-    count = int(np.count_nonzero(known))
-    if isinstance(found, str):
-        return Conformity(level=level, rows=count, reason=found)
-    return Conformity(level=level, radius=found, rows=count)
+    each = rows.known.reshape(len(rows.known), -1)
+    known = each.any(1)
+    strangeness = head.strangeness(_calibrated_logits(rows, calibration)[known], rows.values[known])
+    if strangeness.ndim == 1:
+        found, count = radius(strangeness, level), len(strangeness)
+        if isinstance(found, str):
+            return Conformity(level=level, rows=count, reason=found)
+        return Conformity(level=level, radius=found, rows=count)
+    of_each = [radius(of[there], level) for of, there in zip(strangeness.T, each[known].T, strict=True)]
+    fewest = int(each.sum(0).min())
+    for name, found in zip(head.statistics.columns, of_each, strict=True):
+        if isinstance(found, str):
+            return Conformity(level=level, rows=fewest, reason=f"{name} has {found}")
+    return Conformity(level=level, radius=[float(found) for found in of_each], rows=fewest)
 
 
 def _calibrated_logits(rows: HeadRows, found: Calibration) -> NDArray[np.float64]:

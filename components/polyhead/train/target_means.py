@@ -140,9 +140,7 @@ def fit_target_means(fitted: Fitted, manifest: ShardManifest, shards: Path, dire
     return replace(fitted, directory=directory)
 
 
-def _sums(
-    fitted: Fitted, block: FeatureBlock[Any, Any], manifest: ShardManifest, shards: Path
-) -> dict[str, Sums]:
+def _sums(fitted: Fitted, block: FeatureBlock[Any, Any], manifest: ShardManifest, shards: Path) -> dict[str, Sums]:
     """Of the train rows, by column."""
     found: dict[str, Sums] = {}
     for folds, groups, numbers, weights in _rows(fitted, block, manifest, shards):
@@ -164,9 +162,11 @@ def _rows(
         keys, features, targets = parse(batch)
         return fold_of(keys) - 1, grouping(features[block.KIND]), transform(targets)
 
-    for folds, groups, (values, weights) in records(manifest, shards, "train", batch_size=_BATCH).map(
-        tf.function(step, autograph=False)
-    ).as_numpy_iterator():
+    for folds, groups, (values, weights) in (
+        records(manifest, shards, "train", batch_size=_BATCH)
+        .map(tf.function(step, autograph=False))
+        .as_numpy_iterator()
+    ):
         numbers, counts = [], []
         for head in of:
             own = head.numbers(values[head.name])

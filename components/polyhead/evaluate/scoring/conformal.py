@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from polyhead.contracts.bundle import Conformity
@@ -33,3 +35,8 @@ def conformal_of(outcome: Outcome, conformity: Conformity | None) -> Conformal |
         size=float(outcome.sizes.mean()),
         calibrated_on=conformity.rows,
     )
+
+
+def least_held(of_parts: Mapping[str, Conformal]) -> Conformal | None:
+    """That of the part whose intervals held the smallest share; None where there is none."""
+    return min(of_parts.values(), key=lambda one: one.coverage, default=None)

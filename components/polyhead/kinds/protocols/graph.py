@@ -218,8 +218,11 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
         return {}
 
     @abstractmethod
-    def transform(self, directory: Path, *, stored: bool) -> Callable[[Any], Batch]:
+    def transform(self, directory: Path, *, stored: bool) -> Callable[..., Batch]:
         """What turns the raw block into the network's inputs: a `tf.Module`, which holds its tables.
+
+        Of a block with columns in `averaged` it takes the keys of train rows too, string (batch,), as a second
+        argument: these rows do not see what their own targets have told.
 
         Args:
             directory: The preprocessing artifact, with its vocabularies and pretrained networks.
@@ -250,16 +253,6 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
         It is a `tf.Module`, which holds its tables. A group outside the range of its column has no mean of its own.
         """
         raise NotImplementedError(f"{self.KIND} has no groups")
-
-    def crossed(self, inputs: Batch, keys: tf.Tensor) -> Batch:
-        """The network's inputs of train rows: without what a row's own targets have told.
-
-        Args:
-            inputs: As the transform gives them.
-            keys: Of the rows, string (batch,).
-        """
-        del keys
-        return inputs
 
     @abstractmethod
     def inputs(self) -> dict[str, Any]:
@@ -568,21 +561,25 @@ class Head(ABC, Generic[ATarget, AStatistics]):
         return getattr(self.target, "confidence", None)
 
     def strangeness(self, logits: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.float64]:
-        """How far each row's true value is from what is said of it, (rows,); of a kind with a `confidence`.
+        """How far each row's true value is from what is said of it, of a kind with a `confidence`.
 
         Args:
             logits: Calibrated, (rows, units).
             values: What the loss compares them with, (rows, …).
+
+        Returns:
+            (rows,); or (rows, numbers), of a kind that gives an interval of each.
         """
         raise NotImplementedError(f"{self.KIND} has neither intervals nor sets")
 
-    def held(self, logits: tf.Tensor, said: Batch, radius: float) -> Batch:
+    def held(self, logits: tf.Tensor, said: Batch, radius: Any) -> Batch:
         """All values that are no stranger than the radius, and what is said, under names that begin with the target's.
 
         Args:
             logits: Float64 (batch, units).
             said: Of `answers`.
-            radius: Of `polyhead.contracts.bundle.ModelBundle`.
+            radius: Of `polyhead.contracts.bundle.ModelBundle`: a float, or several of a kind that gives an interval of
+                each of its numbers.
         """
         raise NotImplementedError(f"{self.KIND} has neither intervals nor sets")
 

@@ -93,9 +93,7 @@ class Measure(Generic[MeasuredT_contra]):
         rows = effective(outcome.weights)
         return without if isinstance(without, str) else groups.limits(value, without, self.method.lowest, rows)
 
-    def difference(
-        self, outcome: MeasuredT_contra, baseline: MeasuredT_contra, resamples: Resamples
-    ) -> Span | str:
+    def difference(self, outcome: MeasuredT_contra, baseline: MeasuredT_contra, resamples: Resamples) -> Span | str:
         """The same of the metric minus the baseline's."""
         if outcome.weights is None or self.method.weighs:
             return self.method.difference(outcome, baseline, resamples)

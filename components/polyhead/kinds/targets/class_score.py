@@ -246,7 +246,13 @@ def _one_sided_if_varied(outcome: ClassOutcome) -> str:
 MCC_MEASURE = Measure[ClassOutcome](
     MCC,
     _mcc,
-    Shares(name="Wilson by influence", estimate=_correlation, doubt=_one_sided, doubt_of_sign=_one_sided_if_varied, lowest=-1.0),
+    Shares(
+        name="Wilson by influence",
+        estimate=_correlation,
+        doubt=_one_sided,
+        doubt_of_sign=_one_sided_if_varied,
+        lowest=-1.0,
+    ),
 )
 
 CLASS_MEASURES: tuple[Measure[ProbabilityOutcome], ...] = (

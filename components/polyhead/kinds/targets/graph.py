@@ -40,7 +40,7 @@ def commonest(counts: Sequence[int]) -> list[int]:
 
 
 def interval(name: str, said: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> Batch:
-    """The ends of an interval of the target `name`, (batch,) each, moved so far that what is said lies within."""
+    """The ends of an interval of the target `name`, (batch, …) each, moved so far that what is said lies within."""
     return {name + LOW: tf.minimum(low, said), name + HIGH: tf.maximum(high, said)}
 
 

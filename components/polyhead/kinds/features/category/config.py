@@ -42,8 +42,9 @@ class CategoryFeature(FeatureBase):
     )
     target_means: Annotated[Model[bool], Later] = Field(
         False,
-        description="Whether the model also sees what each target is on average where a row has the value, smoothed "
-        "towards the mean of all train rows. Of a train row it sees what other train rows have. Default: false.",
+        description="Whether the network and the trees also see what each target is on average where a row has the "
+        "value, smoothed towards the mean of all train rows. Of a train row they see what other train rows have. "
+        "Default: false.",
     )
 
     @property

@@ -122,9 +122,9 @@ class _CategoryInputs(tf.Module):  # type: ignore[misc]
         super().__init__()
         self._ids, self._means = ids, means
 
-    def __call__(self, values: tf.Tensor) -> Batch:
+    def __call__(self, values: tf.Tensor, keys: tf.Tensor | None = None) -> Batch:
         ids = self._ids(values)
-        return {_NAME: ids} if self._means is None else {_NAME: ids, _MEANS: self._means(ids)}
+        return {_NAME: ids} if self._means is None else {_NAME: ids, _MEANS: self._means(ids, keys)}
 
 
 class _Grouping(tf.Module):  # type: ignore[misc]
@@ -239,43 +239,40 @@ class ColumnSums(keras.layers.Layer):  # type: ignore[misc]
     Args:
         sizes: Ids of each column.
         units: Length of the result.
-        numbers: How many numbers there are beside the ids, each with a factor of its own.
 
     Input shape:
-        Ids `(batch, columns)`, each from 0 to below its column's size; and `(batch, numbers)`, where there are some.
+        Ids `(batch, columns)`, each from 0 to below its column's size.
 
     Output shape:
         `(batch, units)`.
     """
 
-    def __init__(self, sizes: Sequence[int], units: int, numbers: int = 0, **kwargs: Any) -> None:
+    def __init__(self, sizes: Sequence[int], units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sizes = list(sizes)
         self.units = units
-        self.numbers = numbers
         self._starts = (np.cumsum(self.sizes) - self.sizes).astype(np.int32)
 
-    def build(self, ids_shape: tuple[int | None, ...], beside_shape: tuple[int | None, ...] | None = None) -> None:
-        """Create the factors."""
-        rows = sum(self.sizes) + self.numbers
-        self.kernel = self.add_weight(shape=(rows, self.units), initializer="zeros", name="kernel")
+    def build(self, ids_shape: tuple[int | None, ...]) -> None:
+        """Create the numbers."""
+        self.kernel = self.add_weight(shape=(sum(self.sizes), self.units), initializer="zeros", name="kernel")
 
-    def call(self, ids: Any, beside: Any = None) -> Any:
+    def call(self, ids: Any) -> Any:
         """The sums."""
-        sums = ops.sum(ops.take(self.kernel, ids + self._starts, axis=0), axis=1)
-        return sums if beside is None else sums + ops.matmul(beside, self.kernel[sum(self.sizes) :])
+        return ops.sum(ops.take(self.kernel, ids + self._starts, axis=0), axis=1)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments for loading."""
-        beside = {"numbers": self.numbers} if self.numbers else {}
-        return {**super().get_config(), "sizes": self.sizes, "units": self.units, **beside}
+        return {**super().get_config(), "sizes": self.sizes, "units": self.units}
 
 
 class CategoryBlock(FeatureBlock[CategoryFeature, CategoryStatistics]):
     """All categories.
 
     The network's inputs are `category`, int32 (batch, columns), and, where a column asks for means of the targets,
-    `category_means`, float32 (batch, columns, numbers), zeros for the columns that do not.
+    `category_means`, float32 (batch, columns, numbers), zeros for the columns that do not. Trees and the mixing layer
+    see these. A straight line does not: the mean over a value's other rows, less a number for the value itself, is a
+    linear function of the row's own target, so a line would learn to take it from there.
     """
 
     KIND = _NAME
@@ -299,10 +296,6 @@ class CategoryBlock(FeatureBlock[CategoryFeature, CategoryStatistics]):
         """By the ids."""
         places = {name: self.names.index(name) for name in self.averaged}
         return _Grouping(self._ids(self.directory, stored=True), places)
-
-    def crossed(self, inputs: Batch, keys: tf.Tensor) -> Batch:
-        """With means of the train rows that are in other parts."""
-        return inputs if self._means is None else inputs | {_MEANS: self._means(inputs[_NAME], keys)}
 
     @cached_property
     def _means(self) -> TargetMeans | None:
@@ -331,46 +324,33 @@ class CategoryBlock(FeatureBlock[CategoryFeature, CategoryStatistics]):
         sizes = self._sizes
         most = column_units(model.width, len(self.names))
         units = [min(most, 4 + 2 * int(size**0.5)) for size in sizes]
-        vector, seen = ColumnEmbeddings(sizes, units, name=f"{_NAME}__encoder")(ids), {_NAME: ids}
+        vector = ColumnEmbeddings(sizes, units, name=f"{_NAME}__encoder")(ids)
         if self._tables:
             kept = ops.expand_dims(ops.cast(ops.equal(ids, inputs[_NAME]), "float32"), -1)
-            seen[_MEANS] = inputs[_MEANS] * kept
-            vector = ops.concatenate([vector, self._beside(seen)], axis=1)
-        return Encoded(vector, lambda units, head: self.line(seen, units, f"{_NAME}__to__{head}"))
+            vector = ops.concatenate([vector, self._beside(inputs[_MEANS] * kept)], axis=1)
+        return Encoded(vector, lambda units, head: self.line({_NAME: ids}, units, f"{_NAME}__to__{head}"))
 
-    def _beside(self, inputs: Mapping[str, Any]) -> Any:
+    def _beside(self, means: Any) -> Any:
         """The means of the columns that ask for them, end to end, (batch, numbers)."""
-        means = inputs[_MEANS]
         places = [self.names.index(name) for name in self._tables]
         return ops.reshape(ops.take(means, places, axis=1), (-1, len(places) * means.shape[2]))
 
     def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
-        """An indicator of each id, column after column, then the means."""
+        """An indicator of each id, column after column."""
         ids = inputs[_NAME]
         starts = np.cumsum(self._sizes) - self._sizes
-        total, places = sum(self._sizes), (ids + starts).astype(np.int32)
-        if not self._tables:
-            return Table(total, places, np.ones(ids.shape, np.float32))
-        means = Table.dense(inputs[_MEANS][:, [self.names.index(name) for name in self._tables]].reshape(len(ids), -1))
-        return Table(
-            total + means.size,
-            np.hstack([places, total + means.places]),
-            np.hstack([np.ones(ids.shape, np.float32), means.values]),
-        )
+        return Table(sum(self._sizes), (ids + starts).astype(np.int32), np.ones(ids.shape, np.float32))
 
     def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
         """`ColumnSums`."""
-        if not self._tables:
-            return ColumnSums(self._sizes, units, name=name)(inputs[_NAME])
-        means = self._beside(inputs)
-        return ColumnSums(self._sizes, units, means.shape[1], name=name)(inputs[_NAME], means)
+        return ColumnSums(self._sizes, units, name=name)(inputs[_NAME])
 
     def trees(self, inputs: Mapping[str, Any]) -> TreeColumns:
         """The ids, and the means."""
         ids = ops.cast(inputs[_NAME], "float32")
         if not self._tables:
             return TreeColumns(ids, self._sizes)
-        means = self._beside(inputs)
+        means = self._beside(inputs[_MEANS])
         return TreeColumns(ops.concatenate([ids, means], axis=1), [*self._sizes, *[0] * means.shape[1]])
 
     @property

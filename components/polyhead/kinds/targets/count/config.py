@@ -21,9 +21,9 @@ class CountTarget(TargetBase):
     unit: Data[Units | None] = UNIT
     distribution: Annotated[Model[Literal["poisson", "negative_binomial"]], Later] = Field(
         "poisson",
-        description="Whose deviance the head learns by; it predicts the mean of either. negative_binomial: of counts "
-        "that scatter more than Poisson's, whose variance is the mean plus a dispersion times its square, so that large "
-        "ones decide less; the dispersion is that of the train rows. Default: poisson.",
+        description="Whose deviance the head learns by; it predicts the mean of either. negative_binomial: for counts "
+        "that scatter more than Poisson's. Their variance is the mean and a dispersion, that of the train rows, times "
+        "its square, so large ones decide less. Default: poisson.",
     )
     confidence: Confidence = CONFIDENCE
 

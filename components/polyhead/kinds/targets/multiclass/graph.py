@@ -48,7 +48,8 @@ class MulticlassHead(ClassHead[MulticlassTarget]):
 
     def numbers(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Whether a row has each class, 1 or 0."""
-        return (values[:, None] == np.arange(self.units)).astype(np.float64)
+        has: NDArray[np.bool_] = np.equal(values[:, None], np.arange(self.units))
+        return has.astype(np.float64)
 
     def shift(self) -> NDArray[np.float64]:
         """The logarithms of the weights."""

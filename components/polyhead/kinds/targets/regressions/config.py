@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from polyhead.contracts.artifact import Record
 from polyhead.contracts.section import Data, Model
 from polyhead.errors import InvalidValueError
-from polyhead.kinds.base import TargetBase, column_names, require_columns
+from polyhead.kinds.base import CONFIDENCE, Confidence, TargetBase, column_names, require_columns
 from polyhead.kinds.metrics import MAE, MAPE, R2, R2_TRANSFORMED, RMSE, Metric
 from polyhead.kinds.targets.regression.config import Loss, RegressionStatistics, Transform
 
@@ -39,6 +39,8 @@ class RegressionsTarget(TargetBase):
     )
     transform: Data[Transform] = Field("none", description="The scale that each is learned on, as of regression.")
     loss: Model[Loss] = Field("huber", description="On the standardised numbers; the mean over those that are known.")
+
+    confidence: Confidence = CONFIDENCE
 
     @field_validator("columns", mode="before")
     @classmethod

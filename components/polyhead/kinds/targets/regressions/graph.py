@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from polyhead.kinds.entries import entry_name
 from polyhead.kinds.protocols.graph import Batch, Head, Held
+from polyhead.kinds.targets.graph import interval
 from polyhead.kinds.targets.regression.config import Loss
 from polyhead.kinds.targets.regression.graph import standardised, unstandardised
 from polyhead.kinds.targets.regressions.config import RegressionsStatistics, RegressionsTarget
@@ -114,3 +115,18 @@ class RegressionsHead(Head[RegressionsTarget, RegressionsStatistics]):
         """The numbers on the table's scale, float64 (batch, numbers)."""
         each = zip(self.statistics.each, tf.unstack(logits, axis=1), strict=True)
         return {self.name: tf.stack([unstandardised(of, number) for of, number in each], 1)}
+
+    def strangeness(self, logits: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.float64]:
+        """The distance of each number on the scale that it is learned on, (rows, numbers)."""
+        return np.abs(values.astype(np.float64) - logits)
+
+    def held(self, logits: tf.Tensor, said: Batch, radius: Sequence[float]) -> Batch:
+        """The ends of each number's interval on the table's scale, float64 (batch, numbers) each."""
+        ends = (
+            [
+                unstandardised(of, number + sign * by)
+                for of, number, by in zip(self.statistics.each, tf.unstack(logits, axis=1), radius, strict=True)
+            ]
+            for sign in (-1.0, 1.0)
+        )
+        return interval(self.name, said[self.name], *(tf.stack(end, 1) for end in ends))

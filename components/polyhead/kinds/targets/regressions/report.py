@@ -16,7 +16,7 @@ from polyhead.kinds.protocols.report import MOST_ROWS, ListedRow, ListedRows, Ta
 from polyhead.kinds.targets.regression.report import drawable, scatter
 from polyhead.page.charts import Chart
 from polyhead.page.tables import Table, short
-from polyhead.spelling import decimals, fixed, fixed_difference
+from polyhead.spelling import decimals, fixed, fixed_difference, percent
 
 
 class NumbersReport(TargetReport):
@@ -56,13 +56,20 @@ def _chart(head: HeadReport, known: pl.DataFrame) -> Chart | None:
 
 
 def _metrics(head: HeadReport) -> Table:
-    """Each column's metrics."""
-    shown = list(head.metrics)
+    """Each column's metrics, and what its intervals held."""
+    shown, held = list(head.metrics), head.column_conformal
     rows = [
-        [short(column), f"{of[shown[0]].n:,}", *(METRICS[metric].number(of[metric].value) for metric in shown)]
+        [
+            short(column),
+            f"{of[shown[0]].n:,}",
+            *(METRICS[metric].number(of[metric].value) for metric in shown),
+            *([percent(held[column].coverage if column in held else None)] if held else []),
+        ]
         for column, of in head.columns.items()
     ]
+    level = next((one.level for one in held.values()), None)
     header = ["Column", "Rows", *(METRICS[metric].label for metric in shown)]
+    header += [] if level is None else [f"In {percent(level)} intervals"]
     return Table(header, rows, frozenset(range(1, len(header))))
 
 

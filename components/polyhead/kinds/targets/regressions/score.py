@@ -11,15 +11,17 @@ import numpy as np
 import polars as pl
 
 from polyhead.intervals.bootstrap import Bootstrap, Smooth, average, root
-from polyhead.intervals.method import Booleans
+from polyhead.intervals.method import Booleans, Floats
 from polyhead.kinds.metrics import RMSE, Metric
 from polyhead.kinds.protocols.score import Arrays, Measure, Outcome, TargetScore
+from polyhead.kinds.suspects import Suspect
 from polyhead.kinds.targets.regression.scale import Scale
 from polyhead.kinds.targets.regression.score import SCORE as OF_ONE
 from polyhead.kinds.targets.regression.score import NumberOutcome
 from polyhead.kinds.targets.regressions.config import RegressionsStatistics, RegressionsTarget
 
 _ONE = "regression"
+_ENDS = ("low", "high")
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,14 @@ class NumbersOutcome(Outcome):
     Attributes:
         names: What the numbers are called.
         scales: What the head learns each on.
+        low: The lower ends of their intervals, float64 (n, numbers). Default: there are none.
+        high: The upper ends.
     """
 
     names: tuple[str, ...]
     scales: tuple[Scale, ...]
+    low: Floats | None = None
+    high: Floats | None = None
 
     @property
     def finite(self) -> bool:
@@ -49,7 +55,11 @@ class NumbersOutcome(Outcome):
         known = self.known(place)
         weights = None if self.weights is None else self.weights[known]
         true, predicted = self.true[known, place], self.predicted[known, place]
-        return NumberOutcome(_ONE, true, predicted, scale=self.scales[place], weights=weights)
+        covered: dict[str, Any] = {}
+        if self.low is not None and self.high is not None:
+            low, high = self.low[known, place], self.high[known, place]
+            covered = {"covered": (low <= true) & (true <= high), "sizes": high - low}
+        return NumberOutcome(_ONE, true, predicted, scale=self.scales[place], weights=weights, **covered)
 
     @property
     def there(self) -> list[int]:
@@ -70,9 +80,14 @@ class RegressionsScore(TargetScore[RegressionsTarget, RegressionsStatistics, Num
         return pl.Series(f"{name}.true", truths, dtype=pl.List(pl.Float64))
 
     def prediction_columns(self, name: str, statistics: RegressionsStatistics, arrays: Arrays) -> list[pl.Series]:
-        """The list of numbers, and `<name>.<column>.predicted` for each."""
+        """The list of numbers, and of each `<name>.<column>.predicted` and the ends of its interval."""
         numbers = arrays[name].astype(np.float64)
-        each = [pl.Series(f"{name}.{one}.predicted", numbers[:, at]) for at, one in enumerate(statistics.columns)]
+        said = {"predicted": numbers, **{end: arrays[f"{name}__{end}"] for end in _ENDS if f"{name}__{end}" in arrays}}
+        each = [
+            pl.Series(f"{name}.{one}.{column}", values[:, at].astype(np.float64))
+            for at, one in enumerate(statistics.columns)
+            for column, values in said.items()
+        ]
         return [pl.Series(f"{name}.predicted", numbers.tolist(), dtype=pl.List(pl.Float64)), *each]
 
     def outcome(self, name: str, statistics: RegressionsStatistics, known: pl.DataFrame) -> NumbersOutcome:
@@ -85,7 +100,18 @@ class RegressionsScore(TargetScore[RegressionsTarget, RegressionsStatistics, Num
             for column in ("true", "predicted")
         )
         scales = tuple(Scale(of.transform, of.knots) for of in statistics.each)
-        return NumbersOutcome(statistics.kind, true, predicted, tuple(statistics.columns), scales)
+        ends: dict[str, Any] = {}
+        if f"{name}.{statistics.columns[0]}.low" in known.columns:
+            ends = {end: known.select(f"{name}.{one}.{end}" for one in statistics.columns).to_numpy() for end in _ENDS}
+        return NumbersOutcome(statistics.kind, true, predicted, tuple(statistics.columns), scales, **ends)
+
+    def suspects(self, statistics: RegressionsStatistics, outcome: NumbersOutcome) -> list[Suspect]:
+        """Of each number, as of a regression target; the label is what it is called."""
+        return [
+            suspect._replace(row=int(np.flatnonzero(outcome.known(place))[suspect.row]), label=name)
+            for place, (name, of) in enumerate(zip(outcome.names, statistics.each, strict=True))
+            for suspect in OF_ONE.suspects(of, outcome.column(place))
+        ]
 
     def baseline(self, statistics: RegressionsStatistics, outcome: NumbersOutcome) -> NumbersOutcome:
         """The train rows' medians; with row weights the means on the scales that the head learns, turned back."""
