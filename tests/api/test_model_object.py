@@ -14,7 +14,7 @@ import pytest
 from flats import Fitted, configured, rented
 
 import polyhead as ph
-from polyhead.api import chain
+from polyhead import chain
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, MetricScore, Worth
 from polyhead.contracts.publication import Latest
