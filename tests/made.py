@@ -31,7 +31,7 @@ from polyhead.contracts.evaluation import (
     HeadReport,
     SliceScore,
 )
-from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
+from polyhead.contracts.preprocessing import ROW_FILES, SPLITS_TABLE, Preprocessing
 from polyhead.evaluate.gating.gate import check_gate
 from polyhead.evaluate.scoring.comparing import beside, compare
 from polyhead.kinds.scores import score_of
@@ -172,7 +172,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     preprocess.run(config=config, data=folder / "V", out=folder / "P")
     one = Made(folder, config, data.config, data.table)
     one.bundle.mkdir()
-    shutil.copytree(folder / "P", one.bundle / BUNDLED_PREPROCESSING, ignore=shutil.ignore_patterns(SPLITS_TABLE))
+    shutil.copytree(folder / "P", one.bundle / BUNDLED_PREPROCESSING, ignore=shutil.ignore_patterns(*ROW_FILES))
     (one.bundle / BUNDLED_CONFIG).write_text(config.model_dump_json(by_alias=True), encoding="utf-8")
     (one.bundle / "core.keras").write_bytes(b"weights")
     bundle = ModelBundle(

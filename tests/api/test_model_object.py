@@ -18,7 +18,7 @@ from refusals import refusal
 
 import polyhead as ph
 import polyhead_pipelines.local.run
-from polyhead.api import chain
+from polyhead import chain
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import ConfigFile
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport, Interval, MetricScore, Worth

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from refusals import refusal
 
+from polyhead import chain
 from polyhead.contracts.config import load_config
 from polyhead.contracts.cross_validation import CrossValidation
 from polyhead.cross_validate import step as cross_validate_step
@@ -41,7 +42,7 @@ def test_every_row_is_predicted_once_in_each_repeat(
     """Stopped in its second repeat, it keeps the folds that it had finished, and ends as if it had not been."""
     config = load_config(data.config)
     steps: list[Path] = []
-    evaluate = cross_validate_step.evaluate.run
+    evaluate = chain.evaluate
 
     def counting(**given: Any) -> Any:
         steps.append(given["out"])
@@ -49,7 +50,7 @@ def test_every_row_is_predicted_once_in_each_repeat(
             raise KeyboardInterrupt
         return evaluate(**given)
 
-    monkeypatch.setattr(cross_validate_step.evaluate, "run", counting)
+    monkeypatch.setattr(chain, "evaluate", counting)
     with pytest.raises(KeyboardInterrupt):
         cross_validate_step.run(config=config, data=data.folder / "V", out=tmp_path / "C")
     assert not (tmp_path / "C").exists()

@@ -146,6 +146,8 @@ def why_not(call: tuple[str, ...]) -> str:
         return "needs the Houses data"
     if command == "cross-validate":
         return "takes five trainings; tests/cross_validate has them"
+    if command == "ablate":
+        return "takes two trainings; tests/ablate has them"
     if command == "run":
         return "its first step is; the whole is in tests/pipelines/local/test_local.py"
     return ""

@@ -111,7 +111,7 @@ def untrained(tf: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a table, and in `T` of a bundle whose network has the weights that it began with."""
     from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, Conformity, ModelBundle
     from polyhead.contracts.config import load_config
-    from polyhead.contracts.preprocessing import SPLITS_TABLE, Fitted
+    from polyhead.contracts.preprocessing import ROW_FILES, Fitted
     from polyhead.model.build import build_core
     from polyhead.preprocess import step as preprocess
     from polyhead.storage.artifact import close_artifact
@@ -146,7 +146,7 @@ def untrained(tf: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     out = folder / "T"
     out.mkdir()
-    shutil.copytree(folder / "P", out / BUNDLED_PREPROCESSING, ignore=shutil.ignore_patterns(SPLITS_TABLE))
+    shutil.copytree(folder / "P", out / BUNDLED_PREPROCESSING, ignore=shutil.ignore_patterns(*ROW_FILES))
     (out / BUNDLED_CONFIG).write_text(config.model_dump_json(by_alias=True), encoding="utf-8")
     core = build_core(fitted, sized(config, held.rows["train"])[0])
     signatures = export_serving(core, fitted, {}, {"sold": [0.5], "tags": [0.5, 0.5]}, bundle.radii, out / "serving")

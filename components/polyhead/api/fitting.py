@@ -97,7 +97,7 @@ def fit(
         if runner is not None:
             report = _as_pipeline(given, settled, folder, runner)
         else:
-            from polyhead.api.chain import Chain
+            from polyhead.chain import Chain
 
             until = None if minutes is None else started + 60 * minutes
             chain = Chain(checked, folder, workers=workers, until=until)

@@ -180,6 +180,43 @@ def evaluate(
 
 
 @app.command(rich_help_panel="One step at a time")
+def ablate(
+    config: ConfigArgument,
+    bundle: Annotated[str, typer.Option(metavar="FOLDER", help="The folder that train wrote, here or in a bucket.")],
+    shards: ShardsOption,
+    preprocessing: PreprocessingOption,
+    out: OutOption,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A feature or a group as the report calls it, such as 'all pictures'; may be given again. Default: "
+            "each feature and each group, one after another.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train again without each input, and evaluate with what the model gains by having it."""
+    from polyhead.ablate.step import run as ablate_model
+    from polyhead.contracts.evaluation import REPORT_PAGE
+    from polyhead.results import print_evaluation
+    from polyhead.storage.places import join
+
+    result = ablate_model(
+        config=load(config),
+        bundle=bundle,
+        shards=shards,
+        preprocessing=preprocessing,
+        out=out,
+        without=without or (),
+    )
+    if as_json:
+        finish(result, as_json)
+    else:
+        print_evaluation(result, join(out, REPORT_PAGE))
+
+
+@app.command(rich_help_panel="One step at a time")
 def publish(
     config: ConfigArgument,
     bundle: Annotated[str, typer.Option(metavar="FOLDER", help="The folder that train wrote, here or in a bucket.")],

@@ -472,6 +472,11 @@ class Config(Section):
         }
         return {**document, "targets": weighed}
 
+    def bare(self) -> Config:
+        """This with an evaluation of which only the predictions are wanted."""
+        evaluate = EvaluateSection(bootstrap=0, slices=[], worth=False, maps=0)
+        return self.model_copy(update={"evaluate": evaluate, "gate": {}})
+
     def with_against(self, place: str | None) -> Self:
         """This with another `evaluate.against`."""
         return self.model_copy(update={"evaluate": self.evaluate.model_copy(update={"against": place})})

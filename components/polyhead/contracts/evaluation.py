@@ -122,7 +122,8 @@ class Worth(Record):
         how: `hidden`: taken as missing in every row; `permuted`: each row gets another row's; `retrained`: a model
             trained without them.
         metric: The head's headline metric.
-        n: The rows that it is over: the test rows whose target is known, among the first 5,120 by a hash of the key.
+        n: The rows that it is over: the test rows whose target is known, of a model that was not trained again among
+            the first 5,120 by a hash of the key.
         value: Of the model without them.
         difference: The metric with them minus `value`.
         interval: Of `difference`.

@@ -3,6 +3,8 @@
 <out>/Preprocessing.json
 <out>/splits.parquet              `__row__` int64, `__key__` string, `__split__` string (train, val, test; null where
                                   the split's gap leaves a row out), in the clean table's order
+<out>/groups.parquet              where the split has a group: `__key__` and `__group__`, string, of the test rows, by
+                                  which their scores are looked at; as `splits.parquet` no part of a bundle
 <out>/rejected.parquet            where the split has a gap: the rows left out, as in `validate`'s file of this name
 <out>/vocabularies/<feature>.arrow   Arrow IPC: `token` string, `count` int64 and, for text, `idf` float64; of a text's
                                      characters, `<feature>.characters.arrow`
@@ -29,8 +31,12 @@ from polyhead.errors import ArtifactError, Problem, did_you_mean
 from polyhead.kinds.union import Feature, FeatureStatistics, Target, TargetStatistics
 
 SPLITS_TABLE = "splits.parquet"
+GROUPS_TABLE = "groups.parquet"
 FITTED_FILES = ("vocabularies/*", "backbones/*")
 """What a model needs beside the contract, as patterns."""
+
+ROW_FILES = (SPLITS_TABLE, GROUPS_TABLE)
+"""What is there of single rows, which a bundle does not hold."""
 
 
 def _dispersions_added(entries: dict[str, Any]) -> dict[str, Any]:

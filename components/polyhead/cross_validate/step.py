@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from polyhead import __version__
-from polyhead.contracts.config import Config, EvaluateSection, Fractions, require_config
+from polyhead.chain import Chain
+from polyhead.contracts.config import Config, Fractions, require_config
 from polyhead.contracts.cross_validation import CrossValidation, RepeatedHead
 from polyhead.contracts.evaluation import PREDICTIONS_TABLE, REPORT_PAGE
 from polyhead.contracts.validation import (
@@ -23,25 +24,20 @@ from polyhead.contracts.validation import (
 from polyhead.cross_validate.folds import FOLD, split_table, with_folds
 from polyhead.cross_validate.report import render_page
 from polyhead.cross_validate.scores import combined
-from polyhead.encode import step as encode
 from polyhead.errors import DataError, counted
-from polyhead.evaluate import step as evaluate
 from polyhead.evaluate.scoring.comparing import compare
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.metrics import METRICS
 from polyhead.kinds.scores import score_of
 from polyhead.kinds.tables import target_table
 from polyhead.pictures.folder import PictureFolder
-from polyhead.preprocess import step as preprocess
 from polyhead.progress import say
-from polyhead.shard import step as shard
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.objects import write_whole
 from polyhead.storage.opened import Input, opens
 from polyhead.storage.places import folder_of, name_of
 from polyhead.tables.clean import CleanTable, open_clean
 from polyhead.tables.writing import parquet_bytes
-from polyhead.train import step as train
 
 _REPEAT = "repeat"
 _WORK, _SPLITS = ".work", "splits.parquet"
@@ -119,17 +115,9 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
 
 def _predictions(config: Config, data: str | Path, work: Path, workers: int | None) -> pl.DataFrame:
     """The test rows' predictions of one fold. The artifacts of the fold before give way, their pictures are taken."""
-    preprocessing, shards, bundle, evaluation = (work / name for name in ("preprocess", "shard", "train", "evaluate"))
-    preprocess.run(config=config, data=data, out=preprocessing, workers=workers, splits=work / _SPLITS)
-    shard.run(config=config, data=data, preprocessing=preprocessing, out=shards, workers=workers)
-    if config.encoded:
-        encode.run(config=config, shards=shards, preprocessing=preprocessing, out=work / "encode")
-        shards = work / "encode"
-    train.run(config=config, shards=shards, preprocessing=preprocessing, out=bundle)
-    bare = EvaluateSection(bootstrap=0, slices=[], worth=False, maps=0)
-    config = config.model_copy(update={"evaluate": bare, "gate": {}})
-    evaluate.run(config=config, bundle=bundle, shards=shards, preprocessing=preprocessing, out=evaluation)
-    return pl.read_parquet(evaluation / PREDICTIONS_TABLE)
+    chain = Chain(config.bare(), work, workers=workers, until=None)
+    chain.fitted(data, splits=work / _SPLITS)
+    return pl.read_parquet(work / "evaluate" / PREDICTIONS_TABLE)
 
 
 def _require_groups(config: Config, rows: pl.DataFrame) -> None:

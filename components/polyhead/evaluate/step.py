@@ -37,8 +37,9 @@ from polyhead.contracts.evaluation import (
     HeadReport,
     Hiding,
 )
-from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.preprocessing import GROUPS_TABLE, Preprocessing
 from polyhead.contracts.shards import ShardManifest
+from polyhead.contracts.validation import GROUP, KEY
 from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.evaluate.gating.gate import check_gate
 from polyhead.evaluate.inputs.worth import Group, batches_for, groups_of, worth_of
@@ -53,6 +54,7 @@ from polyhead.evaluate.scoring.slices import MOST_FEATURES, FeatureSlice, slice_
 from polyhead.kinds.entries import raw_weight
 from polyhead.kinds.protocols.score import Arrays, Outcome
 from polyhead.kinds.scores import score_of
+from polyhead.kinds.slices import by_word
 from polyhead.kinds.union import TargetStatistics
 from polyhead.model import backend
 from polyhead.page.rows import MappedRow, ShownRow
@@ -96,7 +98,8 @@ class _Rows:
 @opens(
     bundle=Input(ModelBundle, (*_BUNDLE, f"{REFERENCE_MODELS}*", HISTORY, f"{SHEETS}/*")),
     shards=Input(SHARDS, ("test-*",)),
-    preprocessing=Input(Preprocessing, ()),
+    preprocessing=Input(Preprocessing, (GROUPS_TABLE,)),
+    retrained=Input(EvaluationReport, (PREDICTIONS_TABLE, EVALUATED_CONFIG)),
 )
 def run(
     *,
@@ -106,6 +109,7 @@ def run(
     preprocessing: str | Path,
     out: str | Path,
     against: str | Path | None = None,
+    retrained: Sequence[str | Path] = (),
 ) -> EvaluationReport:
     """Evaluate a model on the test split.
 
@@ -118,6 +122,8 @@ def run(
         out: Where to write the artifact; see `polyhead.contracts.evaluation` for its files.
         against: A bundle that predicts the same rows, as `deployed` among the references; see `evaluate.against`.
             Default: that.
+        retrained: Evaluations of models that were trained without some of the features, on the same rows. Default:
+            there are none.
 
     Raises:
         ArtifactError: The artifacts do not belong together (both fingerprints are named), the other bundle cannot
@@ -141,11 +147,14 @@ def run(
         if other is not None:
             check_comparable(other, shards, fitted)
         rows = _predict(config, bundle, manifest, Path(shards), other)
+        if config.evaluate.slices == "auto":
+            rows.slices.extend(_groups(config, preprocessing, fitted, rows.table))
+        smaller = [_smaller(place, config, rows.table) for place in retrained]
         rows.table.write_parquet(directory / PREDICTIONS_TABLE, compression="zstd")
         heads, suspects = {}, []
         with progress("measure", total=len(config.targets), unit="heads") as advance:
             for name in config.targets:
-                heads[name], doubtful = _head_report(name, fitted, rows, config, trained)
+                heads[name], doubtful = _head_report(name, fitted, rows, smaller, config, trained)
                 suspects.append(doubtful)
                 advance(1)
         pl.concat(suspects).write_parquet(directory / SUSPECTS_TABLE, compression="zstd")
@@ -200,6 +209,35 @@ def _other(
             say(f"warning: {warnings[-1]}")
         return None
     return opened.enter_context(opened_artifact(place, ModelBundle, _BUNDLE))
+
+
+def _smaller(place: str | Path, config: Config, table: pl.DataFrame) -> tuple[Group, pl.DataFrame]:
+    """What a model was trained without, and what it says of the rows of a table.
+
+    Raises:
+        ArtifactError: It uses other features or targets, or predicted other rows.
+    """
+    report = EvaluationReport.read(place)
+    features = json.loads(checked_file(place, report, EVALUATED_CONFIG).read_text(encoding="utf-8"))["features"]
+    left_out = [name for name in config.features if name not in features]
+    said = pl.read_parquet(checked_file(place, report, PREDICTIONS_TABLE))
+    alike = set(features) <= set(config.features) and list(report.heads) == list(config.targets)
+    if not alike or not left_out or not said["key"].equals(table["key"]):
+        what = "is not of a model that was trained on the same rows without some of the features"
+        raise ArtifactError("not-comparable", what, where=str(place))
+    groups = {frozenset(group.features): group for group in groups_of(config.features)}
+    return groups.get(frozenset(left_out), Group(", ".join(left_out), left_out)), said
+
+
+def _groups(config: Config, place: str | Path, fitted: Preprocessing, table: pl.DataFrame) -> list[FeatureSlice]:
+    """The commonest groups that the split keeps together, where their column is not looked at as a feature."""
+    column = config.split.group
+    seen = [one for name in list(config.features)[:MOST_FEATURES] for one in config.columns_of(name)]
+    if column is None or column in seen or GROUPS_TABLE not in fitted.files:
+        return []
+    groups = pl.read_parquet(checked_file(place, fitted, GROUPS_TABLE))
+    found = table.select("key").join(groups, left_on="key", right_on=KEY, how="left", maintain_order="left")[GROUP]
+    return [FeatureSlice(column, one) for one in by_word(found.fill_null("").to_list())]
 
 
 def _missing(fitted: Preprocessing, config: Config) -> dict[str, int]:
@@ -378,7 +416,12 @@ def _mapped(
 
 
 def _head_report(
-    name: str, fitted: Preprocessing, predicted: _Rows, config: Config, bundle: ModelBundle
+    name: str,
+    fitted: Preprocessing,
+    predicted: _Rows,
+    smaller: Sequence[tuple[Group, pl.DataFrame]],
+    config: Config,
+    bundle: ModelBundle,
 ) -> tuple[HeadReport, pl.DataFrame]:
     """A head's report, and the rows whose label is in doubt."""
     statistics, table = fitted.target_statistics[name], predicted.table
@@ -410,10 +453,14 @@ def _head_report(
         weights=weights,
     )
     without = [(group, {how: of(said) for how, said in ways.items()}) for group, ways in predicted.without[name]]
+    retrained: list[tuple[Group, dict[Hiding, Outcome]]] = [
+        (group, {"retrained": of(said.drop(f"{name}.true"))}) for group, said in smaller
+    ]
     suspects = score.suspects(statistics, outcome) if outcome.finite else []
     parts = score.parts(outcome)
     held = {column: conformal_of(part, conformity) for column, part in parts.items()}
     conformal = {column: one for column, one in held.items() if one is not None}
+    asked: Any = {"metric": headline, "resamples": resamples, "seed": _BOOTSTRAP_SEED}
     head = HeadReport(
         kind=statistics.kind,
         n=rows.height,
@@ -455,9 +502,10 @@ def _head_report(
             reference: beside(outcome, of(said), resamples=resamples, seed=_BOOTSTRAP_SEED, weights=weights)
             for reference, said in predicted.references[name].items()
         },
-        worth=worth_of(without[0][1]["hidden"], without[1:], metric=headline, resamples=resamples, seed=_BOOTSTRAP_SEED)
-        if without
-        else [],
+        worth=[
+            *(worth_of(without[0][1]["hidden"], without[1:], **asked) if without else ()),
+            *worth_of(outcome, retrained, **asked),
+        ],
         suspects=len({suspect.row for suspect in suspects}),
     )
     doubtful = pl.DataFrame(

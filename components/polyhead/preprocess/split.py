@@ -119,6 +119,20 @@ def left_out(table: ParquetTable, path: Path, section: SplitSection) -> pl.DataF
     return rejected.frame().with_columns(rows[ROW].alias("row"))
 
 
+def write_groups(table: ParquetTable, splits: Path, path: Path) -> None:
+    """Write `__key__` and `__group__` of the test rows, in the rows' order.
+
+    Args:
+        table: A clean table with groups.
+        splits: What `write_splits` wrote of it.
+        path: A Parquet file.
+    """
+    whole = pl.concat(
+        [pl.scan_parquet(splits, glob=False).select(SPLIT), table.scan().select(KEY, GROUP)], how="horizontal"
+    )
+    whole.filter(pl.col(SPLIT) == "test").select(KEY, GROUP).collect().write_parquet(path, compression="zstd")
+
+
 def copy_splits(table: ParquetTable, given: Path, path: Path) -> None:
     """Write a split table that was made elsewhere, as `write_splits` would.
 

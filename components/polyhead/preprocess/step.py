@@ -11,7 +11,7 @@ import polars as pl
 from polyhead.contracts.balance import GroupBalance
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.findings import Finding
-from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing, unknown_weights
+from polyhead.contracts.preprocessing import GROUPS_TABLE, SPLITS_TABLE, Preprocessing, unknown_weights
 from polyhead.contracts.profile import ColumnDrift, Profile
 from polyhead.contracts.section import THE_FIT
 from polyhead.contracts.validation import (
@@ -33,7 +33,7 @@ from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess.balance import balance_of, balance_warnings, groups_of
 from polyhead.preprocess.leakage import settle_splits
 from polyhead.preprocess.partial import Partial, gather
-from polyhead.preprocess.split import copy_splits, left_out, write_splits
+from polyhead.preprocess.split import copy_splits, left_out, write_groups, write_splits
 from polyhead.profiles.comparing import compared
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
@@ -95,7 +95,10 @@ def run(
 
             pieces = list(clean.pieces([*config.features, *config.targets], wanted=_PIECES * threads))
             fitted = gather(pieces, read, config, workers=threads, advance=advance)
-        groups = groups_of(clean, table.path) if config.split.group is not None else None
+        groups = None
+        if config.split.group is not None:
+            groups = groups_of(clean, table.path)
+            write_groups(clean, table.path, directory / GROUPS_TABLE)
         folder = PictureFolder.of(report.image_root, report, data)
         preprocessing = assemble(fitted, report, folder, findings, directory, groups=groups, given=splits is not None)
     rows = preprocessing.rows

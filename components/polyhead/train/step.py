@@ -30,7 +30,7 @@ from polyhead.contracts.bundle import (
 )
 from polyhead.contracts.config import Config, Split
 from polyhead.contracts.encoded import SHARDS, read_shards
-from polyhead.contracts.preprocessing import FITTED_FILES, SPLITS_TABLE, Fitted, Preprocessing
+from polyhead.contracts.preprocessing import FITTED_FILES, ROW_FILES, Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.sizes import Size, SizedConfig
 from polyhead.errors import DataError, counted
@@ -382,4 +382,4 @@ def _fingerprint(config: SizedConfig, held: Preprocessing, manifest: ShardManife
 def _bundle_inputs(directory: Path, config: Config, preprocessing: Path) -> None:
     (directory / BUNDLED_CONFIG).write_text(config.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
     bundled = directory / BUNDLED_PREPROCESSING
-    shutil.copytree(preprocessing, bundled, ignore=shutil.ignore_patterns(SPLITS_TABLE), dirs_exist_ok=True)
+    shutil.copytree(preprocessing, bundled, ignore=shutil.ignore_patterns(*ROW_FILES), dirs_exist_ok=True)

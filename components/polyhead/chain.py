@@ -13,7 +13,7 @@ from polyhead import __version__
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config
-from polyhead.contracts.encoded import EncodedShards
+from polyhead.contracts.encoded import EncodedShards, read_shards
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
@@ -69,64 +69,92 @@ class Chain:
         Raises:
             PolyheadError: What a step reports.
         """
-        config, at, workers = self._config, self._at, self._workers
-        steps: list[type[Contract]] = [ValidationReport, Preprocessing, ShardManifest, ModelBundle, EvaluationReport]
-        for contract in steps:
-            check_free(at(contract), contract)
+        for contract in (ValidationReport, Preprocessing, ShardManifest, ModelBundle, EvaluationReport):
+            check_free(self._at(contract), contract)
         self._out.mkdir(parents=True, exist_ok=True)
+        data = str(self._at(ValidationReport))
         with announced("validate"):
-            report = validate(config=config, table=table, out=at(ValidationReport), workers=workers)
+            validate(config=self._config, table=table, out=data, workers=self._workers)
         self.finished.append("validate")
-        data = str(at(ValidationReport))
+        evaluation = self.fitted(data)
+        if publish_to and evaluation.verdict == "failed":
+            say("warning: the gate did not let the model pass, so it is not published")
+        elif publish_to:
+            with announced("publish"):
+                bundle, scores = (str(self._at(contract)) for contract in (ModelBundle, EvaluationReport))
+                out = self._out / "publish"
+                publish(config=self._config, bundle=bundle, evaluation=scores, destination=publish_to, out=out)
+            self.finished.append("publish")
+        return evaluation
+
+    def fitted(self, data: str | Path, *, splits: Path | None = None) -> EvaluationReport:
+        """Do all steps but the first and the last.
+
+        Args:
+            data: The artifact of `validate`.
+            splits: As for `preprocess`. Default: the configuration's split.
+
+        Raises:
+            PolyheadError: What a step reports.
+        """
+        config, workers = self._config, self._workers
+        report = ValidationReport.read(data)
+        dealt = "" if splits is None else hashlib.sha256(splits.read_bytes()).hexdigest()
         checks = (config.validate_.leakage, config.validate_.max_pixels)
-        fitted = self._step(
+        made = self._step(
             Preprocessing,
-            (report.fingerprint(), config.fingerprint(Preprocessing), checks, _advice(config)),
-            lambda out: preprocess(config=config, data=data, out=out, workers=workers),
+            (report.fingerprint(), config.fingerprint(Preprocessing), checks, _advice(config), dealt),
+            lambda out: preprocess(config=config, data=data, out=out, workers=workers, splits=splits),
         )
-        preprocessing = str(at(Preprocessing))
+        preprocessing = str(self._at(Preprocessing))
         shards = self._step(
             ShardManifest,
             (
                 report.fingerprint(),
-                fitted.fingerprint(),
+                made.fingerprint(),
                 config.shard.model_dump_json(),
                 config.validate_.model_dump_json(),
             ),
             lambda out: shard(config=config, data=data, preprocessing=preprocessing, out=out, workers=workers),
         )
-        sharded = str(at(ShardManifest))
+        sharded = str(self._at(ShardManifest))
         if config.encoded:
             pictures = sharded
-            shards = self._step(
+            self._step(
                 EncodedShards,
-                (shards.fingerprint(), fitted.fingerprint(), _members(config)),
+                (shards.fingerprint(), made.fingerprint(), _members(config)),
                 lambda out: encode(config=config, shards=pictures, preprocessing=preprocessing, out=out),
             )
-            sharded = str(at(EncodedShards))
-        learned = (config.model.model_dump_json(), config.train.model_dump_json(), config.ensemble.model_dump_json())
+            sharded = str(self._at(EncodedShards))
+        return self.learned(preprocessing, sharded)
+
+    def learned(self, preprocessing: str | Path, shards: str | Path) -> EvaluationReport:
+        """Train and evaluate.
+
+        Args:
+            preprocessing: The artifact of `preprocess`.
+            shards: That of `shard`, or of `encode` where the configuration has a frozen encoder.
+
+        Raises:
+            PolyheadError: What a step reports.
+        """
+        config = self._config
+        fitted, held = Preprocessing.read(preprocessing), read_shards(shards, config)
+        sections = (config.model.model_dump_json(), config.train.model_dump_json(), config.ensemble.model_dump_json())
         bundle = self._step(
             ModelBundle,
-            (shards.fingerprint(), fitted.fingerprint(), _members(config), learned, self._until is not None),
+            (held.fingerprint(), fitted.fingerprint(), _members(config), sections, self._until is not None),
             lambda out: train(
-                config=config, shards=sharded, preprocessing=preprocessing, out=out, seconds=self._seconds()
+                config=config, shards=shards, preprocessing=preprocessing, out=out, seconds=self._seconds()
             ),
         )
-        trained = str(at(ModelBundle))
+        trained = str(self._at(ModelBundle))
         judged = (config.evaluate.model_dump_json(), json.dumps(config.gate), config.table)
-        evaluation = self._step(
+        return self._step(
             EvaluationReport,
-            (bundle.fingerprint(), shards.fingerprint(), judged),
-            lambda out: evaluate(config=config, bundle=trained, shards=sharded, preprocessing=preprocessing, out=out),
+            (bundle.fingerprint(), held.fingerprint(), judged),
+            lambda out: evaluate(config=config, bundle=trained, shards=shards, preprocessing=preprocessing, out=out),
         )
-        if publish_to and evaluation.verdict == "failed":
-            say("warning: the gate did not let the model pass, so it is not published")
-        elif publish_to:
-            with announced("publish"):
-                scores, out = str(at(EvaluationReport)), self._out / "publish"
-                publish(config=config, bundle=trained, evaluation=scores, destination=publish_to, out=out)
-            self.finished.append("publish")
-        return evaluation
 
     def _at(self, contract: type[Contract]) -> Path:
         return self._out / _name(contract)
