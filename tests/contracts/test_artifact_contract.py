@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 from refusals import refusal
 
-from polyhead.contracts.artifact import Contract, Upgrade, entries_added, require_same
+from polyhead.contracts.artifact import Contract, FileDigest, Upgrade, entries_added, require_same
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.validation import ValidationReport
@@ -154,7 +154,7 @@ class First(Contract):
 
 def test_an_earlier_format_is_read_and_keeps_its_fingerprint() -> None:
     """It is written in the present format; with another value it is another artifact."""
-    first = First(many=7, files={"a": {"bytes": 1, "sha256": "x"}})  # type: ignore[dict-item]
+    first = First(many=7, files={"a": FileDigest(bytes=1, sha256="x")})
     kept = Kept.parse(first.content(), "Kept.json")
     assert (kept.count, kept.more, kept.format_version) == (7, "unknown", 1)
     assert kept.fingerprint() == first.fingerprint() == kept.model_copy().fingerprint()

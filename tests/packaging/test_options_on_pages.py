@@ -121,10 +121,11 @@ def test_a_key_in_a_guide_is_one_and_has_this_default(row: Row) -> None:
     if row.key in keys():
         assert_default(row, keys()[row.key])
         return
-    named = [kind.strip() for kind in row.part.split(",")]
-    kinds = KINDS.get((row.page, row.part)) or named
+    table = KINDS.get((row.page, row.part))
+    kinds = table or row.part.split(", ")
     having = [kind for kind in kinds if row.key in options()[kind]]
-    assert having == (kinds if kinds == named else having) != [], f"none of {kinds} has {row.key}"
+    assert having, f"none of {kinds} has {row.key}"
+    assert table or having == kinds, f"only {having} have {row.key}"
     for kind in having:
         assert_default(row, options()[kind][row.key])
 

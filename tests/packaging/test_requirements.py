@@ -144,3 +144,10 @@ def test_the_images_run_the_locked_runtime(python):
 
 def test_the_bootstrap_file_holds_uv_alone():
     assert [requirement.name for requirement, _ in entries("requirements-uv.txt")] == ["uv"]
+
+
+def test_every_extra_is_on_the_page_of_installing_and_in_the_error_where_it_is_missing() -> None:
+    """TensorFlow does without `gpu`. That each error is raised is tested where the package is used."""
+    page, messages = text_of("docs/install.md"), text_of("tests/golden/messages.txt")
+    assert sorted(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == sorted(EXTRAS)
+    assert [name for name in EXTRAS if f"pip install 'polyhead[{name}]'" not in messages] == ["gpu"]

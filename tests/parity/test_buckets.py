@@ -22,7 +22,7 @@ SHARED = ("--partitions", "2")
 @pytest.fixture
 def data(tiny: Any) -> Any:
     """A small table with pictures, a category and texts."""
-    return tiny(train={"epochs": 1}, publish={"ungated": True})
+    return tiny(train={"epochs": 1}, ensemble={"members": []}, publish={"ungated": True})
 
 
 @pytest.fixture

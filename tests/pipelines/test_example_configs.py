@@ -37,12 +37,18 @@ def test_one_example_has_every_kind() -> None:
 
 @pytest.mark.parametrize("name", scenarios.SCENARIOS)
 def test_example_runs_from_table_to_report(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No row is rejected, and every head has a score. Simple models are left out, which take longer than the rest."""
+    """No row is rejected, and every head has a score.
+
+    Left out are simple models, which take longer than the rest, and what inputs are worth, which
+    tests/parity/test_every_kind.py has for every kind.
+    """
     leave_out_serving(monkeypatch)
     table = scenarios.write(name, tmp_path, rows=150)
     sections: dict[str, Any] = {"train": {"epochs": 1}, "model": {"width": 8}, "ensemble": {"members": []}}
     small = change(CONFIGS / f"{name}.yaml", tmp_path / "polyhead.yaml", **sections)
     config = load_config(small)
+    quick = config.evaluate.model_copy(update={"worth": False, "bootstrap": 0})
+    config = config.model_copy(update={"evaluate": quick})
     checked = validate_step.run(config=config, table=str(table), out=tmp_path / "V")
     preprocess_step.run(config=config, data=tmp_path / "V", out=tmp_path / "P")
     shard_step.run(config=config, data=tmp_path / "V", preprocessing=tmp_path / "P", out=tmp_path / "S")

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from buckets import gs_gate, gs_store, quick, s3_store, store, temporary  # noqa: F401
 from PIL import Image
+from trainings import leave_out_serving
 
 from polyhead.contracts.config import parse_config
 from polyhead.model import backend
@@ -80,7 +81,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     validate_step.run(config=config, table=str(folder / "table.csv"), out=places["v"])
     preprocess_step.run(config=config, data=places["v"], out=places["p"])
     shard_step.run(config=config, data=places["v"], preprocessing=places["p"], out=places["s"])
-    train_step.run(config=config, shards=places["s"], preprocessing=places["p"], out=places["t"])
+    with pytest.MonkeyPatch.context() as patch:
+        leave_out_serving(patch)
+        train_step.run(config=config, shards=places["s"], preprocessing=places["p"], out=places["t"])
     return Model(places["t"], folder)
 
 

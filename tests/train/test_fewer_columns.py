@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import yaml
 from refusals import refusal
+from trainings import leave_out_serving
 
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import Config, load_config
@@ -54,10 +55,16 @@ def fewer(prepared: Any) -> Path:
 
 
 def test_a_model_of_fewer_columns_needs_only_them(polyhead: Any, prepared: Any, fewer: Path, tmp_path: Path) -> None:
-    """It is trained and evaluated on the whole shards, and its table and served rows have its own columns only."""
+    """It is trained and evaluated on the whole shards, and its table and served rows have its own columns only.
+
+    To evaluate it with a config that names more than it knows is refused.
+    """
     inputs = ("--shards", "S", "--preprocessing", "P")
     trained = polyhead("train", fewer, *inputs, "--out", "M")
     assert trained.code == 0, trained.err
+    refused = polyhead("evaluate", prepared.config, "--bundle", "M", *inputs, "--out", "E")
+    assert refused.code == 1
+    assert "M: was made from other features, targets, key, split or numbers" in refused.err
     bundle = ModelBundle.read("M")
     assert list(bundle.heads) == list(TARGETS)
     assert bundle.made_from["preprocessing"] == Preprocessing.read("P").fingerprint()
@@ -94,11 +101,12 @@ def test_a_model_of_fewer_columns_needs_only_them(polyhead: Any, prepared: Any, 
 
 
 def test_a_model_of_fewer_columns_is_that_of_shards_with_only_them(
-    polyhead: Any, prepared: Any, fewer: Path, tmp_path: Path
+    polyhead: Any, prepared: Any, fewer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Columns that a config does not use have no influence: training on shards without them gives the same network."""
     import numpy as np
 
+    leave_out_serving(monkeypatch)
     (tmp_path / "alone").mkdir()
     for command in (
         ("validate", "--out", "alone/V"),
@@ -115,8 +123,11 @@ def test_a_model_of_fewer_columns_is_that_of_shards_with_only_them(
     assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
 
 
-def test_what_decides_the_model_alone_needs_no_new_shards(polyhead: Any, prepared: Any) -> None:
+def test_what_decides_the_model_alone_needs_no_new_shards(
+    polyhead: Any, prepared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another weight, loss or augmentation leaves every artifact before the bundle as it is: it trains on these."""
+    leave_out_serving(monkeypatch)
     other = write_config(
         prepared,
         "other.yaml",
@@ -130,6 +141,7 @@ def test_what_decides_the_model_alone_needs_no_new_shards(polyhead: Any, prepare
             "sold": {"kind": "binary", "class_weight": "balanced"},
             "tags": {"kind": "multilabel", "class_weight": "balanced"},
         },
+        ensemble={"members": []},
     )
     Path("again").mkdir()
     for command in (
@@ -164,15 +176,6 @@ def test_the_weight_of_a_class_that_there_is_not_is_refused(polyhead: Any, prepa
         assert refused.code == 1
         for words in ("target 'shape': class_weight names 'none'", "target 'tags': class_weight names 'neu'"):
             assert words in refused.err
-
-
-def test_the_bundle_of_other_columns_is_refused(polyhead: Any, prepared: Any, fewer: Path) -> None:
-    """Evaluating with a config that names more than the model knows stops before anything is predicted."""
-    inputs = ("--shards", "S", "--preprocessing", "P")
-    assert polyhead("train", fewer, *inputs, "--out", "M").code == 0
-    refused = polyhead("evaluate", prepared.config, "--bundle", "M", *inputs, "--out", "E")
-    assert refused.code == 1
-    assert "M: was made from other features, targets, key, split or numbers" in refused.err
 
 
 def test_differences_are_explained_all_at_once(polyhead: Any, prepared: Any) -> None:

@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 from commandline import change, command, digests, small_sample
 from refusals import refusal
+from trainings import leave_out_serving
 
 import polyhead_pipelines.local.run
 from polyhead.contracts.artifact import Contract
@@ -296,8 +297,9 @@ def test_a_configuration_too_long_for_a_pipeline_is_refused_before_any_step(poly
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sample"]
 
 
-def test_houses_end_to_end(tf, houses, tmp_path):
+def test_houses_end_to_end(tf, houses, tmp_path, monkeypatch):
     """The example configuration as it stands, on the real table, two epochs long, a step after the other."""
+    leave_out_serving(monkeypatch)
     config = load_config(change(HOUSES, tmp_path / "houses.yaml", train={"epochs": 2}))
     data, preprocessing, shards, bundle = (tmp_path / name for name in "VPST")
     report = validate_step.run(config=config, table=str(houses / "houses.csv"), out=data)
@@ -413,7 +415,7 @@ def test_a_run_publishes_where_its_config_says(finished, shared):
     assert Publication.read(shared / "publish").version == latest["version"]
 
 
-def test_the_compiled_prediction_pipeline_predicts_what_the_command_predicts(finished, shared, tmp_path):
+def test_the_compiled_prediction_pipeline_predicts_what_the_command_predicts(finished, shared, polyhead, tmp_path):
     """Two workers under the local runner, from a file that was compiled and loaded back, with a published bundle."""
     published = finished.config.parent / "published"
     bundle = published / json.loads((published / "latest.json").read_text())["version"]
@@ -421,8 +423,7 @@ def test_the_compiled_prediction_pipeline_predicts_what_the_command_predicts(fin
     rows = pl.read_csv(finished.config.parent / "mugs.csv", infer_schema=False)
     pl.concat([rows.with_columns(pl.col("mug_id") + f"/{copy}") for copy in range(5)]).write_csv(table)
     options = ("--platform", "local", "--partitions", "2", "--bundle", bundle, "--table", table)
-    done = command("compile", finished.config, "-o", tmp_path / "prediction.yaml", *options, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert polyhead("compile", finished.config, "-o", tmp_path / "prediction.yaml", *options).code == 0
     code = """
 from kfp import components, local
 local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root="artifacts", workspace_root="workspace")
@@ -431,7 +432,7 @@ components.load_component_from_file("prediction.yaml")()
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert len(list(tmp_path.glob("artifacts/*/for-loop-*/predict-partition/part"))) == 2
-    assert command("predict", bundle, table, "-o", tmp_path / "single.parquet", cwd=tmp_path).returncode == 0
+    assert polyhead("predict", bundle, table, "-o", tmp_path / "single.parquet").code == 0
     [merged] = tmp_path.glob("artifacts/*/predict/predictions/predictions.parquet")
     assert merged.read_bytes() == (tmp_path / "single.parquet").read_bytes()
     rejected = merged.with_name("predictions.rejected.parquet").read_bytes()
