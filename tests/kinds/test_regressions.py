@@ -10,10 +10,12 @@ import polars as pl
 import pytest
 from sklearn import metrics as sk
 
+from polyhead.contracts.bundle import Conformity
 from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.errors import InvalidValueError
 from polyhead.evaluate.scoring.comparing import compare
+from polyhead.evaluate.scoring.conformal import conformal_of, least_held
 from polyhead.evaluate.scoring.metrics import measure
 from polyhead.intervals.bootstrap import Smooth, average, mean, over_variance, root
 from polyhead.kinds.targets.regression.config import RegressionStatistics
@@ -303,9 +305,6 @@ def test_each_number_has_an_interval_of_its_own(tf: Any) -> None:
 
 def test_what_intervals_held_is_told_by_column() -> None:
     """Each over the rows that know the number; the head's is that of the column that held least."""
-    from polyhead.contracts.bundle import Conformity
-    from polyhead.evaluate.conformal import conformal_of, least_held
-
     each = [number(1.0), number(1.0)]
     statistics = RegressionsStatistics(columns=["a", "b"], count=9, missing=0, each=each)
     said = np.zeros((4, 2))

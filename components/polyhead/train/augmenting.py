@@ -90,5 +90,6 @@ def _truths(fitted: Fitted, values: Batch, weights: Batch) -> dict[str, NDArray[
         true = np.asarray(values[head.name])
         units = np.eye(head.units)[true.reshape(-1).astype(np.int64)] if head.LINK == "softmax" else true
         known = np.asarray(weights[head.name]).reshape(len(true), -1) > 0
-        truths[head.name] = np.where(known.any(1, keepdims=True), units.reshape(len(true), -1).astype(np.float64), np.nan)
+        flat = units.reshape(len(true), -1).astype(np.float64)
+        truths[head.name] = np.where(known.any(1, keepdims=True), flat, np.nan)
     return truths
