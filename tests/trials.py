@@ -59,23 +59,22 @@ CELLS: dict[str, st.SearchStrategy[str]] = {
 }
 """Cells that a kind accepts, by kind, for most options."""
 
-ODD = st.sampled_from(
-    [
-        "",
-        "?",
-        "nan",
-        "inf",
-        "-1",
-        "maybe",
-        "[1, 2",
-        "['red', 'blue']",
-        "1.234,5",
-        "5 km",
-        "nowhere.png",
-        "2024-13-01",
-        "é",
-    ]
+ODD_CELLS = (
+    "",
+    "?",
+    "nan",
+    "inf",
+    "-1",
+    "maybe",
+    "[1, 2",
+    "['red', 'blue']",
+    "1.234,5",
+    "5 km",
+    "nowhere.png",
+    "2024-13-01",
+    "é",
 )
+ODD = st.sampled_from(ODD_CELLS)
 _WEIGHT = st.sampled_from(["0", "1", "0.5", "3", "1e6", "1e-6"])
 
 
@@ -216,11 +215,31 @@ class Trial:
     columns: dict[str, list[str | None]]
 
     def write(self, folder: Path) -> None:
-        """Write `table.csv`, `new.csv`, which has the features alone, and the pictures into a folder."""
-        table = pl.DataFrame(self.columns, schema=dict.fromkeys(self.columns, pl.String))
-        table.write_csv(folder / "table.csv")
-        table.select(name for name in table.columns if name.startswith(("f", "id"))).write_csv(folder / "new.csv")
+        """Write `table.csv` and the pictures into a folder."""
+        self._table.write_csv(folder / "table.csv")
         draw_pictures(folder, PICTURES)
+
+    @property
+    def _table(self) -> pl.DataFrame:
+        return pl.DataFrame(self.columns, schema=dict.fromkeys(self.columns, pl.String))
+
+    @property
+    def new(self) -> pl.DataFrame:
+        """The rows without what is to be predicted, and with a column of no use, so that no line is empty."""
+        names = [name for name in self.columns if name.startswith(("f", "id"))]
+        return self._table.select(*names, pl.lit("x").alias("unused"))
+
+    @property
+    def turned(self) -> pl.DataFrame:
+        """The same from the last to the first, and then a row for each feature and odd cell."""
+        new = self.new
+        odd = [
+            {**new.row(0, named=True), name: cell, "id": f"odd {name} {cell}"}
+            for name in self.sections["features"]
+            for cell in ODD_CELLS
+        ]
+        more = pl.DataFrame(odd, schema=dict.fromkeys([*new.columns, "id"], pl.String))
+        return pl.concat([new.reverse(), more.select(new.columns)])
 
 
 _USUAL = ("full", "full", "full", "gaps")
