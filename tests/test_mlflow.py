@@ -28,8 +28,6 @@ def mlflow_with_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_mlflow_loads_the_bundle_and_predicts_what_the_model_does(fitted: Fitted, mlflow: Any, tmp_path: Path) -> None:  # noqa: F811
     """With whole numbers, a row that cannot be used, missing cells, the table's index, and no pickle."""
-    import mlflow.pyfunc
-
     ph.mlflow.save_model(fitted.out, tmp_path / "flats")
     assert {path.suffix for path in (tmp_path / "flats").rglob("*")}.isdisjoint({".pkl", ".pickle", ".joblib"})
     described = mlflow.models.Model.load(tmp_path / "flats")
