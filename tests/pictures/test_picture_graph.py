@@ -584,6 +584,32 @@ def test_a_batch_shares_no_state(tf: Any) -> None:
         assert (picture == (sharded(content, (24, 16)) if content else 0)).all()
 
 
+@pytest.mark.parametrize("kinds", [("jpeg", "png"), ("png",), ("jpeg",), ()])
+def test_columns_that_are_decoded_together_keep_their_own_pictures(tf: Any, kinds: tuple[str, ...]) -> None:
+    """Of other sizes, in colour and in gray, with damaged and missing files in between, and without any."""
+    from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+    from polyhead.kinds.features.image.graph import ServedPictures, decoded_together
+
+    made = {"jpeg": [PLAIN, PLAIN[:200]], "png": [PNGS["palette"](), PNGS["rgb"]()[:90]]}
+    contents = [b"", *(content for kind in kinds for content in made[kind])]
+    statistics = ImageStatistics(count=3, missing=1, decode="scaled", quality=None)
+    features: list[dict[str, Any]] = [{"size": (24, 16)}, {"size": (8, 40), "channels": "grey"}, {"size": (24, 16)}]
+    columns = [ServedPictures(ImageFeature(kind="image", **feature), statistics) for feature in features]
+    given = [contents, contents[::-1], contents[:1]]
+    together = decoded_together(columns, [tf.constant(files) for files in given])
+    for column, files, (pixels, known) in zip(columns, given, together, strict=True):
+        assert known.numpy().tolist() == [content in (PLAIN, PNGS["palette"]()) for content in files]
+        alone = column(tf.constant(files)).numpy()
+        assert pixels.shape == (len(files), *column.shape)
+        assert (pixels.numpy() == alone).all()
+        for content, picture, whole in zip(files, pixels.numpy(), known.numpy(), strict=True):
+            expected = sharded(content, column.shape[:2]) if whole else np.zeros((*column.shape[:2], 3), np.uint8)
+            if column.shape[2] == 3:
+                assert (picture == expected).all()
+            else:
+                assert picture.any() == whole
+
+
 @pytest.mark.parametrize("store", ["raw", "png", "jpeg"])
 def test_stored_pictures_come_back(tf: Any, store: Any) -> None:
     """What the shards hold decodes to the resized picture: exactly for raw and png, nearly for jpeg."""

@@ -85,7 +85,8 @@ def test_a_request_that_fails_fails_alone() -> None:
 def test_a_request_whose_turn_does_not_come_is_told_and_forgotten() -> None:
     from polyhead.serve.batching import WaitedTooLongError
 
-    go, calls = threading.Event(), []
+    go = threading.Event()
+    calls: list[int] = []
 
     def slow(columns: Any) -> Any:
         assert go.wait(30)

@@ -414,8 +414,8 @@ async def _at_once(port: int, path: str, bodies: list[bytes]) -> list[tuple[int,
     """The status and the document that each request is answered with; all are sent before any answer is read."""
     connections = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", port) for _ in bodies))
     for (_, writer), body in zip(connections, bodies, strict=True):
-        head = f"POST {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
+        sent = f"POST {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(sent.encode() + body)
     answers = []
     for reader, writer in connections:
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")

@@ -84,13 +84,13 @@ def export_serving(
         def serve(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
             inputs, failed = prepare(**raw)
             said = say(**inputs)
-            return {name: said[name] for name in names} | failed
+            return {**{name: said[name] for name in names}, **failed}
 
         return tf.function(serve, autograph=False).get_concrete_function(**raw_rows)
 
     def transformed(**raw: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs, failed = prepare(**raw)
-        return inputs | failed
+        return {**inputs, **failed}
 
     signatures = {
         RAW_ROWS: answering(say.structured_outputs),
