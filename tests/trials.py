@@ -135,6 +135,7 @@ OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "min_count": _of(2, 100),
         "max_size": _of(0, 1, 2),
         "hash_buckets": _of(2, 7),
+        "target_means": _of(True),
     },
     "text": {
         "analyzer": _of("words", "characters"),
@@ -180,7 +181,7 @@ OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         **_CLASS_OPTIONS,
         "classes": _of(["red", "green", "7"], ["7", "green", "red", "never"]),
     },
-    "count": {**_HEAD_OPTIONS, "unit": _of("km")},
+    "count": {**_HEAD_OPTIONS, "unit": _of("km"), "distribution": _of("negative_binomial")},
     "quantile": {
         **_HEAD_OPTIONS,
         **_NUMBER_OPTIONS,

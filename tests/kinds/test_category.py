@@ -156,6 +156,8 @@ def test_a_column_of_neither_vocabulary_nor_buckets_is_warned_of() -> None:
     (advice,) = category(max_size=0).advice
     assert "hash_buckets" in advice
     assert not category(max_size=0, hash_buckets=2).advice
+    (advice,) = category(max_size=0, hash_buckets=2, target_means=True).advice
+    assert "target_means" in advice
     assert not category().advice
 
 

@@ -279,7 +279,7 @@ def test_each_number_has_an_interval_of_its_own(tf: Any) -> None:
 
     each = [number(1.0), number(100.0)]
     statistics = RegressionsStatistics(columns=["width", "height"], count=9, missing=0, each=each)
-    head = RegressionsHead("t", config().targets["sizes"], statistics)
+    head = RegressionsHead("t", RegressionsTarget(kind="regressions", columns=["width", "height"]), statistics)
     assert head.confidence == 0.9
     random, shares, widths = np.random.default_rng(0), [], []
     for _ in range(60):
@@ -289,6 +289,7 @@ def test_each_number_has_an_interval_of_its_own(tf: Any) -> None:
         rows = HeadRows(logits[:60], np.where(known, values[:60], 1e6), known)
         found = conformity(head, 0.9, rows, Calibration())
         assert found.rows == known.sum(0).min()
+        assert isinstance(found.radius, list)
         new = tf.constant(logits[60:])
         held = head.held(new, head.answers(new, 0.0, ()), found.radius)
         low, high = held["t__low"].numpy(), held["t__high"].numpy()

@@ -160,7 +160,10 @@ def test_every_head_is_evaluated(trained: tuple[Path, Any, pl.DataFrame]) -> Non
     folder, config, frame = trained
     report, bundle = EvaluationReport.read(folder / "E"), ModelBundle.read(folder / "T")
     for name, head in report.heads.items():
-        assert (head.conformal is None) == (name in ("multilabel", "regressions"))
+        assert (head.conformal is None) == (name == "multilabel")
+        assert set(head.column_conformal) == set(head.columns)
+        assert all(score.weighted is not None for score in head.metrics.values())
+        assert all(score.weighted is not None for of in head.references.values() for score in of.values())
         assert bool(head.per_class) == bool(head.reliability) == bool(head.classes)
         if head.conformal is not None:
             assert 0 <= head.conformal.coverage <= 1

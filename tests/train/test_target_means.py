@@ -18,6 +18,7 @@ from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.evaluate import step as evaluate_step
+from polyhead.kinds.features.category.config import CategoryStatistics
 from polyhead.kinds.vocabulary import read_vocabulary
 from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step
@@ -99,7 +100,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tf: Any) -> Trained:
     validate_step.run(config=config, table=config.table, out=folder / "V")
     preprocess_step.run(config=config, data=folder / "V", out=folder / "P")
     shard_step.run(config=config, data=folder / "V", preprocessing=folder / "P", out=folder / "S")
-    steps = {"shards": folder / "S", "preprocessing": folder / "P"}
+    steps: dict[str, Any] = {"shards": folder / "S", "preprocessing": folder / "P"}
     train_step.run(config=config, **steps, out=folder / "T")
     evaluate_step.run(config=config, bundle=folder / "T", **steps, out=folder / "E")
     return Trained(folder, config, table)
@@ -116,7 +117,8 @@ def seen(trained: Trained, *splits: Any) -> dict[str, NDArray[np.float32]]:
     manifest = ShardManifest.read(trained.folder / "S")
     settled, _ = sized(trained.config, manifest.rows["train"])
     feed = Feed(settled, trained.fitted, manifest, trained.folder / "S")
-    parse, found = Parser(trained.fitted), {}
+    parse = Parser(trained.fitted)
+    found: dict[str, NDArray[np.float32]] = {}
     examples = records(manifest, trained.folder / "S", *splits, batch_size=128)
     for batch, (inputs, _, _) in zip(examples, feed.fixed(*splits), strict=True):
         keys = [key.decode() for key in parse(batch)[0].numpy()]
@@ -141,6 +143,7 @@ def test_they_are_those_of_scikit_learn(trained: Trained, column: str) -> None:
     from polyhead.kinds.features.category.graph import FOLDS, fold_of
 
     statistics = trained.fitted.feature_statistics[column]
+    assert isinstance(statistics, CategoryStatistics)
     known = set(read_vocabulary(trained.fitted.directory, statistics.vocabulary)["token"])
     train = (trained.table["part"] == "train").to_numpy()
     folds = np.where(train, fold_of(tf.constant(trained.table["id"].to_list())).numpy(), 0)

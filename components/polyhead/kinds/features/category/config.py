@@ -49,10 +49,14 @@ class CategoryFeature(FeatureBase):
 
     @property
     def advice(self) -> list[str]:
-        """Neither a vocabulary nor buckets."""
-        if self.max_size or self.hash_buckets > 1:
+        """Neither a vocabulary nor buckets, and means of the values of no vocabulary."""
+        if self.max_size:
             return []
-        return ["max_size: 0 leaves nothing but whether a value is missing: set hash_buckets"]
+        blind = ["max_size: 0 leaves nothing but whether a value is missing: set hash_buckets"]
+        return [
+            *(blind if self.hash_buckets == 1 else []),
+            *(["max_size: 0 leaves no value for target_means"] if self.target_means else []),
+        ]
 
     @property
     def first_id(self) -> int:
