@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -31,6 +31,10 @@ def fitted(bodies: dict[str, dict[str, Any]], rows: int, weights: tuple[float, f
     config = Config.model_validate({"table": "t", "features": bodies, "targets": targets})
     two = ClassStatistics(kind="multiclass", classes=["a", "b"], counts=[1, 1], missing=0)
     held = Preprocessing.model_construct(
+        features=config.features,
+        targets=config.targets,
+        rows={"train": rows, "val": 0, "test": 0},
+        warnings=[],
         feature_statistics={name: statistics(body["kind"], rows) for name, body in bodies.items()},
         target_statistics=dict.fromkeys(TOLD, two),
     )
@@ -86,14 +90,16 @@ def test_what_is_open(tf: Any, bodies: dict[str, dict[str, Any]], rows: int, exp
 )
 def test_pictures_are_mirrored_where_that_changes_no_target(tf: Any, weights: tuple[int, int], flips: bool) -> None:
     """Which end the bar is at is lost on a mirrored picture, its colour is not. What has no weight has no say."""
+    from polyhead.kinds.features.image.config import ImageFeature
     from polyhead.train.augmenting import augmented
 
     before = fitted({"p": {"kind": "image", "size": [16, 16]}}, 2_000, weights)
     after, sizes = augmented(before, batches("p"))
-    augment = after.features["p"].augment
+    settled, given = (cast(ImageFeature, of.features["p"]) for of in (after, before))
+    augment = settled.augmentation
     assert (augment.flip, augment.shift) == (flips, sizes["features.p.augment.shift"].value)
     assert sizes["features.p.augment.flip"].value == flips
-    assert before.features["p"].augment is None
+    assert given.augment is None
 
 
 def test_nothing_is_read_where_nothing_is_open(tf: Any) -> None:

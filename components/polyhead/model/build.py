@@ -16,10 +16,10 @@ from polyhead.kinds.graphs import feature_blocks, heads
 def build_core(fitted: Fitted, config: SizedConfig) -> keras.Model:
     """Encoders, combiner and heads, untrained.
 
-    The combiner mixes all vectors in one hidden layer. Beside it every block of numbers, categories or texts has a
-    direct linear line to every head, starting at zero, so that a head is never worse off for the features it cannot
-    use. A head may have a hidden layer of its own behind the combiner. Heads start at the train rows' prior, by their
-    weights.
+    The combiner mixes all vectors in one hidden layer. Beside it every block of numbers, categories or texts, and of
+    pictures of many rows, has a direct linear line to every head, starting at zero, so that a head is never worse off
+    for the features it cannot use. A head may have a hidden layer of its own behind the combiner. Heads start at the
+    train rows' prior, by their weights.
 
     Args:
         fitted: Sizes of vocabularies and heads.

@@ -88,8 +88,8 @@ def _truths(fitted: Fitted, values: Batch, weights: Batch) -> dict[str, NDArray[
         if fitted.targets[head.name].loss_weight == 0:
             continue
         true = np.asarray(values[head.name])
-        units = np.eye(head.units)[true.reshape(-1).astype(np.int64)] if head.LINK == "softmax" else true
+        shown = np.eye(head.units)[true.reshape(-1).astype(np.int64)] if head.LINK == "softmax" else true
         known = np.asarray(weights[head.name]).reshape(len(true), -1) > 0
-        flat = units.reshape(len(true), -1).astype(np.float64)
-        truths[head.name] = np.where(known.any(1, keepdims=True), flat, np.nan)
+        units = shown.reshape(len(true), -1).astype(np.float64)
+        truths[head.name] = np.where(known.any(1, keepdims=True), units, np.nan)
     return truths
