@@ -151,6 +151,9 @@ def test_the_exported_network_says_of_a_table_what_the_network_says_of_examples(
         expected = np.array([by_key[key][name] for key in frame["id"]])
         if expected.dtype.kind == "S":
             assert [heads[name]["classes"][at] for at in values] == [label.decode() for label in expected]
+        elif name in ("count__low", "count__high"):  # rounded to whole numbers, where a last bit may decide
+            assert np.abs(values - expected).max() <= 1
+            assert (values != expected).sum() <= 3
         else:
             np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-5)
 
