@@ -141,9 +141,7 @@ def _trained(
     score, validation = _score(fitted, feed, manifest)
     configs = [config.with_seed(config.train.seed + at) for at in range(config.ensemble.seeds)]
     networks = [_network(fitted, seeded) for seeded in configs]
-    warnings = doubts(_parameters(networks[0]), manifest.rows["train"])
-    for warning in warnings:
-        say(f"warning: {warning}")
+    warnings = _warned(doubts(_parameters(networks[0]), manifest.rows["train"]))
     results = [
         _fit(
             network,
@@ -327,8 +325,15 @@ def _fit(
         )
 
 
+def _warned(warnings: list[str]) -> list[str]:
+    """What the report says too."""
+    for warning in warnings:
+        say(f"warning: {warning}")
+    return warnings
+
+
 def _cuts(results: Sequence[Trained], config: SizedConfig) -> list[str]:
-    """What the report says of trainings whose time was used up; it is said here too."""
+    """Of trainings whose time was used up."""
     if not any(each.is_cut for each in results):
         return []
     trained = ", ".join(str(len(each.epochs)) for each in results)
@@ -337,8 +342,7 @@ def _cuts(results: Sequence[Trained], config: SizedConfig) -> list[str]:
         f"the time budget{f' of {spelled_time(allowed)}' if allowed else ''} was used up after {trained} of at most "
         f"{config.train.epochs} epochs: the best of them was kept, and more time may give a better model"
     )
-    say(f"warning: {warning}")
-    return [warning]
+    return _warned([warning])
 
 
 def _score(fitted: Fitted, feed: Feed, manifest: ShardManifest) -> tuple[JointScore, Validation | None]:
