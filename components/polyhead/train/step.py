@@ -172,8 +172,9 @@ def _trained(
         say("there are no val rows to fit on too: nothing is fitted again")
     elif config.ensemble.refit:
         learned = _REFIT_SPLITS
-        stops = [of.best_epoch for of in results]
-        networks, members = _refitted(configs, fitted, manifest, shards, members.penalties, stops, out)
+        networks, members = _refitted(
+            configs, fitted, manifest, shards, members.penalties, [of.best_epoch for of in results], out
+        )
         blend = assembled(networks, fitted, members, ensemble)
     model = settling.calibrated(blend, calibrations)
     save_network(model, out / CORE_MODEL)
