@@ -17,9 +17,10 @@ from strategies import yaml_values
 
 from polyhead.contracts.artifact import Contract
 from polyhead.contracts.bundle import ModelBundle
-from polyhead.contracts.config import Config, SplitSection, json_schema, load_config, parse_config, require_config
+from polyhead.contracts.config import Config, json_schema, load_config, parse_config, require_config
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.section import Decides, Section
+from polyhead.contracts.splits import SplitSection
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError, ConfigError, Problem
 from polyhead.kinds.features.image.config import Encoder, ImageFeature

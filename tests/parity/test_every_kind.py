@@ -14,9 +14,9 @@ from sklearn.metrics import accuracy_score, mean_poisson_deviance, r2_score
 
 from polyhead.api.model import load
 from polyhead.contracts.bundle import CORE_MODEL, ModelBundle
-from polyhead.contracts.config import TrainSection
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
+from polyhead.contracts.settings import TrainSection
 from polyhead.contracts.shards import ShardManifest
 from polyhead.evaluate import step as evaluate_step
 from polyhead.export import step as export_step

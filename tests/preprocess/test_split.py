@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import grouped_rows, shares, texts, times
 
-from polyhead.contracts.config import Fractions, SplitSection
+from polyhead.contracts.splits import Fractions, SplitSection
 from polyhead.contracts.validation import GROUP, KEY, ROW, SPLIT, TIME
 from polyhead.preprocess.split import split_in_time, split_of
 from polyhead.tables.hashing import hash_positions

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from strategies import grouped_rows, labels, shares
 
-from polyhead.contracts.config import SplitSection
+from polyhead.contracts.splits import SplitSection
 from polyhead.contracts.validation import GROUP, KEY, SPLIT
 from polyhead.preprocess.split import stratified_split
 from polyhead.preprocess.stratified import stratified

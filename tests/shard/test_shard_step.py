@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from refusals import refusal
 
-from polyhead.contracts.config import ValidateSection, parse_config
+from polyhead.contracts.config import parse_config
 from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.settings import ValidateSection
 from polyhead.contracts.shards import PICTURE_INDEX, TIMINGS, ShardManifest, ShardTimings
 from polyhead.contracts.validation import ValidationReport
 from polyhead.errors import ArtifactError, DataError

@@ -12,7 +12,7 @@ from buckets import SECRETS, Store
 from objectstores import KINDS, Faults, S3Bench
 from refusals import refusal
 
-from polyhead.contracts.config import PublishSection
+from polyhead.contracts.settings import PublishSection
 from polyhead.errors import ConflictError, DataError, StorageError
 from polyhead.storage.objects import delete_object, list_objects, read_bytes, stat, write_object
 from polyhead.storage.places import check_scheme

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from polyhead.contracts.config import TrainSection, parse_config
+from polyhead.contracts.config import parse_config
+from polyhead.contracts.settings import TrainSection
 from polyhead.errors import ConfigError
 from polyhead.train import budget
 from polyhead.train.budget import Budget, spelled_time

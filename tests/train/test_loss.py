@@ -14,8 +14,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from trainings import leave_out_serving
 
-from polyhead.contracts.config import Config, ResampleSection
+from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Fitted, Preprocessing
+from polyhead.contracts.settings import ResampleSection
 from polyhead.contracts.shards import ShardManifest
 from polyhead.model import backend
 from polyhead.preprocess import step as preprocess_step

@@ -90,7 +90,7 @@ def test_targets_are_both_rows_by_their_weights(tf: Any, strengths: dict[str, fl
     """The loss of a mixed batch is that of a mixed distribution; missing targets count nothing; draws repeat."""
     import keras
 
-    from polyhead.contracts.config import TrainSection
+    from polyhead.contracts.settings import TrainSection
     from polyhead.train.mixing import Mixing, doubled
 
     mixing, number = Mixing(TrainSection(seed=1, **strengths), [block("numeric")]), tf.constant(7, tf.int64)

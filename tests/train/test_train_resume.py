@@ -15,7 +15,8 @@ from conftest import write_tiny
 from trainings import Killed, leave_out_serving
 
 from polyhead.contracts.bundle import Epoch, ModelBundle
-from polyhead.contracts.config import Config, EnsembleSection, load_config
+from polyhead.contracts.config import Config, load_config
+from polyhead.contracts.settings import EnsembleSection
 from polyhead.kinds.features.image.config import Augmentation
 from polyhead.preprocess import step as preprocess_step
 from polyhead.shard import step as shard_step

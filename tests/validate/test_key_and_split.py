@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 from refusals import refusal
 
-from polyhead.contracts.config import Config, SplitNames, SplitSection
+from polyhead.contracts.config import Config
+from polyhead.contracts.splits import SplitNames, SplitSection
 from polyhead.contracts.validation import CLEAN_TABLE, REJECTED_TABLE
 from polyhead.errors import DataError
 from polyhead.kinds.coercion import Coerced, applied

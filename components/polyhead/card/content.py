@@ -8,11 +8,12 @@ from pydantic import JsonValue
 
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.card import Card, CardSection, CardTable
-from polyhead.contracts.config import SPLITS, Config
+from polyhead.contracts.config import Config
 from polyhead.contracts.evaluation import EvaluationReport, HeadReport
 from polyhead.contracts.gate import called
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.publication import version_of
+from polyhead.contracts.splits import SPLITS
 from polyhead.errors import counted
 from polyhead.kinds.metrics import GATE_METRICS, METRICS
 from polyhead.spelling import UNDEFINED, number, span

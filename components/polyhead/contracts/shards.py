@@ -37,9 +37,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from polyhead.contracts.artifact import Contract, FileDigest, InnerPath, Record
-from polyhead.contracts.config import Split
 from polyhead.contracts.partitions import Part, Partition, Plan
 from polyhead.contracts.section import THE_FIT, Decides
+from polyhead.contracts.splits import Split
 from polyhead.contracts.validation import Rejection
 from polyhead.kinds.features.image.config import ImageStatistics
 from polyhead.kinds.features.images.config import ImagesStatistics

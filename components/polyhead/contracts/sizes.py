@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from polyhead.contracts.artifact import Record
-from polyhead.contracts.config import Config, ModelSection, TrainSection
+from polyhead.contracts.config import Config
+from polyhead.contracts.settings import ModelSection, TrainSection
 
 
 class ModelSizes(ModelSection):

@@ -9,9 +9,10 @@ import polars as pl
 
 from polyhead import __version__
 from polyhead.chain import Chain
-from polyhead.contracts.config import Config, Fractions, require_config
+from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.cross_validation import CrossValidation, RepeatedHead
 from polyhead.contracts.evaluation import PREDICTIONS_TABLE, REPORT_PAGE
+from polyhead.contracts.splits import Fractions
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
     DUPLICATES_TABLE,

@@ -19,8 +19,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from polyhead.contracts.config import Split
 from polyhead.contracts.shards import Shard, ShardManifest
+from polyhead.contracts.splits import Split
 from polyhead.errors import ArtifactError
 from polyhead.examples.epochs import Draws, shuffled_rows, shuffled_windows, windows
 from polyhead.examples.framing import mapped, record_places

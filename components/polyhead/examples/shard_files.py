@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Self
 
 from polyhead.contracts.artifact import Record
-from polyhead.contracts.config import Split
 from polyhead.contracts.shards import Shard
+from polyhead.contracts.splits import Split
 from polyhead.examples.kept import PicturePlace
 from polyhead.storage.artifact import sha256_of
 from polyhead.storage.objects import write_whole

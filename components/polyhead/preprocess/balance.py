@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from polyhead.contracts.balance import Balance, Deviation, Distribution, GroupBalance, HeadBalance
-from polyhead.contracts.config import SPLITS, SplitSection
+from polyhead.contracts.splits import SPLITS, SplitSection
 from polyhead.contracts.validation import GROUP, SPLIT
 from polyhead.errors import counted
 from polyhead.kinds.fitting.counts import Counts

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from polyhead.contracts.config import SPLITS, Config
+from polyhead.contracts.config import Config
 from polyhead.contracts.findings import Finding, refused
+from polyhead.contracts.splits import SPLITS
 from polyhead.contracts.validation import DUPLICATES_TABLE, KEY, ROW, SPLIT
 from polyhead.errors import DataError, counted
 from polyhead.leakage.duplicates import components

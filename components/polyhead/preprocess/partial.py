@@ -15,8 +15,9 @@ from typing import Any, Self
 import polars as pl
 
 from polyhead.contracts.artifact import require_same
-from polyhead.contracts.config import SPLITS, Config
+from polyhead.contracts.config import Config
 from polyhead.contracts.preprocessing import Preprocessing
+from polyhead.contracts.splits import SPLITS
 from polyhead.contracts.validation import SPLIT, weight_column
 from polyhead.kinds.fitting.accumulator import State
 from polyhead.kinds.fitting.fit import Fit

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from polyhead.contracts.config import SPLITS, SplitSection
+from polyhead.contracts.splits import SPLITS, SplitSection
 from polyhead.contracts.validation import GROUP, KEY, ROW, SPLIT, TIME
 from polyhead.errors import ArtifactError
 from polyhead.kinds.features.datetime.table import shown

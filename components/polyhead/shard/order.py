@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyhead.contracts.config import SPLITS
 from polyhead.contracts.shards import PlannedShard
+from polyhead.contracts.splits import SPLITS
 from polyhead.contracts.validation import KEY, ROW, SPLIT
 from polyhead.tables.hashing import hash_positions
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from polyhead import __version__
 from polyhead.contracts.artifact import require_same
-from polyhead.contracts.config import SPLITS, Config, require_config
+from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.preprocessing import SPLITS_TABLE, Preprocessing
 from polyhead.contracts.shards import (
     PICTURE_INDEX,
@@ -25,6 +25,7 @@ from polyhead.contracts.shards import (
     ShardPlan,
     ShardTimings,
 )
+from polyhead.contracts.splits import SPLITS
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
     EMBEDDED_PICTURES,

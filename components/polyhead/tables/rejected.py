@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from polyhead.contracts.config import ValidateSection
+from polyhead.contracts.settings import ValidateSection
 from polyhead.contracts.validation import MASKED, Rejection
 from polyhead.errors import Problem, counted
 from polyhead.progress import say

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from polyhead.contracts.config import Split
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.sizes import SizedConfig
+from polyhead.contracts.splits import Split
 from polyhead.examples.epochs import Draws
 from polyhead.examples.parsing import Parser
 from polyhead.examples.reading import batches_in, records, shuffled_records

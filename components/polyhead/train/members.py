@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from polyhead.contracts.bundle import NETWORK, HeadEnsemble, Reference
-from polyhead.contracts.config import Split
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.sizes import SizedConfig
+from polyhead.contracts.splits import Split
 from polyhead.kinds.graphs import feature_blocks, heads
 from polyhead.kinds.protocols.graph import Head
 from polyhead.model.members import (

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from polyhead.contracts.config import TrainSection
+from polyhead.contracts.settings import TrainSection
 from polyhead.kinds.protocols.graph import Batch, FeatureBlock, Mix, along
 
 Rows = tuple[Batch, Batch, Batch]

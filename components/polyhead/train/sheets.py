@@ -6,8 +6,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from polyhead.contracts.config import TrainSection
 from polyhead.contracts.preprocessing import Fitted
+from polyhead.contracts.settings import TrainSection
 from polyhead.kinds.graphs import feature_blocks
 from polyhead.train.data import Feed
 from polyhead.train.mixing import Mixing

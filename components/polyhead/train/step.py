@@ -28,11 +28,12 @@ from polyhead.contracts.bundle import (
     HeadEnsemble,
     ModelBundle,
 )
-from polyhead.contracts.config import Config, Split
+from polyhead.contracts.config import Config
 from polyhead.contracts.encoded import SHARDS, read_shards
 from polyhead.contracts.preprocessing import FITTED_FILES, ROW_FILES, Fitted, Preprocessing
 from polyhead.contracts.shards import ShardManifest
 from polyhead.contracts.sizes import Size, SizedConfig
+from polyhead.contracts.splits import Split
 from polyhead.errors import DataError, counted
 from polyhead.model import backend
 from polyhead.progress import progress, say

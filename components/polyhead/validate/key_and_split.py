@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import polars as pl
 
-from polyhead.contracts.config import SPLITS, Config, SplitSection
+from polyhead.contracts.config import Config
 from polyhead.contracts.numbers import NumbersSection
+from polyhead.contracts.splits import SPLITS, SplitSection
 from polyhead.errors import DataError, did_you_mean
 from polyhead.kinds.coercion import (
     NO_NUMBER,

@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 
 from polyhead.contracts.artifact import FileDigest
-from polyhead.contracts.config import SPLITS, Config, require_config
+from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.findings import Finding, refused
+from polyhead.contracts.splits import SPLITS
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
     DUPLICATES_TABLE,

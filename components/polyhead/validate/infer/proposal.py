@@ -10,8 +10,9 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import TypeAdapter
 
-from polyhead.contracts.config import SplitNames, SplitSection, ValidateSection
 from polyhead.contracts.numbers import NumbersSection
+from polyhead.contracts.settings import ValidateSection
+from polyhead.contracts.splits import SplitNames, SplitSection
 from polyhead.contracts.written import Remarks, member, scalar, written
 from polyhead.errors import DataError, Problem, did_you_mean
 from polyhead.kinds.base import is_name

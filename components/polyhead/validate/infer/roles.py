@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from polyhead.contracts.config import SPLITS, Split
+from polyhead.contracts.splits import SPLITS, Split
 from polyhead.kinds.booleans import NO_YES
 from polyhead.kinds.guessing.columns import Column
 
