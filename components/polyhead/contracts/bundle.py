@@ -15,12 +15,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from polyhead.contracts.artifact import Contract, Record, or_its_writer, require_same
+from polyhead.contracts.artifact import Contract, Record, Upgrade, entries_added, or_its_writer, require_same
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.preprocessing import Preprocessing
 from polyhead.contracts.sizes import Size
@@ -250,6 +251,7 @@ class ModelBundle(Contract):
     """
 
     FORMAT_VERSION: ClassVar[int] = 4
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {3: entries_added}
     # TensorFlow numbers the graph's functions by what its process traced before, as a resumed training does.
     DERIVED: ClassVar[frozenset[str]] = frozenset({f"{SERVING_MODEL}/{name}" for name in SERVING_GRAPH})
 
