@@ -48,7 +48,7 @@ def test_the_command_writes_a_network_that_says_what_predict_says(
     frame.iloc[0, 0], frame.iloc[1, 0], frame.iloc[2, 1] = "huge", None, None
     inputs = fitted.model.network_inputs(frame)
     assert inputs.rows.tolist() == list(range(1, len(frame)))
-    assert inputs.rejected["reason"].tolist() == ["not_a_number"]
+    assert list(inputs.rejected["reason"]) == ["not_a_number"]
     expected = fitted.model.predict(frame)[1:]
     for rows in (slice(None), slice(1)):
         given = {name: values[rows] for name, values in inputs.items()}

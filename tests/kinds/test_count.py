@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from polyhead.kinds.targets.count.score import CountOutcome
 from polyhead.pictures.folder import PictureFolder
 
 
-def fitted(counts: list[float | None]) -> CountStatistics:
+def fitted(counts: Sequence[float | None]) -> CountStatistics:
     target = member("count")
     fit = table_of(target).fit("t", target)
     fit.update(pl.Series(counts, dtype=pl.Float64))

@@ -140,7 +140,7 @@ def test_the_baseline_counts_rows_by_their_weights(tf: Any) -> None:
 
     generator = np.random.default_rng(0)
     numbers, weights = generator.normal(size=500), np.append(generator.lognormal(0, 3, 499), 0.0)
-    target = member("quantile", levels=LEVELS)
+    target = QuantileTarget(kind="quantile", levels=LEVELS)
 
     def statistics(parts: list[Any]) -> QuantileStatistics:
         fit, *others = (table_of(target).fit("t", target) for _ in parts)

@@ -399,6 +399,7 @@ def test_rows_drawn_again_weigh_as_a_class_weight_does(prepare: Any, batch_size:
 def test_rows_are_drawn_by_ordered_classes(prepare: Any) -> None:
     """All classes come and weigh alike in an epoch, and what that shifts is taken out of the probabilities."""
     from polyhead.kinds.graphs import heads
+    from polyhead.kinds.targets.graph import ClassHead
 
     targets = {"shape": {"kind": "ordinal", "classes": ["a", "b", "c"]}, "price": TARGETS["price"]}
     data = prepare(table(), targets=targets)
@@ -418,6 +419,7 @@ def test_rows_are_drawn_by_ordered_classes(prepare: Any) -> None:
     assert drawn.tolist() == [counts.max()] * 3
     rows = 3 * counts.max() + plain.target_statistics["shape"].missing
     assert (weigh * 7 * head.weight_per_row * 50 / rows).tolist() == pytest.approx([counts.max()] * 3, rel=1e-5)
+    assert isinstance(head, ClassHead)
     prior = head.prior_logits()[None].astype(np.float64)
     assert np.asarray(head.probabilities(prior))[0].tolist() == pytest.approx(
         (counts / counts.sum()).tolist(), rel=1e-5
