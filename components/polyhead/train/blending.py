@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from polyhead.contracts.bundle import NETWORK
 from polyhead.kinds.protocols.graph import Head
 from polyhead.model.members import blended
 
-_PARTS, _MOST_POINTS = 10, 300
+_PARTS = 10
 _FOLDS = 5
 _FEWEST_ROWS = 20
 _TOGETHER = 2**20
@@ -51,8 +50,7 @@ def choose(
 
     The best of all tenths on a few rows is as much chance as merit. So it is found on 200 resamples of the rows, and
     the weights are the mean: a member keeps the share that the rows cannot deny it. What that is worth is found by
-    five-fold cross-validation: weights of four fifths of the rows are measured on the last one. Five members and more
-    are weighed in larger parts than tenths, since their tenths are thousands of blends; the mean is as fine as ever.
+    five-fold cross-validation: weights of four fifths of the rows are measured on the last one.
 
     Args:
         head: Whose loss it is.
@@ -98,15 +96,9 @@ def _mean_best(points: Floats, losses: Floats) -> Floats:
 
 
 def _simplex(members: int) -> Floats:
-    """All weights in equal parts that are 1 in all, those of the first member from the largest; (points, members).
-
-    Parts are tenths, or the smallest that make at most 300 points.
-    """
-    counts = [parts for parts in range(_PARTS, 1, -1) if math.comb(parts + members - 1, parts) <= _MOST_POINTS]
-    parts = counts[0] if counts else 1
-    steps = itertools.combinations(range(parts + members - 1), members - 1)
-    bounds = np.array([(-1, *bars, parts + members - 1) for bars in steps])
-    return np.asarray(np.diff(bounds, axis=1)[::-1] - 1, np.float64) / parts
+    """All weights in tenths that are 1 in all, those of the first member from the largest; (points, members)."""
+    counts = itertools.product(range(_PARTS, -1, -1), repeat=members)
+    return np.array([point for point in counts if sum(point) == _PARTS]) / _PARTS
 
 
 def _losses(

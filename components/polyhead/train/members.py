@@ -174,10 +174,6 @@ class Members:
             for head in self._heads:
                 self._fit(head, train, self.val)
 
-    def may_join(self, name: str) -> bool:
-        """Whether blends may take a model: those that are asked for; with `linear` each line over a wide block."""
-        return name in self._wanted or (name != BOOSTED and LINEAR in self._wanted)
-
     def _fit(self, head: Head[Any, Any], train: Rows, val: Rows | None) -> None:
         values, weights = train.values[head.name], train.weights[head.name]
         prior = head.prior_logits().astype(np.float64)
@@ -277,7 +273,9 @@ def choose_weights(
     """
     found = {}
     for head in heads(fitted):
-        blended = {name: of.val for name, of in members.models[head.name].items() if members.may_join(name)}
+        blended: dict[str, NDArray[Any]] = {
+            name: of.val for name, of in members.models[head.name].items() if name in config.ensemble.members
+        }
         weights: dict[str, float] = {NETWORK: 1.0}
         losses: dict[str, float] = {}
         chosen = None
