@@ -673,7 +673,7 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
         return list(self.backbones)
 
     def table(self, inputs: Mapping[str, NDArray[Any]]) -> Table:
-        """For columns that are tied the mean over those that are known, `_scaled`, and then the next ones'."""
+        """For columns that are tied the mean over those that are known, of length 1, and then the next ones'."""
         return Table.dense(np.concatenate([np.asarray(mean) for mean in self._means(inputs)], 1))
 
     def line(self, inputs: Mapping[str, Any], units: int, name: str) -> Any:
@@ -682,11 +682,11 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
         return _line(layers.Concatenate()(means) if len(means) > 1 else means[0], units, name)
 
     def _means(self, inputs: Mapping[str, Any]) -> list[Any]:
-        """What frozen networks make of a row's known pictures, on average over columns that are tied; `_scaled`."""
+        """What frozen networks make of a row's known pictures, on average over columns that are tied, of length 1."""
         seen: dict[str, list[tuple[Any, Any]]] = {}
         for name in self.backbones:
             seen.setdefault(self._tower(name), []).extend(self.single(name, inputs))
-        return [_scaled(_mean_of_known(pictures)) for pictures in seen.values()]
+        return [ops.normalize(_mean_of_known(pictures)) for pictures in seen.values()]
 
     def single(self, name: str, inputs: Mapping[str, Any]) -> list[tuple[Any, Any]]:
         """What is seen of each picture that a row of a column may have, `(batch, …)`, and whether it is known."""
