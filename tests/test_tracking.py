@@ -34,9 +34,10 @@ def steps(fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> St
     def run() -> None:
         given = {"config": config, "shards": artifact("shard"), "preprocessing": artifact("preprocess")}
         train_component.component("image").python_func(**given, bundle=artifact("train"))
-        metrics, page = artifact("metrics"), SimpleNamespace(path=str(tmp_path / "report.html"))
+        metrics = artifact("metrics")
+        pages = {name: SimpleNamespace(path=str(tmp_path / name)) for name in ("report", "summary")}
         evaluate_component.component("image").python_func(
-            **given, bundle=artifact("train"), evaluation=artifact("evaluate"), metrics=metrics, report=page
+            **given, bundle=artifact("train"), evaluation=artifact("evaluate"), metrics=metrics, **pages
         )
         assert metrics.metadata == report.flat_metrics()
 

@@ -69,6 +69,10 @@ COMMANDS = {
     "card": ["BUNDLE", "--out", "-o", "--json"],
     "compare": ["--json"],
     "gate": ["CONFIG", "--json"],
+    "ablate": [
+        *("CONFIG", "--bundle", "--shards", "--preprocessing", "--without", "--out", "-o", "--json"),
+    ],
+    "export": ["BUNDLE", "--to", "--out", "-o", "--json"],
     "drift": ["BUNDLE", "TABLE", "--train", "--out", "--json"],
     "serve": [
         *("BUNDLE", "--host", "--port", "--name", "--max-bytes", "--max-rows", "--max-pixels", "--max-concurrent"),

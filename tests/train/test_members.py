@@ -366,14 +366,14 @@ def test_the_served_blend_is_what_the_bundle_predicts(tf: Any, trained: tuple[Pa
 
 
 def test_the_exported_blend_is_what_the_bundle_predicts(trained: tuple[Path, ModelBundle], tmp_path: Path) -> None:
-    """Networks of two seeds, lines over words too, and trees, of rows with missing values."""
+    """Lines, over words too, and trees, of rows with missing values."""
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     pytest.importorskip("tf2onnx", reason="pip install 'polyhead[onnx]'")
     from polyhead.api.model import load
     from polyhead.export.step import run as export
 
     folder, bundle = trained
-    assert {"network", "linear", "boosted"} <= {name for of in bundle.ensemble.values() for name in of.weights}
+    assert {"linear", "boosted"} <= {name for of in bundle.ensemble.values() for name in of.weights}
     export(bundle=folder / "M", out=tmp_path / "blend.onnx")
     session = runtime.InferenceSession(tmp_path / "blend.onnx")
     model = load(folder / "M")

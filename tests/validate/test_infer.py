@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from refusals import refusal
@@ -534,6 +534,7 @@ def tables(draw: st.DrawFn) -> tuple[pl.DataFrame, list[str]]:
 
 @settings(max_examples=60, deadline=None)
 @given(tables())
+@example((pl.DataFrame({"0": list("0001"), "*": list("1111"), "len": ["1", "1", "1", "2.5"]}), ["0"]))
 def test_whatever_the_table_validate_accepts_what_is_proposed(drawn: tuple[pl.DataFrame, list[str]]) -> None:
     """The YAML parses, every column has a role and a reason, and validate passes the same table with it."""
     frame, targets = drawn

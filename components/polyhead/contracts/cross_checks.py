@@ -268,13 +268,14 @@ def _check_resample(document: Document) -> Iterator[Problem]:
     fitting = [name for name in document.mapping(["targets"]) if _kind(document, "targets", name) in kinds]
     if head not in fitting:
         named = f"{', '.join(kinds[:-1])} or {kinds[-1]}"
+        target = TARGETS.get(_kind(document, "targets", head))
+        weighs = target is not None and "class_weight" in target.model_fields
         own = f"class_weight of '{head}' weighs each label by itself, and train.resample cannot: a row has several"
-        is_multilabel = _kind(document, "targets", head) == "multilabel"
         yield Problem(
             "unknown-target",
             f"'{head}' is not a {named} target",
             where=document.where(["train", "resample", "head"]),
-            hint=own if is_multilabel else did_you_mean(head, fitting) or f"there is no {named} target",
+            hint=own if weighs else did_you_mean(head, fitting) or f"there is no {named} target",
         )
 
 

@@ -42,7 +42,7 @@ ROW_FILES = (SPLITS_TABLE, GROUPS_TABLE)
 def _dispersions_added(entries: dict[str, Any]) -> dict[str, Any]:
     """Counts were as Poisson's before they had a dispersion."""
     statistics = {
-        name: {**of, "dispersion": 0.0, "dispersed_deviance": of["deviance"]} if of["kind"] == "count" else of
+        name: {**of, "dispersion": 0.0, "dispersed_deviance": of["deviance"]} if "deviance" in of else of
         for name, of in entries["target_statistics"].items()
     }
     return {**entries, "target_statistics": statistics}

@@ -22,7 +22,6 @@ from polyhead.contracts.exported import Tensor
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.errors import ArtifactError, Problem
 from polyhead.kinds.protocols.graph import Batch
-from polyhead.kinds.targets.classes import ClassStatistics
 
 OPSET = 18
 """Of ONNX 1.13 and ONNX Runtime 1.14, of early 2023; the newest that the converter writes."""
@@ -49,7 +48,9 @@ class _ComplementaryError:
 def numbered(fitted: Fitted) -> Fitted:
     """The same with the numbers of classes in the place of their names, which networks of numbers do without."""
     statistics = {
-        name: of.model_copy(update={"classes": list(range(len(of.classes)))}) if isinstance(of, ClassStatistics) else of
+        name: of.model_copy(update={"classes": list(range(len(of.names)))})
+        if "classes" in type(of).model_fields
+        else of
         for name, of in fitted.held.target_statistics.items()
     }
     return replace(fitted, held=fitted.held.model_copy(update={"target_statistics": statistics}))

@@ -314,4 +314,5 @@ def test_a_compiled_file_runs(polyhead, tiny, tmp_path):
     assert summary.read_text(encoding="utf-8").startswith("# There is no gate\n")
     drawn = [json.loads(path.read_text()) for path in tmp_path.glob("artifacts/*/classes*/executor_output.json")]
     found = [one["artifacts"]["metrics"]["artifacts"][0]["metadata"]["confusionMatrix"] for one in drawn]
-    assert {len(matrix["rows"]) for matrix in found} == {2, 3}
+    classes = [len(head.classes) for head in report.heads.values() if head.confusion]
+    assert sorted(len(matrix["rows"]) for matrix in found) == sorted(classes) != []

@@ -50,6 +50,7 @@ METRICS = {
         "roc_auc",
     ],
     "binary": [
+        "roc_auc",
         "accuracy",
         "balanced_accuracy",
         "f1",
@@ -57,7 +58,6 @@ METRICS = {
         "mcc",
         "log_loss",
         "brier",
-        "roc_auc",
         "pr_auc",
     ],
     "multilabel": ["accuracy", "macro_f1", "weighted_f1", "log_loss", "brier", "roc_auc", "pr_auc"],

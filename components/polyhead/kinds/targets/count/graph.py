@@ -19,7 +19,8 @@ from polyhead.kinds.targets.graph import HIGH, LOW, NumberHead
 _LARGEST_LOG = 700.0
 _LARGEST_SINE = 350.0
 _ANSCOMBE = 3 / 8
-_ROUNDING = 1e-6
+_ROUNDING = 1e-5
+"""Share by which a bound may miss a whole number that it stands for: the radius is that of a whole number."""
 
 
 @keras.saving.register_keras_serializable("polyhead")
@@ -144,8 +145,9 @@ class CountHead(NumberHead[CountTarget, CountStatistics]):
     def held(self, logits: tf.Tensor, said: Batch, radius: float) -> Batch:
         """The lowest and the highest whole number, float64 (batch,) each; the one next to the mean without any."""
         middle = self._even(said[self.name])
-        low = tf.math.ceil(self._back(tf.maximum(middle - radius, 0.0)) - _ROUNDING)
-        high = tf.math.floor(self._back(middle + radius) + _ROUNDING)
+        least, most = self._back(tf.maximum(middle - radius, 0.0)), self._back(middle + radius)
+        low = tf.math.ceil(least - _ROUNDING * (1 + tf.abs(least)))
+        high = tf.math.floor(most + _ROUNDING * (1 + most))
         nearest = tf.math.round(said[self.name])
         empty = low > high
         return {
