@@ -21,6 +21,7 @@ def mlflow_with_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow = pytest.importorskip("mlflow", reason="pip install 'polyhead[mlflow]'")
     before = mlflow.get_tracking_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow sets it too, and this brings back what it was
     mlflow.set_tracking_uri(f"file://{tmp_path}/store")
     yield mlflow
     mlflow.set_tracking_uri(before)
