@@ -172,6 +172,8 @@ def test_every_head_is_evaluated(trained: tuple[Path, Any, pl.DataFrame]) -> Non
             assert 0 <= head.conformal.coverage <= 1
             assert head.conformal.calibrated_on == bundle.conformity[name].rows > 0
             assert head.conformal.level == pytest.approx(0.6)
+    page = (folder / "E" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<h3>What matters in the pictures</h3>") == len(report.heads)
     table = pl.read_parquet(folder / "E" / "predictions.parquet")
     for name in config.targets:
         assert f"{name}.predicted" in table.columns
