@@ -209,6 +209,24 @@ def test_the_units_of_a_block_are_bounded() -> None:
     assert column_units(4, 1) == 4
 
 
+def test_a_number_next_to_nothing_has_a_logarithm(tf: Any) -> None:
+    """TensorFlow takes 5e-324 for 0; in the graph and in the statistics it counts as the smallest number it knows."""
+    from polyhead.kinds.targets.regression.config import RegressionStatistics
+    from polyhead.kinds.targets.regression.graph import standardised
+    from polyhead.kinds.targets.regression.scale import Scale
+
+    numbers = np.array([5e-324, 1e-310, 2.3e-308, 1.0])
+    learned = Scale("log").learned(numbers)
+    assert (learned[0], learned[3]) == (learned[1], 0.0)
+    statistics = RegressionStatistics(transform="log", count=4, missing=0, mean=0, variance=1, median=1)
+
+    def scaled(raw: Any) -> Any:
+        return standardised(statistics, raw)[0][:, 0]
+
+    for function in (scaled, tf.function(scaled)):
+        np.testing.assert_allclose(function(tf.constant(numbers)), learned, rtol=1e-6)
+
+
 def test_characters_beside_words_are_learned_more_slowly_where_rows_are_few(tf: Any, tmp_path: Path) -> None:
     """Of 300 rows, a tenth of 3,000, their weights count a tenth; those of words, and of characters alone, in full."""
     from polyhead.kinds.features.text.graph import TextBlock

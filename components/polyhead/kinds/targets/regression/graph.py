@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from polyhead.kinds.protocols.graph import Batch
 from polyhead.kinds.targets.graph import NumberHead, interval
 from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
+from polyhead.kinds.targets.regression.scale import SMALLEST
 
 _LOSSES = {
     "huber": keras.losses.Huber,
@@ -20,7 +21,11 @@ _LOSSES = {
     "mae": keras.losses.MeanAbsoluteError,
 }
 _LARGEST_LOG = 700.0
-_FORWARD = {"log": tf.math.log, "log1p": tf.math.log1p, "sqrt": tf.sqrt}
+_FORWARD = {
+    "log": lambda numbers: tf.math.log(tf.maximum(numbers, SMALLEST)),
+    "log1p": tf.math.log1p,
+    "sqrt": tf.sqrt,
+}
 _BACK = {
     "log": lambda learned: tf.exp(tf.minimum(learned, _LARGEST_LOG)),
     "log1p": lambda learned: tf.math.expm1(tf.minimum(learned, _LARGEST_LOG)),

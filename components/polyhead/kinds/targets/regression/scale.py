@@ -17,7 +17,15 @@ Floats = NDArray[np.float64]
 _STEPS = 200
 _LEAST_SHARE = 1 / (2 * _STEPS)
 
-_FORWARD: dict[Transform, Callable[[Floats], Floats]] = {"log": np.log, "log1p": np.log1p, "sqrt": np.sqrt}
+SMALLEST = float(np.finfo(np.float64).tiny)
+"""What smaller numbers above 0 count as in a logarithm: TensorFlow takes them for 0."""
+
+
+def _log(numbers: Floats) -> Floats:
+    return np.log(np.maximum(numbers, SMALLEST))
+
+
+_FORWARD: dict[Transform, Callable[[Floats], Floats]] = {"log": _log, "log1p": np.log1p, "sqrt": np.sqrt}
 _BACK: dict[Transform, Callable[[Floats], Floats]] = {"log": np.exp, "log1p": np.expm1, "sqrt": np.square}
 _LOWEST: dict[Transform, float] = {"log": float(np.finfo(np.float32).tiny), "log1p": -1 + 2.0**-53, "sqrt": 0.0}
 
