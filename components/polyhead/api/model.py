@@ -246,14 +246,14 @@ class Model:
         from polyhead.api.predictions import NetworkInputs
         from polyhead.predict.step import inputs_of
 
-        given, bundle = Given.of(data), self._bundle()
-        root = self._at(image_root).image_root if image_root is not None else None
+        given = Given.of(data)
         with self._working(verbose, "encode"):
+            bundle = self._bundle()
             kept, inputs, rejected = inputs_of(
                 bundle=bundle,
                 table=given.table,
                 workers=workers,
-                image_root=root,
+                image_root=_rooted(image_root),
                 predictor=self._held_predictor(bundle),
             )
         return NetworkInputs(inputs, kept["row"].to_numpy(), rejected if given.is_polars else rejected.to_pandas())
@@ -342,11 +342,8 @@ class Model:
         return ArtifactError("artifact-changed", what, where=where, hint="load the model again")
 
     def _at(self, image_root: str | Path | None) -> contract.Config:
-        if image_root is None:
-            return self._config
-        root = str(image_root)
-        root = root if is_remote(root) else str(Path(root).absolute())
-        return self._config.model_copy(update={"image_root": root})
+        root = _rooted(image_root)
+        return self._config if root is None else self._config.model_copy(update={"image_root": root})
 
     @contextmanager
     def _working(self, verbose: bool, step: str) -> Iterator[Path]:
@@ -374,14 +371,13 @@ class Model:
         with self._working(verbose, "predict") as folder:
             bundle = self._bundle()
             out = folder / "predictions.parquet"
-            root = self._at(image_root).image_root if image_root is not None else None
             try:
                 made = predict(
                     bundle=bundle,
                     table=given.table,
                     out=out,
                     workers=workers,
-                    image_root=root,
+                    image_root=_rooted(image_root),
                     predictor=self._held_predictor(bundle),
                 )
             except DataError as error:
@@ -391,6 +387,13 @@ class Model:
             none = pl.DataFrame(schema=SCHEMA)
             rejected = none if made.rejected_path is None else pl.read_parquet(made.rejected_path)
         return Spoken(given, made.rows_read, predicted, rejected, self.heads)
+
+
+def _rooted(image_root: str | Path | None) -> str | None:
+    """A folder of pictures by its whole path."""
+    if image_root is None:
+        return None
+    return str(image_root) if is_remote(str(image_root)) else str(Path(image_root).absolute())
 
 
 def _with_reasons(error: DataError, rejected: pl.DataFrame) -> DataError:

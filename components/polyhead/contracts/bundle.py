@@ -196,10 +196,10 @@ class HeadEnsemble(Record):
 
 
 class Tensor(Record):
-    """What a signature of the SavedModel takes or gives under one name.
+    """What a signature of the SavedModel, or an exported network, takes or gives under one name.
 
     Attributes:
-        dtype: TensorFlow's word, such as float64.
+        dtype: TensorFlow's word, such as float64; of an exported network NumPy's.
         shape: None for any size; the first is that of the batch.
     """
 

@@ -3,18 +3,7 @@
 from __future__ import annotations
 
 from polyhead.contracts.artifact import Record
-
-
-class Tensor(Record):
-    """An input or output of an exported network.
-
-    Attributes:
-        dtype: As NumPy calls it.
-        shape: None where the size is not fixed; the first is the batch.
-    """
-
-    dtype: str
-    shape: list[int | None]
+from polyhead.contracts.bundle import Tensor
 
 
 class Exported(Record):

@@ -17,8 +17,7 @@ from tf2onnx import optimizer, tf_loader, tfonnx
 from tf2onnx.handler import tf_op
 
 from polyhead import __version__
-from polyhead.contracts.bundle import ModelBundle
-from polyhead.contracts.exported import Tensor
+from polyhead.contracts.bundle import ModelBundle, Tensor
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.errors import ArtifactError, Problem
 from polyhead.kinds.protocols.graph import Batch

@@ -87,9 +87,7 @@ def _truths(fitted: Fitted, values: Batch, weights: Batch) -> dict[str, NDArray[
     for head in heads(fitted):
         if fitted.targets[head.name].loss_weight == 0:
             continue
-        true = np.asarray(values[head.name])
-        shown = np.eye(head.units)[true.reshape(-1).astype(np.int64)] if head.LINK == "softmax" else true
-        known = np.asarray(weights[head.name]).reshape(len(true), -1) > 0
-        units = shown.reshape(len(true), -1).astype(np.float64)
-        truths[head.name] = np.where(known.any(1, keepdims=True), units, np.nan)
+        numbers = head.numbers(np.asarray(values[head.name]))
+        known = np.asarray(weights[head.name]).reshape(len(numbers), -1) > 0
+        truths[head.name] = np.where(known.any(1, keepdims=True), numbers, np.nan)
     return truths

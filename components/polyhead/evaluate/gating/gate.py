@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
-from polyhead.contracts.evaluation import Comparison, GateCheck, HeadReport, Interval, MetricScore, SliceScore, Verdict
+from polyhead.contracts.evaluation import (
+    Comparison,
+    GateCheck,
+    HeadReport,
+    Interval,
+    MetricScore,
+    ReferenceScore,
+    SliceScore,
+    Verdict,
+)
 from polyhead.contracts.gate import (
     BASELINE,
     CALIBRATION_ERROR,
@@ -30,6 +39,8 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
 }
 _UNDEFINED = "it is not defined on these rows"
+
+Score = TypeVar("Score", MetricScore, ReferenceScore)
 
 
 def check_gate(gate: Mapping[str, Any], heads: Mapping[str, HeadReport]) -> tuple[Verdict, list[GateCheck]]:
@@ -83,9 +94,8 @@ def _holds(limit: Limit, value: float) -> bool:
     return _COMPARISONS[limit.sign](value, limit.number)
 
 
-def _score(rule: Rule, head: HeadReport) -> MetricScore:
-    """What a rule is about: by row weights, if it says so and the head has any."""
-    score = head.metrics[rule.metric]
+def _weighed(rule: Rule, score: Score) -> Score:
+    """The score that a rule is about: by row weights, if it says so and the head has any."""
     return (score.weighted or score) if rule.weighted else score
 
 
@@ -101,12 +111,12 @@ def _measured(rule: Rule, head: HeadReport) -> tuple[float | None, Interval, str
         if head.conformal is None:
             return None, Interval(), "the head has no conformal intervals or sets"
         return head.conformal.coverage, head.conformal.interval, ""
-    score = _score(rule, head)
+    score = _weighed(rule, head.metrics[rule.metric])
     return score.value, score.interval, _UNDEFINED if score.value is None else ""
 
 
 def _against(rule: Rule, condition: Against, head: HeadReport) -> dict[str, Any]:
-    score = _score(rule, head)
+    score = _weighed(rule, head.metrics[rule.metric])
     found: dict[str, Any] = {"value": score.value, "reference": condition.reference, "passed": False}
     verdict: Comparison | None
     if condition.reference == BASELINE:
@@ -118,7 +128,7 @@ def _against(rule: Rule, condition: Against, head: HeadReport) -> dict[str, Any]
             # the first model of a place has nothing to be held against
             reason = "nothing is deployed yet" if first else f"the head has no {condition.reference} model beside it"
             return {**found, "passed": first and score.value is not None, "reason": reason}
-        beside = (beside.weighted or beside) if rule.weighted else beside
+        beside = _weighed(rule, beside)
         difference, interval, verdict = beside.difference, beside.interval, beside.verdict
     found |= {"difference": difference, "interval": interval}
     if score.value is None:

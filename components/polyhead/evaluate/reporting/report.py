@@ -152,7 +152,7 @@ def render_report(
         loss_table=curves.loss_table(trained, epochs) if trained else None,
         weights=[curves.weight_curve(name, epochs) for name in weighed],
         weight_table=curves.weight_table(weighed, epochs) if weighed else None,
-        sheets={name: base64.b64encode(content).decode() for name, content in sheets.items()},
+        sheets=sheets,
         sizes=_sizes(sizes),
         config=config,
     )
