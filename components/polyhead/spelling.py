@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from polyhead.contracts.evaluation import Interval
 
 UNDEFINED = "–"
+
+_WIDEST = 1e9
+"""From which on a number in a table is written with an exponent."""
 
 Format = Literal["plain", "percent"]
 """plain: `12.6`; percent, of a value that is in percent already: `12.6 %`."""
@@ -68,10 +72,11 @@ def fixed_span(interval: Interval, places: int, form: Format = "plain") -> str:
     return f"{_fixed(interval.low, places)} to {_fixed(interval.high, places)}{_UNITS[form]}"
 
 
-def fixed_difference(value: float | None, places: int) -> str:
-    """A difference with so many decimals and its sign, without a unit."""
+def fixed_difference(value: float | None, places: int, form: Format = "plain") -> str:
+    """A difference with so many decimals and its sign."""
     text = _fixed(value, places)
-    return text if text[0] in f"−{UNDEFINED}" or not text.strip("0.") else f"+{text}"
+    sign = "" if text[0] in f"−{UNDEFINED}" or not text.strip("0.") else "+"
+    return f"{sign}{text}" + ("" if _is_undefined(value) else _UNITS_OF_DIFFERENCES[form])
 
 
 def fixed_difference_span(interval: Interval, places: int) -> str:
@@ -79,6 +84,11 @@ def fixed_difference_span(interval: Interval, places: int) -> str:
     if interval.low is None:
         return ""
     return f"{fixed_difference(interval.low, places)} to {fixed_difference(interval.high, places)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """One name after another: `a`, `a and b`, `a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def percent(share: float | None) -> str:
@@ -89,9 +99,7 @@ def percent(share: float | None) -> str:
 def _fixed(value: float | None, places: int) -> str:
     if value is None or not math.isfinite(value):
         return UNDEFINED
-    if abs(value) >= 1e15:
-        return _digits(value)
-    text = f"{abs(value):,.{places}f}"
+    text = f"{abs(value):.2e}" if abs(value) >= _WIDEST else f"{abs(value):,.{places}f}"
     return f"−{text}" if value < 0 and text.strip("0.") else text
 
 

@@ -26,7 +26,7 @@ MOST_CLASSES = 16
 _PAIRS = 10
 _NAME = 40
 _CELL = Markup('<span class="cell{}" style="--v:{}%">{}</span>')
-_FULL = 55
+_FULL = 50
 """Percent of the colour in a full cell: text reads on it, on light and on dark paper."""
 
 
