@@ -14,7 +14,7 @@ from polyhead.page.tables import breakable, short
 
 @cache
 def page_template(path: Path) -> jinja2.Template:
-    """A template in which every text is escaped, with the filters `short`, `breakable` and `base64` and the pages' looks.
+    """A template in which every text is escaped, with filters for texts and pictures, and the pages' looks.
 
     Args:
         path: Of the template. It may extend `base.html.j2` of this package, which has the style sheet, the layout with

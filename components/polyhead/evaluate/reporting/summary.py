@@ -144,8 +144,8 @@ def verdict_words(report: EvaluationReport) -> str:
     """How many rules hold, and what that means for the model, with the heads that keep it back."""
     if not report.gate:
         return "The configuration has no rule that decides whether the model may go out."
-    holding = sum(check.passed for check in report.gate)
-    count = f"{holding} of {counted(len(report.gate), 'rule')} {'holds' if 1 in (holding, len(report.gate)) else 'hold'}"
+    holding, rules = sum(check.passed for check in report.gate), len(report.gate)
+    count = f"{holding} of {counted(rules, 'rule')} {'holds' if 1 in (holding, rules) else 'hold'}"
     if report.verdict == "passed":
         made_up = "" if all(check.passed for check in report.gate) else ", and the others are made up for"
         return f"{count}{made_up}: the model may go out."
