@@ -50,14 +50,16 @@ def span_of_difference(interval: Interval, form: Format = "plain") -> str:
 def decimals(value: float | None) -> int:
     """How many decimals to write numbers with that stand beside one another, by the one that matters most.
 
-    Three significant digits of it, at most three decimals from 0.01 on and six below: 3 for 0.86 and 0.05, 2 for 1.5,
-    1 for 12.6, 0 for 1,200.
+    Three significant digits of it, three decimals from 0.01 to 1 and six at most below: 3 for 0.86, 0.05 and a perfect
+    1, 2 for 1.5, 1 for 12.6, 0 for 1,200.
     """
     size = abs(value) if value is not None and math.isfinite(value) else 0.0
     if size < 5e-7:
         return 3
+    if 0.01 <= size <= 1:
+        return 3
     places = 2 - math.floor(math.log10(size * (1 + 1e-12)))
-    return min(max(places, 0), 3 if size >= 0.01 else 6)
+    return min(max(places, 0), 6)
 
 
 def fixed(value: float | None, places: int, form: Format = "plain") -> str:
