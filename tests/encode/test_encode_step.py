@@ -57,8 +57,8 @@ def test_features_are_what_the_network_gives_and_all_else_stays(tf: Any, encoded
             assert (f"thumbnail/{entry}" in after) == (entry in before and split == "test")
             if f"thumbnail/{entry}" in after:
                 small = tf.io.decode_jpeg(after[f"thumbnail/{entry}"].bytes_list.value[0]).numpy()
-                pixels = np.frombuffer(before[entry].bytes_list.value[0], np.uint8).reshape(16, 16, 3)
-                assert np.abs(small.astype(int) - pixels).mean() < 32
+                whole = np.frombuffer(before[entry].bytes_list.value[0], np.uint8).reshape(16, 16, 3)
+                assert np.abs(small.astype(int) - whole).mean() < 32
                 pictures += 1
             missing += entry not in before
             if entry in before:
@@ -86,11 +86,11 @@ def test_a_killed_step_resumes_with_the_same_bytes(encoded: Seen, monkeypatch: p
     call = encoding.ExampleEncoding.__call__
     calls = []
 
-    def dies(self: Any, given: Any) -> Any:
+    def dies(self: Any, given: Any, **options: Any) -> Any:
         calls.append(len(given))
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return call(self, given)
+        return call(self, given, **options)
 
     monkeypatch.setattr(encoding.ExampleEncoding, "__call__", dies)
     with pytest.raises(KeyboardInterrupt):

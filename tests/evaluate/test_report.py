@@ -970,7 +970,7 @@ def test_a_page_of_many_heads_rows_and_classes_stays_small() -> None:
     assert len(many.heads) == 50
     assert len(page.encode()) < 5 * MEGABYTE
     assert "The losses of 50 heads" in page
-    assert '<details class="part">' in page
+    assert '<details class="part"><summary>price 0: area +0.250</summary>' in page
 
 
 def test_one_row_is_a_page() -> None:

@@ -134,5 +134,6 @@ def _fingerprint(config: Config, manifest: ShardManifest) -> str:
     import keras
     import tensorflow as tf
 
-    decides = (manifest.fingerprint(), list(config.encoded), __version__, keras.__version__, tf.__version__)
+    made_by = (__version__, keras.__version__, tf.__version__)
+    decides = (manifest.fingerprint(), list(config.encoded), EncodedShards.FORMAT_VERSION, *made_by)
     return hashlib.sha256(repr(decides).encode()).hexdigest()

@@ -38,6 +38,7 @@ _NONE = Markup('<span class="muted" title="{}">none</span>')
 _REASONS = 2
 _COUNT = re.compile(r"\b([\d,]+) (row|value|error)s?\b")
 _FEW_ROWS = 10
+_MOST_NAMED = 3
 _MARKED = Markup("{} {}")
 _SLICE = Markup('<span class="muted">{}</span> {} {}')
 
@@ -53,11 +54,15 @@ class Folded:
 
 @dataclass(frozen=True)
 class WorthOfInputs:
-    """What a head's inputs add to its first metric, by the way of taking them away; why intervals are missing."""
+    """What a head's inputs add to its first metric, by the way of taking them away; why intervals are missing.
+
+    `said` names those that add most.
+    """
 
     name: str
     place: str
     metric: Metric
+    said: str
     groups: list[tuple[str, Table]]
     gaps: str
 
@@ -224,7 +229,13 @@ def worth_of_inputs(name: str, place: str, head: HeadReport, most: int) -> Worth
     what = f"{'takes off' if metric.lower_is_better else 'adds to'} {metric.label}"
     columns = ["Input", f"What it {what}", "Difference", "95 % interval"]
     groups = [(_HOW[how], Table(columns, by_how[how], frozenset({2, 3}))) for how in _HOW if how in by_how]
-    return WorthOfInputs(name, place, metric, groups, _gaps(one.interval for one, _ in ordered))
+    clear = [
+        f"{short(one.name, _NAME)} {fixed_difference(gain, places)}"
+        for one, gain in ordered
+        if one.how == "hidden" and one.verdict == "better"
+    ]
+    said = ", ".join(clear[:_MOST_NAMED]) or "no input adds anything measurable"
+    return WorthOfInputs(name, place, metric, said, groups, _gaps(one.interval for one, _ in ordered))
 
 
 def _interval(text: str, reason: str) -> str:
