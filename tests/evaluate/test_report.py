@@ -1068,5 +1068,9 @@ def test_the_balance_of_the_splits_is_shown_by_head() -> None:
     ):
         assert shown in text
     assert f"The largest difference is in {numbers}:" in text
+    assert "could not be used after all" not in text
+    later = report.model_copy(update={"rows": {"train": 40, "test": 8}})
+    html = render_report(later, predictions, epochs=[], sheets={}, title="t", balance=balance)
+    assert "Counted before 2 rows could not be used after all, for their pictures." in html
     assert "absent" not in text
     assert "Targets in each split" not in bare_page(report, predictions).text

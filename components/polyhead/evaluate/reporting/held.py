@@ -142,6 +142,14 @@ def unlike(report: EvaluationReport, balance: Balance) -> str:
     return f"{balance.most_unlike}: {_largest(balance.heads[balance.most_unlike])}"
 
 
+def rejected_since(report: EvaluationReport, balance: Balance) -> int:
+    """Rows that the balance counts and the report does not: a picture of theirs could not be used."""
+    first = next((balance.heads[name] for name in report.heads if name in balance.heads), None)
+    if first is None:
+        return 0
+    return max(sum(held.rows + held.missing for held in first.splits.values()) - sum(report.rows.values()), 0)
+
+
 def held_by_splits(report: EvaluationReport, balance: Balance) -> list[Held]:
     """What each split holds, by head."""
     return [

@@ -153,6 +153,7 @@ def render_report(
         splits=held.splits_of(report),
         balances=held.held_by_splits(report, balance),
         unlike=held.unlike(report, balance),
+        since=held.rejected_since(report, balance),
         missing=held.missing_cells(missing, report, balance) if missing else None,
         compared=counted(len(drift), "comparison") if drift else "",
         drifted=held.drifted(drift),
