@@ -46,20 +46,27 @@ def test_features_are_what_the_network_gives_and_all_else_stays(tf: Any, encoded
     assert made.rows == raw.rows
     assert made.made_from["shards"] == raw.fingerprint()
     network = keras.saving.load_model(small_network)
-    missing = 0
+    missing, pictures, splits = 0, 0, [shard.split for shard in made.shards for _ in range(shard.rows)]
     rows = zip(examples(tf, encoded.folder / "shard", raw), examples(tf, encoded.folder / "encode", made), strict=True)
-    for before, after in rows:
+    for split, (before, after) in zip(splits, rows, strict=True):
         assert {n: v for n, v in before.items() if n not in PICTURES} == {
-            n: v for n, v in after.items() if n not in PICTURES
+            n: v for n, v in after.items() if n.removeprefix("thumbnail/") not in PICTURES
         }
         for entry in PICTURES:
             assert (entry in before) == (entry in after)
+            assert (f"thumbnail/{entry}" in after) == (entry in before and split == "test")
+            if f"thumbnail/{entry}" in after:
+                small = tf.io.decode_jpeg(after[f"thumbnail/{entry}"].bytes_list.value[0]).numpy()
+                whole = np.frombuffer(before[entry].bytes_list.value[0], np.uint8).reshape(16, 16, 3)
+                assert np.abs(small.astype(int) - whole).mean() < 32
+                pictures += 1
             missing += entry not in before
             if entry in before:
                 pixels = np.frombuffer(before[entry].bytes_list.value[0], np.uint8).reshape(1, 16, 16, 3)
                 features = np.frombuffer(after[entry].bytes_list.value[0], "<f4")
                 np.testing.assert_allclose(features, network(pixels.astype(np.float32))[0], atol=1e-6)
     assert missing == 5
+    assert pictures > 0
 
 
 def test_the_networks_digest_and_width_are_kept(encoded: Seen, small_network: Path) -> None:
@@ -79,11 +86,11 @@ def test_a_killed_step_resumes_with_the_same_bytes(encoded: Seen, monkeypatch: p
     call = encoding.ExampleEncoding.__call__
     calls = []
 
-    def dies(self: Any, given: Any) -> Any:
+    def dies(self: Any, given: Any, **options: Any) -> Any:
         calls.append(len(given))
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return call(self, given)
+        return call(self, given, **options)
 
     monkeypatch.setattr(encoding.ExampleEncoding, "__call__", dies)
     with pytest.raises(KeyboardInterrupt):
@@ -151,6 +158,7 @@ def test_evaluation_prediction_and_the_served_graph_agree(tf: Any, encoded: Seen
         preprocessing=encoded.folder / "preprocess",
         out=tmp_path / "E",
     )
+    assert '<img src="data:image/jpeg' in (tmp_path / "E" / "report.html").read_text(encoding="utf-8")
     evaluated = pl.read_parquet(tmp_path / "E" / "predictions.parquet").sort("key")
     predict_step.run(bundle=encoded.folder / "train", table=str(encoded.table), out=tmp_path / "p.parquet")
     predicted = pl.read_parquet(tmp_path / "p.parquet").filter(pl.col("key").is_in(evaluated["key"].to_list()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,25 @@ def test_lines_of_classes_sum_up_what_other_models_guess() -> None:
     fit = fit_line(matrix, [], labels, np.ones((120, 2)), "logistic", 2, np.zeros(2), fitted_rows=120)
     assert (expit(fit.guesses[:, 0]) > 0.97).all()
     assert np.mean((fit.guesses[:, 1] > 0) == labels[:, 1]) > 0.9
+
+
+def test_a_line_of_many_classes_takes_little_memory_beside_the_guesses_of_another() -> None:
+    """Second derivatives of all coefficients would take 290 MB here, and gigabytes of a few hundred classes more."""
+    from polyhead.train.linear import fit_line
+
+    generator = np.random.default_rng(7)
+    classes = np.arange(900) % 300
+    matrix = np.hstack([generator.normal(size=(900, 19)), classes[:, None] / 100.0])
+    guesses = np.eye(300)[classes] * 9.0
+    uniform = np.zeros(300)
+    tracemalloc.start()
+    alone = fit_line(matrix, [], classes, np.ones(900), "softmax", 300, uniform, fitted_rows=900, penalty=1.0)
+    largest = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert largest < 100e6
+    assert (np.abs(alone.logits(matrix, [])).max() > 0).all()
+    both = fit_line(matrix, [guesses], classes, np.ones(900), "softmax", 300, uniform, fitted_rows=900, penalty=1.0)
+    assert (both.logits(matrix, [guesses]).argmax(1) == classes).mean() > 0.9
 
 
 def test_too_few_rows_leave_the_prior() -> None:

@@ -25,6 +25,7 @@ from polyhead.kinds.protocols.graph import Batch
 from polyhead.model import members as _members  # noqa: F401  # Keras finds its layers by their names
 from polyhead.model.covering import Moved, moved
 from polyhead.model.cutting import CutModel
+from polyhead.model.encoding import thumbnails_of
 from polyhead.model.outputs import predictions
 from polyhead.model.transforms import FeatureTransforms
 from polyhead.storage.artifact import check_files, checked_file
@@ -210,7 +211,7 @@ class Predictor:
 
         Returns:
             Raw values of the features that are words or numbers, as `Predicted.slices` has them. Pictures, uint8
-            (height, width, channels), None where missing; not those of which shards hold features only.
+            (height, width, channels), None where missing; in small where a frozen network has seen them.
         """
         features = self._parse(tf.constant(examples))[1]
         values: dict[str, Any] = {}
@@ -220,7 +221,7 @@ class Predictor:
             pictures |= block.pictures(raw)
             if block.IS_SHOWN:
                 values |= {name: _cells([of]) for name, of in block.columns(raw).items()}
-        return values, pictures
+        return values, pictures | thumbnails_of(self.fitted, examples)
 
     def moved(self, examples: Sequence[bytes], grid: int) -> Moved:
         """How far each head's logits move where a part of a picture is covered, see `polyhead.model.covering`.

@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
-from polyhead.contracts.evaluation import HeadReport
-from polyhead.evaluate.reporting.shown import encoded, known_rows, shrunk, thumbnail
-from polyhead.kinds.reports import REPORTS
+from polyhead.evaluate.reporting.shown import Listed
+from polyhead.kinds.protocols.report import ListedRows
 from polyhead.page.rows import MappedRow
+from polyhead.pictures.thumbnails import encoded, shrunk, thumbnail
 
 GRID = 8
 """Cells along each side of a picture, each covered once."""
@@ -43,17 +42,16 @@ class Candidate(NamedTuple):
     predicted: str
 
 
-def candidates(heads: Mapping[str, HeadReport], predictions: pl.DataFrame, most: int) -> dict[str, list[Candidate]]:
+def candidates(listed: Mapping[str, Listed], most: int) -> dict[str, list[Candidate]]:
     """By head, so many of the rows that are predicted worst and as many of the best, in turn.
 
     Where that is more than 24 different rows of all heads, the heads keep about as many each.
 
     Args:
-        heads: Of the report.
-        predictions: As for the page.
+        listed: Of the heads.
         most: Of the worst, and of the best.
     """
-    every = {name: _of_head(name, head, predictions, most) for name, head in heads.items() if head.n}
+    every = {name: _of_head(rows, most) for name, rows in listed.items()}
     found: dict[str, list[Candidate]] = {name: [] for name in every}
     keys: set[str] = set()
     for place in range(2 * most):
@@ -64,17 +62,18 @@ def candidates(heads: Mapping[str, HeadReport], predictions: pl.DataFrame, most:
     return found
 
 
-def _of_head(name: str, head: HeadReport, predictions: pl.DataFrame, most: int) -> list[Candidate]:
+def _of_head(rows: Listed, most: int) -> list[Candidate]:
     """The worst and the best rows in turn; none is both."""
-    facet, known = REPORTS[head.kind], known_rows(name, head.classes, predictions)
-    some: list[list[Candidate]] = []
-    for is_best, listed in ((False, facet.worst(head, known)), (True, facet.best(head, known))):
-        rows = listed.rows[:most] if listed else []
-        places = [listed.columns.index(column) for column in ("True", "Predicted")] if listed else []
-        some.append([Candidate(row.key, is_best, *(row.cells[place] for place in places)) for row in rows])
-    worst, best = some
+    worst, best = (_candidates(of, is_best, most) for is_best, of in ((False, rows.worst), (True, rows.best)))
     best = [one for one in best if one.key not in {other.key for other in worst}]
     return [one for place in range(most) for of in (worst, best) for one in of[place : place + 1]]
+
+
+def _candidates(listed: ListedRows | None, is_best: bool, most: int) -> list[Candidate]:
+    if listed is None:
+        return []
+    places = [listed.columns.index(column) for column in ("True", "Predicted")]
+    return [Candidate(row.key, is_best, *(row.cells[place] for place in places)) for row in listed.rows[:most]]
 
 
 def mapped_rows(

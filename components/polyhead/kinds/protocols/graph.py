@@ -94,6 +94,10 @@ class Encoding(ABC):
     def __call__(self, contents: Sequence[bytes]) -> list[bytes]:
         """The entries that take the place of some; each depends on its own alone, to the last bit."""
 
+    @abstractmethod
+    def thumbnail(self, content: bytes) -> bytes:
+        """What an entry looks like, as `polyhead.pictures.thumbnails.thumbnail` gives it."""
+
 
 def along(rows: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """What each row has, (batch,), in as many dimensions as the values have, (batch, …)."""

@@ -33,6 +33,7 @@ from polyhead.kinds.features.image.config import (
 from polyhead.kinds.features.image.tower import image_tower
 from polyhead.kinds.protocols.graph import Batch, Encoded, Encoding, FeatureBlock, Held, Mix, Table
 from polyhead.pictures import graph
+from polyhead.pictures.thumbnails import thumbnail
 
 APicture = TypeVar("APicture", bound=PictureFeature)
 AStatistics = TypeVar("AStatistics", bound=PictureStatistics)
@@ -292,13 +293,16 @@ class FeatureEncoding(Encoding):
     def __init__(self, feature: PictureFeature, backbone: Backbone, network: PictureFeatures) -> None:
         self.recipe = f"{backbone.sha256} {feature.size} {feature.store}"
         signature = [tf.TensorSpec([None], tf.string)]
-        self._features = tf.function(
-            Features(StoredPictures(feature), network), input_signature=signature, autograph=False
-        )
+        self._pictures = StoredPictures(feature)
+        self._features = tf.function(Features(self._pictures, network), input_signature=signature, autograph=False)
 
     def __call__(self, contents: Sequence[bytes]) -> list[bytes]:
         """Little-endian float32 of the network's vectors."""
         return [vector.astype("<f4").tobytes() for vector in self._features(tf.constant(contents)).numpy()]
+
+    def thumbnail(self, content: bytes) -> bytes:
+        """The picture, smaller."""
+        return thumbnail(self._pictures(tf.constant([content])).numpy()[0])
 
 
 class _Inputs(tf.Module):  # type: ignore[misc]
