@@ -50,15 +50,15 @@ def test_features_are_what_the_network_gives_and_all_else_stays(tf: Any, encoded
     rows = zip(examples(tf, encoded.folder / "shard", raw), examples(tf, encoded.folder / "encode", made), strict=True)
     for split, (before, after) in zip(splits, rows, strict=True):
         assert {n: v for n, v in before.items() if n not in PICTURES} == {
-            n: v for n, v in after.items() if n.removeprefix("thumbnail/") not in PICTURES
+            n: v for n, v in after.items() if n.removeprefix("picture/") not in PICTURES
         }
         for entry in PICTURES:
             assert (entry in before) == (entry in after)
-            assert (f"thumbnail/{entry}" in after) == (entry in before and split == "test")
-            if f"thumbnail/{entry}" in after:
-                small = tf.io.decode_jpeg(after[f"thumbnail/{entry}"].bytes_list.value[0]).numpy()
+            assert (f"picture/{entry}" in after) == (entry in before and split == "test")
+            if f"picture/{entry}" in after:
+                kept = tf.io.decode_jpeg(after[f"picture/{entry}"].bytes_list.value[0]).numpy()
                 whole = np.frombuffer(before[entry].bytes_list.value[0], np.uint8).reshape(16, 16, 3)
-                assert np.abs(small.astype(int) - whole).mean() < 32
+                assert np.abs(kept.astype(int) - whole).mean() < 32
                 pictures += 1
             missing += entry not in before
             if entry in before:
@@ -175,3 +175,37 @@ def test_evaluation_prediction_and_the_served_graph_agree(tf: Any, encoded: Seen
     assert predicted["key"].to_list() == evaluated["key"].to_list() == table["id"].to_list()
     for found in (evaluated, predicted):
         np.testing.assert_allclose(found["price.predicted"], served["price"], rtol=1e-5)
+
+
+def test_the_answers_move_as_if_a_part_of_the_kept_picture_were_painted(
+    tf: Any, encoded: Seen, small_network: Path
+) -> None:
+    """Pictures of which the shards hold features: what the network makes of the painted ones, one by one."""
+    import keras
+
+    from polyhead.contracts.bundle import CORE_MODEL
+    from polyhead.examples.reading import records_at
+    from polyhead.model.predictor import Predictor
+
+    shards, predictor = encoded.folder / "encode", Predictor(encoded.folder / "train")
+    examples = records_at(EncodedShards.read(shards), shards, "test", [0, 1, 2, 3])
+    pictures = predictor.shown(examples)[1]
+    found = predictor.moved(examples, pictures)
+    assert [of is None for of in found["other"]] == [of is None for of in pictures["other"]]
+    network = keras.saving.load_model(small_network)
+    core = keras.saving.load_model(encoded.folder / "train" / CORE_MODEL)
+    inputs = {name: tf.constant(of[:1]) for name, of in predictor.inputs([examples]).items()}
+    picture = pictures["photo"][0]
+    first = found["photo"][0]
+    assert picture is not None
+    assert first is not None
+
+    def said(pixels: Any) -> dict[str, Any]:
+        features = network(pixels[None].astype(np.float32))
+        return {head: of.numpy() for head, of in core(inputs | {"photo__features": features}).items()}
+
+    for at, (rows, columns) in {(0, 0): (slice(0, 4), slice(0, 4)), (2, 3): (slice(8, 12), slice(12, 16))}.items():
+        painted = picture.copy()
+        painted[rows, columns] = picture.mean((0, 1)).round()
+        change = said(painted)["price"] - said(picture)["price"]
+        assert first["price"][at] == pytest.approx(np.linalg.norm(change), rel=1e-3, abs=1e-6)

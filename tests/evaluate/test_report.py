@@ -34,7 +34,7 @@ from polyhead.contracts.profile import ColumnDrift, Drift
 from polyhead.contracts.sizes import Size
 from polyhead.contracts.validation import Rejection
 from polyhead.evaluate.reporting import curves
-from polyhead.evaluate.reporting.maps import GRID, MOST_ROWS, Candidate, candidates, mapped_rows
+from polyhead.evaluate.reporting.maps import MOST_ROWS, Candidate, candidates, mapped_rows
 from polyhead.evaluate.reporting.report import PICTURE_BYTES, render_report
 from polyhead.evaluate.reporting.shown import listed_rows
 from polyhead.kinds.metrics import METRICS
@@ -175,7 +175,7 @@ def mapped(report: EvaluationReport, predictions: pl.DataFrame, ugly: str = "") 
     chosen = candidates(listed_rows(report.heads, predictions), 2)
     keys = sorted({one.key for of in chosen.values() for one in of})
     pictures = {f"{ugly}front": [np.full((64, 64, 3), 90, np.uint8) for _ in keys]}
-    moved = {f"{ugly}front": [{name: np.eye(GRID) for name in chosen} for _ in keys]}
+    moved = {f"{ugly}front": [{name: np.eye(8) for name in chosen} for _ in keys]}
     return mapped_rows(chosen, keys, pictures, moved)
 
 
@@ -590,7 +590,7 @@ def _renamed(predictions: pl.DataFrame, times: int) -> pl.DataFrame:
 def test_what_matters_is_coloured_to_one_scale_of_the_head() -> None:
     """Beside a gray picture that does not matter; rows without a picture are left out."""
     chosen = {"price": [Candidate(key, False, "1", "2") for key in ("a", "b", "c")]}
-    cells = np.zeros((GRID, GRID))
+    cells = np.zeros((8, 8))
     cells[0, -1] = 4.0
     moved = [{"price": cells}, {"price": cells / 4}, {"price": cells}]
     gray = np.full((128, 128, 1), 100, np.uint8)

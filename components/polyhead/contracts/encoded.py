@@ -8,8 +8,7 @@ An example is as in the shards, but for the pictures that a frozen network sees:
     feature/image/<name>            bytes: little-endian float32, as many as the network's vector is wide; absent where
                                     missing
     feature/images/<name>/<place>   the same of each picture of a cell
-    thumbnail/<entry>               bytes: in test rows, the picture that the entry was made of, as a JPEG file of at
-                                    most 64 by 64 pixels
+    picture/<entry>                 bytes: in test rows, the picture that the entry was made of, as a JPEG file
 """
 
 from __future__ import annotations

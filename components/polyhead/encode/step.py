@@ -107,7 +107,7 @@ def _encoded(
         content = mapped(path) if shard.rows else b""
         for at in range(0, len(places), _BATCH):
             examples = [content[start : start + length] for start, length in places[at : at + _BATCH]]
-            records, pictures = _framed(encoding, examples, thumbnails=shard.split == "test")
+            records, pictures = _framed(encoding, examples, keep_pictures=shard.split == "test")
             written.write(records, len(records), pictures)
             advance(len(records))
         return written.finish()
@@ -116,13 +116,13 @@ def _encoded(
 
 
 def _framed(
-    encoding: ExampleEncoding, examples: Sequence[bytes], *, thumbnails: bool
+    encoding: ExampleEncoding, examples: Sequence[bytes], *, keep_pictures: bool
 ) -> tuple[list[bytes], list[PicturePlace]]:
     """Framed records of the encoded examples, and where their features lie."""
     records: list[bytes] = []
     places: list[PicturePlace] = []
     size = 0
-    for made in encoding(examples, thumbnails=thumbnails):
+    for made in encoding(examples, keep_pictures=keep_pictures):
         places += [(name, size + offset, length) for name, offset, length in places_of(made.example, made.features)]
         records.append(frame(made.example))
         size += len(records[-1])

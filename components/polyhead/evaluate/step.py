@@ -43,7 +43,7 @@ from polyhead.contracts.validation import GROUP, KEY
 from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.evaluate.gating.gate import check_gate
 from polyhead.evaluate.inputs.worth import Group, batches_for, groups_of, worth_of
-from polyhead.evaluate.reporting.maps import GRID, candidates, mapped_rows
+from polyhead.evaluate.reporting.maps import candidates, mapped_rows
 from polyhead.evaluate.reporting.report import render_report
 from polyhead.evaluate.reporting.sentence import DEPLOYED, sentence_of
 from polyhead.evaluate.reporting.shown import Listed, listed_rows, shown_rows
@@ -405,10 +405,10 @@ def _seen(
     values, pictures = rows.predictor.shown(examples)
     shown = shown_rows(keys, config.features, values, pictures)
     some = [at for at, key in enumerate(keys) if key in mapped]
-    moved = rows.predictor.moved([examples[at] for at in some], GRID) if some else {}
+    of_some = {name: [of[at] for at in some] for name, of in pictures.items()}
+    moved = rows.predictor.moved([examples[at] for at in some], of_some) if some else {}
     if not moved:
         return shown, {}
-    of_some = {name: [of[at] for at in some] for name, of in pictures.items()}
     return shown, mapped_rows(chosen, [keys[at] for at in some], of_some, moved)
 
 

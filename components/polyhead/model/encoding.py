@@ -17,7 +17,7 @@ from polyhead.kinds.graphs import feature_blocks
 from polyhead.pictures.facts import content_hash
 from polyhead.pictures.thumbnails import decoded
 
-_THUMBNAIL = "thumbnail/"
+_PICTURE = "picture/"
 
 
 class EncodedExample(NamedTuple):
@@ -32,7 +32,7 @@ class EncodedExample(NamedTuple):
     features: dict[PictureName, bytes]
 
 
-def thumbnails_of(fitted: Fitted, examples: Sequence[bytes]) -> dict[str, list[NDArray[np.uint8] | None]]:
+def kept_pictures(fitted: Fitted, examples: Sequence[bytes]) -> dict[str, list[NDArray[np.uint8] | None]]:
     """What frozen networks have seen, where examples keep it: of a row with several pictures the first.
 
     Args:
@@ -46,7 +46,7 @@ def thumbnails_of(fitted: Fitted, examples: Sequence[bytes]) -> dict[str, list[N
     rows = [tf.train.Example.FromString(example).features.feature for example in examples]
     found: dict[str, list[NDArray[np.uint8] | None]] = {}
     for name, (feature, _) in pictured(fitted.features, fitted.feature_statistics).items():
-        entry = f"{_THUMBNAIL}{feature.picture_entries(name)[0]}"
+        entry = f"{_PICTURE}{feature.picture_entries(name)[0]}"
         if any(entry in row for row in rows):
             found[name] = [decoded(row[entry].bytes_list.value[0]) if entry in row else None for row in rows]
     return found
@@ -76,12 +76,12 @@ class ExampleEncoding:
             for entry, encoding in block.encodings(fitted.directory).items()
         }
 
-    def __call__(self, examples: Sequence[bytes], *, thumbnails: bool = False) -> list[EncodedExample]:
+    def __call__(self, examples: Sequence[bytes], *, keep_pictures: bool = False) -> list[EncodedExample]:
         """Some examples encoded, in their order; without a frozen network they are what they were.
 
         Args:
             examples: Serialised.
-            thumbnails: Whether each keeps its pictures too, in small.
+            keep_pictures: Whether each keeps its pictures too.
         """
         if not self._encodings:
             return [EncodedExample([example], {}) for example in examples]
@@ -92,8 +92,8 @@ class ExampleEncoding:
             for entry, encoding in self._encodings.items():
                 if entry in row.feature:
                     stored = row.feature.pop(entry).bytes_list.value[0]
-                    if thumbnails:
-                        row.feature[f"{_THUMBNAIL}{entry}"].bytes_list.value.append(encoding.thumbnail(stored))
+                    if keep_pictures:
+                        row.feature[f"{_PICTURE}{entry}"].bytes_list.value.append(encoding.picture(stored))
                     pictures[entry] = picture_name(encoding.recipe, content_hash(stored)), stored
             found.append(pictures)
         made = self._made(found)

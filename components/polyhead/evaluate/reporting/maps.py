@@ -18,11 +18,8 @@ from polyhead.kinds.protocols.report import ListedRows
 from polyhead.page.rows import MappedRow
 from polyhead.pictures.thumbnails import encoded, shrunk, thumbnail
 
-GRID = 8
-"""Cells along each side of a picture, each covered once."""
-
 MOST_ROWS = 24
-"""Rows of all heads together, of which the network sees each picture 65 times."""
+"""Rows of all heads together, of which the network sees each picture once for each of its cells."""
 
 _STRONGEST = 0.9
 """How much of the colour is in the part that matters most."""
@@ -80,7 +77,7 @@ def mapped_rows(
     chosen: Mapping[str, Sequence[Candidate]],
     keys: Sequence[str],
     pictures: Mapping[str, Sequence[NDArray[np.uint8] | None]],
-    moved: Mapping[str, Sequence[Mapping[str, NDArray[np.float64]]]],
+    moved: Mapping[str, Sequence[Mapping[str, NDArray[np.float64]] | None]],
 ) -> dict[str, list[MappedRow]]:
     """The chosen rows with their pictures and what matters in them.
 
@@ -90,7 +87,8 @@ def mapped_rows(
         chosen: By head.
         keys: Of the rows.
         pictures: Of these, uint8 (height, width, channels), by the name of a feature; None where missing.
-        moved: Of these by the same names and by head, how far its answer moves with a cell covered, (cells, cells).
+        moved: Of these by the same names and by head, how far its answer moves with a cell covered, (cells, cells);
+            None where missing.
 
     Returns:
         By head, the worst first and then the best; of rows with a picture alone.
@@ -100,9 +98,10 @@ def mapped_rows(
     for head, rows in chosen.items():
         seen = {
             one: {
-                name: (picture, moved[name][places[one.key]][head])
-                for name in moved
+                name: (picture, cells[head])
+                for name, of in moved.items()
                 if (picture := pictures[name][places[one.key]]) is not None
+                and (cells := of[places[one.key]]) is not None
             }
             for one in rows
         }
