@@ -18,6 +18,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, r2_score
 
 from polyhead.contracts.evaluation import SliceScore
+from polyhead.evaluate.scoring.comparing import compare
 from polyhead.evaluate.scoring.slices import MOST_LISTED, FeatureSlice, holm, slice_scores, slices_of
 from polyhead.kinds.base import VocabularyFile
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
@@ -232,21 +233,35 @@ def test_a_slice_with_larger_errors_stands_out_by_r2() -> None:
 
 
 def test_a_slice_has_a_score_by_the_rows_weights_too() -> None:
-    """As scikit-learn's `sample_weight`; the score beside it, and what stands out, know nothing of them."""
+    """As scikit-learn's `sample_weight`, with the interval that a head of these rows alone would have.
+
+    The score beside it, and what stands out, know nothing of them.
+    """
     random = np.random.default_rng(5)
     true = random.normal(size=200)
-    outcome = NumberOutcome("regression", true, true + random.normal(size=200))
+    covered = random.uniform(size=200) < 0.9
+    outcome = NumberOutcome("regression", true, true + random.normal(size=200), covered=covered)
     weights = random.uniform(0, 3, 200)
     inside = random.uniform(size=200) < 0.5
     slices = [FeatureSlice("x", Slice("value", "a", inside))]
 
     def found(**given: Any) -> SliceScore:
         known = np.ones(200, bool)
-        (score,) = slice_scores(outcome, slices, known, metric="r2", named=["x"], resamples=0, seed=0, **given).listed
+        (score,) = slice_scores(
+            outcome, slices, known, metric="r2", named=["x"], resamples=1_000, seed=0, **given
+        ).listed
         return score
 
     weighed, plain = found(weights=weights), found()
     expected = r2_score(true[inside], outcome.predicted[inside], sample_weight=weights[inside])
-    assert weighed.weighted == pytest.approx(expected)
+    whole = compare(
+        part := outcome.rows(np.flatnonzero(inside)), part, resamples=1_000, seed=0, weights=weights[inside]
+    )
+    assert weighed.weighted is not None
+    assert weighed.weighted.score == pytest.approx(expected)
+    assert weighed.weighted.interval == whole["r2"].weighted.interval  # type: ignore[union-attr]
+    assert weighed.weighted.interval.low is not None
+    assert weighed.weighted.coverage == pytest.approx(np.average(covered[inside], weights=weights[inside]))
+    assert plain.coverage == covered[inside].mean()
     assert plain.weighted is None
     assert weighed.model_copy(update={"weighted": None}) == plain

@@ -464,9 +464,10 @@ def _head_report(
     retrained: list[tuple[Group, dict[Hiding, Outcome]]] = [
         (group, {"retrained": of(said.drop(f"{name}.true"))}) for group, said in smaller
     ]
-    suspects = score.suspects(statistics, outcome) if outcome.finite else []
+    suspects = score.suspects(config.targets[name], statistics, outcome) if outcome.finite else []
     parts = score.parts(outcome)
-    held = {column: conformal_of(part, conformity) for column, part in parts.items()}
+    weighed = score.parts(replace(outcome, weights=weights))
+    held = {column: conformal_of(part, conformity, weighed[column].weights) for column, part in parts.items()}
     conformal = {column: one for column, one in held.items() if one is not None}
     asked: Any = {"metric": headline, "resamples": resamples, "seed": _BOOTSTRAP_SEED}
     head = HeadReport(
@@ -488,14 +489,14 @@ def _head_report(
                 score.parts(baseline)[column],
                 resamples=resamples,
                 seed=_BOOTSTRAP_SEED,
-                weights=score.parts(replace(outcome, weights=weights))[column].weights,
+                weights=weighed[column].weights,
             )
             for column, part in parts.items()
         },
         confusion=score.confusion(statistics, outcome),
         per_class=score.per_class(statistics, outcome),
         reliability=score.reliability(statistics, outcome),
-        conformal=conformal_of(outcome, conformity) or least_held(conformal),
+        conformal=conformal_of(outcome, conformity, weights) or least_held(conformal),
         column_conformal=conformal,
         slices=slices.listed,
         thresholds=dict(zip(classes[len(classes) - len(thresholds) :], thresholds, strict=True)),
