@@ -133,7 +133,8 @@ def _coordinates(vectors: NDArray[np.floating], centre: Floats, axes: Floats) ->
 def _waves(coordinates: Floats, frequencies: Floats) -> Floats:
     """Random features of a normal kernel, (rows, 2 * frequencies)."""
     phases = coordinates @ frequencies.T
-    return np.concatenate([np.cos(phases), np.sin(phases)], 1) / np.sqrt(len(frequencies))
+    waves: Floats = np.concatenate([np.cos(phases), np.sin(phases)], 1) / np.sqrt(len(frequencies))
+    return waves
 
 
 def _sample(of: _Normal, rows: int, rng: np.random.Generator) -> _Normal:
