@@ -425,7 +425,7 @@ def print_drift(report: DriftReport) -> None:
     console = result_console()
     used = report.rows_read - report.rows_rejected
     drifted = [one for one in report.columns if one.drift != "none"]
-    shown = sorted(drifted or report.columns, key=lambda one: -one.psi)
+    shown = sorted(drifted or report.columns, key=lambda one: -one.size)
     shown = shown if drifted else shown[:_NEAREST]
     title = f"{counted(used, 'row')} against {counted(report.train_rows, 'train row')}"
     table = Table(title=title, title_justify="left", header_style="bold")
@@ -434,6 +434,7 @@ def print_drift(report: DriftReport) -> None:
         ("of", "left"),
         ("PSI", "right"),
         ("KS", "right"),
+        ("Fréchet", "right"),
         ("p", "right"),
         ("drift", "left"),
         ("", "left"),
@@ -444,8 +445,7 @@ def print_drift(report: DriftReport) -> None:
         table.add_row(
             f"[bold]{escape(one.column)}[/]",
             one.of,
-            f"{one.psi:.3f}",
-            "" if one.ks is None else f"{one.ks:.3f}",
+            *("" if number is None else f"{number:.3f}" for number in (one.psi, one.ks, one.frechet)),
             p_value,
             _DRIFTS[one.drift],
             escape(one.detail),
@@ -453,6 +453,8 @@ def print_drift(report: DriftReport) -> None:
     console.print(table)
     rest = len(report.columns) - len(shown)
     console.print(f"{counted(len(drifted), 'comparison')} of {len(report.columns):,} drifted; {rest:,} are not shown")
+    for note in report.notes:
+        console.print(escape(note), soft_wrap=True)
     if report.rows_rejected:
         console.print(f"rows:    {report.rows_read:,} read, {report.rows_rejected:,} rejected")
         for rejection in report.rejections[:_NEAREST]:

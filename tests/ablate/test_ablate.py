@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import polars as pl
 import pytest
 from commandline import polyhead  # noqa: F401
@@ -43,12 +44,12 @@ def test_a_model_trained_without_a_feature_stands_beside_those_that_it_is_hidden
     data = tiny(rows=200, change=lambda frame: frame.assign(shop=shops), **SECTIONS)
     config = load_config(data.config)
     made = Chain(config, tmp_path / "R", workers=None, until=None).run(str(data.table), "")
-    groups = pl.read_parquet(tmp_path / "R" / "preprocess" / "groups.parquet")
+    groups = pl.read_parquet(tmp_path / "R" / "preprocess" / "slices.parquet")
     assert dict(groups.iter_rows()).items() <= dict(zip(data.frame["id"], shops, strict=True)).items()
     of_shops = {one.value: one.n for one in made.heads["price"].slices if one.feature == "shop"}
     assert len(of_shops) > 1
     assert of_shops.keys() == set(groups["__group__"])
-    assert not list((tmp_path / "R" / "train").rglob("groups.parquet"))
+    assert not list((tmp_path / "R" / "train").rglob("slices.parquet"))
     steps = {name: tmp_path / "R" / name for name in ("train", "shard", "preprocess")}
     places = ("--bundle", steps["train"], "--shards", steps["shard"], "--preprocessing", steps["preprocess"])
     result = polyhead("ablate", data.config, *places, "-o", tmp_path / "A", "--without", "size", "--json")
@@ -80,3 +81,27 @@ def test_a_model_trained_without_a_feature_stands_beside_those_that_it_is_hidden
     with refusal(ConfigError, "too-few-features"):
         run(**{**given, "config": alone}, preprocessing=steps["preprocess"], out=tmp_path / "B")
     assert EvaluationReport.read(tmp_path / "A").heads["price"].metrics == made.heads["price"].metrics
+
+
+def test_quarters_of_the_time_that_the_split_goes_by_are_slices(tf: Any, tiny: Any, tmp_path: Path) -> None:
+    """On the clocks of its time zone, where midnight is another day in UTC; as a number, of a feature that is one too.
+
+    All test rows are later than the quartiles of the train rows, which the feature is sliced by.
+    """
+    from polyhead.chain import Chain
+
+    days = pd.date_range("2024-01-01", periods=200)
+    columns = {"sold": days.astype(str), "day": range(200)}
+    ends = [120, 139, 140, 159, 160, 179, 180, 199]
+    sections = SECTIONS | {"features": {"day": {"kind": "numeric"}}, "evaluate": {"maps": 0, "worth": False}}
+    for column, time, kind, quarters in (
+        ("sold", {"column": "sold", "time_zone": "Asia/Tokyo"}, "period", [str(days[at].date()) for at in ends]),
+        ("day", "day", "range", [str(at) for at in ends]),
+    ):
+        split = {"time": time, "fractions": {"train": 0.4, "val": 0.2, "test": 0.4}}
+        data = tiny(rows=200, change=lambda frame: frame.assign(**columns), **{**sections, "split": split})
+        made = Chain(load_config(data.config), tmp_path / column, workers=None, until=None).run(str(data.table), "")
+        of_time = [one for one in made.heads["price"].slices if one.feature == column]
+        assert [(one.value, one.n, one.kind) for one in of_time] == [
+            (f"{first} to {last}", 20, kind) for first, last in zip(quarters[::2], quarters[1::2], strict=True)
+        ]

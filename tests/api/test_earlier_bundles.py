@@ -74,6 +74,16 @@ def test_what_was_one_number_is_one_number_of_the_score_that_it_became() -> None
         assert (score.weighted.value, score.weighted.interval.low) == (written[name]["weighted"], None)
 
 
+def test_the_score_of_a_slice_by_row_weights_is_one_number_of_what_it_became() -> None:
+    """Format 7 of the evaluation has an interval and a coverage beside it."""
+    run = next(path for path in EARLIER if path.name.endswith("evaluation-6"))
+    written = json.loads((run / "evaluate" / "EvaluationReport.json").read_text())["heads"]["rent"]["slices"]
+    read = EvaluationReport.read(run / "evaluate").heads["rent"].slices
+    assert any(one["weighted"] is not None for one in written)
+    for was, one in zip(written, read, strict=True):
+        assert (one.weighted and one.weighted.score) == was["weighted"]
+
+
 def test_what_it_does_not_hold_is_said() -> None:
     """Profiles of the train rows came with format 7 of the preprocessing."""
     run = next(path for path in EARLIER if "preprocessing-6" in path.name)

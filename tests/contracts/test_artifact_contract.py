@@ -93,8 +93,8 @@ def test_a_folder_that_is_no_artifact_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "code", "shown"),
     [
-        ({"format_version": 5}, "format-version", ["5", "4"]),
-        ({"format_version": None}, "format-version", ["None", "4"]),
+        ({"format_version": 6}, "format-version", ["6", "5"]),
+        ({"format_version": None}, "format-version", ["None", "5"]),
         ({"rows_read": "many"}, "artifact-damaged", ["rows_read"]),
         ({"surplus": 1}, "artifact-damaged", ["surplus"]),
         ({"rejections": [{"column": "a"}]}, "artifact-damaged", ["rejections.0.reason"]),

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import write_tiny
 from PIL import Image
 from refusals import refusal
+from trainings import leave_out_serving
 
 from polyhead.contracts.bundle import ModelBundle
 from polyhead.contracts.config import load_config
@@ -115,3 +117,89 @@ def test_wrong_inputs_are_refused(made: Any, table: pd.DataFrame, tiny: Any) -> 
     validate.run(config=load_config(other.config), table=str(other.table), out=other.folder / "V")
     with refusal(ArtifactError, "origin-mismatch"):
         run(bundle=made.bundle, table=str(made.table), train=other.folder / "V")
+
+
+@pytest.fixture(scope="module")
+def embedding(tf: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
+    """A folder with a model of pictures, one and several a row, and texts, and the table that it was trained on."""
+    from polyhead.preprocess import step as preprocess
+    from polyhead.shard import step as shard
+    from polyhead.train import step as train
+
+    folder = tmp_path_factory.mktemp("embedding")
+    features = {
+        "photo": {"kind": "image", "size": [16, 16]},
+        "gallery": {"kind": "images", "size": [16, 16], "max_pictures": 2},
+        "note": {"kind": "text", "min_documents": 1},
+    }
+
+    def with_gallery(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(gallery=frame["photo"] + "|" + frame["photo"][::-1].to_numpy())
+
+    data = write_tiny(
+        folder,
+        rows=320,
+        change=with_gallery,
+        features=features,
+        targets={"price": {"kind": "regression"}},
+        split={"fractions": {"train": 0.5, "val": 0.3, "test": 0.2}},
+        train={"epochs": 1},
+        ensemble={"use": "off", "members": []},
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        leave_out_serving(patch)
+        config, made = load_config(data.config), {name: folder / name for name in "VPST"}
+        validate.run(config=config, table=str(data.table), out=made["V"])
+        preprocess.run(config=config, data=made["V"], out=made["P"])
+        shard.run(config=config, data=made["V"], preprocessing=made["P"], out=made["S"])
+        train.run(config=config, shards=made["S"], preprocessing=made["P"], out=made["T"])
+    return folder, data.frame
+
+
+def vectors_of(report: DriftReport) -> dict[str, ColumnDrift]:
+    return {one.column: one for one in report.columns if one.of == "vectors"}
+
+
+def test_what_a_network_makes_of_rows_is_compared(
+    embedding: tuple[Path, pd.DataFrame], polyhead: Any, tmp_path: Path
+) -> None:
+    """Its own rows are alike; pictures of other colours are not, and what is compared beside them still is.
+
+    A profile is of rows that the network has not learned from, and no row is in it.
+    """
+    folder, frame = embedding
+    kept = {path.stem: json.loads(path.read_text()) for path in (folder / "T" / "embeddings").iterdir()}
+    assert kept.keys() == {"photo", "gallery", "note"}
+    splits = pd.read_parquet(folder / "P" / "splits.parquet")["__split__"]
+    assert {of["rows"] for of in kept.values()} == {(splits == "val").sum()}
+    assert {len(of["axes"]) + 1 for of in kept.values()} == {len(of["mean"]) for of in kept.values()}
+    own = polyhead("drift", folder / "T", folder / "table.csv")
+    assert (own.code, "Fréchet" in own.out, "drift:   none" in own.out) == (0, True, True), own.err
+    (tmp_path / "images").mkdir()
+    for at, name in enumerate(frame["photo"]):
+        pixels = 255 - np.asarray(Image.open(folder / name))
+        Image.fromarray(pixels).save(tmp_path / name)
+        if at % 5 == 0:
+            (tmp_path / name).write_bytes(b"no picture")
+    frame.assign(note=frame["note"].where(frame.index < 300)).to_csv(tmp_path / "other.csv", index=False)
+    result = polyhead("drift", folder / "T", "other.csv", "--json")
+    assert result.code == 3, result.err
+    found = vectors_of(DriftReport.parse(result.out.encode(), "stdout"))
+    assert {name: one.drift for name, one in found.items()} == {"photo": "large", "gallery": "large", "note": "none"}
+    assert 50 <= found["note"].rows <= found["photo"].rows < 320
+    assert all(one.psi is None and one.frechet is not None for one in found.values())
+
+
+def test_few_rows_are_said_to_be_too_few_for_vectors_and_none_are_made_where_these_are_not_asked_for(
+    embedding: tuple[Path, pd.DataFrame], polyhead: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, frame = embedding
+    monkeypatch.setattr("polyhead.drift.embedding.vectors_of", None)
+    bare = polyhead("drift", folder / "T", folder / "table.csv", "--no-embeddings")
+    assert (bare.code, "vectors" in bare.out) == (0, False), bare.err
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    report = run(bundle=folder / "T", table=frame.assign(note=frame["note"].where(frame.index < 10)).head(60))
+    assert vectors_of(report).keys() == {"photo", "gallery"}
+    assert [note.split(":")[0] for note in report.notes] == ["note"]
+    assert "10 rows" in report.notes[0]

@@ -15,6 +15,7 @@ from polyhead.contracts.evaluation import (
     ReferenceScore,
     Reliability,
     SliceScore,
+    WeighedSlice,
 )
 from polyhead.evaluate.gating.gate import check_gate
 from polyhead.evaluate.scoring.comparing import comparison
@@ -280,9 +281,19 @@ def test_a_rule_may_count_rows_by_their_weights(rule: str, passed: bool) -> None
     alike = MetricScore(value=0.5, baseline=0.5, difference=0.0, verdict="not clearly better", weighted=score)
     other = ReferenceScore(value=0.5, difference=0.2, interval=weighted, verdict="better")
     linear = ReferenceScore(value=0.5, difference=0.0, verdict="not clearly better", weighted=other)
-    part = SliceScore(feature="size", value="s", n=50, metric="r2", score=0.5, weighted=0.65)
-    report = head(r2=alike).model_copy(update={"references": {"linear": {"r2": linear}}, "slices": [part]})
+    by_weights = WeighedSlice(score=0.65, interval=weighted, coverage=0.93)
+    part = SliceScore(feature="size", value="s", n=50, metric="r2", score=0.5, coverage=0.85, weighted=by_weights)
+    held = Conformal(level=0.9, coverage=0.88, interval=Interval(), size=2.0, calibrated_on=100)
+    held = held.model_copy(update={"weighted": held.model_copy(update={"coverage": 0.95, "interval": weighted})})
+    report = head(r2=alike).model_copy(
+        update={"references": {"linear": {"r2": linear}}, "slices": [part], "conformal": held}
+    )
     check = check_of(rule, report)
     assert (check.passed, check.rule) == (passed, rule)
     if "slice" not in rule:
         assert check.value == (0.7 if "weights" in rule else 0.5)
+    elif "weights" in rule:
+        assert check.interval == weighted
+    for of, plain, counted in ((">= 0.9", 0.88, 0.95), ("every slice >= 0.9", 0.85, 0.93)):
+        checks = [check_of(said, report, "conformal_coverage") for said in (of, f"{of} by row weights")]
+        assert [(one.value, one.passed) for one in checks] == [(plain, False), (counted, True)]

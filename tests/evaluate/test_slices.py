@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from benchmarks.coverage import POPULATIONS
 from benchmarks.slices import alarms, parts
@@ -15,6 +17,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, r2_score
 
 from polyhead.contracts.evaluation import SliceScore
+from polyhead.evaluate.scoring.comparing import compare
 from polyhead.evaluate.scoring.slices import MOST_LISTED, FeatureSlice, holm, slice_scores, slices_of
 from polyhead.kinds.base import VocabularyFile
 from polyhead.kinds.features.category.config import CategoryFeature, CategoryStatistics
@@ -22,7 +25,7 @@ from polyhead.kinds.features.datetime.config import PARTS, DatetimeFeature, Date
 from polyhead.kinds.features.multicategory.config import MulticategoryFeature, MulticategoryStatistics
 from polyhead.kinds.features.numeric.config import NumericFeature, NumericStatistics
 from polyhead.kinds.features.text.config import TextFeature
-from polyhead.kinds.slices import Slice, written
+from polyhead.kinds.slices import Slice, by_time, written
 from polyhead.kinds.targets.class_score import ClassOutcome
 from polyhead.kinds.targets.regression.score import NumberOutcome
 
@@ -108,6 +111,38 @@ def test_moments_are_cut_into_periods_on_local_clocks(moments: list[str], names:
     found = sliced(DatetimeFeature(kind="datetime", time_zone="Etc/GMT-1"), statistics, np.array([*seconds, np.nan]))
     assert [one.slice.value for one in found] == [*names, "missing"]
     assert np.sum([one.slice.rows for one in found], axis=0).tolist() == [1] * (len(moments) + 1)
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=60))
+def test_times_are_cut_into_quarters_of_the_rows(values: list[int]) -> None:
+    """As NumPy has quantiles that are values: a quarter ends with its share of the rows; equals are together."""
+    found = by_time(pl.Series(values, dtype=pl.Float64))
+    quarters = np.unique(np.quantile(values, [0.25, 0.5, 0.75, 1], method="inverted_cdf"))
+    place = np.searchsorted(quarters, values)
+    assert [one.rows.tolist() for one in found] == [(place == at).tolist() for at in range(len(quarters))]
+    ends = [(min(rows), max(rows)) for one in found if (rows := np.array(values)[one.rows].tolist())]
+    assert [one.value for one in found] == [str(a) if a == b else f"{a} to {b}" for a, b in ends]
+    assert {one.kind for one in found} == {"range"}
+
+
+@pytest.mark.parametrize(
+    ("step", "first", "last"),
+    [
+        ("1d", "2024-03-01 to 2024-03-02", "2024-03-07 to 2024-03-08"),
+        ("7h", "2024-03-01 00:00 to 2024-03-01 07:00", "2024-03-02 18:00 to 2024-03-03 01:00"),
+        ("1s", "2024-03-01 00:00:00 to 2024-03-01 00:00:01", "2024-03-01 00:00:06 to 2024-03-01 00:00:07"),
+    ],
+)
+def test_quarters_of_moments_are_named_on_local_clocks_no_finer_than_tells_them_apart(
+    step: str, first: str, last: str
+) -> None:
+    """Midnight in Berlin is the evening before in UTC."""
+    begin = dt.datetime(2024, 3, 1)
+    moments = pl.datetime_range(begin, interval=step, end=begin + dt.timedelta(days=8), time_zone="Europe/Berlin")
+    found = by_time(pl.select(moments.alias("time"))["time"].head(8))
+    assert [int(one.rows.sum()) for one in found] == [2, 2, 2, 2]
+    assert (found[0].value, found[-1].value) == (first, last)
+    assert {one.kind for one in found} == {"period"}
 
 
 def test_of_other_kinds_only_the_missing_ones_are_a_slice() -> None:
@@ -197,21 +232,35 @@ def test_a_slice_with_larger_errors_stands_out_by_r2() -> None:
 
 
 def test_a_slice_has_a_score_by_the_rows_weights_too() -> None:
-    """As scikit-learn's `sample_weight`; the score beside it, and what stands out, know nothing of them."""
+    """As scikit-learn's `sample_weight`, with the interval that a head of these rows alone would have.
+
+    The score beside it, and what stands out, know nothing of them.
+    """
     random = np.random.default_rng(5)
     true = random.normal(size=200)
-    outcome = NumberOutcome("regression", true, true + random.normal(size=200))
+    covered = random.uniform(size=200) < 0.9
+    outcome = NumberOutcome("regression", true, true + random.normal(size=200), covered=covered)
     weights = random.uniform(0, 3, 200)
     inside = random.uniform(size=200) < 0.5
     slices = [FeatureSlice("x", Slice("value", "a", inside))]
 
     def found(**given: Any) -> SliceScore:
         known = np.ones(200, bool)
-        (score,) = slice_scores(outcome, slices, known, metric="r2", named=["x"], resamples=0, seed=0, **given).listed
+        (score,) = slice_scores(
+            outcome, slices, known, metric="r2", named=["x"], resamples=1_000, seed=0, **given
+        ).listed
         return score
 
     weighed, plain = found(weights=weights), found()
     expected = r2_score(true[inside], outcome.predicted[inside], sample_weight=weights[inside])
-    assert weighed.weighted == pytest.approx(expected)
+    whole = compare(
+        part := outcome.rows(np.flatnonzero(inside)), part, resamples=1_000, seed=0, weights=weights[inside]
+    )
+    assert weighed.weighted is not None
+    assert weighed.weighted.score == pytest.approx(expected)
+    assert weighed.weighted.interval == whole["r2"].weighted.interval  # type: ignore[union-attr]
+    assert weighed.weighted.interval.low is not None
+    assert weighed.weighted.coverage == pytest.approx(np.average(covered[inside], weights=weights[inside]))
+    assert plain.coverage == covered[inside].mean()
     assert plain.weighted is None
     assert weighed.model_copy(update={"weighted": None}) == plain

@@ -336,5 +336,6 @@ def test_a_number_that_is_far_off_is_a_suspect() -> None:
     true[20, 1] += 40.0
     found = NumbersOutcome("regressions", true, predicted, ("a", "b"), (Scale(), Scale()))
     statistics = RegressionsStatistics(columns=["a", "b"], count=9, missing=0, each=[number(1.0), number(1.0)])
-    (suspect,) = [one for one in SCORE.suspects(statistics, found) if one.score > 20]
+    target = RegressionsTarget(kind="regressions", columns=["a", "b"])
+    (suspect,) = [one for one in SCORE.suspects(target, statistics, found) if one.score > 20]
     assert (suspect.row, suspect.label, suspect.true) == (20, "b", repr(float(true[20, 1])))

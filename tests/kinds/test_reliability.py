@@ -126,3 +126,54 @@ def test_what_intervals_held_is_told_with_its_exact_interval() -> None:
     assert conformal_of(outcome, None) is None
     assert conformal_of(NumberOutcome("regression", np.zeros(4), np.zeros(4)), fitted) is None
     assert conformal_of(NumberOutcome("regression", np.zeros(4), np.full(4, np.nan)), fitted) is None
+
+
+def test_what_intervals_held_is_told_by_row_weights_too() -> None:
+    """As NumPy weighs, beside what they hold of rows; weights that are all the same change the method alone."""
+    rng = np.random.default_rng(0)
+    covered, sizes, weights = rng.random(400) < 0.85, rng.uniform(1, 3, 400), rng.uniform(0, 3, 400)
+    outcome = NumberOutcome("regression", np.zeros(400), np.zeros(400), covered=covered, sizes=sizes)
+    fitted = Conformity(level=0.9, radius=1.0, rows=77)
+    plain, found, alike = (conformal_of(outcome, fitted, given) for given in (None, weights, np.full(400, 7.0)))
+    assert plain is not None
+    assert found is not None
+    assert found.weighted is not None
+    assert alike is not None
+    assert alike.weighted is not None
+    assert plain.weighted is None
+    assert found.model_copy(update={"weighted": None}) == plain
+    assert found.weighted.coverage == pytest.approx(np.average(covered, weights=weights), rel=1e-12)
+    assert found.weighted.size == pytest.approx(np.average(sizes, weights=weights), rel=1e-12)
+    assert found.weighted.interval.method == "jackknife of groups"
+    assert alike.weighted.coverage == pytest.approx(plain.coverage)
+    for one in (found.weighted.interval, alike.weighted.interval):
+        assert one.low is not None
+        assert one.high is not None
+    own, theirs = plain.interval, alike.weighted.interval
+    assert theirs.high - theirs.low == pytest.approx(own.high - own.low, rel=0.3)  # type: ignore[operator]
+    few = outcome.rows(np.arange(20))
+    said = conformal_of(few, fitted, np.ones(20))
+    assert said is not None
+    assert said.interval.low is not None
+    nothing = conformal_of(outcome, fitted, np.zeros(400))
+    assert nothing is not None
+    assert nothing.weighted is None
+
+
+@pytest.mark.parametrize("rows", [60, 400])
+def test_the_interval_of_what_is_held_by_row_weights_keeps_its_promise(rows: int) -> None:
+    """It holds the true share in 95 of 100 samples, give or take what 300 samples are off by."""
+    rng = np.random.default_rng(1)
+    fitted, hits = Conformity(level=0.9, radius=1.0, rows=77), 0
+    for _ in range(300):
+        outcome = NumberOutcome(
+            "regression", np.zeros(rows), np.zeros(rows), covered=rng.random(rows) < 0.9, sizes=np.ones(rows)
+        )
+        found = conformal_of(outcome, fitted, rng.uniform(0.2, 2, rows))
+        assert found is not None
+        assert found.weighted is not None
+        span = found.weighted.interval
+        assert span.low is not None
+        assert span.high is not None
+        hits += span.low <= 0.9 <= span.high
+    assert 0.91 <= hits / 300 <= 0.99

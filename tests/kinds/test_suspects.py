@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from polyhead.kinds.suspects import contradicted, far_off
+from polyhead.kinds.targets.count.config import CountStatistics, CountTarget
+from polyhead.kinds.targets.count.deviance import even
 from polyhead.kinds.targets.count.score import SCORE as COUNT
 from polyhead.kinds.targets.count.score import CountOutcome
-from polyhead.kinds.targets.multilabel.config import LabelStatistics
+from polyhead.kinds.targets.multilabel.config import LabelStatistics, MultilabelTarget
 from polyhead.kinds.targets.multilabel.score import SCORE as LABELS
 from polyhead.kinds.targets.multilabel.score import LabelOutcome
+
+STATISTICS = CountStatistics(count=9, missing=0, mean=1.0, deviance=1.0, dispersion=0.5, dispersed_deviance=1.0)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(2, 4))
@@ -70,7 +75,8 @@ def test_each_label_of_several_is_looked_at_alone() -> None:
     yes = np.array([[0.9, 0.1]] * 5 + [[0.1, 0.9]] * 5)
     true = (yes > 0.5).astype(np.int64)
     true[0] = [0, 0]
-    found = LABELS.suspects(statistics, LabelOutcome("multilabel", true, true, yes))
+    target = MultilabelTarget(kind="multilabel")
+    found = LABELS.suspects(target, statistics, LabelOutcome("multilabel", true, true, yes))
     assert [(one.row, one.label, one.true, one.predicted) for one in found] == [(0, "a", "no", "yes")]
     assert found[0].score == 0.9
 
@@ -81,6 +87,27 @@ def test_counts_are_compared_by_their_roots() -> None:
     means = rng.choice([4.0, 10_000.0], 200)
     true = rng.poisson(means).astype(float)
     true[0], means[0], true[1], means[1] = 104.0, 4.0, 10_100.0, 10_000.0
-    found = [one.row for one in COUNT.suspects(None, CountOutcome("count", true, means))]  # type: ignore[arg-type]
+    target, found = CountTarget(kind="count"), CountOutcome("count", true, means, dispersion=0.5)
+    rows = [one.row for one in COUNT.suspects(target, STATISTICS, found)]
+    assert 0 in rows
+    assert 1 not in rows
+
+
+def test_counts_of_a_negative_binomial_head_are_compared_where_they_scatter_alike() -> None:
+    """NumPy draws them; on roots, a fifth of the large ones would be suspects. A count that is far off still is one."""
+    rng, dispersion = np.random.default_rng(3), 0.5
+    means = np.repeat([4.0, 20.0, 10_000.0], [600, 300, 100])
+    true = rng.negative_binomial(1 / dispersion, 1 / (1 + dispersion * means)).astype(float)
+    true[0] = 300.0
+    outcome = CountOutcome("count", true, means, dispersion=dispersion)
+
+    def suspects(distribution: str) -> list[int]:
+        target = CountTarget.model_validate({"kind": "count", "distribution": distribution})
+        return [one.row for one in COUNT.suspects(target, STATISTICS, outcome)]
+
+    assert sum(row >= 900 for row in suspects("poisson")) > 20
+    found = suspects("negative_binomial")
     assert 0 in found
-    assert 1 not in found
+    assert len(found) < 10
+    spreads = [even(true[means == mean], dispersion).std() for mean in (20.0, 10_000.0)]
+    assert spreads[0] == pytest.approx(spreads[1], rel=0.2)

@@ -136,6 +136,14 @@ def drift(
         ),
     ] = "",
     out: Annotated[str, typer.Option(metavar="DIR", help="A folder for the report, here or in a bucket.")] = "",
+    no_embeddings: Annotated[
+        bool,
+        typer.Option(
+            "--no-embeddings",
+            help="Leave out what the network makes of pictures, texts and vectors, for which TensorFlow is loaded. "
+            "Default: it is compared, of 1,000 rows at most.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare new rows with those a model was fitted on; exits with 0, or with 3 if a column drifted far."""
@@ -144,7 +152,7 @@ def drift(
     from polyhead.results import print_drift
 
     with step("drift"):
-        report = compare_rows(bundle=bundle, table=table, train=train, out=out)
+        report = compare_rows(bundle=bundle, table=table, train=train, out=out, embeddings=not no_embeddings)
     print_json(report) if as_json else print_drift(report)
     if report.drift == "large":
         raise typer.Exit(_NOT_SO)

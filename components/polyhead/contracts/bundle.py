@@ -10,6 +10,8 @@
 <out>/config.json          the configuration it was trained by
 <out>/history.json         one record per epoch
 <out>/sheets/              <feature>.jpg: pictures of train rows, and what training makes of them
+<out>/embeddings/          <feature>.json: a `VectorProfile` of what the network makes of pictures, texts and vectors;
+                           absent where fewer than 50 train rows or 50 val rows have one, or it has learned from both
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ BUNDLED_PREPROCESSING = "preprocessing"
 BUNDLED_CONFIG = "config.json"
 HISTORY = "history.json"
 SHEETS = "sheets"
+EMBEDDINGS = "embeddings"
 
 NETWORK = "network"
 """The name of the network among the members that a head is made of."""
@@ -250,12 +253,12 @@ class ModelBundle(Contract):
         signatures: Of the SavedModel, by name. Default: none, as in bundles that do not say.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 4
-    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {3: entries_added}
+    FORMAT_VERSION: ClassVar[int] = 5
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {3: entries_added, 4: entries_added}
     # TensorFlow numbers the graph's functions by what its process traced before, as a resumed training does.
     DERIVED: ClassVar[frozenset[str]] = frozenset({f"{SERVING_MODEL}/{name}" for name in SERVING_GRAPH})
 
-    format_version: int = 4
+    format_version: int = 5
     heads: dict[str, str]
     parameters: int
     epochs: int

@@ -201,7 +201,7 @@ def _check_rule(document: Document, rule: Rule, where: str) -> Iterator[Problem]
         return
     if rule.weighted:
         own = document.mapping(["targets", rule.head])
-        if rule.metric in beside:
+        if rule.metric == CALIBRATION_ERROR:
             what = f"{rule.metric} is not measured by row weights"
             yield Problem("no-row-weights", what, where=where, hint='leave "by row weights" out')
         elif (own["weight"] if "weight" in own else document.get(["weight"])) is None:

@@ -45,11 +45,12 @@ class DriftReport(Contract):
         columns: Every comparison: the features in the config's order, then the targets that the table has.
         classifier: None where the rows that the model was made from were not given.
         drift: The largest of all; large too where more rows are rejected than `validate.max_rejected` allows.
+        notes: What was not compared, and why.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 1
+    FORMAT_VERSION: ClassVar[int] = 2
 
-    format_version: int = 1
+    format_version: int = 2
     table: str
     rows_read: int
     rows_rejected: int
@@ -58,6 +59,7 @@ class DriftReport(Contract):
     columns: list[ColumnDrift]
     classifier: DomainClassifier | None = Field(None)
     drift: Drift
+    notes: list[str] = Field([])
 
     @classmethod
     def made_by(cls) -> str:

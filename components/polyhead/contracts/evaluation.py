@@ -82,6 +82,20 @@ class MetricScore(Record):
     weighted: MetricScore | None = None
 
 
+class WeighedSlice(Record):
+    """What a slice says with its rows counted by their row weights.
+
+    Attributes:
+        score: As in `SliceScore`.
+        interval: Of `score`.
+        coverage: As in `SliceScore`.
+    """
+
+    score: float | None
+    interval: Interval = Interval()
+    coverage: float | None = None
+
+
 class SliceScore(Record):
     """A head's headline metric on some of the rows.
 
@@ -97,7 +111,8 @@ class SliceScore(Record):
         stands_out: Whether the rows are worse than the others by more than chance explains, with all slices of the
             head tried: the p-value of `difference` after Holm's correction is below 0.05.
         coverage: The share of the rows whose true value lies in its conformal interval or set; None without one.
-        weighted: `score` by the head's row weights; None where it has none. What stands out is told without them.
+        weighted: The same with the rows counted by their row weights; None where the head has none. What stands out is
+            told without them.
     """
 
     feature: str
@@ -110,7 +125,7 @@ class SliceScore(Record):
     difference: float | None = None
     stands_out: bool = False
     coverage: float | None = None
-    weighted: float | None = None
+    weighted: WeighedSlice | None = None
 
 
 class Worth(Record):
@@ -200,6 +215,7 @@ class Conformal(Record):
         interval: Of `coverage`.
         size: The mean width of the intervals, in the target's unit, or the mean number of classes in a set.
         calibrated_on: The val rows that they were fitted on.
+        weighted: All of this with the test rows counted by their row weights; None where the head has none.
     """
 
     level: float
@@ -207,6 +223,7 @@ class Conformal(Record):
     interval: Interval
     size: float
     calibrated_on: int
+    weighted: Conformal | None = None
 
 
 class ReferenceScore(Record):
@@ -333,6 +350,16 @@ def _weighted_scores(entries: dict[str, Any]) -> dict[str, Any]:
     return entries | {"heads": {name: upgraded(head) for name, head in entries["heads"].items()}}
 
 
+def _weighed_slices(entries: dict[str, Any]) -> dict[str, Any]:
+    """The score of a slice by row weights was a number."""
+
+    def upgraded(one: dict[str, Any]) -> dict[str, Any]:
+        return one if one.get("weighted") is None else one | {"weighted": {"score": one["weighted"]}}
+
+    heads = {name: head | {"slices": [*map(upgraded, head["slices"])]} for name, head in entries["heads"].items()}
+    return entries | {"heads": heads}
+
+
 class EvaluationReport(Contract):
     """How good the model is.
 
@@ -349,10 +376,10 @@ class EvaluationReport(Contract):
         findings: What may let the model look better than it is, from `preprocess`.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 6
-    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {4: entries_added, 5: _weighted_scores}
+    FORMAT_VERSION: ClassVar[int] = 7
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {4: entries_added, 5: _weighted_scores, 6: _weighed_slices}
 
-    format_version: int = 6
+    format_version: int = 7
     split: str
     heads: dict[str, HeadReport]
     verdict: Verdict

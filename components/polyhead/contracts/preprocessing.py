@@ -3,7 +3,8 @@
 <out>/Preprocessing.json
 <out>/splits.parquet              `__row__` int64, `__key__` string, `__split__` string (train, val, test; null where
                                   the split's gap leaves a row out), in the clean table's order
-<out>/groups.parquet              where the split has a group: `__key__` and `__group__`, string, of the test rows, by
+<out>/slices.parquet              where the split has a group or a time: `__key__`, string, of the test rows and
+                                  `__group__`, string, or `__time__`, float64 or a moment in the split's time zone, by
                                   which their scores are looked at; as `splits.parquet` no part of a bundle
 <out>/rejected.parquet            where the split has a gap: the rows left out, as in `validate`'s file of this name
 <out>/vocabularies/<feature>.arrow   Arrow IPC: `token` string, `count` int64 and, for text, `idf` float64; of a text's
@@ -31,11 +32,11 @@ from polyhead.errors import ArtifactError, Problem, did_you_mean
 from polyhead.kinds.union import Feature, FeatureStatistics, Target, TargetStatistics
 
 SPLITS_TABLE = "splits.parquet"
-GROUPS_TABLE = "groups.parquet"
+SLICES_TABLE = "slices.parquet"
 FITTED_FILES = ("vocabularies/*", "backbones/*")
 """What a model needs beside the contract, as patterns."""
 
-ROW_FILES = (SPLITS_TABLE, GROUPS_TABLE)
+ROW_FILES = (SPLITS_TABLE, SLICES_TABLE)
 """What is there of single rows, which a bundle does not hold."""
 
 
@@ -68,11 +69,11 @@ class Preprocessing(Contract):
         findings: What may let a model look better than it is: those of `validate`, and what this split adds.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 8
-    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {6: entries_added, 7: _dispersions_added}
+    FORMAT_VERSION: ClassVar[int] = 9
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {6: entries_added, 7: _dispersions_added, 8: entries_added}
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_FIT
 
-    format_version: int = 8
+    format_version: int = 9
     features: dict[str, Feature]
     targets: dict[str, Target]
     rows: dict[str, int]

@@ -134,13 +134,14 @@ class ValidationReport(Contract):
         images_checked: Different image files that were looked at.
         warnings: What is allowed but deserves attention.
         findings: What may let a model look better than it is; what depends on the split, only where the table gives it.
+        dated: Whether the split's times are dates and times, and `__time__` seconds; false without any.
         passed: Whether the later steps may use the clean table.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 4
+    FORMAT_VERSION: ClassVar[int] = 5
     DECIDED_BY: ClassVar[frozenset[Decides]] = THE_DATA
 
-    format_version: int = 4
+    format_version: int = 5
     table: str
     image_root: str
     rows_read: int
@@ -152,6 +153,7 @@ class ValidationReport(Contract):
     images_checked: int
     warnings: list[str]
     findings: list[Finding] = Field([])
+    dated: bool = False
     passed: bool
 
     @classmethod

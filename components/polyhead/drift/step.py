@@ -8,13 +8,13 @@ from pathlib import Path
 import polars as pl
 
 from polyhead.contracts.artifact import require_same
-from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, ModelBundle
+from polyhead.contracts.bundle import BUNDLED_CONFIG, BUNDLED_PREPROCESSING, CORE_MODEL, EMBEDDINGS, ModelBundle
 from polyhead.contracts.config import Config
 from polyhead.contracts.drifted import DomainClassifier, DriftReport
 from polyhead.contracts.preprocessing import Preprocessing
-from polyhead.contracts.profile import Profile
-from polyhead.contracts.validation import CLEAN_TABLE, EMBEDDED_PICTURES, ROW, ValidationReport
-from polyhead.errors import ArtifactError, DataError
+from polyhead.contracts.profile import ColumnDrift, Profile, VectorProfile
+from polyhead.contracts.validation import CLEAN_TABLE, EMBEDDED_PICTURES, KEY, ROW, ValidationReport
+from polyhead.errors import ArtifactError, DataError, counted
 from polyhead.kinds.fitting.fit import Site
 from polyhead.kinds.tables import coerce, table_of
 from polyhead.pictures.embedded import EmbeddedPictures
@@ -22,17 +22,28 @@ from polyhead.pictures.folder import PictureFolder
 from polyhead.profiles.comparing import compared, largest
 from polyhead.progress import say
 from polyhead.storage.artifact import check_files, close_artifact, new_artifact
-from polyhead.storage.opened import Input, opens
+from polyhead.storage.opened import Input, opened_artifact, opens
 from polyhead.tables.clean import open_clean
 from polyhead.tables.reading import Table, open_table
 from polyhead.tables.rejected import Rejected
 from polyhead.validate.step import clean_features, image_root, read_features
 
 _FILES = (BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*.json", f"{BUNDLED_PREPROCESSING}/vocabularies/*")
+_MODEL = (CORE_MODEL, f"{BUNDLED_PREPROCESSING}/*", f"{EMBEDDINGS}/*")
+
+_EMBEDDED_ROWS = 1_000
+"""Of the table, that the network sees: with a pretrained one a picture takes a twentieth of a second."""
 
 
-@opens(bundle=Input(ModelBundle, _FILES), train=Input(ValidationReport, (CLEAN_TABLE,)))
-def run(*, bundle: str | Path, table: Table, train: str | Path = "", out: str | Path = "") -> DriftReport:
+@opens(train=Input(ValidationReport, (CLEAN_TABLE,)))
+def run(
+    *,
+    bundle: str | Path,
+    table: Table,
+    train: str | Path = "",
+    out: str | Path = "",
+    embeddings: bool = True,
+) -> DriftReport:
     """Compare a table with the train rows of a model, column by column.
 
     Args:
@@ -42,37 +53,40 @@ def run(*, bundle: str | Path, table: Table, train: str | Path = "", out: str | 
         train: The artifact of `validate` that the model was made from: with its rows a classifier is trained to tell
             the table's rows from them. Default: there is none, since a bundle holds no rows.
         out: Where to write the report as an artifact. Default: nowhere.
+        embeddings: Whether the vectors that the network makes of pictures, texts and vectors are compared too, where
+            the bundle has profiles of them; TensorFlow is loaded for that. Default: true.
 
     Raises:
         DataError: The table cannot be read, lacks features, or has no row that can be used.
         ArtifactError: `bundle` or `train` is none, they do not belong together, or `out` holds something else.
     """
-    trained = ModelBundle.read(bundle)
-    check_files(bundle, trained, _FILES)
-    config = trained.config(bundle)
-    directory = Path(bundle) / BUNDLED_PREPROCESSING
-    fitted = trained.preprocessing(bundle)
-    if not fitted.profiles:
-        what = "keeps no profiles of its train rows, as bundles of earlier versions"
-        raise ArtifactError("no-profiles", what, where=str(bundle), hint="run polyhead preprocess and train again")
-    if out:
+    files = (*_FILES, *(_MODEL if embeddings else ()))
+    with opened_artifact(bundle, ModelBundle, files) as folder:
+        trained = ModelBundle.read(folder)
+        check_files(folder, trained, files)
+        fitted = trained.preprocessing(folder)
+        if not fitted.profiles:
+            what = "keeps no profiles of its train rows, as bundles of earlier versions"
+            raise ArtifactError("no-profiles", what, where=str(folder), hint="run polyhead preprocess and train again")
+        if not out:
+            return _report(trained, folder, fitted, table, train, embeddings=embeddings)
         with new_artifact(out, DriftReport) as aside:
-            report = close_artifact(aside, _report(trained, config, fitted, directory, table, train))
-    else:
-        report = _report(trained, config, fitted, directory, table, train)
-    return report
+            return close_artifact(aside, _report(trained, folder, fitted, table, train, embeddings=embeddings))
 
 
 def _report(
-    trained: ModelBundle, config: Config, fitted: Preprocessing, directory: Path, table: Table, train: str | Path
+    trained: ModelBundle, bundle: Path, fitted: Preprocessing, table: Table, train: str | Path, *, embeddings: bool
 ) -> DriftReport:
+    config, directory = trained.config(bundle), bundle / BUNDLED_PREPROCESSING
     with tempfile.TemporaryDirectory(prefix="polyhead-") as folder:
         held = Path(folder, EMBEDDED_PICTURES)
         rows_read, rows, rejected = _rows(config, fitted, table, held)
         pictures = PictureFolder(image_root(config, table), EmbeddedPictures(held))
         site = Site(directory, pictures, config.validate_.max_pixels)
-        profiles = {name: _profile(name, config, fitted, site, rows[name]) for name in rows.columns if name != ROW}
-    columns = compared({name: fitted.profiles[name] for name in (*config.features, *config.targets)}, profiles)
+        members = [name for name in (*config.features, *config.targets) if name in rows.columns]
+        profiles = {name: _profile(name, config, fitted, site, rows[name]) for name in members}
+        apart, notes = _embedded(trained, bundle, config, pictures, rows) if embeddings else ([], [])
+    columns = compared({name: fitted.profiles[name] for name in (*config.features, *config.targets)}, profiles, apart)
     classifier = _classifier(config, fitted, train, rows) if train else None
     drifts = [one.drift for one in columns]
     if classifier is not None:
@@ -89,7 +103,33 @@ def _report(
         columns=columns,
         classifier=classifier,
         drift=largest(drifts),
+        notes=notes,
     )
+
+
+def _embedded(
+    trained: ModelBundle, bundle: Path, config: Config, pictures: PictureFolder, rows: pl.DataFrame
+) -> tuple[list[ColumnDrift], list[str]]:
+    """The features whose vectors the bundle has profiles of, by these, and why others of them are not compared."""
+    kept = {
+        name: VectorProfile.model_validate_json((bundle / path).read_bytes())
+        for name in config.features
+        if (path := f"{EMBEDDINGS}/{name}.json") in trained.files
+    }
+    if not kept:
+        return [], []
+    from polyhead.drift.embedding import vectors_of
+    from polyhead.profiles.vectors import FEWEST_ROWS, vector_drift
+
+    some = rows if rows.height <= _EMBEDDED_ROWS else rows.sample(_EMBEDDED_ROWS, seed=0)
+    made = vectors_of(bundle, config, pictures, some)
+    few = {name: len(made.get(name, ())) for name in kept if len(made.get(name, ())) < FEWEST_ROWS}
+    notes = [
+        f"{name}: vectors are not compared, since {counted(there, 'row')} with a value {'is' if there == 1 else 'are'} "
+        f"too few: it needs {FEWEST_ROWS}"
+        for name, there in few.items()
+    ]
+    return [vector_drift(name, of, made[name]) for name, of in kept.items() if name not in few], notes
 
 
 def _rows(config: Config, fitted: Preprocessing, table: Table, held: Path) -> tuple[int, pl.DataFrame, Rejected]:
@@ -106,7 +146,7 @@ def _rows(config: Config, fitted: Preprocessing, table: Table, held: Path) -> tu
         for column, name in targets.items()
         if column in frame.columns
     ]
-    rows = clean.select(ROW, *config.features).hstack(there).filter(~pl.col(ROW).is_in(list(rejected.rows)))
+    rows = clean.select(ROW, KEY, *config.features).hstack(there).filter(~pl.col(ROW).is_in(list(rejected.rows)))
     if not rows.height:
         first = rejected.summary()[0].example if rejected.rows else ""
         name = table if isinstance(table, str) else "the DataFrame"

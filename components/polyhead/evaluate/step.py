@@ -37,9 +37,9 @@ from polyhead.contracts.evaluation import (
     HeadReport,
     Hiding,
 )
-from polyhead.contracts.preprocessing import GROUPS_TABLE, Preprocessing
+from polyhead.contracts.preprocessing import SLICES_TABLE, Preprocessing
 from polyhead.contracts.shards import ShardManifest
-from polyhead.contracts.validation import GROUP, KEY
+from polyhead.contracts.validation import GROUP, KEY, TIME
 from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.evaluate.gating.gate import check_gate
 from polyhead.evaluate.inputs.worth import Group, batches_for, groups_of, worth_of
@@ -54,7 +54,7 @@ from polyhead.evaluate.scoring.slices import MOST_FEATURES, FeatureSlice, slice_
 from polyhead.kinds.entries import raw_weight
 from polyhead.kinds.protocols.score import Arrays, Outcome
 from polyhead.kinds.scores import score_of
-from polyhead.kinds.slices import by_word
+from polyhead.kinds.slices import by_time, by_word
 from polyhead.kinds.union import TargetStatistics
 from polyhead.model import backend
 from polyhead.page.rows import MappedRow, ShownRow
@@ -98,7 +98,7 @@ class _Rows:
 @opens(
     bundle=Input(ModelBundle, (*_BUNDLE, f"{REFERENCE_MODELS}*", HISTORY, f"{SHEETS}/*")),
     shards=Input(SHARDS, ("test-*",)),
-    preprocessing=Input(Preprocessing, (GROUPS_TABLE,)),
+    preprocessing=Input(Preprocessing, (SLICES_TABLE,)),
     retrained=Input(EvaluationReport, (PREDICTIONS_TABLE, EVALUATED_CONFIG)),
 )
 def run(
@@ -148,7 +148,7 @@ def run(
             check_comparable(other, shards, fitted)
         rows = _predict(config, bundle, manifest, Path(shards), other)
         if config.evaluate.slices == "auto":
-            rows.slices.extend(_groups(config, preprocessing, fitted, rows.table))
+            rows.slices.extend(_of_the_split(config, preprocessing, fitted, rows))
         smaller = [_smaller(place, config, rows.table) for place in retrained]
         rows.table.write_parquet(directory / PREDICTIONS_TABLE, compression="zstd")
         heads, suspects = {}, []
@@ -232,15 +232,23 @@ def _smaller(place: str | Path, config: Config, table: pl.DataFrame) -> tuple[Gr
     return groups.get(frozenset(left_out), Group(", ".join(left_out), left_out)), said
 
 
-def _groups(config: Config, place: str | Path, fitted: Preprocessing, table: pl.DataFrame) -> list[FeatureSlice]:
-    """The commonest groups that the split keeps together, where their column is not looked at as a feature."""
-    column = config.split.group
-    seen = [one for name in list(config.features)[:MOST_FEATURES] for one in config.columns_of(name)]
-    if column is None or column in seen or GROUPS_TABLE not in fitted.files:
+def _of_the_split(config: Config, place: str | Path, fitted: Preprocessing, rows: _Rows) -> list[FeatureSlice]:
+    """The commonest groups that the split keeps together, or quarters of its time.
+
+    None where these are not known, as of rows that are only scored, and where the column is a feature whose slices part
+    the rows already. Quartiles of the train rows do not: all test rows are later.
+    """
+    section = config.split
+    column = section.group if section.time is None else section.time.column
+    if column is None or SLICES_TABLE not in fitted.files:
         return []
-    groups = pl.read_parquet(checked_file(place, fitted, GROUPS_TABLE))
-    found = table.select("key").join(groups, left_on="key", right_on=KEY, how="left", maintain_order="left")[GROUP]
-    return [FeatureSlice(column, one) for one in by_word(found.fill_null("").to_list())]
+    own = [of for name, of in rows.slices if name in config.features and column in config.columns_of(name)]
+    if any(of.kind != "missing" and not of.rows.all() for of in own):
+        return []
+    known = pl.read_parquet(checked_file(place, fitted, SLICES_TABLE))
+    found = rows.table.select("key").join(known, left_on="key", right_on=KEY, how="left", maintain_order="left")
+    slices = by_time(found[TIME]) if TIME in found.columns else by_word(found[GROUP].fill_null("").to_list())
+    return [FeatureSlice(column, one) for one in slices]
 
 
 def _missing(fitted: Preprocessing, config: Config) -> dict[str, int]:
@@ -453,11 +461,12 @@ def _head_report(
     retrained: list[tuple[Group, dict[Hiding, Outcome]]] = [
         (group, {"retrained": of(said.drop(f"{name}.true"))}) for group, said in smaller
     ]
-    suspects = score.suspects(statistics, outcome) if outcome.finite else []
+    suspects = score.suspects(config.targets[name], statistics, outcome) if outcome.finite else []
     parts = score.parts(outcome)
-    held = {column: conformal_of(part, conformity) for column, part in parts.items()}
+    weighed = score.parts(replace(outcome, weights=weights))
+    held = {column: conformal_of(part, conformity, weighed[column].weights) for column, part in parts.items()}
     of_columns = {column: one for column, one in held.items() if one is not None}
-    conformal = conformal_of(outcome, conformity) or least_held(of_columns)
+    conformal = conformal_of(outcome, conformity, weights) or least_held(of_columns)
     is_said = bundle.refitted or conformal is None  # else the page says it with what they held
     asked: Any = {"metric": headline, "resamples": resamples, "seed": _BOOTSTRAP_SEED}
     head = HeadReport(
@@ -479,7 +488,7 @@ def _head_report(
                 score.parts(baseline)[column],
                 resamples=resamples,
                 seed=_BOOTSTRAP_SEED,
-                weights=score.parts(replace(outcome, weights=weights))[column].weights,
+                weights=weighed[column].weights,
             )
             for column, part in parts.items()
         },

@@ -18,6 +18,8 @@ Booleans = NDArray[np.bool_]
 MOST_SLICES = 20
 """Of a feature, the largest; those of other values have too few rows to say much."""
 
+_QUARTERS = 4
+
 FEW_VALUES = 6
 """Different numbers of a column up to which each is a slice of its own."""
 
@@ -84,6 +86,40 @@ def by_range(values: Floats, edges: Sequence[float]) -> list[Slice]:
     names = [f"up to {texts[0]}", *(f"{a} to {b}" for a, b in itertools.pairwise(texts))]
     slices = [Slice("range", name, place == at) for at, name in enumerate([*names, f"above {texts[-1]}"])]
     return [one for one in slices if one.rows.any()]
+
+
+def by_time(times: pl.Series) -> list[Slice]:
+    """A slice for each quarter of the rows in the order of time, named by its first and its last; equals go together.
+
+    Args:
+        times: Numbers, or moments, which are written as on the clocks of their time zone, no finer than tells the
+            quarters apart; without a missing one.
+    """
+    ordered = times.sort()
+    lasts = ordered.gather([-(-len(times) * part // _QUARTERS) - 1 for part in range(1, _QUARTERS + 1)]).unique().sort()
+    place = lasts.search_sorted(times, side="left").to_numpy()
+    firsts = ordered.gather([0, *(ordered.search_sorted(last, side="right") for last in lasts[:-1])])
+    kind: SliceKind = "range"
+    if isinstance(times.dtype, pl.Datetime):
+        kind, (begin, end) = "period", _moments(firsts, lasts)
+    else:
+        texts = written(sorted({*firsts, *lasts}))
+        names = dict(zip(sorted({*firsts, *lasts}), texts, strict=True))
+        begin, end = ([names[one] for one in ends] for ends in (firsts, lasts))
+    return [
+        Slice(kind, first if first == last else f"{first} to {last}", place == at)
+        for at, (first, last) in enumerate(zip(begin, end, strict=True))
+    ]
+
+
+def _moments(firsts: pl.Series, lasts: pl.Series) -> tuple[list[str], list[str]]:
+    """Ends of periods that follow one another, in words that tell each from the next."""
+    texts: tuple[list[str], list[str]] = ([], [])
+    for form in ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%.6f"):
+        texts = firsts.dt.strftime(form).to_list(), lasts.dt.strftime(form).to_list()
+        if not any(last == first for last, first in zip(texts[1], texts[0][1:], strict=False)):
+            break
+    return texts
 
 
 def written(numbers: Sequence[float] | Floats) -> list[str]:

@@ -28,7 +28,7 @@ class CutModel(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         super().__init__()
         self._blocks = list(blocks)
         costly = {name: layer for block in blocks for name, layer in block.costly.items()}
-        networks = _networks(core, set(costly.values()))
+        networks = networks_with(core, set(costly.values()))
         vectors = [{name: network.get_layer(layer).input[0] for name, layer in costly.items()} for network in networks]
         self._towers = [
             keras.Model({name: network.input[name] for name in costly}, of)
@@ -74,12 +74,12 @@ class CutModel(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         return said
 
 
-def _networks(core: keras.Model, layers: set[str]) -> list[keras.Model]:
+def networks_with(core: keras.Model, layers: set[str]) -> list[keras.Model]:
     """The networks in a core that have some layers, in order; the core itself, if it has them."""
     if layers & {layer.name for layer in core.layers}:
         return [core]
     inner = [layer for layer in core.layers if isinstance(layer, keras.Model)]
-    return [network for model in inner for network in _networks(model, layers)]
+    return [network for model in inner for network in networks_with(model, layers)]
 
 
 def _behind(core: keras.Model, networks: Sequence[keras.Model], vectors: Sequence[Mapping[str, Any]]) -> keras.Model:

@@ -25,6 +25,7 @@ from polyhead.kinds.protocols.graph import Batch
 from polyhead.model import members as _members  # noqa: F401  # Keras finds its layers by their names
 from polyhead.model.covering import Moved, moved
 from polyhead.model.cutting import CutModel
+from polyhead.model.embedding import Embedding
 from polyhead.model.encoding import kept_pictures
 from polyhead.model.outputs import predictions
 from polyhead.model.transforms import FeatureTransforms
@@ -195,6 +196,15 @@ class Predictor:
             ]
             found[name] = np.concatenate(padded)
         return found
+
+    def vectors(self, batches: Iterable[Any]) -> dict[str, NDArray[np.float32]]:
+        """What the network makes of pictures, texts and vectors, by feature, float32 (rows with a value, units).
+
+        Args:
+            batches: Serialised examples as for `predict`.
+        """
+        made = tf.function(self._inputs, input_signature=_EXAMPLES, autograph=False)
+        return Embedding(self._core, self._blocks)(made(tf.convert_to_tensor(batch)) for batch in batches)
 
     def _inputs(self, batch: tf.Tensor) -> Batch:
         inputs: Batch = self._transforms(self._parse(batch)[1])

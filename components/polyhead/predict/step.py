@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -24,28 +23,24 @@ from polyhead.contracts.prediction import (
     PredictionPlan,
     Predictions,
 )
-from polyhead.contracts.validation import CLEAN_TABLE, EMBEDDED_PICTURES, KEY, REJECTED_TABLE, ROW
+from polyhead.contracts.validation import CLEAN_TABLE, EMBEDDED_PICTURES, REJECTED_TABLE, ROW
 from polyhead.errors import ArtifactError, DataError, counted
-from polyhead.examples.encoding import examples_of
-from polyhead.examples.rows import EncodedRow, RowEncoder, RowError
-from polyhead.examples.timing import Stopwatch
 from polyhead.fan_out import ROW_BYTES, balanced, tell_plan
 from polyhead.kinds.scores import score_of
 from polyhead.model import backend
 from polyhead.pictures.embedded import EmbeddedPictures
 from polyhead.pictures.folder import PictureFolder
-from polyhead.progress import Advance, progress, say
+from polyhead.progress import progress, say
 from polyhead.storage.artifact import check_files, checked_file, close_artifact, new_artifact
 from polyhead.storage.objects import list_objects, write_whole
 from polyhead.storage.opened import Input, opens
-from polyhead.storage.parallel import available_cpus
 from polyhead.storage.places import beside, check_scheme, is_remote, join
 from polyhead.storage.stores.names import parts_of
 from polyhead.tables.clean import ParquetTable
 from polyhead.tables.opened import FileRows
 from polyhead.tables.paths import flat_paths
 from polyhead.tables.reading import Table, open_table
-from polyhead.tables.rejected import Rejected, RejectionCounts, in_order, rows_aside, tell_rejections
+from polyhead.tables.rejected import RejectionCounts, in_order, rows_aside, tell_rejections
 from polyhead.tables.writing import parquet_bytes
 from polyhead.validate.step import clean_features, image_root, read_features
 
@@ -53,7 +48,6 @@ if TYPE_CHECKING:
     from polyhead.model.predictor import Predictor
 
 _BUNDLE = Input(ModelBundle, (CORE_MODEL, BUNDLED_CONFIG, f"{BUNDLED_PREPROCESSING}/*"))
-_BATCH = 128
 _ROWS_READ = 64 * ROWS_AT_ONCE  # whole groups; each read looks for its rows from the start of a row group
 _PART_AGAIN = "predict this partition again"
 
@@ -373,15 +367,11 @@ class _Model:
     """
 
     def __init__(self, predictor: Predictor, config: Config, folder: PictureFolder, workers: int | None) -> None:
-        from polyhead.model.encoding import ExampleEncoding
+        from polyhead.model.feeding import CleanRows
 
-        self.rejected = Rejected()
         self._predictor = predictor
-        self._encode = ExampleEncoding(self._predictor.fitted)
-        self._config = config
-        self._workers = workers or available_cpus()
-        limit = config.validate_.max_pixels
-        self._encoder = RowEncoder(self._predictor.fitted.held, folder, max_pixels=limit, targets=False)
+        self._rows = CleanRows(predictor.fitted, config, folder, workers)
+        self.rejected = self._rows.rejected
 
     def predict(self, groups: Iterable[pl.DataFrame], rows: int) -> pl.DataFrame:
         """Predict groups of rows.
@@ -397,7 +387,7 @@ class _Model:
         kept: list[pl.DataFrame] = []
         parts: list[pl.DataFrame] = []
         with progress("predict", total=rows, unit="rows") as advance:
-            for predicted in self._predictor.predict(self._batches(groups, kept, advance)):
+            for predicted in self._predictor.predict(self._rows.batches(groups, kept, advance)):
                 columns = [
                     column
                     for name, statistics in heads.items()
@@ -418,40 +408,5 @@ class _Model:
         """
         kept: list[pl.DataFrame] = []
         with progress("encode", total=rows, unit="rows") as advance:
-            inputs = self._predictor.inputs(self._batches(groups, kept, advance))
+            inputs = self._predictor.inputs(self._rows.batches(groups, kept, advance))
         return pl.concat(kept), inputs
-
-    def _batches(
-        self, groups: Iterable[pl.DataFrame], kept: list[pl.DataFrame], advance: Advance
-    ) -> Iterator[list[bytes]]:
-        """The examples of the rows that can be used, whose `row` and `key` are added to `kept`."""
-        groups, coming = itertools.tee(groups)
-        encoded = self._encoded(row for group in coming for row in self._encoder.rows(group))
-        for group in groups:
-            usable, examples = self._examples(group, itertools.islice(encoded, group.height))
-            kept.append(usable.select(row=ROW, key=KEY))
-            for at in range(0, len(examples), _BATCH):
-                yield [b"".join(made.example) for made in self._encode(examples[at : at + _BATCH])]
-            advance(group.height)
-
-    def _examples(
-        self, rows: pl.DataFrame, encoded: Iterable[EncodedRow | RowError]
-    ) -> tuple[pl.DataFrame, list[bytes]]:
-        """The rows whose pictures can be read, and their serialised examples, made as the shard step makes them."""
-        if not self._encoder.pictures:
-            return rows, examples_of(self._encoder.entries(rows)).joined().split()
-        examples: list[bytes] = []
-        keep: list[bool] = []
-        for row, made in zip(rows.iter_rows(named=True), encoded, strict=True):
-            keep.append(not isinstance(made, RowError))
-            if isinstance(made, RowError):
-                self.rejected.add_cell(*made.cell(row, self._config))
-                continue
-            examples.append(b"".join(made.example))
-            for fault in made.masked:
-                self.rejected.add_cell(*fault.cell(row, self._config, masked=True))
-        return rows.filter(pl.Series(keep, dtype=pl.Boolean)), examples
-
-    def _encoded(self, rows: Iterable[dict[str, Any]]) -> Iterator[EncodedRow | RowError]:
-        encode = self._encoder
-        return encode.map(lambda row: encode(row, Stopwatch()), rows, lambda row: [row], workers=self._workers)

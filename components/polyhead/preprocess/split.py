@@ -119,18 +119,24 @@ def left_out(table: ParquetTable, path: Path, section: SplitSection) -> pl.DataF
     return rejected.frame().with_columns(rows[ROW].alias("row"))
 
 
-def write_groups(table: ParquetTable, splits: Path, path: Path) -> None:
-    """Write `__key__` and `__group__` of the test rows, in the rows' order.
+def write_slices(table: ParquetTable, splits: Path, path: Path, *, by: str, time_zone: str | None = None) -> None:
+    """Write `__key__` and what the split goes by, of the test rows in their order.
 
     Args:
-        table: A clean table with groups.
+        table: A clean table.
         splits: What `write_splits` wrote of it.
         path: A Parquet file.
+        by: `__group__` or `__time__`.
+        time_zone: Of times that are dates and times, which become moments there. Default: they are numbers.
     """
     whole = pl.concat(
-        [pl.scan_parquet(splits, glob=False).select(SPLIT), table.scan().select(KEY, GROUP)], how="horizontal"
+        [pl.scan_parquet(splits, glob=False).select(SPLIT), table.scan().select(KEY, by)], how="horizontal"
     )
-    whole.filter(pl.col(SPLIT) == "test").select(KEY, GROUP).collect().write_parquet(path, compression="zstd")
+    rows = whole.filter(pl.col(SPLIT) == "test").select(KEY, by)
+    if time_zone is not None:
+        moments = (pl.col(by) * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
+        rows = rows.with_columns(moments.dt.convert_time_zone(time_zone))
+    rows.collect().write_parquet(path, compression="zstd")
 
 
 def copy_splits(table: ParquetTable, given: Path, path: Path) -> None:

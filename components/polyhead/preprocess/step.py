@@ -11,15 +11,17 @@ import polars as pl
 from polyhead.contracts.balance import GroupBalance
 from polyhead.contracts.config import Config, require_config
 from polyhead.contracts.findings import Finding
-from polyhead.contracts.preprocessing import GROUPS_TABLE, SPLITS_TABLE, Preprocessing, unknown_weights
+from polyhead.contracts.preprocessing import SLICES_TABLE, SPLITS_TABLE, Preprocessing, unknown_weights
 from polyhead.contracts.profile import ColumnDrift, Profile
 from polyhead.contracts.section import THE_FIT
 from polyhead.contracts.validation import (
     CLEAN_TABLE,
     DUPLICATES_TABLE,
     EMBEDDED_PICTURES,
+    GROUP,
     REJECTED_TABLE,
     SPLIT,
+    TIME,
     ValidationReport,
     weight_column,
 )
@@ -33,7 +35,7 @@ from polyhead.pictures.folder import PictureFolder
 from polyhead.preprocess.balance import balance_of, balance_warnings, groups_of
 from polyhead.preprocess.leakage import settle_splits
 from polyhead.preprocess.partial import Partial, gather
-from polyhead.preprocess.split import copy_splits, left_out, write_groups, write_splits
+from polyhead.preprocess.split import copy_splits, left_out, write_slices, write_splits
 from polyhead.profiles.comparing import compared
 from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
@@ -98,7 +100,10 @@ def run(
         groups = None
         if config.split.group is not None:
             groups = groups_of(clean, table.path)
-            write_groups(clean, table.path, directory / GROUPS_TABLE)
+            write_slices(clean, table.path, directory / SLICES_TABLE, by=GROUP)
+        elif config.time_reading is not None:
+            zone = config.time_reading.time_zone if report.dated else None
+            write_slices(clean, table.path, directory / SLICES_TABLE, by=TIME, time_zone=zone)
         folder = PictureFolder.of(report.image_root, report, data)
         preprocessing = assemble(fitted, report, folder, findings, directory, groups=groups, given=splits is not None)
     rows = preprocessing.rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,9 @@ from scipy.special import chdtrc, kolmogorov
 from polyhead.contracts.profile import ColumnDrift, Drift, NumberProfile, Profile, WordProfile
 
 MODERATE, LARGE = 0.1, 0.25
-"""From which population stability index on a column has drifted, and has drifted far (Siddiqi 2006)."""
+"""From which population stability index on a column has drifted, and has drifted far (Siddiqi 2006).
+
+A Fréchet distance over the variance is held against the same: see `ColumnDrift.size`."""
 
 LEVEL = 0.05
 """The p-value, corrected for all comparisons, below which a difference is more than chance."""
@@ -27,39 +28,22 @@ _HALF = 0.5
 Counts = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A comparison before it is corrected for the others."""
-
-    column: str
-    of: str
-    rows: int
-    psi: float
-    ks: float | None
-    p_value: float
-    detail: str
-
-
-def compared(train: Mapping[str, Profile], others: Mapping[str, Profile]) -> list[ColumnDrift]:
+def compared(
+    train: Mapping[str, Profile], others: Mapping[str, Profile], apart: Sequence[ColumnDrift] = ()
+) -> list[ColumnDrift]:
     """Every comparison of the columns that both have, in the order of the train rows' columns.
 
     Args:
         train: Profiles of the train rows, by column.
         others: Those of other rows, counted as the train rows are.
+        apart: More comparisons of these columns, before they are corrected for the others. Default: there are none.
     """
     found = [one for name in train if name in others for one in _column(name, train[name], others[name])]
+    order = list(train)
+    found = sorted([*found, *apart], key=lambda one: order.index(one.column))
     corrected = holm([one.p_value for one in found])
     return [
-        ColumnDrift(
-            column=one.column,
-            of=one.of,
-            rows=one.rows,
-            psi=one.psi,
-            ks=one.ks,
-            p_value=p_value,
-            drift=_drift(one.psi, p_value),
-            detail=one.detail,
-        )
+        one.model_copy(update={"p_value": p_value, "drift": _drift(one.size, p_value)})
         for one, p_value in zip(found, corrected, strict=True)
     ]
 
@@ -79,13 +63,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _drift(psi: float, p_value: float) -> Drift:
-    if p_value >= LEVEL or psi < MODERATE:
+def _drift(size: float, p_value: float) -> Drift:
+    if p_value >= LEVEL or size < MODERATE:
         return "none"
-    return "large" if psi >= LARGE else "moderate"
+    return "large" if size >= LARGE else "moderate"
 
 
-def _column(name: str, train: Profile, other: Profile) -> Iterator[_Found]:
+def _found(column: str, of: str, rows: float, psi: float, ks: float | None, p_value: float, detail: str) -> ColumnDrift:
+    """A comparison before it is corrected for the others."""
+    return ColumnDrift(
+        column=column, of=of, rows=round(rows), psi=psi, ks=ks, p_value=p_value, drift="none", detail=detail
+    )
+
+
+def _column(name: str, train: Profile, other: Profile) -> Iterator[ColumnDrift]:
     for of, numbers in train.numbers.items():
         if of in other.numbers and any(numbers.counts) and any(other.numbers[of].counts):
             yield _numbers(name, of, numbers, other.numbers[of])
@@ -102,14 +93,14 @@ def _column(name: str, train: Profile, other: Profile) -> Iterator[_Found]:
         )
 
 
-def _numbers(name: str, of: str, train: NumberProfile, other: NumberProfile) -> _Found:
+def _numbers(name: str, of: str, train: NumberProfile, other: NumberProfile) -> ColumnDrift:
     here, there = np.array(train.counts, np.float64), np.array(other.counts, np.float64)
     ks = float(np.abs(np.cumsum(here) / here.sum() - np.cumsum(there) / there.sum()).max())
     size = here.sum() * there.sum() / (here.sum() + there.sum())
     p_value = float(kolmogorov(np.sqrt(size) * ks))
     groups = _ranges(here, float(there.sum()))
     psi = _psi(_summed(here, groups), _summed(there, groups))
-    return _Found(name, of, int(there.sum()), psi, ks, p_value, _shift(train, here, there))
+    return _found(name, of, there.sum(), psi, ks, p_value, _shift(train, here, there))
 
 
 def _ranges(counts: Counts, others: float) -> NDArray[np.int64]:
@@ -148,7 +139,7 @@ def _median(edges: Sequence[float], counts: Counts) -> float:
     return edges[min(place, len(edges) - 1)]
 
 
-def _words(name: str, train: Profile, other: Profile, here: WordProfile, there: WordProfile) -> Iterator[_Found]:
+def _words(name: str, train: Profile, other: Profile, here: WordProfile, there: WordProfile) -> Iterator[ColumnDrift]:
     words = list(here.counts)
     ours = np.array([*here.counts.values(), here.others], np.float64)
     theirs = np.array([*there.counts.values(), there.others], np.float64)
@@ -167,7 +158,7 @@ def _words(name: str, train: Profile, other: Profile, here: WordProfile, there: 
             most = int(np.abs(gain).argmax())
             shares = theirs[most] / theirs.sum(), ours[most] / ours.sum()
             detail = f"'{words[most]}' {shares[0]:.1%}, in train {shares[1]:.1%}"
-        yield _Found(name, "words", int(other.known), psi, None, _homogeneous(first, second), detail)
+        yield _found(name, "words", other.known, psi, None, _homogeneous(first, second), detail)
         ratio = other.known / max(other.known, theirs.sum()), train.known / max(train.known, ours.sum())
         yield _parts(
             name,
@@ -177,12 +168,12 @@ def _words(name: str, train: Profile, other: Profile, here: WordProfile, there: 
         )
 
 
-def _parts(name: str, of: str, train: tuple[float, float], other: tuple[float, float]) -> _Found:
+def _parts(name: str, of: str, train: tuple[float, float], other: tuple[float, float]) -> ColumnDrift:
     """Rows without something, and with it."""
     here, there = np.array(train, np.float64), np.array(other, np.float64)
     shares = there[1] / there.sum(), here[1] / here.sum()
     detail = f"{shares[0]:.1%}, in train {shares[1]:.1%}"
-    return _Found(name, of, round(there.sum()), _psi(here, there), None, _homogeneous(here, there), detail)
+    return _found(name, of, there.sum(), _psi(here, there), None, _homogeneous(here, there), detail)
 
 
 def _psi(train: Counts, other: Counts) -> float:

@@ -16,6 +16,7 @@ from polyhead.contracts.bundle import (
     BUNDLED_CONFIG,
     BUNDLED_PREPROCESSING,
     CORE_MODEL,
+    EMBEDDINGS,
     HISTORY,
     NETWORK,
     REFERENCE_MODELS,
@@ -40,6 +41,7 @@ from polyhead.progress import progress, say
 from polyhead.storage.artifact import close_artifact, new_artifact
 from polyhead.storage.opened import Input, opens
 from polyhead.train.budget import Budget, spelled_time
+from polyhead.train.embeddings import write_embeddings
 from polyhead.train.sizes import doubts, sized, spelled
 
 if TYPE_CHECKING:
@@ -181,6 +183,7 @@ def _trained(
     save_network(model, out / CORE_MODEL)
     if any(members.models.values()):
         save_network(references(model, members, ensemble), out / REFERENCE_MODELS)
+    write_embeddings(model, fitted, feed.fixed("train"), [] if learned == _REFIT_SPLITS else val_rows, out / EMBEDDINGS)
     added |= corrections(model, fitted, feed.fixed(*learned), ensemble.keys() - blended)
     bundle = ModelBundle(
         made_from={
@@ -205,8 +208,7 @@ def _trained(
         refitted=learned == _REFIT_SPLITS,
     )
     answers = bundle.corrections, bundle.thresholds, bundle.radii
-    signatures = export_serving(model, fitted, *answers, out / SERVING_MODEL)
-    return bundle.model_copy(update={"signatures": signatures})
+    return bundle.model_copy(update={"signatures": export_serving(model, fitted, *answers, out / SERVING_MODEL)})
 
 
 def _augmented(fitted: Fitted, feed: Feed) -> tuple[Fitted, dict[str, Size]]:

@@ -119,13 +119,14 @@ def run(
         wanted, key = config.member_columns, [] if config.key is None else [config.key]
     opened = open_table(source, wanted, key, copy=copy)
     columns = [config.column_of(name) for name in config.pictured]
+    reading = time_reading(opened, config) if config.split.time and not scored else None
     rows = RowPlan(
         PictureColumns(opened.schema, columns, None).schema,
         config,
         key=config.key if config.key in opened.schema else None,
         members={**config.features, **config.targets},
         split=not scored,
-        time_reading=time_reading(opened, config) if config.split.time and not scored else None,
+        time_reading=reading,
         weights=weights_of(config.targets),
     )
     looks = _looks(planned, parts) if planned is not None else None
@@ -154,6 +155,7 @@ def run(
             images_checked=cleaning.pictures.files,
             warnings=warnings,
             findings=findings,
+            dated=reading is not None,
             passed=not problems,
         )
         report = close_artifact(directory, report, known=found.digests)

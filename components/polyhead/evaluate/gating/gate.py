@@ -8,6 +8,7 @@ from typing import Any, TypeVar, assert_never
 
 from polyhead.contracts.evaluation import (
     Comparison,
+    Conformal,
     GateCheck,
     HeadReport,
     Interval,
@@ -15,6 +16,7 @@ from polyhead.contracts.evaluation import (
     ReferenceScore,
     SliceScore,
     Verdict,
+    WeighedSlice,
 )
 from polyhead.contracts.gate import (
     BASELINE,
@@ -40,7 +42,7 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 }
 _UNDEFINED = "it is not defined on these rows"
 
-Score = TypeVar("Score", MetricScore, ReferenceScore)
+Score = TypeVar("Score", MetricScore, ReferenceScore, Conformal)
 
 
 def check_gate(gate: Mapping[str, Any], heads: Mapping[str, HeadReport]) -> tuple[Verdict, list[GateCheck]]:
@@ -110,7 +112,8 @@ def _measured(rule: Rule, head: HeadReport) -> tuple[float | None, Interval, str
     if name == CONFORMAL_COVERAGE:
         if head.conformal is None:
             return None, Interval(), "the head has no conformal intervals or sets"
-        return head.conformal.coverage, head.conformal.interval, ""
+        held = _weighed(rule, head.conformal)
+        return held.coverage, held.interval, ""
     score = _weighed(rule, head.metrics[rule.metric])
     return score.value, score.interval, _UNDEFINED if score.value is None else ""
 
@@ -167,10 +170,13 @@ def _not_worse(name: str, margin: float, difference: float, interval: Interval) 
 
 
 def _on_slices(rule: Rule, condition: EverySlice, head: HeadReport) -> dict[str, Any]:
+    def said(one: SliceScore) -> SliceScore | WeighedSlice:
+        return (one.weighted or one) if rule.weighted else one
+
     def value_of(one: SliceScore) -> float | None:
         if rule.metric == CONFORMAL_COVERAGE:
-            return one.coverage
-        return None if one.metric != rule.metric else one.weighted if rule.weighted else one.score
+            return said(one).coverage
+        return said(one).score if one.metric == rule.metric else None
 
     judged = [(value, one) for one in head.slices if one.n >= condition.rows and (value := value_of(one)) is not None]
     if not judged:
@@ -183,5 +189,5 @@ def _on_slices(rule: Rule, condition: EverySlice, head: HeadReport) -> dict[str,
     reason = f"worst: {name}, {GATE_METRICS[rule.metric].number(value)} on {counted(worst.n, 'row')}"
     if len(failing) > 1:
         reason = f"{len(failing)} of {counted(len(judged), 'slice')}; {reason}"
-    interval = Interval() if rule.metric == CONFORMAL_COVERAGE or rule.weighted else worst.interval
+    interval = Interval() if rule.metric == CONFORMAL_COVERAGE else said(worst).interval
     return {"value": value, "interval": interval, "passed": not failing, "reason": reason}

@@ -102,14 +102,13 @@ def missing_cells(missing: Mapping[str, int], report: EvaluationReport, balance:
 
 def drifted(drift: Sequence[ColumnDrift]) -> Table:
     """In what the test rows are not as the train rows are, the largest difference first."""
-    found = sorted((one for one in drift if one.drift != "none"), key=lambda one: -one.psi)
+    found = sorted((one for one in drift if one.drift != "none"), key=lambda one: -one.size)
     rows = [
         [
             short(one.column, _NAME),
             one.of,
             one.drift,
-            fixed(one.psi, 3),
-            "" if one.ks is None else fixed(one.ks, 3),
+            *("" if number is None else fixed(number, 3) for number in (one.psi, one.ks)),
             "below 0.001" if one.p_value < _SMALLEST else fixed(one.p_value, 3),
             short(one.detail),
         ]

@@ -187,8 +187,9 @@ def coverage_sentence(head: HeadReport) -> str:
     else:
         what, size = "intervals", f"mean width {fixed(held.size, decimals(held.size))}"
     rows = counted(held.calibrated_on, "val row")
+    counted_by = f", by row weights {percent(held.weighted.coverage)}" if held.weighted else ""
     return (
-        f"The {_level(held.level)} {what} hold {percent(held.coverage)}{between} of the true values; "
+        f"The {_level(held.level)} {what} hold {percent(held.coverage)}{between} of the true values{counted_by}; "
         f"{size}; fitted on {rows}."
     )
 

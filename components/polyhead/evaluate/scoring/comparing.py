@@ -12,7 +12,7 @@ from polyhead.contracts.evaluation import Comparison, Interval, MetricScore, Ref
 from polyhead.evaluate.scoring.metrics import measure
 from polyhead.intervals.method import Floats, Resamples, Span, effective, too_few
 from polyhead.kinds.metrics import Metric
-from polyhead.kinds.protocols.score import Outcome
+from polyhead.kinds.protocols.score import Measure, Outcome
 from polyhead.kinds.scores import SCORES
 
 _UNDEFINED = "it is not defined on these rows"
@@ -127,31 +127,38 @@ class Judge:
 
     def interval(self, name: str) -> Interval:
         """Of a metric."""
-        return _promised(self._doubt(name) or self._measures[name].limits(self._outcome, self._resamples))
+        return limits_of(self._measures[name], self._outcome, self._resamples)
 
     def difference(self, name: str) -> tuple[Interval, Comparison]:
         """Of a metric minus the baseline's, and what it says."""
         assert self._baseline is not None
         measure = self._measures[name]
         found = (
-            self._too_few(name)
+            _too_few(measure, self._outcome)
             or measure.method.doubt_of_sign(self._outcome)
             or measure.difference(self._outcome, self._baseline, self._resamples)
         )
         verdict: Comparison = "not clearly better"
         if not isinstance(found, str):
             verdict = comparison(measure.metric, found.low, found.high)
-        return _promised(self._doubt(name) or found), verdict
+        return _promised(_doubt(measure, self._outcome) or found), verdict
 
-    def _doubt(self, name: str) -> str:
-        """Why nothing can be promised of a metric on these rows; empty where it can."""
-        return self._too_few(name) or self._measures[name].method.doubt(self._outcome)
 
-    def _too_few(self, name: str) -> str:
-        rows, weights = self.rows(name), self._outcome.weights
-        if weights is not None:
-            rows = min(rows, int(effective(weights)))
-        return too_few(rows, self._measures[name].method.fewest_rows)
+def limits_of(measure: Measure[Outcome], outcome: Outcome, resamples: Resamples) -> Interval:
+    """The interval of a metric on rows where it is defined."""
+    return _promised(_doubt(measure, outcome) or measure.limits(outcome, resamples))
+
+
+def _doubt(measure: Measure[Outcome], outcome: Outcome) -> str:
+    """Why nothing can be promised of a metric on these rows; empty where it can."""
+    return _too_few(measure, outcome) or measure.method.doubt(outcome)
+
+
+def _too_few(measure: Measure[Outcome], outcome: Outcome) -> str:
+    rows = measure.rows(outcome)
+    if outcome.weights is not None:
+        rows = min(rows, int(effective(outcome.weights)))
+    return too_few(rows, measure.method.fewest_rows)
 
 
 def _promised(span: Span | str) -> Interval:

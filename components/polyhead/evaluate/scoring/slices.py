@@ -12,9 +12,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from polyhead.contracts.evaluation import SliceScore
+from polyhead.contracts.evaluation import SliceScore, WeighedSlice
 from polyhead.evaluate.scoring.comparing import interval
+from polyhead.evaluate.scoring.conformal import coverage
 from polyhead.evaluate.scoring.metrics import measure
 from polyhead.intervals.method import Booleans, Floats, too_few
 from polyhead.kinds.protocols.score import Measure, Outcome
@@ -121,14 +123,19 @@ def slice_scores(
                 metric=measured.metric.name,
                 score=score,
                 difference=gap,
-                coverage=None if part.covered is None else float(part.covered.mean()),
-                weighted=None
-                if weighed is None
-                else measure(weighed.rows(np.flatnonzero(inside)), (measured.metric.name,))[measured.metric.name],
+                coverage=coverage(part),
             )
         )
     found = holm(np.array(chances))
     listed = sorted(np.argsort(chances, kind="stable")[:MOST_LISTED].tolist())
+
+    def by_weights(rows: NDArray[np.int64]) -> WeighedSlice | None:
+        if weighed is None:
+            return None
+        part, name = weighed.rows(rows), measured.metric.name
+        spread = interval(name, part, resamples=resamples, seed=seed)
+        return WeighedSlice(score=measure(part, (name,))[name], interval=spread, coverage=coverage(part))
+
     return SliceScores(
         [
             scores[at].model_copy(
@@ -139,6 +146,7 @@ def slice_scores(
                         resamples=resamples,
                         seed=seed,
                     ),
+                    "weighted": by_weights(np.flatnonzero(chosen[at])),
                     "stands_out": bool(found[at]) and measured.metric.goodness(scores[at].difference or 0.0) < 0,
                 }
             )

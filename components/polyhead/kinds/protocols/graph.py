@@ -316,6 +316,15 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
         return {}
 
     @property
+    def embedded(self) -> dict[str, tuple[str, int | None]]:
+        """The columns of which the network makes a vector of their own; here none.
+
+        By name, the layer of the network whose inputs are the vectors and whether they are known, (batch, units) and
+        (batch,), or (batch, columns, units) and (batch, columns) with the column's place.
+        """
+        return {}
+
+    @property
     def is_augmented(self) -> bool:
         """Whether training changes what it sees of a column at random. Default: no."""
         return False

@@ -180,7 +180,7 @@ class TargetScore(ABC, Generic[TargetT, StatisticsT, OutcomeT]):
         """Whether the probabilities hold. Default: there are none."""
         return []
 
-    def suspects(self, statistics: StatisticsT, outcome: OutcomeT) -> list[Suspect]:
+    def suspects(self, target: TargetT, statistics: StatisticsT, outcome: OutcomeT) -> list[Suspect]:
         """Rows whose label the head confidently contradicts, see `polyhead.kinds.suspects`."""
         return []
 

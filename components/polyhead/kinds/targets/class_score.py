@@ -174,7 +174,7 @@ class ClassScore(TargetScore[TargetBase, ClassStatistics, ClassOutcome]):
         chosen = np.take_along_axis(outcome.probabilities, outcome.predicted.astype(np.int64)[:, None], 1)[:, 0]
         return reliability([("", outcome.right(), chosen)])
 
-    def suspects(self, statistics: ClassStatistics, outcome: ClassOutcome) -> list[Suspect]:
+    def suspects(self, target: TargetBase, statistics: ClassStatistics, outcome: ClassOutcome) -> list[Suspect]:
         """By confident learning."""
         rows, classes = contradicted(outcome.true, outcome.probabilities)
         names, scores = statistics.classes, outcome.probabilities[rows, classes]

@@ -530,6 +530,11 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
         """Pixels, which towers see."""
         return {self.seen_input(name): self._stand_in(name) for name in self.names if name not in self.backbones}
 
+    @property
+    def embedded(self) -> dict[str, tuple[str, int | None]]:
+        """All: what a tower makes of a row's pictures."""
+        return {name: (self._stand_in(name), None) for name in self.names}
+
     def blended(self, name: str, known: tf.Tensor, seen: tf.Tensor, mix: Mix) -> tf.Tensor:
         """What is seen of a column, `(batch, …)`, mixed with the partners'.
 

@@ -32,6 +32,7 @@ from polyhead.kinds.strings import lookup_table, respelled, stripped
 from polyhead.kinds.vocabulary import read_vocabulary
 
 _NAME = "text"
+_STAND_IN = f"{_NAME}__stand_in"
 _IDS, _WEIGHTS, _KNOWN = "text_ids", "text_weights", "text_known"
 
 _BEFORE_LOWER = {r"\x00": " ", "I": "i", "İ": "i̇", "J": "j", "Ì": "ì", "Í": "í", "Ĩ": "ĩ", "Į": "į"}
@@ -234,6 +235,11 @@ class TextBlock(TermsBlock[TextFeature, TextStatistics]):
         """`text_ids`, `text_weights` and `text_known`."""
         return {**super().inputs(), _KNOWN: keras.Input((len(self.names),), dtype="float32", name=_KNOWN)}
 
+    @property
+    def embedded(self) -> dict[str, tuple[str, int | None]]:
+        """All."""
+        return {name: (_STAND_IN, at) for at, name in enumerate(self.names)}
+
     def encode(self, inputs: Mapping[str, Any], model: ModelSizes, seed: int) -> Encoded:
         """A dense layer for each column over its terms, with a learned vector where there is no text.
 
@@ -244,9 +250,7 @@ class TextBlock(TermsBlock[TextFeature, TextStatistics]):
         weights = SlowTerms(*self._slowed, name=f"{_NAME}__slowed")(ids, weights)
         units = column_units(model.width, len(self.names))
         terms = WeightedTerms(self.terms, units, name=f"{_NAME}__encoder")(ids, weights)
-        vectors = StandIn(name=f"{_NAME}__stand_in")(
-            layers.Activation("gelu", name=f"{_NAME}__activation")(terms), known
-        )
+        vectors = StandIn(name=_STAND_IN)(layers.Activation("gelu", name=f"{_NAME}__activation")(terms), known)
 
         return Encoded(
             layers.Flatten(name=f"{_NAME}__vectors")(vectors),

@@ -19,6 +19,7 @@ from polyhead.kinds.features.vector.config import VectorFeature, VectorStatistic
 from polyhead.kinds.protocols.graph import Batch, Encoded, FeatureBlock, Held, Table
 
 _NAME = "vector"
+_STAND_IN = f"{_NAME}__stand_in"
 _KNOWN = "vector_known"
 
 
@@ -152,6 +153,11 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
             _KNOWN: keras.Input((columns,), dtype="float32", name=_KNOWN),
         }
 
+    @property
+    def embedded(self) -> dict[str, tuple[str, int | None]]:
+        """All."""
+        return {name: (_STAND_IN, at) for at, name in enumerate(self.names)}
+
     def encode(self, inputs: Mapping[str, Any], model: ModelSizes, seed: int) -> Encoded:
         """A dense layer for each column, with a learned vector where there is none, and a line from all components."""
         columns = len(self.names)
@@ -159,7 +165,7 @@ class VectorBlock(FeatureBlock[VectorFeature, VectorStatistics]):
         values = inputs[_NAME] * ops.expand_dims(known, -1)  # the direct lines lose what is hidden too
         units = column_units(model.width, columns)
         dense = column_layer(columns, self._widest, units, f"{_NAME}__encoder")(values)
-        vectors = StandIn(name=f"{_NAME}__stand_in")(dense, known)
+        vectors = StandIn(name=_STAND_IN)(dense, known)
         return Encoded(
             layers.Flatten(name=f"{_NAME}__vectors")(vectors),
             lambda units, head: self.line({_NAME: values}, units, f"{_NAME}__to__{head}"),

@@ -1,4 +1,4 @@
-"""The deviances of counts, for arrays; `graph.py` has them as losses."""
+"""The deviances of counts, and a scale on which they scatter alike, for arrays; `graph.py` has them for tensors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ Floats = NDArray[np.float64]
 
 LEAST_DISPERSION = 1e-6
 """Below it counts scatter as Poisson's do."""
+
+
+ANSCOMBE = 3 / 8
+"""What is added to a count before its root is taken."""
 
 
 def own_terms(counts: Floats) -> Floats:
@@ -37,6 +41,19 @@ def negative_binomial_deviances(counts: Floats, means: Floats, dispersion: float
     short = np.where(there, _softplus(-of_mean) - _softplus(-of_count), 0.0)
     more = np.where(there, _softplus(of_count), 0.0) - _softplus(of_mean)
     found: Floats = 2 * (counts * short - more / dispersion)
+    return found
+
+
+def even(counts: Floats, dispersion: float) -> Floats:
+    """Counts on a scale on which those of any mean scatter alike: roots, and with a dispersion inverse sines of these.
+
+    (F. J. Anscombe, The Transformation of Poisson, Binomial and Negative-Binomial Data, Biometrika 35, 1948, 246-254.)
+    """
+    root = np.sqrt(counts + ANSCOMBE)
+    if dispersion < LEAST_DISPERSION:
+        return root
+    stretch = np.sqrt(dispersion)
+    found: Floats = np.arcsinh(stretch * root) / stretch
     return found
 
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from polyhead.kinds.protocols.graph import Batch
 from polyhead.kinds.targets.count.config import CountStatistics, CountTarget
+from polyhead.kinds.targets.count.deviance import ANSCOMBE
 from polyhead.kinds.targets.graph import HIGH, LOW, NumberHead
 
 _LARGEST_LOG = 700.0
 _LARGEST_SINE = 350.0
-_ANSCOMBE = 3 / 8
 _ROUNDING = 1e-5
 """Share by which a bound may miss a whole number that it stands for: the radius is that of a whole number."""
 
@@ -157,7 +157,7 @@ class CountHead(NumberHead[CountTarget, CountStatistics]):
 
     def _even(self, counts: tf.Tensor) -> tf.Tensor:
         """Counts on the scale on which they scatter alike."""
-        root = tf.sqrt(counts + _ANSCOMBE)
+        root = tf.sqrt(counts + ANSCOMBE)
         if not self.dispersion:
             return root
         stretch = math.sqrt(self.dispersion)
@@ -168,4 +168,4 @@ class CountHead(NumberHead[CountTarget, CountStatistics]):
         if self.dispersion:
             stretch = math.sqrt(self.dispersion)
             evens = tf.sinh(tf.minimum(stretch * evens, _LARGEST_SINE)) / stretch
-        return tf.square(evens) - _ANSCOMBE
+        return tf.square(evens) - ANSCOMBE

@@ -15,7 +15,12 @@ from polyhead.kinds.metrics import D2, NEGATIVE_BINOMIAL_DEVIANCE, POISSON_DEVIA
 from polyhead.kinds.protocols.score import Measure
 from polyhead.kinds.suspects import Suspect
 from polyhead.kinds.targets.count.config import CountStatistics, CountTarget
-from polyhead.kinds.targets.count.deviance import negative_binomial_deviances, own_terms, poisson_deviances
+from polyhead.kinds.targets.count.deviance import (
+    even,
+    negative_binomial_deviances,
+    own_terms,
+    poisson_deviances,
+)
 from polyhead.kinds.targets.regression.score import (
     MAE_MEASURE,
     RMSE_MEASURE,
@@ -58,9 +63,10 @@ class CountScore(NumberScore[CountTarget, CountStatistics, CountOutcome]):
             return []
         return ["the train rows' counts scatter no more than Poisson's, so the head learned by its deviance"]
 
-    def suspects(self, statistics: CountStatistics, outcome: CountOutcome) -> list[Suspect]:
-        """By the errors of roots, which are as wide for small counts as for large ones (Anscombe 1948)."""
-        errors = np.sqrt(outcome.true + 3 / 8) - np.sqrt(np.maximum(outcome.predicted, 0) + 3 / 8)
+    def suspects(self, target: CountTarget, statistics: CountStatistics, outcome: CountOutcome) -> list[Suspect]:
+        """By the errors on a scale on which they are as wide for small counts as for large ones."""
+        dispersion = outcome.dispersion if target.distribution == "negative_binomial" else 0.0
+        errors = even(outcome.true, dispersion) - even(np.maximum(outcome.predicted, 0), dispersion)
         return number_suspects(outcome, outcome.predicted, errors)
 
 

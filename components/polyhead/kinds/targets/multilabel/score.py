@@ -122,7 +122,7 @@ class LabelScore(TargetScore[MultilabelTarget, LabelStatistics, LabelOutcome]):
         probabilities = probabilities_of(name, labels, known)
         return LabelOutcome(statistics.kind, true, predicted, probabilities, unseen=unseen)
 
-    def suspects(self, statistics: LabelStatistics, outcome: LabelOutcome) -> list[Suspect]:
+    def suspects(self, target: MultilabelTarget, statistics: LabelStatistics, outcome: LabelOutcome) -> list[Suspect]:
         """By confident learning, each label as yes or no."""
         found = []
         for place, label in enumerate(statistics.labels):

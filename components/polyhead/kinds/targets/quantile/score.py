@@ -71,7 +71,9 @@ class QuantileScore(NumberScore[QuantileTarget, QuantileStatistics, QuantileOutc
         """The train rows' quantiles, by their row weights."""
         return replace(outcome, predicted=np.tile(np.array(statistics.centres), (len(outcome), 1)))
 
-    def suspects(self, statistics: QuantileStatistics, outcome: QuantileOutcome) -> list[Suspect]:
+    def suspects(
+        self, target: QuantileTarget, statistics: QuantileStatistics, outcome: QuantileOutcome
+    ) -> list[Suspect]:
         """By the errors of the quantile next to the median, on the scale that the head learns."""
         scale = Scale(statistics.scale.transform, statistics.scale.knots)
         middle = outcome.predicted[:, statistics.middle]

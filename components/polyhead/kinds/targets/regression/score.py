@@ -87,6 +87,11 @@ def number_suspects(outcome: Outcome, predicted: Floats, errors: Floats) -> list
     ]
 
 
+def learned_suspects(outcome: NumberOutcome) -> list[Suspect]:
+    """Rows whose number is far off on the scale that the head learns."""
+    return number_suspects(outcome, outcome.predicted, _errors(outcome, NumberOutcome.learned))
+
+
 class RegressionScore(NumberScore[RegressionTarget, RegressionStatistics, NumberOutcome]):
     """Of a regression target."""
 
@@ -101,9 +106,11 @@ class RegressionScore(NumberScore[RegressionTarget, RegressionStatistics, Number
         centre = statistics.median if statistics.weighted is None else statistics.weighted.value
         return replace(outcome, predicted=np.full(len(outcome), centre))
 
-    def suspects(self, statistics: RegressionStatistics, outcome: NumberOutcome) -> list[Suspect]:
+    def suspects(
+        self, target: RegressionTarget, statistics: RegressionStatistics, outcome: NumberOutcome
+    ) -> list[Suspect]:
         """By the errors on the scale that the head learns."""
-        return number_suspects(outcome, outcome.predicted, _errors(outcome, NumberOutcome.learned))
+        return learned_suspects(outcome)
 
     def notes(self, target: RegressionTarget, outcome: NumberOutcome) -> list[str]:
         """Of what the predictions are means or medians, and which rows MAPE leaves out."""

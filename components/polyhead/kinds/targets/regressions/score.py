@@ -17,7 +17,7 @@ from polyhead.kinds.protocols.score import Arrays, Measure, Outcome, TargetScore
 from polyhead.kinds.suspects import Suspect
 from polyhead.kinds.targets.regression.scale import Scale
 from polyhead.kinds.targets.regression.score import SCORE as OF_ONE
-from polyhead.kinds.targets.regression.score import NumberOutcome
+from polyhead.kinds.targets.regression.score import NumberOutcome, learned_suspects
 from polyhead.kinds.targets.regressions.config import RegressionsStatistics, RegressionsTarget
 
 _ONE = "regression"
@@ -105,12 +105,14 @@ class RegressionsScore(TargetScore[RegressionsTarget, RegressionsStatistics, Num
             ends = {end: known.select(f"{name}.{one}.{end}" for one in statistics.columns).to_numpy() for end in _ENDS}
         return NumbersOutcome(statistics.kind, true, predicted, tuple(statistics.columns), scales, **ends)
 
-    def suspects(self, statistics: RegressionsStatistics, outcome: NumbersOutcome) -> list[Suspect]:
+    def suspects(
+        self, target: RegressionsTarget, statistics: RegressionsStatistics, outcome: NumbersOutcome
+    ) -> list[Suspect]:
         """Of each number, as of a regression target; the label is what it is called."""
         return [
             suspect._replace(row=int(np.flatnonzero(outcome.known(place))[suspect.row]), label=name)
             for place, (name, of) in enumerate(zip(outcome.names, statistics.each, strict=True))
-            for suspect in OF_ONE.suspects(of, outcome.column(place))
+            for suspect in learned_suspects(outcome.column(place))
         ]
 
     def baseline(self, statistics: RegressionsStatistics, outcome: NumbersOutcome) -> NumbersOutcome:
