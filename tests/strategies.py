@@ -37,6 +37,7 @@ column_names = words | st.sampled_from(
         "count",
         "len",
         "literal",
+        "low",
         "row",
         "values",
         "index",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from polyhead.contracts.evaluation import Interval
 
 UNDEFINED = "–"
+
+_WIDEST = 1e9
+"""From which on a number in a table is written with an exponent."""
 
 Format = Literal["plain", "percent"]
 """plain: `12.6`; percent, of a value that is in percent already: `12.6 %`."""
@@ -46,14 +50,16 @@ def span_of_difference(interval: Interval, form: Format = "plain") -> str:
 def decimals(value: float | None) -> int:
     """How many decimals to write numbers with that stand beside one another, by the one that matters most.
 
-    Three significant digits of it, at most three decimals from 0.01 on and six below: 3 for 0.86 and 0.05, 2 for 1.5,
-    1 for 12.6, 0 for 1,200.
+    Three significant digits of it, three decimals from 0.01 to 1 and six at most below: 3 for 0.86, 0.05 and a perfect
+    1, 2 for 1.5, 1 for 12.6, 0 for 1,200.
     """
     size = abs(value) if value is not None and math.isfinite(value) else 0.0
     if size < 5e-7:
         return 3
+    if 0.01 <= size <= 1:
+        return 3
     places = 2 - math.floor(math.log10(size * (1 + 1e-12)))
-    return min(max(places, 0), 3 if size >= 0.01 else 6)
+    return min(max(places, 0), 6)
 
 
 def fixed(value: float | None, places: int, form: Format = "plain") -> str:
@@ -68,10 +74,11 @@ def fixed_span(interval: Interval, places: int, form: Format = "plain") -> str:
     return f"{_fixed(interval.low, places)} to {_fixed(interval.high, places)}{_UNITS[form]}"
 
 
-def fixed_difference(value: float | None, places: int) -> str:
-    """A difference with so many decimals and its sign, without a unit."""
+def fixed_difference(value: float | None, places: int, form: Format = "plain") -> str:
+    """A difference with so many decimals and its sign."""
     text = _fixed(value, places)
-    return text if text[0] in f"−{UNDEFINED}" or not text.strip("0.") else f"+{text}"
+    sign = "" if text[0] in f"−{UNDEFINED}" or not text.strip("0.") else "+"
+    return f"{sign}{text}" + ("" if _is_undefined(value) else _UNITS_OF_DIFFERENCES[form])
 
 
 def fixed_difference_span(interval: Interval, places: int) -> str:
@@ -79,6 +86,11 @@ def fixed_difference_span(interval: Interval, places: int) -> str:
     if interval.low is None:
         return ""
     return f"{fixed_difference(interval.low, places)} to {fixed_difference(interval.high, places)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """One name after another: `a`, `a and b`, `a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def percent(share: float | None) -> str:
@@ -89,9 +101,7 @@ def percent(share: float | None) -> str:
 def _fixed(value: float | None, places: int) -> str:
     if value is None or not math.isfinite(value):
         return UNDEFINED
-    if abs(value) >= 1e15:
-        return _digits(value)
-    text = f"{abs(value):,.{places}f}"
+    text = f"{abs(value):.2e}" if abs(value) >= _WIDEST else f"{abs(value):,.{places}f}"
     return f"−{text}" if value < 0 and text.strip("0.") else text
 
 

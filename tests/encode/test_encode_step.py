@@ -46,20 +46,27 @@ def test_features_are_what_the_network_gives_and_all_else_stays(tf: Any, encoded
     assert made.rows == raw.rows
     assert made.made_from["shards"] == raw.fingerprint()
     network = keras.saving.load_model(small_network)
-    missing = 0
+    missing, pictures, splits = 0, 0, [shard.split for shard in made.shards for _ in range(shard.rows)]
     rows = zip(examples(tf, encoded.folder / "shard", raw), examples(tf, encoded.folder / "encode", made), strict=True)
-    for before, after in rows:
+    for split, (before, after) in zip(splits, rows, strict=True):
         assert {n: v for n, v in before.items() if n not in PICTURES} == {
-            n: v for n, v in after.items() if n not in PICTURES
+            n: v for n, v in after.items() if n.removeprefix("picture/") not in PICTURES
         }
         for entry in PICTURES:
             assert (entry in before) == (entry in after)
+            assert (f"picture/{entry}" in after) == (entry in before and split == "test")
+            if f"picture/{entry}" in after:
+                kept = tf.io.decode_jpeg(after[f"picture/{entry}"].bytes_list.value[0]).numpy()
+                whole = np.frombuffer(before[entry].bytes_list.value[0], np.uint8).reshape(16, 16, 3)
+                assert np.abs(kept.astype(int) - whole).mean() < 32
+                pictures += 1
             missing += entry not in before
             if entry in before:
                 pixels = np.frombuffer(before[entry].bytes_list.value[0], np.uint8).reshape(1, 16, 16, 3)
                 features = np.frombuffer(after[entry].bytes_list.value[0], "<f4")
                 np.testing.assert_allclose(features, network(pixels.astype(np.float32))[0], atol=1e-6)
     assert missing == 5
+    assert pictures > 0
 
 
 def test_the_networks_digest_and_width_are_kept(encoded: Seen, small_network: Path) -> None:
@@ -79,11 +86,11 @@ def test_a_killed_step_resumes_with_the_same_bytes(encoded: Seen, monkeypatch: p
     call = encoding.ExampleEncoding.__call__
     calls = []
 
-    def dies(self: Any, given: Any) -> Any:
+    def dies(self: Any, given: Any, **options: Any) -> Any:
         calls.append(len(given))
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return call(self, given)
+        return call(self, given, **options)
 
     monkeypatch.setattr(encoding.ExampleEncoding, "__call__", dies)
     with pytest.raises(KeyboardInterrupt):
@@ -151,6 +158,7 @@ def test_evaluation_prediction_and_the_served_graph_agree(tf: Any, encoded: Seen
         preprocessing=encoded.folder / "preprocess",
         out=tmp_path / "E",
     )
+    assert '<img src="data:image/jpeg' in (tmp_path / "E" / "report.html").read_text(encoding="utf-8")
     evaluated = pl.read_parquet(tmp_path / "E" / "predictions.parquet").sort("key")
     predict_step.run(bundle=encoded.folder / "train", table=str(encoded.table), out=tmp_path / "p.parquet")
     predicted = pl.read_parquet(tmp_path / "p.parquet").filter(pl.col("key").is_in(evaluated["key"].to_list()))
@@ -167,3 +175,37 @@ def test_evaluation_prediction_and_the_served_graph_agree(tf: Any, encoded: Seen
     assert predicted["key"].to_list() == evaluated["key"].to_list() == table["id"].to_list()
     for found in (evaluated, predicted):
         np.testing.assert_allclose(found["price.predicted"], served["price"], rtol=1e-5)
+
+
+def test_the_answers_move_as_if_a_part_of_the_kept_picture_were_painted(
+    tf: Any, encoded: Seen, small_network: Path
+) -> None:
+    """Pictures of which the shards hold features: what the network makes of the painted ones, one by one."""
+    import keras
+
+    from polyhead.contracts.bundle import CORE_MODEL
+    from polyhead.examples.reading import records_at
+    from polyhead.model.predictor import Predictor
+
+    shards, predictor = encoded.folder / "encode", Predictor(encoded.folder / "train")
+    examples = records_at(EncodedShards.read(shards), shards, "test", [0, 1, 2, 3])
+    pictures = predictor.shown(examples)[1]
+    found = predictor.moved(examples, pictures)
+    assert [of is None for of in found["other"]] == [of is None for of in pictures["other"]]
+    network = keras.saving.load_model(small_network)
+    core = keras.saving.load_model(encoded.folder / "train" / CORE_MODEL)
+    inputs = {name: tf.constant(of[:1]) for name, of in predictor.inputs([examples]).items()}
+    picture = pictures["photo"][0]
+    first = found["photo"][0]
+    assert picture is not None
+    assert first is not None
+
+    def said(pixels: Any) -> dict[str, Any]:
+        features = network(pixels[None].astype(np.float32))
+        return {head: of.numpy() for head, of in core(inputs | {"photo__features": features}).items()}
+
+    for at, (rows, columns) in {(0, 0): (slice(0, 4), slice(0, 4)), (2, 3): (slice(8, 12), slice(12, 16))}.items():
+        painted = picture.copy()
+        painted[rows, columns] = picture.mean((0, 1)).round()
+        change = said(painted)["price"] - said(picture)["price"]
+        assert first["price"][at] == pytest.approx(np.linalg.norm(change), rel=1e-3, abs=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -51,3 +52,10 @@ def test_the_summary_says_the_verdict_and_each_head(made: Any, tmp_path: Any) ->
     assert text.startswith("# The gate is passed\n")
     assert text.count("- price: &lt;b&gt;\\*good\\*&lt;/b&gt;") == 1
     assert "| sold | binary | accuracy |" in text
+    number = r"−?[\d,.]+"
+    assert re.search(rf"\| price \| regression \| [^|]+ \| {number} \| (–|{number} to {number}) \| {number} \|", text)
+    assert "the model may go out." in text
+    failed = report.gate[0].model_copy(update={"passed": False})
+    write_summary(report.model_copy(update={"verdict": "failed", "gate": [failed]}), str(tmp_path / "summary"))
+    text = (tmp_path / "summary").read_text(encoding="utf-8")
+    assert text.startswith(f"# The gate is not passed\n\n0 of 1 rule holds: {failed.head} keeps the model back.\n")

@@ -34,8 +34,9 @@ from polyhead.contracts.profile import ColumnDrift, Drift
 from polyhead.contracts.sizes import Size
 from polyhead.contracts.validation import Rejection
 from polyhead.evaluate.reporting import curves
-from polyhead.evaluate.reporting.maps import GRID, MOST_ROWS, Candidate, candidates, mapped_rows
+from polyhead.evaluate.reporting.maps import MOST_ROWS, Candidate, candidates, mapped_rows
 from polyhead.evaluate.reporting.report import PICTURE_BYTES, render_report
+from polyhead.evaluate.reporting.shown import listed_rows
 from polyhead.kinds.metrics import METRICS
 from polyhead.kinds.targets.regression.report import MOST_POINTS
 from polyhead.kinds.union import METRIC_NAMES
@@ -171,10 +172,10 @@ def shown_rows(predictions: pl.DataFrame, ugly: str = "") -> dict[str, ShownRow]
 
 def mapped(report: EvaluationReport, predictions: pl.DataFrame, ugly: str = "") -> dict[str, list[MappedRow]]:
     """Of every head some rows, with what matters in one picture."""
-    chosen = candidates(report.heads, predictions, 2)
+    chosen = candidates(listed_rows(report.heads, predictions), 2)
     keys = sorted({one.key for of in chosen.values() for one in of})
     pictures = {f"{ugly}front": [np.full((64, 64, 3), 90, np.uint8) for _ in keys]}
-    moved = {f"{ugly}front": [{name: np.eye(GRID) for name in chosen} for _ in keys]}
+    moved = {f"{ugly}front": [{name: np.eye(8) for name in chosen} for _ in keys]}
     return mapped_rows(chosen, keys, pictures, moved)
 
 
@@ -362,7 +363,7 @@ def test_page_shows_every_part(house_page: tuple[str, Page]) -> None:
     for expected in (
         "Houses",
         "✕ Gate failed",
-        "1 of 2 rules hold",
+        "1 of 2 rules holds",
         "1 slice stands out",
         "2 label suspects",
         "beats baseline",
@@ -475,18 +476,73 @@ def test_a_line_per_head_says_how_it_does_beside_its_references() -> None:
         assert "Better than the prior" not in page.text
 
 
-def test_why_there_is_no_interval_of_a_slice_stands_below_all_of_them() -> None:
-    """The most frequent reasons, once."""
+def test_the_first_screen_says_whether_the_model_may_go_out_and_for_whom_it_is_worse() -> None:
+    """Which heads keep it back, and which slices stand out, with a link to them."""
+    report, predictions = house_report()
+    page = bare_page(report, predictions)
+    assert "1 of 2 rules holds: band keeps the model back." in page.text
+    assert "Worse than on the other rows: zipcode 98003 (0.575)." in page.text
+    assert page.text.index("Worse than on the other rows") < page.text.index("Rules of the gate")
+    passed = report.gate[0].model_copy(
+        update={"rule": "beats linear", "difference": 0.2, "interval": Interval(low=0.1, high=0.3, method="m")}
+    )
+    waived = report.gate[1].model_copy(update={"waived": True})
+    for gate, words in (
+        ([passed], "1 of 1 rule holds: the model may go out."),
+        ([passed, waived], "1 of 2 rules holds, and the others are made up for: the model may go out."),
+    ):
+        page = bare_page(report.model_copy(update={"verdict": "passed", "gate": gate}), predictions)
+        assert words in page.text
+        assert "by +0.200, 95 % interval +0.100 to +0.300" in page.text
+
+
+def test_slices_of_a_few_rows_come_last_and_do_not_set_the_scale() -> None:
+    """Their scores are chance: R² of two rows can be −3,000."""
     report, predictions = house_report()
     price = report.heads["price"]
-    reasons = ["9 rows"] * 3 + ["8 rows"] * 2 + ["7 rows"]
+    few = price.slices[0].model_copy(update={"value": "two-of-them", "n": 2, "score": -3000.0, "interval": Interval()})
+    heads = {"price": price.model_copy(update={"slices": [few, *price.slices], "worth": []})}
+    html = render_report(report.model_copy(update={"heads": heads}), predictions, epochs=[], sheets={}, title="t")
+    listed = html[html.index('id="slices"') :]
+    assert listed.index("two-of-them") > max(listed.index(str(98_000 + n)) for n in range(14))
+    dots = [float(place) for place in re.findall(r'class="dot(?: marked)?" style="--x:([\d.]+)', listed)]
+    assert max(dots) - min(dots[:-1]) > 40
+    assert dots[-1] == 0
+
+
+def test_a_label_has_one_colour_in_all_curves() -> None:
+    """The most frequent first, whatever the order of the labels is."""
+    report, predictions = house_report()
+    extras = report.heads["extras"]
+    rows = {label: int(predictions["extras.true"].list.contains(label).sum()) for label in LABELS}
+    support = [row.model_copy(update={"support": rows[row.label]}) for row in extras.per_class]
+    extras = extras.model_copy(update={"per_class": support, "classes": LABELS[::-1]})
+    extras = extras.model_copy(update={"reliability": extras.reliability[::-1]})
+    page = render_report(
+        report.model_copy(update={"heads": {"extras": extras}}), predictions, epochs=[], sheets={}, title="t"
+    )
+    legends = [
+        re.findall(r'class="series (\w+)">([^<]+)', legend)
+        for legend in re.findall(r'<p class="legend">(.*?)</p>', page)
+    ]
+    assert len(legends) == 3
+    assert legends[0] == legends[1] == legends[2]
+
+
+def test_why_there_is_no_interval_of_a_slice_stands_below_all_of_them() -> None:
+    """The most frequent reasons, once; those that differ in a count alone are one."""
+    report, predictions = house_report()
+    price = report.heads["price"]
+    few = [f"{n}, an interval needs 10" for n in ("9 rows", "1 row", "7 rows")]
+    reasons = [*few, "it is not defined on these rows", "it is not defined on these rows", "no error"]
     slices = [
         one.model_copy(update={"interval": Interval(reason=reason)})
         for one, reason in zip(price.slices, reasons, strict=False)
     ]
     heads = {"price": price.model_copy(update={"slices": slices, "worth": []})}
     text = bare_page(report.model_copy(update={"heads": heads}), predictions).text
-    assert "No interval: 9 rows; 8 rows; and the like." in text
+    expected = "No interval: 1 to 9 rows, an interval needs 10; it is not defined on these rows; and the like."
+    assert expected in text
 
 
 def test_inputs_are_ordered_by_their_worth_and_slices_by_their_score(house_page: tuple[str, Page]) -> None:
@@ -509,18 +565,19 @@ def test_worst_rows_come_with_their_pictures_and_values(house_page: tuple[str, P
 def test_the_worst_and_the_best_rows_are_looked_into() -> None:
     """In turn and to the same number, of all heads 24 rows at most; no row is both."""
     report, predictions = house_report()
-    chosen = candidates(report.heads, predictions, 2)
+    chosen = candidates(listed_rows(report.heads, predictions), 2)
     assert [[one.is_best for one in of] for of in chosen.values()] == [[False, True, False, True]] * 4
     error = (predictions["price.true"] - predictions["price.predicted"]).abs()
     order = predictions["key"].gather(error.arg_sort(nulls_last=True))
     known = order.head(len(error) - error.null_count()).to_list()
     assert [one.key for one in chosen["price"]] == [known[-1], known[0], known[-2], known[1]]
-    many = candidates({str(n): report.heads["price"] for n in range(9)}, _renamed(predictions, 9), 10)
+    many = candidates(listed_rows({str(n): report.heads["price"] for n in range(9)}, _renamed(predictions, 9)), 10)
     assert len({one.key for of in many.values() for one in of}) == 20
-    spread = candidates(report.heads, predictions, 10)
+    spread = candidates(listed_rows(report.heads, predictions), 10)
     assert len({one.key for of in spread.values() for one in of}) == MOST_ROWS
     assert {len(of) for of in spread.values()} <= {5, 6, 7}
-    few = candidates({"price": report.heads["price"]}, predictions.filter(pl.col("key") == known[0]), 2)
+    one_row = predictions.filter(pl.col("key") == known[0])
+    few = candidates(listed_rows({"price": report.heads["price"]}, one_row), 2)
     assert [one.is_best for one in few["price"]] == [False]
 
 
@@ -533,7 +590,7 @@ def _renamed(predictions: pl.DataFrame, times: int) -> pl.DataFrame:
 def test_what_matters_is_coloured_to_one_scale_of_the_head() -> None:
     """Beside a gray picture that does not matter; rows without a picture are left out."""
     chosen = {"price": [Candidate(key, False, "1", "2") for key in ("a", "b", "c")]}
-    cells = np.zeros((GRID, GRID))
+    cells = np.zeros((8, 8))
     cells[0, -1] = 4.0
     moved = [{"price": cells}, {"price": cells / 4}, {"price": cells}]
     gray = np.full((128, 128, 1), 100, np.uint8)
@@ -695,8 +752,9 @@ def test_undefined_metrics_read_as_undefined() -> None:
     text = Page(
         render_report(report.model_copy(update={"heads": heads}), predictions, epochs=[], sheets={}, title="t")
     ).text
-    each = sum(len(METRIC_NAMES[head.kind]) for head in report.heads.values())
-    assert text.count("not defined") == each + len(report.heads)  # and in the summary
+    assert text.count("not defined") == len(report.heads)  # in the summary
+    labels = ", ".join(METRICS[name].label for name in METRIC_NAMES["multiclass"])
+    assert f"Not defined on these rows: {labels}." in text
     assert "the model is better" not in text
     assert "no interval" not in text.lower()
 
@@ -912,7 +970,7 @@ def test_a_page_of_many_heads_rows_and_classes_stays_small() -> None:
     assert len(many.heads) == 50
     assert len(page.encode()) < 5 * MEGABYTE
     assert "The losses of 50 heads" in page
-    assert '<details class="part">' in page
+    assert '<details class="part"><summary>price 0: area +0.250</summary>' in page
 
 
 def test_one_row_is_a_page() -> None:
@@ -1010,5 +1068,9 @@ def test_the_balance_of_the_splits_is_shown_by_head() -> None:
     ):
         assert shown in text
     assert f"The largest difference is in {numbers}:" in text
+    assert "could not be used after all" not in text
+    later = report.model_copy(update={"rows": {"train": 40, "test": 8}})
+    html = render_report(later, predictions, epochs=[], sheets={}, title="t", balance=balance)
+    assert "Counted before 2 rows could not be used after all, for their pictures." in html
     assert "absent" not in text
     assert "Targets in each split" not in bare_page(report, predictions).text

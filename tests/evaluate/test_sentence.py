@@ -63,16 +63,16 @@ def test_the_best_simple_model_the_deployed_one_and_each_modality() -> None:
         ],
     )
     assert sentence_of(report) == (
-        "R² 0.810 [0.700, 0.900]: better than boosting by 0.0300 [0.0100, 0.0500]; "
-        "worse than the deployed model by 0.0300 [0.0200, 0.0400]; "
-        "all pictures add 0.0200 [0.00100, 0.0400]; area adds 0.100 [0.0500, 0.200]; notes adds nothing measurable."
+        "R² 0.810 [0.700, 0.900]: better than boosting by 0.030 [0.010, 0.050]; "
+        "worse than the deployed model by 0.030 [0.020, 0.040]; "
+        "all pictures add 0.020 [0.001, 0.040]; area adds 0.100 [0.050, 0.200]; notes adds nothing measurable."
     )
 
 
 def test_without_simple_models_it_is_beside_the_prior_and_where_nothing_is_clear_it_says_so() -> None:
     assert sentence_of(head("r2", 0.81)) == "R² 0.810 [0.700, 0.900]: better than the prior by 0.310 [0.200, 0.400]."
     unclear = head("r2", 0.81, references={"boosted": reference(0.8, 0.01, (-0.01, 0.03), "not clearly better")})
-    assert "not clearly better than boosting (+0.0100 [−0.0100, 0.0300])" in sentence_of(unclear)
+    assert "not clearly better than boosting (+0.010 [−0.010, 0.030])" in sentence_of(unclear)
 
 
 def test_of_one_modality_the_three_features_that_add_most() -> None:
@@ -82,7 +82,7 @@ def test_of_one_modality_the_three_features_that_add_most() -> None:
         worth=[worth(f"f{at}", at / 100, (at / 200, at / 50), "better") for at in range(1, 6)],
     )
     assert sentence_of(report).endswith(
-        "f5 adds 0.0500 [0.0250, 0.100]; f4 adds 0.0400 [0.0200, 0.0800]; f3 adds 0.0300 [0.0150, 0.0600]."
+        "f5 adds 0.050 [0.025, 0.100]; f4 adds 0.040 [0.020, 0.080]; f3 adds 0.030 [0.015, 0.060]."
     )
     nothing = [worth(f"f{at}", 0.0, (-0.1, 0.1), "not clearly better") for at in range(4)]
     assert sentence_of(head("r2", 0.81, worth=nothing)).endswith("; no feature alone adds anything measurable.")
@@ -98,6 +98,14 @@ def test_of_one_modality_the_three_features_that_add_most() -> None:
 def test_where_lower_is_better_features_lower_it(difference: float, between: Span, verdict: Any, words: str) -> None:
     report = head("pinball", 0.81, worth=[worth("a", difference, between, verdict, metric="pinball")])
     assert words in sentence_of(report)
+
+
+def test_numbers_have_the_decimals_of_the_score_and_more_where_a_difference_would_be_none() -> None:
+    close = {"boosted": reference(0.8, 0.00042, (0.0001, 0.0008), "better")}
+    said = sentence_of(head("r2", 0.81, references=close))
+    assert said == "R² 0.810 [0.700, 0.900]: better than boosting by 0.0004 [0.0001, 0.0008]."
+    large = {"boosted": reference(1300.0, -65.4321, (-80.25, -50.75), "better")}
+    assert sentence_of(head("r2", 1234.5, references=large)).endswith("by 65 [51, 80].")
 
 
 def test_a_metric_that_is_not_defined_is_said_to_be() -> None:

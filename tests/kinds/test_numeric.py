@@ -179,3 +179,25 @@ def test_what_is_no_scale_and_no_clip_says_so(options: str, code: str, where: st
     text = f"table: t.csv\nfeatures: {{x: {{kind: numeric, {options}}}}}\ntargets: {{y: {{kind: binary}}}}"
     with refusal(ConfigError, code, where=f"c.yaml:2 features.x.{where}", shows=shows):
         parse_config(text, name="c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3.0, "3"),
+        (2.5, "2.5"),
+        (1234567.0, "1,234,567"),
+        (0.1, "0.1"),
+        (0.0, "0"),
+        (-4.25, "−4.25"),
+        (3e-9, "3.00e−09"),
+        (-3e-9, "−3.00e−09"),
+        (2e20, "2.00e+20"),
+        (math.nan, ""),
+    ],
+)
+def test_a_number_is_spelled_as_short_as_it_is(value: float, text: str) -> None:
+    """With three significant digits at most; what is tiny is not nothing."""
+    from polyhead.kinds.tables import feature_table
+
+    assert feature_table(NumericFeature(kind="numeric")).spelled(value) == text

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from samples import member
 
-GRID = 3
+GRID = 8
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -37,9 +37,14 @@ def test_the_logits_move_as_if_the_part_were_painted_with_the_mean_colour(tf: An
     core = keras.Model(inputs, {"y": said + 0 * ops.sum(inputs["x__known"])})
     known = tf.ones([2, 2] if several else [2])
     heads: Any = [SimpleNamespace(name="y", LINK=link)]
-    found = moved(core, [block], heads, {"x__pixels": tf.constant(pixels), "x__known": known}, GRID)
-    edges = [[0, 3, 6, 8], [0, 4, 7, 10]]
+    shown = {"x": [*(row[0] if several else row for row in pixels), None]}
+    inputs = {"x__pixels": tf.constant(pixels[[0, 1, 1]]), "x__known": tf.gather(known, [0, 1, 1])}
+    found = moved(core, [block], heads, inputs, shown)
+    assert found["x"][2] is None
+    edges = [range(9), [0, 2, 3, 4, 5, 7, 8, 9, 10]]
     for row in range(2):
+        own = found["x"][row]
+        assert own is not None
         for down in range(GRID):
             for across in range(GRID):
                 painted = pixels[row].copy()
@@ -48,4 +53,4 @@ def test_the_logits_move_as_if_the_part_were_painted_with_the_mean_colour(tf: An
                 first[edges[0][down] : edges[0][down + 1], edges[1][across] : edges[1][across + 1]] = mean
                 change = (painted.astype(float).ravel() - pixels[row].astype(float).ravel()) @ kernel
                 change -= change.mean() if link == "softmax" else 0
-                assert found["x"][row]["y"][down, across] == pytest.approx(np.linalg.norm(change), rel=1e-3, abs=1e-2)
+                assert own["y"][down, across] == pytest.approx(np.linalg.norm(change), rel=1e-3, abs=1e-2)

@@ -38,6 +38,14 @@ def test_marks_are_round_and_share_their_decimals() -> None:
     assert [text for _, text in Axis("x", -1.5, 1).ticks(5)] == ["−1.5", "−1.0", "−0.5", "0.0", "0.5", "1.0"]
     assert [text for _, text in Axis("x", 1, 3, whole=True).ticks(8)] == ["1", "2", "3"]
     assert [text for _, text in Axis("x", 1, 1000, logarithmic=True).ticks(5)] == ["1", "10", "100", "1,000"]
+    huge = Axis("x", 1e4, 1e10, logarithmic=True).ticks(4)
+    assert [text for _, text in huge] == ["10k", "1M", "100M", "10G"]
+
+
+def test_an_axis_has_two_marks_at_least() -> None:
+    """One alone says nothing of the scale; a range in which a coarse step has one gets a finer step."""
+    assert [text for _, text in Axis("x", 0.55, 1.45).ticks(3)] == ["0.6", "0.8", "1.0", "1.2", "1.4"]
+    assert [text for _, text in Axis("x", 0.45, 1.45).ticks(3)] == ["0.5", "1.0"]
 
 
 def test_a_plot_is_well_formed_and_its_texts_are_escaped() -> None:
@@ -112,3 +120,14 @@ def test_bars_in_cells_stand_around_one_line() -> None:
     assert "marked" in cells[1]
     assert "dot" not in cells[2]
     assert not any(math.isnan(dot) for dot in dots)
+
+
+def test_a_bar_that_the_scale_need_not_hold_lies_at_its_end() -> None:
+    rows = [(0.2, None, False), (0.4, None, False), (-3000.0, None, False)]
+    places = [
+        [float(re.findall(r'class="dot" style="--x:([\d.]+)', cell)[0]) for cell in span_cells(rows, 0.3, **options)]
+        for options in ({"falling": False}, {"falling": False, "within": [True, True, False]})
+    ]
+    assert places[0][1] - places[0][0] < 1
+    assert places[1][1] - places[1][0] > 80
+    assert places[1][2] == 0

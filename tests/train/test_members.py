@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,32 @@ def test_lines_of_classes_sum_up_what_other_models_guess() -> None:
     fit = fit_line(matrix, [], labels, np.ones((120, 2)), "logistic", 2, np.zeros(2), fitted_rows=120)
     assert (expit(fit.guesses[:, 0]) > 0.97).all()
     assert np.mean((fit.guesses[:, 1] > 0) == labels[:, 1]) > 0.9
+
+
+def test_a_line_of_many_classes_takes_little_memory() -> None:
+    """Second derivatives of all coefficients would take 150 MB here, and more by the square of their number."""
+    from polyhead.train.linear import fit_line
+
+    generator = np.random.default_rng(7)
+    classes = generator.permutation(np.arange(132) % 33)
+    matrix = generator.normal(size=(132, 130))
+    tracemalloc.start()
+    fit = fit_line(matrix, [], classes, np.ones(132), "softmax", 33, np.zeros(33), fitted_rows=132, penalty=30.0)
+    largest = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert largest < 60e6
+    assert (fit.logits(matrix, []).argmax(1) == classes).mean() > 0.9
+
+
+def test_dense_tables_that_are_wide_together_stay_dense() -> None:
+    """As those of a head of several hundred classes are, beside what another model guesses."""
+    from polyhead.train.linear import joined
+
+    parts = [np.ones((3, 200)), np.zeros((3, 100))]
+    np.testing.assert_array_equal(joined(parts), np.hstack(parts))
+    thin = joined([sparse.csr_matrix(parts[0]), parts[1]])
+    assert sparse.issparse(thin)
+    np.testing.assert_array_equal(thin.toarray(), np.hstack(parts))
 
 
 def test_too_few_rows_leave_the_prior() -> None:

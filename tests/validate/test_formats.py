@@ -218,6 +218,16 @@ def test_features_and_targets_may_be_called_what_results_are_called(tmp_path: Pa
     ]
 
 
+def test_equal_rows_are_found_in_a_column_that_is_called_as_what_they_are_found_by(tmp_path: Path) -> None:
+    columns = {name: [0.1 * row for row in range(20)] + [0.5] for name in ("low", "high", "known", "row", "suspected")}
+    config = parse_config(
+        f"table: t.csv\nfeatures: {{{', '.join(f'{name}: {{kind: numeric}}' for name in columns)}}}\n"
+        "targets: {price: {kind: regression}}\n"
+    )
+    step.run(config=config, table=pl.DataFrame({**columns, "price": [*range(20), 5]}), out=tmp_path / "V")
+    assert pl.read_parquet(tmp_path / "V" / "duplicates.parquet")["__row__"].to_list() == [5, 20]
+
+
 @pytest.mark.parametrize("labels", [[1, None, 0, 0, 1, 0], [True, None, False, False, True, False]])
 def test_a_gap_does_not_turn_the_positive_class(tmp_path: Path, labels: list[Any]) -> None:
     """From the CSV file that pandas wrote as from its frame: 0 and 1, false and true, and the second is positive."""

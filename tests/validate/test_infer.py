@@ -114,6 +114,12 @@ FEATURES: list[tuple[str, Sequence[Any], str, str]] = [
     ("genres", [tags.replace(",", "|") for tags in TAGS], "multicategory", "with '|' between them"),
     ("genres", [tags.replace(",", "; ") for tags in TAGS], "multicategory", "with ';' between them"),
     ("place", cells(lambda row: ("Paris, France", "Rome, Italy")[row % 2]), "category", "2 different words"),
+    (
+        "work",
+        cells(lambda row: ("Craftsmen, Foremen", "Managers, Officials", "Sales", "Clerks")[row % 4]),
+        "category",
+        "4 different words",
+    ),
     # dates and times
     (
         "when",

@@ -160,7 +160,8 @@ def _held(head: HeadReport) -> Iterator[str]:
         within, what = span(held.interval), "sets" if head.classes else "intervals"
         yield (
             f"conformal {what} at {held.level:.0%} hold {held.coverage:.1%} of the true values"
-            f"{f' ({within})' if within else ''}, mean size {number(held.size)}"
+            f"{f' ({within})' if within else ''}, mean size {number(held.size)}, fitted on "
+            f"{counted(held.calibrated_on, 'val row')}"
         )
 
 

@@ -8,6 +8,7 @@ An example is as in the shards, but for the pictures that a frozen network sees:
     feature/image/<name>            bytes: little-endian float32, as many as the network's vector is wide; absent where
                                     missing
     feature/images/<name>/<place>   the same of each picture of a cell
+    picture/<entry>                 bytes: in test rows, the picture that the entry was made of, as a JPEG file
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ class EncodedShards(ShardManifest):
         encoded: The networks, by the features whose pictures they have seen.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 1
+    FORMAT_VERSION: ClassVar[int] = 2
     VARYING: ClassVar[frozenset[str]] = frozenset()
 
-    format_version: int = 1
+    format_version: int = 2
     encoded: dict[str, Backbone]
 
     @classmethod

@@ -107,7 +107,7 @@ def _encoded(
         content = mapped(path) if shard.rows else b""
         for at in range(0, len(places), _BATCH):
             examples = [content[start : start + length] for start, length in places[at : at + _BATCH]]
-            records, pictures = _framed(encoding, examples)
+            records, pictures = _framed(encoding, examples, keep_pictures=shard.split == "test")
             written.write(records, len(records), pictures)
             advance(len(records))
         return written.finish()
@@ -115,12 +115,14 @@ def _encoded(
         written.close()
 
 
-def _framed(encoding: ExampleEncoding, examples: Sequence[bytes]) -> tuple[list[bytes], list[PicturePlace]]:
+def _framed(
+    encoding: ExampleEncoding, examples: Sequence[bytes], *, keep_pictures: bool
+) -> tuple[list[bytes], list[PicturePlace]]:
     """Framed records of the encoded examples, and where their features lie."""
     records: list[bytes] = []
     places: list[PicturePlace] = []
     size = 0
-    for made in encoding(examples):
+    for made in encoding(examples, keep_pictures=keep_pictures):
         places += [(name, size + offset, length) for name, offset, length in places_of(made.example, made.features)]
         records.append(frame(made.example))
         size += len(records[-1])
@@ -132,5 +134,6 @@ def _fingerprint(config: Config, manifest: ShardManifest) -> str:
     import keras
     import tensorflow as tf
 
-    decides = (manifest.fingerprint(), list(config.encoded), __version__, keras.__version__, tf.__version__)
+    made_by = (__version__, keras.__version__, tf.__version__)
+    decides = (manifest.fingerprint(), list(config.encoded), EncodedShards.FORMAT_VERSION, *made_by)
     return hashlib.sha256(repr(decides).encode()).hexdigest()

@@ -43,10 +43,10 @@ from polyhead.contracts.validation import GROUP, KEY, TIME
 from polyhead.errors import ArtifactError, DataError, Problem
 from polyhead.evaluate.gating.gate import check_gate
 from polyhead.evaluate.inputs.worth import Group, batches_for, groups_of, worth_of
-from polyhead.evaluate.reporting.maps import GRID, candidates, mapped_rows
+from polyhead.evaluate.reporting.maps import candidates, mapped_rows
 from polyhead.evaluate.reporting.report import render_report
 from polyhead.evaluate.reporting.sentence import DEPLOYED, sentence_of
-from polyhead.evaluate.reporting.shown import shown_rows, worst_rows
+from polyhead.evaluate.reporting.shown import Listed, listed_rows, shown_rows
 from polyhead.evaluate.scoring.comparing import beside, compare
 from polyhead.evaluate.scoring.conformal import conformal_of, least_held
 from polyhead.evaluate.scoring.deployed import check_comparable, place_of, why_not
@@ -172,6 +172,8 @@ def run(
             warnings=warnings,
             findings=fitted.findings,
         )
+        listed = listed_rows(heads, rows.table)
+        shown, mapped = _seen(config, rows, listed, manifest, Path(shards))
         page = render_report(
             report,
             rows.table,
@@ -181,8 +183,9 @@ def run(
             title=name_of(config.table),
             balance=fitted.balance,
             drift=[one for one in fitted.drift if one.column in config.features],
-            shown=_shown(config, rows, heads, manifest, Path(shards)),
-            mapped=_mapped(config, rows, heads, manifest, Path(shards)),
+            listed=listed,
+            shown=shown,
+            mapped=mapped,
             missing=_missing(fitted, config),
             config=_written(config),
             sizes=trained.sizes,
@@ -394,33 +397,27 @@ def _joined(parts: Sequence[Any]) -> Any:
     return [value for part in parts for value in part]
 
 
-def _shown(
-    config: Config, rows: _Rows, heads: Mapping[str, HeadReport], manifest: ShardManifest, shards: Path
-) -> dict[str, ShownRow]:
-    """What the worst rows look like, by key."""
+def _seen(
+    config: Config, rows: _Rows, listed: Mapping[str, Listed], manifest: ShardManifest, shards: Path
+) -> tuple[dict[str, ShownRow], dict[str, list[MappedRow]]]:
+    """What the worst rows look like, by key; and by head, on what of their pictures the answers of some rows rest."""
     from polyhead.examples.reading import records_at
 
-    places = worst_rows(heads, rows.table)
-    if not places:
-        return {}
-    values, pictures = rows.predictor.shown(records_at(manifest, shards, "test", list(places.values())))
-    return shown_rows(list(places), config.features, values, pictures)
-
-
-def _mapped(
-    config: Config, rows: _Rows, heads: Mapping[str, HeadReport], manifest: ShardManifest, shards: Path
-) -> dict[str, list[MappedRow]]:
-    """On what of their pictures the answers of some rows rest, by head."""
-    from polyhead.examples.reading import records_at
-
-    chosen = candidates(heads, rows.table, config.evaluate.maps)
-    wanted = {one.key for of in chosen.values() for one in of}
+    chosen = candidates(listed, config.evaluate.maps)
+    mapped = {one.key for of in chosen.values() for one in of}
+    wanted = mapped | {row.key for of in listed.values() if of.worst for row in of.worst.rows}
     places = {key: place for place, key in enumerate(rows.table["key"].to_list()) if key in wanted}
     if not places:
-        return {}
-    examples = records_at(manifest, shards, "test", list(places.values()))
-    moved = rows.predictor.moved(examples, GRID)
-    return mapped_rows(chosen, list(places), rows.predictor.shown(examples)[1], moved) if moved else {}
+        return {}, {}
+    keys, examples = list(places), records_at(manifest, shards, "test", list(places.values()))
+    values, pictures = rows.predictor.shown(examples)
+    shown = shown_rows(keys, config.features, values, pictures)
+    some = [at for at, key in enumerate(keys) if key in mapped]
+    of_some = {name: [of[at] for at in some] for name, of in pictures.items()}
+    moved = rows.predictor.moved([examples[at] for at in some], of_some) if some else {}
+    if not moved:
+        return shown, {}
+    return shown, mapped_rows(chosen, [keys[at] for at in some], of_some, moved)
 
 
 def _head_report(
@@ -468,7 +465,9 @@ def _head_report(
     parts = score.parts(outcome)
     weighed = score.parts(replace(outcome, weights=weights))
     held = {column: conformal_of(part, conformity, weighed[column].weights) for column, part in parts.items()}
-    conformal = {column: one for column, one in held.items() if one is not None}
+    of_columns = {column: one for column, one in held.items() if one is not None}
+    conformal = conformal_of(outcome, conformity, weights) or least_held(of_columns)
+    is_said = bundle.refitted or conformal is None  # else the page says it with what they held
     asked: Any = {"metric": headline, "resamples": resamples, "seed": _BOOTSTRAP_SEED}
     head = HeadReport(
         kind=statistics.kind,
@@ -496,14 +495,14 @@ def _head_report(
         confusion=score.confusion(statistics, outcome),
         per_class=score.per_class(statistics, outcome),
         reliability=score.reliability(statistics, outcome),
-        conformal=conformal_of(outcome, conformity, weights) or least_held(conformal),
-        column_conformal=conformal,
+        conformal=conformal,
+        column_conformal=of_columns,
         slices=slices.listed,
         thresholds=dict(zip(classes[len(classes) - len(thresholds) :], thresholds, strict=True)),
         notes=[
             *score.notes(config.targets[name], outcome),
             *(one.words for one in settled if one is not None and one.words),
-            *([] if conformity is None else [conformity.words(refitted=bundle.refitted)]),
+            *([conformity.words(refitted=bundle.refitted)] if conformity and is_said else []),
             *predicted.notes[name],
             *slices.notes,
         ],

@@ -101,8 +101,8 @@ def _identical_rows(table: ParquetTable, config: Config) -> pl.DataFrame:
     suspects = pl.Series(repeats)
     if suspects.is_empty() or (filled - int(more.sum())) * _LARGE_SETS <= filled:
         return nothing
-    sample = every(table, _SAMPLE, *names, low).unique("low", keep="first", maintain_order=True)
-    by_chance = math.comb(filled, 2) * math.prod(_agreement(sample.select(name)) for name in names)
+    sample = every(table, _SAMPLE, row.alias("row"), low).unique("low", keep="first", maintain_order=True)["row"]
+    by_chance = math.comb(filled, 2) * math.prod(_agreement(sample.struct.field(name).to_frame()) for name in names)
     if by_chance * _BEYOND_CHANCE > float((more * (more + 1.0) / 2).sum()):
         return nothing
     suspected = low.is_in(suspects.implode()) & known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -11,8 +11,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from polyhead.kinds.protocols.graph import Batch, FeatureBlock, Head
+from polyhead.progress import progress
 
-Moved = dict[str, list[dict[str, NDArray[np.float64]]]]
+Moved = dict[str, list[dict[str, NDArray[np.float64]] | None]]
 
 
 def moved(
@@ -20,7 +21,7 @@ def moved(
     blocks: Sequence[FeatureBlock[Any, Any]],
     heads: Sequence[Head[Any, Any]],
     inputs: Batch,
-    grid: int,
+    pictures: Mapping[str, Sequence[NDArray[np.uint8] | None]],
 ) -> Moved:
     """How far each head's logits move where a part of a picture is covered.
 
@@ -29,24 +30,31 @@ def moved(
         blocks: Its features.
         heads: Its targets.
         inputs: Of some rows.
-        grid: Cells along each side of a picture.
+        pictures: Of these by feature, (height, width, channels) each, None where missing.
 
     Returns:
-        By the name of a picture feature that the network sees as pixels, for each row by head float64 (grid, grid): the
-        Euclidean distance of the logits from those of the whole picture; of classes that compete with one another, of
-        the logits less their mean.
+        By feature, for each row with a picture by head float64 (cells, cells): the Euclidean distance of the logits
+        from those of the whole picture; of classes that compete with one another, of the logits less their mean.
     """
-    found: Moved = {name: [] for block in blocks for name in block.mapped}
+    seers = {name: block for block in blocks for name in block.mapped if name in pictures}
+    if not seers:
+        return {}
+    found: Moved = {name: [] for name in seers}
     competing = [head.name for head in heads if head.LINK == "softmax"]
     answer = tf.function(lambda inputs: core(inputs, training=False), reduce_retracing=True)
-    rows = len(next(iter(inputs.values()))) if found else 0
-    for row in range(rows):
-        own = {name: values[row : row + 1] for name, values in inputs.items()}
-        many = {name: tf.repeat(values, 1 + grid * grid, axis=0) for name, values in own.items()}
-        for block in blocks:
-            for name in block.mapped:
-                covered = block.covered(own, name, grid)
-                logits = answer(many | {key: tf.concat([own[key], of], 0) for key, of in covered.items()})
+    rows = len(next(iter(inputs.values())))
+    with progress("cover pictures", total=rows * len(seers), unit="pictures") as advance:
+        for row in range(rows):
+            own = {name: values[row : row + 1] for name, values in inputs.items()}
+            for name, block in seers.items():
+                picture = pictures[name][row]
+                advance(1)
+                if picture is None:
+                    found[name].append(None)
+                    continue
+                grid = block.mapped[name]
+                many = {key: tf.repeat(values, 1 + grid * grid, axis=0) for key, values in own.items()}
+                logits = answer(many | block.covered(own, name, picture))
                 gone = {head: (of[1:] - of[:1]).numpy().astype(np.float64) for head, of in logits.items()}
                 for head in competing:
                     gone[head] -= gone[head].mean(1, keepdims=True)

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from polyhead.contracts.preprocessing import Fitted
 from polyhead.examples.encoding import with_pictures
 from polyhead.examples.stored import PictureName, picture_name
+from polyhead.kinds.features.image.config import pictured
 from polyhead.kinds.graphs import feature_blocks
 from polyhead.pictures.facts import content_hash
+from polyhead.pictures.thumbnails import decoded
+
+_PICTURE = "picture/"
 
 
 class EncodedExample(NamedTuple):
@@ -24,6 +30,26 @@ class EncodedExample(NamedTuple):
 
     example: list[bytes]
     features: dict[PictureName, bytes]
+
+
+def kept_pictures(fitted: Fitted, examples: Sequence[bytes]) -> dict[str, list[NDArray[np.uint8] | None]]:
+    """What frozen networks have seen, where examples keep it: of a row with several pictures the first.
+
+    Args:
+        fitted: The features.
+        examples: Serialised, as `ExampleEncoding` gives them.
+
+    Returns:
+        By feature, of each row uint8 (height, width, channels), None where missing; without features of which no row
+        has any.
+    """
+    rows = [tf.train.Example.FromString(example).features.feature for example in examples]
+    found: dict[str, list[NDArray[np.uint8] | None]] = {}
+    for name, (feature, _) in pictured(fitted.features, fitted.feature_statistics).items():
+        entry = f"{_PICTURE}{feature.picture_entries(name)[0]}"
+        if any(entry in row for row in rows):
+            found[name] = [decoded(row[entry].bytes_list.value[0]) if entry in row else None for row in rows]
+    return found
 
 
 class ExampleEncoding:
@@ -50,11 +76,12 @@ class ExampleEncoding:
             for entry, encoding in block.encodings(fitted.directory).items()
         }
 
-    def __call__(self, examples: Sequence[bytes]) -> list[EncodedExample]:
+    def __call__(self, examples: Sequence[bytes], *, keep_pictures: bool = False) -> list[EncodedExample]:
         """Some examples encoded, in their order; without a frozen network they are what they were.
 
         Args:
             examples: Serialised.
+            keep_pictures: Whether each keeps its pictures too.
         """
         if not self._encodings:
             return [EncodedExample([example], {}) for example in examples]
@@ -65,6 +92,8 @@ class ExampleEncoding:
             for entry, encoding in self._encodings.items():
                 if entry in row.feature:
                     stored = row.feature.pop(entry).bytes_list.value[0]
+                    if keep_pictures:
+                        row.feature[f"{_PICTURE}{entry}"].bytes_list.value.append(encoding.picture(stored))
                     pictures[entry] = picture_name(encoding.recipe, content_hash(stored)), stored
             found.append(pictures)
         made = self._made(found)

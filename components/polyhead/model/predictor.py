@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +26,7 @@ from polyhead.model import members as _members  # noqa: F401  # Keras finds its 
 from polyhead.model.covering import Moved, moved
 from polyhead.model.cutting import CutModel
 from polyhead.model.embedding import Embedding
+from polyhead.model.encoding import kept_pictures
 from polyhead.model.outputs import predictions
 from polyhead.model.transforms import FeatureTransforms
 from polyhead.storage.artifact import check_files, checked_file
@@ -220,7 +221,7 @@ class Predictor:
 
         Returns:
             Raw values of the features that are words or numbers, as `Predicted.slices` has them. Pictures, uint8
-            (height, width, channels), None where missing; not those of which shards hold features only.
+            (height, width, channels), None where missing; of those that a frozen network sees what the shards keep.
         """
         features = self._parse(tf.constant(examples))[1]
         values: dict[str, Any] = {}
@@ -230,16 +231,16 @@ class Predictor:
             pictures |= block.pictures(raw)
             if block.IS_SHOWN:
                 values |= {name: _cells([of]) for name, of in block.columns(raw).items()}
-        return values, pictures
+        return values, pictures | kept_pictures(self.fitted, examples)
 
-    def moved(self, examples: Sequence[bytes], grid: int) -> Moved:
+    def moved(self, examples: Sequence[bytes], pictures: Mapping[str, Sequence[NDArray[np.uint8] | None]]) -> Moved:
         """How far each head's logits move where a part of a picture is covered, see `polyhead.model.covering`.
 
         Args:
             examples: Serialised, at least one.
-            grid: Cells along each side of a picture.
+            pictures: Theirs, as `shown` gives them.
         """
-        return moved(self._core, self._blocks, heads(self.fitted), self._inputs(tf.constant(examples)), grid)
+        return moved(self._core, self._blocks, heads(self.fitted), self._inputs(tf.constant(examples)), pictures)
 
     def without(
         self, batches: Iterable[Any], groups: Sequence[Collection[str]]

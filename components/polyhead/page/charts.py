@@ -86,6 +86,8 @@ class Axis:
             values = [value for value in values if value == round(value)]
         if self.percent:
             return [(value, f"{100 * value:.0f} %".replace("-", "−")) for value in values]
+        if self.logarithmic:
+            return [(value, _labels([value])[0]) for value in values]
         return list(zip(values, _labels(values), strict=True))
 
 
@@ -237,13 +239,18 @@ def _px(value: float) -> str:
 
 
 def _ticks(low: float, high: float, most: int) -> list[float]:
-    """Round values within a range."""
+    """Round values within a range, two at least: one alone says nothing of the scale."""
     rough = (high - low) / max(most, 1)
     size = 10.0 ** math.floor(math.log10(rough))
-    step = next(round_one * size for round_one in (1, 2, 5, 10) if round_one * size >= rough * (1 - 1e-9))
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    return [0.0 if place == 0 else place * step for place in range(first, last + 1)]
+    steps = [round_one * size for round_one in (0.5, 1, 2, 5, 10)]
+    fits = next(at for at, step in enumerate(steps) if step >= rough * (1 - 1e-9))
+    found = _multiples(steps[fits], low, high)
+    return found if len(found) > 1 else _multiples(steps[fits - 1], low, high)
+
+
+def _multiples(step: float, low: float, high: float) -> list[float]:
+    places = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    return [0.0 if place == 0 else place * step for place in places]
 
 
 def _log_ticks(low: float, high: float, most: int) -> list[float]:

@@ -123,7 +123,11 @@ def _lines(labels: Sequence[tuple[float, str, Tick]]) -> list[tuple[float, str, 
 
 
 def span_cells(
-    rows: Sequence[tuple[float | None, tuple[float, float] | None, bool]], zero: float, *, falling: bool
+    rows: Sequence[tuple[float | None, tuple[float, float] | None, bool]],
+    zero: float,
+    *,
+    falling: bool,
+    within: Sequence[bool] = (),
 ) -> list[Markup]:
     """A cell for each row of a table: a dot with its interval, around one line through all of them.
 
@@ -131,8 +135,10 @@ def span_cells(
         rows: A value, None where there is none; its interval, None without one; whether it stands out.
         zero: What the line marks.
         falling: Whether the scale is turned round, as in `score_bar`.
+        within: Which rows the scale has to hold; others may lie at its end. Default: all.
     """
-    shown = [zero, *(number for value, span, _ in rows if value is not None for number in (value, *(span or ())))]
+    held = [row for row, is_in in zip(rows, within, strict=True) if is_in] if any(within) else rows
+    shown = [zero, *(number for value, span, _ in held if value is not None for number in (value, *(span or ())))]
     low, high = min(shown), max(shown)
     room = 0.06 * (high - low) or 1.0
     scale = _Scale(low - room, high + room, falling)

@@ -35,6 +35,11 @@ def short(text: str, length: int = _LONGEST_TEXT) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def breakable(name: str) -> Markup:
+    """A name that a narrow place breaks behind its underscores."""
+    return Markup("_<wbr>").join(name.split("_"))
+
+
 def bar(share: float, text: str) -> Markup:
     """A cell's text over a bar.
 

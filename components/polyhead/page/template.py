@@ -9,12 +9,12 @@ from pathlib import Path
 import jinja2
 
 from polyhead.page import colours
-from polyhead.page.tables import short
+from polyhead.page.tables import breakable, short
 
 
 @cache
 def page_template(path: Path) -> jinja2.Template:
-    """A template in which every text is escaped, with the filters `short` and `base64` and the pages' colours and font.
+    """A template in which every text is escaped, with filters for texts and pictures, and the pages' looks.
 
     Args:
         path: Of the template. It may extend `base.html.j2` of this package, which has the style sheet, the layout with
@@ -28,6 +28,7 @@ def page_template(path: Path) -> jinja2.Template:
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
     )
     environment.filters["short"] = short
+    environment.filters["breakable"] = breakable
     environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
     environment.globals |= {"light": colours.LIGHT, "dark": colours.DARK, "font": colours.FONT}
     return environment.from_string(path.read_text(encoding="utf-8"))

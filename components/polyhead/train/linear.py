@@ -30,6 +30,9 @@ _PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 
 _FIRST = 8
 _SEARCHED_UNITS = 8
 _FEW_COLUMNS = 256
+_FEW_COEFFICIENTS = 4_096
+"""Up to which all second derivatives are computed: as many squared, 128 MiB."""
+
 _DENSE_SHARE = 0.2
 _FEWEST_ROWS = 2 * FOLDS
 _SMOOTHED, _STEPS = 0.05, 200
@@ -68,10 +71,10 @@ def matrix_of(tables: Sequence[Table]) -> Matrix:
 
 
 def joined(matrices: Sequence[Matrix]) -> Matrix:
-    """Matrices side by side."""
-    if sum(one.shape[1] for one in matrices) <= _FEW_COLUMNS:
-        return np.hstack(matrices)
-    return sparse.hstack(matrices, format="csr")
+    """Matrices side by side: dense where all of them are, else CSR."""
+    if any(map(sparse.issparse, matrices)):
+        return sparse.hstack(matrices, format="csr")
+    return np.hstack(matrices)
 
 
 def _sparse(table: Table) -> Matrix:
@@ -365,8 +368,9 @@ def _logistic(matrix: Matrix, values: NDArray[Any], weights: Floats, penalty: fl
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    two = len(np.unique(values)) == 2
-    is_small = matrix.shape[1] <= _FEW_COLUMNS
+    classes = len(np.unique(values))
+    two = classes == 2
+    is_small = matrix.shape[1] <= _FEW_COLUMNS and matrix.shape[1] * classes <= _FEW_COEFFICIENTS
     solver = "newton-cholesky" if is_small else "liblinear" if two else "lbfgs"
     model = LogisticRegression(C=1 / penalty, solver=solver, max_iter=100, intercept_scaling=10, random_state=0)
     with warnings.catch_warnings():

@@ -13,7 +13,7 @@ from polyhead.page.tables import Table
 from polyhead.spelling import decimals, fixed, number
 
 _MOST_EPOCHS = 20
-_WIDE, _LOW = 660, 190
+_WIDE, _LOW = 460, 190
 _POINTS = 200
 
 
@@ -60,7 +60,7 @@ def loss_curve(head: str, epochs: Sequence[Epoch]) -> Chart:
     """
     train = _finite((epoch.epoch, epoch.losses[head]) for epoch in epochs if head in epoch.losses)
     val = _finite((epoch.epoch, epoch.val_losses[head]) for epoch in epochs if head in epoch.val_losses)
-    return _small(head, epochs, [("first", train), ("second", val)])
+    return _small(head, "Loss", epochs, [("first", train), ("second", val)])
 
 
 def weight_curve(head: str, epochs: Sequence[Epoch]) -> Chart:
@@ -71,7 +71,7 @@ def weight_curve(head: str, epochs: Sequence[Epoch]) -> Chart:
         epochs: At least one.
     """
     weights = [(epoch.epoch, math.exp(-epoch.log_variances[head])) for epoch in epochs if epoch.log_variances]
-    return _small(head, epochs, [("first", _finite(weights))])
+    return _small(head, "Weight", epochs, [("first", _finite(weights))])
 
 
 def loss_table(heads: Sequence[str], epochs: Sequence[Epoch]) -> Table:
@@ -107,11 +107,11 @@ def weight_table(heads: Sequence[str], epochs: Sequence[Epoch]) -> Table:
     return Table(["Head", *(f"Epoch {epoch.epoch}" for epoch in ends)], rows, frozenset({1, 2}))
 
 
-def _small(head: str, epochs: Sequence[Epoch], lines: Sequence[tuple[str, list[Point]]]) -> Chart:
+def _small(head: str, of: str, epochs: Sequence[Epoch], lines: Sequence[tuple[str, list[Point]]]) -> Chart:
     values = [y for _, points in lines for _, y in points]
     if not values:
         return Chart(head, caption="No loss of it is a finite number.")
-    plot = Plot(_epochs(epochs), axis_over("", values), height=_LOW)
+    plot = Plot(_epochs(epochs), axis_over(of, values), height=_LOW)
     for kind, points in lines:
         _line(plot, points, kind)
     return Chart(head, plot.svg())

@@ -9,10 +9,13 @@ from polyhead.contracts.balance import Balance, HeadBalance
 from polyhead.contracts.evaluation import EvaluationReport
 from polyhead.contracts.findings import Finding
 from polyhead.contracts.profile import ColumnDrift
+from polyhead.evaluate.reporting.panels import Folded
 from polyhead.page.tables import Table, bar, muted, short
-from polyhead.spelling import decimals, fixed, percent, signed
+from polyhead.spelling import decimals, fixed, fixed_difference, percent
 
 FIRST_LABELS = 12
+FIRST_MISSING = 12
+_KEY = 40
 _NAME = 60
 _SMALLEST = 0.001
 _SPLIT_ORDER = ("train", "val", "test")
@@ -67,7 +70,7 @@ def rejections_of(report: EvaluationReport) -> Table:
     return Table(["Column", "Reason", "Rows", "Example"], rows, frozenset({2}))
 
 
-def missing_cells(missing: Mapping[str, int], report: EvaluationReport, balance: Balance) -> Table:
+def missing_cells(missing: Mapping[str, int], report: EvaluationReport, balance: Balance) -> Folded:
     """The columns with missing cells in the train rows, those with the most first."""
     rows = report.rows.get("train", 0)
     targets = {
@@ -90,7 +93,11 @@ def missing_cells(missing: Mapping[str, int], report: EvaluationReport, balance:
         ]
         for name, role, count in found
     ]
-    return Table(["Column", "Role", "Rows", "Of the train rows"], cells, frozenset({2}))
+    first, more = (
+        Table(["Column", "Role", "Rows", "Of the train rows"], some, frozenset({2}))
+        for some in (cells[:FIRST_MISSING], cells[FIRST_MISSING:])
+    )
+    return Folded(first, more if more.rows else None)
 
 
 def drifted(drift: Sequence[ColumnDrift]) -> Table:
@@ -123,7 +130,7 @@ def _card(finding: Finding) -> FindingCard:
         f"{finding.affected:,} row{'' if finding.affected == 1 else 's'}",
         finding.message,
         finding.remedy,
-        ", ".join(map(short, finding.rows)),
+        ", ".join(short(key, _KEY) for key in finding.rows),
     )
 
 
@@ -132,6 +139,14 @@ def unlike(report: EvaluationReport, balance: Balance) -> str:
     if balance.most_unlike not in report.heads:
         return ""
     return f"{balance.most_unlike}: {_largest(balance.heads[balance.most_unlike])}"
+
+
+def rejected_since(report: EvaluationReport, balance: Balance) -> int:
+    """Rows that the balance counts and the report does not: a picture of theirs could not be used."""
+    first = next((balance.heads[name] for name in report.heads if name in balance.heads), None)
+    if first is None:
+        return 0
+    return max(sum(held.rows + held.missing for held in first.splits.values()) - sum(report.rows.values()), 0)
 
 
 def held_by_splits(report: EvaluationReport, balance: Balance) -> list[Held]:
@@ -149,9 +164,9 @@ def _largest(head: HeadBalance) -> str:
     if largest is None:
         return "there is nothing to compare"
     if largest.of == "mean" and not any(held.labels for held in head.splits.values()):
-        by = f"{signed(largest.value)} standard deviations"
+        by = f"{fixed_difference(largest.value, 3)} standard deviations"
         return f"the mean of {largest.split} differs by {by} from that of all rows"
-    share = signed(100 * largest.value, "percent")
+    share = fixed_difference(100 * largest.value, 1, "percent")
     return f"the share of {short(largest.of, _NAME)} in {largest.split} differs by {share} from that of all rows"
 
 

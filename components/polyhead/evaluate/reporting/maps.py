@@ -10,20 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
-from polyhead.contracts.evaluation import HeadReport
-from polyhead.evaluate.reporting.shown import encoded, known_rows, shrunk, thumbnail
-from polyhead.kinds.reports import REPORTS
+from polyhead.evaluate.reporting.shown import Listed
+from polyhead.kinds.protocols.report import ListedRows
 from polyhead.page.rows import MappedRow
-
-GRID = 8
-"""Cells along each side of a picture, each covered once."""
+from polyhead.pictures.thumbnails import encoded, shrunk, thumbnail
 
 MOST_ROWS = 24
-"""Rows of all heads together, of which the network sees each picture 65 times."""
+"""Rows of all heads together, of which the network sees each picture once for each of its cells."""
 
 _STRONGEST = 0.9
 """How much of the colour is in the part that matters most."""
@@ -43,17 +39,16 @@ class Candidate(NamedTuple):
     predicted: str
 
 
-def candidates(heads: Mapping[str, HeadReport], predictions: pl.DataFrame, most: int) -> dict[str, list[Candidate]]:
+def candidates(listed: Mapping[str, Listed], most: int) -> dict[str, list[Candidate]]:
     """By head, so many of the rows that are predicted worst and as many of the best, in turn.
 
     Where that is more than 24 different rows of all heads, the heads keep about as many each.
 
     Args:
-        heads: Of the report.
-        predictions: As for the page.
+        listed: Of the heads.
         most: Of the worst, and of the best.
     """
-    every = {name: _of_head(name, head, predictions, most) for name, head in heads.items() if head.n}
+    every = {name: _of_head(rows, most) for name, rows in listed.items()}
     found: dict[str, list[Candidate]] = {name: [] for name in every}
     keys: set[str] = set()
     for place in range(2 * most):
@@ -64,24 +59,25 @@ def candidates(heads: Mapping[str, HeadReport], predictions: pl.DataFrame, most:
     return found
 
 
-def _of_head(name: str, head: HeadReport, predictions: pl.DataFrame, most: int) -> list[Candidate]:
+def _of_head(rows: Listed, most: int) -> list[Candidate]:
     """The worst and the best rows in turn; none is both."""
-    facet, known = REPORTS[head.kind], known_rows(name, head.classes, predictions)
-    some: list[list[Candidate]] = []
-    for is_best, listed in ((False, facet.worst(head, known)), (True, facet.best(head, known))):
-        rows = listed.rows[:most] if listed else []
-        places = [listed.columns.index(column) for column in ("True", "Predicted")] if listed else []
-        some.append([Candidate(row.key, is_best, *(row.cells[place] for place in places)) for row in rows])
-    worst, best = some
+    worst, best = (_candidates(of, is_best, most) for is_best, of in ((False, rows.worst), (True, rows.best)))
     best = [one for one in best if one.key not in {other.key for other in worst}]
     return [one for place in range(most) for of in (worst, best) for one in of[place : place + 1]]
+
+
+def _candidates(listed: ListedRows | None, is_best: bool, most: int) -> list[Candidate]:
+    if listed is None:
+        return []
+    places = [listed.columns.index(column) for column in ("True", "Predicted")]
+    return [Candidate(row.key, is_best, *(row.cells[place] for place in places)) for row in listed.rows[:most]]
 
 
 def mapped_rows(
     chosen: Mapping[str, Sequence[Candidate]],
     keys: Sequence[str],
     pictures: Mapping[str, Sequence[NDArray[np.uint8] | None]],
-    moved: Mapping[str, Sequence[Mapping[str, NDArray[np.float64]]]],
+    moved: Mapping[str, Sequence[Mapping[str, NDArray[np.float64]] | None]],
 ) -> dict[str, list[MappedRow]]:
     """The chosen rows with their pictures and what matters in them.
 
@@ -91,7 +87,8 @@ def mapped_rows(
         chosen: By head.
         keys: Of the rows.
         pictures: Of these, uint8 (height, width, channels), by the name of a feature; None where missing.
-        moved: Of these by the same names and by head, how far its answer moves with a cell covered, (cells, cells).
+        moved: Of these by the same names and by head, how far its answer moves with a cell covered, (cells, cells);
+            None where missing.
 
     Returns:
         By head, the worst first and then the best; of rows with a picture alone.
@@ -101,9 +98,10 @@ def mapped_rows(
     for head, rows in chosen.items():
         seen = {
             one: {
-                name: (picture, moved[name][places[one.key]][head])
-                for name in moved
+                name: (picture, cells[head])
+                for name, of in moved.items()
                 if (picture := pictures[name][places[one.key]]) is not None
+                and (cells := of[places[one.key]]) is not None
             }
             for one in rows
         }

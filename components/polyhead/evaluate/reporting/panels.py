@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -35,6 +36,9 @@ _MARKS = {
 _STANDS_OUT = Markup('<span class="mark bad">✕ stands out</span>')
 _NONE = Markup('<span class="muted" title="{}">none</span>')
 _REASONS = 2
+_COUNT = re.compile(r"\b([\d,]+) (row|value|error)s?\b")
+_FEW_ROWS = 10
+_MOST_NAMED = 3
 _MARKED = Markup("{} {}")
 _SLICE = Markup('<span class="muted">{}</span> {} {}')
 
@@ -50,11 +54,15 @@ class Folded:
 
 @dataclass(frozen=True)
 class WorthOfInputs:
-    """What a head's inputs add to its first metric, by the way of taking them away; why intervals are missing."""
+    """What a head's inputs add to its first metric, by the way of taking them away; why intervals are missing.
+
+    `said` names those that add most.
+    """
 
     name: str
     place: str
     metric: Metric
+    said: str
     groups: list[tuple[str, Table]]
     gaps: str
 
@@ -71,13 +79,15 @@ class SlicesOfHead:
     slices: Folded
 
 
-def reliability(found: Sequence[Reliability]) -> Chart | None:
+def reliability(found: Sequence[Reliability], per_class: Sequence[ClassRow]) -> Chart | None:
     """How often what has a probability comes true; with intervals where there is one line.
 
     Args:
         found: Of a head; those beyond the first few are in the table alone.
+        per_class: Of the head: the most frequent come first, in the colours that they have in the other curves.
     """
-    shown = [one for one in found if one.bins][: len(SERIES)]
+    rows = {row.label: row.support for row in per_class}
+    shown = sorted((one for one in found if one.bins), key=lambda one: -rows.get(one.of, 0))[: len(SERIES)]
     if not shown:
         return None
     plot = Plot(Axis("Predicted probability", 0, 1, percent=True), Axis("Share that came true", 0, 1, percent=True))
@@ -93,11 +103,12 @@ def reliability(found: Sequence[Reliability]) -> Chart | None:
             ]
             plot.whiskers(spans, kind)
         plot.dots(points, f"mark {kind}")
-    errors = ", ".join(f"{short(one.of, 24)} {percent(one.error)}" if one.of else percent(one.error) for one in shown)
-    of = "" if len(shown) > 1 or not shown[0].of else f" Of {short(shown[0].of, _NAME)}."
-    said = f"On the dashed line probabilities hold.{of} Expected calibration error: {errors}."
+    several = len(shown) > 1
+    errors = ", ".join(f"{short(one.of, 24)} {percent(one.error)}" if several else percent(one.error) for one in shown)
+    of = f" of {short(shown[0].of, _NAME)}" if shown[0].of and not several else ""
+    said = f"On the dashed line probabilities{of} hold. Expected calibration error: {errors}."
     names = tuple((kind, short(one.of, 40) or "predicted class") for kind, one in zip(SERIES, shown, strict=False))
-    return Chart("Reliability", plot.svg(), said, names if len(shown) > 1 else (), _reliability_table(shown))
+    return Chart("Reliability", plot.svg(), said, names if several else (), _reliability_table(shown))
 
 
 def _reliability_table(found: Sequence[Reliability]) -> Table:
@@ -219,7 +230,13 @@ def worth_of_inputs(name: str, place: str, head: HeadReport, most: int) -> Worth
     what = f"{'takes off' if metric.lower_is_better else 'adds to'} {metric.label}"
     columns = ["Input", f"What it {what}", "Difference", "95 % interval"]
     groups = [(_HOW[how], Table(columns, by_how[how], frozenset({2, 3}))) for how in _HOW if how in by_how]
-    return WorthOfInputs(name, place, metric, groups, _gaps(one.interval for one, _ in ordered))
+    clear = [
+        f"{short(one.name, _NAME)} {fixed_difference(gain, places)}"
+        for one, gain in ordered
+        if one.how == "hidden" and one.verdict == "better"
+    ]
+    said = ", ".join(clear[:_MOST_NAMED]) or "no input adds anything measurable"
+    return WorthOfInputs(name, place, metric, said, groups, _gaps(one.interval for one, _ in ordered))
 
 
 def _interval(text: str, reason: str) -> str:
@@ -228,10 +245,25 @@ def _interval(text: str, reason: str) -> str:
 
 
 def _gaps(intervals: Iterable[Interval]) -> str:
-    """Why intervals are missing, the most frequent reasons first; empty where none is."""
-    reasons = Counter(interval.reason for interval in intervals if interval.reason)
-    most = [reason for reason, _ in reasons.most_common(_REASONS)]
-    return f"No interval: {'; '.join(most)}{'; and the like' if len(reasons) > _REASONS else ''}." if most else ""
+    """Why intervals are missing, the most frequent reasons first; empty where none is.
+
+    Reasons that differ in their first number alone are one: `2 to 9 rows, an interval needs 10`.
+    """
+    alike: dict[str, Counter[str]] = {}
+    for interval in intervals:
+        if interval.reason:
+            alike.setdefault(_COUNT.sub(r"# \2s", interval.reason, count=1), Counter())[interval.reason] += 1
+    most = sorted(alike.items(), key=lambda pair: -pair[1].total())
+    said = "; ".join(_ranged(words, of) for words, of in most[:_REASONS])
+    return f"No interval: {said}{'; and the like' if len(most) > _REASONS else ''}." if most else ""
+
+
+def _ranged(words: str, reasons: Collection[str]) -> str:
+    """Reasons that are alike as one, with the least and the largest of their first numbers."""
+    if len(reasons) == 1:
+        return next(iter(reasons))
+    counts = sorted(int(match[1].replace(",", "")) for reason in reasons if (match := _COUNT.search(reason)))
+    return words.replace("#", f"{counts[0]:,} to {counts[-1]:,}", 1)
 
 
 def _turned(metric: Metric, one: Worth) -> float | None:
@@ -261,12 +293,13 @@ def slices_of_head(name: str, place: str, head: HeadReport, most: int) -> Slices
         [(score.score, _span(score.interval), score.stands_out) for score in shown],
         middle,
         falling=metric.lower_is_better,
+        within=[score.n >= _FEW_ROWS for score in shown],
     )
     covered = any(score.coverage is not None for score in shown)
     columns = [
         "Slice",
         "Rows",
-        f"{metric.label}, beside that of all rows",
+        f"{metric.label[:1].upper()}{metric.label[1:]}, beside that of all rows",
         "Score",
         "95 % interval",
         *(["Coverage"] if covered else []),
@@ -302,8 +335,9 @@ def _span(interval: Interval) -> tuple[float, float] | None:
     return None if interval.low is None or interval.high is None else (interval.low, interval.high)
 
 
-def _worst_slice_first(score: SliceScore) -> tuple[bool, bool, float]:
-    """Those that stand out, then by score; those without one last."""
+def _worst_slice_first(score: SliceScore) -> tuple[int, float]:
+    """Those that stand out, then by score; then those of a few rows, whose scores are chance, and those without one."""
     if score.score is None:
-        return True, True, 0.0
-    return not score.stands_out, False, METRICS[score.metric].goodness(score.score)
+        return 3, 0.0
+    place = 0 if score.stands_out else 1 if score.n >= _FEW_ROWS else 2
+    return place, METRICS[score.metric].goodness(score.score)

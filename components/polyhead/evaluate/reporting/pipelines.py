@@ -9,9 +9,11 @@ import numpy as np
 import polars as pl
 
 from polyhead.contracts.evaluation import PREDICTIONS_TABLE, EvaluationReport
+from polyhead.evaluate.reporting.summary import head_lines, verdict_words
 from polyhead.kinds.metrics import GATE_METRICS, METRICS
 from polyhead.kinds.targets.rates import Rates
 from polyhead.page.markdown import escaped, table_lines
+from polyhead.spelling import UNDEFINED, decimals, fixed, fixed_span
 
 MOST_CLASSES = 50
 """Classes up to which a confusion matrix is drawn: an artifact's metadata is no place for more."""
@@ -34,16 +36,30 @@ def _summary(report: EvaluationReport) -> list[str]:
     heads = []
     for name, head in report.heads.items():
         metric, score = METRICS[next(iter(head.metrics))], next(iter(head.metrics.values()))
-        numbers = [metric.number(score.value), metric.span(score.interval), metric.number(score.baseline)]
-        heads.append([name, head.kind, metric.label, *numbers, score.verdict or ""])
+        places = decimals(score.value)
+        values = [fixed(one, places, metric.format) for one in (score.value, score.baseline)]
+        span = fixed_span(score.interval, places, metric.format) or UNDEFINED
+        heads.append([name, head.kind, metric.label, values[0], span, values[1], score.verdict or UNDEFINED])
     columns = ["head", "kind", "metric", "score", "95 % interval", "baseline", "against the baseline"]
-    lines = [f"# {_VERDICTS[report.verdict]}", "", *table_lines(columns, heads, range(3, 6)), ""]
-    lines += [f"- {escaped(f'{name}: {head.sentence}')}" for name, head in report.heads.items() if head.sentence]
+    lines = [f"# {_VERDICTS[report.verdict]}", "", escaped(verdict_words(report)), ""]
+    lines += [*table_lines(columns, heads, range(3, 6)), ""]
+    for line in head_lines(report):
+        said = " ".join(filter(None, [report.heads[line.name].sentence, line.apart]))
+        lines += [f"- {escaped(f'{line.name}: {said}')}"] if said else []
     rules = [
-        [check.head, GATE_METRICS[check.metric].label, check.rule, "holds" if check.passed else "fails", check.reason]
+        [
+            check.head,
+            metric.label,
+            check.rule,
+            fixed(check.value, decimals(check.value), metric.format),
+            "holds" if check.passed else "fails",
+            check.reason,
+        ]
         for check in report.gate
+        for metric in [GATE_METRICS[check.metric]]
     ]
-    return [*lines, "", *table_lines(["head", "metric", "rule", "", "why"], rules)] if rules else lines
+    header = ["head", "metric", "rule", "measured", "result", "why"]
+    return [*lines, "", *table_lines(header, rules, [3])] if rules else lines
 
 
 def classification_metadata(evaluation: str, position: int) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from markupsafe import Markup
 
 from polyhead.contracts.balance import Balance
 from polyhead.contracts.bundle import Epoch
-from polyhead.contracts.evaluation import EvaluationReport, HeadReport
+from polyhead.contracts.evaluation import EvaluationReport, GateCheck, HeadReport
 from polyhead.contracts.profile import ColumnDrift
 from polyhead.contracts.sizes import Size
 from polyhead.errors import counted
 from polyhead.evaluate.reporting import curves, held, panels, summary
-from polyhead.evaluate.reporting.shown import known_rows
+from polyhead.evaluate.reporting.shown import Listed, known_rows, listed_rows
 from polyhead.kinds.metrics import GATE_METRICS
 from polyhead.kinds.protocols.report import ListedRows
 from polyhead.kinds.reports import REPORTS
@@ -30,7 +30,7 @@ from polyhead.page.charts import Chart
 from polyhead.page.rows import MappedRow, ShownRow
 from polyhead.page.tables import Table, short
 from polyhead.page.template import page_template
-from polyhead.spelling import decimals, fixed
+from polyhead.spelling import Format, decimals, fixed, fixed_difference, fixed_difference_span
 
 OPEN_UP_TO = 8
 """Heads up to which every part of the page is open; of more heads some are folded."""
@@ -83,6 +83,7 @@ def render_report(
     refitted: bool = False,
     balance: Balance = _NO_BALANCE,
     drift: Sequence[ColumnDrift] = (),
+    listed: Mapping[str, Listed] | None = None,
     shown: Mapping[str, ShownRow] = {},
     mapped: Mapping[str, Sequence[MappedRow]] = {},
     missing: Mapping[str, int] = {},
@@ -103,6 +104,7 @@ def render_report(
         refitted: As in `polyhead.contracts.bundle.ModelBundle`.
         balance: What each split holds of every head; shown for the heads of the report.
         drift: How the test rows differ from the train rows. Default: nothing is said of it.
+        listed: The rows that each head predicts worst and best. Default: those of the predictions.
         shown: Values and pictures of rows by key, for those that are predicted worst; of others they are ignored.
             Default: keys alone are shown.
         mapped: By head, rows with what matters in their pictures. Default: nothing is said of it.
@@ -119,8 +121,18 @@ def render_report(
     lines = summary.head_lines(report)
     room = PICTURE_BYTES // max(1, len(report.heads))
     most = MOST_LINES if len(lines) <= OPEN_UP_TO else MOST_LINES_OF_MANY
+    listed = listed_rows(report.heads, predictions) if listed is None else listed
     heads = [
-        _head(line, report.heads[line.name], predictions, shown, mapped.get(line.name, ()), room, most)
+        _head(
+            line,
+            report.heads[line.name],
+            predictions,
+            listed[line.name].worst if line.name in listed else None,
+            shown,
+            mapped.get(line.name, ()),
+            room,
+            most,
+        )
         for line in lines
     ]
     trained = [name for name in report.heads if any(name in epoch.losses for epoch in epochs)]
@@ -135,10 +147,13 @@ def render_report(
         open_up_to=OPEN_UP_TO,
         deployed=any(summary.DEPLOYED in head.references for head in report.heads.values()),
         look_at=summary.to_look_at(report, drift),
+        verdict_words=summary.verdict_words(report),
+        references=summary.references_words(report),
         gate=_gate(report),
         splits=held.splits_of(report),
         balances=held.held_by_splits(report, balance),
         unlike=held.unlike(report, balance),
+        since=held.rejected_since(report, balance),
         missing=held.missing_cells(missing, report, balance) if missing else None,
         compared=counted(len(drift), "comparison") if drift else "",
         drifted=held.drifted(drift),
@@ -147,6 +162,7 @@ def render_report(
         heads=heads,
         worth=[one for one in worth if one],
         slices=[one for one in slices if one],
+        covered=any(score.coverage is not None for head in report.heads.values() for score in head.slices),
         score=curves.score_curve(epochs, refitted=refitted) if epochs else None,
         losses=[curves.loss_curve(name, epochs) for name in trained],
         loss_table=curves.loss_table(trained, epochs) if trained else None,
@@ -158,26 +174,37 @@ def render_report(
     )
 
 
-def _gate(report: EvaluationReport) -> list[tuple[str, str, str, str, bool, bool, str]]:
+def _gate(report: EvaluationReport) -> list[tuple[str, str, str, str, str, bool, bool, str]]:
     return [
         (
             check.head,
             metric.label,
             check.rule,
-            fixed(check.value, decimals(check.value), metric.format),
+            fixed(check.value, places, metric.format),
+            _apart(check, places, metric.format) if check.passed else "",
             check.passed,
             check.waived,
             check.reason,
         )
         for check in report.gate
-        for metric in [GATE_METRICS[check.metric]]
+        for metric, places in [(GATE_METRICS[check.metric], decimals(check.value))]
     ]
+
+
+def _apart(check: GateCheck, places: int, form: Format) -> str:
+    """How far a score is from that of the model that it is held against."""
+    if check.difference is None:
+        return ""
+    span = fixed_difference_span(check.interval, places)
+    size = fixed_difference(check.difference, places, form)
+    return f"by {size}, 95 % interval {span}" if span else f"by {size}"
 
 
 def _head(
     line: summary.HeadLine,
     head: HeadReport,
     predictions: pl.DataFrame,
+    worst: ListedRows | None,
     shown: Mapping[str, ShownRow],
     mapped: Sequence[MappedRow],
     room: int,
@@ -185,9 +212,8 @@ def _head(
 ) -> _Head:
     facet = REPORTS[head.kind]
     known = known_rows(line.name, head.classes, predictions) if head.n else None
-    reliability = panels.reliability(head.reliability)
+    reliability = panels.reliability(head.reliability, head.per_class)
     charts = [] if known is None else list(facet.charts(head, known))
-    worst = None if known is None else facet.worst(head, known)
     charts += [reliability] if reliability else []
     return _Head(
         id=line.place,

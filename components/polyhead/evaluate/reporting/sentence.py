@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from polyhead.contracts.evaluation import HeadReport, Interval, ReferenceScore, Worth
+from polyhead.contracts.evaluation import HeadReport, Interval, MetricScore, ReferenceScore, Worth
 from polyhead.kinds.metrics import METRICS, Metric
+from polyhead.spelling import decimals, fixed, fixed_difference, listed
 
 DEPLOYED = "deployed"
 """The name of the deployed bundle among the references."""
@@ -13,6 +14,7 @@ DEPLOYED = "deployed"
 _NAMES = {"linear": "a linear model", "boosted": "boosting", DEPLOYED: "the deployed model", "prior": "the prior"}
 _PLURAL = ("all pictures", "all vectors", "pictures tied as ")
 _MOST_FEATURES = 3
+_MOST_DECIMALS = 6
 
 
 def sentence_of(head: HeadReport) -> str:
@@ -30,78 +32,93 @@ def sentence_of(head: HeadReport) -> str:
     metric = METRICS[name]
     if score.value is None:
         return f"{metric.label} is not defined on the test rows."
-    beginning = f"{metric.label} {metric.number(score.value)}{_brackets(metric, score.interval)}"
-    parts = [*_beside(metric, head, name), *_earned(metric, head.worth)]
+    places = decimals(score.value)
+    beginning = f"{metric.label} {fixed(score.value, places, metric.format)}{_brackets(score.interval, places)}"
+    parts = [*_beside(metric, score, head, places), *_earned(metric, head.worth, places)]
     return f"{beginning}: {'; '.join(parts)}." if parts else f"{beginning}."
 
 
-def _beside(metric: Metric, head: HeadReport, name: str) -> Iterator[str]:
-    score = head.metrics[name]
+def _beside(metric: Metric, score: MetricScore, head: HeadReport, places: int) -> Iterator[str]:
     prior = ReferenceScore(
         value=score.baseline, difference=score.difference, interval=score.difference_interval, verdict=score.verdict
     )
-    found = {of: scores[name] for of, scores in head.references.items() if name in scores}
+    found = {of: scores[metric.name] for of, scores in head.references.items() if metric.name in scores}
     deployed = found.pop(DEPLOYED, None)
     simple = {of: one for of, one in {"prior": prior, **found}.items() if one.value is not None}
     if simple:
         best = max(simple, key=lambda of: metric.goodness(simple[of].value or 0.0))
-        yield _against(metric, simple[best], _NAMES.get(best, f"a linear model of the {best} alone"))
+        yield _against(metric, simple[best], _NAMES.get(best, f"a linear model of the {best} alone"), places)
     if deployed is not None and deployed.value is not None:
-        yield _against(metric, deployed, _NAMES[DEPLOYED])
+        yield _against(metric, deployed, _NAMES[DEPLOYED], places)
 
 
-def _against(metric: Metric, score: ReferenceScore, other: str) -> str:
+def _against(metric: Metric, score: ReferenceScore, other: str, places: int) -> str:
     difference = score.difference or 0.0
     if score.verdict in ("better", "worse"):
-        low, high = score.interval.low, score.interval.high
-        if difference < 0 and low is not None and high is not None:
-            low, high = -high, -low
-        size = f" by {_size(metric, abs(difference))}" if metric.goodness(difference) != 0 else ""
-        return f"{score.verdict} than {other}{size}{_brackets(metric, Interval(low=low, high=high))}"
-    return f"not clearly better than {other} ({metric.signed(difference)}{_brackets(metric, score.interval)})"
+        size = f" by {_size(metric, difference, score.interval, places)}" if difference else ""
+        return f"{score.verdict} than {other}{size}"
+    places = _enough(difference, places)
+    size = fixed_difference(difference, places, metric.format)
+    return f"not clearly better than {other} ({size}{_brackets(score.interval, places)})"
 
 
-def _earned(metric: Metric, worth: Sequence[Worth]) -> Iterator[str]:
+def _earned(metric: Metric, worth: Sequence[Worth], places: int) -> Iterator[str]:
     """Of several modalities each; of a single one the features that add most."""
     hidden = [one for one in worth if one.how == "hidden" and one.difference is not None]
     groups = [one for one in hidden if len(one.features) > 1 and not one.name.startswith("pictures tied as ")]
     within = {feature for group in groups for feature in group.features}
     alone = [one for one in hidden if len(one.features) == 1 and one.name not in within]
     if groups:
-        for one in [*groups, *alone]:
-            yield _adds(metric, one)
+        yield from _each(metric, [*groups, *alone], places)
         return
     ordered = sorted(alone, key=lambda one: -metric.goodness(one.difference or 0.0))
     if len(ordered) <= _MOST_FEATURES:
-        yield from (_adds(metric, one) for one in ordered)
+        yield from _each(metric, ordered, places)
         return
     helping = [one for one in ordered if one.verdict == "better"]
-    yield from (_adds(metric, one) for one in helping[:_MOST_FEATURES])
+    yield from (_adds(metric, one, places) for one in helping[:_MOST_FEATURES])
     if not helping:
         yield "no feature alone adds anything measurable"
 
 
-def _adds(metric: Metric, one: Worth) -> str:
+def _each(metric: Metric, some: Sequence[Worth], places: int) -> Iterator[str]:
+    """What each input does, and then all that do nothing."""
+    clear = [one for one in some if one.verdict in ("better", "worse")]
+    yield from (_adds(metric, one, places) for one in clear)
+    others = [one.name for one in some if one not in clear]
+    if others:
+        plural = len(others) > 1 or others[0].startswith(_PLURAL)
+        yield f"{listed(others)} {'add' if plural else 'adds'} nothing measurable"
+
+
+def _adds(metric: Metric, one: Worth, places: int) -> str:
     """What the features of a row of the worth do to the metric."""
     plural = one.name.startswith(_PLURAL)
-    difference, low, high = one.difference or 0.0, one.interval.low, one.interval.high
-    if one.verdict not in ("better", "worse"):
-        return f"{one.name} {'add' if plural else 'adds'} nothing measurable"
+    difference = one.difference or 0.0
     rises = difference > 0
-    if not rises and low is not None and high is not None:
-        low, high = -high, -low
     verb = (
         ("add" if rises else "take away") if not metric.lower_is_better else ("raise it by" if rises else "lower it by")
     )
     verb = verb if plural else {"add": "adds", "take away": "takes away"}.get(verb, verb.replace(" it", "s it"))
-    return f"{one.name} {verb} {_size(metric, abs(difference))}{_brackets(metric, Interval(low=low, high=high))}"
+    return f"{one.name} {verb} {_size(metric, difference, one.interval, places)}"
 
 
-def _size(metric: Metric, value: float) -> str:
-    return metric.signed(value).removeprefix("+")
+def _size(metric: Metric, difference: float, interval: Interval, places: int) -> str:
+    """How large a difference is, with its interval turned as it is."""
+    low, high = interval.low, interval.high
+    if difference < 0 and low is not None and high is not None:
+        low, high = -high, -low
+    places = _enough(difference, places)
+    size = fixed_difference(abs(difference), places, metric.format).removeprefix("+")
+    return f"{size}{_brackets(Interval(low=low, high=high), places)}"
 
 
-def _brackets(metric: Metric, interval: Interval) -> str:
-    if interval.low is None or interval.high is None:
+def _enough(difference: float, places: int) -> int:
+    """So many decimals, or more where a difference would round to none."""
+    return next((more for more in range(places, _MOST_DECIMALS) if round(difference, more)), places)
+
+
+def _brackets(interval: Interval, places: int) -> str:
+    if interval.low is None:
         return ""
-    return f" [{metric.number(interval.low)}, {metric.number(interval.high)}]"
+    return f" [{fixed(interval.low, places)}, {fixed(interval.high, places)}]"

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
-import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image
 
 from polyhead.contracts.evaluation import HeadReport
+from polyhead.kinds.protocols.report import ListedRows
 from polyhead.kinds.reports import REPORTS
 from polyhead.kinds.tables import feature_table
 from polyhead.kinds.union import Feature
 from polyhead.page.rows import ShownRow
 from polyhead.page.tables import short
-
-THUMBNAIL = 64
-"""Pixels of a picture's longer side."""
+from polyhead.pictures.thumbnails import thumbnail
 
 MOST_VALUES = 6
 _LONGEST_VALUE = 80
-_QUALITY = 80
 
 
 def known_rows(name: str, classes: Sequence[str], predictions: pl.DataFrame) -> pl.DataFrame:
@@ -38,14 +35,27 @@ def known_rows(name: str, classes: Sequence[str], predictions: pl.DataFrame) -> 
     return pl.DataFrame(columns).filter(pl.col("truth").is_not_null())
 
 
-def worst_rows(heads: Mapping[str, HeadReport], predictions: pl.DataFrame) -> dict[str, int]:
-    """The rows that the report lists as predicted worst, by key: their places in the table."""
-    shown: dict[str, None] = {}
+@dataclass(frozen=True)
+class Listed:
+    """The rows that a head predicts worst and best; None where that cannot be said."""
+
+    worst: ListedRows | None
+    best: ListedRows | None
+
+
+def listed_rows(heads: Mapping[str, HeadReport], predictions: pl.DataFrame) -> dict[str, Listed]:
+    """By head with known targets, the rows that it predicts worst and best.
+
+    Args:
+        heads: Of the report.
+        predictions: As for the page.
+    """
+    found = {}
     for name, head in heads.items():
         if head.n:
-            worst = REPORTS[head.kind].worst(head, known_rows(name, head.classes, predictions))
-            shown |= dict.fromkeys(row.key for row in (worst.rows if worst else []))
-    return {key: place for place, key in enumerate(predictions["key"].to_list()) if key in shown}
+            facet, known = REPORTS[head.kind], known_rows(name, head.classes, predictions)
+            found[name] = Listed(facet.worst(head, known), facet.best(head, known))
+    return found
 
 
 def shown_rows(
@@ -72,23 +82,3 @@ def shown_rows(
         small = {name: thumbnail(picture) for name, of in pictures.items() if (picture := of[row]) is not None}
         found[key] = ShownRow({name: short(text, _LONGEST_VALUE) for name, text in texts.items() if text}, small)
     return found
-
-
-def thumbnail(pixels: NDArray[np.uint8]) -> bytes:
-    """A picture, uint8 (height, width, 1 or 3), as a JPEG file of at most 64 by 64 pixels."""
-    small = np.ascontiguousarray(shrunk(pixels))
-    return encoded(small[..., None] if small.ndim == 2 else small)
-
-
-def shrunk(pixels: NDArray[np.uint8]) -> Image.Image:
-    """The same as a picture in memory, gray or coloured."""
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    return image
-
-
-def encoded(small: NDArray[np.uint8]) -> bytes:
-    """Pixels, uint8 (height, width, 1 or 3), as a JPEG file."""
-    is_gray = small.shape[2] == 1
-    content: bytes = simplejpeg.encode_jpeg(small, _QUALITY, "GRAY" if is_gray else "RGB", "Gray" if is_gray else "420")
-    return content

@@ -12,13 +12,18 @@ from polyhead.contracts.profile import ColumnDrift
 from polyhead.errors import counted
 from polyhead.kinds.metrics import METRICS, Metric
 from polyhead.page.spans import Tick, score_bar
-from polyhead.spelling import decimals, fixed, fixed_difference_span, fixed_span
+from polyhead.page.tables import short
+from polyhead.spelling import decimals, fixed, fixed_difference_span, fixed_span, listed
 
 NAMED_UP_TO = 12
 """Heads whose references are named on their bars; of more heads the lines are closer."""
 
 DEPLOYED = "deployed"
 PRIOR = "prior"
+
+_NAME = 40
+_MOST_APART, _MOST_NAMED = 3, 6
+_KNOWN = {PRIOR: "no column", "linear": "a line over all columns", "boosted": "trees over all columns"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class HeadLine:
         bar: The score among its references.
         verdict: Against the prior.
         sentence: How it does.
+        apart: The slices on which it is worse than on other rows; empty without any.
     """
 
     place: str
@@ -46,6 +52,7 @@ class HeadLine:
     bar: Markup
     verdict: Comparison | None
     sentence: str
+    apart: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class Scores:
-    """All scores of a head beside its references; `gaps` say why intervals are missing."""
+    """All scores of a head beside its references; `gaps` say why metrics and intervals are missing."""
 
     references: list[str]
     rows: list[ScoreRow]
@@ -102,10 +109,11 @@ def _line(place: str, name: str, head: HeadReport, *, named: bool) -> HeadLine:
         head.kind,
         metric,
         "" if score.value is None else fixed(score.value, places, metric.format),
-        span or (f"no interval: {score.interval.reason}" if score.interval.reason else ""),
+        span or (f"no interval: {score.interval.reason}" if score.value is not None and score.interval.reason else ""),
         _bar(metric, score, head, places, named=named),
         score.verdict,
         _said(head.sentence, metric) or _sentence(metric, head),
+        _apart(metric, head, places),
     )
 
 
@@ -116,6 +124,35 @@ def _bar(metric: Metric, score: MetricScore, head: HeadReport, places: int, *, n
         Tick(name, value, fixed(value, places), strong=name == DEPLOYED) for name, value in beside if value is not None
     ]
     return score_bar(score.value, score.interval, ticks, falling=metric.lower_is_better, labelled=named)
+
+
+def _apart(metric: Metric, head: HeadReport, places: int) -> str:
+    """The worst slices that stand out, with their scores."""
+    found = sorted(
+        (one for one in head.slices if one.stands_out and one.score is not None),
+        key=lambda one: metric.goodness(one.score or 0.0),
+    )
+    words = [
+        f"{short(one.feature, _NAME)} {short(one.value, _NAME)} ({fixed(one.score, places, metric.format)})"
+        for one in found[:_MOST_APART]
+    ]
+    more = [f"{len(found) - _MOST_APART:,} more"] if len(found) > _MOST_APART else []
+    return f"Worse than on the other rows: {listed([*words, *more])}." if words else ""
+
+
+def verdict_words(report: EvaluationReport) -> str:
+    """How many rules hold, and what that means for the model, with the heads that keep it back."""
+    if not report.gate:
+        return "The configuration has no rule that decides whether the model may go out."
+    holding, rules = sum(check.passed for check in report.gate), len(report.gate)
+    count = f"{holding} of {counted(rules, 'rule')} {'holds' if 1 in (holding, rules) else 'hold'}"
+    if report.verdict == "passed":
+        made_up = "" if all(check.passed for check in report.gate) else ", and the others are made up for"
+        return f"{count}{made_up}: the model may go out."
+    failing = [check.head for check in report.gate if not check.passed and not check.waived]
+    names = [short(name, _NAME) for name in dict.fromkeys(failing)]
+    more = [f"{len(names) - _MOST_NAMED:,} more"] if len(names) > _MOST_NAMED else []
+    return f"{count}: {listed([*names[:_MOST_NAMED], *more])} {'keeps' if len(names) == 1 else 'keep'} the model back."
 
 
 def _said(sentence: str, metric: Metric) -> str:
@@ -135,12 +172,8 @@ def _sentence(metric: Metric, head: HeadReport) -> str:
         if verdict:
             verdicts.setdefault(verdict, []).append(name)
     words = {"better": "better than", "not clearly better": "not clearly better than", "worse": "worse than"}
-    said = "; ".join(f"{text} {_listed(verdicts[of])}" for of, text in words.items() if of in verdicts)
+    said = "; ".join(f"{text} {listed(verdicts[of])}" for of, text in words.items() if of in verdicts)
     return f"{said[:1].upper()}{said[1:]}." if said else ""
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def scores_of(head: HeadReport) -> Scores:
@@ -148,6 +181,8 @@ def scores_of(head: HeadReport) -> Scores:
     names = list(head.references)
     rows = []
     for name, score in head.metrics.items():
+        if score.value is None:
+            continue
         metric, places = METRICS[name], decimals(score.value)
         cells = [
             None
@@ -170,7 +205,7 @@ def scores_of(head: HeadReport) -> Scores:
         rows.append(
             ScoreRow(
                 metric,
-                "" if score.value is None else fixed(score.value, places, metric.format),
+                fixed(score.value, places, metric.format),
                 fixed_span(score.interval, places, metric.format),
                 _weighted(score.weighted, places, metric),
                 cells,
@@ -188,12 +223,23 @@ def _weighted(score: MetricScore | None, places: int, metric: Metric) -> str:
 
 
 def _gaps(head: HeadReport) -> list[str]:
-    """Which metrics have no interval, by reason."""
+    """Which metrics are not defined, and which have no interval, by reason."""
+    undefined = [METRICS[name].label for name, metric in head.metrics.items() if metric.value is None]
     missing: dict[str, list[str]] = {}
     for name, metric in head.metrics.items():
         if metric.value is not None and metric.interval.reason:
             missing.setdefault(metric.interval.reason, []).append(METRICS[name].label)
-    return [f"No interval for {', '.join(names)}: {reason}." for reason, names in missing.items()]
+    return [
+        *([f"Not defined on these rows: {', '.join(undefined)}."] if undefined else []),
+        *(f"No interval for {', '.join(names)}: {reason}." for reason, names in missing.items()),
+    ]
+
+
+def references_words(report: EvaluationReport) -> str:
+    """What the simple models beside the heads are."""
+    names = dict.fromkeys([PRIOR, *(name for head in report.heads.values() for name in head.references)])
+    said = {name: _KNOWN.get(name, f"a line over {name} columns alone") for name in names if name != DEPLOYED}
+    return "; ".join(f"{name}: {what}" for name, what in said.items())
 
 
 def to_look_at(report: EvaluationReport, drift: Sequence[ColumnDrift]) -> list[tuple[str, str]]:

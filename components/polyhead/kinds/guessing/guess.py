@@ -119,8 +119,9 @@ def _repeats_words(column: Column) -> bool:
 def tag_separator(column: Column) -> str | None:
     """What separates the labels of a cell, if cells hold several labels of a small set; otherwise None.
 
-    Cells hold different numbers of labels, few words each, and most labels come up in several cells. So neither
-    sentences nor `city, state` count, nor do numbers with commas.
+    Cells hold different numbers of labels, few words each, and most labels come up in several cells and beside
+    different others. So neither sentences nor `city, state` count, nor do numbers with commas, nor names of classes
+    with a comma in them, such as `Craftsmen, Foremen`.
     """
     if column.series.dtype not in (pl.String, pl.Categorical, pl.Enum) or column.numbers is not None:
         return None
@@ -137,9 +138,18 @@ def tag_separator(column: Column) -> str | None:
         short = flat.str.split(" ").list.len().max() <= 4 and flat.str.len_chars().max() <= 40  # type: ignore[operator]
         repeated = len(flat) >= 2 * flat.n_unique() and flat.n_unique() <= max(FEW, column.distinct * 2)
         sentence = separator == "," and column.share(r"[.!?]\s|[.!?]$") > 0.2
-        if short and repeated and counts.n_unique() > 1 and not sentence:
+        if short and repeated and counts.n_unique() > 1 and not sentence and _recombine(labels):
             return separator
     return None
+
+
+def _recombine(cells: pl.Series) -> bool:
+    """Whether at least half of the labels that have others beside them are also in another, different cell."""
+    different = cells.list.eval(pl.element().str.strip_chars().filter(pl.element() != "")).list.unique().unique()
+    each = pl.DataFrame({"label": different, "several": different.list.len() > 1}).explode("label")
+    found = each.group_by("label").agg(pl.len().alias("cells"), pl.col("several").any())
+    beside = found.filter(pl.col("several"))["cells"]
+    return beside.is_empty() or bool((beside > 1).mean() >= 0.5)  # type: ignore[operator]
 
 
 def set_guess(column: Column, kind: str, noun: str) -> Guess | None:

@@ -94,6 +94,10 @@ class Encoding(ABC):
     def __call__(self, contents: Sequence[bytes]) -> list[bytes]:
         """The entries that take the place of some; each depends on its own alone, to the last bit."""
 
+    @abstractmethod
+    def picture(self, content: bytes) -> bytes:
+        """What an entry looks like, as `polyhead.pictures.thumbnails.encoded` gives it."""
+
 
 def along(rows: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """What each row has, (batch,), in as many dimensions as the values have, (batch, …)."""
@@ -285,20 +289,21 @@ class FeatureBlock(ABC, Generic[AFeature, AStatistics]):
         return replaced
 
     @property
-    def mapped(self) -> list[str]:
-        """The columns whose pictures the network sees as pixels, so that a part of one can be covered; here none."""
-        return []
+    def mapped(self) -> dict[str, int]:
+        """The columns of pictures of which a part can be covered, and the cells along each side; here none."""
+        return {}
 
-    def covered(self, inputs: Batch, column: str, grid: int) -> Batch:
-        """The network's inputs of one row, once for each cell of a grid over a picture of it, which is covered there.
+    def covered(self, inputs: Batch, column: str, picture: NDArray[np.uint8]) -> Batch:
+        """The network's inputs of one row, once for each cell of a grid over its first picture, which is covered there.
 
         Args:
             inputs: By the names of `inputs`, each (1, …).
             column: One of `mapped`.
-            grid: Cells along each side.
+            picture: The picture, (height, width, channels).
 
         Returns:
-            The input that differs, (grid * grid, …), by its name; row by row from the upper left.
+            The input that differs, by its name, (1 + cells * cells, …): with nothing covered, and then row by row from
+            the upper left.
         """
         raise NotImplementedError(f"{self.KIND} has no pictures")
 

@@ -26,7 +26,7 @@ MOST_CLASSES = 16
 _PAIRS = 10
 _NAME = 40
 _CELL = Markup('<span class="cell{}" style="--v:{}%">{}</span>')
-_FULL = 55
+FULL = 50
 """Percent of the colour in a full cell: text reads on it, on light and on dark paper."""
 
 
@@ -81,7 +81,7 @@ def _matrix(head: HeadReport) -> Table:
     for true, (label, counts) in enumerate(zip(head.classes, head.confusion, strict=True)):
         total = sum(counts)
         cells = [
-            _CELL.format(" right" if said == true else "", round(_FULL * count / total) if total else 0, f"{count:,}")
+            _CELL.format(" right" if said == true else "", round(FULL * count / total) if total else 0, f"{count:,}")
             for said, count in enumerate(counts)
         ]
         rows.append([short(label, _NAME), *cells])

@@ -134,14 +134,14 @@ def curves(rates: Sequence[Rates], *, threshold: float | None = None, of: str = 
             pr.svg(),
             " ".join(filter(None, [each, guess if single else "", marked])),
             names,
-            None if single else _areas(rates),
+            None if single else _areas(rates, of),
             "The areas as a table",
         ),
         *([_thresholds(drawn[0], threshold)] if single else []),
     ]
 
 
-def _areas(rates: Sequence[Rates]) -> Table:
+def _areas(rates: Sequence[Rates], of: str) -> Table:
     rows = [
         [
             short(one.label, _LABEL),
@@ -153,7 +153,7 @@ def _areas(rates: Sequence[Rates]) -> Table:
         ]
         for one in sorted(rates, key=lambda one: -one.positives)[: 4 * MOST_CURVES]
     ]
-    return Table(["Class", "ROC AUC", "PR AUC"], rows, frozenset({1, 2}))
+    return Table([of.capitalize(), "ROC AUC", "PR AUC"], rows, frozenset({1, 2}))
 
 
 def _thresholds(one: Rates, chosen: float | None) -> Chart:
@@ -167,7 +167,7 @@ def _thresholds(one: Rates, chosen: float | None) -> Chart:
         f1 = 2 * found / (said + one.positives)
         rows.append(
             [
-                f"{cut:.3f}" if cut == chosen else f"{cut:.1f}",
+                fixed(cut, 3),
                 f"{said:,}",
                 percent(precision) if said else muted("none said"),
                 percent(recall),

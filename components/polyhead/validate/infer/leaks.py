@@ -33,7 +33,7 @@ def gives_away(column: Column, target: Column) -> str:
     if many:
         return f"holds bands of {name}" if _bands(column, target) else ""
     if column.numbers is not None and column.different_numbers > _MOST_CLASSES:
-        return f"its ranges tell {name} exactly" if _bands(target, column) else ""
+        return f"tells {name} exactly by its ranges" if _bands(target, column) else ""
     words = pl.DataFrame({"column": column.words.fill_null(""), "target": target.words}).drop_nulls()
     if _decides(words, "column", "target"):
         return f"tells {name} exactly"

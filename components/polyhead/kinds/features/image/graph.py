@@ -33,6 +33,7 @@ from polyhead.kinds.features.image.config import (
 from polyhead.kinds.features.image.tower import image_tower
 from polyhead.kinds.protocols.graph import Batch, Encoded, Encoding, FeatureBlock, Held, Mix, Table
 from polyhead.pictures import graph
+from polyhead.pictures.thumbnails import encoded
 
 APicture = TypeVar("APicture", bound=PictureFeature)
 AStatistics = TypeVar("AStatistics", bound=PictureStatistics)
@@ -56,6 +57,9 @@ _THUMBNAIL = 12
 
 _SHOWN = 6
 """Pictures side by side on a contact sheet."""
+
+_CELLS, _FROZEN_CELLS = 8, 4
+"""Cells along each side of a picture, each covered once to see what is in it."""
 
 
 class Entries(tf.Module):  # type: ignore[misc]
@@ -292,13 +296,16 @@ class FeatureEncoding(Encoding):
     def __init__(self, feature: PictureFeature, backbone: Backbone, network: PictureFeatures) -> None:
         self.recipe = f"{backbone.sha256} {feature.size} {feature.store}"
         signature = [tf.TensorSpec([None], tf.string)]
-        self._features = tf.function(
-            Features(StoredPictures(feature), network), input_signature=signature, autograph=False
-        )
+        self._pictures = StoredPictures(feature)
+        self._features = tf.function(Features(self._pictures, network), input_signature=signature, autograph=False)
 
     def __call__(self, contents: Sequence[bytes]) -> list[bytes]:
         """Little-endian float32 of the network's vectors."""
         return [vector.astype("<f4").tobytes() for vector in self._features(tf.constant(contents)).numpy()]
+
+    def picture(self, content: bytes) -> bytes:
+        """The picture, a little less exact."""
+        return encoded(self._pictures(tf.constant([content])).numpy()[0])
 
 
 class _Inputs(tf.Module):  # type: ignore[misc]
@@ -494,24 +501,29 @@ class PictureBlock(FeatureBlock[APicture, AStatistics]):
         return replaced
 
     @property
-    def mapped(self) -> list[str]:
-        """Those without a frozen encoder."""
-        return [name for name in self.names if name not in self.backbones]
+    def mapped(self) -> dict[str, int]:
+        """All of them, those that a frozen network sees in fewer cells: it takes its time over each."""
+        return {name: _FROZEN_CELLS if name in self.backbones else _CELLS for name in self.names}
 
-    def covered(self, inputs: Batch, column: str, grid: int) -> Batch:
-        """With the picture's mean colour; of several pictures in the first."""
-        seen = inputs[self.seen_input(column)][0]
-        several = len(seen.shape) > len(self.features[column].shape)
-        first = seen[0] if several else seen
-        mean = tf.cast(tf.round(tf.reduce_mean(tf.cast(first, tf.float32), [0, 1], keepdims=True)), tf.uint8)
-        down, across = (tf.range(size) * grid // size for size in first.shape[:2])
-        cells = down[:, None] * grid + across[None]
-        is_covered = cells[None] == tf.range(grid * grid)[:, None, None]
-        pictures = tf.where(is_covered[..., None], mean, first)
-        if several:
-            others = tf.repeat(seen[None, 1:], grid * grid, axis=0)
-            pictures = tf.concat([pictures[:, None], others], 1)
-        return {self.seen_input(column): pictures}
+    def covered(self, inputs: Batch, column: str, picture: NDArray[np.uint8]) -> Batch:
+        """With the picture's mean colour."""
+        grid = self.mapped[column]
+        mean = picture.mean((0, 1)).round().astype(np.uint8)
+        down, across = (np.arange(size) * grid // size for size in picture.shape[:2])
+        cells = down[:, None] * grid + across
+        is_covered = cells == np.arange(-1, grid * grid)[:, None, None]
+        seen = tf.constant(np.where(is_covered[..., None], mean, picture))
+        if column in self.backbones:
+            seen = self._own_networks[column](seen, tf.ones([len(is_covered)], tf.bool))
+        if self.places(column):
+            others = tf.repeat(inputs[self.seen_input(column)][:, 1:], len(is_covered), axis=0)
+            seen = tf.concat([seen[:, None], others], 1)
+        return {self.seen_input(column): seen}
+
+    @functools.cached_property
+    def _own_networks(self) -> dict[str, PictureFeatures]:
+        """As `_networks`, of the folder that the block was made with."""
+        return self._networks(self.directory)
 
     @property
     def costly(self) -> dict[str, str]:

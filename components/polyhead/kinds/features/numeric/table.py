@@ -23,6 +23,7 @@ from polyhead.kinds.summaries import NumberSummary
 from polyhead.spelling import number
 
 _QUARTILES = (0.25, 0.5, 0.75)
+_SMALL = 5e-7
 
 
 class NumericFit(Fit[NumericStatistics]):
@@ -101,8 +102,11 @@ class NumericTable(FeatureTable[NumericFeature]):
         return Guess("numeric", why=why, rank=Rank.NUMBERS)
 
     def spelled(self, value: float) -> str:
-        """With three significant digits."""
-        return "" if np.isnan(value) else number(value)
+        """With three significant digits at most."""
+        if 0 < abs(value) < _SMALL:
+            return f"{value:.2e}".replace("-", "−")
+        text = "" if np.isnan(value) else number(value)
+        return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
     def field(self, feature: NumericFeature, statistics: NumericStatistics, directory: Path) -> Field:
         """A number."""
