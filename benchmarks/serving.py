@@ -4,8 +4,19 @@
 a number of rows in the place of `start` it asks again and again for so many rows, and tells the median of the answers'
 times. The rows are tensors by name already; what brings them there over a network is not measured.
 
-`python -m benchmarks.serving served|trained ROWS FOLDER` does the same with a model of four photos a row, by its
-SavedModel from the photos' files, or by the path of training from the examples of the shards.
+`python -m benchmarks.serving served ROWS FOLDER` does the same with a model of four photos a row, by its SavedModel
+from the photos' files; `trained ROWS STORE FOLDER` by the path of training, from the same rows' examples in the shards:
+it parses them, makes pixels of what they hold, and calls the same network, in one graph.
+
+Both sides have to do the same work: the same encoded pictures in, the same numbers out. So the peer that counts is the
+path over shards with `store: jpeg`, which hold the very files that are sent, since these have the feature's size. Its
+decoder is simplejpeg, outside of the graph and with no regard to files that cannot be decoded; the SavedModel has to
+find out what each file is, and to fail no row for another's file, with TensorFlow's operations alone.
+
+Beside it, with nothing asked, is the path over shards with `store: raw`, the default: it decodes nothing, since `shard`
+has done so once for all epochs, so decoding itself counts against the served graph there. Photos that are larger than
+the feature's size are compared with that path only, to show what sending them as they are costs: the served graph
+decodes and resizes them, and shards hold no such file. `photos` leaves no model whose two sides say different numbers.
 """
 
 from __future__ import annotations
@@ -24,9 +35,12 @@ from benchmarks.side import cpu_seconds, report
 from benchmarks.wide import prepared_wide
 
 COLUMNS, TRAIN_ROWS = 300, 20_000
-QUESTIONS = 300
+QUESTIONS, LEAST_QUESTIONS = 300, 50
 PHOTOS, PHOTO_SIZE, PHOTO_ROWS = 4, 64, 192
 LARGE = (360, 480)
+MOST_ROWS = 64
+RAW, ENCODED = "raw", "jpeg"
+TOLERANCE = 1e-5
 
 Taken = tuple[int, float, float]
 
@@ -63,13 +77,16 @@ def _start(model: Path) -> Callable[[], int]:
 
 
 def _repeated(ask: Callable[[], Any], count: int) -> Callable[[], Taken]:
-    """The median of many answers' times, and of their CPU times; each counts as so many items."""
+    """The median of many answers' times, and of their CPU times; each counts as so many items.
+
+    Of many items fewer answers are asked for, each of which is an average over the items already.
+    """
     for _ in range(3):
         ask()
 
     def work() -> Taken:
         seconds, cpu = [], []
-        for _ in range(scaled(QUESTIONS)):
+        for _ in range(scaled(max(QUESTIONS // count, LEAST_QUESTIONS))):
             used, started = cpu_seconds(), time.perf_counter()
             ask()
             seconds.append(time.perf_counter() - started)
@@ -91,6 +108,11 @@ def _prepared_photos(folder: Path, height: int, width: int) -> Path:
     if not place.exists():
         own_process("benchmarks.serving", "photos", f"{height}x{width}", place)()
     return place
+
+
+def _stores(height: int, width: int) -> list[str]:
+    """How shards hold photos of a size; encoded only where that leaves the file as it is."""
+    return [RAW, ENCODED] if height == width == PHOTO_SIZE else [RAW]
 
 
 def _photos(size: str, place: Path) -> Callable[[], int]:
@@ -120,25 +142,34 @@ def _photos(size: str, place: Path) -> Callable[[], int]:
         table["price"] = generator.normal(size=PHOTO_ROWS)
         table["part"] = (["train"] * (PHOTO_ROWS - 64)) + ["val"] * 32 + ["test"] * 32
         pl.DataFrame(table).write_parquet(place / "table.parquet")
-        pictures = "".join(f"  photo{at}: {{kind: image, size: [64, 64], tied: photo}}\n" for at in range(PHOTOS))
         numbers = "".join(f"  number{at}: {{kind: numeric}}\n" for at in range(PHOTOS))
-        (place / "polyhead.yaml").write_text(
-            f"table: table.parquet\nkey: key\nsplit: {{column: part}}\nfeatures:\n{pictures}{numbers}"
-            "targets:\n  price: {kind: regression}\ntrain: {epochs: 1}\nensemble: {use: off, members: []}\n"
-        )
-        config = load_config(place / "polyhead.yaml")
-        validate(config=config, table=str(place / "table.parquet"), out=place / "validate")
-        preprocess(config=config, data=place / "validate", out=place / "preprocess")
-        shard(config=config, data=place / "validate", preprocessing=place / "preprocess", out=place / "shard")
-        return train(
-            config=config, shards=place / "shard", preprocessing=place / "preprocess", out=place / "train"
-        ).epochs
+        for store in _stores(height, width):
+            photo = f"{{kind: image, size: [{PHOTO_SIZE}, {PHOTO_SIZE}], tied: photo, store: {store}}}"
+            photos = "".join(f"  photo{at}: {photo}\n" for at in range(PHOTOS))
+            at = place / store
+            at.mkdir()
+            (at / "polyhead.yaml").write_text(
+                f"table: ../table.parquet\nkey: key\nsplit: {{column: part}}\nfeatures:\n{photos}{numbers}"
+                "targets:\n  price: {kind: regression}\ntrain: {epochs: 1}\nensemble: {use: off, members: []}\n"
+            )
+            config = load_config(at / "polyhead.yaml")
+            validate(config=config, table=str(place / "table.parquet"), out=at / "validate")
+            preprocess(config=config, data=at / "validate", out=at / "preprocess")
+            shard(config=config, data=at / "validate", preprocessing=at / "preprocess", out=at / "shard")
+        config = load_config(place / RAW / "polyhead.yaml")
+        shards, preprocessing = place / RAW / "shard", place / RAW / "preprocess"
+        train(config=config, shards=shards, preprocessing=preprocessing, out=place / "train")
+        served = {name: of.numpy() for name, of in _ask_served(MOST_ROWS, place)().items()}
+        for store in _stores(height, width):
+            for name, of in _ask_trained(MOST_ROWS, store, place)().items():
+                np.testing.assert_allclose(served[name], of.numpy(), rtol=TOLERANCE, atol=TOLERANCE)
+        return PHOTO_ROWS
 
     return work
 
 
-def _served(rows: int, place: Path) -> Callable[[], Taken]:
-    """The SavedModel, from the bytes of the photos' files."""
+def _ask_served(rows: int, place: Path) -> Callable[[], Any]:
+    """What asks the SavedModel with the bytes of the photos' files, of rows in the order of the table."""
     import polars as pl
     import tensorflow as tf
 
@@ -151,13 +182,11 @@ def _served(rows: int, place: Path) -> Callable[[], Taken]:
         if name.startswith(("photo", "number"))
     }
     answer = tf.saved_model.load(str(place / "train" / "serving")).signatures["serving_default"]
-    return _alone(_repeated(lambda: answer(**given), rows))
+    return lambda: answer(**given)
 
 
-def _trained(rows: int, place: Path) -> Callable[[], Taken]:
-    """The path of training: examples of the shards parsed, their stored pictures decoded, the same network."""
-    import itertools
-
+def _ask_trained(rows: int, store: str, place: Path) -> Callable[[], Any]:
+    """What takes the same rows through the path of training."""
     import keras
     import tensorflow as tf
 
@@ -171,10 +200,9 @@ def _trained(rows: int, place: Path) -> Callable[[], Taken]:
     from polyhead.model.outputs import predictions
     from polyhead.model.transforms import FeatureTransforms
 
-    bundle, manifest = ModelBundle.read(place / "train"), ShardManifest.read(place / "shard")
-    fitted = Fitted.of(
-        Preprocessing.read(place / "preprocess"), load_config(place / "polyhead.yaml"), place / "preprocess"
-    )
+    at = place / store
+    bundle, manifest = ModelBundle.read(place / "train"), ShardManifest.read(at / "shard")
+    fitted = Fitted.of(Preprocessing.read(at / "preprocess"), load_config(at / "polyhead.yaml"), at / "preprocess")
     parse, transforms = Parser(fitted), FeatureTransforms(fitted, stored=True)
     core = keras.saving.load_model(place / "train" / CORE_MODEL, compile=False, safe_mode=True)
 
@@ -183,9 +211,13 @@ def _trained(rows: int, place: Path) -> Callable[[], Taken]:
         logits = core(transforms(parse.rows(examples)[0]), training=False)
         return predictions(fitted, logits, bundle.corrections, bundle.thresholds, bundle.radii)
 
-    batches = records(manifest, place / "shard", "train", batch_size=rows)
-    examples = tf.constant(list(itertools.islice((one for batch in batches for one in batch.numpy()), rows)))
-    return _repeated(lambda: forward(examples), rows)
+    held = {
+        key: example
+        for batch in records(manifest, at / "shard", "train", batch_size=PHOTO_ROWS)
+        for key, example in zip(parse(batch)[0].numpy(), batch.numpy(), strict=True)
+    }
+    examples = tf.constant([held[f"r{row}".encode()] for row in range(rows)])
+    return lambda: forward(examples)
 
 
 def _case(side: str, name: str, limit: float, folder: Path) -> dict[str, Any]:
@@ -201,19 +233,24 @@ def _case(side: str, name: str, limit: float, folder: Path) -> dict[str, Any]:
     }
 
 
-def _photo_case(rows: int, height: int, width: int, asked: float | None, folder: Path) -> dict[str, Any]:
+def _photo_case(rows: int, height: int, width: int, store: str, asked: float | None, folder: Path) -> dict[str, Any]:
     """The served graph against the path of training, each in a process of its own."""
     place = _prepared_photos(folder, height, width)
+    encoded = store == ENCODED
     return {
         "name": f"the served graph of {PHOTOS} photos of {width} x {height}, {rows} row{'s' * (rows > 1)} a call",
         "unit": "rows",
         "count": rows,
-        "peer": "the training path's forward pass",
+        "peer": f"the training path's forward pass, {'encoded' if encoded else 'decoded'} pictures in the shards",
         "ours": own_process("benchmarks.serving", "served", str(rows), place),
-        "theirs": own_process("benchmarks.serving", "trained", str(rows), place),
+        "theirs": own_process("benchmarks.serving", "trained", str(rows), store, place),
         "asked": {"seconds": asked, "cpu_seconds": asked},
-        "note": "Examples of the shards in memory, parsed, their pictures decoded at 64 x 64, and the same network, in "
-        "one graph. The served graph has the photos' files; those that are larger are decoded as they are.",
+        "note": "The same rows' examples in memory, parsed, the files in them decoded, which are those that are sent, "
+        "and the same network, in one graph: the same work, and the same answers. Its decoder is called through "
+        "Python, once for each column, which in a single row counts for more than the decoding."
+        if encoded
+        else "Examples that hold pixels of 64 x 64, as `shard` stores them by default: nothing is decoded for the same "
+        "answers. The served graph has the photos' files, decodes them, and resizes those that are larger.",
     }
 
 
@@ -222,18 +259,24 @@ CASES = {
     "rows_1": partial(_case, "1", "an answer of 1 row, the median", 0.01),
     "rows_64": partial(_case, "64", "an answer of 64 rows, the median", 0.02),
     "rows_256": partial(_case, "256", "an answer of 256 rows, the median", 0.05),
-    "photos_rows_1": partial(_photo_case, 1, PHOTO_SIZE, PHOTO_SIZE, 0.9),
-    "photos_rows_64": partial(_photo_case, 64, PHOTO_SIZE, PHOTO_SIZE, 0.9),
-    "large_photos_rows_1": partial(_photo_case, 1, *LARGE, None),
-    "large_photos_rows_64": partial(_photo_case, 64, *LARGE, None),
+    "photos_rows_1": partial(_photo_case, 1, PHOTO_SIZE, PHOTO_SIZE, ENCODED, 0.9),
+    "photos_rows_64": partial(_photo_case, 64, PHOTO_SIZE, PHOTO_SIZE, ENCODED, 0.9),
+    "decoded_photos_rows_1": partial(_photo_case, 1, PHOTO_SIZE, PHOTO_SIZE, RAW, None),
+    "decoded_photos_rows_64": partial(_photo_case, 64, PHOTO_SIZE, PHOTO_SIZE, RAW, None),
+    "large_photos_rows_1": partial(_photo_case, 1, *LARGE, RAW, None),
+    "large_photos_rows_64": partial(_photo_case, 64, *LARGE, RAW, None),
 }
 
 if __name__ == "__main__":
     chosen, *more, where = sys.argv[1:]
     if chosen == "photos":
         report(_photos(*more, Path(where)))
-    elif chosen in ("served", "trained"):
-        report((_served if chosen == "served" else _trained)(int(more[0]), Path(where)))
+    elif chosen == "served":
+        rows = int(more[0])
+        report(_alone(_repeated(_ask_served(rows, Path(where)), rows)))
+    elif chosen == "trained":
+        rows = int(more[0])
+        report(_repeated(_ask_trained(rows, more[1], Path(where)), rows))
     elif chosen == "start":
         report(_start(Path(where)))
     else:

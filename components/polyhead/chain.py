@@ -44,17 +44,21 @@ class Chain:
         out: The folder for one artifact per step, as `polyhead run` has it.
         workers: Threads of the steps that have any. Default: the processors at hand.
         until: When training has to be over, on the clock of `time.monotonic`. Default: as `train.time_budget` says.
+        serving: Whether the model has a SavedModel; one that is only evaluated needs none.
 
     Attributes:
         finished: The steps whose artifacts are in place, in order.
     """
 
-    def __init__(self, config: Config, out: Path, *, workers: int | None, until: float | None) -> None:
+    def __init__(
+        self, config: Config, out: Path, *, workers: int | None, until: float | None, serving: bool = True
+    ) -> None:
         self.finished: list[str] = []
         self._config = config
         self._out = out
         self._workers = workers
         self._until = until
+        self._serving = serving
         self._done = _read(out / _KEPT)
 
     def run(self, table: Table, publish_to: str) -> EvaluationReport:
@@ -143,9 +147,21 @@ class Chain:
         sections = (config.model.model_dump_json(), config.train.model_dump_json(), config.ensemble.model_dump_json())
         bundle = self._step(
             ModelBundle,
-            (held.fingerprint(), fitted.fingerprint(), _members(config), sections, self._until is not None),
+            (
+                held.fingerprint(),
+                fitted.fingerprint(),
+                _members(config),
+                sections,
+                self._until is not None,
+                self._serving,
+            ),
             lambda out: train(
-                config=config, shards=shards, preprocessing=preprocessing, out=out, seconds=self._seconds()
+                config=config,
+                shards=shards,
+                preprocessing=preprocessing,
+                out=out,
+                seconds=self._seconds(),
+                serving=self._serving,
             ),
         )
         trained = str(self._at(ModelBundle))

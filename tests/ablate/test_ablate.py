@@ -12,6 +12,7 @@ import pytest
 from commandline import polyhead  # noqa: F401
 from refusals import refusal
 from sklearn.metrics import r2_score
+from trainings import forbid_serving
 
 from polyhead.ablate.step import run
 from polyhead.contracts.config import load_config
@@ -33,8 +34,11 @@ def test_a_model_trained_without_a_feature_stands_beside_those_that_it_is_hidden
     tiny: Any,
     tmp_path: Path,
     polyhead: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its value is that of a model which never had the feature; what is left of the folder is the evaluation.
+
+    The models trained without have no SavedModel, which nobody would ask.
 
     The groups of the split are slices too, and which row is of which is not in the bundle.
     """
@@ -52,6 +56,7 @@ def test_a_model_trained_without_a_feature_stands_beside_those_that_it_is_hidden
     assert not list((tmp_path / "R" / "train").rglob("slices.parquet"))
     steps = {name: tmp_path / "R" / name for name in ("train", "shard", "preprocess")}
     places = ("--bundle", steps["train"], "--shards", steps["shard"], "--preprocessing", steps["preprocess"])
+    forbid_serving(monkeypatch)
     result = polyhead("ablate", data.config, *places, "-o", tmp_path / "A", "--without", "size", "--json")
     assert result.code == 0, result.err
     worth = json.loads(result.out)["heads"]["price"]["worth"]
@@ -60,7 +65,7 @@ def test_a_model_trained_without_a_feature_stands_beside_those_that_it_is_hidden
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
     alone = config.model_copy(update={"features": {"colour": config.features["colour"]}})
-    Chain(alone, tmp_path / "C", workers=None, until=None).learned(steps["preprocess"], steps["shard"])
+    Chain(alone, tmp_path / "C", workers=None, until=None, serving=False).learned(steps["preprocess"], steps["shard"])
     said = pl.read_parquet(tmp_path / "C" / "evaluate" / "predictions.parquet").drop_nulls("price.true")
     expected = r2_score(said["price.true"], said["price.predicted"])
     retrained, whole = worth[-1], made.heads["price"].metrics["r2"].value

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from refusals import refusal
-from trainings import leave_out_serving
+from trainings import forbid_serving
 
 from polyhead import chain
 from polyhead.contracts.config import load_config
@@ -31,8 +31,8 @@ SECTIONS: dict[str, Any] = {
 
 @pytest.fixture
 def data(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A small table, validated."""
-    leave_out_serving(monkeypatch)
+    """A small table, validated; of what is trained on it no SavedModel is to be made, which nobody would ask."""
+    forbid_serving(monkeypatch)
     made = tiny(rows=48, **SECTIONS)
     validate_step.run(config=load_config(made.config), table=str(made.table), out=made.folder / "V")
     return made

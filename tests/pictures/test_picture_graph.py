@@ -584,6 +584,33 @@ def test_a_batch_shares_no_state(tf: Any) -> None:
         assert (picture == (sharded(content, (24, 16)) if content else 0)).all()
 
 
+@pytest.mark.parametrize("side", [24, 136])
+@pytest.mark.parametrize("channels", ["rgb", "grey"])
+def test_files_that_are_the_wanted_picture_already(tf: Any, side: int, channels: Any) -> None:
+    """JPEG files of the right size, beside some that are turned or damaged, and others; small ones one by one."""
+    from polyhead.kinds.features.image.config import ImageFeature, ImageStatistics
+    from polyhead.kinds.features.image.graph import ServedPictures
+
+    first, second, large = (Image.fromarray(noise(rows, rows, seed=rows)) for rows in (side, side + 1, 2 * side))
+    second = second.crop((0, 0, side, side))
+    exif = Image.Exif()
+    exif[ExifTag.Orientation] = 6
+    whole, turned = encoded(first, "JPEG"), encoded(first, "JPEG", exif=exif)
+    damaged = whole[: len(whole) // 2]
+    contents = [whole, turned, damaged, encoded(large, "JPEG"), b"", encoded(second, "PNG"), encoded(second, "JPEG")]
+    feature = ImageFeature(kind="image", size=(side, side), channels=channels)
+    statistics = ImageStatistics(count=3, missing=1, decode="scaled", quality=None)
+    pixels, known = ServedPictures(feature, statistics).decoded(tf.constant(contents))
+    assert known.numpy().tolist() == [content not in (damaged, b"") for content in contents]
+    for content, picture, is_known in zip(contents, pixels.numpy(), known.numpy(), strict=True):
+        expected = np.zeros(feature.shape, np.uint8)
+        if is_known:
+            decoded = decode_picture(content, max_pixels=10**6, at_least=feature.size, gray=feature.is_gray)
+            expected = resize(decoded, feature.size)
+        assert (picture == expected).all()
+    assert (pixels[0].numpy() != pixels[1].numpy()).any()
+
+
 @pytest.mark.parametrize("kinds", [("jpeg", "png"), ("png",), ("jpeg",), ()])
 def test_columns_that_are_decoded_together_keep_their_own_pictures(tf: Any, kinds: tuple[str, ...]) -> None:
     """Of other sizes, in colour and in gray, with damaged and missing files in between, and without any."""

@@ -56,7 +56,7 @@ def run(
         smaller = config.model_copy(update={"features": left}).bare()
         place = work / "-".join(str(list(config.features).index(name)) for name in group.features)
         place.mkdir(parents=True, exist_ok=True)
-        Chain(smaller, place, workers=None, until=None).learned(preprocessing, shards)
+        Chain(smaller, place, workers=None, until=None, serving=False).learned(preprocessing, shards)
         places.append(place / "evaluate")
     report = evaluate(
         config=config, bundle=bundle, shards=shards, preprocessing=preprocessing, out=out, retrained=places

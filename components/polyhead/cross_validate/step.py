@@ -116,7 +116,7 @@ def run(*, config: Config, data: str | Path, out: str | Path, workers: int | Non
 
 def _predictions(config: Config, data: str | Path, work: Path, workers: int | None) -> pl.DataFrame:
     """The test rows' predictions of one fold. The artifacts of the fold before give way, their pictures are taken."""
-    chain = Chain(config.bare(), work, workers=workers, until=None)
+    chain = Chain(config.bare(), work, workers=workers, until=None, serving=False)
     chain.fitted(data, splits=work / _SPLITS)
     return pl.read_parquet(work / "evaluate" / PREDICTIONS_TABLE)
 

@@ -21,6 +21,7 @@ from polyhead.pictures.samples import WHITE, Colour
 
 _JPEG = b"\xff\xd8\xff"
 _EXIF = b"Exif\x00\x00"
+_EXIF_WORD = r"Exif\x00\x00"
 _TIFF_HEADER = r"(II|MM)(\x2a\x00|\x00\x2a)"
 _ORIENTATION_TAG, _SHORT, _LONG = 0x0112, 3, 4
 _MARKER, _APP1, _SCAN = 0xFF, 0xE1, 0xDA
@@ -67,7 +68,7 @@ def load(
     code, transparent, significant = file_facts(content)
     pixels = tf.case(
         [
-            (_begins(content, _JPEG), lambda: _decode_jpeg(content, code, size if scaled else None)),
+            (is_jpeg(content), lambda: _decode_jpeg(content, code, size if scaled else None)),
             (
                 _begins(content, SIGNATURE),
                 lambda: _decode_png(content, transparent, significant, background, sample_range),
@@ -79,6 +80,28 @@ def load(
     )
     pixels = turn(tf.ensure_shape(pixels, [None, None, 3]), code)
     return fitted(in_gray(pixels) if gray else pixels, size, fit, background)
+
+
+def unchanged(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
+    """The pixels of a JPEG file that is the wanted picture already, which `load` takes several times as long for.
+
+    Args:
+        content: Scalar string, the bytes of a JPEG file.
+        shape: Height, width, 3 or, in gray, 1.
+
+    Returns:
+        uint8 of the shape. The operation fails for a file of another size, and for one with an EXIF block, which may
+        turn it, after a look at the file's head; and for one that cannot be decoded.
+    """
+    fits = tf.reduce_all(tf.equal(tf.io.extract_jpeg_shape(content)[:2], shape[:2])) & ~_holds(content, _EXIF_WORD)
+    with tf.control_dependencies([tf.debugging.Assert(fits, ["the file is not the picture that is wanted"])]):
+        pixels = tf.ensure_shape(_jpeg_pixels(content), [*shape[:2], 3])
+    return in_gray(pixels) if shape[2] == 1 else pixels
+
+
+def is_jpeg(content: tf.Tensor) -> tf.Tensor:
+    """Whether files begin as JPEG files do, bool of the shape of the contents."""
+    return _begins(content, _JPEG)
 
 
 def _begins(content: tf.Tensor, word: bytes) -> tf.Tensor:
@@ -98,7 +121,7 @@ def file_facts(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     none = tf.constant(False), tf.constant(0), tf.constant(b"")
     transparent, significant, exif = tf.case(
         [
-            (_begins(content, _JPEG), lambda: (*none[:2], _exif_block(content))),
+            (is_jpeg(content), lambda: (*none[:2], _exif_block(content))),
             (_begins(content, SIGNATURE), lambda: _png_facts(content)),
         ],
         default=lambda: none,
@@ -115,18 +138,18 @@ def in_gray(pixels: tf.Tensor) -> tf.Tensor:
 
 def _decode_jpeg(content: tf.Tensor, code: tf.Tensor, at_least: tuple[int, int] | None) -> tf.Tensor:
     """A JPEG file as it is stored, scaled down as `polyhead.pictures.decode.decode_picture` does."""
-
-    def decoded(factor: int) -> tf.Tensor:
-        return tf.io.decode_jpeg(content, channels=3, ratio=factor, dct_method="INTEGER_ACCURATE")
-
     if at_least is None:
-        return decoded(1)
+        return _jpeg_pixels(content)
     stored = tf.io.extract_jpeg_shape(content)[:2]
     upright = tf.where(code >= 5, stored[::-1], stored)
     enough = tf.reduce_all(-(-upright // tf.constant(REDUCTIONS)[:, None]) >= at_least, 1)
     first = tf.argmax(tf.cast(tf.concat([enough, [True]], 0), tf.int32), output_type=tf.int32)
-    branches = [functools.partial(decoded, factor) for factor in (*REDUCTIONS, 1)]
+    branches = [functools.partial(_jpeg_pixels, content, factor) for factor in (*REDUCTIONS, 1)]
     return tf.switch_case(first, branches)
+
+
+def _jpeg_pixels(content: tf.Tensor, reduction: int = 1) -> tf.Tensor:
+    return tf.io.decode_jpeg(content, channels=3, ratio=reduction, dct_method="INTEGER_ACCURATE")
 
 
 def _decode_png(
@@ -330,7 +353,7 @@ def _orientation_in(block: tf.Tensor) -> tf.Tensor:
 def _exif_block(content: tf.Tensor) -> tf.Tensor:
     """A JPEG's first EXIF segment, scalar string; empty where there is none before the picture."""
     length = tf.strings.length(content)
-    has_any = _holds(content, r"Exif\x00\x00")
+    has_any = _holds(content, _EXIF_WORD)
 
     def step(at: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         head = tf.cast(tf.io.decode_raw(tf.strings.substr(content, at, 4), tf.uint8), tf.int32)

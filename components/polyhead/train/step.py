@@ -66,6 +66,7 @@ def run(
     preprocessing: str | Path,
     out: str | Path,
     seconds: float | None = None,
+    serving: bool = True,
 ) -> ModelBundle:
     """Train the model.
 
@@ -79,6 +80,8 @@ def run(
         preprocessing: The artifact of `preprocess` that the shards were made from.
         out: Where to write the artifact; see `polyhead.contracts.bundle` for its files.
         seconds: The time that training may take, from the call on, in place of `train.time_budget`. Default: that.
+        serving: Whether the bundle has a SavedModel. One without is evaluated and predicts, and cannot be published or
+            served.
 
     Raises:
         ArtifactError: The artifacts do not belong together, or `out` holds something else.
@@ -103,7 +106,7 @@ def run(
         say(line)
     with new_artifact(out, ModelBundle, resume=_fingerprint(settled, held, manifest)) as directory:
         _bundle_inputs(directory, config, fitted.directory)
-        bundle = _trained(settled, fitted, manifest, Path(shards), directory, budget)
+        bundle = _trained(settled, fitted, manifest, Path(shards), directory, budget, serving=serving)
         bundle = close_artifact(directory, bundle.model_copy(update={"sizes": sizes | bundle.sizes}))
     say(
         f"{counted(bundle.epochs, 'epoch')}, the best is epoch {bundle.best_epoch} with a joint score of "
@@ -119,7 +122,14 @@ def _sized(config: Config, fitted: Fitted, manifest: ShardManifest) -> tuple[Siz
 
 
 def _trained(
-    config: SizedConfig, fitted: Fitted, manifest: ShardManifest, shards: Path, out: Path, budget: Budget
+    config: SizedConfig,
+    fitted: Fitted,
+    manifest: ShardManifest,
+    shards: Path,
+    out: Path,
+    budget: Budget,
+    *,
+    serving: bool,
 ) -> ModelBundle:
     """Train, and write all files of the artifact but its contract."""
     import keras
@@ -208,7 +218,8 @@ def _trained(
         refitted=learned == _REFIT_SPLITS,
     )
     answers = bundle.corrections, bundle.thresholds, bundle.radii
-    return bundle.model_copy(update={"signatures": export_serving(model, fitted, *answers, out / SERVING_MODEL)})
+    signatures = export_serving(model, fitted, *answers, out / SERVING_MODEL) if serving else {}
+    return bundle.model_copy(update={"signatures": signatures})
 
 
 def _augmented(fitted: Fitted, feed: Feed) -> tuple[Fitted, dict[str, Size]]:

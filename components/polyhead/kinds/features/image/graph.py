@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import math
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,6 +44,9 @@ _HIDDEN_FEATURES = 0.5
 
 _AT_ONCE = 10
 """Pictures of a batch that the served graph decodes at once."""
+
+_WORTH_A_THREAD = 128 * 128
+"""Pixels of a picture below which handing it to another thread takes as long as decoding it."""
 
 _MANY_ROWS = 1_000
 """Train rows with a picture above which a tower from scratch has a line of its own, and its pictures are moved."""
@@ -129,53 +131,112 @@ def decoded_together(
 ) -> list[tuple[tf.Tensor, tf.Tensor]]:
     """The files of several columns as `ServedPictures.decoded` has them, by column.
 
-    An operation of TensorFlow that fails takes its whole graph along, but in a dataset only its element. The files of
-    all columns share one, since every call makes its dataset anew, which takes as long as decoding several small files.
-    A black picture that is nobody's comes first, so there is an element whatever the files are.
+    Columns of one recipe share their datasets: a call makes them anew, which takes as long as decoding some small
+    files.
 
     Args:
         columns: How each is decoded.
         contents: Of each, string (n,).
     """
-    recipes: list[dict[str, Any]] = []
-    for column in columns:
-        if column.recipe not in recipes:
-            recipes.append(column.recipe)
-    recipe_of = tf.constant([recipes.index(column.recipe) for column in columns])
-    largest = max(math.prod(column.shape) for column in columns)
-    ends = tf.cumsum([tf.shape(files, out_type=tf.int64)[0] for files in contents])
-    starts, count = tf.concat([[0], ends[:-1]], 0), ends[-1]
-    known = [
-        start + tf.where(tf.not_equal(files, ""))[:, 0]
-        for start, files in zip(tf.unstack(starts), contents, strict=True)
-    ]
+    found: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
+    for at, column in enumerate(columns):
+        if at in found:
+            continue
+        same = [other for other, its in enumerate(columns) if its.recipe == column.recipe]
+        files = [contents[other] for other in same]
+        sizes = tf.stack([tf.shape(of)[0] for of in files])
+        decoded = _decoded(column, tf.concat(files, 0) if len(files) > 1 else files[0])
+        parts = zip(*(tf.split(of, sizes, num=len(files)) for of in decoded), strict=True)
+        found |= dict(zip(same, parts, strict=True))
+    return [found[at] for at in range(len(columns))]
 
-    def pixels_of(recipe: Mapping[str, Any], content: tf.Tensor) -> tf.Tensor:
-        pixels = tf.reshape(graph.load(content, **recipe), [-1])
-        return tf.ensure_shape(tf.pad(pixels, [[0, largest - tf.size(pixels)]]), [largest])
 
-    def loaded(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        column = tf.searchsorted(ends, [place], side="right")[0]
-        row = place - starts[column]
-        content = tf.switch_case(column, [functools.partial(tf.gather, files, row) for files in contents])
-        branches = [functools.partial(pixels_of, recipe, content) for recipe in recipes]
-        return place, branches[0]() if len(branches) == 1 else tf.switch_case(recipe_of[column], branches)
+def _decoded(column: ServedPictures, files: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """As `ServedPictures.decoded`: first the files that need nothing but decoding, then those that this leaves."""
+    shape = column.shape
+    count = tf.shape(files, out_type=tf.int64)[0]
 
-    pictures = tf.data.Dataset.from_tensor_slices(tf.concat(known, 0)).map(
-        loaded, num_parallel_calls=_AT_ONCE, deterministic=True
+    def order(places: tf.Tensor) -> tf.Tensor:
+        return tf.scatter_nd(places[:, None], tf.range(tf.size(places)), [count + 1])[:-1]
+
+    at_once = 1 if math.prod(shape[:2]) < _WORTH_A_THREAD else _AT_ONCE
+    quick = _each(
+        lambda content: graph.unchanged(content, shape),
+        files,
+        tf.where(graph.is_jpeg(files))[:, 0],
+        shape,
+        at_once=at_once,
+        is_straight=True,
     )
-    none = tf.data.Dataset.from_tensors((count, tf.zeros([largest], tf.uint8)))
+    left = tf.where(tf.not_equal(files, "") & tf.equal(order(quick[0]), 0))[:, 0]
+
+    def with_others() -> list[tf.Tensor]:
+        others = _each(
+            lambda content: graph.load(content, **column.recipe),
+            files,
+            left,
+            shape,
+            at_once=_AT_ONCE,
+            is_straight=False,
+        )
+        return [tf.concat(pair, 0) for pair in zip(quick, others, strict=True)]
+
+    places, pixels = tf.cond(tf.size(left) > 0, with_others, lambda: list(quick))
+    where = order(places)
+    return tf.gather(pixels, where), where > 0
+
+
+def _each(
+    load: Callable[[tf.Tensor], tf.Tensor],
+    files: tf.Tensor,
+    places: tf.Tensor,
+    shape: Sequence[int],
+    *,
+    at_once: int,
+    is_straight: bool,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What a function makes of some files, behind the places of these; those of which it fails are left out.
+
+    An operation of TensorFlow that fails takes its whole graph along, but in a dataset only its element. A black
+    picture comes first, at the place behind the last file, so there is an element whatever the files are.
+
+    Args:
+        load: Scalar string to uint8 of the shape.
+        files: String (n,).
+        places: Of the files that it is called with, int64.
+        shape: Of a picture.
+        at_once: How many calls run at the same time.
+        is_straight: Whether the function has no branches and loops. One that has none is run operation by operation,
+            which TensorFlow does in half the time, but only offers as an operation.
+    """
+    count = tf.shape(files, out_type=tf.int64)[0]
+    specs = (tf.TensorSpec([], tf.int64), tf.TensorSpec(shape, tf.uint8))
+
+    def at(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return place, tf.ensure_shape(load(tf.gather(files, place)), shape)
+
+    function = tf.function(at, input_signature=specs[:1], autograph=False).get_concrete_function()
+    given = {
+        "input_dataset": tf.data.experimental.to_variant(tf.data.Dataset.from_tensor_slices(places)),
+        "other_arguments": function.captured_inputs,
+        "f": function,
+        "output_types": [spec.dtype for spec in specs],
+        "output_shapes": [spec.shape for spec in specs],
+        "use_inter_op_parallelism": not is_straight,
+    }
+    mapped = (
+        tf.raw_ops.MapDataset(**given)
+        if at_once == 1
+        else tf.raw_ops.ParallelMapDatasetV2(**given, num_parallel_calls=at_once, deterministic="true")
+    )
+    pictures = tf.data.experimental.from_variant(mapped, specs)
+    none = tf.data.Dataset.from_tensors((count, tf.zeros(shape, tf.uint8)))
     options = tf.data.Options()  # nothing is to be tuned for a dataset that is read once
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
     batch = none.concatenate(pictures.ignore_errors()).batch(count + 1)
-    found = batch.with_options(options).get_single_element()
-    order = tf.scatter_nd(found[0][:, None], tf.range(tf.size(found[0])), [count + 1])[:-1]
-    each = []
-    for column, places in zip(columns, tf.split(order, ends - starts, num=len(columns)), strict=True):
-        pixels = tf.gather(found[1], places)[:, : math.prod(column.shape)]
-        each.append((tf.reshape(pixels, [-1, *column.shape]), places > 0))
-    return each
+    found: tuple[tf.Tensor, tf.Tensor] = batch.with_options(options).get_single_element()
+    return found
 
 
 class StoredPictures(Entries):
