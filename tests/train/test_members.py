@@ -278,7 +278,7 @@ def test_networks_of_several_seeds_are_averaged_and_saved_as_one(tf: Any, tmp_pa
         np.testing.assert_allclose(model({"x": np.array([[2.0]], np.float32)})["y"], [[5.0]])
 
 
-def test_a_blend_takes_the_better_member_and_wins_a_tie() -> None:
+def test_a_blend_takes_the_better_member() -> None:
     """A member that is right takes most of it; one that is clearly worse leaves the network."""
     from polyhead.kinds.targets.regression.config import RegressionStatistics, RegressionTarget
     from polyhead.kinds.targets.regression.graph import RegressionHead
@@ -291,22 +291,14 @@ def test_a_blend_takes_the_better_member_and_wins_a_tie() -> None:
     noisy, close = (truth + generator.normal(size=(200, 1)).astype(np.float32) * by for by in (1.0, 0.3))
     chosen = choose(head, {"network": noisy, "linear": close}, truth, np.ones(200, np.float32))
     assert chosen is not None
-    assert chosen.wins
     assert chosen.weights["linear"] >= 0.8
     assert chosen.losses["network"] == pytest.approx(float(np.mean((noisy - truth) ** 2)), rel=1e-5)
     same = choose(head, {"network": noisy, "linear": noisy}, truth, np.ones(200, np.float32))
     assert same is not None
-    assert not same.wins
     assert same.weights == {"network": 1.0, "linear": 0.0}
     worse = choose(head, {"network": close, "linear": noisy}, truth, np.ones(200, np.float32))
     assert worse is not None
     assert worse.weights["network"] >= 0.8
-    generator = np.random.default_rng(1)
-    truth, error, more = (generator.normal(size=(40, 1)).astype(np.float32) for _ in range(3))
-    network = truth + 0.6 * error
-    tie = choose(head, {"network": network, "linear": network + 0.3 * more}, truth, np.ones(40, np.float32))
-    assert tie is not None
-    assert (tie.loss > tie.losses["network"], tie.wins) == (True, True)
     assert choose(head, {"network": noisy, "linear": close}, truth, np.eye(1, 200, dtype=np.float32)[0]) is None
 
 

@@ -163,9 +163,8 @@ class EnsembleSection(Section):
 
     use: Literal["auto", "blend", "off"] = Field(
         "auto",
-        description="auto: a head is blended where the blend is better than the network on val rows that had no part "
-        "in choosing its weights, or within one standard error of it: the network's epoch was chosen on the same rows, "
-        "so its loss is too good to break a tie; blend: every head is; off: none is.",
+        description="auto: a head is blended by weights that its val rows choose, and is the network alone where fewer "
+        "than 20 of them have a known target; blend: likewise, and there in equal shares; off: none is blended.",
     )
     members: list[Literal["linear", "boosted"]] = Field(
         ["linear", "boosted"],

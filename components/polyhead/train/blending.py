@@ -32,15 +32,12 @@ class Chosen:
     Attributes:
         weights: By member, from 0, 1 in all.
         loss: Of the blend, on rows that had no part in choosing its weights.
-        losses: Of each member alone, on the same rows.
-        wins: Whether the blend's loss is below the network's, or above it by less than one standard error of the
-            difference. The epoch of the network was chosen on the same rows, so its loss is too good to break a tie.
+        losses: Of each member alone, on the same rows; the network's is a little too good, since they chose its epoch.
     """
 
     weights: dict[str, float]
     loss: float
     losses: dict[str, float]
-    wins: bool
 
 
 def choose(
@@ -49,8 +46,9 @@ def choose(
     """The weights with the least loss, and what they are worth.
 
     The best of all tenths on a few rows is as much chance as merit. So it is found on 200 resamples of the rows, and
-    the weights are the mean: a member keeps the share that the rows cannot deny it. What that is worth is found by
-    five-fold cross-validation: weights of four fifths of the rows are measured on the last one.
+    the weights are the mean: a member keeps the share that the rows cannot deny it, and none where the others are
+    always better. What that is worth is found by five-fold cross-validation: weights of four fifths of the rows are
+    measured on the last one.
 
     Args:
         head: Whose loss it is.
@@ -77,12 +75,10 @@ def choose(
         found[rows] = _losses(head, mixed[None], [of[rows] for of in said], values[rows], weights[rows])[0]
     total = share[known].sum()
     corners = {name: losses[int((points[:, at] == 1).argmax())] for at, name in enumerate(members)}
-    gap = found - corners[NETWORK]
     return Chosen(
         dict(zip(members, _mean_best(points, losses).tolist(), strict=True)),
         float(found.sum() / total),
         {name: float(each.sum() / total) for name, each in corners.items()},
-        bool(gap.sum() < np.sqrt(len(gap) * gap.var())),
     )
 
 

@@ -284,7 +284,7 @@ def choose_weights(
             chosen = choose(head, logits, members.val.values[head.name], members.val.weights[head.name])
         if chosen is not None:
             losses = {**chosen.losses, "blend": chosen.loss}
-            if config.ensemble.use == "blend" or (config.ensemble.use == "auto" and chosen.wins):
+            if config.ensemble.use != "off":
                 weights = {name: weight for name, weight in chosen.weights.items() if weight > 0}
         elif blended and config.ensemble.use == "blend":
             weights = {name: 1 / (1 + len(blended)) for name in (NETWORK, *blended)}

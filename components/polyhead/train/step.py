@@ -135,12 +135,11 @@ def _trained(
     import keras
     import tensorflow as tf
 
-    from polyhead.kinds.networks import save_network
     from polyhead.train import settling
     from polyhead.train.correction import corrections
     from polyhead.train.data import Feed
     from polyhead.train.export import export_serving
-    from polyhead.train.members import Members, assembled, choose_weights, networks_on_val, references
+    from polyhead.train.members import Members, assembled, choose_weights, networks_on_val
     from polyhead.train.sheets import write_sheets
     from polyhead.train.target_means import fit_target_means
 
@@ -190,9 +189,7 @@ def _trained(
         )
         blend = assembled(networks, fitted, members, ensemble)
     model = settling.calibrated(blend, calibrations)
-    save_network(model, out / CORE_MODEL)
-    if any(members.models.values()):
-        save_network(references(model, members, ensemble), out / REFERENCE_MODELS)
+    _write_models(model, members, ensemble, out)
     write_embeddings(model, fitted, feed.fixed("train"), [] if learned == _REFIT_SPLITS else val_rows, out / EMBEDDINGS)
     added |= corrections(model, fitted, feed.fixed(*learned), ensemble.keys() - blended)
     bundle = ModelBundle(
@@ -220,6 +217,16 @@ def _trained(
     answers = bundle.corrections, bundle.thresholds, bundle.radii
     signatures = export_serving(model, fitted, *answers, out / SERVING_MODEL) if serving else {}
     return bundle.model_copy(update={"signatures": signatures})
+
+
+def _write_models(model: keras.Model, members: Members, ensemble: Mapping[str, HeadEnsemble], out: Path) -> None:
+    """Write the model, and the simple ones beside it where there are any."""
+    from polyhead.kinds.networks import save_network
+    from polyhead.train.members import references
+
+    save_network(model, out / CORE_MODEL)
+    if any(members.models.values()):
+        save_network(references(model, members, ensemble), out / REFERENCE_MODELS)
 
 
 def _augmented(fitted: Fitted, feed: Feed) -> tuple[Fitted, dict[str, Size]]:
