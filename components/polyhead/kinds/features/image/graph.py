@@ -104,7 +104,7 @@ class ServedPictures(Entries):
     def __init__(self, feature: PictureFeature, statistics: PictureStatistics) -> None:
         super().__init__()
         self.shape = feature.shape
-        self.recipe = {
+        self.recipe: dict[str, Any] = {
             "size": feature.size,
             "scaled": statistics.decode == "scaled",
             "fit": feature.fit,
