@@ -73,7 +73,7 @@ COMMANDS = {
         *("CONFIG", "--bundle", "--shards", "--preprocessing", "--without", "--out", "-o", "--json"),
     ],
     "export": ["BUNDLE", "--to", "--out", "-o", "--json"],
-    "drift": ["BUNDLE", "TABLE", "--train", "--out", "--json"],
+    "drift": ["BUNDLE", "TABLE", "--train", "--out", "--json", "--no-embeddings"],
     "serve": [
         *("BUNDLE", "--host", "--port", "--name", "--max-bytes", "--max-rows", "--max-pixels", "--max-concurrent"),
         *("--max-held", "--max-seconds", "--json"),

@@ -40,7 +40,7 @@ def test_a_threshold_table_marks_the_one_that_decides() -> None:
     (marked,) = costs.table.marked
     assert costs.table.rows[marked] == ["0.350", "3", "66.7 %", "100.0 %", "50.0 %", "0.800"]
     assert "none said" not in costs.table.rows[-1][2]
-    assert costs.table.rows[-1] == ["0.9", "1", "100.0 %", "50.0 %", "0.0 %", "0.667"]
+    assert costs.table.rows[-1] == ["0.900", "1", "100.0 %", "50.0 %", "0.0 %", "0.667"]
     assert "Rows are said to be yes" in costs.caption
 
 

@@ -197,16 +197,17 @@ def conformity(head: Head[Any, Any], level: float, rows: HeadRows | None, calibr
     each = rows.known.reshape(len(rows.known), -1)
     known = each.any(1)
     strangeness = head.strangeness(_calibrated_logits(rows, calibration)[known], rows.values[known])
-    several = strangeness.ndim > 1
-    columns = strangeness.reshape(len(strangeness), -1).T
-    radii = [radius(of[there], level) for of, there in zip(columns, each[known].T, strict=True)]
-    fewest = int(each.sum(0).min())
-    for place, found in enumerate(radii):
+    if strangeness.ndim == 1:
+        found, count = radius(strangeness, level), len(strangeness)
         if isinstance(found, str):
-            reason = f"{head.statistics.columns[place]} has {found}" if several else found
-            return Conformity(level=level, rows=fewest, reason=reason)
-    of_each = [float(found) for found in radii]
-    return Conformity(level=level, radius=of_each if several else of_each[0], rows=fewest)
+            return Conformity(level=level, rows=count, reason=found)
+        return Conformity(level=level, radius=found, rows=count)
+    of_each = [radius(of[there], level) for of, there in zip(strangeness.T, each[known].T, strict=True)]
+    fewest = int(each.sum(0).min())
+    for name, found in zip(head.statistics.columns, of_each, strict=True):
+        if isinstance(found, str):
+            return Conformity(level=level, rows=fewest, reason=f"{name} has {found}")
+    return Conformity(level=level, radius=[float(found) for found in of_each], rows=fewest)
 
 
 def _calibrated_logits(rows: HeadRows, found: Calibration) -> NDArray[np.float64]:
