@@ -80,8 +80,8 @@ def run(
         preprocessing: The artifact of `preprocess` that the shards were made from.
         out: Where to write the artifact; see `polyhead.contracts.bundle` for its files.
         seconds: The time that training may take, from the call on, in place of `train.time_budget`. Default: that.
-        serving: Whether the bundle has a SavedModel. One without is evaluated and predicts, and cannot be published or
-            served.
+        serving: Whether the bundle has a SavedModel, and profiles of vectors for `drift`. One without is evaluated and
+            predicts, and cannot be published or served.
 
     Raises:
         ArtifactError: The artifacts do not belong together, or `out` holds something else.
@@ -190,7 +190,6 @@ def _trained(
         blend = assembled(networks, fitted, members, ensemble)
     model = settling.calibrated(blend, calibrations)
     _write_models(model, members, ensemble, out)
-    write_embeddings(model, fitted, feed.fixed("train"), [] if learned == _REFIT_SPLITS else val_rows, out / EMBEDDINGS)
     added |= corrections(model, fitted, feed.fixed(*learned), ensemble.keys() - blended)
     bundle = ModelBundle(
         made_from={
@@ -214,9 +213,12 @@ def _trained(
         conformity=conformity,
         refitted=learned == _REFIT_SPLITS,
     )
+    if not serving:
+        return bundle
+    if not bundle.refitted:
+        write_embeddings(model, fitted, feed.fixed("train"), val_rows, out / EMBEDDINGS)
     answers = bundle.corrections, bundle.thresholds, bundle.radii
-    signatures = export_serving(model, fitted, *answers, out / SERVING_MODEL) if serving else {}
-    return bundle.model_copy(update={"signatures": signatures})
+    return bundle.model_copy(update={"signatures": export_serving(model, fitted, *answers, out / SERVING_MODEL)})
 
 
 def _write_models(model: keras.Model, members: Members, ensemble: Mapping[str, HeadEnsemble], out: Path) -> None:
