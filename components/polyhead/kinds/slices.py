@@ -103,9 +103,9 @@ def by_time(times: pl.Series) -> list[Slice]:
     if isinstance(times.dtype, pl.Datetime):
         kind, (begin, end) = "period", _moments(firsts, lasts)
     else:
-        texts = written(sorted({*firsts, *lasts}))
-        names = dict(zip(sorted({*firsts, *lasts}), texts, strict=True))
-        begin, end = ([names[one] for one in ends] for ends in (firsts, lasts))
+        ends = sorted({*firsts, *lasts})
+        names = dict(zip(ends, written(ends), strict=True))
+        begin, end = ([names[one] for one in some] for some in (firsts, lasts))
     return [
         Slice(kind, first if first == last else f"{first} to {last}", place == at)
         for at, (first, last) in enumerate(zip(begin, end, strict=True))
